@@ -1,0 +1,30 @@
+/** One Jest for the whole workspace: TypeScript sources are run as ES modules, `@mserve/*` resolves to sources, not to builds. */
+const config = {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/test'],
+  testMatch: ['**/*.spec.ts'],
+  moduleNameMapper: {
+    '^@mserve/bus/nest$': '<rootDir>/libs/bus/src/nest/index.ts',
+    '^@mserve/(wire|bus|register|mindir|native)$': '<rootDir>/libs/$1/src/index.ts',
+    '^@mserve/(gateway|scheduler|device-worker|server)$': '<rootDir>/apps/$1/src/index.ts',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: {
+          parser: { syntax: 'typescript', decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true },
+          target: 'es2022',
+        },
+        module: { type: 'es6' },
+        sourceMaps: 'inline',
+      },
+    ],
+  },
+  testTimeout: 30_000,
+};
+
+export default config;

@@ -1,0 +1,66 @@
+import type { ServableSignature } from '@mserve/wire';
+
+/**
+ * Control messages between rooms: JSON, carried by Nest message patterns. Discovery is by beacons (topics) that say
+ * "I am here, my state has revision r", and by a request that fetches the state when the revision is new; so rooms may start in any order
+ * and nothing needs to be stored.
+ */
+
+/** Topic `schedulers.hello`, every 250 ms and at every change. */
+export interface SchedulerHello {
+  readonly address: string;
+  /** Start time in ms since 1970; the lowest (then the lowest address) of those alive is the one gateways send tickets to. */
+  readonly epoch: number;
+  /** Counts up when the catalog changes. */
+  readonly revision: number;
+  /** The scheduler is leaving: take no more of its catalog. */
+  readonly leaving: boolean;
+}
+
+/** Request `catalog.list` to a scheduler. Body `{}`. */
+export interface Catalog {
+  readonly revision: number;
+  readonly servables: readonly ServableStatus[];
+}
+
+export interface ServableStatus {
+  readonly signature: ServableSignature;
+  readonly readyReplicas: number;
+  /** Instances queued at the scheduler. */
+  readonly queued: number;
+}
+
+/** Topic `workers.hello`, every 250 ms and at every change. */
+export interface WorkerHello {
+  readonly address: string;
+  readonly epoch: number;
+  readonly revision: number;
+  readonly leaving: boolean;
+}
+
+/** Request `replicas.list` to a worker. Body `{}`. */
+export interface ReplicaList {
+  readonly revision: number;
+  readonly replicas: readonly ReplicaStatus[];
+}
+
+/** States only move forward. */
+export type ReplicaState = 'loading' | 'ready' | 'draining' | 'gone' | 'failed';
+
+export interface ReplicaStatus {
+  /** Unique: `{worker address}.{n}`. */
+  readonly replica: string;
+  readonly servable: string;
+  readonly version: number;
+  readonly deviceId: number;
+  readonly state: ReplicaState;
+  /** Instances it takes at a time: what runs and what waits behind it. 0 until ready. */
+  readonly credits: number;
+  /** Undefined until ready. */
+  readonly signature?: ServableSignature | undefined;
+  /** Why it failed; for operators, never for clients. */
+  readonly error?: string | undefined;
+}
+
+export const topics = { schedulersHello: 'schedulers.hello', workersHello: 'workers.hello' } as const;
+export const subjects = { catalogList: 'catalog.list', replicasList: 'replicas.list' } as const;

@@ -1,0 +1,120 @@
+import type { Instance } from './tensor.js';
+import type { ServingErrorCode } from './serving-error.js';
+
+/**
+ * Where the tensors of a ticket's instances are. Opaque to schedulers, which only count and slice.
+ *
+ * - local: in this process, by reference (embedded mode)
+ * - inline: encoded `mserve.bus.v1.Instance` messages one after the other (small ones travel with the ticket)
+ * - held: the same bytes, still at their owner; fetched by the worker
+ */
+export type Instances =
+  | { readonly kind: 'local'; readonly instances: readonly Instance[] }
+  | { readonly kind: 'inline'; readonly sizes: readonly number[]; readonly bytes: Uint8Array }
+  | { readonly kind: 'held'; readonly sizes: readonly number[]; readonly held: HeldBytes };
+
+/** Bytes that stay with their owner (a bus address) until they are fetched. */
+export interface HeldBytes {
+  readonly owner: string;
+  readonly id: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export function instanceCount(instances: Instances): number {
+  return instances.kind === 'local' ? instances.instances.length : instances.sizes.length;
+}
+
+/** The instances [from, to) of these, without copying or decoding. 0 <= from <= to <= count. */
+export function sliceInstances(instances: Instances, from: number, to: number): Instances {
+  if (from === 0 && to === instanceCount(instances)) return instances;
+  if (instances.kind === 'local') return { kind: 'local', instances: instances.instances.slice(from, to) };
+  const sizes = instances.sizes.slice(from, to);
+  const start = sum(instances.sizes, 0, from);
+  const length = sum(sizes, 0, sizes.length);
+  if (instances.kind === 'inline') return { kind: 'inline', sizes, bytes: instances.bytes.subarray(start, start + length) };
+  const { held } = instances;
+  return { kind: 'held', sizes, held: { owner: held.owner, id: held.id, offset: held.offset + start, length } };
+}
+
+function sum(values: readonly number[], from: number, to: number): number {
+  let total = 0;
+  for (let i = from; i < to; i++) total += values[i] as number;
+  return total;
+}
+
+/** A request on the bus, or consecutive instances of one. `gateway` and `id` together name the request. */
+export interface Ticket {
+  /** Bus address that answers go to. */
+  readonly gateway: string;
+  /** Unique at that gateway. */
+  readonly id: number;
+  /** From 1; a ticket that is given to another replica again keeps its id and counts up. */
+  readonly attempt: number;
+  readonly servable: string;
+  /** Resolved: the version that is to run, >= 1. */
+  readonly version: number;
+  readonly method: string;
+  /** Index, in the request, of the first instance here. */
+  readonly firstInstance: number;
+  readonly instances: Instances;
+  /** On this process' monotonic clock (performance.now()); Infinity = none. On the wire: milliseconds left. */
+  readonly deadlineAt: number;
+  /** Higher goes first; 0 by default. */
+  readonly priority: number;
+  /** W3C traceparent, or '' for none. */
+  readonly traceparent: string;
+}
+
+/** Scheduler to worker: run this on that replica, send the answer to ticket.gateway and a receipt to `scheduler`. */
+export interface Assignment {
+  readonly scheduler: string;
+  readonly replica: string;
+  readonly ticket: Ticket;
+}
+
+/** The failure of one instance, or of a ticket, as data. */
+export interface Failure {
+  readonly code: ServingErrorCode;
+  readonly message: string;
+}
+
+/** What became of one instance. */
+export type InstanceResult = { readonly outputs: Instance } | { readonly failure: Failure };
+
+export function isFailure(result: InstanceResult): result is { readonly failure: Failure } {
+  return 'failure' in result;
+}
+
+/** Worker to gateway: results of consecutive instances of a ticket. */
+export interface Answer {
+  readonly id: number;
+  readonly attempt: number;
+  readonly firstInstance: number;
+  readonly results: readonly InstanceResult[];
+}
+
+/** Worker to scheduler: these instances left the replica; their credits come back. */
+export interface Receipt {
+  readonly replica: string;
+  readonly gateway: string;
+  readonly id: number;
+  readonly attempt: number;
+  readonly firstInstance: number;
+  readonly instances: number;
+}
+
+/** Gateway to scheduler to worker: nobody waits for this ticket any more. */
+export interface Cancellation {
+  readonly gateway: string;
+  readonly id: number;
+}
+
+/** Scheduler to gateway: these instances of the ticket will not be run. */
+export interface Refusal {
+  readonly id: number;
+  readonly attempt: number;
+  readonly firstInstance: number;
+  readonly instances: number;
+  readonly failure: Failure;
+}
