@@ -1,1 +1,1 @@
-export {};
+export * from './declaration.js';

@@ -1,0 +1,70 @@
+import type { TensorSignature } from '@mserve/wire';
+
+/**
+ * What a servable_config declares, as plain data: it is made in a thread that loads the user's file and handed to the worker
+ * by structured clone, so that user code never runs on a loop that serves.
+ */
+export interface ServableDeclaration {
+  readonly servable: string;
+  readonly models: readonly ModelDeclaration[];
+  readonly functions: readonly FunctionDeclaration[];
+  readonly methods: readonly MethodDeclaration[];
+}
+
+export type ModelFormat = 'OM' | 'MindIR' | 'ONNX';
+
+/** One declareModel (SPEC 6.1). Models are named by their key: the file names joined by `;`. */
+export interface ModelDeclaration {
+  readonly key: string;
+  /** File names in the version directory; several files = several subgraphs. */
+  readonly files: readonly string[];
+  readonly format: ModelFormat;
+  readonly withBatchDim: boolean;
+  /** Indices of inputs that have no batch dim although the model has one. */
+  readonly withoutBatchDimInputs: readonly number[];
+  /** For models without a fixed batch size: most instances run at once. Default 32. */
+  readonly maxBatchSize: number;
+  readonly options?: ModelOptions | undefined;
+}
+
+/** Options as given, already checked (AclOptions, GpuOptions, Context; SPEC 6.1). */
+export type ModelOptions = { readonly kind: 'acl' | 'gpu' | 'context'; readonly values: Readonly<Record<string, unknown>> };
+
+/** A function used as a stage. The function itself stays in the threads that loaded the config; `index` names it there. */
+export interface FunctionDeclaration {
+  readonly index: number;
+  /** As in the original's texts: `servable.function`. */
+  readonly name: string;
+  readonly inputsCount: number;
+  readonly outputsCount: number;
+  /** undefined: called per instance. 0: batches of the automatic size. n: batches of at most n. (SPEC 6.3) */
+  readonly batchSize: number | undefined;
+}
+
+/** Where a value in a method comes from. */
+export type ValueSource =
+  | { readonly from: 'input'; readonly index: number }
+  | { readonly from: 'stage'; readonly stage: number; readonly output: number };
+
+export interface StageDeclaration {
+  /** From 1, as in the original's texts. */
+  readonly number: number;
+  readonly kind: 'function' | 'model';
+  /** Index into functions (function) or into models (model; always subgraph 0). */
+  readonly index: number;
+  readonly inputs: readonly ValueSource[];
+  readonly outputsCount: number;
+  /** See FunctionDeclaration.batchSize; undefined for models. */
+  readonly batchSize: number | undefined;
+  readonly tag: string | undefined;
+}
+
+/** One registerMethod. Types and docs are there only when the author gave them (object form). */
+export interface MethodDeclaration {
+  readonly name: string;
+  readonly inputs: readonly TensorSignature[];
+  readonly outputs: readonly TensorSignature[];
+  readonly stages: readonly StageDeclaration[];
+  readonly returns: readonly ValueSource[];
+  readonly doc?: string | undefined;
+}
