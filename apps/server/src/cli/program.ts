@@ -1,0 +1,109 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { startServer, type RunningServer } from '../server.js';
+import { infer } from './infer.js';
+import { run } from './run.js';
+import { parseServableChoice, readyText, serveOptions, type ServeFlags } from './serve.js';
+import { print } from './text.js';
+import { packageVersion } from './version.js';
+
+function wholeNumber(min: number, max: number) {
+  return (text: string): number => {
+    const number = Number(text);
+    if (!Number.isInteger(number) || number < min || number > max) throw new InvalidArgumentError(`a whole number from ${min} to ${max} is expected.`);
+    return number;
+  };
+}
+
+function collect<T>(parse: (text: string) => T) {
+  return (text: string, before: readonly T[] | undefined): T[] => [...(before ?? []), parse(text)];
+}
+
+function deviceIds(text: string): number[] {
+  return text.split(',').map(wholeNumber(0, 65_535));
+}
+
+const jsonFlag = new Option('--json', 'print one line of JSON instead of text').default(false);
+
+/** What ends a server that runs in the foreground; resolved by SIGINT or SIGTERM in main.ts. */
+export interface Foreground {
+  /** Resolves when the process was asked to end. */
+  readonly asked: Promise<void>;
+}
+
+function addServe(program: Command, foreground: Foreground): void {
+  program
+    .command('serve')
+    .argument('<dir>', 'directory that holds one folder per servable (NAME/servable_config.ts, NAME/1/model files)')
+    .description('serve every servable in DIR, all in this process')
+    .option('--servable <name[:version]>', 'serve only this one; may be given several times (default: every servable, latest version)', collect(parseServableChoice))
+    .option('--device-ids <ids>', 'a replica of every servable on each of these devices (on CPU: that many replicas)', deviceIds, [0])
+    .option('--rest <host:port>', 'REST address; port 0 = any free one', '127.0.0.1:1500')
+    .option('--grpc <host:port|unix:path>', 'gRPC address; port 0 = any free one', '127.0.0.1:5500')
+    .option('--max-msg-mb <n>', 'largest request or answer in MiB', wholeNumber(1, 512), 100)
+    .option('--bus <memory|nats://host:port>', 'memory = everything in this process; a NATS address joins a fleet', 'memory')
+    .option('--workers <n>', 'threads per replica for the functions of a servable', wholeNumber(1, 64), 1)
+    .option('--intra-op-threads <n>', 'threads inside one native run (0 = one per core)', wholeNumber(0, 1024))
+    .option('--legacy-status-200', 'answer errors of /model/... with HTTP 200, as the original did', false)
+    .option('--grace-ms <n>', 'how long work in hand may take when the server is asked to end', wholeNumber(0, 3_600_000), 30_000)
+    .addOption(jsonFlag)
+    .action(async (directory: string, flags: ServeFlags) => {
+      let server: RunningServer | undefined;
+      const starting = startServer(serveOptions(directory, flags)).then((running) => (server = running));
+      const first = await Promise.race([starting.then(() => 'ready' as const), foreground.asked.then(() => 'asked' as const)]);
+      if (first === 'asked') {
+        starting.catch(() => undefined);
+        return;
+      }
+      const running = server as unknown as RunningServer;
+      print(flags.json, { rest: running.rest, grpc: running.grpc, servables: running.servables }, readyText(running));
+      await foreground.asked;
+      if (!flags.json) process.stderr.write('ending: finishing what is in hand (press Ctrl+C again to end at once)\n');
+      await running.close(flags.graceMs);
+    });
+}
+
+function addInfer(program: Command): void {
+  program
+    .command('infer')
+    .description('call a method of a running server')
+    .requiredOption('--servable <name>', 'servable')
+    .requiredOption('--method <name>', 'method')
+    .option('--version-number <n>', 'servable version (default: the latest)', wholeNumber(0, 4_294_967_294))
+    .requiredOption('--input <name=@file|json>', 'an input: @file (.npy is a tensor, anything else its bytes) or a JSON value; once per input', collect(String))
+    .option('--rest <host:port>', 'REST address of the server', '127.0.0.1:1500')
+    .option('--timeout-ms <n>', 'give up after this long', wholeNumber(1, 86_400_000), 60_000)
+    .addOption(jsonFlag)
+    .action(async (flags: { servable: string; method: string; versionNumber?: number; input: string[]; rest: string; timeoutMs: number; json: boolean }) => {
+      const answer = await infer({ ...flags, version: flags.versionNumber });
+      print(flags.json, answer, JSON.stringify(answer, null, 1));
+    });
+}
+
+function addRun(program: Command): void {
+  program
+    .command('run')
+    .argument('<model>', 'model file (.onnx)')
+    .description('run a model file once, without a server')
+    .option('--input <file.npy>', 'an input, in the model’s order, or name=file.npy; once per input', collect(String), [])
+    .option('--output-dir <dir>', 'write output_0.npy, output_1.npy, ... there')
+    .option('--threads <n>', 'threads inside the run (0 = one per core)', wholeNumber(0, 1024), 0)
+    .addOption(jsonFlag)
+    .action(async (model: string, flags: { input: string[]; outputDir?: string; threads: number; json: boolean }) => {
+      const outputs = await run(model, flags);
+      const text = outputs.map((output) => `${output.name}  ${output.dtype} [${output.shape.join(', ')}]${output.file === undefined ? '' : `  ${output.file}`}`);
+      print(flags.json, { outputs }, text.join('\n'));
+    });
+}
+
+/** The `mserve` command. Rejects with CliError, ServingError or CommanderError; main.ts turns them into text and exit code. */
+export function mserveProgram(foreground: Foreground): Command {
+  const program = new Command('mserve')
+    .description('An inference server for ONNX, MindIR and OM models: REST, gRPC, Open Inference Protocol.')
+    .version(packageVersion)
+    .showHelpAfterError('(add --help for what is allowed)')
+    .exitOverride();
+  addServe(program, foreground);
+  addInfer(program);
+  addRun(program);
+  return program;
+}

@@ -1,0 +1,36 @@
+import { CommanderError } from 'commander';
+import { ServingError } from '@mserve/wire';
+import { CliError } from './cli/cli-error.js';
+import { mserveProgram } from './cli/program.js';
+
+/** Resolves at the first SIGINT or SIGTERM; the second one ends the process at once. */
+const asked = new Promise<void>((resolve) => {
+  let signals = 0;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      signals += 1;
+      if (signals > 1) process.exit(1);
+      resolve();
+    });
+  }
+});
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof CliError) return error.exitCode;
+  return 1;
+}
+
+function tell(error: unknown): void {
+  if (error instanceof CommanderError) return; // commander has printed it
+  const expected = error instanceof CliError || error instanceof ServingError;
+  process.stderr.write(`${expected ? `mserve: ${(error as Error).message}` : `mserve: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`}\n`);
+}
+
+try {
+  await mserveProgram({ asked }).parseAsync();
+  process.exit(0);
+} catch (error) {
+  tell(error);
+  process.exit(exitCodeOf(error));
+}

@@ -1,0 +1,129 @@
+import { dtypeEntry, elementCount, packElements, ServingError, unpackElements, type DType, type Tensor } from '@mserve/wire';
+
+/** NumPy type codes (kind and bytes per element) of our dtypes. bfloat16 has none in NumPy: it is written as uint16, its bits. */
+const codes: Readonly<Record<string, DType>> = {
+  b1: 'bool', i1: 'int8', u1: 'uint8', i2: 'int16', u2: 'uint16', i4: 'int32', u4: 'uint32', i8: 'int64', u8: 'uint64', f2: 'float16', f4: 'float32', f8: 'float64',
+};
+const codeOf = new Map(Object.entries(codes).map(([code, dtype]) => [dtype, code]));
+const magic = Uint8Array.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]);
+
+function refuse(what: string): never {
+  throw new ServingError('INVALID_ARGUMENT', `not a .npy file mserve can read: ${what}`);
+}
+
+interface Header {
+  readonly descr: string;
+  readonly fortran: boolean;
+  readonly shape: number[];
+  readonly start: number;
+}
+
+function readHeader(file: Uint8Array): Header {
+  if (file.length < 12 || magic.some((byte, i) => file[i] !== byte)) refuse('it does not start with the NumPy magic');
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const long = (file[6] as number) >= 2;
+  const length = long ? view.getUint32(8, true) : view.getUint16(8, true);
+  const start = (long ? 12 : 10) + length;
+  if (start > file.length) refuse('its header is cut off');
+  const text = new TextDecoder('latin1').decode(file.subarray(long ? 12 : 10, start));
+  const descr = /'descr'\s*:\s*'([^']+)'/.exec(text)?.[1];
+  const fortran = /'fortran_order'\s*:\s*(True|False)/.exec(text)?.[1];
+  const shape = /'shape'\s*:\s*\(([^)]*)\)/.exec(text)?.[1];
+  if (descr === undefined || fortran === undefined || shape === undefined) refuse('its header lacks descr, fortran_order or shape (structured and object arrays are not supported)');
+  const dims = shape.split(',').map((dim) => dim.trim()).filter((dim) => dim !== '').map(Number);
+  return { descr, fortran: fortran === 'True', shape: dims, start };
+}
+
+function reverseBytes(bytes: Uint8Array, elementBytes: number): Uint8Array {
+  const out = bytes.slice();
+  for (let at = 0; at < out.length; at += elementBytes) out.subarray(at, at + elementBytes).reverse();
+  return out;
+}
+
+/** Fortran order to C order: element (i0, i1, ...) is at sum(i_k * product(dims before k)) in Fortran order. */
+function toCOrder(bytes: Uint8Array, shape: readonly number[], elementBytes: number): Uint8Array {
+  const out = new Uint8Array(bytes.length);
+  const count = elementCount(shape);
+  const index = shape.map(() => 0);
+  const strides = shape.map((_, k) => shape.slice(0, k).reduce((product, dim) => product * dim, 1));
+  for (let n = 0; n < count; n++) {
+    const from = index.reduce((sum, i, k) => sum + i * (strides[k] as number), 0) * elementBytes;
+    out.set(bytes.subarray(from, from + elementBytes), n * elementBytes);
+    for (let k = shape.length - 1; k >= 0; k--) {
+      index[k] = (index[k] as number) + 1;
+      if ((index[k] as number) < (shape[k] as number)) break;
+      index[k] = 0;
+    }
+  }
+  return out;
+}
+
+/** '<U7' (UTF-32, padded with NUL) and '|S7' (bytes, padded with NUL) as a string tensor. */
+function readStrings(bytes: Uint8Array, shape: readonly number[], kind: string, width: number, little: boolean): Tensor {
+  const count = elementCount(shape);
+  const elementBytes = kind === 'U' ? width * 4 : width;
+  if (bytes.length !== count * elementBytes) refuse(`shape [${shape.join(', ')}] needs ${count * elementBytes} bytes, it has ${bytes.length}`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const elements: Uint8Array[] = [];
+  for (let n = 0; n < count; n++) {
+    if (kind === 'S') {
+      const cell = bytes.subarray(n * width, (n + 1) * width);
+      let end = cell.length;
+      while (end > 0 && cell[end - 1] === 0) end--;
+      elements.push(cell.subarray(0, end));
+      continue;
+    }
+    const points: number[] = [];
+    for (let k = 0; k < width; k++) points.push(view.getUint32(n * elementBytes + k * 4, little));
+    while (points.length > 0 && points[points.length - 1] === 0) points.pop();
+    elements.push(new TextEncoder().encode(String.fromCodePoint(...points)));
+  }
+  return { dtype: 'string', shape, bytes: packElements(elements) };
+}
+
+/**
+ * A tensor from the bytes of a .npy file, format versions 1 to 3 (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+ * Numbers, bool, 'U' and 'S' strings; big-endian and Fortran order are converted. Throws ServingError INVALID_ARGUMENT for anything else.
+ */
+export function readNpy(file: Uint8Array): Tensor {
+  const { descr, fortran, shape, start } = readHeader(file);
+  let bytes = file.subarray(start);
+  const match = /^([<>|=])?([a-zA-Z])(\d+)$/.exec(descr);
+  if (!match) refuse(`dtype '${descr}'`);
+  const kind = match[2] as string;
+  if (kind === 'U' || kind === 'S') return readStrings(bytes, shape, kind, Number(match[3]), match[1] !== '>');
+  const dtype = codes[`${kind}${match[3]}`];
+  if (dtype === undefined) refuse(`dtype '${descr}'`);
+  const { elementBytes } = dtypeEntry(dtype);
+  const expected = elementCount(shape) * elementBytes;
+  if (bytes.length !== expected) refuse(`shape [${shape.join(', ')}] of '${descr}' needs ${expected} bytes, it has ${bytes.length}`);
+  if (match[1] === '>' && elementBytes > 1) bytes = reverseBytes(bytes, elementBytes);
+  return { dtype, shape, bytes: fortran && shape.length > 1 ? toCOrder(bytes, shape, elementBytes) : bytes };
+}
+
+/** The bytes of a .npy file (format 1.0) holding the tensor. string becomes '<U', bytes '|S', bfloat16 its bits as uint16. */
+export function writeNpy(tensor: Tensor): Uint8Array {
+  let { bytes } = tensor;
+  let descr: string;
+  if (tensor.dtype === 'string' || tensor.dtype === 'bytes') {
+    const text = new TextDecoder();
+    const cells = unpackElements(tensor).map((element) => (tensor.dtype === 'string' ? Array.from(text.decode(element), (c) => c.codePointAt(0) as number) : Array.from(element)));
+    const width = Math.max(1, ...cells.map((cell) => cell.length));
+    descr = tensor.dtype === 'string' ? `<U${width}` : `|S${width}`;
+    const table = tensor.dtype === 'string' ? new Uint32Array(cells.length * width) : new Uint8Array(cells.length * width);
+    cells.forEach((cell, n) => table.set(cell, n * width));
+    bytes = new Uint8Array(table.buffer);
+  } else {
+    const code = tensor.dtype === 'bfloat16' ? 'u2' : (codeOf.get(tensor.dtype) as string);
+    descr = `${code.endsWith('1') ? '|' : '<'}${code}`;
+  }
+  const shape = tensor.shape.length === 1 ? `${tensor.shape[0]},` : tensor.shape.join(', ');
+  const head = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape}), }`;
+  const padded = head.padEnd(Math.ceil((head.length + 11) / 64) * 64 - 11) + '\n';
+  const out = new Uint8Array(10 + padded.length + bytes.length);
+  out.set(magic);
+  out.set([1, 0, padded.length & 0xff, padded.length >> 8], 6);
+  out.set(new TextEncoder().encode(padded), 10);
+  out.set(bytes, 10 + padded.length);
+  return out;
+}
