@@ -1,0 +1,144 @@
+import { ServingError, type Failure, type Instance } from '@mserve/wire';
+import type { ServableDeclaration } from '@mserve/register';
+import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
+import { cancelled } from './failures.js';
+import { DeadlineWatch } from './deadline-watch.js';
+import { FunctionDispatch } from './function-dispatch.js';
+import { planMethod, type MethodPlan } from './method-plan.js';
+import { ModelCall } from './model-call.js';
+import type { ModelPlan } from './model-plan.js';
+import { ModelQueue } from './model-queue.js';
+import type { ModelSession } from './model-session.js';
+import { Passage, type MethodRoute, type ResultSink, type StageRoute } from './passage.js';
+
+/** One subgraph of a model, loaded. */
+export interface LoadedModel {
+  readonly plan: ModelPlan;
+  readonly session: ModelSession;
+  /** Runs that the session takes at the same time. */
+  readonly concurrentRuns: number;
+}
+
+export interface ExecutorOptions {
+  readonly declaration: ServableDeclaration;
+  /** By position in declaration.models; each with its subgraphs in order. */
+  readonly models: readonly (readonly LoadedModel[])[];
+  /** Undefined when no method has a function stage. */
+  readonly runner?: FunctionRunner | undefined;
+  /** Why a native run failed: for operators. */
+  readonly reportFailure: (plan: ModelPlan, cause: unknown) => void;
+}
+
+/** The instances of one ticket under way. */
+export interface Execution {
+  /** Nobody waits any more: what only waits fails with CANCELLED now, what runs when its run ends, which is ended when nobody else needs it. */
+  cancel(): void;
+}
+
+/**
+ * Runs the methods of one replica. Each method is a pipeline of stages; instances move on one by one, whatever ticket they belong to,
+ * and meet in the queues of the models (shared by all methods and Model.call) and functions. The failure of one stays its own.
+ */
+export class Executor implements ModelCaller {
+  private readonly routes = new Map<string, MethodRoute>();
+  private readonly models = new Map<string, readonly ModelQueue[]>();
+  private readonly watch = new DeadlineWatch();
+  private readonly dispatch: FunctionDispatch | undefined;
+  /** What is to be pumped when this turn's pushes are done, so that instances that came together are run together. */
+  private readonly awake = new Set<ModelQueue | FunctionDispatch>();
+  private readonly pumpAwake = (): void => {
+    for (const queue of this.awake) {
+      this.awake.delete(queue);
+      queue.pump();
+    }
+  };
+
+  /** Throws ServingError INVALID_ARGUMENT when methods and models do not fit (SPEC 6.3). */
+  constructor(options: ExecutorOptions) {
+    const { declaration, runner, reportFailure } = options;
+    const wake = (queue: ModelQueue | FunctionDispatch): void => this.wake(queue);
+    declaration.models.forEach((model, i) => {
+      const subgraphs = options.models[i] ?? [];
+      this.models.set(model.key, subgraphs.map((loaded) => new ModelQueue({ ...loaded, watch: this.watch, wake, reportFailure })));
+    });
+    const dispatch: FunctionDispatch | undefined = runner && new FunctionDispatch(runner, this.watch, () => dispatch && wake(dispatch));
+    this.dispatch = dispatch;
+    const plans = options.models.map((subgraphs) => subgraphs[0]?.plan).filter((plan): plan is ModelPlan => plan !== undefined);
+    for (const method of declaration.methods) this.routes.set(method.name, this.route(declaration, planMethod(declaration, method, plans)));
+  }
+
+  get methods(): readonly MethodPlan[] {
+    return [...this.routes.values()].map((route) => route.plan);
+  }
+
+  /**
+   * Starts instances of a method; `sink` gets one result each. Nothing runs before the current turn's synchronous work is done.
+   * `deadlineAt`: performance.now() clock, Infinity = none. An unknown method, or an instance with another number of tensors than
+   * the method has inputs, is a failure of the instances.
+   */
+  start(method: string, instances: readonly Instance[], deadlineAt: number, sink: ResultSink): Execution {
+    const route = this.routes.get(method);
+    if (route === undefined) {
+      const failure: Failure = { code: 'NOT_FOUND', message: `method '${method}' is not available` };
+      for (let i = 0; i < instances.length; i++) sink.settle(i, { failure });
+      return { cancel: () => undefined };
+    }
+    const count = route.plan.inputNames.length;
+    const passages: Passage[] = [];
+    for (let i = 0; i < instances.length; i++) {
+      const instance = instances[i] as Instance;
+      const passage = new Passage(route, i, instance, deadlineAt, sink);
+      passages.push(passage);
+      if (instance.length === count) passage.enter();
+      else passage.fail({ code: 'INVALID_ARGUMENT', message: `method '${method}' takes ${count} inputs, the instance has ${instance.length}` });
+    }
+    return new PassageExecution(method, passages);
+  }
+
+  async call(modelKey: string, subgraph: number, instances: readonly Instance[]): Promise<readonly Instance[]> {
+    const subgraphs = this.models.get(modelKey);
+    if (subgraphs === undefined) throw new ServingError('NOT_FOUND', `The model is not declared, the declared models are: ${[...this.models.keys()].join(', ')}`);
+    const queue = subgraphs[subgraph];
+    if (queue === undefined) {
+      throw new ServingError('INVALID_ARGUMENT', `The model does not have subgraph of index ${subgraph}, the subgraph count of the model is ${subgraphs.length}`);
+    }
+    return ModelCall.start(queue, instances);
+  }
+
+  /** Ends the watch over deadlines. Instances under way are the caller's matter: drain first. */
+  close(): void {
+    this.watch.close();
+  }
+
+  private route(declaration: ServableDeclaration, plan: MethodPlan): MethodRoute {
+    const functions = this.dispatch?.addMethod(plan);
+    const stages = plan.stages.map((stage): StageRoute => {
+      if (stage.declaration.kind === 'model') {
+        const model = this.models.get(declaration.models[stage.declaration.index]?.key ?? '')?.[0];
+        if (model === undefined) throw new ServingError('INTERNAL', `method '${plan.name}' uses a model that is not loaded`);
+        return { plan: stage, model };
+      }
+      const queue = functions?.get(stage);
+      if (queue === undefined || this.dispatch === undefined) throw new ServingError('INTERNAL', `method '${plan.name}' needs functions, there is nothing to run them`);
+      return { plan: stage, queue, dispatch: this.dispatch };
+    });
+    return { plan, stages };
+  }
+
+  private wake(queue: ModelQueue | FunctionDispatch): void {
+    if (this.awake.size === 0) queueMicrotask(this.pumpAwake);
+    this.awake.add(queue);
+  }
+}
+
+class PassageExecution implements Execution {
+  constructor(
+    private readonly method: string,
+    private readonly passages: readonly Passage[],
+  ) {}
+
+  cancel(): void {
+    const failure = cancelled(this.method);
+    for (const passage of this.passages) passage.abandon(failure);
+  }
+}

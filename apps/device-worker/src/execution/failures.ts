@@ -1,0 +1,21 @@
+import type { Failure } from '@mserve/wire';
+import type { StageDeclaration } from '@mserve/register';
+
+/** Texts that clients see (SPEC 1.4), made in one place. */
+
+export const predictFailed: Failure = { code: 'INTERNAL', message: 'Predict Failed' };
+
+export function cancelled(method: string): Failure {
+  return { code: 'CANCELLED', message: `the request was cancelled, method '${method}'` };
+}
+
+export function deadlineExceeded(method: string, stage: number): Failure {
+  return { code: 'DEADLINE_EXCEEDED', message: `deadline exceeded, method '${method}', stage index(begin with 1): ${stage}` };
+}
+
+/** What a function said, with the original's prefix. */
+export function functionFailed(functionName: string, method: string, stage: StageDeclaration, failure: Failure): Failure {
+  const called = stage.tag === undefined ? `Function '${functionName}'` : stage.tag;
+  const message = `Call ${called} Failed, method: '${method}', stage index(begin with 1): ${stage.number}, error msg: ${failure.message}`;
+  return { code: failure.code, message };
+}

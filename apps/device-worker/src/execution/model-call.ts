@@ -1,0 +1,44 @@
+import { ServingError, type Failure, type Instance } from '@mserve/wire';
+import { checkInputs, type ModelPlan } from './model-plan.js';
+import type { ModelQueue } from './model-queue.js';
+import { Waiting } from './waiting.js';
+
+/** One instance of a Model.call (SPEC 6.7): the same queue as the methods' instances, so they share batches. */
+export class ModelCall extends Waiting {
+  private constructor(
+    instance: Instance,
+    private readonly resolve: (outputs: Instance) => void,
+    private readonly reject: (error: ServingError) => void,
+  ) {
+    // The function that called is cut at its own deadline; the run itself is short and shared.
+    super(instance, Infinity);
+  }
+
+  /** Rejects with ServingError (texts of SPEC 6.7) before anything runs when an instance does not fit, else with the first failure. */
+  static async start(queue: ModelQueue, instances: readonly Instance[]): Promise<readonly Instance[]> {
+    instances.forEach((instance, i) => check(queue.plan, instance, i));
+    return Promise.all(instances.map((instance) => new Promise<Instance>((resolve, reject) => queue.push(new ModelCall(instance, resolve, reject)))));
+  }
+
+  override advance(outputs: Instance): void {
+    this.settled = true;
+    this.resolve(outputs);
+  }
+
+  override fail(failure: Failure): void {
+    this.settled = true;
+    this.reject(new ServingError(failure.code, failure.message));
+  }
+
+  override expired(): Failure {
+    return { code: 'DEADLINE_EXCEEDED', message: 'deadline exceeded' };
+  }
+}
+
+function check(plan: ModelPlan, instance: Instance, index: number): void {
+  if (instance.length !== plan.inputs.length) {
+    throw new ServingError('INVALID_ARGUMENT', `The inputs count ${instance.length} of instance ${index} is not equal to the inputs count ${plan.inputs.length} of the model`);
+  }
+  const failure = checkInputs(plan, instance);
+  if (failure !== undefined) throw new ServingError(failure.code, failure.message);
+}

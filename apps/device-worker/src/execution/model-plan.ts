@@ -1,0 +1,156 @@
+import { dtypeEntry, isVariableSize, maxRank, ServingError, type DType, type Failure, type Instance, type Tensor } from '@mserve/wire';
+import type { SessionDescription, ValueDescription } from '@mserve/native';
+import type { ModelDeclaration } from '@mserve/register';
+
+/**
+ * - fixed: runs take exactly `batchSize` instances, shorter ones are padded
+ * - dynamic: runs take 1..batchSize instances
+ * - none: one instance per run, shapes as in the model
+ */
+export type Batching = 'fixed' | 'dynamic' | 'none';
+
+/** One input or output of a model as one instance sees it: without the batch dim. */
+export interface ValuePlan {
+  readonly name: string;
+  readonly dtype: DType;
+  /** 0 for strings. */
+  readonly elementBytes: number;
+  /** Per instance; -1 = decided at run time. */
+  readonly shape: readonly number[];
+  /** Elements per instance; undefined when a dim is decided at run time. */
+  readonly elements: number | undefined;
+  /** Bytes per instance; undefined when a dim is decided at run time, and for strings. */
+  readonly bytes: number | undefined;
+  /** An input without batch dim in a model that has one: passed whole, one value for the batch. */
+  readonly whole: boolean;
+}
+
+/** What is worked out once per model subgraph, at load. */
+export interface ModelPlan {
+  readonly key: string;
+  readonly subgraph: number;
+  readonly batching: Batching;
+  /** Most instances of one run, >= 1. */
+  readonly batchSize: number;
+  readonly inputs: readonly ValuePlan[];
+  readonly outputs: readonly ValuePlan[];
+  /** Instances may only share a run after a look at their tensors: there are dims decided at run time, or whole inputs. */
+  readonly picky: boolean;
+}
+
+/** Throws ServingError INVALID_ARGUMENT (texts of SPEC 6.1) when the model does not fit its declaration. */
+export function planModel(declaration: ModelDeclaration, description: SessionDescription, subgraph: number): ModelPlan {
+  const { key } = declaration;
+  const wholes = new Set(declaration.withBatchDim ? declaration.withoutBatchDimInputs : []);
+  for (const index of wholes) {
+    if (index >= description.inputs.length) {
+      throw new ServingError('INVALID_ARGUMENT', `withoutBatchDimInputs names input ${index}, model ${key} has ${description.inputs.length} inputs`);
+    }
+  }
+  const batch = declaration.withBatchDim ? batchOf(declaration, description, wholes) : ({ batching: 'none', batchSize: 1 } as const);
+  const inputs = description.inputs.map((value, i) => planValue(value, declaration.withBatchDim && !wholes.has(i), wholes.has(i)));
+  const outputs = description.outputs.map((value) => planValue(value, declaration.withBatchDim, false));
+  const picky = batch.batchSize > 1 && inputs.some((input) => input.whole || input.elements === undefined);
+  return { key, subgraph, ...batch, inputs, outputs, picky };
+}
+
+function batchOf(declaration: ModelDeclaration, description: SessionDescription, wholes: ReadonlySet<number>): { batching: Batching; batchSize: number } {
+  const named = [
+    ...description.inputs.map((value, i) => ({ value, label: `input ${i} '${value.name}'`, whole: wholes.has(i), isInput: true })),
+    ...description.outputs.map((value, i) => ({ value, label: `output ${i} '${value.name}'`, whole: false, isInput: false })),
+  ].filter((entry) => !entry.whole);
+  for (const { value, label } of named) {
+    if (value.shape.length === 0) {
+      throw new ServingError('INVALID_ARGUMENT', `${label} of model ${declaration.key} has no dims: declare the model with withBatchDim false, or the input in withoutBatchDimInputs`);
+    }
+  }
+  // Outputs whose first dim the runtime could not infer (-1) are checked at every run instead.
+  const known = named.filter((entry) => entry.isInput || entry.value.shape[0] !== -1);
+  const first = known[0];
+  if (first === undefined) return { batching: 'dynamic', batchSize: declaration.maxBatchSize };
+  const size = first.value.shape[0] as number;
+  for (const { value, label } of known) {
+    if (value.shape[0] === size) continue;
+    const text = (dim: number | undefined): string => (dim === -1 ? 'any' : String(dim));
+    throw new ServingError('INVALID_ARGUMENT', `Expect batch size to be same, ${first.label} has ${text(size)}, ${label} has ${text(value.shape[0])}, model: ${declaration.key}`);
+  }
+  if (size === 0) throw new ServingError('INVALID_ARGUMENT', `Expect batch size to be greater than 0, model: ${declaration.key}`);
+  return size === -1 ? { batching: 'dynamic', batchSize: declaration.maxBatchSize } : { batching: 'fixed', batchSize: size };
+}
+
+function planValue(value: ValueDescription, batched: boolean, whole: boolean): ValuePlan {
+  const shape = batched ? value.shape.slice(1) : value.shape;
+  const elements = shape.includes(-1) ? undefined : shape.reduce((product, dim) => product * dim, 1);
+  const elementBytes = dtypeEntry(value.dtype).elementBytes;
+  const bytes = elements === undefined || isVariableSize(value.dtype) ? undefined : elements * elementBytes;
+  return { name: value.name, dtype: value.dtype, elementBytes, shape, elements, bytes, whole };
+}
+
+/** The first thing wrong with an instance as this model's input (SPEC 1.4: inputs in order, size before dtype), or undefined. */
+export function checkInputs(plan: ModelPlan, instance: Instance): Failure | undefined {
+  const { inputs } = plan;
+  if (instance.length < inputs.length) return invalid(`Given model inputs size ${instance.length} less than model inputs size ${inputs.length}`);
+  for (let i = 0; i < inputs.length; i++) {
+    const input = inputs[i] as ValuePlan;
+    const tensor = instance[i] as Tensor;
+    // Fixed sizes are compared by bytes only: float32[4] is fine for [2, 2], as in the original.
+    if (input.bytes !== undefined ? tensor.bytes.byteLength !== input.bytes : !fits(input, tensor)) return misfit(input, i, tensor);
+    if (tensor.dtype !== input.dtype && !(input.dtype === 'string' && tensor.dtype === 'bytes')) {
+      const given = dtypeEntry(tensor.dtype).msName;
+      return invalid(`Given model input ${i} data type ${given} not match the data type ${dtypeEntry(input.dtype).msName} defined in model`);
+    }
+  }
+  return undefined;
+}
+
+/** For inputs with dims decided at run time, and strings. */
+function fits(input: ValuePlan, tensor: Tensor): boolean {
+  const { shape } = tensor;
+  if (shape.length > maxRank) return false;
+  let elements = 1;
+  for (const dim of shape) elements *= dim;
+  if (input.elements === undefined) {
+    if (shape.length !== input.shape.length) return false;
+    for (let i = 0; i < shape.length; i++) {
+      if (input.shape[i] !== -1 && input.shape[i] !== shape[i]) return false;
+    }
+  } else if (elements !== input.elements) {
+    return false;
+  }
+  return isVariableSize(tensor.dtype) || tensor.bytes.byteLength === elements * dtypeEntry(tensor.dtype).elementBytes;
+}
+
+function misfit(input: ValuePlan, index: number, tensor: Tensor): Failure {
+  if (input.bytes !== undefined) return invalid(`Given model input ${index} size ${tensor.bytes.byteLength} not match the size ${input.bytes} defined in model`);
+  const allowed = input.shape.map((dim) => (dim === -1 ? 'any' : String(dim)));
+  return invalid(`Given model input ${index} shape [${tensor.shape.join(', ')}] not match the shape [${allowed.join(', ')}] defined in model`);
+}
+
+function invalid(message: string): Failure {
+  return { code: 'INVALID_ARGUMENT', message };
+}
+
+/** For {@link ModelPlan.picky} models: may `other` be in one run with `first`? Same shapes, and the same value of whole inputs. */
+export function mayShareRun(plan: ModelPlan, first: Instance, other: Instance): boolean {
+  for (let i = 0; i < plan.inputs.length; i++) {
+    const input = plan.inputs[i] as ValuePlan;
+    const a = first[i] as Tensor;
+    const b = other[i] as Tensor;
+    if (a === b) continue;
+    if (input.elements === undefined && !sameShape(a.shape, b.shape)) return false;
+    if (input.whole && !sameBytes(a.bytes, b.bytes)) return false;
+  }
+  return true;
+}
+
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) {
+    if (a[i] !== b[i]) return false;
+  }
+  return true;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.byteLength === b.byteLength && Buffer.compare(a, b) === 0;
+}

@@ -1,0 +1,139 @@
+import type { NativeTensor } from '@mserve/native';
+import type { Instance } from '@mserve/wire';
+import { assemble, split, Staging } from './batch.js';
+import { BatchRun, stillWanted } from './batch-run.js';
+import type { DeadlineWatch } from './deadline-watch.js';
+import { predictFailed } from './failures.js';
+import { Fifo } from './fifo.js';
+import { mayShareRun, type ModelPlan } from './model-plan.js';
+import type { ModelSession } from './model-session.js';
+import type { Waiting } from './waiting.js';
+
+/** A place for one native run at a time. */
+interface Slot {
+  readonly staging: Staging;
+  /** Kept from run to run (making one costs more than a small model's run); replaced after it was used. */
+  controller: AbortController;
+}
+
+export interface ModelQueueOptions {
+  readonly plan: ModelPlan;
+  readonly session: ModelSession;
+  /** Runs that the session takes at the same time. */
+  readonly concurrentRuns: number;
+  readonly watch: DeadlineWatch;
+  /** Called when the queue has work and is not being served: {@link ModelQueue.pump} is to be called at the end of this turn's work. */
+  readonly wake: (queue: ModelQueue) => void;
+  /** Why a native run failed: for operators, clients only see `Predict Failed`. */
+  readonly reportFailure: (plan: ModelPlan, cause: unknown) => void;
+}
+
+/**
+ * The instances that wait for one model subgraph, whichever method or Model.call they come from. Work-conserving: the moment a slot
+ * is free it runs what waits, up to the batch size; nothing waits for a batch to become full.
+ */
+export class ModelQueue {
+  readonly plan: ModelPlan;
+  private readonly waiting = new Fifo<Waiting>();
+  private readonly slots: Slot[] = [];
+  private readonly options: ModelQueueOptions;
+
+  constructor(options: ModelQueueOptions) {
+    this.plan = options.plan;
+    this.options = options;
+    for (let i = 0; i < options.concurrentRuns; i++) this.slots.push({ staging: new Staging(), controller: new AbortController() });
+  }
+
+  /** The waiting's inputs have passed checkInputs for this plan. */
+  push(waiting: Waiting): void {
+    this.waiting.push(waiting);
+    if (this.slots.length > 0) this.options.wake(this);
+  }
+
+  /** Starts as many runs as there are free slots and waiting instances. */
+  pump(): void {
+    while (this.slots.length > 0 && this.waiting.length > 0) {
+      const members = this.take();
+      if (members.length > 0) this.start(this.slots.pop() as Slot, members);
+    }
+  }
+
+  private take(): Waiting[] {
+    const { plan } = this;
+    const now = performance.now();
+    const members: Waiting[] = [];
+    const passedOver: Waiting[] = [];
+    while (members.length < plan.batchSize) {
+      const next = this.waiting.shift();
+      if (next === undefined) break;
+      if (!stillWanted(next, now)) continue;
+      const first = members[0];
+      if (first !== undefined && (next.alone || (plan.picky && !mayShareRun(plan, first.inputs, next.inputs)))) {
+        passedOver.push(next);
+        continue;
+      }
+      members.push(next);
+      if (next.alone) break;
+    }
+    this.waiting.unshift(passedOver);
+    return members;
+  }
+
+  private start(slot: Slot, members: readonly Waiting[]): void {
+    if (slot.controller.signal.aborted) slot.controller = new AbortController();
+    const run = new BatchRun(members, slot.controller, this.options.watch);
+    let outputs: Promise<readonly NativeTensor[]>;
+    try {
+      const instances = members.length === 1 ? [(members[0] as Waiting).inputs] : members.map((member) => member.inputs);
+      outputs = this.options.session.run(assemble(this.plan, instances, slot.staging), { signal: slot.controller.signal });
+    } catch (thrown) {
+      outputs = Promise.reject(thrown);
+    }
+    outputs.then(
+      (tensors) => this.finish(slot, run, tensors),
+      (cause: unknown) => this.fail(slot, run, cause),
+    );
+  }
+
+  private finish(slot: Slot, run: BatchRun, tensors: readonly NativeTensor[]): void {
+    run.release();
+    let results: Instance[];
+    try {
+      results = split(this.plan, tensors, run.members.length);
+    } catch (thrown) {
+      this.settleFailed(slot, run, thrown);
+      return;
+    }
+    // The next run first: the device works while this one's results are given out.
+    this.slots.push(slot);
+    this.pump();
+    const now = performance.now();
+    for (let i = 0; i < results.length; i++) {
+      const member = run.members[i] as Waiting;
+      if (stillWanted(member, now)) member.advance(results[i] as Instance);
+    }
+  }
+
+  private fail(slot: Slot, run: BatchRun, cause: unknown): void {
+    run.release();
+    this.settleFailed(slot, run, cause);
+  }
+
+  /**
+   * A failed run. One instance of a batch may have been at fault, so those of a larger batch are run again, one by one,
+   * before anything else; a run of one has had its verdict.
+   */
+  private settleFailed(slot: Slot, run: BatchRun, cause: unknown): void {
+    const now = performance.now();
+    const wanted = run.members.filter((member) => stillWanted(member, now));
+    if (run.ended === undefined) this.options.reportFailure(this.plan, cause);
+    if (run.members.length > 1) {
+      for (const member of wanted) member.alone = true;
+      this.waiting.unshift(wanted);
+    } else {
+      for (const member of wanted) member.fail(predictFailed);
+    }
+    this.slots.push(slot);
+    this.pump();
+  }
+}

@@ -1,0 +1,84 @@
+import { type Failure, type Instance, type InstanceResult } from '@mserve/wire';
+import { deadlineExceeded } from './failures.js';
+import type { FunctionDispatch, FunctionQueue } from './function-dispatch.js';
+import { pick, type MethodPlan, type StagePlan } from './method-plan.js';
+import { checkInputs } from './model-plan.js';
+import type { ModelQueue } from './model-queue.js';
+import { Waiting } from './waiting.js';
+
+/** Who wants the results of a ticket's instances. */
+export interface ResultSink {
+  /** Called once per instance, in any order, possibly before Executor.start returns. Must not throw. */
+  settle(index: number, result: InstanceResult): void;
+}
+
+/** A stage with the queue it is served from. */
+export type StageRoute =
+  | { readonly plan: StagePlan; readonly model: ModelQueue; readonly queue?: undefined }
+  | { readonly plan: StagePlan; readonly model?: undefined; readonly queue: FunctionQueue; readonly dispatch: FunctionDispatch };
+
+export interface MethodRoute {
+  readonly plan: MethodPlan;
+  readonly stages: readonly StageRoute[];
+}
+
+/** One instance on its way through the stages of a method. */
+export class Passage extends Waiting {
+  private readonly route: MethodRoute;
+  private readonly index: number;
+  private readonly sink: ResultSink;
+  private stage = 0;
+  /** By slot; made when a stage needs more than the instance as it came. */
+  private values: Instance;
+
+  constructor(route: MethodRoute, index: number, instance: Instance, deadlineAt: number, sink: ResultSink) {
+    super(instance, deadlineAt);
+    this.route = route;
+    this.index = index;
+    this.sink = sink;
+    this.values = instance;
+  }
+
+  /** Puts the instance into the queue of the stage it has come to, or settles it after the last one. */
+  enter(): void {
+    const route = this.route.stages[this.stage];
+    if (route === undefined) {
+      this.complete(pick(this.values, this.route.plan.returnSlots));
+      return;
+    }
+    this.inputs = this.stage === 0 && route.plan.takesInstance ? this.values : pick(this.values, route.plan.inputSlots);
+    if (route.model === undefined) {
+      route.dispatch.push(route.queue, this);
+      return;
+    }
+    const failure = checkInputs(route.model.plan, this.inputs);
+    if (failure === undefined) route.model.push(this);
+    else this.fail(failure);
+  }
+
+  override advance(outputs: Instance): void {
+    this.stage++;
+    if (this.stage === this.route.stages.length && this.route.plan.returnsStage) {
+      this.complete(outputs);
+      return;
+    }
+    this.values = [...this.values, ...outputs];
+    this.enter();
+  }
+
+  override fail(failure: Failure): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.sink.settle(this.index, { failure });
+  }
+
+  override expired(): Failure {
+    return deadlineExceeded(this.route.plan.name, this.stage + 1);
+  }
+
+  private complete(outputs: Instance): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.sink.settle(this.index, { outputs });
+  }
+}

@@ -1,0 +1,47 @@
+import type { Failure, Instance } from '@mserve/wire';
+
+/** What a waiting instance tells when it is no longer wanted: the work it is part of may be ended early. */
+export interface SharedRun {
+  /** One of its members was abandoned. */
+  reconsider(): void;
+}
+
+/**
+ * One instance that waits for a stage, or is in one. It is settled once: by {@link advance} or {@link fail}.
+ * Queues skip what was settled while it waited, so that nothing has to be searched for when a ticket is cancelled.
+ */
+export abstract class Waiting {
+  /** Inputs of the stage it is at, in that stage's order. */
+  inputs: Instance;
+  /** On the performance.now() clock; Infinity = none. */
+  readonly deadlineAt: number;
+  /** The run that it is part of now. */
+  run: SharedRun | undefined = undefined;
+  /** Nobody wants the result any more; set while it is part of a run, which settles it. */
+  abandoned: Failure | undefined = undefined;
+  settled = false;
+  /** A batch with it failed: it is to be run by itself, so that only the one at fault fails. */
+  alone = false;
+
+  protected constructor(inputs: Instance, deadlineAt: number) {
+    this.inputs = inputs;
+    this.deadlineAt = deadlineAt;
+  }
+
+  /** The stage is done. */
+  abstract advance(outputs: Instance): void;
+  abstract fail(failure: Failure): void;
+  /** What it fails with when its deadline has passed. */
+  abstract expired(): Failure;
+
+  /** Nobody waits for it any more: settled at once when it only waits, else as soon as the run it is part of lets go of it. */
+  abandon(failure: Failure): void {
+    if (this.settled || this.abandoned !== undefined) return;
+    if (this.run === undefined) {
+      this.fail(failure);
+      return;
+    }
+    this.abandoned = failure;
+    this.run.reconsider();
+  }
+}
