@@ -1,0 +1,101 @@
+import type { Assignment, Cancellation, Instances, MethodSignature, Refusal, ServableSignature, Ticket } from '@mserve/wire';
+import type { DispatchOptions, DispatchOutlet } from './dispatch-options.js';
+import { Dispatcher } from './dispatcher.js';
+
+/** Instances without bytes: enough for a scheduler, which only counts and slices. */
+export function instances(count: number): Instances {
+  return { kind: 'inline', sizes: new Array<number>(count).fill(0), bytes: new Uint8Array(0) };
+}
+
+export function signature(servable = 'digits', batchSizes: Readonly<Record<string, number>> = { predict: 4 }, version = 1): ServableSignature {
+  const methods = Object.entries(batchSizes).map(
+    ([name, batchSize]): MethodSignature => ({ name, inputs: [{ name: 'image' }], outputs: [{ name: 'label' }], batched: true, batchSize }),
+  );
+  return { servable, version, methods };
+}
+
+export function ticket(id: number, count = 1, fields: Partial<Ticket> = {}): Ticket {
+  return {
+    gateway: 'gateway-a',
+    id,
+    attempt: 1,
+    servable: 'digits',
+    version: 1,
+    method: 'predict',
+    firstInstance: 0,
+    instances: instances(count),
+    deadlineAt: Infinity,
+    priority: 0,
+    traceparent: '',
+    ...fields,
+  };
+}
+
+export interface SentAssignment {
+  readonly worker: string;
+  readonly assignment: Assignment;
+  readonly onUndelivered: (now: number) => void;
+}
+
+/** Keeps what the dispatcher decides. */
+export class RecordingOutlet implements DispatchOutlet {
+  assignments: SentAssignment[] = [];
+  cancellations: { worker: string; cancellation: Cancellation }[] = [];
+  refusals: { gateway: string; refusal: Refusal }[] = [];
+
+  assign(worker: string, assignment: Assignment, onUndelivered: (now: number) => void): void {
+    this.assignments.push({ worker, assignment, onUndelivered });
+  }
+
+  cancel(worker: string, cancellation: Cancellation): void {
+    this.cancellations.push({ worker, cancellation });
+  }
+
+  refuse(gateway: string, refusal: Refusal): void {
+    this.refusals.push({ gateway, refusal });
+  }
+}
+
+/** A dispatcher with its outlet, and short words for what its neighbours do. */
+export class DispatchRig {
+  readonly outlet = new RecordingOutlet();
+  readonly dispatcher: Dispatcher;
+  now = 1000;
+
+  constructor(options: Partial<DispatchOptions> = {}) {
+    this.dispatcher = new Dispatcher('scheduler-a', this.outlet, options);
+  }
+
+  /** The replica `{worker}.0`. */
+  ready(worker: string, credits: number, of: ServableSignature = signature(), number = 0): 'added' | 'updated' | 'conflict' {
+    return this.dispatcher.putReplica({ replica: `${worker}.${number}`, worker, credits, signature: of }, this.now);
+  }
+
+  submit(...tickets: readonly Ticket[]): void {
+    this.dispatcher.submit(tickets, this.now);
+  }
+
+  /** Every assignment since the last call, as `replica <- id[first+count]`, with `#attempt` after the first. */
+  given(): string[] {
+    const sent = this.outlet.assignments.splice(0);
+    return sent.map(({ assignment: { replica, ticket: part } }) => `${replica} <- ${describe(part)}`);
+  }
+
+  /** Every refusal since the last call, as `id[first+count] CODE`. */
+  refused(): string[] {
+    return this.outlet.refusals.splice(0).map(({ refusal }) => `${refusal.id}[${refusal.firstInstance}+${refusal.instances}] ${refusal.failure.code}`);
+  }
+
+  receipt(worker: string, id: number, firstInstance: number, count: number, attempt = 1): void {
+    this.dispatcher.settle([{ replica: `${worker}.0`, gateway: 'gateway-a', id, attempt, firstInstance, instances: count }], this.now);
+  }
+
+  lose(...workers: readonly string[]): void {
+    this.dispatcher.removeReplicas(workers.map((worker) => `${worker}.0`), 'died', this.now);
+  }
+}
+
+function describe(part: Ticket): string {
+  const count = part.instances.kind === 'local' ? part.instances.instances.length : part.instances.sizes.length;
+  return `${part.id}[${part.firstInstance}+${count}]${part.attempt > 1 ? `#${part.attempt}` : ''}`;
+}

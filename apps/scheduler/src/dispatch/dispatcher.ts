@@ -1,0 +1,419 @@
+import { instanceCount, type Cancellation, type Failure, type Receipt, type Ticket } from '@mserve/wire';
+import { type DispatchOptions, type DispatchOutlet, defaultDispatchOptions } from './dispatch-options.js';
+import { DispatchCounters, type DispatchStats } from './dispatch-stats.js';
+import { failures } from './failures.js';
+import { type FillContext, fillReplicas } from './fill-replicas.js';
+import { Heap } from './heap.js';
+import type { MethodQueue } from './method-queue.js';
+import { Portion } from './portion.js';
+import { type ReadyReplica, ReplicaSet } from './replica-set.js';
+import type { Replica } from './replica.js';
+import { RequestBook } from './request-book.js';
+import type { ServablePool } from './servable-pool.js';
+
+/**
+ * The scheduler's core: queues, batches, replicas, retries. Pure: it has no clock (every call brings `now`, on the performance.now()
+ * clock), no timers and no promises; what it decides it tells its outlet at once. Not reentrant: the outlet must not call back.
+ *
+ * Every instance of an accepted ticket is at any time exactly one of: queued, in hand of a replica, receipted, refused, cancelled.
+ */
+export class Dispatcher implements FillContext {
+  readonly counters = new DispatchCounters();
+  readonly book = new RequestBook();
+  readonly given: Portion[] = [];
+  readonly replicas = new ReplicaSet();
+  private readonly options: DispatchOptions;
+  /** Queued portions with a deadline, those that did not get a replica on arrival; dead ones are dropped as they come up. */
+  private readonly deadlines = new Heap<Portion>((a, b) => a.ticket.deadlineAt < b.ticket.deadlineAt);
+  private readonly arrivals: Portion[] = [];
+  private readonly touched: ServablePool[] = [];
+  private order = 0;
+
+  /** `address`: receipts are sent there. */
+  constructor(
+    private readonly address: string,
+    private readonly outlet: DispatchOutlet,
+    options: Partial<DispatchOptions> = {},
+  ) {
+    this.options = { ...defaultDispatchOptions, ...options };
+  }
+
+  /** Takes everything one turn brought: all of it is queued before any replica is filled, so that batches form. */
+  submit(tickets: readonly Ticket[], now: number): void {
+    for (const ticket of tickets) this.accept(ticket, now);
+    this.fill(now);
+    this.settleArrivals();
+  }
+
+  /** Instances have left their replicas: credits come back and are used at once. */
+  settle(receipts: readonly Receipt[], now: number): void {
+    for (const receipt of receipts) this.settleOne(receipt);
+    this.fill(now);
+  }
+
+  /** Nobody waits for these: queued instances are forgotten, for others their workers are told. Unknown ones are ignored. */
+  cancel(cancellations: readonly Cancellation[]): void {
+    for (const cancellation of cancellations) this.cancelOne(cancellation);
+  }
+
+  /** A replica may have come, changed its credits or be heard again. */
+  putReplica(replica: ReadyReplica, now: number): 'added' | 'updated' | 'conflict' {
+    const outcome = this.replicas.put(replica, (pool) => this.refuseQueued(pool));
+    const pool = this.replicas.get(replica.replica)?.pool;
+    if (pool !== undefined) this.touch(pool);
+    this.fill(now);
+    return outcome;
+  }
+
+  /** Gives these nothing new; what they have in hand they finish. */
+  drainReplicas(ids: readonly string[], now: number): void {
+    for (const id of ids) {
+      const replica = this.replicas.get(id);
+      if (replica === undefined || replica.draining) continue;
+      replica.pool.drainReplica(replica);
+      this.checkOrphan(replica.pool, now, now);
+    }
+  }
+
+  /**
+   * These are lost. What they have in hand goes to others, while the deadline and the number of attempts allow.
+   * died: the worker (or the replica) is gone, and the instances on board may be why. unreachable: the bus is down, nobody is to blame.
+   * A servable that has no replica left keeps its queue until `keepQueuedUntil`, by default it is refused at once.
+   */
+  removeReplicas(ids: readonly string[], cause: 'died' | 'unreachable', now: number, keepQueuedUntil = now): void {
+    const pools = new Set<ServablePool>();
+    const lost: Portion[] = [];
+    // All of them first: what one had must not go to another one that is lost too.
+    for (const id of ids) {
+      const replica = this.replicas.remove(id);
+      if (replica === undefined) continue;
+      pools.add(replica.pool);
+      for (const portion of replica.list()) {
+        replica.release(portion);
+        lost.push(portion);
+      }
+    }
+    for (const portion of lost) this.retry(portion, cause, now);
+    for (const pool of pools) {
+      this.checkOrphan(pool, now, keepQueuedUntil);
+      this.touch(pool);
+    }
+    this.fill(now);
+  }
+
+  /** A worker was heard again: its replicas may be used again after an undelivered assignment. */
+  resume(ids: readonly string[], now: number): void {
+    for (const id of ids) {
+      const replica = this.replicas.get(id);
+      if (replica === undefined || !replica.suspended) continue;
+      replica.suspended = false;
+      this.touch(replica.pool);
+    }
+    this.fill(now);
+  }
+
+  /** To be called at {@link nextWakeAt}: refuses what has expired and sends what has waited for a fuller batch long enough. */
+  wake(now: number): void {
+    for (let head = this.deadlines.peek(); head !== undefined; head = this.deadlines.peek()) {
+      if (head.state === 'queued') {
+        if (head.ticket.deadlineAt > now) break;
+        this.expire(head);
+      }
+      this.deadlines.pop();
+    }
+    if (this.options.maxQueueDelayMs > 0) for (const pool of this.replicas.pools()) this.touch(pool);
+    this.fill(now);
+  }
+
+  /** When {@link wake} has something to do; Infinity = nothing is waiting for a time. */
+  nextWakeAt(now: number): number {
+    let wakeAt = this.deadlines.peek()?.ticket.deadlineAt ?? Infinity;
+    if (this.options.maxQueueDelayMs > 0) for (const pool of this.replicas.pools()) wakeAt = Math.min(wakeAt, pool.nextDueAt(now));
+    return wakeAt;
+  }
+
+  /**
+   * To be called every second or so: takes back the credits of instances whose receipt should have come long ago (it was lost, or the
+   * assignment was), and refuses what waits for a servable that has not come back.
+   */
+  sweep(now: number): void {
+    for (const replica of this.replicas.all()) {
+      for (const portion of replica.list()) {
+        if (portion.ticket.deadlineAt + this.options.receiptGraceMs > now) continue;
+        this.counters.missingReceipts += portion.count;
+        replica.release(portion);
+        this.refuse(portion, failures.deadlineExceeded(portion.ticket));
+        this.touch(replica.pool);
+      }
+    }
+    for (const pool of [...this.replicas.pools()]) if (pool.orphanedUntil <= now) this.checkOrphan(pool, now, now);
+    this.book.sweep();
+    this.fill(now);
+  }
+
+  /** Refuses everything that is queued: the scheduler leaves and nobody takes over. */
+  refuseAll(): void {
+    for (const pool of this.replicas.pools()) this.refuseQueued(pool, failures.leaving);
+  }
+
+  stats(): DispatchStats {
+    const { tickets, accepted, duplicates, assignments, batches, batched, receipted, cancelled, retried, undelivered, lateReceipts, missingReceipts, refused } =
+      this.counters;
+    const queued = this.replicas.queued();
+    const replicas = this.replicas.stats();
+    return {
+      queuedRequests: queued.portions,
+      queued: queued.instances,
+      running: replicas.reduce((sum, replica) => sum + replica.inHand, 0),
+      ...{ tickets, accepted, duplicates, assignments, batches, receipted, cancelled, retried, undelivered, lateReceipts, missingReceipts },
+      averageBatchSize: batches === 0 ? 0 : batched / batches,
+      refused: Object.fromEntries(refused),
+      replicas,
+    };
+  }
+
+  /** For {@link fillReplicas}. */
+  expire(portion: Portion): void {
+    this.refuse(portion, failures.deadlineExceeded(portion.ticket));
+    portion.queue.drop(portion);
+  }
+
+  private accept(ticket: Ticket, now: number): void {
+    this.counters.tickets += 1;
+    const count = instanceCount(ticket.instances);
+    const pool = this.replicas.poolOf(ticket.servable, ticket.version);
+    const queue = pool?.queueOf(ticket.method);
+    let failure: Failure | undefined;
+    if (pool === undefined || pool.usableReplicas === 0) failure = failures.servableUnavailable(ticket);
+    else if (queue === undefined) failure = failures.unknownMethod(ticket);
+    else if (count === 0) failure = failures.noInstances(ticket);
+    else if (count > this.options.maxQueuedInstances) failure = failures.tooManyInstances(this.options.maxQueuedInstances);
+    else if (ticket.deadlineAt <= now) failure = failures.deadlineExceeded(ticket);
+    if (failure !== undefined || pool === undefined || queue === undefined) {
+      this.counters.accepted += count;
+      this.tellRefusal(ticket, ticket.attempt, ticket.firstInstance, count, failure ?? failures.servableUnavailable(ticket));
+      return;
+    }
+    const known = this.book.find(ticket.gateway, ticket.id);
+    if (known === undefined) this.enqueue(ticket, queue, ticket.firstInstance, count, now);
+    else this.acceptAgain(ticket, queue, known, now);
+    this.touch(pool);
+  }
+
+  /** A gateway sent a ticket that is (partly) still here: only the instances that are not here are taken. */
+  private acceptAgain(ticket: Ticket, queue: MethodQueue, known: Portion, now: number): void {
+    const covered: { from: number; to: number }[] = [];
+    for (let portion: Portion | undefined = known; portion !== undefined; portion = portion.sibling) {
+      covered.push({ from: portion.first, to: portion.first + portion.count });
+    }
+    covered.sort((a, b) => a.from - b.from);
+    const end = ticket.firstInstance + instanceCount(ticket.instances);
+    let at = ticket.firstInstance;
+    for (const { from, to } of [...covered, { from: end, to: end }]) {
+      const until = Math.min(from, end);
+      if (until > at) this.enqueue(ticket, queue, at, until - at, now);
+      this.counters.duplicates += Math.max(0, Math.min(to, end) - Math.max(from, at));
+      at = Math.max(at, to);
+    }
+  }
+
+  private enqueue(ticket: Ticket, queue: MethodQueue, first: number, count: number, now: number): void {
+    const portion = new Portion(ticket, queue, this.order++, first, count, ticket.attempt);
+    this.counters.accepted += count;
+    queue.push(portion, now + this.options.maxQueueDelayMs);
+    this.book.add(portion);
+    this.arrivals.push(portion);
+  }
+
+  /** After a fill: refuses the newest of what this turn brought where the queues are over their bound, and watches the deadlines of the rest. */
+  private settleArrivals(): void {
+    const { arrivals, options } = this;
+    let bound: { portions: number; instances: number } | undefined;
+    for (let i = arrivals.length - 1; i >= 0; i--) {
+      const portion = arrivals[i] as Portion;
+      if (portion.state !== 'queued') continue;
+      bound ??= this.replicas.queued();
+      // What has begun to run is not refused any more for want of room.
+      const untouched = portion.count === instanceCount(portion.ticket.instances);
+      if (untouched && (bound.portions > options.maxQueuedRequests || bound.instances > options.maxQueuedInstances)) {
+        bound.portions -= 1;
+        bound.instances -= portion.count;
+        const overRequests = bound.portions >= options.maxQueuedRequests;
+        this.refuse(portion, overRequests ? failures.tooManyRequests(options.maxQueuedRequests) : failures.tooManyInstances(options.maxQueuedInstances));
+        portion.queue.drop(portion);
+      } else {
+        this.watchDeadline(portion, bound.portions);
+      }
+    }
+    arrivals.length = 0;
+  }
+
+  private watchDeadline(portion: Portion, queuedPortions: number): void {
+    if (portion.ticket.deadlineAt === Infinity) return;
+    this.deadlines.push(portion);
+    if (this.deadlines.size > 2 * queuedPortions + 1024) this.deadlines.retain((other) => other.state === 'queued');
+  }
+
+  private touch(pool: ServablePool): void {
+    if (pool.touched) return;
+    pool.touched = true;
+    this.touched.push(pool);
+  }
+
+  private fill(now: number): void {
+    const { touched, given, counters } = this;
+    for (let i = 0; i < touched.length; i++) {
+      const pool = touched[i] as ServablePool;
+      pool.touched = false;
+      counters.batches += fillReplicas(pool, now, this);
+      for (const portion of given) this.assign(portion);
+      given.length = 0;
+    }
+    touched.length = 0;
+  }
+
+  private assign(portion: Portion): void {
+    const replica = portion.replica as Replica;
+    const { attempt } = portion;
+    this.counters.assignments += 1;
+    this.counters.batched += portion.count;
+    const assignment = { scheduler: this.address, replica: replica.id, ticket: portion.toTicket() };
+    this.outlet.assign(replica.worker, assignment, (now) => this.returnUndelivered(portion, replica, attempt, now));
+  }
+
+  /** Nobody got the assignment, so nothing ran: the same attempt goes to another replica, and this worker's get nothing until it is heard again. */
+  private returnUndelivered(portion: Portion, replica: Replica, attempt: number, now: number): void {
+    if (portion.state !== 'in-hand' || portion.replica !== replica || portion.attempt !== attempt) return;
+    this.counters.undelivered += 1;
+    for (const other of this.replicas.ofWorker(replica.worker)) other.suspended = true;
+    replica.release(portion);
+    portion.undelivered += 1;
+    if (portion.cancelled) this.finishCancelled(portion);
+    else if (portion.undelivered >= this.options.maxUndelivered) this.refuse(portion, failures.servableUnavailable(portion.ticket));
+    else this.queueAgain(portion, now);
+    this.checkOrphan(replica.pool, now, now);
+    this.touch(replica.pool);
+    this.fill(now);
+  }
+
+  private retry(portion: Portion, cause: 'died' | 'unreachable', now: number): void {
+    const { ticket } = portion;
+    if (cause === 'died') portion.deaths += 1;
+    if (portion.cancelled) this.finishCancelled(portion);
+    else if (portion.deaths >= 2) this.refuse(portion, failures.poison(ticket));
+    else if (portion.attempt >= this.options.maxAttempts) this.refuse(portion, failures.attemptsUsedUp(ticket, portion.attempt));
+    else if (ticket.deadlineAt <= now) this.refuse(portion, failures.deadlineExceeded(ticket));
+    else {
+      portion.attempt += 1;
+      this.counters.retried += portion.count;
+      this.queueAgain(portion, now);
+    }
+  }
+
+  private queueAgain(portion: Portion, now: number): void {
+    // Due at once: it has waited before.
+    portion.queue.push(portion, now);
+    this.watchDeadline(portion, this.replicas.queued().portions);
+  }
+
+  private settleOne(receipt: Receipt): void {
+    const end = receipt.firstInstance + receipt.instances;
+    let matched = 0;
+    let portion = this.book.find(receipt.gateway, receipt.id);
+    while (portion !== undefined) {
+      const next: Portion | undefined = portion.sibling;
+      if (portion.state === 'in-hand' && portion.attempt === receipt.attempt && portion.replica?.id === receipt.replica) {
+        const from = Math.max(portion.first, receipt.firstInstance);
+        const to = Math.min(portion.first + portion.count, end);
+        if (from < to) {
+          this.settleRange(portion, portion.replica, from, to);
+          matched += to - from;
+        }
+      }
+      portion = next;
+    }
+    if (matched === 0) this.counters.lateReceipts += 1;
+    this.counters.receipted += matched;
+  }
+
+  /** The instances [from, to) of a portion in hand are done; what is left of it, before and after, stays in hand. */
+  private settleRange(portion: Portion, replica: Replica, from: number, to: number): void {
+    replica.release(portion);
+    if (from > portion.first) {
+      const before = portion.split(from - portion.first);
+      this.book.addBeside(portion, before);
+      replica.put(before);
+    }
+    const left = portion.first + portion.count - to;
+    if (left > 0) {
+      portion.first = to;
+      portion.count = left;
+      replica.put(portion);
+    } else {
+      portion.state = 'done';
+      this.book.remove(portion);
+    }
+    this.touch(replica.pool);
+  }
+
+  private cancelOne(cancellation: Cancellation): void {
+    let toldWorkers: string[] | undefined;
+    let portion = this.book.find(cancellation.gateway, cancellation.id);
+    while (portion !== undefined) {
+      const next: Portion | undefined = portion.sibling;
+      if (portion.state === 'queued') {
+        this.finishCancelled(portion);
+        portion.queue.drop(portion);
+      } else if (!portion.cancelled && portion.replica !== undefined) {
+        portion.cancelled = true;
+        const { worker } = portion.replica;
+        toldWorkers ??= [];
+        if (!toldWorkers.includes(worker)) {
+          toldWorkers.push(worker);
+          this.outlet.cancel(worker, cancellation);
+        }
+      }
+      portion = next;
+    }
+  }
+
+  private finishCancelled(portion: Portion): void {
+    portion.state = 'done';
+    this.counters.cancelled += portion.count;
+    this.book.remove(portion);
+  }
+
+  private checkOrphan(pool: ServablePool, now: number, keepQueuedUntil: number): void {
+    if (pool.usableReplicas > 0) return;
+    if (keepQueuedUntil > now) {
+      pool.orphanedUntil = keepQueuedUntil;
+      return;
+    }
+    pool.orphanedUntil = Infinity;
+    this.refuseQueued(pool);
+    if (pool.replicas.length === 0) this.replicas.forget(pool);
+  }
+
+  private refuseQueued(pool: ServablePool, why = failures.servableUnavailable): void {
+    for (const queue of pool.queues) {
+      for (const portion of queue.list()) {
+        this.refuse(portion, why(portion.ticket));
+        queue.drop(portion);
+      }
+    }
+  }
+
+  /** The caller takes it out of its queue or replica. */
+  private refuse(portion: Portion, failure: Failure): void {
+    portion.state = 'done';
+    this.book.remove(portion);
+    if (portion.cancelled) this.counters.cancelled += portion.count;
+    else this.tellRefusal(portion.ticket, portion.attempt, portion.first, portion.count, failure);
+  }
+
+  private tellRefusal(ticket: Ticket, attempt: number, firstInstance: number, instances: number, failure: Failure): void {
+    const { refused } = this.counters;
+    refused.set(failure.code, (refused.get(failure.code) ?? 0) + instances);
+    this.outlet.refuse(ticket.gateway, { id: ticket.id, attempt, firstInstance, instances, failure });
+  }
+}

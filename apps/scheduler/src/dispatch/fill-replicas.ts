@@ -1,0 +1,82 @@
+import type { MethodQueue } from './method-queue.js';
+import type { Portion } from './portion.js';
+import type { Replica } from './replica.js';
+import type { RequestBook } from './request-book.js';
+import type { ServablePool } from './servable-pool.js';
+
+/** What a fill needs of the dispatcher. */
+export interface FillContext {
+  readonly book: RequestBook;
+  /** Portions that got a replica, to be sent when the fill is over. Appended to. */
+  readonly given: Portion[];
+  /** Refuses a queued portion whose deadline has passed. */
+  expire(portion: Portion): void;
+}
+
+/**
+ * Gives replicas of the pool what is queued until nothing is queued or no credit is free. Returns the number of batches.
+ *
+ * One batch is what one replica gets at once: up to the method's batch size. A portion that would fit a batch but not the rest of
+ * this one is left for the next, so that it stays together; it is split only when no replica has the credits to take it whole.
+ */
+export function fillReplicas(pool: ServablePool, now: number, context: FillContext): number {
+  let batches = 0;
+  for (;;) {
+    const queue = pool.chooseQueue(now);
+    if (queue === undefined) break;
+    const head = livingHead(queue, now, context);
+    if (head === undefined) continue;
+    const replica = pool.chooseReplica(Math.min(head.count, queue.batchSize));
+    if (replica === undefined) break;
+    pool.passTurn(queue);
+    giveBatch(queue, replica, now, context);
+    batches += 1;
+  }
+  for (const portion of context.given) if (portion.replica !== undefined) portion.replica.lastGiven = undefined;
+  return batches;
+}
+
+function giveBatch(queue: MethodQueue, replica: Replica, now: number, context: FillContext): void {
+  let room = Math.min(queue.batchSize, replica.free);
+  let empty = true;
+  while (room > 0) {
+    const head = livingHead(queue, now, context);
+    if (head === undefined) return;
+    if (head.count > room && !empty && head.count <= queue.batchSize) return;
+    const count = Math.min(head.count, room);
+    if (!extendLast(queue, replica, head, count, context)) give(queue, replica, head, count, context);
+    room -= count;
+    empty = false;
+  }
+}
+
+function give(queue: MethodQueue, replica: Replica, head: Portion, count: number, context: FillContext): void {
+  const portion = queue.take(head, count);
+  if (portion !== head) context.book.addBeside(head, portion);
+  replica.put(portion);
+  replica.lastGiven = portion;
+  context.given.push(portion);
+}
+
+/** Adds the first `count` instances of the head to what the replica got last, where they directly follow: one assignment less. */
+function extendLast(queue: MethodQueue, replica: Replica, head: Portion, count: number, context: FillContext): boolean {
+  const last = replica.lastGiven;
+  if (last === undefined || last.ticket !== head.ticket || last.attempt !== head.attempt || last.first + last.count !== head.first) return false;
+  if (last.deaths !== head.deaths || last.undelivered !== head.undelivered) return false;
+  const portion = queue.take(head, count);
+  if (portion === head) {
+    portion.state = 'done';
+    context.book.remove(portion);
+  }
+  last.count += count;
+  replica.inHand += count;
+  return true;
+}
+
+function livingHead(queue: MethodQueue, now: number, context: FillContext): Portion | undefined {
+  for (;;) {
+    const head = queue.peek();
+    if (head === undefined || head.ticket.deadlineAt > now) return head;
+    context.expire(head);
+  }
+}

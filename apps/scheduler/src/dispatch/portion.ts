@@ -1,0 +1,80 @@
+import { instanceCount, sliceInstances, type Ticket } from '@mserve/wire';
+import type { MethodQueue } from './method-queue.js';
+import type { Replica } from './replica.js';
+
+/** queued: in a method queue · in-hand: with a replica, no receipt yet · done: refused, receipted or cancelled. done is final. */
+export type PortionState = 'queued' | 'in-hand' | 'done';
+
+/**
+ * Consecutive instances of a ticket that share a fate. A ticket starts as one portion; it is split where a replica takes less than
+ * all of it. Owned by the dispatcher; fields are written by it and by the queue and the replica that hold the portion.
+ */
+export class Portion {
+  state: PortionState = 'queued';
+  /** Nobody waits for it any more; in hand it stays until its receipt, but it is never queued again. */
+  cancelled = false;
+  /** Workers that died with this on board. */
+  deaths = 0;
+  /** Assignments of it that reached nobody. */
+  undelivered = 0;
+  /** The replica that has it in hand. */
+  replica: Replica | undefined = undefined;
+  /** Neighbours in that replica's list. */
+  previous: Portion | undefined = undefined;
+  next: Portion | undefined = undefined;
+  /** Next living portion of the same request. */
+  sibling: Portion | undefined = undefined;
+
+  constructor(
+    /** As it was received. */
+    readonly ticket: Ticket,
+    readonly queue: MethodQueue,
+    /** Arrival number: of two portions that are equal otherwise, the lower goes first; kept by retries. */
+    readonly order: number,
+    /** Index in the request of the first instance. */
+    public first: number,
+    public count: number,
+    public attempt: number,
+  ) {}
+
+  /** Takes the first `count` instances (fewer than there are) away into a portion of their own, in the same state and linked nowhere. */
+  split(count: number): Portion {
+    const taken = new Portion(this.ticket, this.queue, this.order, this.first, count, this.attempt);
+    taken.state = this.state;
+    taken.cancelled = this.cancelled;
+    taken.deaths = this.deaths;
+    taken.undelivered = this.undelivered;
+    this.first += count;
+    this.count -= count;
+    return taken;
+  }
+
+  /** The ticket of these instances: the received one itself where it is still whole. */
+  toTicket(): Ticket {
+    const { ticket, first, count, attempt } = this;
+    const from = first - ticket.firstInstance;
+    const whole = from === 0 && count === instanceCount(ticket.instances);
+    if (whole && attempt === ticket.attempt) return ticket;
+    return {
+      gateway: ticket.gateway,
+      id: ticket.id,
+      attempt,
+      servable: ticket.servable,
+      version: ticket.version,
+      method: ticket.method,
+      firstInstance: first,
+      instances: whole ? ticket.instances : sliceInstances(ticket.instances, from, from + count),
+      deadlineAt: ticket.deadlineAt,
+      priority: ticket.priority,
+      traceparent: ticket.traceparent,
+    };
+  }
+}
+
+/** Higher priority, then earlier deadline, then earlier arrival, then lower instance. */
+export function goesBefore(a: Portion, b: Portion): boolean {
+  if (a.ticket.priority !== b.ticket.priority) return a.ticket.priority > b.ticket.priority;
+  if (a.ticket.deadlineAt !== b.ticket.deadlineAt) return a.ticket.deadlineAt < b.ticket.deadlineAt;
+  if (a.order !== b.order) return a.order < b.order;
+  return a.first < b.first;
+}

@@ -1,0 +1,125 @@
+import type { ServableSignature } from '@mserve/wire';
+import type { ReplicaStats } from './dispatch-stats.js';
+import { Replica } from './replica.js';
+import { ServablePool } from './servable-pool.js';
+
+/** A replica that can be given work. */
+export interface ReadyReplica {
+  readonly replica: string;
+  /** Bus address of its worker. */
+  readonly worker: string;
+  /** Instances it takes at a time, >= 1. */
+  readonly credits: number;
+  readonly signature: ServableSignature;
+}
+
+/** All replicas and pools, by their names. */
+export class ReplicaSet {
+  private readonly byId = new Map<string, Replica>();
+  private readonly servables = new Map<string, Map<number, ServablePool>>();
+
+  get(id: string): Replica | undefined {
+    return this.byId.get(id);
+  }
+
+  all(): IterableIterator<Replica> {
+    return this.byId.values();
+  }
+
+  ofWorker(worker: string): Replica[] {
+    return [...this.byId.values()].filter((replica) => replica.worker === worker);
+  }
+
+  poolOf(servable: string, version: number): ServablePool | undefined {
+    return this.servables.get(servable)?.get(version);
+  }
+
+  *pools(): IterableIterator<ServablePool> {
+    for (const versions of this.servables.values()) yield* versions.values();
+  }
+
+  /** What is queued, over all pools. */
+  queued(): { portions: number; instances: number } {
+    let portions = 0;
+    let instances = 0;
+    for (const versions of this.servables.values()) {
+      for (const pool of versions.values()) {
+        for (const queue of pool.queues) {
+          portions += queue.portions;
+          instances += queue.instances;
+        }
+      }
+    }
+    return { portions, instances };
+  }
+
+  /**
+   * Adds a replica or updates its credits. conflict: other replicas of the same servable version have another signature; nothing was done.
+   * A pool without replicas gives way to the new signature; `beforeReplaced` is called with it.
+   */
+  put(ready: ReadyReplica, beforeReplaced: (pool: ServablePool) => void): 'added' | 'updated' | 'conflict' {
+    const known = this.byId.get(ready.replica);
+    if (known !== undefined) {
+      known.credits = ready.credits;
+      return 'updated';
+    }
+    const { servable, version } = ready.signature;
+    let pool = this.poolOf(servable, version);
+    if (pool !== undefined && !sameSignature(pool.signature, ready.signature)) {
+      if (pool.replicas.length > 0) return 'conflict';
+      beforeReplaced(pool);
+      pool = undefined;
+    }
+    if (pool === undefined) {
+      pool = new ServablePool(ready.signature);
+      const versions = this.servables.get(servable) ?? new Map<number, ServablePool>();
+      versions.set(version, pool);
+      this.servables.set(servable, versions);
+    }
+    const replica = new Replica(ready.replica, ready.worker, pool, ready.credits);
+    this.byId.set(ready.replica, replica);
+    pool.addReplica(replica);
+    return 'added';
+  }
+
+  remove(id: string): Replica | undefined {
+    const replica = this.byId.get(id);
+    if (replica === undefined) return undefined;
+    this.byId.delete(id);
+    replica.pool.removeReplica(replica);
+    return replica;
+  }
+
+  /** `pool` has neither replicas nor anything queued. */
+  forget(pool: ServablePool): void {
+    const { servable, version } = pool.signature;
+    const versions = this.servables.get(servable);
+    if (versions?.get(version) !== pool) return;
+    versions.delete(version);
+    if (versions.size === 0) this.servables.delete(servable);
+  }
+
+  stats(): ReplicaStats[] {
+    return [...this.byId.values()].map((replica) => ({
+      replica: replica.id,
+      servable: replica.pool.signature.servable,
+      version: replica.pool.signature.version,
+      credits: replica.credits,
+      inHand: replica.inHand,
+      draining: replica.draining,
+      suspended: replica.suspended,
+    }));
+  }
+}
+
+/** Whether gateways and workers could mix replicas of the two: docs do not count. */
+export function sameSignature(a: ServableSignature, b: ServableSignature): boolean {
+  return a === b || comparable(a) === comparable(b);
+}
+
+function comparable(signature: ServableSignature): string {
+  const tensors = (list: ServableSignature['methods'][number]['inputs']): unknown[] => list.map((tensor) => [tensor.name, tensor.dtype, tensor.shape]);
+  const methods = signature.methods.map((method) => [method.name, tensors(method.inputs), tensors(method.outputs), method.batched, method.batchSize]);
+  methods.sort((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1));
+  return JSON.stringify([signature.servable, signature.version, methods]);
+}

@@ -1,0 +1,111 @@
+import type { ServableSignature } from '@mserve/wire';
+import { MethodQueue } from './method-queue.js';
+import type { Replica } from './replica.js';
+
+/** One servable version: its replicas and the queues of its methods. */
+export class ServablePool {
+  /** Usable and draining ones. */
+  readonly replicas: Replica[] = [];
+  /** Replicas that will take work, now or when they have credits again: those that are not draining. */
+  usableReplicas = 0;
+  readonly queues: readonly MethodQueue[];
+  /** On the dispatcher's list of pools to fill. */
+  touched = false;
+  /** Without usable replica: until then what is queued waits for one. */
+  orphanedUntil = Infinity;
+  private readonly byMethod = new Map<string, MethodQueue>();
+  /** Where the search for a replica, for a queue, starts: ties rotate. */
+  private replicaTurn = 0;
+  private queueTurn = 0;
+
+  constructor(readonly signature: ServableSignature) {
+    this.queues = signature.methods.map((method) => new MethodQueue(method.name, Math.max(1, method.batchSize)));
+    for (const queue of this.queues) this.byMethod.set(queue.method, queue);
+  }
+
+  queueOf(method: string): MethodQueue | undefined {
+    return this.byMethod.get(method);
+  }
+
+  get queuedInstances(): number {
+    let instances = 0;
+    for (const queue of this.queues) instances += queue.instances;
+    return instances;
+  }
+
+  addReplica(replica: Replica): void {
+    this.replicas.push(replica);
+    this.usableReplicas += 1;
+    this.orphanedUntil = Infinity;
+  }
+
+  drainReplica(replica: Replica): void {
+    if (!replica.draining) this.usableReplicas -= 1;
+    replica.draining = true;
+  }
+
+  removeReplica(replica: Replica): void {
+    const at = this.replicas.indexOf(replica);
+    if (at < 0) return;
+    this.replicas.splice(at, 1);
+    if (at < this.replicaTurn) this.replicaTurn -= 1;
+    if (!replica.draining) this.usableReplicas -= 1;
+  }
+
+  /**
+   * The replica with the largest free part of its credits, those that can take `want` instances whole before the others.
+   * Undefined when none has a free credit.
+   */
+  chooseReplica(want: number): Replica | undefined {
+    const { replicas } = this;
+    let best: Replica | undefined;
+    let bestAt = 0;
+    let bestScore = 0;
+    for (let i = 0; i < replicas.length; i++) {
+      const at = (this.replicaTurn + i) % replicas.length;
+      const replica = replicas[at] as Replica;
+      const { free } = replica;
+      const score = free === 0 ? 0 : free / replica.credits + (free >= want ? 1 : 0);
+      if (score > bestScore) {
+        best = replica;
+        bestAt = at;
+        bestScore = score;
+      }
+    }
+    if (best !== undefined) this.replicaTurn = bestAt + 1;
+    return best;
+  }
+
+  /**
+   * The method whose turn it is: of those whose head has the highest priority, each in turn. Undefined when nothing may go at `now`.
+   * Its turn is over when {@link passTurn} is called.
+   */
+  chooseQueue(now: number): MethodQueue | undefined {
+    const { queues } = this;
+    let best: MethodQueue | undefined;
+    let bestPriority = -Infinity;
+    for (let i = 0; i < queues.length; i++) {
+      const at = (this.queueTurn + i) % queues.length;
+      const queue = queues[at] as MethodQueue;
+      if (queue.portions === 0 || (queue.instances < queue.batchSize && now < queue.dueAt)) continue;
+      const priority = queue.peek()?.ticket.priority ?? -Infinity;
+      if (priority > bestPriority) {
+        best = queue;
+        bestPriority = priority;
+      }
+    }
+    return best;
+  }
+
+  /** `queue` was served: the next search starts behind it. */
+  passTurn(queue: MethodQueue): void {
+    this.queueTurn = this.queues.indexOf(queue) + 1;
+  }
+
+  /** When the next queue that waits for more instances becomes due; Infinity when none waits. What is due already waits for credits, not for time. */
+  nextDueAt(now: number): number {
+    let dueAt = Infinity;
+    for (const queue of this.queues) if (queue.dueAt > now && queue.dueAt < dueAt) dueAt = queue.dueAt;
+    return dueAt;
+  }
+}
