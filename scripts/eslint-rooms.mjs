@@ -8,14 +8,15 @@ import { dirname, relative, resolve, sep } from 'node:path';
 export const allowedRooms = {
   wire: [],
   native: [],
+  config: [],
   bus: ['wire'],
   register: ['wire'],
   mindir: ['wire'],
-  gateway: ['wire', 'bus', 'bus/nest'],
-  scheduler: ['wire', 'bus', 'bus/nest'],
-  'device-worker': ['wire', 'bus', 'bus/nest', 'register', 'mindir', 'native'],
-  agent: ['wire', 'bus', 'bus/nest', 'mindir', 'native'],
-  server: ['wire', 'bus', 'bus/nest', 'register', 'mindir', 'native', 'gateway', 'scheduler', 'device-worker', 'agent'],
+  gateway: ['wire', 'bus', 'bus/nest', 'config'],
+  scheduler: ['wire', 'bus', 'bus/nest', 'config'],
+  'device-worker': ['wire', 'bus', 'bus/nest', 'config', 'register', 'mindir', 'native'],
+  agent: ['wire', 'bus', 'bus/nest', 'config', 'mindir', 'native'],
+  server: ['wire', 'bus', 'bus/nest', 'config', 'register', 'mindir', 'native', 'gateway', 'scheduler', 'device-worker', 'agent'],
 };
 
 /** Files (by path from the root) that may use what is restricted to one place. */

@@ -1,0 +1,71 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { IsArray, IsBoolean, IsInt, Max, Min } from 'class-validator';
+import { ConfigError, FleetConfig, HelpRequested, loadConfig, Setting } from './index.js';
+
+class AppConfig extends FleetConfig {
+  @Setting({ kind: 'number', doc: 'largest message in MiB' })
+  @IsInt()
+  @Min(1)
+  @Max(512)
+  maxMessageMb = 100;
+
+  @Setting({ kind: 'numbers', doc: 'devices' })
+  @IsArray()
+  deviceIds: number[] = [0];
+
+  @Setting({ kind: 'yes-no', doc: 'errors with status 200' })
+  @IsBoolean()
+  legacyStatus200 = false;
+}
+
+function load(argv: string[], env: Record<string, string> = {}): AppConfig {
+  return loadConfig(AppConfig, { argv, env, program: 'app' });
+}
+
+function file(text: string): string {
+  const path = join(mkdtempSync(join(tmpdir(), 'mserve-config-')), 'app.json');
+  writeFileSync(path, text);
+  return path;
+}
+
+describe('loadConfig', () => {
+  it('has defaults', () => {
+    expect(load([])).toMatchObject({ nats: 'nats://127.0.0.1:4222', maxMessageMb: 100, deviceIds: [0], legacyStatus200: false });
+  });
+
+  it('takes flags over environment over file over defaults', () => {
+    const path = file('{"maxMessageMb": 2, "graceMs": 5, "deviceIds": [7]}');
+    const config = load(['--config', path, '--max-message-mb', '4', '--legacy-status200'], { MSERVE_MAX_MESSAGE_MB: '3', MSERVE_GRACE_MS: '6', PATH: 'x' });
+    expect(config).toMatchObject({ maxMessageMb: 4, graceMs: 6, deviceIds: [7], legacyStatus200: true });
+    expect(load([], { MSERVE_CONFIG: path })).toMatchObject({ maxMessageMb: 2 });
+    expect(load(['--device-ids=0,1'])).toMatchObject({ deviceIds: [0, 1] });
+  });
+
+  it.each<[string, () => unknown, RegExp]>([
+    ['a misspelt flag', () => load(['--max-mesage-mb', '3']), /unknown flag '--max-mesage-mb', did you mean '--max-message-mb'\?/],
+    ['a misspelt variable', () => load([], { MSERVE_GRACEMS: '3' }), /unknown environment variable 'MSERVE_GRACEMS', did you mean 'MSERVE_GRACE_MS'\?/],
+    ['a misspelt file key, with its line', () => load(['--config', file('{\n "natz": "x"\n}')]), /app\.json:2: unknown key 'natz', did you mean 'nats'\?/],
+    ['a key like no other', () => load(['--qqqqqqqqqqqq', '3']), /known: --nats,/],
+    ['a number that is none', () => load(['--max-message-mb', 'many']), /--max-message-mb should be a number, but is 'many'/],
+    ['a number out of range', () => load(['--max-message-mb', '513']), /--max-message-mb: maxMessageMb must not be greater than 512, but is 513/],
+    ['a wrong type in the file', () => load(['--config', file('{"graceMs": "soon"}')]), /--grace-ms: .*, but is "soon"/],
+    ['a flag without value', () => load(['--nats']), /--nats needs a value/],
+    ['a file that is no JSON', () => load(['--config', file('{\n "nats": \n')]), /app\.json(:\d)?: not JSON/],
+    ['a file that is not there', () => load(['--config', '/nowhere/app.json']), /cannot read the config file/],
+  ])('refuses %s', (_name, act, text) => {
+    expect(act).toThrow(ConfigError);
+    expect(act).toThrow(text);
+  });
+
+  it('never shows a secret', () => {
+    expect(() => load(['--config', file('{"natsPassword": 12345}')])).toThrow(/^--nats-password: natsPassword must be a string$/);
+  });
+
+  it('explains itself', () => {
+    expect(() => load(['--help'])).toThrow(HelpRequested);
+    expect(() => load(['--help'])).toThrow(/--max-message-mb +largest message in MiB \(default: 100\)\n +env MSERVE_MAX_MESSAGE_MB, file key maxMessageMb/);
+  });
+});

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { post } from '../support/clients.js';
+import { imageTensor, distance, imageCount, logitsOf } from '../support/digits.js';
+import { startFleet, type Fleet } from '../support/fleet.js';
+import { startNatsServer, type NatsServer } from '../support/nats-server.js';
+import { serveDirectory, type RunningProcess, type ServerAddresses } from '../support/running-process.js';
+import { describeDigits } from './digits.contract.js';
+
+const order = ['gateway-0', 'gateway-1', 'scheduler', 'worker-0', 'worker-1'];
+
+/** Fisher-Yates; the order is printed so that a failure can be repeated. */
+function shuffled(names: readonly string[]): string[] {
+  const result = [...names];
+  for (let i = result.length - 1; i > 0; i--) {
+    const j = Math.floor(Math.random() * (i + 1));
+    [result[i], result[j]] = [result[j] as string, result[i] as string];
+  }
+  return result;
+}
+
+describe('a fleet of 2 gateways, 1 scheduler and 2 device-workers, started through nx serve in any order', () => {
+  let nats: NatsServer;
+  let fleet: Fleet;
+  const seen = new Map<string, string>();
+
+  beforeAll(async () => {
+    nats = await startNatsServer();
+    const started = shuffled(order);
+    process.stdout.write(`fleet started in the order ${started.join(', ')}\n`);
+    fleet = await startFleet(nats.url, 'examples', started);
+  }, 180_000);
+  afterAll(async () => {
+    await fleet?.stop();
+    await nats?.stop();
+  }, 60_000);
+
+  describeDigits(() => fleet.gateways[0] as ServerAddresses, seen);
+
+  it('answers 10 000 different requests at concurrency 64 over both gateways, each with its own answer, in batches', async () => {
+    const total = 10_000;
+    let next = 0;
+    let wrong = 0;
+    const ask = async (): Promise<void> => {
+      for (let n = next++; n < total; n = next++) {
+        const index = n % imageCount;
+        // Every request has its own input: an image scaled by its own factor; the net is not linear, so the id travels in a second image.
+        const pixels = imageTensor(index);
+        const body = JSON.stringify({ id: `r${n}`, inputs: [{ name: 'image', datatype: 'FP32', shape: [1, 1, 28, 28], data: Array.from(pixels) }] });
+        const gateway = fleet.gateways[n % 2] as ServerAddresses;
+        const answer = (await post(gateway.rest, '/v2/models/digits.logits/infer', body)).body as { id: string; outputs: { data: number[] }[] };
+        const logits = Float32Array.from(answer.outputs?.[0]?.data ?? []);
+        if (answer.id !== `r${n}` || !(distance(logits, logitsOf(index)) < 1e-4)) wrong += 1;
+      }
+    };
+    await Promise.all(Array.from({ length: 64 }, ask));
+    expect(wrong).toBe(0);
+  }, 120_000);
+
+  it('gives the same bytes as the embedded server', async () => {
+    const embedded: RunningProcess & ServerAddresses = await serveDirectory('examples', ['--servable', 'digits']);
+    try {
+      const body = JSON.stringify({ instances: [{ image: { b64: Buffer.from(imageTensor(7).buffer).toString('base64'), type: 'float32', shape: [1, 28, 28] } }] });
+      const here = await fetch(`http://${embedded.rest}/model/digits:logits`, { method: 'POST', body });
+      const there = await fetch(`http://${fleet.gateways[1]?.rest}/model/digits:logits`, { method: 'POST', body });
+      expect(Buffer.from(await there.arrayBuffer())).toEqual(Buffer.from(await here.arrayBuffer()));
+    } finally {
+      await embedded.stop();
+    }
+  }, 60_000);
+});

@@ -1,0 +1,73 @@
+import { createServer } from 'node:net';
+import { startProcess, type RunningProcess } from './running-process.js';
+
+/** A port that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+export interface FleetGateway {
+  readonly rest: string;
+  readonly grpc: string;
+}
+
+export interface Fleet {
+  readonly gateways: readonly FleetGateway[];
+  /** By the name it was started under: gateway-0, scheduler, worker-0, ... */
+  readonly processes: ReadonlyMap<string, RunningProcess>;
+  /** Ends all; resolves with their exit codes. */
+  stop(): Promise<Record<string, number>>;
+}
+
+/** Resolves when the gateway says that it is ready: bus up, scheduler known, replicas there. Polls the public health route. */
+async function untilReady(rest: string, alive: () => boolean): Promise<void> {
+  while (alive()) {
+    const ready = await fetch(`http://${rest}/v2/health/ready`).then((response) => response.status === 200, () => false);
+    if (ready) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`the gateway at ${rest} ended before it was ready`);
+}
+
+/**
+ * A fleet through `nx serve`, as docs/fleet.md says: 2 gateways, 1 scheduler, 2 device-workers, each its own process, started in the given order
+ * (names of `plan`), nats-server at `nats`.
+ */
+export async function startFleet(nats: string, servables: string, order: readonly string[]): Promise<Fleet> {
+  const gateways: FleetGateway[] = [];
+  for (let i = 0; i < order.filter((name) => name.startsWith('gateway')).length; i++) {
+    gateways.push({ rest: `127.0.0.1:${await freePort()}`, grpc: `127.0.0.1:${await freePort()}` });
+  }
+  const argsOf = (name: string): string[] => {
+    const index = Number(name.split('-')[1]);
+    if (name.startsWith('gateway')) return ['gateway', '--rest', gateways[index]?.rest as string, '--grpc', gateways[index]?.grpc as string];
+    if (name.startsWith('worker')) return ['device-worker', '--directory', servables, '--device-ids', String(index)];
+    return ['scheduler'];
+  };
+  const processes = new Map<string, RunningProcess>();
+  for (const name of order) {
+    const [app, ...flags] = argsOf(name) as [string, ...string[]];
+    // One nx at a time prepares its project graph; the apps themselves may start in any order.
+    processes.set(name, startProcess('node_modules/.bin/nx', ['serve', app, '--excludeTaskDependencies', '--', '--nats', nats, ...flags], { NX_DAEMON: 'false', NX_TUI: 'false', NX_ISOLATE_PLUGINS: 'false' }));
+  }
+  const alive = (): boolean => [...processes.values()].every(({ child }) => child.exitCode === null);
+  try {
+    await Promise.all(gateways.map(({ rest }) => untilReady(rest, alive)));
+  } catch (error) {
+    const output = [...processes].map(([name, process]) => `--- ${name}\n${process.output()}`).join('\n');
+    await Promise.all([...processes.values()].map((process) => process.stop()));
+    throw new Error(`${(error as Error).message}\n${output}`);
+  }
+  return {
+    gateways,
+    processes,
+    stop: async () => Object.fromEntries(await Promise.all([...processes].map(async ([name, process]) => [name, await process.stop()] as const))),
+  };
+}
