@@ -1,0 +1,85 @@
+import type { Catalog, SchedulerHello, ServableStatus, Subscription } from '@mserve/bus';
+import type { MethodCatalog } from './method-catalog.js';
+import type { SchedulerWatch } from './scheduler-watch.js';
+
+/** For so long after a change of scheduler, servables that the new one does not list yet are kept: it is still hearing from its workers. */
+const takeoverMs = 2_000;
+
+/** Asks a scheduler for its catalog. Rejects when it does not answer. */
+export type FetchCatalog = (scheduler: string) => Promise<Catalog>;
+
+/** Keeps the method catalog as the chosen scheduler has it: fetched again whenever its hello names another revision. */
+export class CatalogFeed {
+  private readonly subscription: Subscription;
+  private source: string | undefined;
+  private wantedRevision = -1;
+  private loadedRevision = -1;
+  private loading = false;
+  private closed = false;
+  /** As fetched last, without what was kept from before. */
+  private listed: readonly ServableStatus[] = [];
+  private kept: readonly ServableStatus[] = [];
+  private keepTimer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly schedulers: SchedulerWatch,
+    private readonly catalog: MethodCatalog,
+    private readonly fetch: FetchCatalog,
+    private readonly onProblem: (text: string, error: unknown) => void,
+  ) {
+    this.subscription = schedulers.onChange((scheduler) => this.changeSource(scheduler));
+  }
+
+  /** A hello that may name a new revision. SchedulerWatch hears it first. */
+  heard(hello: SchedulerHello): void {
+    if (hello.leaving || hello.address !== this.schedulers.current) return;
+    this.wantedRevision = hello.revision;
+    if (this.loadedRevision !== hello.revision && !this.loading) void this.load(hello.address);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.subscription.unsubscribe();
+    clearTimeout(this.keepTimer);
+  }
+
+  private changeSource(scheduler: string | undefined): void {
+    this.loadedRevision = -1;
+    if (scheduler === undefined) return;
+    if (this.source !== undefined) {
+      this.kept = [...this.listed];
+      clearTimeout(this.keepTimer);
+      this.keepTimer = setTimeout(() => {
+        this.kept = [];
+        if (this.loadedRevision >= 0) this.apply();
+      }, takeoverMs);
+      this.keepTimer.unref();
+    }
+    this.source = scheduler;
+  }
+
+  private async load(scheduler: string): Promise<void> {
+    this.loading = true;
+    try {
+      const { revision, servables } = await this.fetch(scheduler);
+      if (this.closed || scheduler !== this.schedulers.current) return;
+      this.loadedRevision = revision;
+      this.listed = servables;
+      this.apply();
+    } catch (error) {
+      // The next hello brings the next try
+      this.onProblem('the catalog could not be fetched', error);
+      return;
+    } finally {
+      this.loading = false;
+    }
+    // Beaten by a change that was said while we asked
+    if (this.wantedRevision > this.loadedRevision) void this.load(scheduler);
+  }
+
+  private apply(): void {
+    const key = ({ signature }: ServableStatus): string => `${signature.servable}/${signature.version}`;
+    const present = new Set(this.listed.map(key));
+    this.catalog.update([...this.listed, ...this.kept.filter((status) => !present.has(key(status)))]);
+  }
+}

@@ -1,0 +1,120 @@
+import type { ServableStatus } from '@mserve/bus';
+import { ServingError, type MethodSignature } from '@mserve/wire';
+import type { MethodLookup, ResolvedMethod } from '../protocols/protocol.js';
+
+interface VersionEntry {
+  readonly version: number;
+  readonly status: ServableStatus;
+  readonly methods: ReadonlyMap<string, ResolvedMethod>;
+}
+
+interface ServableEntry {
+  /** Ready or not. */
+  readonly listed: ReadonlySet<number>;
+  /** Ready ones only. */
+  readonly versions: ReadonlyMap<number, VersionEntry>;
+  /** Highest ready version; undefined when none is ready. */
+  readonly latest: VersionEntry | undefined;
+}
+
+/** What a model of the Open Inference Protocol is here. */
+export interface ResolvedModel extends ResolvedMethod {
+  /** Ready versions of the servable that have the method, ascending. */
+  readonly versions: readonly number[];
+}
+
+/** The method that stands for a servable with several, when a client names the servable alone. */
+const defaultMethod = 'predict';
+
+/** The servables that run now, as the scheduler listed them last; looks methods up for the protocols. */
+export class MethodCatalog implements MethodLookup {
+  private servables: ReadonlyMap<string, ServableEntry> = new Map();
+  /** false until a scheduler was asked for the first time: till then everything is unavailable, nothing unknown. */
+  private known = false;
+
+  /** Replaces everything. */
+  update(list: readonly ServableStatus[]): void {
+    const grouped = new Map<string, ServableStatus[]>();
+    for (const status of list) {
+      const group = grouped.get(status.signature.servable);
+      if (group === undefined) grouped.set(status.signature.servable, [status]);
+      else group.push(status);
+    }
+    this.servables = new Map([...grouped].map(([name, statuses]) => [name, servableEntry(name, statuses)]));
+    this.known = true;
+  }
+
+  /** Versions that are ready, by servable name and version. */
+  get ready(): readonly ServableStatus[] {
+    return [...this.servables.values()].flatMap((entry) => [...entry.versions.values()].map((version) => version.status));
+  }
+
+  resolve(servable: string, version: number, method: string): ResolvedMethod {
+    const entry = this.servables.get(servable);
+    const running = version === 0 ? entry?.latest : entry?.versions.get(version);
+    if (running === undefined) {
+      const versionText = version > 0 ? `  version(${version})` : '';
+      throw new ServingError(this.codeOfAbsent(entry, version), `Request servable(${servable}) method(${method})${versionText} , servable is not available`);
+    }
+    const resolved = running.methods.get(method);
+    if (resolved === undefined) throw new ServingError('NOT_FOUND', `Request servable(${servable}) method(${method}) , method is not available`);
+    return resolved;
+  }
+
+  resolveModel(model: string, version: string): ResolvedMethod {
+    return this.findModel(model, version);
+  }
+
+  /** As {@link resolveModel}, with what metadata needs besides. */
+  findModel(model: string, version: string): ResolvedModel {
+    const [servable, methodName] = this.splitModel(model);
+    const entry = this.servables.get(servable);
+    const wanted = version === '' ? 0 : modelVersion(model, version);
+    const running = wanted === 0 ? entry?.latest : entry?.versions.get(wanted);
+    if (entry === undefined || running === undefined) {
+      throw new ServingError(this.codeOfAbsent(entry, wanted), `model '${model}'${version === '' ? '' : ` version ${version}`} is not available`);
+    }
+    const name = methodName ?? onlyMethod(model, [...running.methods.keys()]);
+    const resolved = running.methods.get(name);
+    if (resolved === undefined) throw new ServingError('NOT_FOUND', `model '${model}': servable '${servable}' has no method '${name}'`);
+    const versions = [...entry.versions.values()].filter((other) => other.methods.has(name)).map((other) => other.version);
+    return { ...resolved, versions };
+  }
+
+  /** Whole name first: a servable's own name may hold dots. */
+  private splitModel(model: string): [servable: string, method: string | undefined] {
+    if (this.servables.has(model)) return [model, undefined];
+    const dot = model.lastIndexOf('.');
+    return dot < 0 ? [model, undefined] : [model.slice(0, dot), model.slice(dot + 1)];
+  }
+
+  /** NOT_FOUND only when it is certain that nobody has it: a client that may try again is told so. */
+  private codeOfAbsent(entry: ServableEntry | undefined, version: number): 'NOT_FOUND' | 'UNAVAILABLE' {
+    if (!this.known) return 'UNAVAILABLE';
+    if (entry === undefined) return 'NOT_FOUND';
+    return version === 0 || entry.listed.has(version) ? 'UNAVAILABLE' : 'NOT_FOUND';
+  }
+}
+
+function servableEntry(servable: string, statuses: readonly ServableStatus[]): ServableEntry {
+  const ready = statuses.filter((status) => status.readyReplicas > 0).sort((a, b) => a.signature.version - b.signature.version);
+  const versions = new Map(ready.map((status) => [status.signature.version, versionEntry(servable, status)]));
+  return { listed: new Set(statuses.map((status) => status.signature.version)), versions, latest: [...versions.values()].at(-1) };
+}
+
+function versionEntry(servable: string, status: ServableStatus): VersionEntry {
+  const { version, methods } = status.signature;
+  const entries = methods.map((method: MethodSignature) => [method.name, { servable, version, method }] as const);
+  return { version, status, methods: new Map(entries) };
+}
+
+function onlyMethod(model: string, names: readonly string[]): string {
+  if (names.length === 1) return names[0] as string;
+  if (names.includes(defaultMethod)) return defaultMethod;
+  throw new ServingError('NOT_FOUND', `model '${model}' has several methods, ask for one of ${names.map((name) => `${model}.${name}`).join(', ')}`);
+}
+
+function modelVersion(model: string, text: string): number {
+  if (!/^[1-9]\d{0,15}$/.test(text)) throw new ServingError('NOT_FOUND', `model '${model}' version '${text.slice(0, 40)}' is not a version, it should be a positive integer`);
+  return Number(text);
+}

@@ -1,0 +1,96 @@
+import { sliceInstances, type InstanceResult, type Instances, type Ticket } from '@mserve/wire';
+import type { IngressRequest } from '../ingress/ingress.js';
+import type { InferRequest } from '../protocols/protocol.js';
+import type { Expiring } from './deadline-heap.js';
+
+/** A request that the gateway owes an answer: keeps its instances until every one of them has a result. */
+export class PendingRequest implements Expiring {
+  heapIndex = -1;
+  /** Whom the ticket went to last. */
+  scheduler = '';
+  private readonly count: number;
+  private missing: number;
+  private results: (InstanceResult | undefined)[] | undefined;
+
+  constructor(
+    readonly request: IngressRequest,
+    readonly infer: InferRequest,
+    readonly placed: Instances,
+    readonly deadlineAt: number,
+  ) {
+    this.count = infer.instances.length;
+    this.missing = this.count;
+  }
+
+  /** Also the ticket's id. */
+  get token(): number {
+    return this.request.token;
+  }
+
+  get isComplete(): boolean {
+    return this.missing === 0;
+  }
+
+  /**
+   * Takes results of the instances from `firstInstance` on; the first result of an instance wins.
+   * Returns how many were of no use: there already, or outside of the request.
+   */
+  take(firstInstance: number, results: readonly InstanceResult[]): number {
+    if (firstInstance === 0 && results.length === this.count && this.results === undefined) {
+      this.results = results as InstanceResult[];
+      this.missing = 0;
+      return 0;
+    }
+    // A complete list may be the sender's own: it is never written to
+    if (this.missing === 0) return results.length;
+    const own = (this.results ??= new Array<InstanceResult | undefined>(this.count).fill(undefined));
+    let useless = 0;
+    for (let i = 0; i < results.length; i++) {
+      const at = firstInstance + i;
+      if (at < 0 || at >= this.count || own[at] !== undefined) useless++;
+      else {
+        own[at] = results[i];
+        this.missing--;
+      }
+    }
+    return useless;
+  }
+
+  /** In request order; only when complete. */
+  completeResults(): readonly InstanceResult[] {
+    if (this.missing > 0 || this.results === undefined) throw new TypeError('results are missing');
+    return this.results as InstanceResult[];
+  }
+
+  /** Tickets for what has no result yet: one, or one for each gap. */
+  tickets(gateway: string): Ticket[] {
+    const { results } = this;
+    if (results === undefined) return [this.ticket(gateway, 0, this.count)];
+    const tickets: Ticket[] = [];
+    for (let from = 0; from < this.count; from++) {
+      if (results[from] !== undefined) continue;
+      let to = from + 1;
+      while (to < this.count && results[to] === undefined) to++;
+      tickets.push(this.ticket(gateway, from, to));
+      from = to;
+    }
+    return tickets;
+  }
+
+  private ticket(gateway: string, from: number, to: number): Ticket {
+    const { target, priority, traceparent } = this.infer;
+    return {
+      gateway,
+      id: this.request.token,
+      attempt: 1,
+      servable: target.servable,
+      version: target.version,
+      method: target.method.name,
+      firstInstance: from,
+      instances: sliceInstances(this.placed, from, to),
+      deadlineAt: this.deadlineAt,
+      priority,
+      traceparent,
+    };
+  }
+}

@@ -1,0 +1,221 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { ServingError } from '@mserve/wire';
+import { formatAddress, parseAddress, type ListenAddress } from './address.js';
+import { ExchangeRequest, ExchangeResponse, HttpExchange, type ExchangeOwner } from './http-exchange.js';
+import { hasTwoHosts, httpDeadlineAt, httpInferRoute, isInferContentType } from './http-route.js';
+import type { IngressAnswer, InferRoute } from './ingress.js';
+import type { IngressLimits, Refuse, TlsOptions } from './ingress-options.js';
+import type { TurnGather } from './turn-gather.js';
+
+type HttpAnswer = Extract<IngressAnswer, { kind: 'http' }>;
+
+/** How often node looks for requests over their time limits. */
+const timeoutCheckMs = 1_000;
+/** Smaller answers are joined and leave in one piece; larger ones part by part, uncopied. */
+const joinBelowBytes = 64 * 1024;
+
+/**
+ * The REST port: one node:http server. Infer routes are served here, everything else goes to `fallback` (Nest's Fastify).
+ * Owns each connection and each exchange until it is answered or its client is gone.
+ */
+export class HttpFront implements ExchangeOwner {
+  private readonly server: Server<typeof ExchangeRequest, typeof ExchangeResponse>;
+  private readonly exchanges = new Map<number, HttpExchange>();
+  private draining = false;
+
+  constructor(
+    private readonly limits: IngressLimits,
+    private readonly gather: TurnGather,
+    private readonly refuse: Refuse,
+    private readonly fallback: RequestListener,
+    tls?: TlsOptions,
+  ) {
+    const options = {
+      IncomingMessage: ExchangeRequest,
+      ServerResponse: ExchangeResponse,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      connectionsCheckingInterval: Math.min(timeoutCheckMs, limits.headersTimeoutMs, limits.requestTimeoutMs),
+      noDelay: true,
+    };
+    this.server =
+      tls === undefined
+        ? createServer(options, this.onRequest)
+        : createTlsServer(
+            { ...options, key: tls.privateKey, cert: tls.certificate, ca: tls.customCa, requestCert: tls.verifyClient === true, rejectUnauthorized: tls.verifyClient === true, minVersion: 'TLSv1.2', handshakeTimeout: limits.headersTimeoutMs },
+            this.onRequest,
+          );
+    this.server.maxConnections = limits.maxConnections;
+    this.server.on('checkContinue', this.onExpectContinue);
+  }
+
+  /** Binds the port; resolves with the address bound. Rejects with the original's texts. */
+  async listen(text: string): Promise<string> {
+    const address: ListenAddress = parseAddress('RESTful server', text);
+    if (address.kind === 'unix') throw new TypeError('the REST port is a TCP port');
+    await new Promise<void>((resolve, reject) => {
+      const onError = (error: Error): void =>
+        reject(new ServingError('UNAVAILABLE', `Serving Error: RESTful server start failed, bind to the socket address ${text} failed`, { cause: error }));
+      this.server.once('error', onError);
+      this.server.listen({ host: address.host, port: address.port, backlog: 1024 }, () => {
+        this.server.off('error', onError);
+        resolve();
+      });
+    });
+    return formatAddress(address, (this.server.address() as AddressInfo).port);
+  }
+
+  /** Requests handed over or still being received. */
+  get inFlight(): number {
+    return this.exchanges.size;
+  }
+
+  /** false when the token is not one of this port. */
+  answer(answer: HttpAnswer): boolean {
+    const exchange = this.exchanges.get(answer.token);
+    if (exchange === undefined) return false;
+    this.exchanges.delete(answer.token);
+    exchange.state = 'answered';
+    this.write(exchange.response, answer);
+    return true;
+  }
+
+  /** Takes no new connections; those open end with their next answer. Resolves when all are closed. */
+  drain(): Promise<void> {
+    this.draining = true;
+    return new Promise((resolve) => {
+      this.server.close(() => resolve());
+      this.server.closeIdleConnections();
+    });
+  }
+
+  /** Ends every connection now. */
+  close(): void {
+    this.draining = true;
+    this.server.close();
+    this.server.closeAllConnections();
+  }
+
+  private readonly onRequest = (request: ExchangeRequest, response: ExchangeResponse): void => {
+    if (hasTwoHosts(request.rawHeaders)) {
+      response.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
+      response.end('{"error":"more than one Host header"}');
+      return;
+    }
+    const route = httpInferRoute(request.url ?? '');
+    if (route !== undefined) this.begin(request, response, route);
+    else this.fallback(request, response);
+  };
+
+  private readonly onExpectContinue = (request: ExchangeRequest, response: ExchangeResponse): void => {
+    const length = request.headers['content-length'];
+    // Over the limit: the refusal takes the place of "100 Continue", and the client need not send its body
+    if (length === undefined || Number(length) <= this.limits.maxMessageBytes || httpInferRoute(request.url ?? '') === undefined) response.writeContinue();
+    this.onRequest(request, response);
+  };
+
+  private begin(request: ExchangeRequest, response: ExchangeResponse, route: InferRoute): void {
+    const { headers } = request;
+    const length = headers['content-length'];
+    const announcedBytes = length === undefined ? -1 : Number(length);
+    const exchange = new HttpExchange(this, request, response, route, httpDeadlineAt(headers), announcedBytes);
+    this.exchanges.set(exchange.token, exchange);
+    if (exchange.verb !== 'POST') {
+      // Not worth reading a body: the protocol refuses the verb
+      exchange.complete();
+      this.gather.add(exchange);
+      return;
+    }
+    if (announcedBytes > this.limits.maxMessageBytes) return this.refuseSize(request, exchange);
+    if (route === 'oip-rest' && !isInferContentType(headers['content-type'])) {
+      const text = `content-type '${(headers['content-type'] ?? '').slice(0, 100)}' is not supported, use application/json or application/octet-stream`;
+      return this.refuseEarly(request, exchange, 415, new ServingError('INVALID_ARGUMENT', text));
+    }
+    exchange.receive(request);
+  }
+
+  onChunk(request: ExchangeRequest, exchange: HttpExchange, chunk: Buffer): void {
+    const { maxMessageBytes, maxBodyChunks } = this.limits;
+    if (exchange.receivedBytes + chunk.length > maxMessageBytes) return this.refuseSize(request, exchange);
+    if (exchange.announcedBytes < 0 && exchange.receivedChunks >= maxBodyChunks) {
+      const text = `http message has more than ${maxBodyChunks} chunks`;
+      return this.refuseEarly(request, exchange, 413, new ServingError('RESOURCE_EXHAUSTED', text));
+    }
+    exchange.take(chunk);
+  }
+
+  onEnd(exchange: HttpExchange): void {
+    exchange.complete();
+    this.gather.add(exchange);
+  }
+
+  onClose(exchange: HttpExchange): void {
+    const { state } = exchange;
+    if (state === 'answered' || state === 'refused') return;
+    this.exchanges.delete(exchange.token);
+    exchange.state = 'gone';
+    exchange.forgetBody();
+    if (state === 'waiting') this.gather.addGone(exchange.token);
+  }
+
+  private refuseSize(request: IncomingMessage, exchange: HttpExchange): void {
+    const text = `http message is bigger than ${this.limits.maxMessageBytes}`;
+    this.refuseEarly(request, exchange, 413, new ServingError('RESOURCE_EXHAUSTED', text));
+  }
+
+  /**
+   * Answers before the body is complete, in the shape of the request's protocol, and ends the connection.
+   * What the client is still sending is read and dropped for a moment: closing on it would reset the connection and lose the answer.
+   */
+  private refuseEarly(request: IncomingMessage, exchange: HttpExchange, status: number, error: ServingError): void {
+    exchange.state = 'refused';
+    exchange.forgetBody();
+    this.exchanges.delete(exchange.token);
+    const refusal = this.refuse(exchange, error);
+    if (refusal.kind !== 'http') throw new TypeError('an HTTP request was refused with a gRPC answer');
+    const { response } = exchange;
+    const body = joinBody(refusal.body);
+    // legacyStatus200 stays 200: the protocol decides that
+    response.writeHead(refusal.status === 200 ? 200 : status, { ...refusal.headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' });
+    response.write(body);
+    const finish = (): void => {
+      clearTimeout(timer);
+      response.end();
+    };
+    const timer = setTimeout(finish, this.limits.lingerMs);
+    request.once('end', finish);
+    request.once('close', finish);
+    request.resume();
+  }
+
+  private write(response: ServerResponse, answer: HttpAnswer): void {
+    if (response.destroyed || response.headersSent) return;
+    const { body } = answer;
+    let bytes = 0;
+    for (const part of body) bytes += typeof part === 'string' ? Buffer.byteLength(part) : part.byteLength;
+    const head: string[] = [];
+    const { headers } = answer;
+    for (const name in headers) if (name !== 'content-length') head.push(name, headers[name] as string);
+    head.push('content-length', String(bytes));
+    if (this.draining) head.push('connection', 'close');
+    response.writeHead(answer.status, head);
+    if (body.length === 1) response.end(body[0]);
+    else if (bytes < joinBelowBytes) response.end(joinBody(body));
+    else {
+      for (const part of body) response.write(part);
+      response.end();
+    }
+    const { socket } = response;
+    // node clears this at the end of the answer (it sets the keep-alive time then)
+    if (socket !== null && socket.writableLength > 0) socket.setTimeout(this.limits.writeTimeoutMs);
+  }
+}
+
+function joinBody(parts: readonly (Uint8Array | string)[]): string | Uint8Array {
+  if (parts.length === 1) return parts[0] as string | Uint8Array;
+  if (parts.every((part) => typeof part === 'string')) return parts.join('');
+  return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
+}

@@ -1,0 +1,41 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { InferRoute } from './ingress.js';
+
+/** The infer route of a request path, or undefined when it is none (then the request is for Nest). */
+export function httpInferRoute(url: string): InferRoute | undefined {
+  if (url.startsWith('/model')) {
+    // '/model' alone and '/model:x' are the original's too: its own texts say what is missing; '/models' is not
+    const next = url.charCodeAt(6);
+    return Number.isNaN(next) || next === 0x2f || next === 0x3a || next === 0x3f ? 'ms-rest' : undefined;
+  }
+  if (!url.startsWith('/v2/models/')) return undefined;
+  const query = url.indexOf('?');
+  const end = query < 0 ? url.length : query;
+  return url.startsWith('/infer', end - 6) && end - 6 > '/v2/models/'.length ? 'oip-rest' : undefined;
+}
+
+/** When the client stops waiting, on performance.now()'s clock: header `x-request-timeout-ms`; Infinity without a usable one. */
+export function httpDeadlineAt(headers: IncomingHttpHeaders): number {
+  const text = headers['x-request-timeout-ms'];
+  if (typeof text !== 'string' || text === '') return Infinity;
+  const timeoutMs = Number(text);
+  return Number.isFinite(timeoutMs) ? performance.now() + timeoutMs : Infinity;
+}
+
+/** More than one Host header: what node:http lets through and intermediaries disagree about. */
+export function hasTwoHosts(rawHeaders: readonly string[]): boolean {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  return hosts > 1;
+}
+
+/** Whether the Open Inference Protocol reads such a body: JSON, JSON with binary tensors, or not said. */
+export function isInferContentType(contentType: string | undefined): boolean {
+  if (contentType === undefined || contentType === 'application/json' || contentType === 'application/octet-stream') return true;
+  const semicolon = contentType.indexOf(';');
+  const type = (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
+  return type === 'application/json' || type === 'application/octet-stream';
+}
