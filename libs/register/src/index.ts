@@ -1,1 +1,29 @@
+/** What the author of a servable imports. docs/servables.md is its guide. */
 export * from './declaration.js';
+export { declareModel, Model, type ModelFormatName, type ModelParameters } from './model.js';
+export type { CallOptions } from './model-call.js';
+export {
+  AclOptions,
+  AscendDeviceInfo,
+  Context,
+  CPUDeviceInfo,
+  GpuOptions,
+  GPUDeviceInfo,
+  type AscendValues,
+  type ContextValues,
+  type PrecisionValues,
+} from './model-options.js';
+export { registerMethod, type MethodBody, type MethodParameters, type ValueDescription } from './method.js';
+export { addStage, type StageOptions, type StageOutputs } from './stage.js';
+export type { StageFunction, Registry } from './registry.js';
+export { Placeholder } from './placeholder.js';
+export { callPostprocess, callPostprocessPipeline, callPreprocess, callPreprocessPipeline, callServable, declareServable } from './deprecated.js';
+export { RegisterError, typeName } from './register-error.js';
+export { Tensor, type Nested } from './tensor/tensor.js';
+export type { ElementArray, ElementArrays, ElementValue, NumericDType } from './tensor/element.js';
+export { doubleToHalf, halfToFloat } from './tensor/half.js';
+export type { InputValue, OutputValue } from './value.js';
+// For the worker's function threads, not for authors:
+export { inputValue, outputTensor } from './value.js';
+export { currentRegistry, sealRegistry, startRegistry } from './registry.js';
+export { parametersOf, type Parameter } from './parameter.js';

@@ -1,0 +1,71 @@
+import { RegisterError, typeName } from './register-error.js';
+
+/** Argument checks with the texts of the original (SPEC 4.1), TypeScript's type names in place of Python's. All throw RegisterError. */
+
+export function checkString(name: string, value: unknown): string {
+  if (typeof value !== 'string') throw new RegisterError(`Parameter '${name}' should be string, but actually ${typeName(value)}`);
+  if (value === '') throw new RegisterError(`Parameter '${name}' should not be empty string`);
+  return value;
+}
+
+export function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw new RegisterError(`Parameter '${name}' should be boolean, but actually ${typeName(value)}`);
+  return value;
+}
+
+/** An integer, at least `min` and at most `max` (both included). */
+export function checkInteger(name: string, value: unknown, min?: number, max?: number): number {
+  if (typeof value !== 'number') throw new RegisterError(`Parameter '${name}' should be integer, but actually ${typeName(value)}`);
+  if (!Number.isSafeInteger(value)) throw new RegisterError(`Parameter '${name}' should be integer, but actually ${value}`);
+  if (min !== undefined && max !== undefined && (value < min || value > max)) throw new RegisterError(`Parameter '${name}' should be in range [${min},${max}]`);
+  if (min !== undefined && value < min) throw new RegisterError(`Parameter '${name}' should be >= ${min}`);
+  return value;
+}
+
+/** One non-empty string or a non-empty list of them; always gives a list. Throws for repeated ones when `unique`. */
+export function checkStringOrList(name: string, value: unknown, unique: boolean): string[] {
+  if (typeof value === 'string') return [checkString(name, value)];
+  if (!Array.isArray(value)) throw new RegisterError(`Parameter '${name}' should be string or array of string, but actually ${typeName(value)}`);
+  if (value.length === 0) throw new RegisterError(`Parameter '${name}' should not be empty`);
+  const list = value.map((entry: unknown) => {
+    if (typeof entry !== 'string') throw new RegisterError(`The item of parameter '${name}' should be string, but actually ${typeName(entry)}`);
+    if (entry === '') throw new RegisterError(`The item of parameter '${name}' should not be empty string`);
+    return entry;
+  });
+  if (unique) refuseRepeated(name, list);
+  return list;
+}
+
+/** One integer >= 0 or a list of different ones; always gives a list. */
+export function checkIntegerOrList(name: string, value: unknown): number[] {
+  if (typeof value === 'number') return [checkInteger(name, value, 0)];
+  if (!Array.isArray(value)) throw new RegisterError(`Parameter '${name}' should be integer or array of integer, but actually ${typeName(value)}`);
+  const list = value.map((entry: unknown) => {
+    if (typeof entry !== 'number' || !Number.isSafeInteger(entry)) {
+      throw new RegisterError(`The item of parameter '${name}' should be integer, but actually ${typeof entry === 'number' ? entry : typeName(entry)}`);
+    }
+    if (entry < 0) throw new RegisterError(`The item value '${entry}' in parameter '${name}' should be >= 0`);
+    return entry;
+  });
+  refuseRepeated(name, list);
+  return list;
+}
+
+/** One of a closed set of words. */
+export function checkWord<Word extends string>(name: string, value: unknown, words: readonly Word[]): Word {
+  const text = checkString(name, value);
+  if (!words.includes(text as Word)) throw new RegisterError(`Parameter '${name}' can only be ${words.map((word) => `'${word}'`).join(', ')}, but actually '${text}'`);
+  return text as Word;
+}
+
+function refuseRepeated(name: string, list: readonly (string | number)[]): void {
+  const repeated = list.find((entry, index) => list.indexOf(entry) !== index);
+  if (repeated !== undefined) throw new RegisterError(`The item value '${repeated}' in parameter '${name}' should not be repeated`);
+}
+
+/** true for `{...}` and Object.create(null): what is taken for options, as opposed to instances of a class. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null;
+}

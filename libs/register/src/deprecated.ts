@@ -1,0 +1,108 @@
+import type { ValueSource } from './declaration.js';
+import { declareModel, type Model, type ModelFormatName } from './model.js';
+import type { AclOptions, GpuOptions } from './model-options.js';
+import { OutputsPlaceholder, sourceOf, type Placeholder } from './placeholder.js';
+import { RegisterError, typeName } from './register-error.js';
+import { openRegistry, type DeprecatedStage, type OpenMethod, type Registry, type StageFunction } from './registry.js';
+import { checkArity, checkModelCounts, functionIndex, openMethodOf } from './stage.js';
+
+/** The calls of MindSpore Serving before 1.5 (SPEC 6.8). They work, and each warns once per servable. */
+
+function warn(registry: Registry, call: string, instead: string): void {
+  if (registry.warned.has(call)) return;
+  registry.warned.add(call);
+  registry.warn(`'${call}' is deprecated from version 1.5.0 and will be removed in a future version, use '${instead}' instead.`);
+}
+
+/** @deprecated use declareModel. */
+export function declareServable(
+  servableFile: string | readonly string[],
+  modelFormat: ModelFormatName,
+  withBatchDim = true,
+  options?: AclOptions | GpuOptions,
+  withoutBatchDimInputs?: number | readonly number[],
+): Model {
+  warn(openRegistry('declareServable'), 'declareServable', 'declareModel');
+  return declareModel(servableFile, modelFormat, withBatchDim, options, withoutBatchDimInputs);
+}
+
+/** @deprecated use addStage. A function called per instance, before the model. */
+export function callPreprocess(preprocess: StageFunction, ...inputs: Placeholder[]): OutputsPlaceholder {
+  return addDeprecated({ kind: 'preprocess', call: 'callPreprocess', fn: preprocess }, inputs, undefined);
+}
+
+/** @deprecated use addStage with batchSize 0. A function called with an array of instances, before the model. */
+export function callPreprocessPipeline(preprocess: StageFunction, ...inputs: Placeholder[]): OutputsPlaceholder {
+  return addDeprecated({ kind: 'preprocess', call: 'callPreprocessPipeline', fn: preprocess }, inputs, 0);
+}
+
+/** @deprecated use addStage with the model. */
+export function callServable(...inputs: Placeholder[]): OutputsPlaceholder {
+  return addDeprecated({ kind: 'servable', call: 'callServable', fn: undefined }, inputs, undefined);
+}
+
+/** @deprecated use addStage. A function called per instance, after the model. */
+export function callPostprocess(postprocess: StageFunction, ...inputs: Placeholder[]): OutputsPlaceholder {
+  return addDeprecated({ kind: 'postprocess', call: 'callPostprocess', fn: postprocess }, inputs, undefined);
+}
+
+/** @deprecated use addStage with batchSize 0. A function called with an array of instances, after the model. */
+export function callPostprocessPipeline(postprocess: StageFunction, ...inputs: Placeholder[]): OutputsPlaceholder {
+  return addDeprecated({ kind: 'postprocess', call: 'callPostprocessPipeline', fn: postprocess }, inputs, 0);
+}
+
+const kindNames = {
+  preprocess: 'callPreprocess or callPreprocessPipeline',
+  servable: 'callServable',
+  postprocess: 'callPostprocess or callPostprocessPipeline',
+};
+
+function addDeprecated(stage: DeprecatedStage, inputs: readonly unknown[], batchSize: number | undefined): OutputsPlaceholder {
+  const registry = openRegistry(stage.call);
+  const method = openMethodOf(registry, stage.call);
+  warn(registry, stage.call, 'addStage');
+  checkOrder(method, stage);
+  const sources = inputs.map((input) => sourceOf(input, method));
+  if (sources.includes(undefined)) {
+    throw new RegisterError(`Check failed in method '${method.name}', Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of stages`);
+  }
+  if (stage.kind === 'servable') checkOneModel(registry);
+  else if (typeof stage.fn !== 'function') throw new RegisterError(`Parameter '${stage.kind}' of ${stage.call} should be function, but actually ${typeName(stage.fn)}`);
+  else if (batchSize === undefined) checkArity(stage.fn, inputs.length);
+  method.deprecated.push(stage);
+  const kind = stage.kind === 'servable' ? 'model' : 'function';
+  method.stages.push({ kind, index: 0, inputs: sources as ValueSource[], outputsCount: 1, batchSize, tag: undefined });
+  return new OutputsPlaceholder(method, method.stages.length);
+}
+
+function checkOrder(method: OpenMethod, stage: DeprecatedStage): void {
+  const seen = (kind: DeprecatedStage['kind']): boolean => method.deprecated.some((other) => other.kind === kind);
+  const refuse = (text: string): never => {
+    throw new RegisterError(`Check failed in method '${method.name}', ${text}`);
+  };
+  if (method.usesAddStage) refuse(`'${stage.call}' and 'addStage' cannot be used together, use 'addStage' to replace '${stage.call}'`);
+  if (seen(stage.kind)) refuse(`${kindNames[stage.kind]} should not be invoked more than once`);
+  if (stage.kind === 'preprocess' && (seen('servable') || seen('postprocess'))) refuse('callServable should be invoked after callPreprocess');
+  if (stage.kind === 'servable' && seen('postprocess')) refuse(`${kindNames.postprocess} should be invoked after callServable`);
+  if (stage.kind === 'postprocess' && !seen('servable')) refuse(`${kindNames.postprocess} should be invoked after callServable`);
+}
+
+function checkOneModel(registry: Registry): void {
+  if (registry.models.length === 0) throw new RegisterError('There is no model declared, you can use declareModel to declare models.');
+  if (registry.models.length > 1) {
+    throw new RegisterError(`There are more than one servable declared when the interface 'callServable' is used, use 'addStage' to replace 'callServable'`);
+  }
+}
+
+/** At the end of a body: the counts of outputs are known now, so functions and model counts are entered. Throws RegisterError when callServable is missing. */
+export function closeDeprecated(registry: Registry, method: OpenMethod): void {
+  if (method.deprecated.length === 0) return;
+  if (method.usesAddStage) throw new RegisterError(`Check failed in method '${method.name}', 'addStage' and the deprecated '${method.deprecated[0]?.call}' cannot be used together`);
+  if (!method.deprecated.some(({ kind }) => kind === 'servable')) throw new RegisterError(`Check failed in method '${method.name}', Not find the invoke of 'callServable'`);
+  method.deprecated.forEach(({ fn }, at) => {
+    const stage = method.stages[at];
+    if (stage === undefined) return;
+    if (fn === undefined) checkModelCounts(registry, 0, stage.inputs.length, stage.outputsCount);
+    else stage.index = functionIndex(registry, method, fn, stage.inputs.length, stage);
+  });
+}

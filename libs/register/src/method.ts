@@ -1,0 +1,145 @@
+import { isDType, type DType, type TensorSignature } from '@mserve/wire';
+import type { StageDeclaration, ValueSource } from './declaration.js';
+import { checkInteger, checkString, checkStringOrList, isPlainObject } from './argument.js';
+import { parametersOf } from './parameter.js';
+import { isPlaceholder, Placeholder, sourceOf } from './placeholder.js';
+import { RegisterError, typeName } from './register-error.js';
+import { openRegistry, type OpenMethod, type Registry } from './registry.js';
+import { closeDeprecated } from './deprecated.js';
+
+/** A method's body: gets one placeholder per input and gives those that the method answers with. */
+export type MethodBody = (...inputs: Placeholder[]) => Placeholder | readonly Placeholder[];
+
+/** What an author may tell of an input or output, for checks at the front door and for the API documentation. */
+export interface ValueDescription {
+  readonly dtype?: DType;
+  /** Per instance; -1 = any size. */
+  readonly shape?: readonly number[];
+  readonly doc?: string;
+}
+
+/** registerMethod with named parameters. */
+export interface MethodParameters {
+  /** Default: the name of the function. */
+  readonly name?: string;
+  /** By parameter name. */
+  readonly inputs?: Readonly<Record<string, ValueDescription>>;
+  /** Names in the order in which the body returns them; as an object also with types and docs. */
+  readonly outputs: string | readonly string[] | Readonly<Record<string, ValueDescription>>;
+  readonly doc?: string;
+}
+
+/**
+ * Registers a method of the servable: its name is the function's name, its inputs the function's parameters.
+ * The body runs once, here, with placeholders. Throws RegisterError for anything that is not allowed (docs/servables.md lists the rules).
+ */
+export function registerMethod<Body extends MethodBody>(outputNames: string | readonly string[] | MethodParameters, body: Body): Body {
+  const registry = openRegistry('registerMethod');
+  if (registry.openMethod !== undefined) throw new RegisterError(`registerMethod cannot be called in the body of method '${registry.openMethod.name}'`);
+  if (typeof body !== 'function') throw new RegisterError(`Parameter 'fn' should be function, but actually ${typeName(body)}`);
+  const given = methodParameters(outputNames, body);
+  if (registry.methods.some(({ name }) => name === given.name)) throw new RegisterError(`Method ${given.name} has been registered more than once.`);
+  const method: OpenMethod = { name: given.name, stages: [], deprecated: [], usesAddStage: false };
+  const returns = runBody(registry, method, body, given);
+  registry.methods.push({
+    name: given.name,
+    inputs: given.inputs,
+    outputs: given.outputs,
+    stages: method.stages.map((stage, index): StageDeclaration => ({ number: index + 1, ...stage })),
+    returns,
+    doc: given.doc,
+  });
+  return body;
+}
+
+interface CheckedMethod {
+  readonly name: string;
+  readonly inputs: readonly TensorSignature[];
+  readonly outputs: readonly TensorSignature[];
+  readonly doc: string | undefined;
+}
+
+function methodParameters(given: string | readonly string[] | MethodParameters, body: MethodBody): CheckedMethod {
+  const named: Record<string, unknown> = isPlainObject(given) ? given : { outputs: given };
+  const unknownName = Object.keys(named).find((name) => !['name', 'inputs', 'outputs', 'doc'].includes(name));
+  if (unknownName !== undefined) throw new RegisterError(`Register method failed, unsupported parameter ${unknownName}`);
+  const { name = body.name, outputs, inputs, doc } = named;
+  if (name === '') throw new RegisterError(`The method has no name: use a named function (function m(x) {...}), or registerMethod({ name: 'm', ... }, fn)`);
+  const methodName = checkString('name', name);
+  if (!/^[^\s/:@?#%]{1,128}$/u.test(methodName)) throw new RegisterError(`Method name '${methodName.slice(0, 128)}' is not allowed: 1 to 128 characters without blanks and / : @ ? # %`);
+  const kind = Object.prototype.toString.call(body);
+  if (kind !== '[object Function]') throw new RegisterError(`'${methodName}' should be a plain function, but actually ${kind.slice(8, -1)}: its body runs once, at load, with placeholders`);
+  return {
+    name: methodName,
+    inputs: describeInputs(methodName, inputNames(methodName, body), inputs),
+    outputs: isPlainObject(outputs)
+      ? Object.entries(outputs).map(([output, description]) => signature(`outputs.${output}`, output, description))
+      : checkStringOrList(isPlainObject(given) ? 'outputs' : 'outputNames', outputs, true).map((output) => ({ name: output })),
+    doc: doc === undefined ? undefined : checkString('doc', doc),
+  };
+}
+
+const refusedKinds = {
+  default: 'cannot have a default value !',
+  rest: 'cannot be a rest parameter !',
+  destructured: 'cannot be destructured !',
+};
+
+function inputNames(method: string, body: MethodBody): string[] {
+  const parameters = parametersOf(body);
+  if (parameters === undefined) throw new RegisterError(`The parameters of '${method}' cannot be read from its source (a bound or native function or a class)`);
+  return parameters.map(({ name, kind }, index) => {
+    if (kind !== 'plain') throw new RegisterError(`'${method}' input ${name === '' ? index + 1 : name} ${refusedKinds[kind]}`);
+    return name;
+  });
+}
+
+function describeInputs(method: string, names: readonly string[], described: unknown): TensorSignature[] {
+  if (described === undefined) return names.map((name) => ({ name }));
+  if (!isPlainObject(described)) throw new RegisterError(`Parameter 'inputs' should be object, but actually ${typeName(described)}`);
+  const unknownName = Object.keys(described).find((name) => !names.includes(name));
+  if (unknownName !== undefined) throw new RegisterError(`Parameter 'inputs' describes '${unknownName}', but the inputs of method '${method}' are: ${names.join(', ')}`);
+  return names.map((name) => signature(`inputs.${name}`, name, described[name] ?? {}));
+}
+
+function signature(where: string, name: string, description: unknown): TensorSignature {
+  checkString('outputs', name);
+  if (!isPlainObject(description)) throw new RegisterError(`Parameter '${where}' should be object, but actually ${typeName(description)}`);
+  const { dtype, shape, doc } = description;
+  if (dtype !== undefined && !isDType(checkString(`${where}.dtype`, dtype))) throw new RegisterError(`Parameter '${where}.dtype' is not a data type: '${String(dtype)}'`);
+  if (shape !== undefined && !Array.isArray(shape)) throw new RegisterError(`Parameter '${where}.shape' should be array of integer, but actually ${typeName(shape)}`);
+  return {
+    name,
+    dtype: dtype as DType | undefined,
+    shape: (shape as unknown[] | undefined)?.map((dim) => checkInteger(`${where}.shape`, dim, -1)),
+    doc: doc === undefined ? undefined : checkString(`${where}.doc`, doc),
+  };
+}
+
+function runBody(registry: Registry, method: OpenMethod, body: MethodBody, given: CheckedMethod): ValueSource[] {
+  registry.openMethod = method;
+  try {
+    const returned: unknown = body(...given.inputs.map((_, index) => new Placeholder(method, { from: 'input', index })));
+    const sources = returnedValues(returned, given.outputs.length).map((value) => sourceOf(value, method));
+    closeDeprecated(registry, method);
+    if (sources.includes(undefined)) {
+      throw new RegisterError(`Check failed in method '${method.name}', Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage`);
+    }
+    if (sources.length !== given.outputs.length) throw new RegisterError(`Method return output size ${sources.length} not match registered ${given.outputs.length}`);
+    return sources as ValueSource[];
+  } finally {
+    registry.openMethod = undefined;
+  }
+}
+
+/** What the body returned, as a list. `return callServable(x)` in a method of several outputs means all of the model's outputs. */
+function returnedValues(returned: unknown, count: number): unknown[] {
+  if (Array.isArray(returned)) return returned as unknown[];
+  if (count === 1 || !isPlaceholder(returned) || !(Symbol.iterator in returned)) return [returned];
+  const taken: unknown[] = [];
+  for (const value of returned as Iterable<unknown>) {
+    taken.push(value);
+    if (taken.length === count) break;
+  }
+  return taken;
+}

@@ -1,0 +1,145 @@
+import type { ModelOptions } from './declaration.js';
+import { checkBoolean, checkInteger, checkIntegerOrList, checkString, checkWord } from './argument.js';
+import { RegisterError } from './register-error.js';
+
+/** Known by this mark, not by class, so that copies of this package understand each other. */
+const optionsMark = Symbol.for('mserve.register.options');
+const deviceMark = Symbol.for('mserve.register.device');
+
+type Check = (name: string, value: unknown) => unknown;
+
+/** Checks every given key and copies what was given; an unknown key throws `<refusal> <key>`. undefined values count as not given. */
+function checkedValues(given: object, checks: Readonly<Record<string, Check>>, refusal: string): Readonly<Record<string, unknown>> {
+  const values: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(given)) {
+    const check = Object.hasOwn(checks, key) ? checks[key] : undefined;
+    if (check === undefined) throw new RegisterError(`${refusal} ${key}`);
+    if (value !== undefined) values[key] = check(key, value);
+  }
+  return values;
+}
+
+function word(...words: string[]): Check {
+  return (name, value) => checkWord(name, value, words);
+}
+
+const ascendChecks: Readonly<Record<string, Check>> = {
+  insertOpCfgPath: checkString,
+  inputFormat: word('ND', 'NCHW', 'NHWC', 'CHWN', 'NC1HWC0', 'NHWC1C0'),
+  inputShape: checkString,
+  outputType: word('FP32', 'FP16', 'UINT8'),
+  precisionMode: word('force_fp16', 'allow_fp32_to_fp16', 'must_keep_origin_dtype', 'allow_mix_precision'),
+  opSelectImplMode: word('high_performance', 'high_precision'),
+};
+const precisionChecks: Readonly<Record<string, Check>> = { precisionMode: word('origin', 'fp16') };
+
+/** Options of models on Ascend devices (the names and values of the original in camelCase). */
+export interface AscendValues {
+  /** Path of an AIPP configuration file. */
+  insertOpCfgPath?: string;
+  inputFormat?: 'ND' | 'NCHW' | 'NHWC' | 'CHWN' | 'NC1HWC0' | 'NHWC1C0';
+  /** Like `input1:1,2,3,4;input2:4,3,2,1`. */
+  inputShape?: string;
+  outputType?: 'FP32' | 'FP16' | 'UINT8';
+  precisionMode?: 'force_fp16' | 'allow_fp32_to_fp16' | 'must_keep_origin_dtype' | 'allow_mix_precision';
+  opSelectImplMode?: 'high_performance' | 'high_precision';
+}
+
+/** `origin` runs the model in its own precision, `fp16` lets the device use half precision. */
+export interface PrecisionValues {
+  precisionMode?: 'origin' | 'fp16';
+}
+
+/** Options of an OM or MindIR model on an Ascend device. Throws RegisterError for an unknown key or value. */
+export class AclOptions {
+  readonly [optionsMark]: ModelOptions;
+
+  constructor(values: AscendValues = {}) {
+    this[optionsMark] = { kind: 'acl', values: checkedValues(values, ascendChecks, 'Set ascend device info failed, unsupported parameter') };
+  }
+}
+
+/** Options of a model on a GPU. Throws RegisterError for an unknown key or value. */
+export class GpuOptions {
+  readonly [optionsMark]: ModelOptions;
+
+  constructor(values: PrecisionValues = {}) {
+    this[optionsMark] = { kind: 'gpu', values: checkedValues(values, precisionChecks, 'Set gpu device info failed, unsupported option') };
+  }
+}
+
+interface DeviceValues {
+  readonly device: 'cpu' | 'gpu' | 'ascend';
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** How a model runs on the CPU. */
+export class CPUDeviceInfo {
+  readonly [deviceMark]: DeviceValues;
+
+  constructor(values: PrecisionValues = {}) {
+    this[deviceMark] = { device: 'cpu', values: checkedValues(values, precisionChecks, 'Set cpu device info failed, unsupported option') };
+  }
+}
+
+/** How a model runs on a GPU. */
+export class GPUDeviceInfo {
+  readonly [deviceMark]: DeviceValues;
+
+  constructor(values: PrecisionValues = {}) {
+    this[deviceMark] = { device: 'gpu', values: checkedValues(values, precisionChecks, 'Set gpu device info failed, unsupported option') };
+  }
+}
+
+/** How a model runs on an Ascend device. */
+export class AscendDeviceInfo {
+  readonly [deviceMark]: DeviceValues;
+
+  constructor(values: AscendValues = {}) {
+    this[deviceMark] = { device: 'ascend', values: checkedValues(values, ascendChecks, 'Set ascend device info failed, unsupported parameter') };
+  }
+}
+
+export interface ContextValues {
+  /** Threads inside one run, >= 1. */
+  threadNum?: number;
+  /** CPU cores that those threads may use. */
+  threadAffinityCoreList?: number | number[];
+  /** Runs independent operators at the same time. */
+  enableParallel?: boolean;
+}
+
+/** How a model runs, per kind of device; the one of the device in use counts. A Context wins over `options`. */
+export class Context {
+  readonly [optionsMark]: ModelOptions & { readonly values: Record<string, unknown> & { deviceInfos: DeviceValues[] } };
+
+  /** Throws RegisterError for an unknown key or value. */
+  constructor(values: ContextValues = {}) {
+    const checks: Record<string, Check> = {
+      threadNum: (name, value) => checkInteger(name, value, 1),
+      threadAffinityCoreList: checkIntegerOrList,
+      enableParallel: checkBoolean,
+    };
+    const checked = checkedValues(values, checks, 'Set model context failed, unsupported option');
+    this[optionsMark] = { kind: 'context', values: { ...checked, deviceInfos: [] } };
+  }
+
+  /** Throws RegisterError for anything but a device info, and for a second one of the same device. */
+  appendDeviceInfo(deviceInfo: CPUDeviceInfo | GPUDeviceInfo | AscendDeviceInfo): this {
+    const device = (deviceInfo as { [deviceMark]?: DeviceValues } | undefined)?.[deviceMark];
+    if (device === undefined) throw new RegisterError(`Parameter 'deviceInfo' should be CPUDeviceInfo, GPUDeviceInfo or AscendDeviceInfo`);
+    const { deviceInfos } = this[optionsMark].values;
+    if (deviceInfos.some((other) => other.device === device.device)) {
+      throw new RegisterError(`Device info of type ${device.device} has already been appended`);
+    }
+    deviceInfos.push(device);
+    return this;
+  }
+}
+
+/** The plain form of an options object of one of the given kinds; undefined when it is none. */
+export function optionsOf(value: unknown, kinds: readonly ModelOptions['kind'][]): ModelOptions | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const options = (value as { [optionsMark]?: ModelOptions })[optionsMark];
+  return options !== undefined && kinds.includes(options.kind) ? options : undefined;
+}

@@ -1,0 +1,131 @@
+import type { ModelDeclaration, ModelFormat, ModelOptions } from './declaration.js';
+import { checkBoolean, checkInteger, checkIntegerOrList, checkString, checkStringOrList, isPlainObject } from './argument.js';
+import { modelCall, type CallOptions, type InputValue, type OutputValue } from './model-call.js';
+import { optionsOf, type AclOptions, type Context, type GpuOptions } from './model-options.js';
+import { RegisterError, typeName } from './register-error.js';
+import { openRegistry } from './registry.js';
+
+const brand = Symbol.for('mserve.register.model');
+
+/** A declared model: a stage of methods (addStage) and callable from function stages ({@link call}). Made by declareModel. */
+export class Model {
+  /** Index among the servable's models. Known by its brand, not by its class, so that copies of this package understand each other. */
+  readonly [brand]: number;
+  /** The model's name in error texts: its file names joined by `;`. */
+  readonly key: string;
+
+  constructor(index: number, key: string) {
+    this[brand] = index;
+    this.key = key;
+  }
+
+  /**
+   * Runs the model from a function stage, on one instance or on several; batching, splitting and padding are the server's affair.
+   *
+   * - `await model.call(x1, x2)`: one instance; gives its output, or an array of outputs when the model has several
+   * - `await model.call([[x1, x2], [x1, x2]])`: instances; gives an array of outputs per instance
+   * - a last argument `{subgraph: 1}` names another graph than the first
+   *
+   * Rejects with an Error whose text starts with `Model(<key>).call() failed: `.
+   */
+  call(instances: readonly (readonly InputValue[])[], options?: CallOptions): Promise<OutputValue[][]>;
+  call(...inputs: [InputValue, ...InputValue[]] | [InputValue, ...InputValue[], CallOptions]): Promise<OutputValue>;
+  call(...args: unknown[]): Promise<unknown> {
+    return modelCall(this.key, args);
+  }
+}
+
+/** Index of a declared model; undefined for anything else. */
+export function modelIndexOf(value: unknown): number | undefined {
+  if (typeof value !== 'object' || value === null || !(brand in value)) return undefined;
+  return (value as Model)[brand];
+}
+
+/** Case does not matter. `MindIR_Opt` and `MindIR_Lite` are read as MindIR. */
+export type ModelFormatName = ModelFormat | 'MindIR_Opt' | 'MindIR_Lite' | Lowercase<ModelFormat | 'MindIR_Opt' | 'MindIR_Lite'>;
+
+/** declareModel with named parameters. */
+export interface ModelParameters {
+  /** Name of the file in the version directory; several = subgraphs of one model, in order. A file belongs to one model only. */
+  modelFile: string | readonly string[];
+  modelFormat: ModelFormatName;
+  /** Whether the first dim of every input and output is the batch. Default true. */
+  withBatchDim?: boolean | undefined;
+  /** Inputs (by index) that have no batch dim although the model has one; for a batch the first instance's value is used. */
+  withoutBatchDimInputs?: number | readonly number[] | undefined;
+  options?: AclOptions | GpuOptions | undefined;
+  /** Wins over `options`. */
+  context?: Context | undefined;
+  /** For models whose batch dim has no fixed size: most instances in one run. Default 32. */
+  maxBatchSize?: number | undefined;
+}
+
+const parameterNames = ['modelFile', 'modelFormat', 'withBatchDim', 'withoutBatchDimInputs', 'options', 'context', 'maxBatchSize'];
+const formats: Readonly<Record<string, ModelFormat>> = { om: 'OM', mindir: 'MindIR', mindir_opt: 'MindIR', mindir_lite: 'MindIR', onnx: 'ONNX' };
+const defaultMaxBatchSize = 32;
+
+/** Declares a model of the servable. Throws RegisterError for parameters that are not allowed. */
+export function declareModel(parameters: ModelParameters): Model;
+export function declareModel(
+  modelFile: string | readonly string[],
+  modelFormat: ModelFormatName,
+  withBatchDim?: boolean,
+  options?: AclOptions | GpuOptions,
+  withoutBatchDimInputs?: number | readonly number[],
+  context?: Context,
+): Model;
+export function declareModel(
+  first: ModelParameters | string | readonly string[],
+  modelFormat?: unknown,
+  withBatchDim?: unknown,
+  options?: unknown,
+  withoutBatchDimInputs?: unknown,
+  context?: unknown,
+): Model {
+  const registry = openRegistry('declareModel');
+  const given = isPlainObject(first) ? first : { modelFile: first, modelFormat, withBatchDim, options, withoutBatchDimInputs, context };
+  const declaration = modelDeclaration(given, new Set(registry.models.flatMap(({ files }) => files)));
+  registry.models.push(declaration);
+  return new Model(registry.models.length - 1, declaration.key);
+}
+
+function modelDeclaration(given: Record<string, unknown>, usedFiles: ReadonlySet<string>): ModelDeclaration {
+  const unknownName = Object.keys(given).find((name) => !parameterNames.includes(name));
+  if (unknownName !== undefined) throw new RegisterError(`Declare model failed, unsupported parameter ${unknownName}`);
+  const files = checkStringOrList('modelFile', given['modelFile'], false);
+  const format = formats[checkString('modelFormat', given['modelFormat']).toLowerCase()];
+  if (format === undefined) throw new RegisterError('model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored');
+  checkFiles(files, usedFiles);
+  const { withBatchDim = true, withoutBatchDimInputs = [], maxBatchSize = defaultMaxBatchSize } = given;
+  return {
+    key: files.join(';'),
+    files,
+    format,
+    withBatchDim: checkBoolean('withBatchDim', withBatchDim),
+    withoutBatchDimInputs: checkIntegerOrList('withoutBatchDimInputs', withoutBatchDimInputs),
+    maxBatchSize: checkInteger('maxBatchSize', maxBatchSize, 1),
+    options: modelOptions(given['options'], given['context']),
+  };
+}
+
+function checkFiles(files: readonly string[], usedFiles: ReadonlySet<string>): void {
+  files.forEach((file, index) => {
+    if (file.includes('\0') || file.startsWith('/') || file.includes('\\') || file.split('/').includes('..')) {
+      throw new RegisterError(`Declare model [${files.join(', ')}] failed, model file '${file}' should be a name inside the version directory`);
+    }
+    if (usedFiles.has(file) || files.indexOf(file) !== index) {
+      throw new RegisterError(`Declare model [${files.join(', ')}] failed, model file '${file}' has already been used`);
+    }
+  });
+}
+
+function modelOptions(options: unknown, context: unknown): ModelOptions | undefined {
+  const checked = options === undefined || options === null ? undefined : optionsOf(options, ['acl', 'gpu']);
+  if (checked === undefined && options !== undefined && options !== null) {
+    throw new RegisterError(`Parameter 'options' should be undefined, GpuOptions or AclOptions, but gotten ${typeName(options)}`);
+  }
+  if (context === undefined || context === null) return checked;
+  const checkedContext = optionsOf(context, ['context']);
+  if (checkedContext === undefined) throw new RegisterError(`Parameter 'context' should be undefined or Context, but gotten ${typeName(context)}`);
+  return checkedContext;
+}

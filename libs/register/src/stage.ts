@@ -1,0 +1,148 @@
+import { checkInteger, checkString, isPlainObject } from './argument.js';
+import type { ValueSource } from './declaration.js';
+import { modelIndexOf, type Model } from './model.js';
+import { parametersOf } from './parameter.js';
+import { maxOutputs, Placeholder, sourceOf } from './placeholder.js';
+import { RegisterError, typeName } from './register-error.js';
+import { openRegistry, type OpenMethod, type OpenStage, type Registry, type StageFunction } from './registry.js';
+
+/** Options of a stage, as the last argument of addStage. */
+export interface StageOptions {
+  /** How many values the stage gives per instance. Default 1. */
+  readonly outputsCount?: number | undefined;
+  /**
+   * For functions. Not given: the function is called per instance with its values. 0: with an array of instances, at most the batch size
+   * that fits the method's models. n >= 1: with an array of at most n instances.
+   */
+  readonly batchSize?: number | undefined;
+  /** Names the stage in error texts, instead of the function's name. */
+  readonly tag?: string | undefined;
+}
+
+/** `Placeholder` for one output, a tuple of `Count` placeholders for several. */
+export type StageOutputs<Count extends number> = number extends Count ? Placeholder[] : Count extends 1 ? Placeholder : PlaceholderTuple<Count>;
+type PlaceholderTuple<Count extends number, List extends Placeholder[] = []> = List['length'] extends Count ? List : List['length'] extends 64 ? Placeholder[] : PlaceholderTuple<Count, [...List, Placeholder]>;
+
+/**
+ * Adds a stage to the method whose body runs: a function, or a model from declareModel (its first subgraph).
+ * Gives one placeholder, or an array of `outputsCount`. Throws RegisterError for anything that is not allowed.
+ */
+export function addStage(stage: StageFunction | Model, ...inputs: Placeholder[]): Placeholder;
+export function addStage<const Count extends number>(
+  stage: StageFunction | Model,
+  ...inputs: [...Placeholder[], Omit<StageOptions, 'outputsCount'> & { readonly outputsCount: Count }]
+): StageOutputs<Count>;
+export function addStage(stage: StageFunction | Model, ...inputs: [...Placeholder[], StageOptions]): Placeholder;
+export function addStage(stage: StageFunction | Model, ...args: unknown[]): Placeholder | Placeholder[] {
+  const registry = openRegistry('addStage');
+  const method = openMethodOf(registry, 'addStage');
+  method.usesAddStage = true;
+  const last = args.at(-1);
+  const options = isPlainObject(last) ? checkOptions(last) : { outputsCount: 1, batchSize: undefined, tag: undefined };
+  const inputs = isPlainObject(last) ? args.slice(0, -1) : args;
+  const number = openStage(registry, method, stage, inputs, options);
+  const outputs = Array.from({ length: options.outputsCount }, (_, output) => new Placeholder(method, { from: 'stage', stage: number, output }));
+  return outputs.length === 1 ? (outputs[0] as Placeholder) : outputs;
+}
+
+/** The method whose body runs now. Throws RegisterError outside of one. */
+export function openMethodOf(registry: Registry, call: string): OpenMethod {
+  if (registry.openMethod === undefined) throw new RegisterError(`'${call}' can only be called in the body of a method given to registerMethod`);
+  return registry.openMethod;
+}
+
+interface CheckedOptions {
+  readonly outputsCount: number;
+  readonly batchSize: number | undefined;
+  readonly tag: string | undefined;
+}
+
+function checkOptions(given: Record<string, unknown>): CheckedOptions {
+  const unknownName = Object.keys(given).find((name) => !['outputsCount', 'batchSize', 'tag'].includes(name));
+  if (unknownName !== undefined) throw new RegisterError(`Parameter '${unknownName}' of addStage is not supported, it can be outputsCount, batchSize or tag`);
+  const { outputsCount = 1, batchSize, tag } = given;
+  return {
+    outputsCount: checkInteger('outputsCount', outputsCount, 1, maxOutputs),
+    batchSize: batchSize === undefined ? undefined : checkInteger('batchSize', batchSize, 0),
+    tag: tag === undefined ? undefined : checkString('tag', tag),
+  };
+}
+
+/** Checks and adds a stage to the open method; gives its number (from 1). Shared with the deprecated calls. */
+export function openStage(registry: Registry, method: OpenMethod, stage: unknown, inputs: readonly unknown[], options: CheckedOptions): number {
+  const sources = inputs.map((input) => sourceOf(input, method));
+  if (sources.includes(undefined)) {
+    throw new RegisterError(`Check failed in method '${method.name}', Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage`);
+  }
+  const checkedInputs = sources as ValueSource[];
+  const modelIndex = modelIndexOf(stage);
+  if (modelIndex !== undefined) addModel(registry, method, modelIndex, checkedInputs, options);
+  else if (typeof stage === 'function') addFunction(registry, method, stage as StageFunction, checkedInputs, options);
+  else {
+    throw new RegisterError(
+      `Check failed in method '${method.name}', the parameter 'stage' of addStage must be function or Model returned by declareModel, now is ${typeName(stage)}`,
+    );
+  }
+  return method.stages.length;
+}
+
+function addModel(registry: Registry, method: OpenMethod, index: number, inputs: readonly ValueSource[], options: CheckedOptions): void {
+  if (options.batchSize !== undefined) {
+    throw new RegisterError(`Check failed in method '${method.name}', the parameter 'batchSize' of addStage is for functions: a model's batch size comes from the model`);
+  }
+  method.stages.push({ kind: 'model', index, inputs, outputsCount: options.outputsCount, batchSize: undefined, tag: options.tag });
+  checkModelCounts(registry, index, inputs.length, options.outputsCount);
+}
+
+/** A model has the same counts of inputs and outputs wherever it is used; against the model file they are checked when it is loaded. */
+export function checkModelCounts(registry: Registry, index: number, inputs: number, outputs: number): void {
+  const earlier = registry.modelCounts.get(index);
+  const key = registry.models[index]?.key;
+  if (earlier !== undefined && earlier.inputs !== inputs) {
+    throw new RegisterError(`RegisterInputOutputInfo failed, inputs count ${inputs} not match old count ${earlier.inputs}, model: ${key}`);
+  }
+  if (earlier !== undefined && earlier.outputs !== outputs) {
+    throw new RegisterError(`RegisterInputOutputInfo failed, outputs count ${outputs} not match old count ${earlier.outputs}, model: ${key}`);
+  }
+  registry.modelCounts.set(index, { inputs, outputs });
+}
+
+function addFunction(registry: Registry, method: OpenMethod, fn: StageFunction, inputs: readonly ValueSource[], options: CheckedOptions): void {
+  if (options.batchSize === undefined) checkArity(fn, inputs.length);
+  const index = functionIndex(registry, method, fn, inputs.length, options);
+  const stage: OpenStage = { kind: 'function', index, inputs, outputsCount: options.outputsCount, batchSize: options.batchSize, tag: options.tag };
+  method.stages.push(stage);
+}
+
+/** A function that is called per instance takes as many values as it is given. Defaults and rest parameters stretch what it takes. */
+export function checkArity(fn: StageFunction, given: number): void {
+  const parameters = parametersOf(fn);
+  if (parameters === undefined) return;
+  const required = parameters.filter(({ kind }) => kind === 'plain' || kind === 'destructured').length;
+  const most = parameters.some(({ kind }) => kind === 'rest') ? Infinity : parameters.length;
+  if (given < required || given > most) {
+    throw new RegisterError(`function ${fn.name} input args count ${parameters.length} not match the count ${given} registered in method`);
+  }
+}
+
+/** Enters a function: its index, a new one on first use; later uses must agree with the first. */
+export function functionIndex(registry: Registry, method: OpenMethod, fn: StageFunction, inputsCount: number, options: CheckedOptions): number {
+  const index = registry.functions.findIndex((known) => known.fn === fn);
+  const known = registry.functions[index]?.declaration;
+  if (known === undefined) {
+    const name = fn.name === '' ? `${method.name}_function${registry.functions.length + 1}` : fn.name;
+    const declaration = { index: registry.functions.length, name: `${registry.servable}.${name}`, inputsCount, outputsCount: options.outputsCount, batchSize: options.batchSize };
+    registry.functions.push({ fn, declaration });
+    return declaration.index;
+  }
+  if (known.inputsCount !== inputsCount) {
+    throw new RegisterError(`Stage function '${known.name}' inputs count ${inputsCount} not match last registered count ${known.inputsCount}, method name '${method.name}'`);
+  }
+  if (known.outputsCount !== options.outputsCount) {
+    throw new RegisterError(`Stage function '${known.name}' outputs count ${options.outputsCount} not match last registered count ${known.outputsCount}, method name '${method.name}'`);
+  }
+  if ((known.batchSize === undefined) !== (options.batchSize === undefined)) {
+    throw new RegisterError(`Failed to add stage function ${known.name}: parameter 'batchSize' in multiple 'addStage' should be enabled or disabled consistently`);
+  }
+  return index;
+}

@@ -1,0 +1,255 @@
+import { alignedBytes, dtypeEntry, elementCount } from '@mserve/wire';
+import { elementwise, type Operation } from './arithmetic.js';
+import { arrayClass, checkElement, dtypeOfArray, elementReader, elementWriter, isInteger, isNumericDType, type ElementArray, type ElementArrays, type ElementValue, type NumericDType } from './element.js';
+import { promote, promoteDivision, promoteWeak } from './promotion.js';
+
+/** Numbers in nested arrays, as `toArray` gives and `Tensor.of` takes them. */
+export type Nested = ElementValue | readonly Nested[];
+
+/**
+ * A tensor as a servable's functions see and return it: element type, shape (rank 0 = []), and the elements in C order.
+ *
+ * Operations give new tensors; `at`, `slice` and `reshape` give views on the same elements. A tensor that a function received belongs
+ * to it alone: writing to its `data` changes no request.
+ */
+export class Tensor<D extends NumericDType = NumericDType> {
+  readonly dtype: D;
+  readonly shape: readonly number[];
+  /** See ElementArrays for what holds which type. */
+  readonly data: ElementArrays[D];
+
+  /** Throws TypeError when `data` is not the TypedArray of `dtype`, RangeError when its length isn't the product of `shape`. Keeps `data`, does not copy it. */
+  constructor(dtype: D, shape: readonly number[], data: ElementArrays[D]) {
+    if (!(data instanceof arrayClass(dtype))) throw new TypeError(`the elements of a ${dtype} tensor should be ${(arrayClass(dtype) as unknown as { name: string }).name}`);
+    if (elementCount(shape) !== data.length) throw new RangeError(`shape [${shape.join(', ')}] has ${elementCount(shape)} elements, but ${data.length} are given`);
+    this.dtype = dtype;
+    this.shape = [...shape];
+    this.data = data;
+  }
+
+  /**
+   * A tensor from numbers: one (rank 0), or (nested) arrays of equal lengths. With `shape`, a flat array is laid out in it.
+   * Throws RangeError for a number that `dtype` cannot hold: out of range, or with a fraction for an integer type.
+   */
+  static of<D extends NumericDType>(dtype: D, values: Nested | ElementArray, shape?: readonly number[]): Tensor<D> {
+    const flat: unknown[] = [];
+    const found = flatten(ArrayBuffer.isView(values) ? Array.from(values as Float64Array) : values, flat);
+    const data = new (arrayClass(dtype))(flat.length) as ElementArrays[D];
+    const write = elementWriter(dtype, data);
+    flat.forEach((value, index) => write(index, checkElement(dtype, value)));
+    return new Tensor(dtype, shape ?? found, data);
+  }
+
+  /** A 1-D tensor on a TypedArray's elements (not copied); with `shape`, of that shape. */
+  static from(array: ElementArray, shape?: readonly number[]): Tensor {
+    const dtype = dtypeOfArray(array);
+    if (dtype === undefined) throw new TypeError('Tensor.from takes a TypedArray');
+    const data = array instanceof Uint8ClampedArray || Buffer.isBuffer(array) ? new Uint8Array(array.buffer, array.byteOffset, array.length) : array;
+    return new Tensor(dtype, shape ?? [data.length], data);
+  }
+
+  /** Rank 0. */
+  static scalar<D extends NumericDType>(dtype: D, value: ElementValue): Tensor<D> {
+    return Tensor.of(dtype, value);
+  }
+
+  static zeros<D extends NumericDType>(dtype: D, shape: readonly number[]): Tensor<D> {
+    return new Tensor(dtype, shape, new (arrayClass(dtype))(elementCount(shape)) as ElementArrays[D]);
+  }
+
+  static full<D extends NumericDType>(dtype: D, shape: readonly number[], value: ElementValue): Tensor<D> {
+    const tensor = Tensor.zeros(dtype, shape);
+    const one = Tensor.of(dtype, value).data[0];
+    (tensor.data as { fill(value: unknown): unknown }).fill(one);
+    return tensor;
+  }
+
+  /** A tensor on raw little-endian bytes (copied only when they are not aligned). Throws RangeError when their length isn't that of dtype and shape. */
+  static fromBytes<D extends NumericDType>(dtype: D, shape: readonly number[], bytes: Uint8Array): Tensor<D> {
+    const { elementBytes } = dtypeEntry(dtype);
+    const aligned = alignedBytes(bytes, elementBytes);
+    if (bytes.byteLength !== elementCount(shape) * elementBytes) throw new RangeError(`a ${dtype} tensor of shape [${shape.join(', ')}] has ${elementCount(shape) * elementBytes} bytes, but ${bytes.byteLength} are given`);
+    return new Tensor(dtype, shape, new (arrayClass(dtype))(aligned.buffer, aligned.byteOffset, bytes.byteLength / elementBytes) as ElementArrays[D]);
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return this.data.length;
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  /** The raw little-endian bytes, as a view. */
+  get bytes(): Uint8Array {
+    return new Uint8Array(this.data.buffer, this.data.byteOffset, this.data.byteLength);
+  }
+
+  /** One element, by its index per axis. Throws RangeError outside the shape. */
+  get(...indexes: number[]): ElementValue {
+    if (indexes.length !== this.rank) throw new RangeError(`get needs ${this.rank} indexes, but got ${indexes.length}`);
+    return this.at(...indexes).item();
+  }
+
+  /** What lies at these leading indexes: a view with the rest of the dims (`m.at(2)` is row 2). Negative ones count from the end. */
+  at(...indexes: number[]): Tensor<D> {
+    if (indexes.length > this.rank) throw new RangeError(`a tensor of rank ${this.rank} has no ${indexes.length} indexes`);
+    let offset = 0;
+    let block = this.size;
+    indexes.forEach((given, axis) => {
+      const dim = this.shape[axis] as number;
+      const index = given < 0 ? given + dim : given;
+      if (!Number.isInteger(index) || index < 0 || index >= dim) throw new RangeError(`index ${given} is out of bounds for axis ${axis} with size ${dim}`);
+      block /= dim;
+      offset += index * block;
+    });
+    return new Tensor(this.dtype, this.shape.slice(indexes.length), this.data.subarray(offset, offset + block) as ElementArrays[D]);
+  }
+
+  /** Entries [begin, end) along the first axis, as a view; like Array.slice, negative positions count from the end. */
+  slice(begin = 0, end?: number): Tensor<D> {
+    const [length, ...rest] = this.shape;
+    if (length === undefined) throw new RangeError('a tensor of rank 0 cannot be sliced');
+    const block = length === 0 ? 0 : this.size / length;
+    const from = position(begin, length);
+    const to = Math.max(from, position(end ?? length, length));
+    return new Tensor(this.dtype, [to - from, ...rest], this.data.subarray(from * block, to * block) as ElementArrays[D]);
+  }
+
+  /** The same elements in another shape; one dim may be -1. Throws RangeError when the counts differ. */
+  reshape(...shape: number[]): Tensor<D> {
+    const known = shape.filter((dim) => dim !== -1).reduce((product, dim) => product * dim, 1);
+    return new Tensor(this.dtype, shape.map((dim) => (dim === -1 ? this.size / known : dim)), this.data);
+  }
+
+  /** Converted to another element type like numpy's astype: integers wrap, fractions are cut, floats are rounded to the nearest. Always a copy. */
+  astype<To extends NumericDType>(dtype: To): Tensor<To> {
+    if (!isNumericDType(dtype)) throw new TypeError(`data type '${String(dtype)}' not understood`);
+    if ((dtype as NumericDType) === this.dtype) return new Tensor(dtype, this.shape, this.data.slice() as ElementArrays[To]);
+    const tensor = Tensor.zeros(dtype, this.shape);
+    const read = elementReader(this.dtype, this.data);
+    const write = elementWriter(dtype, tensor.data);
+    for (let i = 0; i < this.size; i++) write(i, read(i));
+    return tensor;
+  }
+
+  /** The values in single precision; the elements themselves when they are float32 already. */
+  toFloat32(): Float32Array {
+    return (this.dtype === 'float32' ? this.data : this.astype('float32').data) as Float32Array;
+  }
+
+  /** The only element. Throws RangeError when there are more or none. */
+  item(): ElementValue {
+    if (this.size !== 1) throw new RangeError(`item() is for tensors of one element, this one has ${this.size}`);
+    return elementReader(this.dtype, this.data)(0);
+  }
+
+  /** Nested arrays; the element itself for rank 0. */
+  toArray(): Nested {
+    if (this.rank === 0) return this.item();
+    if (this.rank === 1) return Array.from({ length: this.size }, (_, index) => elementReader(this.dtype, this.data)(index));
+    return Array.from({ length: this.shape[0] as number }, (_, index) => this.at(index).toArray());
+  }
+
+  /** All elements in C order, as JavaScript values. */
+  *values(): IterableIterator<ElementValue> {
+    const read = elementReader(this.dtype, this.data);
+    for (let i = 0; i < this.size; i++) yield read(i);
+  }
+
+  /** Element by element, same type and shape; what `fn` gives is converted like astype. */
+  map(fn: (value: ElementValue, index: number) => ElementValue): Tensor<D> {
+    const tensor = Tensor.zeros(this.dtype, this.shape);
+    const read = elementReader(this.dtype, this.data);
+    const write = elementWriter(this.dtype, tensor.data);
+    for (let i = 0; i < this.size; i++) write(i, fn(read(i), i));
+    return tensor;
+  }
+
+  /** Whether `test` holds for any element. */
+  some(test: (value: ElementValue) => boolean): boolean {
+    for (const value of this.values()) if (test(value)) return true;
+    return false;
+  }
+
+  /** Whether `test` holds for every element. */
+  every(test: (value: ElementValue) => boolean): boolean {
+    return !this.some((value) => !test(value));
+  }
+
+  /** Sum of all elements: bigint for int64 and uint64, else a number (added up in double precision). */
+  sum(): number | bigint {
+    if (this.dtype === 'int64' || this.dtype === 'uint64') {
+      let whole = 0n;
+      for (const value of this.data as BigInt64Array) whole += value;
+      return whole;
+    }
+    let total = 0;
+    for (const value of this.values()) total += Number(value);
+    return total;
+  }
+
+  /** Index, in C order, of the first greatest element (of the first NaN if there is one). Throws RangeError for an empty tensor. */
+  argMax(): number {
+    if (this.size === 0) throw new RangeError('argMax of an empty tensor');
+    const read = elementReader(this.dtype, this.data);
+    let best = 0;
+    for (let i = 0; i < this.size; i++) {
+      const value = read(i);
+      if (value !== value) return i;
+      if (value > read(best)) best = i;
+    }
+    return best;
+  }
+
+  /** a + b with numpy's broadcasting and types. A plain number takes the tensor's type (see docs/servables.md). */
+  add(other: Tensor | ElementValue): Tensor {
+    return this.#combine('add', other);
+  }
+
+  sub(other: Tensor | ElementValue): Tensor {
+    return this.#combine('sub', other);
+  }
+
+  mul(other: Tensor | ElementValue): Tensor {
+    return this.#combine('mul', other);
+  }
+
+  /** a / b; integers give float64. */
+  div(other: Tensor | ElementValue): Tensor {
+    return this.#combine('div', other);
+  }
+
+  #combine(operation: Operation, other: Tensor | ElementValue): Tensor {
+    const common = typeof other === 'object' ? promote(this.dtype, other.dtype) : promoteWeak(this.dtype, other);
+    const dtype = operation === 'div' ? promoteDivision(common) : common;
+    const left = (this.dtype as NumericDType) === dtype ? this : this.astype(dtype);
+    const right = typeof other !== 'object' ? weakScalar(dtype, other) : other.dtype === dtype ? other : other.astype(dtype);
+    const { shape, data } = elementwise(operation, dtype, left, right);
+    return new Tensor(dtype, shape, data);
+  }
+}
+
+function weakScalar(dtype: NumericDType, value: ElementValue): Tensor {
+  return isInteger(dtype) ? Tensor.of(dtype, typeof value === 'boolean' ? Number(value) : value) : Tensor.zeros(dtype, []).map(() => value);
+}
+
+function position(at: number, length: number): number {
+  return Math.min(length, Math.max(0, at < 0 ? at + length : at));
+}
+
+/** Appends all leaves to `flat`, gives the shape. Throws RangeError for ragged arrays. */
+function flatten(values: unknown, flat: unknown[]): number[] {
+  if (!Array.isArray(values)) {
+    flat.push(values);
+    return [];
+  }
+  let inner: number[] | undefined;
+  for (const value of values as unknown[]) {
+    const shape = flatten(value, flat);
+    if (inner !== undefined && inner.join() !== shape.join()) throw new RangeError('nested arrays should all have the same lengths');
+    inner = shape;
+  }
+  return [values.length, ...(inner ?? [])];
+}

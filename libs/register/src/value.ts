@@ -1,0 +1,61 @@
+import { isVariableSize, packElements, unpackElements, type Tensor as WireTensor } from '@mserve/wire';
+import { typeName } from './register-error.js';
+import { dtypeOfArray, isNumericDType, type ElementArray } from './tensor/element.js';
+import { Tensor } from './tensor/tensor.js';
+
+/**
+ * What a function gets for one input (SPEC 6.4): a string for a string, a uint8 tensor of rank 1 for bytes, else a tensor of the request's
+ * dtype and shape (rank 0 stays rank 0). A string or bytes tensor of several elements arrives as an array.
+ */
+export type InputValue = Tensor | string | readonly string[] | readonly Tensor[];
+
+/** What a function may give for one output (SPEC 6.5). */
+export type OutputValue = Tensor | ElementArray | Uint8Array | string | boolean | number | bigint;
+
+const utf8Decoder = new TextDecoder();
+const utf8Encoder = new TextEncoder();
+
+/** A request's tensor as functions see it. Views on the tensor's bytes, no copy when they are aligned. */
+export function inputValue(tensor: WireTensor): InputValue {
+  const { dtype, shape, bytes } = tensor;
+  if (!isVariableSize(dtype)) return Tensor.fromBytes(dtype, shape, bytes);
+  const elements = unpackElements(tensor);
+  const values = dtype === 'string' ? elements.map((element) => utf8Decoder.decode(element)) : elements.map((element) => new Tensor('uint8', [element.byteLength], element));
+  return values.length === 1 ? (values[0] as string | Tensor) : (values as string[] | Tensor[]);
+}
+
+/** A value that a function returned, as a tensor. Throws TypeError for what is no value: undefined, null, objects, arrays. */
+export function outputTensor(value: unknown): WireTensor {
+  switch (typeof value) {
+    case 'string':
+      return { dtype: 'string', shape: [], bytes: packElements([utf8Encoder.encode(value)]) };
+    case 'boolean':
+      return Tensor.scalar('bool', value);
+    case 'bigint':
+      return Tensor.scalar('int64', value);
+    case 'number':
+      return Number.isSafeInteger(value) && !Object.is(value, -0) ? Tensor.scalar('int64', value) : Tensor.scalar('float64', value);
+    case 'object':
+      return objectTensor(value);
+    default:
+      throw illegal(value);
+  }
+}
+
+function objectTensor(value: object | null): WireTensor {
+  if (value instanceof Tensor) return value;
+  if (ArrayBuffer.isView(value)) {
+    if (value instanceof Uint8Array) return { dtype: 'bytes', shape: [], bytes: packElements([value]) };
+    if (dtypeOfArray(value) === undefined) throw illegal(value);
+    return Tensor.from(value as unknown as ElementArray);
+  }
+  if (value instanceof ArrayBuffer) return { dtype: 'bytes', shape: [], bytes: packElements([new Uint8Array(value)]) };
+  // A Tensor of another copy of this package: known by its parts.
+  const { dtype, shape, data } = (value ?? {}) as { dtype?: unknown; shape?: unknown; data?: unknown };
+  if (isNumericDType(dtype) && Array.isArray(shape) && ArrayBuffer.isView(data)) return new Tensor(dtype, shape as number[], data as ElementArray);
+  throw illegal(value);
+}
+
+function illegal(value: unknown): TypeError {
+  return new TypeError(`Get illegal result data with type ${typeName(value)}`);
+}
