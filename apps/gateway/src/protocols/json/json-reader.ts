@@ -1,0 +1,169 @@
+import { NumberScan } from './number-scan.js';
+import { maxNesting } from './json-syntax.js';
+
+/**
+ * A cursor over the bytes of a JSON text: the few steps that the tensor readers are made of.
+ * It reads well-formed text; anything it does not expect is thrown as {@link unreadable}, and the caller then finds out what it was
+ * (checkJsonSyntax, then the order of checks of its protocol). The text must be valid UTF-8: the caller has checked that.
+ */
+export class JsonReader {
+  at = 0;
+  readonly numbers: NumberScan;
+
+  constructor(readonly bytes: Uint8Array) {
+    this.numbers = new NumberScan(bytes);
+    if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) this.at = 3;
+  }
+
+  /** Skips blanks; the byte found there (NaN at the end), which is not consumed. */
+  peek(): number {
+    const { bytes } = this;
+    let at = this.at;
+    let byte = bytes[at] as number;
+    while (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) byte = bytes[++at] as number;
+    this.at = at;
+    return byte;
+  }
+
+  /** Consumes this byte, after blanks. */
+  expect(byte: number): void {
+    if (this.peek() !== byte) throw unreadable;
+    this.at++;
+  }
+
+  /** After a member or element: true for a comma (another one follows), false for `close`; both are consumed. */
+  more(close: number): boolean {
+    const byte = this.peek();
+    if (byte !== 0x2c && byte !== close) throw unreadable;
+    this.at++;
+    return byte === 0x2c;
+  }
+
+  /** Consumes `open` and, when the container is empty, its end too: false then. */
+  enter(open: number): boolean {
+    this.expect(open);
+    // `}` is `{` + 2, `]` is `[` + 2.
+    if (this.peek() !== open + 2) return true;
+    this.at++;
+    return false;
+  }
+
+  /** Consumes a string; its UTF-8 bytes: a view of the text where nothing is escaped, else new bytes. */
+  string(): Uint8Array {
+    if (this.peek() !== 0x22) throw unreadable;
+    const { bytes } = this;
+    const begin = this.at + 1;
+    let at = begin;
+    let escaped = false;
+    for (;;) {
+      const byte = bytes[at] as number;
+      if (byte === 0x22) break;
+      if (byte === 0x5c) {
+        escaped = true;
+        at += 2;
+      } else if (byte >= 0x20) at++;
+      else throw unreadable;
+      if (at >= bytes.length) throw unreadable;
+    }
+    this.at = at + 1;
+    return escaped ? unescape(bytes.subarray(begin - 1, at + 1)) : bytes.subarray(begin, at);
+  }
+
+  /** Consumes a string as text. */
+  text(): string {
+    return utf8Text(this.string());
+  }
+
+  /** Consumes a member's name and the colon. */
+  key(): Uint8Array {
+    const key = this.string();
+    this.expect(0x3a);
+    return key;
+  }
+
+  /** Consumes a number into {@link numbers}. */
+  number(): NumberScan {
+    this.peek();
+    const { numbers } = this;
+    if (!numbers.scan(this.at)) throw unreadable;
+    this.at = numbers.end;
+    return numbers;
+  }
+
+  /** Consumes one of the words true, false, null when it is next. */
+  word(word: string): boolean {
+    this.peek();
+    const { bytes, at } = this;
+    for (let i = 0; i < word.length; i++) if (bytes[at + i] !== word.charCodeAt(i)) return false;
+    this.at = at + word.length;
+    return true;
+  }
+
+  /** Consumes true or false. */
+  boolean(): boolean {
+    if (this.word('true')) return true;
+    if (this.word('false')) return false;
+    throw unreadable;
+  }
+
+  /** Consumes any value: checked for its grammar, nothing is kept of it. */
+  skip(): void {
+    const open: number[] = [];
+    do {
+      const byte = this.peek();
+      if (byte === 0x7b || byte === 0x5b) {
+        if (open.length >= maxNesting) throw unreadable;
+        if (this.enter(byte)) {
+          open.push(byte + 2);
+          if (byte === 0x7b) this.key();
+          continue;
+        }
+      } else if (byte === 0x22) this.string();
+      else if (byte === 0x2d || (byte >= 0x30 && byte <= 0x39)) this.number();
+      else if (!this.word('true') && !this.word('false') && !this.word('null')) throw unreadable;
+      while (open.length > 0) {
+        const close = open[open.length - 1] as number;
+        if (this.more(close)) {
+          if (close === 0x7d) this.key();
+          break;
+        }
+        open.pop();
+      }
+    } while (open.length > 0);
+  }
+
+  /** Nothing but blanks may follow. */
+  finish(): void {
+    this.peek();
+    if (this.at !== this.bytes.length) throw unreadable;
+  }
+}
+
+/** Thrown by {@link JsonReader} for text that it cannot go on with; never leaves the protocols. */
+export const unreadable = new Error('unreadable JSON');
+
+const loneSurrogate = /\p{Surrogate}/u;
+
+function unescape(quoted: Uint8Array): Uint8Array {
+  let text: unknown;
+  try {
+    text = JSON.parse(utf8Text(quoted));
+  } catch {
+    throw unreadable;
+  }
+  if (typeof text !== 'string' || loneSurrogate.test(text)) throw unreadable;
+  return Buffer.from(text, 'utf8');
+}
+
+/** Text of UTF-8 bytes. */
+export function utf8Text(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+}
+
+/** Same bytes? */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  const { length } = a;
+  if (length !== b.length) return false;
+  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

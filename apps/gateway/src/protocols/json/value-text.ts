@@ -1,0 +1,81 @@
+import { ServingError, alignedBytes, dtypeEntry, type DType, type Tensor } from '@mserve/wire';
+import { float16Values } from './float16.js';
+
+/** The text of element i of a tensor. */
+export type ElementText = (index: number) => string;
+
+/** A float as the original prints it: shortest decimal, `.0` on integral ones, `null` for what JSON cannot hold, exponents like 1e+20. */
+export function floatText(value: number): string {
+  if (value - value !== 0) return 'null';
+  const size = value < 0 ? -value : value;
+  if (size >= 1e15 || (size < 1e-4 && size !== 0)) return exponentText(value);
+  if (Math.trunc(value) !== value) return `${value}`;
+  return value === 0 && Object.is(value, -0) ? '-0.0' : `${value}.0`;
+}
+
+/** Shortest digits with an exponent of at least two digits. */
+function exponentText(value: number): string {
+  const text = value.toExponential();
+  const mark = text.indexOf('e');
+  const exponent = text.slice(mark + 2);
+  return `${text.slice(0, mark + 2)}${exponent.length === 1 ? '0' : ''}${exponent}`;
+}
+
+type Numbers = ArrayLike<number> | ArrayLike<bigint>;
+
+/** The elements of a fixed-size tensor as numbers; float16 and bfloat16 widened, 64 bit integers as bigint. No copy where aligned. */
+export function numbersOf(dtype: DType, bytes: Uint8Array): Numbers {
+  const { elementBytes } = dtypeEntry(dtype);
+  const { buffer, byteOffset, byteLength } = alignedBytes(bytes, elementBytes);
+  const length = byteLength / elementBytes;
+  switch (dtype) {
+    case 'int8':
+      return new Int8Array(buffer, byteOffset, length);
+    case 'int16':
+      return new Int16Array(buffer, byteOffset, length);
+    case 'uint16':
+      return new Uint16Array(buffer, byteOffset, length);
+    case 'int32':
+      return new Int32Array(buffer, byteOffset, length);
+    case 'uint32':
+      return new Uint32Array(buffer, byteOffset, length);
+    case 'int64':
+      return new BigInt64Array(buffer, byteOffset, length);
+    case 'uint64':
+      return new BigUint64Array(buffer, byteOffset, length);
+    case 'float32':
+      return new Float32Array(buffer, byteOffset, length);
+    case 'float64':
+      return new Float64Array(buffer, byteOffset, length);
+    case 'float16':
+    case 'bfloat16':
+      return float16Values(dtype, new Uint16Array(buffer, byteOffset, length));
+    default:
+      return new Uint8Array(buffer, byteOffset, length);
+  }
+}
+
+/** The rows without elements that a text may have; [2^31, 0] is a shape of a few bytes. */
+const maxEmptyRows = 65_536;
+
+/** Writes the elements as nested arrays of the tensor's shape (rank 0: the element alone). Throws ServingError for a text of endless empty rows. */
+export function nestedText(tensor: Tensor, element: ElementText): string {
+  const { shape } = tensor;
+  if (shape.length === 0) return element(0);
+  if (tensor.bytes.byteLength === 0 && shape.reduce((rows, dim) => rows * Math.max(dim, 1), 1) > maxEmptyRows) {
+    throw new ServingError('INVALID_ARGUMENT', `shape [${shape.join(', ')}] has more than ${maxEmptyRows} rows without elements`);
+  }
+  return level(shape, 0, 0, element);
+}
+
+function level(shape: readonly number[], depth: number, first: number, element: ElementText): string {
+  const length = shape[depth] as number;
+  let text = '[';
+  if (depth === shape.length - 1) {
+    for (let i = 0; i < length; i++) text += i === 0 ? element(first) : `,${element(first + i)}`;
+  } else {
+    const childLength = shape[depth + 1] as number;
+    for (let i = 0; i < length; i++) text += `${i === 0 ? '' : ','}${level(shape, depth + 1, (first + i) * childLength, element)}`;
+  }
+  return `${text}]`;
+}

@@ -1,0 +1,73 @@
+import { isUtf8 } from 'node:buffer';
+import { ServingError, type MethodSignature } from '@mserve/wire';
+import { checkJsonSyntax } from '../json/json-syntax.js';
+import { JsonReader, sameBytes, unreadable } from '../json/json-reader.js';
+import { maxInstances, type Slots } from '../ms-tensors.js';
+import { nameIndex, planOf, type MethodPlan } from '../plan.js';
+import { tooLarge } from '../status.js';
+import { readValue } from './ms-value.js';
+import { explainBody } from './ms-explain.js';
+import { ElementError } from '../json/element-sink.js';
+
+const instancesKey = Buffer.from('instances');
+const noPlan: MethodPlan = { inputNames: [], outputNames: [], sortedOutputs: [], outputKeys: [] };
+
+/** The prefix of what is not JSON, SPEC 3.5. */
+export const syntaxPrefix = 'Illegal JSON format.';
+
+/**
+ * Reads a request body. One pass for a body that is as it should be; whatever stops that pass makes a second, slower one find the text
+ * of SPEC 3.5 for it. `method` undefined = not known: the body is read all the same, for its errors go before that one.
+ * Throws ServingError INVALID_ARGUMENT, or RESOURCE_EXHAUSTED for more than maxInstances.
+ */
+export function readBody(body: Uint8Array, method: MethodSignature | undefined): Slots[] {
+  if (!isUtf8(body)) throw new ServingError('INVALID_ARGUMENT', syntaxPrefix);
+  const plan = method === undefined ? noPlan : planOf(method);
+  try {
+    return readInstances(new JsonReader(body), plan, method);
+  } catch (thrown) {
+    if (thrown !== unreadable && !(thrown instanceof ElementError)) throw thrown;
+    checkJsonSyntax(body, syntaxPrefix);
+    return explainBody(body, plan, method);
+  }
+}
+
+function readInstances(reader: JsonReader, plan: MethodPlan, method: MethodSignature | undefined): Slots[] {
+  let instances: Slots[] | undefined;
+  if (!reader.enter(0x7b)) throw unreadable;
+  do {
+    if (!sameBytes(reader.key(), instancesKey)) {
+      reader.skip();
+      continue;
+    }
+    instances = [];
+    if (reader.peek() === 0x7b) {
+      instances.push(readInstance(reader, plan, method));
+      continue;
+    }
+    if (!reader.enter(0x5b)) throw unreadable;
+    do {
+      if (instances.length === maxInstances) throw tooLarge(`the request has more than ${maxInstances} instances`);
+      instances.push(readInstance(reader, plan, method));
+    } while (reader.more(0x5d));
+  } while (reader.more(0x7d));
+  reader.finish();
+  if (instances === undefined) throw unreadable;
+  return instances;
+}
+
+function readInstance(reader: JsonReader, plan: MethodPlan, method: MethodSignature | undefined): Slots {
+  const { inputNames } = plan;
+  const slots: Slots = new Array<undefined>(inputNames.length).fill(undefined);
+  if (!reader.enter(0x7b)) throw unreadable;
+  let hint = 0;
+  do {
+    const key = reader.key();
+    if (key.length === 0) throw unreadable;
+    const index = nameIndex(inputNames, key, hint++);
+    // Inputs that the method does not declare are read for their errors and dropped. A name given twice: the last one counts.
+    const tensor = readValue(reader, method?.inputs[index]);
+    if (index !== -1) slots[index] = tensor;
+  } while (reader.more(0x7d));
+  return slots;
+}

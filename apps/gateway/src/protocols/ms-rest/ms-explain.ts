@@ -1,0 +1,237 @@
+import { dtypeEntry, elementCount, isVariableSize, maxRank, type DType, type MethodSignature, type TensorSignature } from '@mserve/wire';
+import { ElementError } from '../json/element-sink.js';
+import { clip } from '../json/json-syntax.js';
+import { JsonReader, unreadable, utf8Text } from '../json/json-reader.js';
+import { invalid, maxInstances, type Slots } from '../ms-tensors.js';
+import type { MethodPlan } from '../plan.js';
+import { tooLarge } from '../status.js';
+import { strictBase64 } from './base64.js';
+import { dtypeOfB64Type, literalDType, readValue } from './ms-value.js';
+
+/**
+ * The second pass over a body that the first one stopped at: the checks of SPEC 3.5 in the original's order, members of an object
+ * sorted by name, of two members with one name the last. The bytes are known to be JSON. Throws the text, or answers the instances
+ * when the stop had another reason (a doubled name with a bad first value).
+ */
+export function explainBody(body: Uint8Array, plan: MethodPlan, method: MethodSignature | undefined): Slots[] {
+  const reader = new JsonReader(body);
+  const instances = reader.peek() === 0x7b ? members(reader).get('instances') : undefined;
+  if (instances === undefined) throw parserFault(`key 'instances' expects to exist once, but actually 0 times`);
+  reader.at = instances;
+  const byte = reader.peek();
+  if (byte === 0x7b) return [explainInstance(reader, 'json object, value is empty', plan, method)];
+  if (byte !== 0x5b) throw parserFault('instances no key mode is not supported');
+  if (!reader.enter(0x5b)) throw parserFault('instances value is array type, but no value');
+  if (reader.peek() !== 0x7b) throw parserFault('instances no key mode is not supported');
+  const all: Slots[] = [];
+  do {
+    if (all.length === maxInstances) throw tooLarge(`the request has more than ${maxInstances} instances`);
+    if (reader.peek() !== 0x7b) throw parserFault('json array, instance is not object type');
+    all.push(explainInstance(reader, 'json array, instance is object type, but no value', plan, method));
+  } while (reader.more(0x5d));
+  return all;
+}
+
+function parserFault(text: string): Error {
+  return invalid(`Parser request failed, ${text}`);
+}
+
+/** Where the value of each member is, by name; of doubled names the last. The cursor goes from the `{` to after the `}`. */
+function members(reader: JsonReader): Map<string, number> {
+  const found = new Map<string, number>();
+  if (!reader.enter(0x7b)) return found;
+  do {
+    const name = utf8Text(reader.key());
+    reader.peek();
+    found.set(name, reader.at);
+    reader.skip();
+  } while (reader.more(0x7d));
+  return found;
+}
+
+/** Names in the order of their bytes. */
+function sorted(found: ReadonlyMap<string, number>): [string, number][] {
+  return [...found].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
+function explainInstance(reader: JsonReader, emptyText: string, plan: MethodPlan, method: MethodSignature | undefined): Slots {
+  const found = members(reader);
+  const end = reader.at;
+  if (found.size === 0) throw parserFault(emptyText);
+  const slots: Slots = plan.inputNames.map(() => undefined);
+  for (const [name, at] of sorted(found)) {
+    if (name === '') throw parserFault('string key is empty');
+    const index = method?.inputs.findIndex((signature) => signature.name === name) ?? -1;
+    const signature = method?.inputs[index];
+    reader.at = at;
+    explainValue(reader, signature);
+    reader.at = at;
+    try {
+      const tensor = readValue(reader, signature);
+      if (index !== -1) slots[index] = tensor;
+    } catch (thrown) {
+      if (thrown === unreadable) throw parserFault('json value is not supported');
+      if (thrown instanceof ElementError) throw parserFault(`json value ${clip(thrown.literal)} is out of the range of ${thrown.dtype}`);
+      throw thrown;
+    }
+  }
+  reader.at = end;
+  return slots;
+}
+
+/** Throws the text for a value that is no tensor; the cursor is on it. */
+function explainValue(reader: JsonReader, signature: TensorSignature | undefined): void {
+  const byte = reader.peek();
+  if (byte === 0x6e) throw parserFault('json value is null, it is not supported');
+  if (byte === 0x7b) explainObject(reader);
+  else if (byte === 0x5b) explainArray(reader, signature);
+}
+
+function explainObject(reader: JsonReader): void {
+  const found = members(reader);
+  if (found.size === 0) throw parserFault('json object, value is empty');
+  if (found.size > 3) throw parserFault(`json object, items size is more than 3, only support specified ['b64', 'type', 'shape']`);
+  let shape: number[] = [];
+  let type: DType = 'bytes';
+  for (const [name, at] of sorted(found)) {
+    reader.at = at;
+    if (name === 'shape') shape = explainShape(reader);
+    else if (name === 'type') type = explainType(reader);
+    else if (name !== 'b64') throw parserFault(`json object, key is not ['b64', 'type', 'shape'], fail key:${clip(name)}`);
+  }
+  const at = found.get('b64');
+  if (at === undefined) throw parserFault(`json object, 'b64' should be specified only one time`);
+  reader.at = at;
+  explainB64(reader, type, shape);
+}
+
+function explainType(reader: JsonReader): DType {
+  if (reader.peek() !== 0x22) throw parserFault(`json object, key is 'type', value should be string type`);
+  const name = reader.text();
+  const type = dtypeOfB64Type(name);
+  if (type === undefined) throw parserFault(`json object, specified type:'${clip(name)}' is illegal`);
+  return type;
+}
+
+function explainShape(reader: JsonReader): number[] {
+  if (reader.peek() !== 0x5b) throw parserFault(`json object, key is 'shape', value should be array type`);
+  const begin = reader.at;
+  reader.skip();
+  const text = (): string => clip(JSON.stringify(JSON.parse(utf8Text(reader.bytes.subarray(begin, reader.at)))));
+  const dims = countElements(reader, begin);
+  const end = reader.at;
+  const shape: number[] = [];
+  let zero = false;
+  for (const at of dims) {
+    reader.at = end;
+    if (zero) throw parserFault(`json object, key is 'shape', invalid shape value ${text()}`);
+    const { numbers } = reader;
+    if (!numbers.scan(at) || !numbers.integral || reader.bytes[at] === 0x2d || numbers.end - at > 20) {
+      throw parserFault(`json object, key is 'shape', array value should be unsigned integer`);
+    }
+    if (numbers.value > 0x7fffffff) throw parserFault(`json object, key is 'shape', number value should not be negative number, shape value: ${text()}`);
+    zero = numbers.value === 0;
+    shape.push(numbers.value);
+    if (shape.length > maxRank) throw parserFault(`json object, key is 'shape', at most ${maxRank} dims are allowed`);
+  }
+  return shape;
+}
+
+/** Where the elements of the array at `begin` are. The cursor ends after the array. */
+function countElements(reader: JsonReader, begin: number): number[] {
+  reader.at = begin;
+  const found: number[] = [];
+  if (!reader.enter(0x5b)) return found;
+  do {
+    reader.peek();
+    found.push(reader.at);
+    reader.skip();
+  } while (reader.more(0x5d));
+  return found;
+}
+
+/** The cursor is on the value of `b64`. */
+function explainB64(reader: JsonReader, type: DType, shape: readonly number[]): void {
+  const count = elementCount(shape);
+  if (isVariableSize(type) && count !== 1) {
+    throw parserFault(`json object, only support scalar when data type is string or bytes, please check 'type' or 'shape'`);
+  }
+  const bytes = decodeB64(reader);
+  if (isVariableSize(type)) return;
+  const { elementBytes } = dtypeEntry(type);
+  if (bytes.byteLength !== count * elementBytes) {
+    throw parserFault(`size is not matched, decode base64 size:${bytes.byteLength}; Given info: type:${type}; type size:${elementBytes}; element nums:${count}`);
+  }
+}
+
+function decodeB64(reader: JsonReader): Uint8Array {
+  if (reader.peek() !== 0x22) throw parserFault('get scalar data failed, type is string, but json is not string type');
+  const text = reader.string();
+  const bytes = strictBase64(text);
+  if (bytes === undefined) throw parserFault(`'${clip(utf8Text(text.subarray(0, 400)))}' is illegal b64 encode string`);
+  return bytes;
+}
+
+function explainArray(reader: JsonReader, signature: TensorSignature | undefined): void {
+  const begin = reader.at;
+  const shape: number[] = [];
+  let at = begin;
+  while (reader.bytes[at] === 0x5b) {
+    const elements = countElements(reader, at);
+    if (elements.length === 0) throw parserFault(shape.length === 0 ? 'json array, shape is empty' : 'json array, data type is unknown');
+    shape.push(elements.length);
+    at = elements[0] as number;
+    if (shape.length > maxRank) throw parserFault(`json array, at most ${maxRank} dims are allowed`);
+  }
+  reader.at = at;
+  const object = reader.bytes[at] === 0x7b;
+  const dtype = object ? typeOfObject(reader) : reader.bytes[at] === 0x6e ? undefined : literalDType(reader, signature);
+  if (dtype === undefined) throw parserFault('json array, data type is unknown');
+  const variable = isVariableSize(dtype);
+  if (variable && shape.some((length) => length !== 1)) throw parserFault('json array, string or bytes type only support one item');
+  if (object && !variable) throw parserFault('json array, item is object type, object only support string or bytes type');
+  reader.at = begin;
+  explainRows(reader, shape, 0, dtype, object);
+}
+
+/** The dtype that a b64 object in an array names; undefined when it names none. The cursor stays. */
+function typeOfObject(reader: JsonReader): DType | undefined {
+  const { at } = reader;
+  const type = members(reader).get('type');
+  let dtype: DType | undefined = 'bytes';
+  if (type !== undefined) {
+    reader.at = type;
+    dtype = reader.bytes[type] === 0x22 ? dtypeOfB64Type(reader.text()) : undefined;
+  }
+  reader.at = at;
+  return dtype;
+}
+
+function explainRows(reader: JsonReader, shape: readonly number[], depth: number, dtype: DType, objects: boolean): void {
+  if (reader.peek() !== 0x5b) throw parserFault('invalid json array: json type is not array');
+  const elements = countElements(reader, reader.at);
+  const expected = shape[depth] as number;
+  if (elements.length !== expected) throw parserFault(`invalid json array: json size is ${elements.length}, the dim ${depth} expected to be ${expected}`);
+  for (const at of elements) {
+    reader.at = at;
+    if (depth + 1 < shape.length) explainRows(reader, shape, depth + 1, dtype, objects);
+    else if (objects) explainElementObject(reader, dtype);
+    else explainElement(reader, dtype);
+  }
+}
+
+function explainElementObject(reader: JsonReader, dtype: DType): void {
+  const b64 = members(reader).get('b64');
+  if (b64 === undefined || reader.bytes[b64] !== 0x22) throw parserFault('get scalar data failed, type is string, but json is not string type');
+  reader.at = b64;
+  if (dtype === 'bytes') decodeB64(reader);
+}
+
+function explainElement(reader: JsonReader, dtype: DType): void {
+  const byte = reader.bytes[reader.at];
+  if (byte === 0x5b || byte === 0x7b || byte === 0x6e) throw parserFault('json array, data should be number, bool, string or bytes');
+  // Any integer literal goes with any integer dtype, any fractional one with any float dtype.
+  const literal = literalDType(reader, undefined);
+  const same = literal === 'int32' ? dtype.includes('int') : literal === 'float32' ? dtype.startsWith('float') : literal === dtype;
+  if (!same) throw parserFault('json array, elements type is not equal');
+}

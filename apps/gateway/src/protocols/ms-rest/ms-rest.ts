@@ -1,0 +1,136 @@
+import { ServingError, isFailure, unpackElements, type InstanceResult, type MethodSignature, type Tensor } from '@mserve/wire';
+import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
+import { checkJsonSyntax } from '../json/json-syntax.js';
+import { floatText, nestedText, numbersOf } from '../json/value-text.js';
+import { checkedInstances, invalid } from '../ms-tensors.js';
+import { planOf } from '../plan.js';
+import type { InferRequest, MethodLookup, Protocol, ResolvedMethod } from '../protocol.js';
+import { EdgeError, httpStatusOfError, jsonAnswerHeaders, tooLarge } from '../status.js';
+import { utf8Text } from '../json/json-reader.js';
+import { readBody, syntaxPrefix } from './ms-body.js';
+import { parseMsUrl } from './ms-url.js';
+
+/** The original's REST API: `POST /model/{servable}[/version/{n}]:{method}`, SPEC 3. */
+export class MsRest implements Protocol {
+  constructor(
+    /** true: every answer is HTTP 200, as the original does it. */
+    readonly legacyStatus200: boolean,
+    readonly maxMessageBytes: number,
+  ) {}
+
+  decode(request: IngressRequest, methods: MethodLookup): InferRequest {
+    const { body } = request;
+    if (request.verb !== 'POST') throw new EdgeError('INVALID_ARGUMENT', 405, 'http message only support POST right now');
+    if (body.byteLength === 0) throw invalid('http message invalid');
+    if (body.byteLength > this.maxMessageBytes) throw tooLarge(`http message is bigger than ${this.maxMessageBytes}`);
+    const target = findTarget(request, methods);
+    const slots = readBody(body, target instanceof ServingError ? undefined : target.method);
+    // What is wrong with the body is told before what is wrong with the name: the original looks names up last.
+    if (target instanceof ServingError) throw target;
+    return {
+      target,
+      instances: checkedInstances(slots, target),
+      echo: undefined,
+      deadlineAt: request.deadlineAt,
+      priority: 0,
+      traceparent: request.headers['traceparent'] ?? '',
+    };
+  }
+
+  encode(request: IngressRequest, infer: InferRequest, results: readonly InstanceResult[]): IngressAnswer {
+    const failure = commonFailure(results);
+    if (failure !== undefined) return this.refuse(request, new ServingError(failure.code, failure.message));
+    try {
+      return this.#answer(request, 200, instancesText(infer.target.method, results));
+    } catch (thrown) {
+      return this.refuse(request, constructionError(thrown));
+    }
+  }
+
+  refuse(request: IngressRequest, error: ServingError): IngressAnswer {
+    return this.#answer(request, this.legacyStatus200 ? 200 : httpStatusOfError(error), `{"error_msg":${JSON.stringify(error.message)}}`);
+  }
+
+  #answer(request: IngressRequest, status: number, body: string): IngressAnswer {
+    return { token: request.token, kind: 'http', status, headers: jsonAnswerHeaders(status), body: [body] };
+  }
+}
+
+/** The method that the URL names, or why it names none that can be called. A URL that cannot be read is thrown, after the syntax of the body. */
+function findTarget(request: IngressRequest, methods: MethodLookup): ResolvedMethod | ServingError {
+  let names;
+  try {
+    names = parseMsUrl(request.path);
+  } catch (thrown) {
+    checkJsonSyntax(request.body, syntaxPrefix);
+    throw thrown;
+  }
+  try {
+    return methods.resolve(names.servable, names.version, names.method);
+  } catch (thrown) {
+    return ServingError.from(thrown);
+  }
+}
+
+/** The failure of a request all of whose instances failed alike (same code and text), SPEC 1.3. */
+export function commonFailure(results: readonly InstanceResult[]): { code: ServingError['code']; message: string } | undefined {
+  const [first] = results;
+  if (first === undefined || !isFailure(first)) return undefined;
+  const { code, message } = first.failure;
+  for (const result of results) if (!isFailure(result) || result.failure.code !== code || result.failure.message !== message) return undefined;
+  return first.failure;
+}
+
+function instancesText(method: MethodSignature, results: readonly InstanceResult[]): string {
+  const { sortedOutputs, outputKeys } = planOf(method);
+  let text = '{"instances":[';
+  for (let i = 0; i < results.length; i++) {
+    const result = results[i] as InstanceResult;
+    if (i > 0) text += ',';
+    if (isFailure(result)) {
+      text += `{"error_msg":${JSON.stringify(result.failure.message)}}`;
+      continue;
+    }
+    text += '{';
+    for (let k = 0; k < sortedOutputs.length; k++) {
+      const output = sortedOutputs[k] as number;
+      const tensor = result.outputs[output];
+      if (tensor === undefined) throw new ServingError('INTERNAL', `output ${method.outputs[output]?.name} is missing`);
+      text += `${k > 0 ? ',' : ''}${outputKeys[output]}${tensorText(tensor)}`;
+    }
+    text += '}';
+  }
+  return `${text}]}`;
+}
+
+/** A tensor as a JSON value, SPEC 3.4. */
+export function tensorText(tensor: Tensor): string {
+  const { dtype } = tensor;
+  if (dtype === 'string' || dtype === 'bytes') return textTensorText(tensor);
+  const values = numbersOf(dtype, tensor.bytes);
+  if (dtype === 'bool') return nestedText(tensor, (index) => (values[index] === 0 ? 'false' : 'true'));
+  if (dtype.includes('float')) return nestedText(tensor, (index) => floatText(values[index] as number));
+  return nestedText(tensor, (index) => `${values[index]}`);
+}
+
+function textTensorText(tensor: Tensor): string {
+  const elements = unpackElements(tensor);
+  if (elements.length !== 1) {
+    const shape = tensor.shape.length === 1 ? `${tensor.shape[0]}` : `[${tensor.shape.join(', ')}]`;
+    throw new ServingError('INTERNAL', `reply string or bytes, shape should be 1, given shape size:${shape}`);
+  }
+  const element = Buffer.from(elements[0] as Uint8Array);
+  if (tensor.dtype === 'bytes') return nestedText(tensor, () => `{"b64":"${element.toString('base64')}"}`);
+  const text = utf8Text(element);
+  // Bytes that are no UTF-8 would turn into replacement characters: they do not come back as they were.
+  if (text.includes('\ufffd') && !Buffer.from(text).equals(element)) throw unprintable;
+  const quoted = JSON.stringify(text);
+  return nestedText(tensor, () => quoted);
+}
+
+const unprintable = new Error('not UTF-8');
+
+function constructionError(thrown: unknown): ServingError {
+  if (!(thrown instanceof ServingError)) return new ServingError('INTERNAL', 'Failed to construct the response', { cause: thrown });
+  return new ServingError('INTERNAL', `Failed to construct the response: ${thrown.message}`);
+}

@@ -1,0 +1,48 @@
+import { clip } from '../json/json-syntax.js';
+import { invalid } from '../ms-tensors.js';
+
+/** What a URL of the original's REST API names. */
+export interface MsTarget {
+  readonly servable: string;
+  /** 0 = the highest running. */
+  readonly version: number;
+  readonly method: string;
+}
+
+const prefix = '/model/';
+const maxVersion = 4_294_967_294;
+
+/**
+ * `/model/{servable}:{method}`, `/model/{servable}/:{method}` or either with `/version/{n}` before the colon. The query is cut,
+ * nothing is percent-decoded. Throws ServingError INVALID_ARGUMENT with the texts of SPEC 3.5.
+ */
+export function parseMsUrl(url: string): MsTarget {
+  const query = url.indexOf('?');
+  const path = query === -1 ? url : url.slice(0, query);
+  const colon = path.indexOf(':');
+  const names = colon === -1 ? path : path.slice(0, colon);
+  const slash = names.indexOf('/', prefix.length);
+  const servable = names.startsWith(prefix) ? names.slice(prefix.length, slash === -1 ? undefined : slash) : '';
+  if (servable === '') throw invalid('please check url, the keyword:[model] must contain.');
+  const rest = slash === -1 || slash === names.length - 1 ? '' : names.slice(slash);
+  const version = rest === '' ? 0 : parseVersion(rest, path);
+  const method = colon === -1 ? '' : path.slice(colon + 1);
+  if (method === '') throw invalid('please check url, the keyword:[service method] must contain.');
+  return { servable, version, method };
+}
+
+/** `/version/{n}`, `/version/{n}/`; n is all decimal digits (the original takes what C strtol takes: `1abc` is 1 there). */
+function parseVersion(rest: string, path: string): number {
+  const text = rest.startsWith('/version/') ? rest.slice(9, rest.endsWith('/') && rest.length > 9 ? -1 : undefined) : undefined;
+  if (text === undefined) throw invalid(`please check url, '${clip(path)}' is not /model/{servable}[/version/{n}]:{method}`);
+  const sign = text.startsWith('-') ? 1 : 0;
+  for (let i = sign; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x30 || code > 0x39) throw invalid(`please check url, the keyword:[version] value invalid, request version number ${clip(text)}`);
+  }
+  if (text.length === sign) throw invalid(`please check url, the keyword:[version] value invalid, request version number ${text}`);
+  const version = Number(text);
+  if (sign === 1 && version !== 0) throw invalid(`please check url, version number range failed, request version number ${clip(text)}`);
+  if (version > maxVersion) throw invalid(`please check url, version number range failed, request version number ${clip(text)}`);
+  return Math.abs(version);
+}

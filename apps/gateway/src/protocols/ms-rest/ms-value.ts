@@ -1,0 +1,139 @@
+import { dtypeEntry, elementCount, packElements, type DType, type Tensor, type TensorSignature } from '@mserve/wire';
+import { unreadable, type JsonReader } from '../json/json-reader.js';
+import { elementSink, type ElementSink } from '../json/element-sink.js';
+import { readArray } from '../json/nested-array.js';
+import { strictBase64 } from './base64.js';
+
+const dtypeOfName: ReadonlyMap<string, DType> = new Map<string, DType>([
+  ['bool', 'bool'],
+  ['int8', 'int8'],
+  ['int16', 'int16'],
+  ['int32', 'int32'],
+  ['int64', 'int64'],
+  ['uint8', 'uint8'],
+  ['uint16', 'uint16'],
+  ['uint32', 'uint32'],
+  ['uint64', 'uint64'],
+  ['fp16', 'float16'],
+  ['fp32', 'float32'],
+  ['fp64', 'float64'],
+  ['float16', 'float16'],
+  ['float32', 'float32'],
+  ['float64', 'float64'],
+  ['str', 'string'],
+  ['bytes', 'bytes'],
+]);
+
+/** The dtype of a `type` in a b64 object, or undefined. */
+export function dtypeOfB64Type(name: string): DType | undefined {
+  return dtypeOfName.get(name);
+}
+
+/** Rank 0 shape, shared: tensors are never written to. */
+const scalar: readonly number[] = [];
+const one: readonly number[] = [1];
+
+/**
+ * Reads one JSON value as a tensor by the rules of SPEC 3.3; the cursor is before it. `signature` is that of the input when the method is known:
+ * an integer literal takes the declared integer dtype (int32 without one), a fractional literal a declared float64 (float32 without one).
+ * Throws `unreadable` for everything that is not a tensor: explainValue then says why.
+ */
+export function readValue(reader: JsonReader, signature: TensorSignature | undefined): Tensor {
+  const byte = reader.peek();
+  if (byte === 0x5b) return readArrayValue(reader, signature);
+  if (byte === 0x22) return { dtype: 'string', shape: scalar, bytes: packElements([reader.string()]) };
+  if (byte === 0x7b) return readObjectValue(reader, scalar, false);
+  const dtype = literalDType(reader, signature);
+  const sink = elementSink(dtype, 'fractional') as ElementSink;
+  sink.one(reader);
+  return { dtype, shape: scalar, bytes: sink.finish() };
+}
+
+/** What the literal under the cursor becomes: the element type of a whole array is decided by its first leaf. Consumes nothing. */
+export function literalDType(reader: JsonReader, signature: TensorSignature | undefined): DType {
+  const byte = reader.peek();
+  if (byte === 0x74 || byte === 0x66) return 'bool';
+  if (byte === 0x22) return 'string';
+  if (!reader.numbers.scan(reader.at)) throw unreadable;
+  const declared = signature?.dtype;
+  // An integer past 2^64 is a float to the original's parser; here it stays an integer that no dtype holds.
+  if (reader.numbers.integral) return declared !== undefined && declared.includes('int') ? declared : 'int32';
+  return declared === 'float64' ? 'float64' : 'float32';
+}
+
+function readArrayValue(reader: JsonReader, signature: TensorSignature | undefined): Tensor {
+  const begin = reader.at;
+  let byte = reader.peek();
+  while (byte === 0x5b) {
+    reader.at++;
+    byte = reader.peek();
+  }
+  if (byte === 0x7b) return readB64Element(reader, begin);
+  if (byte === 0x5d) throw unreadable;
+  const dtype = literalDType(reader, signature);
+  const sink = elementSink(dtype, 'fractional') as ElementSink;
+  reader.at = begin;
+  const shape = readArray(reader, sink);
+  if (dtype === 'string' && elementCount(shape) !== 1) throw unreadable;
+  return { dtype, shape, bytes: sink.finish() };
+}
+
+/** An array that holds one b64 object, at any depth; the cursor is on the object. */
+function readB64Element(reader: JsonReader, begin: number): Tensor {
+  let depth = 0;
+  for (let i = begin; i < reader.at; i++) if (reader.bytes[i] === 0x5b) depth++;
+  const shape = depth === 1 ? one : new Array<number>(depth).fill(1);
+  const tensor = readObjectValue(reader, shape, true);
+  for (; depth > 0; depth--) if (reader.more(0x5d)) throw unreadable;
+  return tensor;
+}
+
+/**
+ * `{"b64": text, "type": t, "shape": [..]}`. As an array's element (`inArray`) only bytes and str are allowed, and for str the original
+ * takes the text as it stands, not decoded; `type` and `b64` alone count there.
+ */
+function readObjectValue(reader: JsonReader, elementShape: readonly number[], inArray: boolean): Tensor {
+  let text: Uint8Array | undefined;
+  let dtype: DType | undefined = 'bytes';
+  let shape = elementShape;
+  if (!reader.enter(0x7b)) throw unreadable;
+  do {
+    switch (reader.text()) {
+      case 'b64':
+        reader.expect(0x3a);
+        text = reader.string();
+        break;
+      case 'type':
+        reader.expect(0x3a);
+        dtype = dtypeOfName.get(reader.text());
+        break;
+      case 'shape':
+        reader.expect(0x3a);
+        if (inArray) throw unreadable;
+        shape = readShape(reader);
+        break;
+      default:
+        throw unreadable;
+    }
+  } while (reader.more(0x7d));
+  if (text === undefined || dtype === undefined) throw unreadable;
+  const variable = dtype === 'bytes' || dtype === 'string';
+  if (variable ? elementCount(shape) !== 1 : inArray) throw unreadable;
+  const bytes = inArray && dtype === 'string' ? text : strictBase64(text);
+  if (bytes === undefined) throw unreadable;
+  if (!variable && bytes.byteLength !== elementCount(shape) * dtypeEntry(dtype).elementBytes) throw unreadable;
+  return { dtype, shape, bytes: variable ? packElements([bytes]) : bytes };
+}
+
+function readShape(reader: JsonReader): number[] {
+  const shape: number[] = [];
+  if (!reader.enter(0x5b)) return shape;
+  let zero = false;
+  do {
+    const { value, integral, exact } = reader.number();
+    if (zero || !integral || !exact || value < 0 || value > 0x7fffffff || Object.is(value, -0)) throw unreadable;
+    zero = value === 0;
+    shape.push(value);
+  } while (reader.more(0x5d));
+  return shape;
+}

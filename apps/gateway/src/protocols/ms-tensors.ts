@@ -1,0 +1,58 @@
+import { ServingError, dtypeEntry, isVariableSize, maxRank, type Instance, type Tensor } from '@mserve/wire';
+import type { ResolvedMethod } from './protocol.js';
+
+/** Instances in one request; more are refused before anything is made of them. */
+export const maxInstances = 65_536;
+
+/** A slot of an instance under construction: undefined = the client did not send this input. */
+export type Slots = (Tensor | undefined)[];
+
+/** The texts of SPEC 1.4 for a tensor that cannot be; undefined for a sound one. Elements are counted, not trusted. */
+export function tensorFault(tensor: Tensor): string | undefined {
+  const { dtype, shape, bytes } = tensor;
+  if (isVariableSize(dtype)) return textFault(tensor);
+  let count = 1;
+  let zero = false;
+  for (const dim of shape) {
+    if (dim < 0 || zero) return `Tensor check failed: input  shape [${shape.join(', ')}] invalid`;
+    if (dim === 0) zero = true;
+    count *= dim;
+  }
+  if (shape.length > maxRank) return `Tensor check failed: input  shape has ${shape.length} dims, at most ${maxRank} are allowed`;
+  // An inexact product is far over any message size, so this comparison also refuses what overflows.
+  if (count * dtypeEntry(dtype).elementBytes !== bytes.byteLength) return `Tensor check failed: input data size ${bytes.byteLength} invalid`;
+  return undefined;
+}
+
+/** A string or bytes tensor of the original's protocols is one element of rank 0 or shape [1]. */
+function textFault({ shape, bytes }: Tensor): string | undefined {
+  if (bytes.byteLength < 4 || 4 + new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true) !== bytes.byteLength) {
+    return 'Instance tensor check failed: bytes or string type shape batch size can only be 1';
+  }
+  if (shape.length > 1 || (shape.length === 1 && shape[0] !== 1)) {
+    return `Instance tensor check failed: bytes or string type input  shape can only be (1,) or empty, but given shape is [${shape.slice(0, maxRank).join(', ')}]`;
+  }
+  return undefined;
+}
+
+/**
+ * Instances whose declared inputs are all there and sound, in the order of the signature.
+ * Throws ServingError INVALID_ARGUMENT with the texts of SPEC 1.4 for the first fault of the request.
+ */
+export function checkedInstances(instances: readonly Slots[], target: ResolvedMethod): readonly Instance[] {
+  const { inputs } = target.method;
+  for (const slots of instances) {
+    for (let i = 0; i < inputs.length; i++) {
+      const tensor = slots[i];
+      const name = (inputs[i] as { name: string }).name;
+      if (tensor === undefined) throw invalid(`Cannot find input ${name} in instance input , servable ${target.servable}, method ${target.method.name}`);
+      const fault = tensorFault(tensor);
+      if (fault !== undefined) throw invalid(`Instances input ${name} check failed, detail: ${fault}`);
+    }
+  }
+  return instances as readonly Instance[];
+}
+
+export function invalid(message: string): ServingError {
+  return new ServingError('INVALID_ARGUMENT', message);
+}
