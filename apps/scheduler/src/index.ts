@@ -2,3 +2,5 @@ export * from './dispatch/dispatch-options.js';
 export * from './dispatch/dispatch-stats.js';
 export { Dispatcher } from './dispatch/dispatcher.js';
 export type { ReadyReplica } from './dispatch/replica-set.js';
+export { type SchedulerLog, type SchedulerOptions, defaultSchedulerOptions } from './scheduler-options.js';
+export { type RunningScheduler, type StartOptions, startScheduler } from './start-scheduler.js';

@@ -1,0 +1,184 @@
+import type { ReplicaList, ReplicaStatus, WorkerHello } from '@mserve/bus';
+import type { Dispatcher } from '../dispatch/dispatcher.js';
+import type { SchedulerLog } from '../scheduler-options.js';
+import { WorkerRecord } from './worker-record.js';
+
+export interface ReplicaTableContext {
+  /** Asks the worker at the address for its replicas. */
+  fetchReplicas(address: string): Promise<ReplicaList>;
+  now(): number;
+  /** Replicas came, changed or went. */
+  onChange(): void;
+  readonly log: SchedulerLog;
+  readonly workerLostMs: number;
+  readonly suspectLostMs: number;
+}
+
+/** How late the check may run before the silence of workers is blamed on this process' own event loop. */
+const ownDelayMs = 200;
+
+/**
+ * The workers that are heard and their replicas; tells the dispatcher which of them it may use.
+ * A replica is used when its worker lists it as ready, until it is listed as draining or worse, or its worker falls silent.
+ */
+export class ReplicaTable {
+  private readonly workers = new Map<string, WorkerRecord>();
+  private checkedAt: number | undefined;
+
+  constructor(
+    private readonly dispatcher: Dispatcher,
+    private readonly context: ReplicaTableContext,
+  ) {}
+
+  get size(): number {
+    return this.workers.size;
+  }
+
+  /** A beacon of a worker; fetches its list when the revision is new. */
+  hear(hello: WorkerHello): void {
+    const now = this.context.now();
+    let record = this.workers.get(hello.address);
+    if (record !== undefined && hello.epoch < record.epoch) return;
+    if (record !== undefined && hello.epoch > record.epoch) {
+      this.lose(record, 'was restarted');
+      record = undefined;
+    }
+    if (record === undefined) {
+      // Nothing can be given to it any more, and what it still has in hand is another scheduler's.
+      if (hello.leaving) return;
+      record = new WorkerRecord(hello.address, hello.epoch, now);
+      this.workers.set(hello.address, record);
+    }
+    record.heardAt = now;
+    if (record.suspectedAt !== Infinity) {
+      record.suspectedAt = Infinity;
+      this.dispatcher.resume([...record.replicas.keys()], now);
+    }
+    if (hello.leaving && !record.leaving) this.leave(record, now);
+    if (hello.revision !== record.revision && !record.fetching) void this.refresh(record);
+  }
+
+  /** An assignment did not reach the worker: it has to be heard soon, or it is lost. */
+  suspect(address: string): void {
+    const record = this.workers.get(address);
+    if (record !== undefined && record.suspectedAt === Infinity) record.suspectedAt = this.context.now();
+  }
+
+  /** To be called every `intervalMs`: finds the workers that fell silent. */
+  check(intervalMs: number): void {
+    const now = this.context.now();
+    const lateMs = this.checkedAt === undefined ? 0 : now - this.checkedAt - intervalMs;
+    this.checkedAt = now;
+    for (const record of [...this.workers.values()]) {
+      if (lateMs > ownDelayMs) {
+        // This loop was blocked: their beacons may be waiting behind this very timer.
+        record.heardAt = now;
+        if (record.suspectedAt !== Infinity) record.suspectedAt = now;
+      } else if (now - record.heardAt > this.context.workerLostMs) this.lose(record, 'was not heard any more');
+      else if (now - record.suspectedAt > this.context.suspectLostMs) this.lose(record, 'could not be reached');
+    }
+  }
+
+  /** The bus is down: nothing is known of anybody. Workers come back with their next beacon. */
+  loseAll(keepQueuedUntil: number): void {
+    const ids = [...this.workers.values()].flatMap((record) => [...record.replicas.keys()]);
+    this.workers.clear();
+    this.dispatcher.removeReplicas(ids, 'unreachable', this.context.now(), keepQueuedUntil);
+    this.context.onChange();
+  }
+
+  private leave(record: WorkerRecord, now: number): void {
+    record.leaving = true;
+    this.dispatcher.drainReplicas([...record.replicas.keys()], now);
+    this.context.log.info({ worker: record.address }, 'a worker is leaving');
+    this.context.onChange();
+  }
+
+  private lose(record: WorkerRecord, why: string): void {
+    this.workers.delete(record.address);
+    this.dispatcher.removeReplicas([...record.replicas.keys()], 'died', this.context.now());
+    // A worker that said goodbye and left nothing undone is no news.
+    if (!record.leaving) this.context.log.warn({ worker: record.address, replicas: record.replicas.size }, `a worker ${why}`);
+    this.admitQuarantined();
+    this.context.onChange();
+  }
+
+  private async refresh(record: WorkerRecord): Promise<void> {
+    record.fetching = true;
+    try {
+      const list = await this.context.fetchReplicas(record.address);
+      if (this.workers.get(record.address) === record) this.apply(record, list);
+    } catch (error) {
+      // Its next beacon asks again.
+      this.complain(record, 'list', { error }, 'the replicas of a worker could not be listed');
+    } finally {
+      record.fetching = false;
+    }
+  }
+
+  private apply(record: WorkerRecord, list: ReplicaList): void {
+    const now = this.context.now();
+    record.revision = list.revision;
+    record.complained.delete('list');
+    const before = record.replicas;
+    record.replicas = new Map();
+    const gone: string[] = [];
+    const draining: string[] = [];
+    for (const status of list.replicas) {
+      if (!status.replica.startsWith(`${record.address}.`)) {
+        this.complain(record, status.replica, { replica: status.replica }, 'a worker listed a replica that is not its own');
+        continue;
+      }
+      record.replicas.set(status.replica, status);
+      if (status.state === 'ready') this.admit(record, status, now);
+      else if (status.state === 'draining') draining.push(status.replica);
+      else if (status.state !== 'loading') gone.push(status.replica);
+      if (status.state === 'failed') {
+        const { replica, servable, version, deviceId, error } = status;
+        this.complain(record, `failed ${replica}`, { replica, servable, version, deviceId, error }, 'a replica failed');
+      }
+    }
+    for (const id of before.keys()) if (!record.replicas.has(id)) gone.push(id);
+    for (const id of gone) record.quarantined.delete(id);
+    this.dispatcher.drainReplicas(record.leaving ? [...record.replicas.keys()] : draining, now);
+    if (gone.length > 0) {
+      this.dispatcher.removeReplicas(gone, 'died', now);
+      this.admitQuarantined();
+    }
+    this.context.onChange();
+  }
+
+  private admit(record: WorkerRecord, status: ReplicaStatus, now: number): void {
+    const { replica, credits, signature } = status;
+    if (record.leaving) return;
+    if (signature === undefined || credits < 1 || signature.servable !== status.servable || signature.version !== status.version) {
+      this.complain(record, `unusable ${replica}`, { replica, credits }, 'a replica says that it is ready without credits, or without its own signature');
+      return;
+    }
+    const outcome = this.dispatcher.putReplica({ replica, worker: record.address, credits, signature }, now);
+    if (outcome === 'conflict') {
+      record.quarantined.add(replica);
+      const { servable, version } = status;
+      this.complain(record, `conflict ${replica}`, { replica, servable, version }, 'a replica is not used: its signature differs from that of the replicas in use');
+    } else {
+      record.quarantined.delete(replica);
+      if (outcome === 'added') this.context.log.info({ replica, servable: status.servable, version: status.version, credits }, 'a replica is ready');
+    }
+  }
+
+  /** Replicas went: the signature that kept others out may have gone with them. */
+  private admitQuarantined(): void {
+    for (const record of this.workers.values()) {
+      for (const id of [...record.quarantined]) {
+        const status = record.replicas.get(id);
+        if (status?.state === 'ready') this.admit(record, status, this.context.now());
+      }
+    }
+  }
+
+  private complain(record: WorkerRecord, key: string, fields: object, text: string): void {
+    if (record.complained.has(key)) return;
+    record.complained.add(key);
+    this.context.log.warn({ worker: record.address, ...fields }, text);
+  }
+}

@@ -1,0 +1,23 @@
+import type { ReplicaStatus } from '@mserve/bus';
+
+/** What the scheduler knows of a worker. */
+export class WorkerRecord {
+  /** Revision of the replica list that was applied last; -1 before the first. */
+  revision = -1;
+  fetching = false;
+  leaving = false;
+  /** Since then an assignment is known not to have reached it. Infinity: nothing suspicious. */
+  suspectedAt = Infinity;
+  /** As listed last. */
+  replicas = new Map<string, ReplicaStatus>();
+  /** Listed ones that are not used because their signature differs from that of the others. */
+  readonly quarantined = new Set<string>();
+  /** Complaints that were logged: each once. */
+  readonly complained = new Set<string>();
+
+  constructor(
+    readonly address: string,
+    readonly epoch: number,
+    public heardAt: number,
+  ) {}
+}

@@ -1,0 +1,207 @@
+import { assignments, cancellations, receipts, refusals, subjects, tickets, topics } from '@mserve/bus';
+import type { Bus, Catalog, ReplicaList, SchedulerHello, Subscription, WorkerHello } from '@mserve/bus';
+import type { Assignment, Cancellation, Refusal } from '@mserve/wire';
+import { ReplicaListMessage } from './control/worker-messages.js';
+import { checkedJson } from './control/wire-checks.js';
+import type { DispatchOutlet } from './dispatch/dispatch-options.js';
+import type { DispatchStats } from './dispatch/dispatch-stats.js';
+import { Dispatcher } from './dispatch/dispatcher.js';
+import { ReplicaTable } from './replicas/replica-table.js';
+import { defaultSchedulerOptions, type SchedulerLog, type SchedulerOptions } from './scheduler-options.js';
+
+/** How often the silence of workers is looked at, and what is overdue in the dispatcher. */
+const checkMs = 125;
+const sweepMs = 1_000;
+/** setTimeout takes no more than this. */
+const maxTimerMs = 2 ** 31 - 1;
+
+/**
+ * The dispatcher on a bus: owns its subscriptions, its timers and the replica table. The bus stays the caller's.
+ * Control messages come in through the controllers (control/), which call the public methods.
+ */
+export class SchedulerService implements DispatchOutlet {
+  private readonly options: SchedulerOptions;
+  private readonly dispatcher: Dispatcher;
+  private readonly table: ReplicaTable;
+  private readonly epoch = Date.now();
+  private readonly timers: NodeJS.Timeout[] = [];
+  private readonly subscriptions: Subscription[] = [];
+  private ticketSubscription: Subscription | undefined;
+  private revision = 0;
+  private listed = '';
+  private helloDue = false;
+  private leaving = false;
+  private wakeTimer: NodeJS.Timeout | undefined;
+  private wakeTimerAt = Infinity;
+  /** Of other schedulers, when they were heard last. */
+  private readonly others = new Map<string, number>();
+  private onIdle: (() => void) | undefined;
+
+  constructor(
+    private readonly bus: Bus,
+    options: Partial<SchedulerOptions>,
+    private readonly log: SchedulerLog,
+  ) {
+    this.options = { ...defaultSchedulerOptions, ...options };
+    this.dispatcher = new Dispatcher(bus.address, this, this.options);
+    this.table = new ReplicaTable(this.dispatcher, {
+      fetchReplicas: (address) => this.fetchReplicas(address),
+      now: () => performance.now(),
+      onChange: () => this.checkCatalog(),
+      log,
+      workerLostMs: this.options.workerLostMs,
+      suspectLostMs: this.options.suspectLostMs,
+    });
+  }
+
+  /** Begins to take tickets and to say hello. Once. */
+  start(): void {
+    const { bus, dispatcher } = this;
+    this.ticketSubscription = bus.receive(tickets, (list) => this.turn((now) => dispatcher.submit(list, now)));
+    this.subscriptions.push(
+      bus.receive(receipts, (list) => this.turn((now) => dispatcher.settle(list, now))),
+      bus.receive(cancellations, (list) => this.turn(() => dispatcher.cancel(list))),
+      bus.onState((state) => {
+        if (state === 'up') this.sayHello();
+        else this.turn((now) => this.table.loseAll(now + this.options.busReturnMs));
+      }),
+    );
+    this.every(this.options.helloMs, () => this.sayHello());
+    this.every(checkMs, () => this.turn(() => this.table.check(checkMs)));
+    this.every(sweepMs, () => this.turn((now) => dispatcher.sweep(now)));
+    this.sayHello();
+  }
+
+  hearWorker(hello: WorkerHello): void {
+    this.turn(() => this.table.hear(hello));
+  }
+
+  hearScheduler(hello: SchedulerHello): void {
+    if (hello.address === this.bus.address) return;
+    if (hello.leaving) this.others.delete(hello.address);
+    else this.others.set(hello.address, performance.now());
+  }
+
+  listCatalog(): Catalog {
+    const servables = [...this.dispatcher.replicas.pools()]
+      .filter((pool) => pool.usableReplicas > 0)
+      .map((pool) => ({ signature: pool.signature, readyReplicas: pool.usableReplicas, queued: pool.queuedInstances }));
+    return { revision: this.revision, servables };
+  }
+
+  stats(): DispatchStats {
+    return this.dispatcher.stats();
+  }
+
+  /**
+   * Leaves: takes no more tickets, says so, and finishes what is queued and in hand, at most `graceMs` long. When another scheduler is
+   * there, it leaves at once: gateways give that one everything unanswered. What is still queued at the end is refused UNAVAILABLE.
+   * Resolves with the number of instances that were left unfinished.
+   */
+  async close(graceMs: number): Promise<number> {
+    if (this.leaving) return 0;
+    this.leaving = true;
+    this.ticketSubscription?.unsubscribe();
+    this.sayHello();
+    const handedOver = this.hasSuccessor();
+    if (!handedOver) await this.whenIdle(graceMs);
+    const { queued, running } = this.dispatcher.stats();
+    if (!handedOver) this.dispatcher.refuseAll();
+    for (const timer of this.timers) clearInterval(timer);
+    clearTimeout(this.wakeTimer);
+    for (const subscription of this.subscriptions) subscription.unsubscribe();
+    if (queued + running > 0) this.log.warn({ queued, running, handedOver }, 'the scheduler left with unfinished instances');
+    return handedOver ? 0 : queued + running;
+  }
+
+  /** DispatchOutlet; for the dispatcher only. */
+  assign(worker: string, assignment: Assignment, onUndelivered: (now: number) => void): void {
+    this.bus.send(assignments, worker, assignment, () => {
+      this.table.suspect(worker);
+      this.turn(onUndelivered);
+    });
+  }
+
+  /** DispatchOutlet; for the dispatcher only. */
+  cancel(worker: string, cancellation: Cancellation): void {
+    this.bus.send(cancellations, worker, cancellation);
+  }
+
+  /** DispatchOutlet; for the dispatcher only. A gateway that is gone waits for nothing. */
+  refuse(gateway: string, refusal: Refusal): void {
+    this.bus.send(refusals, gateway, refusal);
+  }
+
+  /** Everything that touches the dispatcher goes through here, so that its next wake-up is never forgotten. */
+  private turn(act: (now: number) => void): void {
+    const now = performance.now();
+    act(now);
+    const wakeAt = this.dispatcher.nextWakeAt(now);
+    if (wakeAt < this.wakeTimerAt) this.armWake(wakeAt, now);
+    if (this.onIdle !== undefined && this.isIdle()) this.onIdle();
+  }
+
+  /** Never re-armed for later: a wake-up too early finds nothing due and arms the next one. */
+  private armWake(wakeAt: number, now: number): void {
+    clearTimeout(this.wakeTimer);
+    this.wakeTimerAt = wakeAt;
+    this.wakeTimer = setTimeout(
+      () => {
+        this.wakeTimerAt = Infinity;
+        this.turn((then) => this.dispatcher.wake(then));
+      },
+      Math.min(Math.max(1, Math.ceil(wakeAt - now)), maxTimerMs),
+    );
+    this.wakeTimer.unref();
+  }
+
+  private every(intervalMs: number, act: () => void): void {
+    this.timers.push(setInterval(act, intervalMs).unref());
+  }
+
+  private async fetchReplicas(address: string): Promise<ReplicaList> {
+    return checkedJson(ReplicaListMessage, await this.bus.request(address, subjects.replicasList, Buffer.from('{}')));
+  }
+
+  /** Counts the revision up when what gateways know of servables has changed, and says so in this turn. */
+  private checkCatalog(): void {
+    const listed = JSON.stringify(this.listCatalog().servables.map(({ signature, readyReplicas }) => [signature, readyReplicas]));
+    if (listed === this.listed) return;
+    this.listed = listed;
+    this.revision += 1;
+    if (this.helloDue) return;
+    this.helloDue = true;
+    queueMicrotask(() => {
+      this.helloDue = false;
+      this.sayHello();
+    });
+  }
+
+  private sayHello(): void {
+    if (this.bus.state !== 'up') return;
+    const hello: SchedulerHello = { address: this.bus.address, epoch: this.epoch, revision: this.revision, leaving: this.leaving };
+    this.bus.broadcast(topics.schedulersHello, Buffer.from(JSON.stringify(hello)));
+  }
+
+  private hasSuccessor(): boolean {
+    const now = performance.now();
+    for (const heardAt of this.others.values()) if (now - heardAt < 1_000) return true;
+    return false;
+  }
+
+  private isIdle(): boolean {
+    const { queued, running } = this.dispatcher.stats();
+    return queued + running === 0;
+  }
+
+  private whenIdle(graceMs: number): Promise<void> {
+    if (this.isIdle()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, graceMs);
+      this.onIdle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
