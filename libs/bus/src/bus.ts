@@ -1,6 +1,9 @@
 import type { HeldBytes } from '@mserve/wire';
 import type { Channel } from './channel.js';
 
+/** What a broadcast may carry: a beacon, not a state. Larger ones throw RangeError. */
+export const maxBroadcastBytes = 256 * 1024;
+
 /** up: messages flow · down: the connection is lost and being restored · closed: for good. */
 export type BusState = 'up' | 'down' | 'closed';
 

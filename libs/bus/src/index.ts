@@ -6,3 +6,6 @@ export * from './local-tensor-store.js';
 export * from './control/messages.js';
 export { MemoryExchange } from './memory/memory-exchange.js';
 export type { Report } from './report.js';
+export * from './bus-tensor-store.js';
+export { NatsBus } from './nats/nats-bus.js';
+export type { NatsBusOptions } from './nats/connect.js';

@@ -7,7 +7,7 @@
  */
 import { EntryBudget, maxTicketInstances, measureInstance, readInstance, writeInstance } from './dispatch-instances.js';
 import { DispatchReader, malformed } from './dispatch-reader.js';
-import { DispatchWriter, delimitedSize, measurePacked, remember, reserve, startMeasuring, stringSize, uintSize, varintSize } from './dispatch-writer.js';
+import { DispatchWriter, delimitedSize, measurePacked, remember, reserve, startMeasuring, stringSize, uintSize } from './dispatch-writer.js';
 import { ServingError, servingErrorCodes, type ServingErrorCode } from './serving-error.js';
 import type { Answer, Assignment, Cancellation, Failure, HeldBytes, InstanceResult, Instances, Receipt, Refusal, Ticket } from './ticket.js';
 
@@ -168,6 +168,10 @@ function measureHeld(held: HeldBytes): number {
 
 function writeHeld(writer: DispatchWriter, held: HeldBytes): void {
   writer.open(10);
+  writeHeldFields(writer, held);
+}
+
+function writeHeldFields(writer: DispatchWriter, held: HeldBytes): void {
   writer.string(1, held.owner);
   writer.uint(2, held.id);
   writer.uint(3, held.offset);
@@ -176,6 +180,12 @@ function writeHeld(writer: DispatchWriter, held: HeldBytes): void {
 
 function readHeld(reader: DispatchReader): HeldBytes {
   const outer = reader.open();
+  const held = readHeldFields(reader);
+  reader.close(outer);
+  return held;
+}
+
+function readHeldFields(reader: DispatchReader): HeldBytes {
   let owner = '';
   let id = 0;
   let offset = 0;
@@ -190,7 +200,6 @@ function readHeld(reader: DispatchReader): HeldBytes {
       default: reader.skip(tag);
     }
   }
-  reader.close(outer);
   required(owner, 'owner');
   if (!Number.isSafeInteger(offset + length)) malformed('a range of held bytes is out of range');
   return { owner, id, offset, length };
@@ -417,3 +426,15 @@ export const encodeCancellations = (messages: readonly Cancellation[]): Uint8Arr
 export const decodeCancellations = (bytes: Uint8Array): Cancellation[] => decodeList(cancellationCodec, bytes);
 export const encodeRefusals = (messages: readonly Refusal[]): Uint8Array => encodeList(refusalCodec, messages);
 export const decodeRefusals = (bytes: Uint8Array): Refusal[] => decodeList(refusalCodec, bytes);
+
+/** One HeldBytes message by itself: what the bus sends to the owner to ask for these bytes. */
+export function encodeHeldBytes(held: HeldBytes): Uint8Array {
+  startMeasuring();
+  const writer = new DispatchWriter(stringSize(held.owner) + uintSize(held.id) + uintSize(held.offset) + uintSize(held.length));
+  writeHeldFields(writer, held);
+  return writer.finish();
+}
+
+export function decodeHeldBytes(bytes: Uint8Array): HeldBytes {
+  return readHeldFields(new DispatchReader(bytes));
+}

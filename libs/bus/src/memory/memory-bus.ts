@@ -1,5 +1,5 @@
 import { ServingError, type HeldBytes } from '@mserve/wire';
-import type { Bus, BusState, RequestOptions, Subscription } from '../bus.js';
+import { maxBroadcastBytes, type Bus, type BusState, type RequestOptions, type Subscription } from '../bus.js';
 import type { Channel } from '../channel.js';
 import { withTimeout } from '../deadline.js';
 import { checkName, checkToken } from '../names.js';
@@ -15,6 +15,8 @@ export class MemoryBus implements Bus {
   private readonly stateListeners = new Set<(state: BusState) => void>();
   private readonly held: HeldTable;
   private readonly inHand = new Set<Promise<void>>();
+  /** Reject the requests that this endpoint waits for. */
+  private readonly asked = new Set<(error: ServingError) => void>();
   private closed = false;
 
   constructor(
@@ -64,7 +66,15 @@ export class MemoryBus implements Bus {
     if (to !== undefined) checkName('address', to);
     const responder = this.closed ? undefined : this.findResponder(to, subject);
     if (responder === undefined) throw new ServingError('UNAVAILABLE', `nobody answers ${subject} now`);
-    return withTimeout(responder.owner.answer(responder, subject, body), options.timeoutMs ?? 2000, () => `${subject} was not answered`);
+    let abandon: (error: ServingError) => void = () => undefined;
+    const abandoned = new Promise<never>((_, reject) => (abandon = reject));
+    this.asked.add(abandon);
+    try {
+      const answered = responder.owner.answer(responder, subject, body);
+      return await withTimeout(Promise.race([answered, abandoned]), options.timeoutMs ?? 2000, () => `${subject} was not answered`);
+    } finally {
+      this.asked.delete(abandon);
+    }
   }
 
   respond(subject: string, responder: (body: Uint8Array) => Promise<Uint8Array>): Subscription {
@@ -81,6 +91,7 @@ export class MemoryBus implements Bus {
 
   broadcast(topic: string, body: Uint8Array): void {
     checkName('topic', topic);
+    if (body.byteLength > maxBroadcastBytes) throw new RangeError(`a broadcast of ${body.byteLength} bytes, at most ${maxBroadcastBytes} are allowed`);
     if (this.closed) return;
     queueMicrotask(() => {
       for (const listener of [...(this.exchange.listeners.get(topic) ?? [])]) {
@@ -151,6 +162,7 @@ export class MemoryBus implements Bus {
     this.closed = true;
     this.exchange.endpoints.delete(this.address);
     this.held.clear();
+    for (const abandon of [...this.asked]) abandon(new ServingError('UNAVAILABLE', 'the bus is closed'));
     for (const listener of [...this.stateListeners]) listener('closed');
     this.stateListeners.clear();
   }

@@ -1,0 +1,102 @@
+import type { Msg } from '@nats-io/transport-node';
+import { type HeldBytes } from '@mserve/wire';
+import type { Channel } from '../channel.js';
+import { bodyOf, heldOf } from './frame.js';
+
+type Waiting = { readonly held: HeldBytes } | { readonly bytes: Uint8Array };
+
+/** Lists of one sender that may wait behind a large one. */
+const maxWaiting = 10_000;
+
+interface ArrivalsOptions<M> {
+  readonly channel: Channel<M>;
+  readonly handler: (messages: readonly M[]) => void;
+  readonly pull: (held: HeldBytes) => Promise<Uint8Array>;
+  readonly onDropped: (what: string, cause: unknown) => void;
+  readonly report: (text: string, cause: unknown) => void;
+}
+
+/**
+ * What comes in on one channel. Lists are handed over as they come; while a large one of a sender is being pulled,
+ * that sender's later lists wait for it and the others' do not.
+ */
+export class Arrivals<M> {
+  private readonly waiting = new Map<string, Waiting[]>();
+  private stopped = false;
+  private idle: (() => void) | undefined;
+
+  constructor(private readonly options: ArrivalsOptions<M>) {}
+
+  /** Never throws. */
+  accept(message: Msg): void {
+    try {
+      const held = heldOf(message);
+      if (held === undefined && this.waiting.size === 0) return this.deliver(bodyOf(message));
+      const sender = senderOf(message.reply ?? '');
+      const queue = this.waiting.get(sender);
+      if (queue !== undefined) {
+        if (queue.length >= maxWaiting) throw new Error(`${maxWaiting} lists wait already`);
+        queue.push(held === undefined ? { bytes: bodyOf(message) } : { held });
+      } else if (held === undefined) {
+        this.deliver(bodyOf(message));
+      } else {
+        const opened: Waiting[] = [{ held }];
+        this.waiting.set(sender, opened);
+        void this.workOff(sender, opened);
+      }
+    } catch (thrown) {
+      this.options.onDropped(`a message of channel ${this.options.channel.name}`, thrown);
+    }
+  }
+
+  /** No handler call after this. */
+  stop(): void {
+    this.stopped = true;
+    this.waiting.clear();
+    this.idle?.();
+  }
+
+  /** Resolves when nothing waits any more. */
+  drained(): Promise<void> {
+    if (this.waiting.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.idle = resolve;
+    });
+  }
+
+  private async workOff(sender: string, queue: Waiting[]): Promise<void> {
+    for (let next = queue[0]; next !== undefined; next = queue[0]) {
+      try {
+        const bytes = 'held' in next ? await this.options.pull(next.held) : next.bytes;
+        if (this.stopped) return;
+        this.deliver(bytes);
+      } catch (thrown) {
+        this.options.onDropped(`a large message of channel ${this.options.channel.name}`, thrown);
+      }
+      queue.shift();
+    }
+    this.waiting.delete(sender);
+    if (this.waiting.size === 0) this.idle?.();
+  }
+
+  private deliver(bytes: Uint8Array): void {
+    if (this.stopped) return;
+    let messages: M[];
+    try {
+      messages = this.options.channel.decode(bytes);
+    } catch (thrown) {
+      return this.options.onDropped(`a message of channel ${this.options.channel.name}`, thrown);
+    }
+    if (messages.length === 0) return;
+    try {
+      this.options.handler(messages);
+    } catch (thrown) {
+      this.options.report(`the handler of channel ${this.options.channel.name} threw`, thrown);
+    }
+  }
+}
+
+/** The sender's inbox, without the message's own number: the same for all messages of one sender. */
+function senderOf(reply: string): string {
+  return reply.slice(0, reply.lastIndexOf('.') + 1);
+}

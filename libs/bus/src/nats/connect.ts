@@ -1,0 +1,105 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  AuthorizationError,
+  UserAuthenticationExpiredError,
+  connect,
+  credsAuthenticator,
+  nkeyAuthenticator,
+  type ConnectionOptions,
+  type NatsConnection,
+  type TlsOptions,
+} from '@nats-io/transport-node';
+import { ServingError } from '@mserve/wire';
+import type { Report } from '../report.js';
+
+/** How to reach and enter a nats-server. At most one of user, token, nkeySeed and credentials. */
+export interface NatsBusOptions {
+  /** `host:port` or `nats://host:port`; several are servers of one cluster. */
+  readonly servers: string | readonly string[];
+  /** [A-Za-z0-9_-]+, for example `gateway`: the first part of the address, and of the inbox that the server's permissions name. */
+  readonly role: string;
+  /** First part of every subject. Default `mserve`. */
+  readonly prefix?: string | undefined;
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  readonly token?: string | undefined;
+  /** The seed itself (SU...). */
+  readonly nkeySeed?: string | undefined;
+  /** The contents of a .creds file. */
+  readonly credentials?: string | undefined;
+  /** Given (even empty): TLS is required. Files by name or contents. */
+  readonly tls?: TlsOptions | undefined;
+  /** How long to try before the first connection; default: without end (rooms start in any order). */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Stops trying. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of each failed attempt before the first connection. */
+  readonly onWaiting?: ((error: Error) => void) | undefined;
+  /** Larger messages and held bytes are refused. Default 1 GiB. */
+  readonly maxFetchBytes?: number | undefined;
+  readonly report?: Report | undefined;
+}
+
+const retryEveryMs = 100;
+const jitterMs = 50;
+
+/**
+ * Connects, trying again until the server is there. UNAVAILABLE after connectTimeoutMs, CANCELLED by the signal;
+ * PERMISSION problems are final at once: INVALID_ARGUMENT that says that the server refuses the credentials.
+ */
+export async function connectToServer(options: NatsBusOptions, address: string, inboxPrefix: string): Promise<NatsConnection> {
+  const settings = connectionOptions(options, address, inboxPrefix);
+  const startedAt = performance.now();
+  for (;;) {
+    try {
+      return await connect(settings);
+    } catch (thrown) {
+      if (isRefusal(thrown)) throw new ServingError('INVALID_ARGUMENT', 'the bus server refuses the credentials', { cause: thrown });
+      if (isSetupError(thrown)) throw new ServingError('INVALID_ARGUMENT', `the bus connection is set up wrongly: ${(thrown as Error).message}`, { cause: thrown });
+      options.onWaiting?.(thrown as Error);
+      if (options.signal?.aborted === true) throw new ServingError('CANCELLED', 'connecting to the bus was cancelled');
+      if (performance.now() - startedAt > (options.connectTimeoutMs ?? Infinity)) {
+        throw new ServingError('UNAVAILABLE', `no bus server answered within ${options.connectTimeoutMs} ms`, { cause: thrown });
+      }
+    }
+    await delay(retryEveryMs + Math.random() * jitterMs, undefined, options.signal === undefined ? {} : { signal: options.signal }).catch(() => {
+      throw new ServingError('CANCELLED', 'connecting to the bus was cancelled');
+    });
+  }
+}
+
+function connectionOptions(options: NatsBusOptions, address: string, inboxPrefix: string): ConnectionOptions {
+  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+  return {
+    servers: typeof options.servers === 'string' ? options.servers : [...options.servers],
+    name: address,
+    inboxPrefix,
+    timeout: 5_000,
+    reconnect: true,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: retryEveryMs,
+    reconnectJitter: jitterMs,
+    reconnectJitterTLS: jitterMs,
+    // After the first connection a refusal may be a server that is being configured anew: keep trying.
+    ignoreAuthErrorAbort: true,
+    pingInterval: 2_000,
+    maxPingOut: 2,
+    noAsyncTraces: true,
+    ...(options.user === undefined ? {} : { user: options.user, pass: options.password ?? '' }),
+    ...(options.token === undefined ? {} : { token: options.token }),
+    ...(options.nkeySeed === undefined ? {} : { authenticator: nkeyAuthenticator(bytes(options.nkeySeed)) }),
+    ...(options.credentials === undefined ? {} : { authenticator: credsAuthenticator(bytes(options.credentials)) }),
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
+  };
+}
+
+function isRefusal(thrown: unknown): boolean {
+  return thrown instanceof AuthorizationError || thrown instanceof UserAuthenticationExpiredError;
+}
+
+/** What no waiting mends: options that contradict each other, a certificate that is not trusted. */
+function isSetupError(thrown: unknown): boolean {
+  if (!(thrown instanceof Error)) return false;
+  const code = String((thrown as NodeJS.ErrnoException).code ?? '');
+  return thrown.name === 'InvalidArgumentError' || code.startsWith('ERR_TLS') || code.includes('CERT') || code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
+}

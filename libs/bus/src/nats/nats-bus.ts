@@ -1,0 +1,299 @@
+import { randomBytes } from 'node:crypto';
+import { PermissionViolationError, type NatsConnection, type Subscription as NatsSubscription } from '@nats-io/transport-node';
+import { ServingError, type HeldBytes } from '@mserve/wire';
+import { maxBroadcastBytes, type Bus, type BusState, type RequestOptions, type Subscription } from '../bus.js';
+import type { Channel } from '../channel.js';
+import { withTimeout } from '../deadline.js';
+import { HeldTable, checkRange } from '../held-table.js';
+import { checkToken } from '../names.js';
+import { reportToConsole, type Report } from '../report.js';
+import { Arrivals } from './arrivals.js';
+import { connectToServer, type NatsBusOptions } from './connect.js';
+import { Deliveries, tellUndelivered } from './deliveries.js';
+import { bodyOf, errorOf, heldFrame, heldOf } from './frame.js';
+import { Holder } from './holder.js';
+import { Inbox } from './inbox.js';
+import { Outboxes } from './outboxes.js';
+import { Puller } from './puller.js';
+import { Responders } from './responders.js';
+import { Subjects } from './subjects.js';
+
+/** Room in a NATS message for our headers; the server counts them in. */
+const headerBytes = 1024;
+const defaultMaxFetchBytes = 1 << 30;
+
+interface Receiver {
+  readonly arrivals: { stop(): void; drained(): Promise<void> };
+  readonly subscription: NatsSubscription;
+}
+
+/** The Bus between processes, over a nats-server. Subjects and frames: docs/bus.md. */
+export class NatsBus implements Bus {
+  /** Messages that were not such as this version understands, since the start. */
+  dropped = 0;
+
+  private currentState: BusState = 'up';
+  private readonly stateListeners = new Set<(state: BusState) => void>();
+  private readonly receivers = new Map<string, Receiver>();
+  private readonly topicSubscriptions = new Set<NatsSubscription>();
+  private readonly table: HeldTable;
+  private readonly deliveries: Deliveries;
+  private readonly inbox: Inbox;
+  private readonly holder: Holder;
+  private readonly puller: Puller;
+  private readonly outboxes: Outboxes;
+  private readonly responders: Responders;
+
+  private constructor(
+    private readonly connection: NatsConnection,
+    private readonly subjects: Subjects,
+    readonly address: string,
+    role: string,
+    options: NatsBusOptions,
+    private readonly report: Report,
+  ) {
+    const maxBytes = (): number => this.maxPayload - headerBytes;
+    const onDropped = (what: string, cause: unknown): void => this.drop(what, cause);
+    const pull = (held: HeldBytes): Promise<Uint8Array> => this.pull(held);
+    this.table = new HeldTable(address);
+    this.deliveries = new Deliveries(() => connection.flush(), report);
+    this.inbox = new Inbox(connection, subjects.inbox(role, address), this.deliveries, report);
+    this.holder = new Holder({ connection, subjects, address, table: this.table, report, maxBytes, onDropped });
+    this.puller = new Puller({ connection, inbox: this.inbox, subjects, maxPayload: () => this.maxPayload, maxFetchBytes: options.maxFetchBytes ?? defaultMaxFetchBytes });
+    const isUp = (): boolean => this.currentState === 'up';
+    this.outboxes = new Outboxes({ connection, subjects, deliveries: this.deliveries, inbox: this.inbox, holder: this.holder, report, isUp, maxBytes });
+    this.responders = new Responders({ connection, subjects, address, holder: this.holder, pull, maxBytes, report, onDropped });
+    void this.watch();
+    void connection.closed().then(() => this.changeState('closed'));
+  }
+
+  /**
+   * Connects, waiting for the server as long as connectTimeoutMs says. Rejects with INVALID_ARGUMENT when the server refuses the
+   * credentials, UNAVAILABLE after the timeout, CANCELLED by the signal; TypeError for a role or prefix that is not a name.
+   */
+  static async connect(options: NatsBusOptions): Promise<NatsBus> {
+    const { role } = options;
+    const subjects = new Subjects(options.prefix ?? 'mserve');
+    const address = `${checkToken('role', role)}-${randomBytes(4).toString('hex')}`;
+    const connection = await connectToServer(options, address, subjects.inbox(role, address));
+    const bus = new NatsBus(connection, subjects, address, role, options, options.report ?? reportToConsole);
+    // The subscriptions are known to the server before anybody learns this address.
+    await connection.flush().catch(() => undefined);
+    return bus;
+  }
+
+  get state(): BusState {
+    return this.currentState;
+  }
+
+  onState(listener: (state: BusState) => void): Subscription {
+    this.stateListeners.add(listener);
+    return { unsubscribe: () => void this.stateListeners.delete(listener) };
+  }
+
+  send<M>(channel: Channel<M>, to: string, message: M, onUndelivered?: (error: Error) => void): void {
+    if (this.currentState === 'closed') {
+      this.subjects.to(to, channel.name);
+      queueMicrotask(() => tellUndelivered([onUndelivered], this.report));
+      return;
+    }
+    this.outboxes.push(channel, to, message, onUndelivered);
+  }
+
+  receive<M>(channel: Channel<M>, handler: (messages: readonly M[]) => void): Subscription {
+    this.checkOpen();
+    const { name } = channel;
+    const subject = this.subjects.to(this.address, name);
+    if (this.receivers.has(name)) throw new TypeError(`channel ${name} has a receiver already`);
+    const arrivals = new Arrivals<M>({
+      channel,
+      handler,
+      pull: (held) => this.pull(held),
+      onDropped: (what, cause) => this.drop(what, cause),
+      report: this.report,
+    });
+    const subscription = this.connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error !== null) return this.report(`the bus server does not let this participant receive ${name}`, error);
+        arrivals.accept(message);
+      },
+    });
+    const receiver = { arrivals, subscription };
+    this.receivers.set(name, receiver);
+    return {
+      unsubscribe: () => {
+        if (this.receivers.get(name) === receiver) this.receivers.delete(name);
+        arrivals.stop();
+        if (!subscription.isClosed()) subscription.unsubscribe();
+      },
+    };
+  }
+
+  async request(to: string | undefined, subject: string, body: Uint8Array, options: RequestOptions = {}): Promise<Uint8Array> {
+    const target = this.subjects.ask(to, subject);
+    this.checkUp();
+    const timeoutMs = options.timeoutMs ?? 2000;
+    const inline = body.byteLength <= this.maxPayload - headerBytes;
+    const held = inline ? undefined : this.table.hold(body);
+    try {
+      const frame = held === undefined ? { body, headers: undefined } : heldFrame(held);
+      const asked = this.inbox.ask(target, frame.body, { timeoutMs, headers: frame.headers }).then(async (answer) => {
+        const error = errorOf(answer);
+        if (error !== undefined) throw error;
+        const reply = heldOf(answer);
+        return reply === undefined ? bodyOf(answer) : this.pull(reply);
+      });
+      return await withTimeout(asked, timeoutMs, () => `${subject} was not answered`);
+    } finally {
+      if (held !== undefined) this.table.release(held.id);
+    }
+  }
+
+  respond(subject: string, responder: (body: Uint8Array) => Promise<Uint8Array>): Subscription {
+    this.checkOpen();
+    return this.responders.add(subject, responder);
+  }
+
+  broadcast(topic: string, body: Uint8Array): void {
+    const subject = this.subjects.topic(topic);
+    if (body.byteLength > maxBroadcastBytes) throw new RangeError(`a broadcast of ${body.byteLength} bytes, at most ${maxBroadcastBytes} are allowed`);
+    if (this.currentState !== 'up') return;
+    try {
+      this.connection.publish(subject, body);
+    } catch (thrown) {
+      this.report(`a broadcast of ${topic} was not sent`, thrown);
+    }
+  }
+
+  listen(topic: string, listener: (body: Uint8Array) => void): Subscription {
+    this.checkOpen();
+    let stopped = false;
+    const subscription = this.connection.subscribe(this.subjects.topic(topic), {
+      callback: (error, message) => {
+        if (error !== null) return this.report(`the bus server does not let this participant listen to ${topic}`, error);
+        if (stopped) return;
+        try {
+          listener(bodyOf(message));
+        } catch (thrown) {
+          this.report(`a listener of topic ${topic} threw`, thrown);
+        }
+      },
+    });
+    this.topicSubscriptions.add(subscription);
+    return {
+      unsubscribe: () => {
+        stopped = true;
+        this.topicSubscriptions.delete(subscription);
+        if (!subscription.isClosed()) subscription.unsubscribe();
+      },
+    };
+  }
+
+  hold(bytes: Uint8Array): HeldBytes {
+    this.checkOpen();
+    return this.table.hold(bytes);
+  }
+
+  release(held: HeldBytes): void {
+    if (held.owner === this.address) this.table.release(held.id);
+    else this.puller.release(held);
+  }
+
+  async fetch(held: HeldBytes, signal?: AbortSignal): Promise<Uint8Array> {
+    if (signal?.aborted === true) throw new ServingError('CANCELLED', 'the fetch was cancelled');
+    checkRange(held);
+    this.checkUp();
+    if (held.owner === this.address) return this.table.read(held.id, held.offset, held.length);
+    return this.puller.fetch(held, signal);
+  }
+
+  async drain(graceMs: number): Promise<number> {
+    const endsAt = performance.now() + graceMs;
+    if (this.currentState === 'closed') return this.responders.unfinished;
+    const receivers = [...this.receivers.values()];
+    this.receivers.clear();
+    const topics = [...this.topicSubscriptions];
+    this.topicSubscriptions.clear();
+    const quiet = (subscription: NatsSubscription): Promise<void> => subscription.drain().catch(() => undefined);
+    const work = Promise.all([
+      this.responders.drain(),
+      ...topics.map(quiet),
+      ...receivers.map(async ({ subscription, arrivals }) => {
+        await quiet(subscription);
+        await arrivals.drained();
+      }),
+    ]);
+    await withTimeout(work, graceMs, () => 'drain').catch(() => undefined);
+    for (const { arrivals } of receivers) arrivals.stop();
+    this.outboxes.flush();
+    if (this.currentState === 'up') await withTimeout(this.connection.flush(), Math.max(endsAt - performance.now(), 100), () => 'flush').catch(() => undefined);
+    return this.responders.unfinished;
+  }
+
+  async close(): Promise<void> {
+    if (this.currentState === 'closed') return;
+    for (const { arrivals } of this.receivers.values()) arrivals.stop();
+    this.receivers.clear();
+    this.outboxes.flush();
+    if (this.currentState === 'up') await withTimeout(this.connection.flush(), 500, () => 'flush').catch(() => undefined);
+    await this.connection.close();
+    this.changeState('closed');
+  }
+
+  private get maxPayload(): number {
+    return this.connection.info?.max_payload ?? 1 << 20;
+  }
+
+  /** A message that stayed with its sender; the sender learns that it may forget it. */
+  private async pull(held: HeldBytes): Promise<Uint8Array> {
+    const bytes = held.owner === this.address ? this.table.read(held.id, held.offset, held.length) : await this.puller.fetch(held);
+    if (held.owner === this.address) this.holder.release(held.id);
+    else this.puller.release(held);
+    return bytes;
+  }
+
+  private async watch(): Promise<void> {
+    for await (const status of this.connection.status()) {
+      if (status.type === 'disconnect') this.changeState('down');
+      else if (status.type === 'reconnect') this.changeState('up');
+      else if (status.type === 'error') {
+        if (status.error instanceof PermissionViolationError && status.error.operation === 'publish') this.deliveries.failSubject(status.error.subject);
+        this.report('the bus server reports an error', status.error);
+      }
+    }
+  }
+
+  private changeState(state: BusState): void {
+    if (this.currentState === state || this.currentState === 'closed') return;
+    this.currentState = state;
+    if (state !== 'up') {
+      this.deliveries.forget();
+      this.inbox.failAll(new ServingError('UNAVAILABLE', 'the connection to the bus is lost'));
+    }
+    if (state === 'closed') {
+      this.holder.stop();
+      this.table.clear();
+    }
+    for (const listener of [...this.stateListeners]) {
+      try {
+        listener(state);
+      } catch (thrown) {
+        this.report('a listener of the bus state threw', thrown);
+      }
+    }
+    if (state === 'closed') this.stateListeners.clear();
+  }
+
+  private drop(what: string, cause: unknown): void {
+    this.dropped++;
+    this.report(`${what} was dropped`, cause);
+  }
+
+  private checkOpen(): void {
+    if (this.currentState === 'closed') throw new ServingError('UNAVAILABLE', 'the bus is closed');
+  }
+
+  private checkUp(): void {
+    if (this.currentState !== 'up') throw new ServingError('UNAVAILABLE', `the bus is ${this.currentState}`);
+  }
+}

@@ -1,0 +1,120 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import { ServingError } from '@mserve/wire';
+import type { Channel } from '../channel.js';
+import type { Report } from '../report.js';
+import { tellUndelivered, type Deliveries, type OnUndelivered } from './deliveries.js';
+import { heldFrame } from './frame.js';
+import type { Holder } from './holder.js';
+import type { Inbox } from './inbox.js';
+import type { Subjects } from './subjects.js';
+
+/** More messages than this go in several lists (the decoder bounds what one list may hold). */
+const maxListMessages = 4096;
+
+interface Outbox {
+  readonly channel: Channel<unknown>;
+  readonly subject: string;
+  messages: unknown[];
+  callbacks: OnUndelivered[];
+}
+
+interface OutboxesOptions {
+  readonly connection: NatsConnection;
+  readonly subjects: Subjects;
+  readonly deliveries: Deliveries;
+  readonly inbox: Inbox;
+  readonly holder: Holder;
+  readonly report: Report;
+  readonly isUp: () => boolean;
+  /** Largest body that goes into one NATS message. */
+  readonly maxBytes: () => number;
+}
+
+/** Gathers what one event-loop turn has for each receiver, and publishes it at the end of the turn. */
+export class Outboxes {
+  private readonly byChannel = new Map<string, Map<string, Outbox>>();
+  private waiting: Outbox[] = [];
+
+  constructor(private readonly options: OutboxesOptions) {}
+
+  /** TypeError for an address or channel that is not a name. */
+  push<M>(channel: Channel<M>, to: string, message: M, onUndelivered: OnUndelivered): void {
+    const outbox = this.byChannel.get(channel.name)?.get(to) ?? this.open(channel as Channel<unknown>, to);
+    if (outbox.messages.length === 0) {
+      // Checked at the end of the turn: what arrives on other sockets in this turn goes along.
+      if (this.waiting.push(outbox) === 1) setImmediate(() => this.flush());
+    }
+    outbox.messages.push(message);
+    outbox.callbacks.push(onUndelivered);
+  }
+
+  /** Publishes all that is waiting, now. */
+  flush(): void {
+    const { waiting } = this;
+    this.waiting = [];
+    for (const outbox of waiting) {
+      const { messages, callbacks } = outbox;
+      outbox.messages = [];
+      outbox.callbacks = [];
+      this.publish(outbox, messages, callbacks);
+    }
+  }
+
+  private open(channel: Channel<unknown>, to: string): Outbox {
+    const outbox: Outbox = { channel, subject: this.options.subjects.to(to, channel.name), messages: [], callbacks: [] };
+    const ofChannel = this.byChannel.get(channel.name) ?? new Map<string, Outbox>();
+    // Participants come and go; the outboxes of those that went must not pile up.
+    if (ofChannel.size >= 1024) for (const [address, idle] of ofChannel) if (idle.messages.length === 0) ofChannel.delete(address);
+    ofChannel.set(to, outbox);
+    this.byChannel.set(channel.name, ofChannel);
+    return outbox;
+  }
+
+  private publish(outbox: Outbox, messages: readonly unknown[], callbacks: readonly OnUndelivered[]): void {
+    const { options } = this;
+    if (!options.isUp()) return tellUndelivered(callbacks, options.report);
+    if (messages.length > maxListMessages) return this.publishHalves(outbox, messages, callbacks);
+    let bytes: Uint8Array;
+    try {
+      bytes = outbox.channel.encode(messages);
+    } catch (thrown) {
+      // One that cannot be encoded must not take the others with it.
+      if (messages.length > 1) return this.publishHalves(outbox, messages, callbacks);
+      options.report(`a message of channel ${outbox.channel.name} cannot be encoded`, thrown);
+      return tellUndelivered(callbacks, options.report, ServingError.from(thrown));
+    }
+    if (bytes.byteLength <= options.maxBytes()) return this.publishBytes(outbox.subject, bytes, callbacks);
+    if (messages.length > 1) return this.publishHalves(outbox, messages, callbacks);
+    this.publishHeld(outbox.subject, bytes, callbacks);
+  }
+
+  private publishHalves(outbox: Outbox, messages: readonly unknown[], callbacks: readonly OnUndelivered[]): void {
+    const half = messages.length >> 1;
+    this.publish(outbox, messages.slice(0, half), callbacks.slice(0, half));
+    this.publish(outbox, messages.slice(half), callbacks.slice(half));
+  }
+
+  private publishBytes(subject: string, bytes: Uint8Array, callbacks: readonly OnUndelivered[]): void {
+    const { connection, deliveries, inbox } = this.options;
+    const number = deliveries.add(subject, callbacks);
+    try {
+      connection.publish(subject, bytes, { reply: inbox.deliveryReply(number) });
+    } catch {
+      // The connection was closed, or a reconnect brought a smaller max_payload: nobody got it.
+      deliveries.fail(number);
+    }
+  }
+
+  private publishHeld(subject: string, bytes: Uint8Array, callbacks: readonly OnUndelivered[]): void {
+    const { connection, deliveries, inbox, holder, report } = this.options;
+    const held = holder.holdUntilPulled(bytes, () => tellUndelivered(callbacks, report));
+    // The holder tells them, once, whether it is the server or the lack of pulls that shows that nobody got it.
+    const number = deliveries.add(subject, [], () => holder.failPull(held.id));
+    const frame = heldFrame(held);
+    try {
+      connection.publish(subject, frame.body, { reply: inbox.deliveryReply(number), headers: frame.headers });
+    } catch {
+      deliveries.fail(number);
+    }
+  }
+}

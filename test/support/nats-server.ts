@@ -1,0 +1,94 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+// Plain JavaScript: it also runs before anything is installed or built.
+import { findNatsServer } from '../../scripts/nats-server.mjs';
+
+export interface NatsServerOptions {
+  /** Bytes. Default: the server's own, 1 MiB. */
+  readonly maxPayload?: number;
+  /** Lines of configuration that are added as they are, for example `authorization { ... }` (docs/bus.md). */
+  readonly config?: string;
+}
+
+/** A private nats-server on a free port of the loopback interface. */
+export interface NatsServer {
+  /** `nats://127.0.0.1:{port}` */
+  readonly url: string;
+  readonly port: number;
+  /** SIGKILL; resolves when the process is gone. */
+  kill(): Promise<void>;
+  /** Again, with the same configuration on the same port. Only after kill(). */
+  restart(): Promise<void>;
+  /** SIGSTOP and SIGCONT. */
+  freeze(): void;
+  thaw(): void;
+  /** Ends it and removes its folder. Stopping twice is no error. */
+  stop(): Promise<void>;
+  /** What the server wrote since its start. */
+  log(): string;
+}
+
+/** Rejects with one sentence that says what to install when there is no nats-server: tests fail, they are not skipped. */
+export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
+  const binary = await findNatsServer({ build: false });
+  const folder = await mkdtemp(join(tmpdir(), 'mserve-nats-'));
+  const port = await freePort();
+  const configFile = join(folder, 'nats.conf');
+  const lines = [`listen: "127.0.0.1:${port}"`, ...(options.maxPayload === undefined ? [] : [`max_payload: ${options.maxPayload}`]), options.config ?? ''];
+  await writeFile(configFile, `${lines.join('\n')}\n`);
+  let log = '';
+  const start = (): Promise<ChildProcess> => startProcess(binary, configFile, (text) => (log += text));
+  let server = await start();
+  const kill = async (signal: 'SIGKILL' | 'SIGTERM'): Promise<void> => {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    const gone = new Promise((resolve) => server.once('exit', resolve));
+    server.kill(signal);
+    await gone;
+  };
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    port,
+    kill: () => kill('SIGKILL'),
+    restart: async () => {
+      server = await start();
+    },
+    freeze: () => void server.kill('SIGSTOP'),
+    thaw: () => void server.kill('SIGCONT'),
+    stop: async () => {
+      await kill('SIGKILL');
+      await rm(folder, { recursive: true, force: true });
+    },
+    log: () => log,
+  };
+}
+
+/** Resolves when the server says that it is ready; rejects with its log when it ends before. */
+function startProcess(binary: string, configFile: string, onText: (text: string) => void): Promise<ChildProcess> {
+  return new Promise((resolve, reject) => {
+    const server = spawn(binary, ['-c', configFile], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    const listen = (text: string): void => {
+      onText(text);
+      said += text;
+      if (said.includes('Server is ready')) resolve(server);
+    };
+    server.stdout.setEncoding('utf8').on('data', listen);
+    server.stderr.setEncoding('utf8').on('data', listen);
+    server.once('error', reject);
+    server.once('exit', (code) => reject(new Error(`nats-server ended with code ${code}:\n${said}`)));
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
+}
