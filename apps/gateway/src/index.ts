@@ -1,1 +1,6 @@
-export {};
+export { startGateway, type PortOptions, type RunningGateway } from './gateway.js';
+export type { GatewayOptions } from './gateway-options.js';
+export { GatewayModule, type GatewayParts } from './gateway.module.js';
+export type { InferCounters } from './infer/counters.js';
+export { createLog, type LogLevel } from './logging/gateway-log.js';
+export type { IngressLimits, TlsOptions } from './ingress/ingress-options.js';

@@ -1,4 +1,4 @@
-import type { ServableStatus } from '@mserve/bus';
+import type { ServableStatus, Subscription } from '@mserve/bus';
 import { ServingError, type MethodSignature } from '@mserve/wire';
 import type { MethodLookup, ResolvedMethod } from '../protocols/protocol.js';
 
@@ -31,6 +31,11 @@ export class MethodCatalog implements MethodLookup {
   private servables: ReadonlyMap<string, ServableEntry> = new Map();
   /** false until a scheduler was asked for the first time: till then everything is unavailable, nothing unknown. */
   private known = false;
+  private readonly listeners = new Set<() => void>();
+  /** Everything listed, ready or not. */
+  all: readonly ServableStatus[] = [];
+  /** Versions with a ready replica. */
+  ready: readonly ServableStatus[] = [];
 
   /** Replaces everything. */
   update(list: readonly ServableStatus[]): void {
@@ -42,11 +47,15 @@ export class MethodCatalog implements MethodLookup {
     }
     this.servables = new Map([...grouped].map(([name, statuses]) => [name, servableEntry(name, statuses)]));
     this.known = true;
+    this.all = list;
+    this.ready = [...this.servables.values()].flatMap((entry) => [...entry.versions.values()].map((version) => version.status));
+    for (const listener of [...this.listeners]) listener();
   }
 
-  /** Versions that are ready, by servable name and version. */
-  get ready(): readonly ServableStatus[] {
-    return [...this.servables.values()].flatMap((entry) => [...entry.versions.values()].map((version) => version.status));
+  /** Called after every update. */
+  onUpdate(listener: () => void): Subscription {
+    this.listeners.add(listener);
+    return { unsubscribe: () => void this.listeners.delete(listener) };
   }
 
   resolve(servable: string, version: number, method: string): ResolvedMethod {

@@ -1,0 +1,45 @@
+import type { Logger } from 'pino';
+import { defaultInferOptions, type Protocols } from './infer/infer-path.js';
+import type { IngressLimits, TlsOptions } from './ingress/ingress-options.js';
+
+/** How a gateway is to run. All times in ms, all sizes in bytes. */
+export interface GatewayOptions {
+  /** `host:port`, port 0 = any free one. Undefined: no REST port until {@link RunningGateway.listenRest}. */
+  readonly restAddress?: string | undefined;
+  /** `host:port` or `unix:path`. Undefined: no gRPC port until {@link RunningGateway.listenGrpc}. */
+  readonly grpcAddress?: string | undefined;
+  /** The largest REST body and gRPC message. Default 100 MiB; 1 to 512 MiB. */
+  readonly maxMessageBytes?: number | undefined;
+  /** REST `/model/...` answers errors with status 200, as the original does. Default false. */
+  readonly legacyStatus200?: boolean | undefined;
+  /** Requests in hand at a time. Default 10 000. */
+  readonly maxInFlight?: number | undefined;
+  /** The deadline of requests that bring none. Default 100 000. */
+  readonly defaultDeadlineMs?: number | undefined;
+  /** Swagger UI at /docs and the document at /openapi.json. Default: only when the REST port listens on loopback. */
+  readonly docs?: boolean | undefined;
+  /** Finer limits of the ports. */
+  readonly limits?: Partial<IngressLimits> | undefined;
+  /** TLS for both ports. */
+  readonly tls?: TlsOptions | undefined;
+  /** Default: JSON lines on stderr from level warn on. */
+  readonly log?: Logger | undefined;
+  /** The public protocols; other ones only in tests. */
+  readonly protocols?: Protocols | undefined;
+}
+
+const mebibyte = 1024 * 1024;
+
+/** The option in force. Throws RangeError, in the original's words, when it is out of range. */
+export function maxMessageBytesOf(options: Pick<GatewayOptions, 'maxMessageBytes'>): number {
+  const bytes = options.maxMessageBytes ?? 100 * mebibyte;
+  if (!Number.isSafeInteger(bytes) || bytes < mebibyte || bytes > 512 * mebibyte) throw new RangeError(`Parameter 'max_msg_mb_size' should be in range [1,512]`);
+  return bytes;
+}
+
+export function inferOptionsOf(options: GatewayOptions): typeof defaultInferOptions {
+  return {
+    maxInFlight: options.maxInFlight ?? defaultInferOptions.maxInFlight,
+    defaultDeadlineMs: options.defaultDeadlineMs ?? defaultInferOptions.defaultDeadlineMs,
+  };
+}

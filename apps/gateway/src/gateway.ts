@@ -1,0 +1,154 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { topics, type Bus, type SchedulerHello, type Subscription, type TensorStore } from '@mserve/bus';
+import { CatalogFeed } from './catalog/catalog-feed.js';
+import { SchedulerWatch } from './catalog/scheduler-watch.js';
+import { maxMessageBytesOf, type GatewayOptions } from './gateway-options.js';
+import { GatewayModule } from './gateway.module.js';
+import { Readiness } from './health/readiness.js';
+import type { InferCounters } from './infer/counters.js';
+import { InferPath } from './infer/infer-path.js';
+import type { IngressLimits, TlsOptions } from './ingress/ingress-options.js';
+import { NodeIngress } from './ingress/node-ingress.js';
+import { createLog, NestLog } from './logging/gateway-log.js';
+
+/** A public port to be opened. What is left out is as in the gateway's own options. */
+export interface PortOptions {
+  readonly address: string;
+  readonly maxMessageBytes?: number | undefined;
+  readonly tls?: TlsOptions | undefined;
+}
+
+/** When nothing is in hand any more, connections that still do not end are cut after this time. */
+const idleConnectionMs = 1_000;
+const pollMs = 20;
+
+/** A gateway that runs. */
+export class RunningGateway {
+  private closing: Promise<number> | undefined;
+  /** Address bound, `host:port`; undefined while there is no REST port. */
+  restAddress: string | undefined;
+  /** Address bound, `host:port` or `unix:path`; undefined while there is no gRPC port. */
+  grpcAddress: string | undefined;
+
+  /** Of concern to {@link startGateway} only. */
+  constructor(
+    private readonly app: NestFastifyApplication,
+    private readonly options: GatewayOptions,
+    private readonly hellos: Subscription,
+  ) {}
+
+  /** Whether requests can be served: bus up, scheduler alive, a servable ready, not closing. */
+  get isReady(): boolean {
+    return this.app.get(Readiness).isReady;
+  }
+
+  get counters(): InferCounters {
+    return this.app.get(InferPath).counters;
+  }
+
+  /** Requests taken and not answered. */
+  get inFlight(): number {
+    return this.app.get(InferPath).inFlight;
+  }
+
+  /** Resolves when {@link isReady} is true. */
+  whenReady(): Promise<void> {
+    const readiness = this.app.get(Readiness);
+    return new Promise((resolve) => {
+      if (readiness.isReady) return resolve();
+      const subscription = readiness.onChange((ready) => {
+        if (!ready) return;
+        subscription.unsubscribe();
+        resolve();
+      });
+    });
+  }
+
+  /** Opens the REST port; resolves with the address bound. Rejects with ServingError in the original's words; nothing else is affected. */
+  async listenRest(port: PortOptions): Promise<string> {
+    this.restAddress = await this.app.get(NodeIngress).listenRest({ address: port.address, limits: this.limits(port), tls: port.tls ?? this.options.tls });
+    return this.restAddress;
+  }
+
+  /** As {@link listenRest}, for the gRPC port. */
+  async listenGrpc(port: PortOptions): Promise<string> {
+    this.grpcAddress = await this.app.get(NodeIngress).listenGrpc({ address: port.address, limits: this.limits(port), tls: port.tls ?? this.options.tls });
+    return this.grpcAddress;
+  }
+
+  /**
+   * Not ready from now on, takes no new connections, answers what is in hand (for at most `graceMs`, default 30 000), then ends.
+   * Resolves with the number of requests that were cut off (they got UNAVAILABLE). Bus and store stay the caller's to close.
+   */
+  close(graceMs = 30_000): Promise<number> {
+    this.closing ??= this.end(graceMs);
+    return this.closing;
+  }
+
+  private async end(graceMs: number): Promise<number> {
+    const ingress = this.app.get(NodeIngress);
+    const path = this.app.get(InferPath);
+    this.app.get(Readiness).leave();
+    await this.drain(ingress, path, graceMs);
+    const cut = path.inFlight;
+    path.close();
+    await ingress.close();
+    this.hellos.unsubscribe();
+    this.app.get(CatalogFeed).close();
+    this.app.get(SchedulerWatch).close();
+    this.app.get(Readiness).close();
+    await this.app.close();
+    return cut;
+  }
+
+  private async drain(ingress: NodeIngress, path: InferPath, graceMs: number): Promise<void> {
+    const endAt = performance.now() + graceMs;
+    let drained = false;
+    void ingress.drain().then(() => (drained = true));
+    let idleSince = Infinity;
+    while (!drained && performance.now() < endAt) {
+      await new Promise((resolve) => setTimeout(resolve, pollMs));
+      const idle = path.inFlight === 0 && ingress.inFlight === 0;
+      idleSince = idle ? Math.min(idleSince, performance.now()) : Infinity;
+      if (performance.now() - idleSince > idleConnectionMs) return;
+    }
+  }
+
+  private limits(port: PortOptions): Partial<IngressLimits> {
+    const maxMessageBytes = maxMessageBytesOf({ maxMessageBytes: port.maxMessageBytes ?? this.options.maxMessageBytes });
+    return { maxMessageBytes, ...this.options.limits };
+  }
+}
+
+/**
+ * Starts a gateway on a bus: opens the ports that the options name and serves as soon as a scheduler is heard.
+ * Rejects (with nothing left running) when an address is wrong or taken.
+ */
+export async function startGateway(bus: Bus, store: TensorStore, options: GatewayOptions = {}): Promise<RunningGateway> {
+  maxMessageBytesOf(options);
+  const log = options.log ?? createLog('warn', 'gateway');
+  const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.register({ bus, store, options, log }), new FastifyAdapter(), {
+    logger: new NestLog(log),
+    abortOnError: false,
+  });
+  await app.init();
+  await app.getHttpAdapter().getInstance().ready();
+  const schedulers = app.get(SchedulerWatch);
+  const feed = app.get(CatalogFeed);
+  const hellos = bus.listen(topics.schedulersHello, (body) => {
+    const hello = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()) as SchedulerHello;
+    schedulers.heard(hello);
+    feed.heard(hello);
+  });
+  const gateway = new RunningGateway(app, options, hellos);
+  try {
+    if (options.restAddress !== undefined) await gateway.listenRest({ address: options.restAddress });
+    if (options.grpcAddress !== undefined) await gateway.listenGrpc({ address: options.grpcAddress });
+  } catch (error) {
+    await gateway.close(0);
+    throw error;
+  }
+  return gateway;
+}

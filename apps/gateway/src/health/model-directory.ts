@@ -1,0 +1,64 @@
+import { ServingError } from '@mserve/wire';
+import type { MethodCatalog } from '../catalog/method-catalog.js';
+import { modelMetadata, type ModelMetadata } from '../protocols/metadata.js';
+import { version } from '../version.js';
+
+/** Body of GET /v2. Field names are those of the Open Inference Protocol. */
+export interface ServerMetadata {
+  readonly name: string;
+  readonly version: string;
+  readonly extensions: readonly string[];
+}
+
+export interface VersionedModelMetadata extends ModelMetadata {
+  readonly versions: readonly string[];
+}
+
+/** One line of POST /v2/repository/index. */
+export interface RepositoryEntry {
+  readonly name: string;
+  readonly version: string;
+  readonly state: 'READY' | 'UNAVAILABLE';
+  readonly reason: string;
+}
+
+/** What the Open Inference Protocol tells of the server and its models, over REST and gRPC alike. */
+export class ModelDirectory {
+  constructor(private readonly catalog: MethodCatalog) {}
+
+  server(): ServerMetadata {
+    return { name: 'mserve', version, extensions: ['binary_tensor_data', 'model_repository(index)'] };
+  }
+
+  /** Throws ServingError NOT_FOUND or UNAVAILABLE. `modelVersion` '' = the highest ready. */
+  model(name: string, modelVersion: string): VersionedModelMetadata {
+    const model = this.catalog.findModel(name, modelVersion);
+    const { platform, inputs, outputs } = modelMetadata(model, name);
+    return { name, versions: modelVersion === '' ? model.versions.map(String) : [modelVersion], platform, inputs, outputs };
+  }
+
+  /** Throws ServingError NOT_FOUND for a model that nobody has. */
+  isModelReady(name: string, modelVersion: string): boolean {
+    try {
+      this.catalog.findModel(name, modelVersion);
+      return true;
+    } catch (error) {
+      if (error instanceof ServingError && error.code === 'UNAVAILABLE') return false;
+      throw error;
+    }
+  }
+
+  /** Every method of every servable version, ready or not; `readyOnly` leaves the others out. */
+  index(readyOnly: boolean): RepositoryEntry[] {
+    return this.catalog.all
+      .filter((status) => !readyOnly || status.readyReplicas > 0)
+      .flatMap(({ signature, readyReplicas }) =>
+        signature.methods.map((method) => ({
+          name: `${signature.servable}.${method.name}`,
+          version: String(signature.version),
+          state: readyReplicas > 0 ? ('READY' as const) : ('UNAVAILABLE' as const),
+          reason: readyReplicas > 0 ? '' : 'no replica is ready',
+        })),
+      );
+  }
+}

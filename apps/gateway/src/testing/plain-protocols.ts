@@ -1,0 +1,53 @@
+import { isFailure, ServingError, stringTensor, unpackElements, type InstanceResult } from '@mserve/wire';
+import type { IngressAnswer, IngressRequest } from '../ingress/ingress.js';
+import type { Protocols } from '../infer/infer-path.js';
+import type { InferRequest, MethodLookup, Protocol } from '../protocols/protocol.js';
+
+/** The simplest protocol: body `servable method text|text|...`, each text an instance; the answer is `text|text|...`. Refusals are `code: message`. */
+class PlainProtocol implements Protocol {
+  decode(request: IngressRequest, methods: MethodLookup): InferRequest {
+    const [servable = '', method = '', texts = ''] = Buffer.from(request.body).toString().split(' ');
+    if (servable === 'bug') throw new TypeError('a bug in the codec');
+    return {
+      target: methods.resolve(servable, 0, method),
+      instances: texts.split('|').map((text) => [stringTensor(text)]),
+      echo: undefined,
+      deadlineAt: request.deadlineAt,
+      priority: 0,
+      traceparent: request.headers['traceparent'] ?? '',
+    };
+  }
+
+  encode(request: IngressRequest, _infer: InferRequest, results: readonly InstanceResult[]): IngressAnswer {
+    const text = results.map((result) => (isFailure(result) ? `!${result.failure.message}` : textOf(result))).join('|');
+    if (text === 'unencodable') throw new TypeError('a bug in the codec');
+    return request.route.endsWith('grpc')
+      ? { token: request.token, kind: 'grpc', message: Buffer.from(text) }
+      : { token: request.token, kind: 'http', status: 200, headers: { 'content-type': 'text/plain' }, body: [text] };
+  }
+
+  refuse(request: IngressRequest, error: ServingError): IngressAnswer {
+    const message = `${error.code}: ${error.message}`;
+    if (request.route.endsWith('grpc')) return { token: request.token, kind: 'grpc-error', status: statuses.get(error.code)?.[1] ?? 2, message };
+    return { token: request.token, kind: 'http', status: statuses.get(error.code)?.[0] ?? 500, headers: { 'content-type': 'text/plain' }, body: [message] };
+  }
+}
+
+function textOf(result: Exclude<InstanceResult, { failure: unknown }>): string {
+  const [tensor] = result.outputs;
+  return tensor === undefined ? '' : Buffer.from(unpackElements(tensor)[0] as Uint8Array).toString();
+}
+
+const statuses = new Map<string, readonly [http: number, grpc: number]>([
+  ['INVALID_ARGUMENT', [400, 3]],
+  ['NOT_FOUND', [404, 5]],
+  ['RESOURCE_EXHAUSTED', [429, 8]],
+  ['DEADLINE_EXCEEDED', [504, 4]],
+  ['UNAVAILABLE', [503, 14]],
+  ['INTERNAL', [500, 13]],
+]);
+
+const plain = new PlainProtocol();
+
+/** All four routes speak it. */
+export const plainProtocols: Protocols = { 'ms-rest': plain, 'ms-grpc': plain, 'oip-rest': plain, 'oip-grpc': plain };
