@@ -1,1 +1,4 @@
+export * from './native-error.js';
 export * from './session.js';
+export * from './session-options.js';
+export * from './tensor.js';

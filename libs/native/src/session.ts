@@ -1,48 +1,159 @@
-/** Element types of ONNX Runtime tensors that a session takes and gives. Same names as the rest of mserve. */
-export type ElementType =
-  | 'bool' | 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'int64' | 'uint64'
-  | 'float16' | 'bfloat16' | 'float32' | 'float64' | 'string';
+import type { BoundRequest, BoundSession, BoundValue } from './binding.js';
+import { codeOf, elementTypeOf } from './element-types.js';
+import { checkInitializer, checkInput, checkInputCount } from './input-check.js';
+import { defaultLibraryPath } from './library-path.js';
+import { NativeError } from './native-error.js';
+import { addClosing, addOpening, addPending, connectedBinding, maxRank, reserveOutputs, takePending } from './pending.js';
+import type { RunOptions, SessionOptions } from './session-options.js';
+import type { NativeTensor, SessionDescription, ValueDescription } from './tensor.js';
+
+const optimizationLevels = { disable: 0, basic: 1, extended: 2, all: 99 } as const;
+const maxConcurrentRuns = 1024;
+let lastSession = 0;
 
 /**
- * C-order, little-endian. string: each element is a uint32 length (little-endian) and its UTF-8 bytes, one after the other.
- * Given to run(): not copied, must not be written to until the run has settled. Returned by run(): owned by the caller.
+ * A loaded model with native threads of its own: nothing here blocks the JavaScript thread but copying small outputs.
+ * Belongs to the thread (main or worker) that opened it. Call close() when done: until then it holds threads and the model.
  */
-export interface NativeTensor {
-  readonly dtype: ElementType;
-  readonly shape: readonly number[];
-  readonly bytes: Uint8Array;
+export class Session {
+  readonly #bound: BoundSession;
+  readonly #number: number;
+  readonly #description: SessionDescription;
+  readonly #hasShape: readonly boolean[];
+  /** [slot, rank, dims ..., rank, dims ...] of the run that is being submitted; read by the addon. */
+  readonly #outbox: Float64Array;
+  /** Memory that the model reads until it is released. */
+  #kept: SessionOptions['initializers'];
+  #closing: Promise<void> | undefined;
+
+  private constructor(bound: BoundSession, number: number, kept: SessionOptions['initializers']) {
+    this.#bound = bound;
+    this.#number = number;
+    this.#kept = kept;
+    const { inputs, outputs } = bound.describe();
+    this.#description = { inputs: inputs.map(describe), outputs: outputs.map(describe) };
+    this.#hasShape = inputs.map((input) => input.hasShape);
+    const ranks = inputs.map((input) => (input.hasShape ? input.shape.length : maxRank));
+    this.#outbox = new Float64Array(1 + ranks.reduce((sum, rank) => sum + 1 + rank, 0));
+    bound.outbox(this.#outbox);
+    reserveOutputs(outputs.length);
+  }
+
+  /**
+   * Loads a model, from its bytes (not copied, must not change until the promise settles) or from a file's path.
+   * Rejects with a NativeError: 'load' when the model cannot be used, 'library' when ONNX Runtime cannot.
+   */
+  static async open(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
+    const request = requestOf(model, options);
+    const binding = connectedBinding();
+    const number = ++lastSession;
+    const bound = await new Promise<BoundSession>((resolve, reject) => {
+      const holder: { bound?: BoundSession } = {};
+      addOpening(number, { keep: [request, holder], resolve: () => resolve(holder.bound!), reject });
+      holder.bound = new binding.NativeSession(number, request);
+    });
+    return new Session(bound, number, options.initializers);
+  }
+
+  /** Inputs and outputs in the order that run() takes and gives them. */
+  describe(): SessionDescription {
+    return this.#description;
+  }
+
+  /**
+   * Runs the model once. Inputs and outputs are positional (see describe()). Runs start in the order of their calls.
+   * Rejects with a NativeError: 'input' (before anything runs, if the declaration tells), 'run', 'cancelled', 'closed'.
+   */
+  run(inputs: readonly NativeTensor[], options?: RunOptions): Promise<NativeTensor[]> {
+    const signal = options?.signal;
+    return new Promise((resolve, reject) => {
+      if (this.#closing !== undefined) throw new NativeError('closed', 'the session is closed');
+      if (signal?.aborted) throw new NativeError('cancelled', 'the run was cancelled before it began');
+      this.#write(inputs);
+      const onAbort = signal && ((): void => this.#bound.cancel(slot));
+      const settled = onAbort && ((): void => signal.removeEventListener('abort', onAbort));
+      const slot = addPending({ keep: [this, inputs], resolve, reject, settled });
+      this.#outbox[0] = slot;
+      try {
+        this.#submit(inputs);
+      } catch (error) {
+        takePending(slot);
+        throw new NativeError('input', (error as Error).message, { cause: error });
+      }
+      if (onAbort) signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  /** Waits for the runs in hand, then releases threads and model. Runs called after close() are refused. Can be called again. */
+  close(): Promise<void> {
+    this.#closing ??= new Promise((resolve) => {
+      addClosing(this.#number, () => {
+        this.#kept = undefined;
+        resolve();
+      });
+      this.#bound.close();
+    });
+    return this.#closing;
+  }
+
+  #write(inputs: readonly NativeTensor[]): void {
+    const expected = this.#description.inputs;
+    if (inputs.length !== expected.length) checkInputCount(this.#description, inputs);
+    const outbox = this.#outbox;
+    let at = 1;
+    for (let i = 0; i < expected.length; i++) {
+      const tensor = inputs[i]!;
+      checkInput(expected[i]!, this.#hasShape[i]!, tensor);
+      const shape = tensor.shape;
+      outbox[at++] = shape.length;
+      for (let axis = 0; axis < shape.length; axis++) outbox[at++] = shape[axis]!;
+    }
+  }
+
+  #submit(inputs: readonly NativeTensor[]): void {
+    if (inputs.length === 1) this.#bound.submit(inputs[0]!.bytes);
+    else if (inputs.length === 2) this.#bound.submit(inputs[0]!.bytes, inputs[1]!.bytes);
+    else this.#bound.submit(...inputs.map((input) => input.bytes));
+  }
 }
 
-export interface ValueDescription {
-  readonly name: string;
-  readonly dtype: ElementType;
-  /** -1 = decided at run time. */
-  readonly shape: readonly number[];
-  /** Names of symbolic dims by position, '' where there is none. */
-  readonly dimNames: readonly string[];
+function describe(value: BoundValue): ValueDescription {
+  return Object.freeze({
+    name: value.name,
+    dtype: elementTypeOf(value.type),
+    shape: Object.freeze(value.shape),
+    dimNames: Object.freeze(value.dimNames),
+  });
 }
 
-export interface SessionDescription {
-  readonly inputs: readonly ValueDescription[];
-  readonly outputs: readonly ValueDescription[];
+function countOf(name: string, value: number | undefined, least: number, most: number): number {
+  const count = value ?? 1;
+  if (!Number.isInteger(count) || count < least || count > most) {
+    throw new NativeError('load', `${name} must be a whole number from ${least} to ${most}, got ${String(count)}`);
+  }
+  return count;
 }
 
-export interface SessionOptions {
-  /** Threads inside one run. Default 1. 0 = ONNX Runtime's choice (one per core). */
-  readonly intraOpThreads?: number;
-  /** Default 1. More than 1 also switches to parallel execution of independent nodes. */
-  readonly interOpThreads?: number;
-  /** Native threads of this session, i.e. runs that may go on at the same time; more wait in order. Default 1. */
-  readonly concurrentRuns?: number;
-  /** Default 'all'. */
-  readonly graphOptimization?: 'disable' | 'basic' | 'extended' | 'all';
-  /** Weights given by reference instead of inside the model (models over 2 GB, no second copy): kept alive until close(). */
-  readonly initializers?: readonly { readonly name: string; readonly tensor: NativeTensor }[];
-  /** Folder that external data of a model given as bytes may be read from. Default: external data is refused for bytes. */
-  readonly externalFolder?: string;
-}
-
-export interface RunOptions {
-  /** Aborting ends the native run itself (terminate flag) and rejects with a NativeError of kind 'cancelled'. */
-  readonly signal?: AbortSignal;
+/** The checked request for the addon. */
+function requestOf(model: Uint8Array | string, options: SessionOptions): BoundRequest {
+  if (typeof model === 'string' ? model === '' || model.includes('\0') : !ArrayBuffer.isView(model)) {
+    throw new NativeError('load', 'model must be a Uint8Array or the path of a file');
+  }
+  if (typeof model !== 'string' && model.byteLength === 0) throw new NativeError('load', 'the model is empty');
+  const level = optimizationLevels[options.graphOptimization ?? 'all'] as number | undefined;
+  if (level === undefined) throw new NativeError('load', `graphOptimization must be one of ${Object.keys(optimizationLevels).join(', ')}`);
+  const initializers = (options.initializers ?? []).map(({ name, tensor }) => {
+    checkInitializer(name, tensor);
+    return { name, type: codeOf(tensor.dtype)!, shape: tensor.shape, bytes: tensor.bytes };
+  });
+  return {
+    libraryPath: options.libraryPath ?? defaultLibraryPath(),
+    model,
+    intraOpThreads: countOf('intraOpThreads', options.intraOpThreads, 0, 1024),
+    interOpThreads: countOf('interOpThreads', options.interOpThreads, 0, 1024),
+    concurrentRuns: countOf('concurrentRuns', options.concurrentRuns, 1, maxConcurrentRuns),
+    graphOptimization: level,
+    externalFolder: options.externalFolder ?? '',
+    initializers,
+  };
 }

@@ -1,0 +1,56 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { NativeError } from './native-error.js';
+
+/** One value of a model as the addon describes it. */
+export interface BoundValue {
+  readonly name: string;
+  readonly type: number;
+  /** False for a scalar too: see the addon's backend.h. */
+  readonly hasShape: boolean;
+  readonly shape: number[];
+  readonly dimNames: string[];
+}
+
+/** The addon's session; see native_session.h. Arguments are trusted: session.ts checks them. */
+export interface BoundSession {
+  describe(): { inputs: BoundValue[]; outputs: BoundValue[] };
+  outbox(words: Float64Array): void;
+  submit(...bytes: Uint8Array[]): void;
+  cancel(slot: number): void;
+  close(): void;
+}
+
+/** All fields are required: the addon knows no defaults. */
+export interface BoundRequest {
+  readonly libraryPath: string;
+  readonly model: Uint8Array | string;
+  readonly intraOpThreads: number;
+  readonly interOpThreads: number;
+  readonly concurrentRuns: number;
+  readonly graphOptimization: number;
+  readonly externalFolder: string;
+  readonly initializers: readonly { name: string; type: number; shape: readonly number[]; bytes: Uint8Array }[];
+}
+
+export interface Binding {
+  start(
+    onSettled: (count: number, extras: unknown[] | undefined) => void,
+    onOpened: (slot: number, failureKind: number, message: string) => void,
+    onClosed: (slot: number) => void,
+    words: Float64Array,
+    bytes: Uint8Array,
+  ): void;
+  inbox(words: Float64Array, bytes: Uint8Array): void;
+  readonly NativeSession: new (slot: number, request: BoundRequest) => BoundSession;
+}
+
+/** Loads the addon that build.mjs made. Throws a NativeError of kind 'library' when it has not been built for this Node. */
+export function loadBinding(): Binding {
+  const path = fileURLToPath(new URL('../build/Release/mserve_native.node', import.meta.url));
+  try {
+    return createRequire(import.meta.url)(path) as Binding;
+  } catch (error) {
+    throw new NativeError('library', 'the native addon is not built for this Node: run `node libs/native/build.mjs`', { cause: error });
+  }
+}

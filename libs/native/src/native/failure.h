@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <utility>
+
+namespace mserve {
+
+/** Same order as `failureKinds` in binding.ts. */
+enum class FailureKind : int { None = 0, Load = 1, Input = 2, Run = 3, Cancelled = 4, Closed = 5, Library = 6 };
+
+/** Outcome of a native step: either nothing (ok) or a kind and a text for the operator. */
+struct Failure {
+  FailureKind kind = FailureKind::None;
+  std::string message;
+
+  explicit operator bool() const { return kind != FailureKind::None; }
+  void clear() {
+    kind = FailureKind::None;
+    message.clear();
+  }
+  void set(FailureKind newKind, std::string text) {
+    kind = newKind;
+    message = std::move(text);
+  }
+};
+
+}  // namespace mserve

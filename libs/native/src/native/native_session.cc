@@ -1,0 +1,135 @@
+#include "native_session.h"
+
+#include "environment.h"
+#include "open_request.h"
+
+namespace mserve {
+
+namespace {
+
+Napi::Object toObject(Napi::Env env, const ValueDescription& value) {
+  Napi::Object object = Napi::Object::New(env);
+  object["name"] = Napi::String::New(env, value.name);
+  object["type"] = Napi::Number::New(env, static_cast<int>(value.type));
+  object["hasShape"] = Napi::Boolean::New(env, value.hasShape);
+  Napi::Array dims = Napi::Array::New(env, value.dims.size());
+  Napi::Array dimNames = Napi::Array::New(env, value.dims.size());
+  for (uint32_t i = 0; i < value.dims.size(); i++) {
+    dims[i] = Napi::Number::New(env, static_cast<double>(value.dims[i]));
+    dimNames[i] = Napi::String::New(env, value.dimNames[i]);
+  }
+  object["shape"] = dims;
+  object["dimNames"] = dimNames;
+  return object;
+}
+
+Napi::Array toArray(Napi::Env env, const std::vector<ValueDescription>& values) {
+  Napi::Array array = Napi::Array::New(env, values.size());
+  for (uint32_t i = 0; i < values.size(); i++) array[i] = toObject(env, values[i]);
+  return array;
+}
+
+size_t elementBytes(napi_typedarray_type type) {
+  switch (type) {
+    case napi_int8_array:
+    case napi_uint8_array:
+    case napi_uint8_clamped_array:
+      return 1;
+    case napi_int16_array:
+    case napi_uint16_array:
+      return 2;
+    case napi_int32_array:
+    case napi_uint32_array:
+    case napi_float32_array:
+      return 4;
+    default:
+      return 8;
+  }
+}
+
+}  // namespace
+
+Napi::Function NativeSession::define(Napi::Env env) {
+  return DefineClass(env, "NativeSession",
+                     {InstanceMethod("describe", &NativeSession::describe), InstanceMethod("outbox", &NativeSession::outbox),
+                      InstanceMethod("submit", &NativeSession::submit), InstanceMethod("cancel", &NativeSession::cancel),
+                      InstanceMethod("close", &NativeSession::close)});
+}
+
+NativeSession::NativeSession(const Napi::CallbackInfo& call) : Napi::ObjectWrap<NativeSession>(call) {
+  Environment& environment = Environment::of(call.Env());
+  core_ = environment.createSession(call[0].As<Napi::Number>().Uint32Value());
+  environment.expectReport();
+  core_->start(onnxRuntimeBackend(), readOpenRequest(call[1].As<Napi::Object>()));
+}
+
+/** Collected without close(): nothing can be in hand, its table entry would have kept it. The threads end by themselves. */
+NativeSession::~NativeSession() {
+  if (core_ != nullptr) core_->close();
+}
+
+Napi::Value NativeSession::describe(const Napi::CallbackInfo& call) {
+  Napi::Object object = Napi::Object::New(call.Env());
+  object["inputs"] = toArray(call.Env(), core_->description().inputs);
+  object["outputs"] = toArray(call.Env(), core_->description().outputs);
+  return object;
+}
+
+Napi::Value NativeSession::outbox(const Napi::CallbackInfo& call) {
+  Napi::TypedArray words = call[0].As<Napi::TypedArray>();
+  outboxReference_ = Napi::Reference<Napi::TypedArray>::New(words, 1);
+  outbox_ = static_cast<const double*>(words.ArrayBuffer().Data()) + words.ByteOffset() / sizeof(double);
+  outboxLength_ = words.ElementLength();
+  return call.Env().Undefined();
+}
+
+Napi::Value NativeSession::submit(const Napi::CallbackInfo& call) {
+  Napi::Env env = call.Env();
+  if (core_ == nullptr || outbox_ == nullptr) {
+    Napi::Error::New(env, "the session is closed").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  Environment& environment = Environment::of(env);
+  std::unique_ptr<Run> run = environment.takeRun();
+  const double* word = outbox_;
+  run->slot = static_cast<uint32_t>(*word++);
+  run->inputs.resize(call.Length());
+  for (size_t i = 0; i < call.Length(); i++) {
+    if (!addInput(env, *run, i, call[i], word)) {
+      Napi::TypeError::New(env, "input " + std::to_string(i) + " is not a typed array").ThrowAsJavaScriptException();
+      return env.Undefined();
+    }
+  }
+  environment.expectReport();
+  core_->submit(std::move(run));
+  return env.Undefined();
+}
+
+bool NativeSession::addInput(Napi::Env env, Run& run, size_t index, napi_value view, const double*& word) {
+  InputTensor& input = run.inputs[index];
+  const double* const end = outbox_ + outboxLength_;
+  if (word >= end || word + 1 + static_cast<size_t>(*word) > end) return false;
+  const size_t rank = static_cast<size_t>(*word++);
+  input.dims.resize(rank);
+  for (size_t axis = 0; axis < rank; axis++) input.dims[axis] = static_cast<int64_t>(*word++);
+  napi_typedarray_type type;
+  size_t length = 0;
+  if (napi_get_typedarray_info(env, view, &type, &length, &input.bytes, nullptr, nullptr) != napi_ok) return false;
+  input.byteLength = length * elementBytes(type);
+  return true;
+}
+
+Napi::Value NativeSession::cancel(const Napi::CallbackInfo& call) {
+  if (core_ != nullptr) core_->cancel(call[0].As<Napi::Number>().Uint32Value());
+  return call.Env().Undefined();
+}
+
+Napi::Value NativeSession::close(const Napi::CallbackInfo& call) {
+  if (core_ == nullptr) return call.Env().Undefined();
+  Environment::of(call.Env()).expectClosed(*core_);
+  core_->close();
+  core_.reset();
+  return call.Env().Undefined();
+}
+
+}  // namespace mserve

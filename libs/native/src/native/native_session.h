@@ -1,0 +1,37 @@
+#pragma once
+
+#include <napi.h>
+
+#include "session_core.h"
+
+namespace mserve {
+
+/**
+ * The JavaScript face of a SessionCore, private to binding.ts, which checks every argument before it calls.
+ *   new NativeSession(slot, request)  begins to load; onOpened(slot, ...) follows
+ *   describe()                        {inputs, outputs}
+ *   outbox(words)                     where submit finds the numbers: [slot, rank, dims ..., rank, dims ...]
+ *   submit(...bytes)                  one typed array per input; onSettled follows
+ *   cancel(slot), close()             onClosed follows the last run
+ */
+class NativeSession : public Napi::ObjectWrap<NativeSession> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit NativeSession(const Napi::CallbackInfo& call);
+  ~NativeSession() override;
+
+ private:
+  Napi::Value describe(const Napi::CallbackInfo& call);
+  Napi::Value outbox(const Napi::CallbackInfo& call);
+  Napi::Value submit(const Napi::CallbackInfo& call);
+  Napi::Value cancel(const Napi::CallbackInfo& call);
+  Napi::Value close(const Napi::CallbackInfo& call);
+  bool addInput(Napi::Env env, Run& run, size_t index, napi_value view, const double*& word);
+
+  std::shared_ptr<SessionCore> core_;  // null after close()
+  Napi::Reference<Napi::TypedArray> outboxReference_;
+  const double* outbox_ = nullptr;
+  size_t outboxLength_ = 0;
+};
+
+}  // namespace mserve

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "failure.h"
+
+namespace mserve {
+
+/** A regular file's contents, mapped read-only. Opened once: what was checked is what is read. */
+class MappedFile {
+ public:
+  MappedFile() = default;
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&&) = delete;
+  MappedFile(const MappedFile&) = delete;
+
+  /** A model file: regular (no device, pipe or folder) and not empty. `what` names it in the failure. */
+  bool openModel(const std::string& path, Failure& failure);
+  /**
+   * A file of external data: `location` is relative, stays inside `folder` after symbolic links are followed, and names a
+   * regular file with one name only (a hard link could be any file of this file system).
+   */
+  bool openExternal(const std::string& folder, const std::string& location, Failure& failure);
+
+  const uint8_t* bytes() const { return static_cast<const uint8_t*>(bytes_); }
+  size_t length() const { return length_; }
+
+ private:
+  bool map(int file, size_t length);
+
+  void* bytes_ = nullptr;
+  size_t length_ = 0;
+};
+
+/** The folder part of a path, '.' when there is none. */
+std::string folderOf(const std::string& path);
+
+}  // namespace mserve

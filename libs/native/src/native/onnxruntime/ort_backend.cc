@@ -1,0 +1,27 @@
+#include "backend.h"
+#include "onnxruntime/ort_library.h"
+#include "onnxruntime/ort_session.h"
+
+namespace mserve {
+
+namespace {
+
+class OrtBackend : public Backend {
+ public:
+  std::unique_ptr<BackendSession> open(const OpenRequest& request, Failure& failure) override {
+    const ort::Library* library = ort::Library::load(request.libraryPath, failure);
+    if (library == nullptr) return nullptr;
+    auto session = std::make_unique<ort::OrtSession>(*library);
+    if (!session->load(request, failure)) return nullptr;
+    return session;
+  }
+};
+
+}  // namespace
+
+Backend& onnxRuntimeBackend() {
+  static auto& backend = *new OrtBackend();  // never destroyed: a thread may still be opening a model at exit
+  return backend;
+}
+
+}  // namespace mserve

@@ -1,0 +1,99 @@
+#include "onnxruntime/ort_session.h"
+
+namespace mserve::ort {
+
+namespace {
+
+const char* kindOf(int onnxType) {
+  static const char* const kinds[] = {"value of unknown kind", "tensor", "sequence", "map", "opaque value", "sparse tensor", "optional value"};
+  return onnxType >= 0 && onnxType <= 6 ? kinds[onnxType] : kinds[0];
+}
+
+std::string typeName(int type) {
+  switch (type) {
+    case 14:
+      return "complex64";
+    case 15:
+      return "complex128";
+    case 17:
+      return "float8e4m3fn";
+    case 18:
+      return "float8e4m3fnuz";
+    case 19:
+      return "float8e5m2";
+    case 20:
+      return "float8e5m2fnuz";
+    case 21:
+      return "uint4";
+    case 22:
+      return "int4";
+    default:
+      return "number " + std::to_string(type);
+  }
+}
+
+/** Fills the value from its type. `what` is "input" or "output". */
+bool describeValue(const Library& library, const TypeInfo* typeInfo, const char* what, ValueDescription& value, Failure& failure) {
+  const Api& api = library.api;
+  const auto check = [&](Status* status) { return library.check(status, FailureKind::Load, failure); };
+  int onnxType = 0;
+  if (!check(api.getOnnxType(typeInfo, &onnxType))) return false;
+  if (onnxType != kTypeTensor) {
+    failure.set(FailureKind::Load, std::string(what) + " \"" + value.name + "\" is a " + kindOf(onnxType) + "; only tensors are supported");
+    return false;
+  }
+  const TensorInfo* tensor = nullptr;
+  int type = 0;
+  size_t rank = 0;
+  if (!check(api.castToTensorInfo(typeInfo, &tensor)) || !check(api.getElementType(tensor, &type)) || !check(api.getRank(tensor, &rank))) {
+    return false;
+  }
+  value.type = static_cast<ElementType>(type);
+  if (!isSupported(value.type)) {
+    failure.set(FailureKind::Load, std::string(what) + " \"" + value.name + "\" has element type " + typeName(type) + ", which is not supported");
+    return false;
+  }
+  value.dims.resize(rank);
+  std::vector<const char*> names(rank, nullptr);
+  if (!check(api.getDims(tensor, value.dims.data(), rank)) || !check(api.getDimNames(tensor, names.data(), rank))) return false;
+  for (size_t axis = 0; axis < rank; axis++) {
+    if (value.dims[axis] < 0) value.dims[axis] = -1;
+    value.dimNames.emplace_back(names[axis] == nullptr ? "" : names[axis]);
+  }
+  value.hasShape = rank > 0;
+  return true;
+}
+
+bool describeAt(const Library& library, Session* session, bool isInput, size_t index, ValueDescription& value, Failure& failure) {
+  const Api& api = library.api;
+  const auto check = [&](Status* status) { return library.check(status, FailureKind::Load, failure); };
+  char* name = nullptr;
+  if (!check((isInput ? api.getInputName : api.getOutputName)(session, index, library.allocator, &name))) return false;
+  value.name = name;
+  if (!check(api.allocatorFree(library.allocator, name))) return false;
+  OwnedTypeInfo typeInfo(library);
+  if (!check((isInput ? api.getInputType : api.getOutputType)(session, index, typeInfo.out()))) return false;
+  return describeValue(library, typeInfo.get(), isInput ? "input" : "output", value, failure);
+}
+
+}  // namespace
+
+bool describeSession(const Library& library, Session* session, SessionDescription& description, Failure& failure) {
+  size_t inputCount = 0;
+  size_t outputCount = 0;
+  if (!library.check(library.api.getInputCount(session, &inputCount), FailureKind::Load, failure) ||
+      !library.check(library.api.getOutputCount(session, &outputCount), FailureKind::Load, failure)) {
+    return false;
+  }
+  description.inputs.resize(inputCount);
+  description.outputs.resize(outputCount);
+  for (size_t i = 0; i < inputCount; i++) {
+    if (!describeAt(library, session, true, i, description.inputs[i], failure)) return false;
+  }
+  for (size_t i = 0; i < outputCount; i++) {
+    if (!describeAt(library, session, false, i, description.outputs[i], failure)) return false;
+  }
+  return true;
+}
+
+}  // namespace mserve::ort

@@ -1,0 +1,75 @@
+#include "onnxruntime/ort_library.h"
+
+#include <dlfcn.h>
+
+#include <cstdio>
+#include <map>
+#include <mutex>
+
+namespace mserve::ort {
+
+const Library* Library::load(const std::string& path, Failure& failure) {
+  static std::mutex mutex;
+  static auto& loaded = *new std::map<std::string, std::unique_ptr<Library>>();  // never destroyed: threads may outlive main()
+  std::lock_guard<std::mutex> lock(mutex);
+  const auto found = loaded.find(path);
+  if (found != loaded.end()) return found->second.get();
+  std::unique_ptr<Library> library = open(path, failure);
+  if (library == nullptr) return nullptr;
+  return loaded.emplace(path, std::move(library)).first->second.get();
+}
+
+std::unique_ptr<Library> Library::open(const std::string& path, Failure& failure) {
+  void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    const char* reason = ::dlerror();
+    failure.set(FailureKind::Library, std::string("ONNX Runtime's library cannot be loaded: ") + (reason == nullptr ? path : reason));
+    return nullptr;
+  }
+  auto getBase = reinterpret_cast<const ApiBase* (*)()>(::dlsym(handle, "OrtGetApiBase"));
+  const ApiBase* base = getBase == nullptr ? nullptr : getBase();
+  if (base == nullptr) {
+    failure.set(FailureKind::Library, "the library is not ONNX Runtime: it has no OrtGetApiBase");
+    return nullptr;
+  }
+  int major = 0;
+  int minor = 0;
+  const std::string version = base->getVersionString();
+  const bool isNumber = std::sscanf(version.c_str(), "%d.%d", &major, &minor) == 2;
+  // Major 2 might renumber the table: our places are only known to hold for 1.x.
+  if (!isNumber || major != 1 || minor < static_cast<int>(kApiVersion)) {
+    failure.set(FailureKind::Library, "ONNX Runtime " + version + " cannot be used: 1.17 or a later 1.x is needed");
+    return nullptr;
+  }
+  const bool hasExternalFiles = minor >= static_cast<int>(kApiVersionExternalFiles);
+  const void* const* table = base->getApi(hasExternalFiles ? kApiVersionExternalFiles : kApiVersion);
+  if (table == nullptr) {
+    failure.set(FailureKind::Library, "ONNX Runtime " + version + " does not offer the C API of 1.17");
+    return nullptr;
+  }
+  auto library = std::make_unique<Library>();
+#define MSERVE_ORT_FILL(place, name, result, arguments) \
+  library->api.name = reinterpret_cast<result(*) arguments>(const_cast<void*>(table[place]));
+  MSERVE_ORT_FUNCTIONS(MSERVE_ORT_FILL)
+  if (hasExternalFiles) {
+    MSERVE_ORT_EXTERNAL_FILES(MSERVE_ORT_FILL)
+  }
+#undef MSERVE_ORT_FILL
+  return library->prepare(failure) ? std::move(library) : nullptr;
+}
+
+bool Library::prepare(Failure& failure) {
+  // Errors come back as statuses; logging them too would let one client fill the log.
+  return check(api.createEnv(kLogFatal, "mserve", &env), FailureKind::Library, failure) &&
+         check(api.createCpuMemoryInfo(kDeviceAllocator, kMemoryDefault, &cpuMemory), FailureKind::Library, failure) &&
+         check(api.getDefaultAllocator(&allocator), FailureKind::Library, failure);
+}
+
+bool Library::check(Status* status, FailureKind kind, Failure& failure) const {
+  if (status == nullptr) return true;
+  failure.set(kind, api.getErrorMessage(status));
+  api.releaseStatus(status);
+  return false;
+}
+
+}  // namespace mserve::ort

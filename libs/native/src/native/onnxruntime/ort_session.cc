@@ -1,0 +1,133 @@
+#include "onnxruntime/ort_session.h"
+
+#include <map>
+#include <set>
+
+#include "onnx/external_data.h"
+#include "onnxruntime/ort_lane.h"
+
+namespace mserve::ort {
+
+namespace {
+
+/** ONNX Runtime's own mark for "this address of the process": never right in a model from outside. */
+bool isMemoryAddress(const std::string& location) { return location.find("_ORT_MEM_ADDR_") != std::string::npos; }
+
+}  // namespace
+
+bool OrtSession::load(const OpenRequest& request, Failure& failure) {
+  MappedFile modelFile;
+  const uint8_t* model = request.modelBytes;
+  size_t length = request.modelLength;
+  if (model == nullptr) {
+    if (!modelFile.openModel(request.modelPath, failure)) return false;
+    model = modelFile.bytes();
+    length = modelFile.length();
+  }
+  OwnedSessionOptions options(library_);
+  if (!library_.check(library_.api.createSessionOptions(options.out()), FailureKind::Load, failure)) return false;
+  std::vector<MappedFile> externalFiles;  // needed until the session is made
+  if (!configure(request, options.get(), failure) || !addInitializers(request, options.get(), failure) ||
+      !addExternalData(request, model, length, options.get(), externalFiles, failure)) {
+    return false;
+  }
+  Status* status = library_.api.createSessionFromArray(library_.env, model, length, options.get(), session_.out());
+  if (!library_.check(status, FailureKind::Load, failure)) return false;
+  if (!describeSession(library_, session_.get(), description_, failure)) return false;
+  for (const ValueDescription& input : description_.inputs) inputNames_.push_back(input.name.c_str());
+  for (const ValueDescription& output : description_.outputs) outputNames_.push_back(output.name.c_str());
+  return true;
+}
+
+bool OrtSession::configure(const OpenRequest& request, SessionOptions* options, Failure& failure) {
+  const Api& api = library_.api;
+  const auto check = [&](Status* status) { return library_.check(status, FailureKind::Load, failure); };
+  if (!check(api.setSessionLogSeverity(options, kLogFatal)) || !check(api.setIntraOpThreads(options, request.intraOpThreads)) ||
+      !check(api.setInterOpThreads(options, request.interOpThreads)) ||
+      !check(api.setGraphOptimization(options, request.graphOptimization))) {
+    return false;
+  }
+  if (request.interOpThreads > 1 && !check(api.setExecutionMode(options, kExecutionParallel))) return false;
+  // Never guess the format from the bytes: only ONNX was scanned for external data.
+  return check(api.addSessionConfig(options, "session.load_model_format", "ONNX")) &&
+         // Weights beside the arena: its chunks grow by doubling, which would waste up to the size of the weights.
+         check(api.addSessionConfig(options, "session.use_device_allocator_for_initializers", "1")) &&
+         // Intra-op threads spin while a run is going on, not between runs: others share these cores.
+         check(api.addSessionConfig(options, "session.force_spinning_stop", "1"));
+}
+
+bool OrtSession::addInitializers(const OpenRequest& request, SessionOptions* options, Failure& failure) {
+  if (request.initializers.empty()) return true;
+  std::vector<const char*> names;
+  std::vector<const Value*> values;
+  for (const Initializer& initializer : request.initializers) {
+    static uint64_t nothing = 0;
+    void* bytes = initializer.byteLength == 0 ? &nothing : initializer.bytes;
+    OwnedValue value(library_);
+    Status* status =
+        library_.api.createTensorWithData(library_.cpuMemory, bytes, initializer.byteLength, initializer.dims.data(),
+                                          initializer.dims.size(), static_cast<int>(initializer.type), value.out());
+    if (!library_.check(status, FailureKind::Load, failure)) {
+      failure.message = "initializer \"" + initializer.name + "\": " + failure.message;
+      return false;
+    }
+    names.push_back(initializer.name.c_str());
+    values.push_back(value.get());
+    initializers_.push_back(std::move(value));
+  }
+  return library_.check(library_.api.addExternalInitializers(options, names.data(), values.data(), values.size()), FailureKind::Load,
+                        failure);
+}
+
+/**
+ * Opens every file that the model refers to under our own rules and hands ONNX Runtime the bytes: it opens no file itself,
+ * so nothing can change between check and use.
+ */
+bool OrtSession::addExternalData(const OpenRequest& request, const uint8_t* model, size_t length, SessionOptions* options,
+                                 std::vector<MappedFile>& files, Failure& failure) {
+  std::vector<ExternalReference> references;
+  if (!findExternalData(model, length, references, failure)) return false;
+  std::set<std::string> given;
+  for (const Initializer& initializer : request.initializers) given.insert(initializer.name);
+  std::set<std::string> locations;
+  for (const ExternalReference& reference : references) {
+    if (isMemoryAddress(reference.location)) {
+      failure.set(FailureKind::Load, "tensor \"" + reference.tensor + "\" refers to memory of the process, which is refused");
+      return false;
+    }
+    if (reference.isInitializer && given.count(reference.tensor) > 0) continue;
+    locations.insert(reference.location);
+  }
+  if (locations.empty()) return true;
+  const std::string folder = request.modelBytes != nullptr ? request.externalFolder : folderOf(request.modelPath);
+  if (folder.empty()) {
+    failure.set(FailureKind::Load, "the model keeps data in another file (\"" + locations.begin()->substr(0, 200) +
+                                       "\"): load it by path, or name the folder (externalFolder)");
+    return false;
+  }
+  if (library_.api.addExternalFiles == nullptr) {
+    failure.set(FailureKind::Library, "models with external data need ONNX Runtime 1.18 or later");
+    return false;
+  }
+  std::vector<const char*> names;
+  std::vector<char*> bytes;
+  std::vector<size_t> lengths;
+  for (const std::string& location : locations) {
+    MappedFile file;
+    if (!file.openExternal(folder, location, failure)) return false;
+    names.push_back(location.c_str());
+    bytes.push_back(reinterpret_cast<char*>(const_cast<uint8_t*>(file.bytes())));
+    lengths.push_back(file.length());
+    files.push_back(std::move(file));
+  }
+  Status* status = library_.api.addExternalFiles(options, names.data(), bytes.data(), lengths.data(), names.size());
+  return library_.check(status, FailureKind::Load, failure);
+}
+
+std::unique_ptr<Lane> OrtSession::createLane(Failure& failure) {
+  auto lane = std::make_unique<OrtLane>(*this);
+  if (!lane->prepare(failure)) return nullptr;
+  return lane;
+}
+
+}  // namespace mserve::ort

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "backend.h"
+#include "onnx/model_file.h"
+#include "onnxruntime/ort_library.h"
+
+namespace mserve::ort {
+
+/** A model loaded by ONNX Runtime, and what all its lanes read. */
+class OrtSession : public BackendSession {
+ public:
+  explicit OrtSession(const Library& library) : library_(library), session_(library) {}
+
+  bool load(const OpenRequest& request, Failure& failure);
+  const SessionDescription& description() const override { return description_; }
+  std::unique_ptr<Lane> createLane(Failure& failure) override;
+
+  const Library& library() const { return library_; }
+  Session* session() const { return session_.get(); }
+  const std::vector<const char*>& inputNames() const { return inputNames_; }
+  const std::vector<const char*>& outputNames() const { return outputNames_; }
+
+ private:
+  bool configure(const OpenRequest& request, SessionOptions* options, Failure& failure);
+  bool addInitializers(const OpenRequest& request, SessionOptions* options, Failure& failure);
+  bool addExternalData(const OpenRequest& request, const uint8_t* model, size_t length, SessionOptions* options,
+                       std::vector<MappedFile>& files, Failure& failure);
+
+  const Library& library_;
+  std::vector<OwnedValue> initializers_;  // before session_: outlive it
+  OwnedSession session_;
+  SessionDescription description_;
+  std::vector<const char*> inputNames_;   // into description_
+  std::vector<const char*> outputNames_;
+};
+
+/** Reads names, types and shapes; fails, naming the value, when one is not a tensor of a supported type. */
+bool describeSession(const Library& library, Session* session, SessionDescription& description, Failure& failure);
+
+}  // namespace mserve::ort

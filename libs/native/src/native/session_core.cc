@@ -1,0 +1,178 @@
+#include "session_core.h"
+
+#include <chrono>
+#include <exception>
+
+namespace mserve {
+
+namespace {
+
+/**
+ * How long an idle run thread looks at the queue before it sleeps. At concurrency 1 the next run usually comes within this
+ * time, and the wake-up (a futex call by the JavaScript thread and a context switch) costs more than the looking.
+ */
+constexpr std::chrono::microseconds kSpin{0};
+
+inline void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+/** Runs a backend step; whatever it throws (in practice std::bad_alloc) becomes a failure. */
+template <typename Step>
+void guarded(Failure& failure, FailureKind kind, Step step) {
+  try {
+    step();
+  } catch (const std::bad_alloc&) {
+    failure.set(kind, "out of memory");
+  } catch (const std::exception& error) {
+    failure.set(kind, error.what());
+  }
+}
+
+}  // namespace
+
+SessionCore::~SessionCore() { join(); }
+
+void SessionCore::start(Backend& backend, OpenRequest request) {
+  thread_ = std::thread([this, &backend, request = std::move(request)] {
+    load(backend, request);
+    listener_.onClosed(*this);
+  });
+}
+
+void SessionCore::load(Backend& backend, const OpenRequest& request) {
+  bool ready = false;
+  guarded(failure_, FailureKind::Load, [&] { ready = prepare(backend, request); });
+  if (!ready) {
+    close();
+  } else {
+    description_ = session_->description();
+  }
+  listener_.onOpened(*this);
+  if (ready) serve(seats_[0]);
+  for (std::thread& other : others_) other.join();
+  seats_.clear();
+  session_.reset();
+}
+
+bool SessionCore::prepare(Backend& backend, const OpenRequest& request) {
+  session_ = backend.open(request, failure_);
+  if (session_ == nullptr) return false;
+  std::vector<Seat> seats(request.concurrentRuns);
+  for (Seat& seat : seats) {
+    seat.lane = session_->createLane(failure_);
+    if (failure_) return false;
+  }
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    seats_ = std::move(seats);
+  }
+  for (size_t i = 1; i < seats_.size(); i++) others_.emplace_back([this, i] { serve(seats_[i]); });
+  return true;
+}
+
+void SessionCore::serve(Seat& seat) {
+  while (std::unique_ptr<Run> run = next(seat)) {
+    guarded(run->failure, FailureKind::Run, [&] { seat.lane->execute(*run); });
+    finish(seat, *run);
+    listener_.onSettled(std::move(run));
+  }
+}
+
+/** The next run, now executing in this seat; null when the session has ended. */
+std::unique_ptr<Run> SessionCore::next(Seat& seat) {
+  if (kSpin.count() > 0 && queued_.load(std::memory_order_acquire) == 0) {
+    const auto until = std::chrono::steady_clock::now() + kSpin;
+    do {
+      for (int i = 0; i < 32; i++) relax();
+    } while (queued_.load(std::memory_order_acquire) == 0 && std::chrono::steady_clock::now() < until);
+  }
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (queue_.empty() && !stopping_) {
+    sleeping_++;
+    wake_.wait(lock);
+    sleeping_--;
+  }
+  if (queue_.empty()) return nullptr;
+  std::unique_ptr<Run> run = std::move(queue_.front());
+  queue_.pop_front();
+  queued_.store(queue_.size(), std::memory_order_release);
+  seat.executing = run.get();
+  return run;
+}
+
+/** After execution: a terminate flag that was set for this run must not hit the next one. */
+void SessionCore::finish(Seat& seat, Run& run) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  seat.executing = nullptr;
+  if (!run.cancelled) return;
+  seat.lane->allow();
+  run.failure.set(FailureKind::Cancelled, "the run was cancelled");
+}
+
+void SessionCore::submit(std::unique_ptr<Run> run) {
+  bool wake = false;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    queue_.push_back(std::move(run));
+    queued_.store(queue_.size(), std::memory_order_release);
+    wake = sleeping_ > 0;
+  }
+  if (wake) wake_.notify_one();
+}
+
+void SessionCore::cancel(uint32_t runSlot) {
+  std::unique_ptr<Run> taken;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (Seat& seat : seats_) {
+      if (seat.executing == nullptr || seat.executing->slot != runSlot) continue;
+      seat.executing->cancelled = true;
+      seat.lane->terminate();
+      return;
+    }
+    for (auto it = queue_.begin(); it != queue_.end(); ++it) {
+      if ((*it)->slot != runSlot) continue;
+      taken = std::move(*it);
+      queue_.erase(it);
+      queued_.store(queue_.size(), std::memory_order_release);
+      break;
+    }
+  }
+  if (taken == nullptr) return;
+  taken->failure.set(FailureKind::Cancelled, "the run was cancelled before it began");
+  listener_.onSettled(std::move(taken));
+}
+
+void SessionCore::close() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+}
+
+void SessionCore::abandon() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+    queue_.clear();
+    queued_.store(0, std::memory_order_release);
+    for (Seat& seat : seats_) {
+      if (seat.executing == nullptr) continue;
+      seat.executing->cancelled = true;
+      seat.lane->terminate();
+    }
+  }
+  wake_.notify_all();
+}
+
+void SessionCore::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace mserve

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "backend.h"
+
+namespace mserve {
+
+class SessionCore;
+
+/** Where a session's threads report to. Called from run threads; must not block. */
+class SessionListener {
+ public:
+  virtual ~SessionListener() = default;
+  virtual void onOpened(SessionCore& core) = 0;
+  virtual void onSettled(std::unique_ptr<Run> run) = 0;
+  /** The core's last report; its thread is about to end. */
+  virtual void onClosed(SessionCore& core) = 0;
+};
+
+/**
+ * A session with its own run threads and their queue, without any JavaScript. The first thread also loads the model.
+ * The public functions belong to the owner's thread; the listener and the core outlive the thread: join() before destruction.
+ */
+class SessionCore {
+ public:
+  SessionCore(uint32_t slot, SessionListener& listener) : slot_(slot), listener_(listener) {}
+  ~SessionCore();
+  SessionCore(const SessionCore&) = delete;
+  SessionCore& operator=(const SessionCore&) = delete;
+
+  /** Loads on a thread of its own; reports onOpened, with failure() set when the load failed. */
+  void start(Backend& backend, OpenRequest request);
+  void submit(std::unique_ptr<Run> run);
+  /** Takes a queued run out, or terminates an executing one; its onSettled comes with kind Cancelled. No effect on others. */
+  void cancel(uint32_t runSlot);
+  /** No more runs: the threads end when the queue is empty; the last one releases the model and reports onClosed. */
+  void close();
+  /** The environment goes away: drops the queue and terminates what executes. Follow with join(). */
+  void abandon();
+  void join();
+
+  uint32_t slot() const { return slot_; }
+  /** Both valid after onOpened. */
+  const Failure& failure() const { return failure_; }
+  const SessionDescription& description() const { return description_; }
+
+ private:
+  struct Seat {
+    std::unique_ptr<Lane> lane;
+    Run* executing = nullptr;
+  };
+
+  void load(Backend& backend, const OpenRequest& request);
+  bool prepare(Backend& backend, const OpenRequest& request);
+  void serve(Seat& seat);
+  std::unique_ptr<Run> next(Seat& seat);
+  void finish(Seat& seat, Run& run);
+
+  const uint32_t slot_;
+  SessionListener& listener_;
+  std::unique_ptr<BackendSession> session_;
+  SessionDescription description_;
+  Failure failure_;
+  std::thread thread_;               // loads, serves the first seat, joins the others, releases the model
+  std::vector<std::thread> others_;  // serve the other seats; touched by thread_ only
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::unique_ptr<Run>> queue_;
+  std::vector<Seat> seats_;      // fixed before the other threads start
+  std::atomic<size_t> queued_{0};  // queue_.size(), readable without the mutex while spinning
+  size_t sleeping_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace mserve

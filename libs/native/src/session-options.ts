@@ -1,0 +1,26 @@
+import type { NativeTensor } from './tensor.js';
+
+export interface SessionOptions {
+  /** Threads inside one run. Default 1. 0 = ONNX Runtime's choice (one per core). */
+  readonly intraOpThreads?: number;
+  /** Default 1. More than 1 also switches to parallel execution of independent nodes. */
+  readonly interOpThreads?: number;
+  /** Native threads of this session, i.e. runs that may go on at the same time; more wait in order. Default 1. */
+  readonly concurrentRuns?: number;
+  /** Default 'all'. */
+  readonly graphOptimization?: 'disable' | 'basic' | 'extended' | 'all';
+  /**
+   * Weights given by reference instead of inside the model (models over 2 GB, no second copy): kept alive until close().
+   * The model must declare each as an initializer with external data (any location; no file is opened for it).
+   */
+  readonly initializers?: readonly { readonly name: string; readonly tensor: NativeTensor }[];
+  /** Folder that external data of a model given as bytes may be read from. Default: external data is refused for bytes. */
+  readonly externalFolder?: string;
+  /** ONNX Runtime's shared library (1.17 or a later 1.x). Default: the one inside the npm package onnxruntime-node. */
+  readonly libraryPath?: string;
+}
+
+export interface RunOptions {
+  /** Aborting ends the native run itself (terminate flag) and rejects with a NativeError of kind 'cancelled'. */
+  readonly signal?: AbortSignal;
+}

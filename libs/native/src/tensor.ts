@@ -1,0 +1,30 @@
+/** Element types of ONNX Runtime tensors that a session takes and gives. Same names as the rest of mserve. */
+export type ElementType =
+  | 'bool' | 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'int64' | 'uint64'
+  | 'float16' | 'bfloat16' | 'float32' | 'float64' | 'string';
+
+/**
+ * C-order, little-endian. string: each element is a uint32 length (little-endian) and its UTF-8 bytes, one after the other.
+ * Given to run(): not copied, must not be written to, transferred or detached until the run has settled. Any offset will do: bytes
+ * that are not aligned to their element size are copied on the run thread. May lie in a SharedArrayBuffer.
+ * Returned by run(): owned by the caller.
+ */
+export interface NativeTensor {
+  readonly dtype: ElementType;
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
+export interface ValueDescription {
+  readonly name: string;
+  readonly dtype: ElementType;
+  /** -1 = decided at run time. [] for a scalar, and for a model that declares no shape at all. */
+  readonly shape: readonly number[];
+  /** Names of symbolic dims by position, '' where there is none. */
+  readonly dimNames: readonly string[];
+}
+
+export interface SessionDescription {
+  readonly inputs: readonly ValueDescription[];
+  readonly outputs: readonly ValueDescription[];
+}
