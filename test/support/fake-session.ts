@@ -14,7 +14,7 @@ interface Held {
  * a later turn, ends a run when its signal is aborted, and never gives out memory it was given.
  */
 export class FakeSession {
-  readonly description: SessionDescription;
+  private readonly description: SessionDescription;
   /** First dim of the first input of each run, in order. */
   readonly batchSizes: number[] = [];
   readonly runs: (readonly NativeTensor[])[] = [];
@@ -27,6 +27,10 @@ export class FakeSession {
   constructor(description: SessionDescription, model: FakeModel) {
     this.description = description;
     this.model = model;
+  }
+
+  describe(): SessionDescription {
+    return this.description;
   }
 
   run(inputs: readonly NativeTensor[], options?: RunOptions): Promise<readonly NativeTensor[]> {

@@ -1,1 +1,5 @@
-export {};
+export type { FunctionRunner, FunctionRunOptions, ModelCaller } from './functions/function-runner.js';
+export { launchDeviceWorker, startDeviceWorker, type RunningWorker } from './start-device-worker.js';
+export { silentLog, type DeviceWorkerOptions, type ServableOptions, type WorkerLog } from './replica/worker-options.js';
+export type { ModelProgress } from './replica/load-models.js';
+export type { DecryptionKey } from './replica/model-loader.js';

@@ -39,7 +39,7 @@ interface Setup {
 function setUp(declaration: ServableDeclaration, sessions: readonly (readonly FakeSession[])[], runner?: FunctionRunner, concurrentRuns = 1): Setup {
   const causes: unknown[] = [];
   const models = sessions.map((subgraphs, i) =>
-    subgraphs.map((session, subgraph) => ({ plan: planModel(declaration.models[i] as ModelDeclaration, session.description, subgraph), session, concurrentRuns })),
+    subgraphs.map((session, subgraph) => ({ plan: planModel(declaration.models[i] as ModelDeclaration, session.describe(), subgraph), session, concurrentRuns })),
   );
   return { executor: new Executor({ declaration, models, runner, reportFailure: (_, cause) => causes.push(cause) }), causes };
 }
@@ -191,7 +191,7 @@ describe('checks of model inputs', () => {
 
   it('an unknown method and a wrong number of tensors are failures', async () => {
     const { executor } = addition([-1, 2]);
-    expect(outputsOf(await run(executor, 'nope', pairs(1)))).toEqual(["NOT_FOUND method 'nope' is not available"]);
+    expect(outputsOf(await run(executor, 'nope', pairs(1)))).toEqual(['NOT_FOUND Request servable(S) method(nope) , method is not available']);
     expect(outputsOf(await run(executor, 'add', [[floats([2], [1, 1])]]))).toEqual(["INVALID_ARGUMENT method 'add' takes 2 inputs, the instance has 1"]);
   });
 });
@@ -208,7 +208,7 @@ describe('failed runs', () => {
   });
 
   it('one bad instance does not fail its neighbours: a failed batch is run again one by one', async () => {
-    const session = new FakeSession(elementwise([-1, 1], 1, (x) => x).description, ([x]) => {
+    const session = new FakeSession(elementwise([-1, 1], 1, (x) => x).describe(), ([x]) => {
       if (valuesOf(x).includes(13)) throw new Error('unlucky');
       return [x as NativeTensor];
     });
@@ -222,7 +222,7 @@ describe('failed runs', () => {
 
   it('an output of the wrong batch size fails its instances, and the queue goes on', async () => {
     let wrong = true;
-    const session = new FakeSession(elementwise([-1, 1], 1, (x) => x).description, ([x]) => (wrong ? [floats([5], [1, 2, 3, 4, 5])] : [x as NativeTensor]));
+    const session = new FakeSession(elementwise([-1, 1], 1, (x) => x).describe(), ([x]) => (wrong ? [floats([5], [1, 2, 3, 4, 5])] : [x as NativeTensor]));
     const declaration = servable({ models: [model('m.onnx')], methods: [method('m', ['x'], [stage(1, 'model', 0, [input(0)])], [output(1)])] });
     const { executor } = setUp(declaration, [[session]]);
     expect(outputsOf(await run(executor, 'm', [[floats([1], [1])]]))).toEqual(['INTERNAL Predict Failed']);

@@ -40,6 +40,7 @@ export interface Execution {
  * and meet in the queues of the models (shared by all methods and Model.call) and functions. The failure of one stays its own.
  */
 export class Executor implements ModelCaller {
+  private readonly servable: string;
   private readonly routes = new Map<string, MethodRoute>();
   private readonly models = new Map<string, readonly ModelQueue[]>();
   private readonly watch = new DeadlineWatch();
@@ -56,6 +57,7 @@ export class Executor implements ModelCaller {
   /** Throws ServingError INVALID_ARGUMENT when methods and models do not fit (SPEC 6.3). */
   constructor(options: ExecutorOptions) {
     const { declaration, runner, reportFailure } = options;
+    this.servable = declaration.servable;
     const wake = (queue: ModelQueue | FunctionDispatch): void => this.wake(queue);
     declaration.models.forEach((model, i) => {
       const subgraphs = options.models[i] ?? [];
@@ -79,7 +81,7 @@ export class Executor implements ModelCaller {
   start(method: string, instances: readonly Instance[], deadlineAt: number, sink: ResultSink): Execution {
     const route = this.routes.get(method);
     if (route === undefined) {
-      const failure: Failure = { code: 'NOT_FOUND', message: `method '${method}' is not available` };
+      const failure: Failure = { code: 'NOT_FOUND', message: `Request servable(${this.servable}) method(${method}) , method is not available` };
       for (let i = 0; i < instances.length; i++) sink.settle(i, { failure });
       return { cancel: () => undefined };
     }

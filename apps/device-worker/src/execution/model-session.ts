@@ -2,7 +2,8 @@ import type { NativeTensor, RunOptions, SessionDescription } from '@mserve/nativ
 
 /** A loaded model (one subgraph) as the executor uses it; `Session` of @mserve/native is one, specs have their own. */
 export interface ModelSession {
-  readonly description: SessionDescription;
+  /** Inputs and outputs, in the order that run() takes and gives them. */
+  describe(): SessionDescription;
   /**
    * Inputs in the order of the description, outputs likewise. Inputs are not written to until the promise settles; outputs are the caller's.
    * Never blocks; rejects when the run failed or was ended by `signal`.

@@ -1,0 +1,144 @@
+import { instanceCount, ServingError, type Assignment, type Cancellation, type Failure, type Ticket } from '@mserve/wire';
+import { answers, assignments, cancellations, receipts, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
+import { AssignmentRun, failureCount } from './assignment-run.js';
+import type { Replica } from './replica.js';
+
+/** Counts since the start; all only grow. */
+export interface HandlerCounters {
+  assignments: number;
+  /** Instances that left with outputs. */
+  succeeded: number;
+  /** Instances that left with a failure, cancelled ones included. */
+  failed: number;
+}
+
+/**
+ * The hot path of the worker: assignments in, answers to gateways and receipts to schedulers out. Every instance that comes in leaves
+ * exactly once, whatever happens to its ticket; results that became ready in one turn leave together.
+ */
+export class AssignmentHandler {
+  readonly counters: HandlerCounters = { assignments: 0, succeeded: 0, failed: 0 };
+  /** gateway, then ticket id: what is in hand (a ticket may come in several assignments). */
+  private readonly inHand = new Map<string, Map<number, AssignmentRun[]>>();
+  private runs = 0;
+  private outbox: AssignmentRun[] = [];
+  private idleWaiters: (() => void)[] = [];
+  private readonly subscriptions: Subscription[];
+  private readonly flush = (): void => {
+    const runs = this.outbox;
+    this.outbox = [];
+    for (const run of runs) this.send(run);
+  };
+  private readonly onResults = (run: AssignmentRun): void => {
+    if (this.outbox.length === 0) queueMicrotask(this.flush);
+    this.outbox.push(run);
+  };
+
+  constructor(
+    private readonly bus: Bus,
+    private readonly store: TensorStore,
+    private readonly replicas: ReadonlyMap<string, Replica>,
+  ) {
+    this.subscriptions = [
+      bus.receive(assignments, (list) => list.forEach((assignment) => this.accept(assignment))),
+      bus.receive(cancellations, (list) => list.forEach((cancellation) => this.cancel(cancellation))),
+    ];
+  }
+
+  /** Assignments in hand. */
+  get size(): number {
+    return this.runs;
+  }
+
+  /** Resolves when nothing is in hand. */
+  whenIdle(): Promise<void> {
+    if (this.runs === 0) return Promise.resolve();
+    return new Promise((resolve) => this.idleWaiters.push(resolve));
+  }
+
+  /** Fails what is in hand, and stops receiving. */
+  close(): void {
+    for (const subscription of this.subscriptions) subscription.unsubscribe();
+    for (const tickets of this.inHand.values()) {
+      for (const runs of tickets.values()) for (const run of runs) run.cancel();
+    }
+  }
+
+  private accept(assignment: Assignment): void {
+    const { ticket } = assignment;
+    this.counters.assignments++;
+    const count = instanceCount(ticket.instances);
+    if (count === 0) return;
+    const run = new AssignmentRun(assignment, count, this.onResults);
+    this.remember(run);
+    try {
+      const instances = this.store.read(ticket.instances, run.reading.signal);
+      if (instances instanceof Promise) instances.then((list) => this.start(run, list)).catch((thrown: unknown) => run.fail(failureOf(thrown)));
+      else this.start(run, instances);
+    } catch (thrown) {
+      run.fail(failureOf(thrown));
+    }
+  }
+
+  private start(run: AssignmentRun, instances: Awaited<ReturnType<TensorStore['read']>>): void {
+    const { ticket, replica: id } = run.assignment;
+    // Looked up now: it may have gone while the tensors were fetched.
+    const replica = this.replicas.get(id);
+    if (replica?.executor === undefined || replica.servable !== ticket.servable || replica.version !== ticket.version) {
+      run.fail(notAvailable(ticket));
+    } else if (instances.length !== instanceCount(ticket.instances)) {
+      run.fail({ code: 'INTERNAL', message: `${instances.length} instances were found, the ticket has ${instanceCount(ticket.instances)}` });
+    } else {
+      run.started(replica.executor.start(ticket.method, instances, ticket.deadlineAt, run));
+    }
+  }
+
+  private cancel({ gateway, id }: Cancellation): void {
+    for (const run of this.inHand.get(gateway)?.get(id) ?? []) run.cancel();
+  }
+
+  private send(run: AssignmentRun): void {
+    const { scheduler, ticket } = run.assignment;
+    const complete = run.isComplete;
+    for (const { answer, receipt } of run.takePortions()) {
+      const failed = failureCount(answer.results);
+      this.counters.failed += failed;
+      this.counters.succeeded += answer.results.length - failed;
+      if (!run.cancelled) this.bus.send(answers, ticket.gateway, answer);
+      this.bus.send(receipts, scheduler, receipt);
+    }
+    if (complete) this.forget(run);
+  }
+
+  private remember(run: AssignmentRun): void {
+    const { gateway, id } = run.assignment.ticket;
+    let tickets = this.inHand.get(gateway);
+    if (tickets === undefined) this.inHand.set(gateway, (tickets = new Map<number, AssignmentRun[]>()));
+    const others = tickets.get(id);
+    if (others === undefined) tickets.set(id, [run]);
+    else others.push(run);
+    this.runs++;
+  }
+
+  private forget(run: AssignmentRun): void {
+    const { gateway, id } = run.assignment.ticket;
+    const tickets = this.inHand.get(gateway);
+    const left = (tickets?.get(id) ?? []).filter((other) => other !== run);
+    if (left.length > 0) tickets?.set(id, left);
+    else tickets?.delete(id);
+    // Gateways come and go; one that has nothing here is not kept.
+    if (tickets?.size === 0) this.inHand.delete(gateway);
+    if (--this.runs > 0) return;
+    for (const resolve of this.idleWaiters.splice(0)) resolve();
+  }
+}
+
+function failureOf(thrown: unknown): Failure {
+  const { code, message } = ServingError.from(thrown, 'the tensors of the request could not be read');
+  return { code, message };
+}
+
+/** The original's text, see the scheduler, which refuses with the same. */
+function notAvailable(ticket: Ticket): Failure {
+  return { code: 'UNAVAILABLE', message: `Request servable(${ticket.servable}) method(${ticket.method}) , servable is not available` };
+}

@@ -1,0 +1,102 @@
+import { isFailure, type Answer, type Assignment, type Failure, type InstanceResult, type Receipt } from '@mserve/wire';
+import type { Execution } from '../execution/executor.js';
+import type { ResultSink } from '../execution/passage.js';
+
+/** Consecutive results that are ready to leave. */
+export interface Portion {
+  readonly answer: Answer;
+  readonly receipt: Receipt;
+}
+
+/**
+ * One assignment in hand: collects the results of its instances as they come, in any order, and gives them out in portions of
+ * consecutive instances. Every instance leaves exactly once.
+ */
+export class AssignmentRun implements ResultSink {
+  readonly assignment: Assignment;
+  /** Nobody waits for its answers: only receipts leave. */
+  cancelled = false;
+  /** Results came since the last {@link takePortions}; the worker keeps it on its list. */
+  queued = false;
+  readonly reading = new AbortController();
+  private execution: Execution | undefined;
+  private readonly count: number;
+  /** By index; emptied as portions leave. */
+  private readonly results: (InstanceResult | undefined)[];
+  private missing: number;
+  private readonly onResults: (run: AssignmentRun) => void;
+
+  constructor(assignment: Assignment, count: number, onResults: (run: AssignmentRun) => void) {
+    this.assignment = assignment;
+    this.count = count;
+    this.missing = count;
+    this.results = new Array<InstanceResult | undefined>(count);
+    this.onResults = onResults;
+  }
+
+  /** All instances have a result (which may not have left yet). */
+  get isComplete(): boolean {
+    return this.missing === 0;
+  }
+
+  settle(index: number, result: InstanceResult): void {
+    this.results[index] = result;
+    this.missing--;
+    if (!this.queued) {
+      this.queued = true;
+      this.onResults(this);
+    }
+  }
+
+  /** The executor has it. */
+  started(execution: Execution): void {
+    this.execution = execution;
+    if (this.cancelled) execution.cancel();
+  }
+
+  /** It did not come to the executor: all instances fail alike. */
+  fail(failure: Failure): void {
+    for (let i = 0; i < this.count; i++) this.settle(i, { failure });
+  }
+
+  cancel(): void {
+    if (this.cancelled) return;
+    this.cancelled = true;
+    this.reading.abort();
+    this.execution?.cancel();
+  }
+
+  /** What came since the last call, as runs of consecutive instances. */
+  takePortions(): Portion[] {
+    this.queued = false;
+    if (this.missing === 0 && !this.partly) return [this.portion(0, this.results as InstanceResult[])];
+    this.partly = true;
+    const portions: Portion[] = [];
+    for (let from = 0; from < this.count; from++) {
+      if (this.results[from] === undefined) continue;
+      const run: InstanceResult[] = [];
+      for (let result = this.results[from]; result !== undefined; result = this.results[from]) {
+        run.push(result);
+        this.results[from++] = undefined;
+      }
+      portions.push(this.portion(from - run.length, run));
+    }
+    return portions;
+  }
+
+  /** Portions have left already. */
+  private partly = false;
+
+  private portion(from: number, results: readonly InstanceResult[]): Portion {
+    const { replica, ticket } = this.assignment;
+    const place = { id: ticket.id, attempt: ticket.attempt, firstInstance: ticket.firstInstance + from };
+    return { answer: { ...place, results }, receipt: { ...place, replica, gateway: ticket.gateway, instances: results.length } };
+  }
+}
+
+/** Number of failures among results; for counters. */
+export function failureCount(results: readonly InstanceResult[]): number {
+  let count = 0;
+  for (const result of results) if (isFailure(result)) count++;
+  return count;
+}

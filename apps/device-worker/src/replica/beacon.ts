@@ -1,0 +1,46 @@
+import { topics, type Bus, type WorkerHello } from '@mserve/bus';
+
+const intervalMs = 250;
+
+/**
+ * Says `workers.hello` every 250 ms and at every change, so that schedulers that come later find this worker, and notice when it is gone.
+ */
+export class Beacon {
+  private readonly bus: Bus;
+  private readonly epoch = Date.now();
+  private readonly timer: NodeJS.Timeout;
+  private leaving = false;
+  private count = 0;
+
+  constructor(bus: Bus) {
+    this.bus = bus;
+    this.timer = setInterval(() => this.say(), intervalMs);
+    this.timer.unref();
+    this.say();
+  }
+
+  /** Counts up at every change of the worker's replicas. */
+  get revision(): number {
+    return this.count;
+  }
+
+  changed(): void {
+    this.count++;
+    this.say();
+  }
+
+  /** From now on schedulers give this worker nothing new. */
+  leave(): void {
+    this.leaving = true;
+    this.changed();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  private say(): void {
+    const hello: WorkerHello = { address: this.bus.address, epoch: this.epoch, revision: this.count, leaving: this.leaving };
+    this.bus.broadcast(topics.workersHello, Buffer.from(JSON.stringify(hello)));
+  }
+}

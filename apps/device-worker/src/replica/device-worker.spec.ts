@@ -1,0 +1,260 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { answers, assignments, cancellations, LocalTensorStore, MemoryExchange, receipts, topics, type Bus, type ReplicaList, type TensorStore, type WorkerHello } from '@mserve/bus';
+import { ServingError, type Answer, type Assignment, type Instance, type Instances, type Receipt, type Ticket } from '@mserve/wire';
+import { functionOf, input, method, model, output, servable, stage } from '../../../../test/support/declarations.js';
+import { elementwise, floats, valuesOf, type FakeSession } from '../../../../test/support/fake-session.js';
+import type { FunctionRunner } from '../functions/function-runner.js';
+import { startDeviceWorker, type RunningWorker } from '../start-device-worker.js';
+import type { DeviceWorkerOptions } from './worker-options.js';
+
+/** Messages of a kind that arrived, and the wish to be told of more. */
+class Arrivals<M> {
+  readonly messages: M[] = [];
+  private watchers: (() => void)[] = [];
+  readonly take = (list: readonly M[]): void => {
+    this.messages.push(...list);
+    for (const watcher of this.watchers.splice(0)) watcher();
+  };
+  async until(done: (messages: readonly M[]) => boolean): Promise<readonly M[]> {
+    while (!done(this.messages)) await new Promise<void>((resolve) => this.watchers.push(resolve));
+    return this.messages;
+  }
+}
+
+const declaration = servable({
+  servable: 'sums',
+  models: [model('add.onnx')],
+  methods: [method('add', ['x1', 'x2'], [stage(1, 'model', 0, [input(0), input(1)])], [output(1)])],
+});
+
+let exchange: MemoryExchange;
+let gateway: Bus;
+let scheduler: Bus;
+let gotAnswers: Arrivals<Answer>;
+let gotReceipts: Arrivals<Receipt>;
+let hellos: Arrivals<WorkerHello>;
+let session: FakeSession;
+let worker: RunningWorker | undefined;
+let closedRunners: number;
+
+beforeEach(() => {
+  exchange = new MemoryExchange();
+  gateway = exchange.connect('gateway');
+  scheduler = exchange.connect('scheduler');
+  gotAnswers = new Arrivals();
+  gotReceipts = new Arrivals();
+  hellos = new Arrivals();
+  gateway.receive(answers, gotAnswers.take);
+  scheduler.receive(receipts, gotReceipts.take);
+  scheduler.listen(topics.workersHello, (body) => hellos.take([JSON.parse(Buffer.from(body).toString()) as WorkerHello]));
+  session = elementwise([4, 2], 2, (a, b) => a + b);
+  closedRunners = 0;
+});
+
+afterEach(async () => {
+  session.letGo();
+  await worker?.close(1000);
+  worker = undefined;
+});
+
+function fakeRunner(): FunctionRunner {
+  return { declaration, free: 1, run: () => Promise.reject(new Error('no functions here')), close: () => Promise.resolve(void closedRunners++) };
+}
+
+async function start(options: Partial<DeviceWorkerOptions> = {}, store: TensorStore = new LocalTensorStore()): Promise<RunningWorker> {
+  worker = await startDeviceWorker(exchange.connect('worker'), store, {
+    directory: '/nowhere',
+    servables: [{ name: 'sums' }],
+    warmUp: false,
+    open: () => Promise.resolve({ runner: fakeRunner(), version: 3, directory: '/nowhere/sums/3' }),
+    openers: { ONNX: () => Promise.resolve(session), MindIR: () => Promise.reject(new Error('no')), OM: () => Promise.reject(new Error('no')) },
+    ...options,
+  });
+  return worker;
+}
+
+function instances(count: number): Instance[] {
+  return Array.from({ length: count }, (_, i) => [floats([2], [i, i]), floats([2], [1, 1])]);
+}
+
+let lastId = 0;
+function assignment(placed: Instances, ticket: Partial<Ticket> = {}, replica = worker?.replicas[0]?.replica ?? ''): Assignment {
+  const base: Ticket = {
+    gateway: gateway.address,
+    id: ++lastId,
+    attempt: 1,
+    servable: 'sums',
+    version: 3,
+    method: 'add',
+    firstInstance: 0,
+    instances: placed,
+    deadlineAt: Infinity,
+    priority: 0,
+    traceparent: '',
+  };
+  return { scheduler: scheduler.address, replica, ticket: { ...base, ...ticket } };
+}
+
+function send(...list: readonly Assignment[]): void {
+  for (const one of list) scheduler.send(assignments, worker?.address ?? '', one);
+}
+
+const local = (count: number): Instances => ({ kind: 'local', instances: instances(count) });
+const outputsOf = (answer: Answer | undefined): unknown[] =>
+  (answer?.results ?? []).map((result) => ('outputs' in result ? valuesOf(result.outputs[0]) : `${result.failure.code} ${result.failure.message}`));
+const total = (list: readonly Receipt[]): number => list.reduce((sum, receipt) => sum + receipt.instances, 0);
+
+describe('assignments', () => {
+  it('are answered to the gateway and receipted to the scheduler', async () => {
+    await start();
+    send(assignment(local(3), { id: 77, firstInstance: 5, attempt: 2 }));
+    const [answer] = await gotAnswers.until((list) => list.length === 1);
+    expect(answer).toMatchObject({ id: 77, attempt: 2, firstInstance: 5 });
+    expect(outputsOf(answer)).toEqual([[1, 1], [2, 2], [3, 3]]);
+    expect(await gotReceipts.until((list) => list.length === 1)).toEqual([
+      { replica: worker?.replicas[0]?.replica, gateway: gateway.address, id: 77, attempt: 2, firstInstance: 5, instances: 3 },
+    ]);
+    expect(worker?.counters).toEqual({ assignments: 1, succeeded: 3, failed: 0 });
+  });
+
+  it('of one turn share batches; a large ticket is answered in portions as batches finish', async () => {
+    await start();
+    send(assignment(local(1), { id: 1 }), assignment(local(9), { id: 2 }));
+    await gotReceipts.until((list) => total(list) === 10);
+    expect(session.batchSizes).toEqual([4, 4, 4]);
+    expect(gotAnswers.messages.map((answer) => [answer.id, answer.firstInstance, answer.results.length])).toEqual([[1, 0, 1], [2, 0, 3], [2, 3, 4], [2, 7, 2]]);
+  });
+
+  it('keep failures of an instance at its place', async () => {
+    await start();
+    const mixed = [...instances(2), [floats([1], [1]), floats([2], [1, 1])], ...instances(1)];
+    send(assignment({ kind: 'local', instances: mixed }));
+    const list = await gotAnswers.until((all) => all.reduce((sum, answer) => sum + answer.results.length, 0) === 4);
+    const byPlace = list.flatMap((answer) => outputsOf(answer).map((each, i) => [answer.firstInstance + i, each] as const)).sort((a, b) => a[0] - b[0]);
+    expect(byPlace.map((pair) => pair[1])).toEqual([[1, 1], [2, 2], 'INVALID_ARGUMENT Given model input 0 size 4 not match the size 8 defined in model', [1, 1]]);
+  });
+
+  it.each([
+    { title: 'an unknown replica', ticket: {}, replica: 'worker-0.9', text: 'UNAVAILABLE Request servable(sums) method(add) , servable is not available' },
+    { title: 'another version', ticket: { version: 4 }, replica: undefined, text: 'UNAVAILABLE Request servable(sums) method(add) , servable is not available' },
+    { title: 'an unknown method', ticket: { method: 'nope' }, replica: undefined, text: 'NOT_FOUND Request servable(sums) method(nope) , method is not available' },
+  ])('for $title fail and are receipted', async ({ ticket, replica, text }) => {
+    await start();
+    send(assignment(local(2), ticket, replica));
+    const [answer] = await gotAnswers.until((list) => list.length === 1);
+    expect(outputsOf(answer)).toEqual([text, text]);
+    expect(total(await gotReceipts.until((list) => list.length === 1))).toBe(2);
+  });
+
+  it('whose tensors have to be fetched run when they are there; what cannot be read fails', async () => {
+    let answerRead: (list: readonly Instance[]) => void = () => undefined;
+    const reads = [new Promise<readonly Instance[]>((resolve) => (answerRead = resolve)), Promise.reject(new ServingError('UNAVAILABLE', 'the owner of the tensors is gone'))];
+    const store = new LocalTensorStore();
+    await start({}, { place: (list) => store.place(list), release: () => undefined, read: () => reads.shift() ?? [] });
+    send(assignment(local(1), { id: 1 }), assignment(local(1), { id: 2 }));
+    const [failed] = await gotAnswers.until((list) => list.length === 1);
+    expect([failed?.id, outputsOf(failed)]).toEqual([2, ['UNAVAILABLE the owner of the tensors is gone']]);
+    answerRead(instances(1));
+    const [, read] = await gotAnswers.until((list) => list.length === 2);
+    expect([read?.id, outputsOf(read)]).toEqual([1, [[1, 1]]]);
+  });
+
+  it('that are cancelled give their credits back without an answer: waiting ones at once, running ones when the run has ended', async () => {
+    await start();
+    session.hold();
+    send(assignment(local(4), { id: 1 }), assignment(local(2), { id: 2 }));
+    await session.started(1);
+    scheduler.send(cancellations, worker?.address ?? '', { gateway: gateway.address, id: 2 });
+    expect((await gotReceipts.until((list) => list.length === 1)).map((receipt) => [receipt.id, receipt.instances])).toEqual([[2, 2]]);
+    expect(session.aborted).toBe(0);
+    scheduler.send(cancellations, worker?.address ?? '', { gateway: gateway.address, id: 1 });
+    expect(total(await gotReceipts.until((list) => total(list) === 6))).toBe(6);
+    expect(session.aborted).toBe(1);
+    expect(gotAnswers.messages).toHaveLength(0);
+  });
+});
+
+describe('replicas', () => {
+  it('are listed with signature and credits, and announced at every change', async () => {
+    const running = await start({ deviceIds: [0, 1] });
+    const list = JSON.parse(Buffer.from(await scheduler.request(running.address, 'replicas.list', Buffer.from('{}'))).toString()) as ReplicaList;
+    expect(list.replicas.map(({ replica, deviceId, state, credits, version }) => ({ replica, deviceId, state, credits, version }))).toEqual(
+      [0, 1].map((n) => ({ replica: `${running.address}.${n}`, deviceId: n, state: 'ready', credits: 16, version: 3 })),
+    );
+    expect(list.replicas[0]?.signature).toEqual({
+      servable: 'sums',
+      version: 3,
+      methods: [
+        {
+          name: 'add',
+          inputs: [{ name: 'x1', dtype: 'float32', shape: [2] }, { name: 'x2', dtype: 'float32', shape: [2] }],
+          outputs: [{ name: 'y', dtype: 'float32', shape: [2] }],
+          batched: true,
+          batchSize: 4,
+        },
+      ],
+    });
+    const announced = await hellos.until((all) => all.some((hello) => hello.revision === list.revision));
+    expect(announced[0]).toMatchObject({ address: running.address, leaving: false });
+  });
+
+  it('that fail to load do not stop the others', async () => {
+    let opened = 0;
+    const running = await start({
+      servables: [{ name: 'broken' }, { name: 'sums' }],
+      open: () => (opened++ === 0 ? Promise.reject(new ServingError('NOT_FOUND', 'there is no servable_config')) : Promise.resolve({ runner: fakeRunner(), version: 3, directory: '/x' })),
+    });
+    expect(running.replicas.map(({ servable: name, state, credits, error }) => ({ name, state, credits, error }))).toEqual([
+      { name: 'broken', state: 'failed', credits: 0, error: 'there is no servable_config' },
+      { name: 'sums', state: 'ready', credits: 16, error: undefined },
+    ]);
+    send(assignment(local(1), {}, running.replicas[1]?.replica));
+    expect(outputsOf((await gotAnswers.until((list) => list.length === 1))[0])).toEqual([[1, 1]]);
+  });
+
+  it.each([
+    { title: 'a model that cannot be opened', openers: { ONNX: () => Promise.reject(new Error('no such operator')) }, error: 'no such operator' },
+    { title: 'a model that does not fit its methods', openers: { ONNX: () => Promise.resolve(elementwise([4, 2], 1, (x) => x)) }, error: /The inputs count 2 in register_method not equal to the count 1/ },
+  ])('$title: failed, and everything opened is closed', async ({ openers, error }) => {
+    const progress: string[] = [];
+    const refuse = (): Promise<never> => Promise.reject(new Error('no'));
+    const running = await start({ openers: { MindIR: refuse, OM: refuse, ...openers }, onProgress: ({ model: file, state, version }) => progress.push(`${file} ${version} ${state}`) });
+    expect(running.replicas[0]).toMatchObject({ state: 'failed', error: expect.stringMatching(error) });
+    expect(progress[0]).toBe('add.onnx 3 loading');
+    expect(closedRunners).toBe(1);
+  });
+
+  it('leave in good order: leaving is announced, what is in hand is finished, later assignments are undelivered', async () => {
+    const running = await start();
+    session.hold();
+    send(assignment(local(2)));
+    await session.started(1);
+    const closing = running.close(10_000);
+    await hellos.until((all) => all.some((hello) => hello.leaving));
+    expect(running.replicas[0]?.state).toBe('draining');
+    session.letGo();
+    expect(await closing).toBe(0);
+    expect(outputsOf(gotAnswers.messages[0])).toEqual([[1, 1], [2, 2]]);
+    expect(running.replicas[0]?.state).toBe('gone');
+    expect(closedRunners).toBe(1);
+    await new Promise<void>((resolve) => scheduler.send(assignments, running.address, assignment(local(1)), () => resolve()));
+  });
+
+  it('that do not finish within the grace are counted', async () => {
+    const running = await start();
+    session.hold();
+    send(assignment(local(2)));
+    await session.started(1);
+    expect(await running.close(1)).toBe(1);
+  });
+
+  it('function batches count for the credits', async () => {
+    const functions = servable({
+      servable: 'sums',
+      functions: [functionOf(0, 'sums.f', { batchSize: 20 })],
+      methods: [method('m', ['x'], [stage(1, 'function', 0, [input(0)], { batchSize: 20 })], [output(1)])],
+    });
+    const running = await start({ numParallelWorkers: 2, open: () => Promise.resolve({ runner: { ...fakeRunner(), declaration: functions }, version: 1, directory: undefined }) });
+    expect(running.replicas[0]).toMatchObject({ state: 'ready', credits: 80 });
+  });
+});

@@ -1,0 +1,170 @@
+import { availableParallelism } from 'node:os';
+import type { Bus, ReplicaList, ReplicaStatus, TensorStore } from '@mserve/bus';
+import type { ModelPlan } from '../execution/model-plan.js';
+import { AssignmentHandler, type HandlerCounters } from './assignment-handler.js';
+import { Beacon } from './beacon.js';
+import { LateModelCaller, loadServable, type ServableOpener } from './load-servable.js';
+import type { ModelOpeners } from './model-loader.js';
+import { Replica } from './replica.js';
+import { silentLog, type DeviceWorkerOptions, type ServableOptions, type WorkerLog } from './worker-options.js';
+
+/** Longest time that an assignment is expected to be on its way. */
+const lateArrivalMs = 50;
+
+/** How servables and models are opened when the options do not say otherwise. */
+export interface WorkerDefaults {
+  readonly open: ServableOpener;
+  readonly openers: ModelOpeners;
+}
+
+interface Plan {
+  readonly replica: Replica;
+  readonly servable: ServableOptions;
+  readonly threads: number;
+}
+
+/**
+ * The device-worker: makes replicas, says where it is and what it has, runs what schedulers assign. It starts at once and loads in the
+ * background ({@link loaded}); a servable that fails to load is a failed replica and does not stop the others.
+ */
+export class DeviceWorker {
+  /** Resolves when every replica is ready or failed. Never rejects. */
+  readonly loaded: Promise<void>;
+  private readonly replicas = new Map<string, Replica>();
+  private readonly handler: AssignmentHandler;
+  private readonly beacon: Beacon;
+  private readonly log: WorkerLog;
+  private closing: Promise<number> | undefined;
+
+  constructor(
+    private readonly bus: Bus,
+    store: TensorStore,
+    servables: readonly ServableOptions[],
+    private readonly options: DeviceWorkerOptions,
+    private readonly defaults: WorkerDefaults,
+  ) {
+    this.log = options.log ?? silentLog;
+    this.handler = new AssignmentHandler(bus, store, this.replicas);
+    const plans = this.plan(servables);
+    this.beacon = new Beacon(bus);
+    this.loaded = this.loadAll(plans);
+  }
+
+  get address(): string {
+    return this.bus.address;
+  }
+
+  get statuses(): readonly ReplicaStatus[] {
+    return [...this.replicas.values()].map((replica) => replica.status);
+  }
+
+  /** The answer to `replicas.list`. */
+  get list(): ReplicaList {
+    return { revision: this.beacon.revision, replicas: this.statuses };
+  }
+
+  get counters(): Readonly<HandlerCounters> {
+    return this.handler.counters;
+  }
+
+  /**
+   * Leaves: says so, takes nothing new, finishes what is in hand for at most `graceMs`, frees everything. The bus stays the caller's.
+   * Resolves with the number of assignments given up. A second call returns the first one's promise.
+   */
+  close(graceMs: number): Promise<number> {
+    this.closing ??= this.leave(graceMs);
+    return this.closing;
+  }
+
+  private async leave(graceMs: number): Promise<number> {
+    for (const replica of this.replicas.values()) replica.drain();
+    this.beacon.leave();
+    const until = performance.now() + graceMs;
+    await idleWithin(this.handler, graceMs);
+    // What a scheduler sent before it heard of the leaving is still on its way.
+    await new Promise((resolve) => setTimeout(resolve, Math.min(lateArrivalMs, graceMs)));
+    await idleWithin(this.handler, until - performance.now());
+    const unfinished = this.handler.size;
+    this.handler.close();
+    await Promise.allSettled([...this.replicas.values()].map((replica) => replica.close()));
+    this.beacon.stop();
+    return unfinished;
+  }
+
+  private plan(servables: readonly ServableOptions[]): Plan[] {
+    const plans: Plan[] = [];
+    for (const servable of servables) {
+      const deviceIds = servable.deviceIds ?? this.options.deviceIds ?? [0];
+      const wanted = servable.numParallelWorkers ?? this.options.numParallelWorkers ?? 1;
+      const threads = Math.max(1, Math.ceil(wanted / Math.max(1, deviceIds.length)));
+      for (const deviceId of deviceIds) {
+        const id = `${this.bus.address}.${this.replicas.size}`;
+        const replica = new Replica(id, servable.name, servable.version ?? 0, deviceId, () => this.beacon.changed());
+        this.replicas.set(id, replica);
+        plans.push({ replica, servable, threads });
+      }
+    }
+    return plans;
+  }
+
+  private async loadAll(plans: readonly Plan[]): Promise<void> {
+    // One after the other: loading takes all cores by itself, and what is first in the list serves first.
+    for (const plan of plans) {
+      if (this.closing !== undefined) return;
+      await this.load(plan, plans.length);
+    }
+  }
+
+  private async load({ replica, servable, threads }: Plan, replicaCount: number): Promise<void> {
+    const { options, log } = this;
+    const about = { servable: servable.name, deviceId: replica.deviceId };
+    const startedAt = performance.now();
+    const caller = new LateModelCaller();
+    let version = servable.version ?? 0;
+    try {
+      const loaded = await loadServable(
+        {
+          servable: servable.name,
+          version,
+          deviceId: replica.deviceId,
+          threads,
+          root: options.directory,
+          open: options.open ?? this.defaults.open,
+          openers: options.openers ?? this.defaults.openers,
+          intraOpThreads: options.intraOpThreads ?? Math.max(1, Math.floor((availableParallelism() - 1) / replicaCount)),
+          concurrentRuns: options.concurrentRuns ?? 1,
+          credits: options.credits,
+          warmUp: options.warmUp ?? true,
+          decryption: servable.decKey && { key: servable.decKey, mode: servable.decMode ?? 'AES-GCM' },
+          onVersion: (found) => (version = found),
+          onProgress: (progress) => options.onProgress?.({ ...about, version, ...progress }),
+          onWarning: (text, cause) => log.warn({ ...about, version, err: cause }, text),
+        },
+        caller,
+      );
+      try {
+        replica.ready(loaded, (plan, cause) => this.reportFailure(replica, plan, cause));
+        caller.executor = replica.executor;
+      } catch (thrown) {
+        await loaded.close();
+        throw thrown;
+      }
+      log.info({ ...about, version, replica: replica.id, ms: Math.round(performance.now() - startedAt) }, 'replica is ready');
+    } catch (thrown) {
+      if (this.closing !== undefined) return;
+      log.error({ ...about, version, err: thrown }, 'replica could not be loaded');
+      replica.fail(thrown instanceof Error ? thrown.message : String(thrown));
+    }
+  }
+
+  private reportFailure(replica: Replica, plan: ModelPlan, cause: unknown): void {
+    this.log.error({ replica: replica.id, servable: replica.servable, version: replica.version, model: plan.key, subgraph: plan.subgraph, err: cause }, 'a native run failed');
+  }
+}
+
+async function idleWithin(handler: AssignmentHandler, graceMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, graceMs)));
+  await Promise.race([handler.whenIdle(), late]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,85 @@
+import { ServingError } from '@mserve/wire';
+import type { SessionOptions } from '@mserve/native';
+import type { ModelDeclaration } from '@mserve/register';
+import type { LoadedModel } from '../execution/executor.js';
+import { planModel } from '../execution/model-plan.js';
+import type { DecryptionKey, ModelOpeners, OpenSession } from './model-loader.js';
+import { warmUp } from './warm-up.js';
+
+const warmUpTimeoutMs = 10_000;
+
+/** Told about each model file. `ms` since the step before; `error` for state failed. */
+export interface ModelProgress {
+  readonly servable: string;
+  readonly version: number;
+  readonly deviceId: number;
+  readonly model: string;
+  readonly state: 'loading' | 'ready' | 'failed';
+  readonly ms: number;
+  readonly error?: string | undefined;
+}
+
+export interface LoadModelsOptions {
+  readonly openers: ModelOpeners;
+  /** The directory of servables. */
+  readonly root: string;
+  /** The version directory; undefined for a servable without one. */
+  readonly directory: string | undefined;
+  readonly session: SessionOptions;
+  readonly decryption?: DecryptionKey | undefined;
+  readonly warmUp: boolean;
+  readonly onProgress: (progress: Pick<ModelProgress, 'model' | 'state' | 'ms' | 'error'>) => void;
+  /** A warm-up that failed: the model is used all the same. */
+  readonly onWarning: (text: string, cause: unknown) => void;
+}
+
+export interface LoadedModels {
+  /** By position in the declarations; each with its subgraphs in order. */
+  readonly models: readonly (readonly LoadedModel[])[];
+  close(): Promise<void>;
+}
+
+/** Opens every model file of a servable, one after the other. Rejects with the first error, after closing what was open. */
+export async function loadModels(declarations: readonly ModelDeclaration[], options: LoadModelsOptions): Promise<LoadedModels> {
+  const open: OpenSession[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.allSettled(open.splice(0).map((session) => session.close()));
+  };
+  try {
+    const models: LoadedModel[][] = [];
+    for (const declaration of declarations) models.push(await loadModel(declaration, options, open));
+    return { models, close };
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+}
+
+async function loadModel(declaration: ModelDeclaration, options: LoadModelsOptions, open: OpenSession[]): Promise<LoadedModel[]> {
+  const subgraphs: LoadedModel[] = [];
+  for (const [subgraph, file] of declaration.files.entries()) {
+    const startedAt = performance.now();
+    const tell = (state: ModelProgress['state'], error?: string): void => options.onProgress({ model: file, state, ms: performance.now() - startedAt, error });
+    tell('loading');
+    try {
+      if (options.directory === undefined) throw new ServingError('NOT_FOUND', 'there is no version directory of models');
+      const request = { root: options.root, directory: options.directory, file, session: options.session, decryption: options.decryption };
+      const session = await options.openers[declaration.format](request);
+      open.push(session);
+      const loaded: LoadedModel = { plan: planModel(declaration, session.describe(), subgraph), session, concurrentRuns: options.session.concurrentRuns ?? 1 };
+      checkSameBatch(loaded, subgraphs[0]);
+      if (options.warmUp) await warmUp(loaded, warmUpTimeoutMs).catch((cause: unknown) => options.onWarning(`warm-up of model '${file}' failed`, cause));
+      subgraphs.push(loaded);
+      tell('ready');
+    } catch (thrown) {
+      tell('failed', thrown instanceof Error ? thrown.message : String(thrown));
+      throw thrown;
+    }
+  }
+  return subgraphs;
+}
+
+function checkSameBatch({ plan }: LoadedModel, first: LoadedModel | undefined): void {
+  if (first === undefined || (first.plan.batchSize === plan.batchSize && first.plan.batching === plan.batching)) return;
+  throw new ServingError('INVALID_ARGUMENT', `Expect batch size to be same, subgraph 0 has ${first.plan.batchSize}, subgraph ${plan.subgraph} has ${plan.batchSize}, model: ${plan.key}`);
+}

@@ -1,0 +1,103 @@
+import { ServingError, type Instance } from '@mserve/wire';
+import type { SessionOptions } from '@mserve/native';
+import type { ServableDeclaration } from '@mserve/register';
+import type { Executor } from '../execution/executor.js';
+import type { ModelPlan } from '../execution/model-plan.js';
+import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
+import { loadModels, type LoadModelsOptions } from './load-models.js';
+import type { LoadedServable } from './replica.js';
+import { signatureOf } from './signature.js';
+
+/** A servable as found in the directory, its config loaded. */
+export interface OpenedServable {
+  /** Runs its functions; `runner.declaration` is what the config declares. */
+  readonly runner: FunctionRunner;
+  /** >= 1: the one asked for, the highest there is for 0, 1 for a servable without models. */
+  readonly version: number;
+  /** The version directory; undefined when there is none (a servable without models). */
+  readonly directory: string | undefined;
+}
+
+/** Finds a servable and loads its config in `threads` worker threads. Rejects with ServingError (texts of SPEC 4.1). */
+export type ServableOpener = (request: {
+  readonly servable: string;
+  /** 0 = the highest there is. */
+  readonly version: number;
+  readonly deviceId: number;
+  readonly threads: number;
+  /** What Model.call goes to. */
+  readonly models: ModelCaller;
+}) => Promise<OpenedServable>;
+
+export interface LoadServableOptions extends Omit<LoadModelsOptions, 'directory' | 'session'> {
+  readonly servable: string;
+  readonly version: number;
+  readonly deviceId: number;
+  readonly threads: number;
+  readonly open: ServableOpener;
+  readonly intraOpThreads: number;
+  /** Runs per model at the same time. */
+  readonly concurrentRuns: number;
+  /** Instances to take at a time; undefined: see {@link creditsOf}. */
+  readonly credits: number | undefined;
+  /** The version is known, models are to be loaded. */
+  readonly onVersion: (version: number) => void;
+}
+
+/** Model.call for functions of a servable that is still loading: the executor comes last. */
+export class LateModelCaller implements ModelCaller {
+  executor: Executor | undefined;
+
+  async call(modelKey: string, subgraph: number, instances: readonly Instance[]): Promise<readonly Instance[]> {
+    if (this.executor === undefined) throw new ServingError('UNAVAILABLE', 'models can be called from stage functions only, not while the config is loaded');
+    return this.executor.call(modelKey, subgraph, instances);
+  }
+}
+
+/** Loads one copy of a servable: its config, its models, its signature. On failure everything opened is closed before it rejects. */
+export async function loadServable(options: LoadServableOptions, caller: LateModelCaller): Promise<LoadedServable> {
+  const { servable, version, deviceId, threads, intraOpThreads, concurrentRuns } = options;
+  const opened = await options.open({ servable, version, deviceId, threads, models: caller });
+  const { runner } = opened;
+  const { declaration } = runner;
+  try {
+    options.onVersion(opened.version);
+    const session: SessionOptions = { intraOpThreads, concurrentRuns };
+    const loaded = await loadModels(declaration.models, { ...options, directory: opened.directory, session });
+    const plans = loaded.models.map((subgraphs) => (subgraphs[0] as { plan: ModelPlan }).plan);
+    try {
+      const usesFunctions = declaration.functions.length > 0;
+      return {
+        declaration,
+        version: opened.version,
+        models: loaded.models,
+        signature: signatureOf(declaration, opened.version, plans),
+        runner: usesFunctions ? runner : undefined,
+        credits: options.credits ?? creditsOf(declaration, plans, concurrentRuns, threads),
+        close: async () => {
+          await Promise.allSettled([loaded.close(), runner.close()]);
+        },
+      };
+    } catch (thrown) {
+      await loaded.close();
+      throw thrown;
+    }
+  } catch (thrown) {
+    await runner.close();
+    throw thrown;
+  }
+}
+
+/** Below this a replica would idle while receipts and assignments travel. */
+const leastCredits = 16;
+
+/**
+ * Instances to take at a time: for the models what runs and one batch that waits, so that a device never idles; for functions two
+ * batches per thread. At least 16.
+ */
+export function creditsOf(declaration: ServableDeclaration, plans: readonly ModelPlan[], concurrentRuns: number, threads: number): number {
+  const models = Math.max(0, ...plans.map((plan) => plan.batchSize)) * (concurrentRuns + 1);
+  const functionBatches = declaration.methods.flatMap((method) => method.stages.filter((stage) => stage.kind === 'function').map((stage) => Math.max(1, stage.batchSize ?? 1)));
+  const functions = functionBatches.length === 0 ? 0 : 2 * threads * Math.max(...functionBatches);
+  return Math.max(leastCredits, models + functions);
+}

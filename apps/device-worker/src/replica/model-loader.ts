@@ -1,0 +1,57 @@
+import { ServingError } from '@mserve/wire';
+import type { SessionOptions } from '@mserve/native';
+import type { ModelFormat } from '@mserve/register';
+import type { ModelSession } from '../execution/model-session.js';
+import { locateModelFile, readModelFile } from './model-file.js';
+
+/** The key of encrypted model files. */
+export interface DecryptionKey {
+  readonly key: Uint8Array;
+  readonly mode: 'AES-GCM' | 'AES-CBC';
+}
+
+export interface ModelFileRequest {
+  /** The directory of servables: nothing outside it is read. */
+  readonly root: string;
+  /** The version directory. */
+  readonly directory: string;
+  /** Name in it. */
+  readonly file: string;
+  readonly session: SessionOptions;
+  readonly decryption?: DecryptionKey | undefined;
+}
+
+export interface OpenSession extends ModelSession {
+  close(): Promise<void>;
+}
+
+/** Opens a model file. Rejects with ServingError or NativeError: what is wrong with the file. */
+export type ModelOpener = (request: ModelFileRequest) => Promise<OpenSession>;
+
+/** One way to open per format; the parts that are not there yet refuse. */
+export type ModelOpeners = Readonly<Record<ModelFormat, ModelOpener>>;
+
+/** What @mserve/mindir gives: an ONNX model in memory, with weights by reference. */
+export interface ConvertedModel {
+  readonly model: Uint8Array;
+  readonly initializers?: SessionOptions['initializers'];
+}
+
+export type OpenSessionFunction = (model: string | Uint8Array, options: SessionOptions) => Promise<OpenSession>;
+export type MindirConverter = (file: Uint8Array, decryption: DecryptionKey | undefined) => ConvertedModel | Promise<ConvertedModel>;
+
+/** The openers over a native session; `convertMindir` undefined: MindIR models are refused. */
+export function modelOpeners(openSession: OpenSessionFunction, convertMindir?: MindirConverter): ModelOpeners {
+  return {
+    ONNX: async ({ root, directory, file, session, decryption }) => {
+      if (decryption !== undefined) throw new ServingError('INVALID_ARGUMENT', `model file '${file}' is ONNX, only MindIR files can be encrypted`);
+      return openSession(await locateModelFile(root, directory, file), session);
+    },
+    MindIR: async ({ root, directory, file, session, decryption }) => {
+      if (convertMindir === undefined) throw new ServingError('UNIMPLEMENTED', `model file '${file}' is MindIR, which this build cannot load`);
+      const { model, initializers } = await convertMindir(await readModelFile(await locateModelFile(root, directory, file), file), decryption);
+      return openSession(model, { ...session, ...(initializers && { initializers }) });
+    },
+    OM: ({ file }) => Promise.reject(new ServingError('UNIMPLEMENTED', `model file '${file}' is OM, which needs an Ascend device and is not supported yet`)),
+  };
+}

@@ -1,0 +1,95 @@
+import { ServingError, type ServableSignature } from '@mserve/wire';
+import type { ReplicaState, ReplicaStatus } from '@mserve/bus';
+import type { ServableDeclaration } from '@mserve/register';
+import { Executor, type LoadedModel } from '../execution/executor.js';
+import type { ModelPlan } from '../execution/model-plan.js';
+import type { FunctionRunner } from '../functions/function-runner.js';
+
+/** What a replica was made from; {@link Replica.close} closes it. */
+export interface LoadedServable {
+  readonly declaration: ServableDeclaration;
+  /** >= 1 */
+  readonly version: number;
+  /** By position in declaration.models; each with its subgraphs in order. */
+  readonly models: readonly (readonly LoadedModel[])[];
+  readonly signature: ServableSignature;
+  /** Undefined when no method has a function stage. */
+  readonly runner: FunctionRunner | undefined;
+  /** Instances to take at a time. */
+  readonly credits: number;
+  /** Frees sessions and threads. */
+  close(): Promise<void>;
+}
+
+const order: readonly ReplicaState[] = ['loading', 'ready', 'draining', 'gone', 'failed'];
+
+/** One loaded copy of a servable version on a device. Its state only moves forward: loading, ready, draining, gone; or loading, failed. */
+export class Replica {
+  private current: ReplicaState = 'loading';
+  private loaded: LoadedServable | undefined;
+  private run: Executor | undefined;
+  private problem: string | undefined;
+
+  /** `version`: as asked for, 0 = the latest; the true one is known when it is ready. */
+  constructor(
+    readonly id: string,
+    readonly servable: string,
+    private readonly askedVersion: number,
+    readonly deviceId: number,
+    private readonly onState: (replica: Replica) => void,
+  ) {}
+
+  get state(): ReplicaState {
+    return this.current;
+  }
+
+  get version(): number {
+    return this.loaded?.version ?? this.askedVersion;
+  }
+
+  /** There while ready or draining. */
+  get executor(): Executor | undefined {
+    return this.run;
+  }
+
+  get status(): ReplicaStatus {
+    const { id, servable, version, deviceId, state, loaded, problem } = this;
+    const usable = state === 'ready' || state === 'draining';
+    const base = { replica: id, servable, version, deviceId, state, credits: usable ? (loaded?.credits ?? 0) : 0 };
+    return { ...base, ...(loaded && { signature: loaded.signature }), ...(problem === undefined ? {} : { error: problem }) };
+  }
+
+  /** From loading to ready. Throws ServingError when methods and models do not fit; the caller then calls {@link fail}. */
+  ready(loaded: LoadedServable, reportFailure: (plan: ModelPlan, cause: unknown) => void): void {
+    if (this.current !== 'loading') throw new ServingError('CANCELLED', `replica of servable ${this.servable} was given up while it was loading`);
+    this.run = new Executor({ declaration: loaded.declaration, models: loaded.models, runner: loaded.runner, reportFailure });
+    this.loaded = loaded;
+    this.move('ready');
+  }
+
+  /** From loading to failed; `problem` is for operators. */
+  fail(problem: string): void {
+    this.problem = problem;
+    this.move('failed');
+  }
+
+  /** Takes nothing new from now on. */
+  drain(): void {
+    if (this.current === 'ready') this.move('draining');
+  }
+
+  /** Frees everything. What is still under way fails. */
+  async close(): Promise<void> {
+    if (this.current === 'gone') return;
+    if (this.current !== 'failed') this.move('gone');
+    this.run?.close();
+    this.run = undefined;
+    await this.loaded?.close();
+  }
+
+  private move(state: ReplicaState): void {
+    if (order.indexOf(state) <= order.indexOf(this.current)) return;
+    this.current = state;
+    this.onState(this);
+  }
+}

@@ -1,0 +1,49 @@
+import { ServingError, type MethodSignature, type ServableSignature, type TensorSignature } from '@mserve/wire';
+import type { MethodDeclaration, ServableDeclaration, ValueSource } from '@mserve/register';
+import type { ModelPlan, ValuePlan } from '../execution/model-plan.js';
+
+/**
+ * What gateways and schedulers need to know of a loaded servable version. `models` are those of the declaration, in its order.
+ * Types come from the models where an input feeds one or an output comes from one, else from the author; unknown parts stay undefined.
+ * Throws ServingError INVALID_ARGUMENT when the author's dtype contradicts the model's.
+ */
+export function signatureOf(declaration: ServableDeclaration, version: number, models: readonly ModelPlan[]): ServableSignature {
+  // SPEC 5.1: one batch size for the servable, the largest of its models, whether a method uses them or not.
+  const batchSize = Math.max(1, ...models.map((model) => model.batchSize));
+  const methods = declaration.methods.map((method) => methodSignature(method, models, batchSize));
+  return { servable: declaration.servable, version, methods };
+}
+
+function methodSignature(method: MethodDeclaration, models: readonly ModelPlan[], batchSize: number): MethodSignature {
+  const used = method.stages.filter((stage) => stage.kind === 'model').map((stage) => models[stage.index]);
+  const batched = used.length === 0 || used.some((model) => model?.batching !== 'none');
+  const inputs = method.inputs.map((input, i) => merge(method, input, fedModelInput(method, models, i)));
+  const outputs = method.outputs.map((output, i) => merge(method, output, origin(method, models, inputs, method.returns[i])));
+  return { name: method.name, inputs, outputs, batched, batchSize, ...(method.doc === undefined ? {} : { doc: method.doc }) };
+}
+
+/** The first model input that method input `index` feeds directly. */
+function fedModelInput(method: MethodDeclaration, models: readonly ModelPlan[], index: number): ValuePlan | undefined {
+  for (const stage of method.stages) {
+    if (stage.kind !== 'model') continue;
+    const position = stage.inputs.findIndex((source) => source.from === 'input' && source.index === index);
+    if (position >= 0) return models[stage.index]?.inputs[position];
+  }
+  return undefined;
+}
+
+function origin(method: MethodDeclaration, models: readonly ModelPlan[], inputs: readonly TensorSignature[], source: ValueSource | undefined): Partial<TensorSignature> | undefined {
+  if (source === undefined) return undefined;
+  if (source.from === 'input') return inputs[source.index];
+  const stage = method.stages.find((candidate) => candidate.number === source.stage);
+  return stage?.kind === 'model' ? models[stage.index]?.outputs[source.output] : undefined;
+}
+
+function merge(method: MethodDeclaration, given: TensorSignature, known: Partial<TensorSignature> | undefined): TensorSignature {
+  if (given.dtype !== undefined && known?.dtype !== undefined && given.dtype !== known.dtype && !(given.dtype === 'bytes' && known.dtype === 'string')) {
+    throw new ServingError('INVALID_ARGUMENT', `'${given.name}' of method '${method.name}' is declared ${given.dtype}, the model has ${known.dtype}`);
+  }
+  const dtype = given.dtype ?? known?.dtype;
+  const shape = given.shape ?? known?.shape;
+  return { name: given.name, ...(dtype && { dtype }), ...(shape && { shape }), ...(given.doc === undefined ? {} : { doc: given.doc }) };
+}

@@ -1,0 +1,50 @@
+import type { DecryptionKey, ModelOpeners } from './model-loader.js';
+import type { ModelProgress } from './load-models.js';
+import type { ServableOpener } from './load-servable.js';
+
+/** One servable to load; a replica is made on each device. */
+export interface ServableOptions {
+  readonly name: string;
+  /** 0 or absent = the highest there is. */
+  readonly version?: number | undefined;
+  /** Default: the worker's deviceIds. */
+  readonly deviceIds?: readonly number[] | undefined;
+  /** Threads for functions over all devices, at least one per replica. Default: the worker's. */
+  readonly numParallelWorkers?: number | undefined;
+  /** 16, 24 or 32 bytes; for encrypted MindIR files. */
+  readonly decKey?: Uint8Array | undefined;
+  readonly decMode?: DecryptionKey['mode'] | undefined;
+}
+
+/** Where the worker says what operators should know. Never a client's tensors, never a key. */
+export interface WorkerLog {
+  info(fields: Readonly<Record<string, unknown>>, text: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, text: string): void;
+  error(fields: Readonly<Record<string, unknown>>, text: string): void;
+}
+
+export const silentLog: WorkerLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export interface DeviceWorkerOptions {
+  /** Directory that holds one folder per servable. */
+  readonly directory: string;
+  /** Default: every servable in the directory. */
+  readonly servables?: readonly ServableOptions[] | undefined;
+  /** Default [0]. */
+  readonly deviceIds?: readonly number[] | undefined;
+  /** Default 1. */
+  readonly numParallelWorkers?: number | undefined;
+  /** Threads inside one native run. Default: the cores but one, shared by the replicas; at least 1. */
+  readonly intraOpThreads?: number | undefined;
+  /** Runs at the same time per model of a replica. Default 1. */
+  readonly concurrentRuns?: number | undefined;
+  /** Instances a replica takes at a time. Default: see creditsOf. */
+  readonly credits?: number | undefined;
+  /** A run with zeros before a replica is ready. Default true. */
+  readonly warmUp?: boolean | undefined;
+  readonly onProgress?: ((progress: ModelProgress) => void) | undefined;
+  readonly log?: WorkerLog | undefined;
+  /** For specs: other ways to open servables and models. */
+  readonly open?: ServableOpener | undefined;
+  readonly openers?: ModelOpeners | undefined;
+}
