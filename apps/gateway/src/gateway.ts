@@ -3,6 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { topics, type Bus, type SchedulerHello, type Subscription, type TensorStore } from '@mserve/bus';
 import { CatalogFeed } from './catalog/catalog-feed.js';
+import { MethodCatalog } from './catalog/method-catalog.js';
 import { SchedulerWatch } from './catalog/scheduler-watch.js';
 import { maxMessageBytesOf, type GatewayOptions } from './gateway-options.js';
 import { GatewayModule } from './gateway.module.js';
@@ -60,6 +61,21 @@ export class RunningGateway {
       if (readiness.isReady) return resolve();
       const subscription = readiness.onChange((ready) => {
         if (!ready) return;
+        subscription.unsubscribe();
+        resolve();
+      });
+    });
+  }
+
+  /** Resolves when each of these servable versions can be called through this gateway. */
+  whenServing(wanted: readonly { readonly servable: string; readonly version: number }[]): Promise<void> {
+    const catalog = this.app.get(MethodCatalog);
+    const serves = ({ servable, version }: (typeof wanted)[number]): boolean =>
+      catalog.ready.some(({ signature }) => signature.servable === servable && signature.version === version);
+    return new Promise((resolve) => {
+      if (wanted.every(serves)) return resolve();
+      const subscription = catalog.onUpdate(() => {
+        if (!wanted.every(serves)) return;
         subscription.unsubscribe();
         resolve();
       });

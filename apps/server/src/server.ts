@@ -1,6 +1,6 @@
-import { LocalTensorStore, MemoryExchange } from '@mserve/bus';
-import { ServingError } from '@mserve/wire';
-import { startDeviceWorker } from '@mserve/device-worker';
+import { BusTensorStore, LocalTensorStore, MemoryExchange, NatsBus, type Bus, type TensorStore } from '@mserve/bus';
+import { ServingError, type ServableSignature } from '@mserve/wire';
+import { startDeviceWorker, type ModelProgress, type RunningWorker, type WorkerLog } from '@mserve/device-worker';
 import { startGateway } from '@mserve/gateway';
 import { startScheduler } from '@mserve/scheduler';
 
@@ -48,4 +48,100 @@ export interface RunningServer {
   readonly servables: readonly RunningServable[];
   /** Stops taking requests, finishes those in hand (at most graceMs, default 30 000), then ends everything. */
   close(graceMs?: number): Promise<void>;
+}
+
+interface Connections {
+  readonly gateway: Bus;
+  readonly scheduler: Bus;
+  readonly worker: Bus;
+  readonly store: (bus: Bus) => TensorStore;
+}
+
+/** Embedded: one exchange in this process, tensors by reference. Fleet: three connections to NATS, so that others may join. */
+async function connect(address: string): Promise<Connections> {
+  if (address === 'memory') {
+    const exchange = new MemoryExchange();
+    const store = new LocalTensorStore();
+    return { gateway: exchange.connect('gateway'), scheduler: exchange.connect('scheduler'), worker: exchange.connect('worker'), store: () => store };
+  }
+  const servers = address.split(',');
+  const join = (role: string): Promise<Bus> => NatsBus.connect({ servers, role, connectTimeoutMs: natsConnectMs });
+  const [gateway, scheduler, worker] = await Promise.all([join('gateway'), join('scheduler'), join('worker')]);
+  return { gateway, scheduler, worker, store: (bus) => new BusTensorStore(bus) };
+}
+
+const natsConnectMs = 10_000;
+
+function progressLine(progress: ModelProgress): string {
+  const what = `${progress.servable} version ${progress.version}, device ${progress.deviceId}, ${progress.model}`;
+  if (progress.state === 'failed') return `✗ ${what}: ${progress.error ?? 'failed'}`;
+  return progress.state === 'ready' ? `✓ ${what}: ready in ${Math.round(progress.ms)} ms` : `… ${what}: loading`;
+}
+
+/** What the worker says on the console of a server that runs in the foreground. */
+function consoleLog(write: (line: string) => void): WorkerLog {
+  const line = (fields: Readonly<Record<string, unknown>>, text: string): void => write(`${text} ${JSON.stringify(fields)}`);
+  return { info: () => undefined, warn: line, error: line };
+}
+
+/** Ready servables. Throws when a chosen one failed, or none is ready. */
+function readyServables(worker: RunningWorker, options: ServerOptions): ServableSignature[] {
+  const failed = worker.replicas.filter((replica) => replica.state === 'failed');
+  const signatures = new Map<string, ServableSignature>();
+  for (const { state, signature } of worker.replicas) if (state === 'ready' && signature) signatures.set(`${signature.servable}:${signature.version}`, signature);
+  if (failed.length > 0 && (options.servables !== undefined || signatures.size === 0)) {
+    const details = failed.map((replica) => `servable name:${replica.servable}, device id:${replica.deviceId}, <${replica.error ?? 'failed'}>`);
+    throw new ServingError('UNAVAILABLE', `Fail to start workers: {${details.join('; ')}}`);
+  }
+  if (signatures.size === 0) throw new ServingError('NOT_FOUND', `there is no servable in ${options.directory}: a folder NAME with a servable_config.ts is expected`);
+  return [...signatures.values()];
+}
+
+/**
+ * Gateway, scheduler and device-worker in this process. Resolves when every servable can be called; rejects, with nothing left running, when an
+ * address is wrong or taken, the directory cannot be read, a chosen servable cannot be loaded, or none can.
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const connections = await connect(options.bus ?? 'memory');
+  const steps: ((graceMs: number) => Promise<unknown>)[] = [];
+  const close = async (graceMs = 30_000): Promise<void> => {
+    for (const step of steps.splice(0).reverse()) await step(graceMs);
+  };
+  const quiet = options.onProgress === undefined;
+  steps.push(async () => Promise.all([connections.gateway.close(), connections.scheduler.close(), connections.worker.close()]));
+  try {
+    const scheduler = await startScheduler(connections.scheduler, { log: { info: () => undefined, warn: () => undefined } });
+    steps.push((graceMs) => scheduler.close(graceMs));
+    // The ports first: a taken one is found before models are loaded.
+    const gateway = await startGateway(connections.gateway, connections.store(connections.gateway), {
+      restAddress: options.rest ?? '127.0.0.1:1500',
+      grpcAddress: options.grpc ?? '127.0.0.1:5500',
+      maxMessageBytes: options.maxMessageBytes,
+      legacyStatus200: options.legacyStatus200,
+    });
+    const worker = await startDeviceWorker(connections.worker, connections.store(connections.worker), {
+      directory: options.directory,
+      servables: options.servables,
+      deviceIds: options.deviceIds,
+      numParallelWorkers: options.numParallelWorkers,
+      intraOpThreads: options.intraOpThreads,
+      onProgress: quiet ? undefined : (progress) => options.onProgress?.(progressLine(progress)),
+      log: quiet ? undefined : consoleLog((line) => options.onProgress?.(line)),
+    }).catch(async (error: unknown) => {
+      await gateway.close(0);
+      throw error;
+    });
+    steps.push((graceMs) => worker.close(graceMs), (graceMs) => gateway.close(graceMs));
+    const servables = readyServables(worker, options);
+    await gateway.whenServing(servables);
+    return {
+      rest: gateway.restAddress as string,
+      grpc: gateway.grpcAddress as string,
+      servables: servables.map(({ servable, version, methods }) => ({ servable, version, methods: methods.map((method) => method.name) })),
+      close,
+    };
+  } catch (error) {
+    await close(0);
+    throw error;
+  }
 }
