@@ -52,3 +52,16 @@ export interface ReplicaStats {
   readonly draining: boolean;
   readonly suspended: boolean;
 }
+
+export function dispatchStats(counters: DispatchCounters, queued: { portions: number; instances: number }, replicas: readonly ReplicaStats[]): DispatchStats {
+  const { tickets, accepted, duplicates, assignments, batches, batched, receipted, cancelled, retried, undelivered, lateReceipts, missingReceipts, refused } = counters;
+  return {
+    queuedRequests: queued.portions,
+    queued: queued.instances,
+    running: replicas.reduce((sum, replica) => sum + replica.inHand, 0),
+    ...{ tickets, accepted, duplicates, assignments, batches, receipted, cancelled, retried, undelivered, lateReceipts, missingReceipts },
+    averageBatchSize: batches === 0 ? 0 : batched / batches,
+    refused: Object.fromEntries(refused),
+    replicas,
+  };
+}

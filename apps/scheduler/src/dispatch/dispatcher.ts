@@ -1,11 +1,11 @@
 import { instanceCount, type Cancellation, type Failure, type Receipt, type Ticket } from '@mserve/wire';
 import { type DispatchOptions, type DispatchOutlet, defaultDispatchOptions } from './dispatch-options.js';
-import { DispatchCounters, type DispatchStats } from './dispatch-stats.js';
+import { DispatchCounters, type DispatchStats, dispatchStats } from './dispatch-stats.js';
 import { failures } from './failures.js';
 import { type FillContext, fillReplicas } from './fill-replicas.js';
 import { Heap } from './heap.js';
-import type { MethodQueue } from './method-queue.js';
-import { Portion } from './portion.js';
+import { MethodQueue } from './method-queue.js';
+import { missingRanges, Portion } from './portion.js';
 import { type ReadyReplica, ReplicaSet } from './replica-set.js';
 import type { Replica } from './replica.js';
 import { RequestBook } from './request-book.js';
@@ -157,19 +157,7 @@ export class Dispatcher implements FillContext {
   }
 
   stats(): DispatchStats {
-    const { tickets, accepted, duplicates, assignments, batches, batched, receipted, cancelled, retried, undelivered, lateReceipts, missingReceipts, refused } =
-      this.counters;
-    const queued = this.replicas.queued();
-    const replicas = this.replicas.stats();
-    return {
-      queuedRequests: queued.portions,
-      queued: queued.instances,
-      running: replicas.reduce((sum, replica) => sum + replica.inHand, 0),
-      ...{ tickets, accepted, duplicates, assignments, batches, receipted, cancelled, retried, undelivered, lateReceipts, missingReceipts },
-      averageBatchSize: batches === 0 ? 0 : batched / batches,
-      refused: Object.fromEntries(refused),
-      replicas,
-    };
+    return dispatchStats(this.counters, this.replicas.queued(), this.replicas.stats());
   }
 
   /** For {@link fillReplicas}. */
@@ -183,44 +171,40 @@ export class Dispatcher implements FillContext {
     const count = instanceCount(ticket.instances);
     const pool = this.replicas.poolOf(ticket.servable, ticket.version);
     const queue = pool?.queueOf(ticket.method);
-    let failure: Failure | undefined;
-    if (pool === undefined || pool.usableReplicas === 0) failure = failures.servableUnavailable(ticket);
-    else if (queue === undefined) failure = failures.unknownMethod(ticket);
-    else if (count === 0) failure = failures.noInstances(ticket);
-    else if (count > this.options.maxQueuedInstances) failure = failures.tooManyInstances(this.options.maxQueuedInstances);
-    else if (ticket.deadlineAt <= now) failure = failures.deadlineExceeded(ticket);
-    if (failure !== undefined || pool === undefined || queue === undefined) {
-      this.counters.accepted += count;
-      this.tellRefusal(ticket, ticket.attempt, ticket.firstInstance, count, failure ?? failures.servableUnavailable(ticket));
+    const target = this.checkTicket(ticket, count, now, pool, queue);
+    const known = this.book.find(ticket.gateway, ticket.id);
+    if (known === undefined) this.take(ticket, target, ticket.firstInstance, count, now);
+    else {
+      // Sent again while it is (partly) still here: only the instances that are not here are taken.
+      let missing = 0;
+      for (const { first, instances } of missingRanges(known, ticket.firstInstance, count)) {
+        missing += instances;
+        this.take(ticket, target, first, instances, now);
+      }
+      this.counters.duplicates += count - missing;
+    }
+    if (pool !== undefined) this.touch(pool);
+  }
+
+  /** The queue that the ticket is for, or why it cannot be taken. */
+  private checkTicket(ticket: Ticket, count: number, now: number, pool: ServablePool | undefined, queue: MethodQueue | undefined): MethodQueue | Failure {
+    const { maxQueuedInstances } = this.options;
+    if (pool === undefined || pool.usableReplicas === 0) return failures.servableUnavailable(ticket);
+    if (queue === undefined) return failures.unknownMethod(ticket);
+    if (count === 0) return failures.noInstances(ticket);
+    if (count > maxQueuedInstances) return failures.tooManyInstances(maxQueuedInstances);
+    if (ticket.deadlineAt <= now) return failures.deadlineExceeded(ticket);
+    return queue;
+  }
+
+  private take(ticket: Ticket, target: MethodQueue | Failure, first: number, count: number, now: number): void {
+    this.counters.accepted += count;
+    if (!(target instanceof MethodQueue)) {
+      this.tellRefusal(ticket, ticket.attempt, first, count, target);
       return;
     }
-    const known = this.book.find(ticket.gateway, ticket.id);
-    if (known === undefined) this.enqueue(ticket, queue, ticket.firstInstance, count, now);
-    else this.acceptAgain(ticket, queue, known, now);
-    this.touch(pool);
-  }
-
-  /** A gateway sent a ticket that is (partly) still here: only the instances that are not here are taken. */
-  private acceptAgain(ticket: Ticket, queue: MethodQueue, known: Portion, now: number): void {
-    const covered: { from: number; to: number }[] = [];
-    for (let portion: Portion | undefined = known; portion !== undefined; portion = portion.sibling) {
-      covered.push({ from: portion.first, to: portion.first + portion.count });
-    }
-    covered.sort((a, b) => a.from - b.from);
-    const end = ticket.firstInstance + instanceCount(ticket.instances);
-    let at = ticket.firstInstance;
-    for (const { from, to } of [...covered, { from: end, to: end }]) {
-      const until = Math.min(from, end);
-      if (until > at) this.enqueue(ticket, queue, at, until - at, now);
-      this.counters.duplicates += Math.max(0, Math.min(to, end) - Math.max(from, at));
-      at = Math.max(at, to);
-    }
-  }
-
-  private enqueue(ticket: Ticket, queue: MethodQueue, first: number, count: number, now: number): void {
-    const portion = new Portion(ticket, queue, this.order++, first, count, ticket.attempt);
-    this.counters.accepted += count;
-    queue.push(portion, now + this.options.maxQueueDelayMs);
+    const portion = new Portion(ticket, target, this.order++, first, count, ticket.attempt);
+    target.push(portion, now + this.options.maxQueueDelayMs);
     this.book.add(portion);
     this.arrivals.push(portion);
   }

@@ -78,3 +78,20 @@ export function goesBefore(a: Portion, b: Portion): boolean {
   if (a.order !== b.order) return a.order < b.order;
   return a.first < b.first;
 }
+
+/** Of the `count` instances from `first`, those that are in none of the portions of the request (`known` and its siblings). */
+export function missingRanges(known: Portion, first: number, count: number): { first: number; instances: number }[] {
+  const living: Portion[] = [];
+  for (let portion: Portion | undefined = known; portion !== undefined; portion = portion.sibling) living.push(portion);
+  living.sort((a, b) => a.first - b.first);
+  const missing: { first: number; instances: number }[] = [];
+  const end = first + count;
+  let at = first;
+  for (const portion of living) {
+    if (portion.first >= end) break;
+    if (portion.first > at) missing.push({ first: at, instances: portion.first - at });
+    at = Math.max(at, portion.first + portion.count);
+  }
+  if (at < end) missing.push({ first: at, instances: end - at });
+  return missing;
+}

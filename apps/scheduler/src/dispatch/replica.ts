@@ -49,7 +49,6 @@ export class Replica {
     portion.replica = undefined;
     this.inHand -= portion.count;
     this.portions -= 1;
-    if (this.lastGiven === portion) this.lastGiven = undefined;
   }
 
   /** What is in hand, newest first; a copy, so that it may be released on the way. */
