@@ -1,0 +1,178 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { stringTensor, type InstanceResult } from '@mserve/wire';
+import { FakeScheduler } from '../testing/fake-scheduler.js';
+import { defaultServables, GatewayRig, predict, rawClient } from '../testing/gateway-rig.js';
+
+function result(text: string): InstanceResult {
+  return { outputs: [stringTensor(text)] };
+}
+
+describe('the infer path', () => {
+  let rig: GatewayRig;
+  afterEach(() => rig.stop());
+
+  it('puts portions of an answer together, in any order, first answer of an instance wins', async () => {
+    rig = await GatewayRig.start();
+    const { scheduler } = rig;
+    scheduler.onTickets = ([ticket]) => {
+      if (ticket === undefined) return;
+      scheduler.answer(ticket, 2, [result('C')]);
+      scheduler.answer({ ...ticket, attempt: 2 }, 1, [result('B'), result('late')]);
+      scheduler.answer(ticket, 0, [result('A')]);
+      scheduler.answer(ticket, 0, [result('later')]);
+    };
+    const response = await rig.post('kit echo a|b|c');
+    expect(await response.text()).toBe('A|B|C');
+    expect(rig.gateway.counters).toMatchObject({ answered: 1, late: 2 });
+  });
+
+  it('drops results beyond the request', async () => {
+    rig = await GatewayRig.start();
+    const { scheduler } = rig;
+    scheduler.onTickets = ([ticket]) => {
+      if (ticket === undefined) return;
+      scheduler.answer(ticket, 5, [result('?')]);
+      scheduler.answer(ticket, -1, [result('?'), result('A')]);
+    };
+    expect(await (await rig.post('kit echo a')).text()).toBe('A');
+    expect(rig.gateway.counters.late).toBe(2);
+  });
+
+  it('makes a refusal of the whole request a refusal, one of some instances their failure', async () => {
+    rig = await GatewayRig.start();
+    const { scheduler } = rig;
+    scheduler.onTickets = ([ticket]) => {
+      if (ticket !== undefined) scheduler.refuse(ticket, { code: 'RESOURCE_EXHAUSTED', message: 'full' });
+    };
+    const refused = await rig.post('kit echo a|b');
+    expect([refused.status, await refused.text(), refused.headers.get('retry-after')]).toEqual([429, 'RESOURCE_EXHAUSTED: full', '1']);
+    scheduler.onTickets = ([ticket]) => {
+      if (ticket === undefined) return;
+      scheduler.refuse(ticket, { code: 'UNAVAILABLE', message: 'poison' }, 1, 1);
+      scheduler.answer(ticket, 0, [result('A')]);
+    };
+    expect(await (await rig.post('kit echo a|b')).text()).toBe('A|!poison');
+  });
+
+  it('answers good requests of a batch when one of them is bad', async () => {
+    rig = await GatewayRig.start();
+    const bodies = ['kit echo a', 'nope echo a', 'bug echo a', 'kit nope a', 'kit echo unencodable', 'kit echo z'];
+    const answers = await Promise.all(bodies.map(async (body) => (await rig.post(body)).text()));
+    expect(answers).toEqual([
+      'a',
+      'NOT_FOUND: Request servable(nope) method(echo) , servable is not available',
+      'INTERNAL: internal error',
+      'NOT_FOUND: Request servable(kit) method(nope) , method is not available',
+      'INTERNAL: Failed to construct the response',
+      'z',
+    ]);
+    expect(rig.gateway.inFlight).toBe(0);
+  });
+
+  it('answers what misses its deadline at once, and cancels it', async () => {
+    rig = await GatewayRig.start({ defaultDeadlineMs: 30 });
+    const { scheduler } = rig;
+    scheduler.onTickets = () => undefined;
+    const client = rawClient(rig.gateway.grpcAddress as string);
+    const own = rig.post('kit echo a');
+    const shorter = rig.post('kit echo b', { 'x-request-timeout-ms': '5' });
+    const longer = predict(client, 'kit echo c', { deadline: new Date(Date.now() + 60) }).done.catch((error: { code: number }) => error.code);
+    expect((await own).status).toBe(504);
+    expect(await (await shorter).text()).toMatch(/^DEADLINE_EXCEEDED: /);
+    expect(await longer).toBe(4);
+    await scheduler.until(() => scheduler.cancelled.length === 3);
+    expect(scheduler.cancelled.map(({ id }) => id).sort()).toEqual(scheduler.seen.map(({ id }) => id).sort());
+    expect(rig.gateway.inFlight).toBe(0);
+    client.close();
+  });
+
+  it('refuses a deadline that has passed without a ticket', async () => {
+    rig = await GatewayRig.start();
+    expect((await rig.post('kit echo b', { 'x-request-timeout-ms': '-1' })).status).toBe(504);
+    expect(rig.scheduler.seen).toEqual([]);
+  });
+
+  it('cancels what its client no longer waits for', async () => {
+    rig = await GatewayRig.start();
+    const { scheduler } = rig;
+    scheduler.onTickets = () => undefined;
+    const client = rawClient(rig.gateway.grpcAddress as string);
+    const call = predict(client, 'kit echo a');
+    const abort = new AbortController();
+    const request = fetch(`${rig.url}/model/kit:echo`, { method: 'POST', body: 'kit echo b', signal: abort.signal }).catch(() => 'aborted');
+    await scheduler.until(() => scheduler.seen.length === 2);
+    call.cancel();
+    abort.abort();
+    await expect(call.done).rejects.toMatchObject({ code: 1 });
+    expect(await request).toBe('aborted');
+    await scheduler.until(() => scheduler.cancelled.length === 2);
+    expect(rig.gateway.counters.gone).toBe(2);
+    expect(rig.gateway.inFlight).toBe(0);
+    client.close();
+  });
+
+  it('refuses what is over the limit of requests in hand', async () => {
+    rig = await GatewayRig.start({ maxInFlight: 2 });
+    const { scheduler } = rig;
+    scheduler.onTickets = () => undefined;
+    const waiting = [rig.post('kit echo a'), rig.post('kit echo b')];
+    await scheduler.until(() => scheduler.seen.length === 2);
+    const refused = await rig.post('kit echo c');
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+    expect(await refused.text()).toBe('RESOURCE_EXHAUSTED: Serving Error: enqueued requests count exceeds the limit 2');
+    scheduler.echo(scheduler.seen);
+    expect(await Promise.all(waiting.map(async (response) => (await response).text()))).toEqual(expect.arrayContaining(['a', 'b']));
+  });
+
+  it('gives a new scheduler the unanswered tickets, less what has been answered', async () => {
+    rig = await GatewayRig.start();
+    const { scheduler } = rig;
+    scheduler.onTickets = ([ticket]) => {
+      if (ticket !== undefined) scheduler.answer(ticket, 1, [result('B')]);
+    };
+    const response = rig.post('kit echo a|b|c');
+    await scheduler.until(() => scheduler.seen.length === 1);
+    const next = new FakeScheduler(rig.exchange, defaultServables, 1).start();
+    expect(await (await response).text()).toBe('a|B|c');
+    expect(next.seen.map(({ id, attempt, firstInstance }) => [id, attempt, firstInstance])).toEqual([0, 2].map((first) => [scheduler.seen[0]?.id, 1, first]));
+    await next.stop();
+  });
+
+  it('goes on with another scheduler when the first is gone, and refuses at once without one', async () => {
+    rig = await GatewayRig.start();
+    const standby = new FakeScheduler(rig.exchange, defaultServables, 9).start();
+    await rig.scheduler.bus.close();
+    expect(await (await rig.post('kit echo a')).text()).toBe('a');
+    expect(standby.seen).toHaveLength(1);
+    await standby.stop();
+    const refused = await rig.post('kit echo b');
+    expect([refused.status, await refused.text()]).toEqual([503, 'UNAVAILABLE: Request servable(kit) method(echo) , servable is not available']);
+    expect(rig.gateway.isReady).toBe(false);
+  });
+
+  it('refuses what is in hand when it is closed without grace', async () => {
+    rig = await GatewayRig.start();
+    const { scheduler } = rig;
+    scheduler.onTickets = () => undefined;
+    const client = rawClient(rig.gateway.grpcAddress as string);
+    const call = predict(client, 'kit echo a').done.catch((error: { code: number }) => error.code);
+    await scheduler.until(() => scheduler.seen.length === 1);
+    expect(await rig.gateway.close(0)).toBe(1);
+    expect(await call).toBe(14);
+    client.close();
+  });
+
+  it('answers what is in hand before it closes, and is not ready meanwhile', async () => {
+    rig = await GatewayRig.start();
+    const { scheduler } = rig;
+    scheduler.onTickets = () => undefined;
+    const response = rig.post('kit echo a');
+    await scheduler.until(() => scheduler.seen.length === 1);
+    const closed = rig.gateway.close(10_000);
+    expect(rig.gateway.isReady).toBe(false);
+    scheduler.echo(scheduler.seen);
+    expect(await (await response).text()).toBe('a');
+    expect(await closed).toBe(0);
+    await expect(fetch(rig.url)).rejects.toThrow();
+  });
+});
