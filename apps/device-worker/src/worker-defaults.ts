@@ -1,3 +1,4 @@
+import { Session } from '@mserve/native';
 import { ServingError } from '@mserve/wire';
 import type { WorkerDefaults } from './replica/device-worker.js';
 import { modelOpeners } from './replica/model-loader.js';
@@ -6,6 +7,6 @@ import { modelOpeners } from './replica/model-loader.js';
 export function workerDefaults(): WorkerDefaults {
   return {
     open: () => Promise.reject(new ServingError('UNIMPLEMENTED', 'servables cannot be opened yet')),
-    openers: modelOpeners(() => Promise.reject(new ServingError('UNIMPLEMENTED', 'models cannot be opened yet'))),
+    openers: modelOpeners((model, options) => Session.open(model, options)),
   };
 }

@@ -21,6 +21,8 @@ export interface ValuePlan {
   readonly elements: number | undefined;
   /** Bytes per instance; undefined when a dim is decided at run time, and for strings. */
   readonly bytes: number | undefined;
+  /** The runtime could not tell the shape; `shape` and `elements` mean nothing (outputs only). */
+  readonly anyShape: boolean;
   /** An input without batch dim in a model that has one: passed whole, one value for the batch. */
   readonly whole: boolean;
 }
@@ -59,13 +61,13 @@ function batchOf(declaration: ModelDeclaration, description: SessionDescription,
     ...description.inputs.map((value, i) => ({ value, label: `input ${i} '${value.name}'`, whole: wholes.has(i), isInput: true })),
     ...description.outputs.map((value, i) => ({ value, label: `output ${i} '${value.name}'`, whole: false, isInput: false })),
   ].filter((entry) => !entry.whole);
-  for (const { value, label } of named) {
-    if (value.shape.length === 0) {
+  for (const { value, label, isInput } of named) {
+    if (isInput && value.shape.length === 0) {
       throw new ServingError('INVALID_ARGUMENT', `${label} of model ${declaration.key} has no dims: declare the model with withBatchDim false, or the input in withoutBatchDimInputs`);
     }
   }
-  // Outputs whose first dim the runtime could not infer (-1) are checked at every run instead.
-  const known = named.filter((entry) => entry.isInput || entry.value.shape[0] !== -1);
+  // Outputs whose first dim the runtime could not infer (-1, or no shape at all) are checked at every run instead.
+  const known = named.filter((entry) => entry.isInput || (entry.value.shape[0] ?? -1) !== -1);
   const first = known[0];
   if (first === undefined) return { batching: 'dynamic', batchSize: declaration.maxBatchSize };
   const size = first.value.shape[0] as number;
@@ -83,7 +85,8 @@ function planValue(value: ValueDescription, batched: boolean, whole: boolean): V
   const elements = shape.includes(-1) ? undefined : shape.reduce((product, dim) => product * dim, 1);
   const elementBytes = dtypeEntry(value.dtype).elementBytes;
   const bytes = elements === undefined || isVariableSize(value.dtype) ? undefined : elements * elementBytes;
-  return { name: value.name, dtype: value.dtype, elementBytes, shape, elements, bytes, whole };
+  const anyShape = batched && value.shape.length === 0;
+  return { name: value.name, dtype: value.dtype, elementBytes, shape, elements, bytes, anyShape, whole };
 }
 
 /** The first thing wrong with an instance as this model's input (SPEC 1.4: inputs in order, size before dtype), or undefined. */

@@ -36,7 +36,8 @@ function origin(method: MethodDeclaration, models: readonly ModelPlan[], inputs:
   if (source === undefined) return undefined;
   if (source.from === 'input') return inputs[source.index];
   const stage = method.stages.find((candidate) => candidate.number === source.stage);
-  return stage?.kind === 'model' ? models[stage.index]?.outputs[source.output] : undefined;
+  const value = stage?.kind === 'model' ? models[stage.index]?.outputs[source.output] : undefined;
+  return value && { dtype: value.dtype, shape: value.anyShape ? undefined : value.shape };
 }
 
 function merge(method: MethodDeclaration, given: TensorSignature, known: Partial<TensorSignature> | undefined): TensorSignature {
