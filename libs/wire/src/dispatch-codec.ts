@@ -11,7 +11,8 @@ import { DispatchWriter, delimitedSize, measurePacked, remember, reserve, startM
 import { ServingError, servingErrorCodes, type ServingErrorCode } from './serving-error.js';
 import type { Answer, Assignment, Cancellation, Failure, HeldBytes, InstanceResult, Instances, Receipt, Refusal, Ticket } from './ticket.js';
 
-const busNamePattern = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
+/** What an address, subject or topic of the bus looks like (and at most 200 characters). */
+export const busNamePattern = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
 
 /** Whether this may be an address, subject or topic of the bus: at most 200 characters, [A-Za-z0-9_-]+ joined by single dots. */
 export function isBusName(name: string): boolean {

@@ -1,1 +1,7 @@
-export {};
+export * from './bus-client.js';
+export * from './bus-module.js';
+export * from './bus-server.js';
+export * from './control-dtos.js';
+export * from './control-messages.js';
+export * from './json.js';
+export { parseControl, validateControl } from './parse-control.js';

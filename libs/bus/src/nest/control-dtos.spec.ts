@@ -1,0 +1,67 @@
+import { describe, expect, it } from '@jest/globals';
+import { CatalogDto, ReplicaListDto, SchedulerHelloDto, WorkerHelloDto, parseControl } from './index.js';
+
+const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+const hello = { address: 'scheduler-1', epoch: 1_700_000_000_000, revision: 3, leaving: false };
+const method = { name: 'add', inputs: [{ name: 'x', dtype: 'float32', shape: [-1, 2], doc: 'a' }, { name: 'y' }], outputs: [{ name: 'z', shape: [] }], batched: true, batchSize: 4 };
+const signature = { servable: 'add', version: 1, methods: [method] };
+const catalog = { revision: 1, servables: [{ signature, readyReplicas: 1, queued: 0 }] };
+const replica = { replica: 'worker-1.0', servable: 'add', version: 1, deviceId: 0, state: 'ready', credits: 8, signature };
+const list = { revision: 2, replicas: [replica, { ...replica, state: 'failed', signature: undefined, error: 'model missing' }] };
+
+/** A copy with the value at the path replaced. */
+function changed(original: unknown, path: string, value: unknown): unknown {
+  const copy = structuredClone(original) as Record<string, unknown>;
+  const names = path.split('.');
+  let at = copy;
+  for (const name of names.slice(0, -1)) at = at[name] as Record<string, unknown>;
+  at[names.at(-1) as string] = value;
+  return copy;
+}
+
+describe('control messages', () => {
+  it.each([
+    [SchedulerHelloDto, hello],
+    [WorkerHelloDto, hello],
+    [CatalogDto, catalog],
+    [ReplicaListDto, list],
+  ])('takes a right %p', (type, plain) => {
+    expect(JSON.parse(JSON.stringify(parseControl<object>(type, bytes(plain))))).toEqual(JSON.parse(JSON.stringify(plain)));
+  });
+
+  it('leaves out what a newer version says more', () => {
+    expect(parseControl(SchedulerHelloDto, bytes({ ...hello, colour: 'red' }))).not.toHaveProperty('colour');
+  });
+
+  it.each([
+    [SchedulerHelloDto, hello, 'address', 'a.>'],
+    [SchedulerHelloDto, hello, 'address', undefined],
+    [SchedulerHelloDto, hello, 'epoch', -1],
+    [SchedulerHelloDto, hello, 'revision', 1.5],
+    [SchedulerHelloDto, hello, 'leaving', 'no'],
+    [CatalogDto, catalog, 'servables', {}],
+    [CatalogDto, catalog, 'servables', undefined],
+    [CatalogDto, catalog, 'servables.0', null],
+    [CatalogDto, catalog, 'servables.0', 7],
+    [CatalogDto, catalog, 'servables.0', [signature]],
+    [CatalogDto, catalog, 'servables.0.queued', '0'],
+    [CatalogDto, catalog, 'servables.0.signature', undefined],
+    [CatalogDto, catalog, 'servables.0.signature', 'add'],
+    [CatalogDto, catalog, 'servables.0.signature.version', 0],
+    [CatalogDto, catalog, 'servables.0.signature.servable', 5],
+    [CatalogDto, catalog, 'servables.0.signature.methods.0.batchSize', 0],
+    [CatalogDto, catalog, 'servables.0.signature.methods.0.batched', null],
+    [CatalogDto, catalog, 'servables.0.signature.methods.0.inputs.0.dtype', 'float31'],
+    [CatalogDto, catalog, 'servables.0.signature.methods.0.inputs.0.shape', [-2]],
+    [CatalogDto, catalog, 'servables.0.signature.methods.0.inputs.0.shape', Array(65).fill(1)],
+    [CatalogDto, catalog, 'servables.0.signature.methods.0.outputs.0.name', undefined],
+    [ReplicaListDto, list, 'replicas.1.state', 'happy'],
+    [ReplicaListDto, list, 'replicas.0.credits', null],
+  ])('refuses %p of %j with a wrong %s', (type, plain, path, value) => {
+    expect(() => parseControl<object>(type, bytes(changed(plain, path, value)))).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringContaining(path.split('.').at(-1) as string) }));
+  });
+
+  it.each(['null', '[]', '5', '"x"', '{', ''])('refuses %j', (text) => {
+    expect(() => parseControl(SchedulerHelloDto, new TextEncoder().encode(text))).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+  });
+});

@@ -1,0 +1,172 @@
+import 'reflect-metadata';
+import { busNamePattern, dtypeTable, maxRank, type DType, type MethodSignature, type ServableSignature, type TensorSignature } from '@mserve/wire';
+import { Type } from 'class-transformer';
+import { ArrayMaxSize, IsArray, IsBoolean, IsDefined, IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min, ValidateNested } from 'class-validator';
+import type { Catalog, ReplicaList, ReplicaState, ReplicaStatus, SchedulerHello, ServableStatus, WorkerHello } from '../control/messages.js';
+
+/** Bounds of what another process may claim. */
+const maxEntries = 10_000;
+const maxTensors = 1024;
+const maxNameLength = 1024;
+const maxDocLength = 65_536;
+const states: readonly ReplicaState[] = ['loading', 'ready', 'draining', 'gone', 'failed'];
+const dtypes = dtypeTable.map(({ dtype }) => dtype);
+
+const maxUint32 = 0xffffffff;
+
+/** A whole number from `from` to `to`. */
+function Count(from = 0, to = Number.MAX_SAFE_INTEGER): PropertyDecorator {
+  return (target, property) => {
+    IsInt()(target, property as string);
+    Min(from)(target, property as string);
+    Max(to)(target, property as string);
+  };
+}
+
+function Name(): PropertyDecorator {
+  return (target, property) => {
+    IsString()(target, property as string);
+    MaxLength(maxNameLength)(target, property as string);
+  };
+}
+
+/** A list of nested messages. */
+function ListOf(type: () => new () => object, maxSize: number): PropertyDecorator {
+  return (target, property) => {
+    IsArray()(target, property as string);
+    ArrayMaxSize(maxSize)(target, property as string);
+    ValidateNested({ each: true })(target, property as string);
+    Type(type)(target, property as string);
+  };
+}
+
+class HelloDto {
+  @Matches(busNamePattern)
+  @MaxLength(200)
+  readonly address!: string;
+
+  @Count()
+  readonly epoch!: number;
+
+  @Count()
+  readonly revision!: number;
+
+  @IsBoolean()
+  readonly leaving!: boolean;
+}
+
+export class SchedulerHelloDto extends HelloDto implements SchedulerHello {}
+export class WorkerHelloDto extends HelloDto implements WorkerHello {}
+
+export class TensorSignatureDto implements TensorSignature {
+  @Name()
+  readonly name!: string;
+
+  @IsOptional()
+  @IsIn(dtypes)
+  readonly dtype?: DType;
+
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(maxRank)
+  @IsInt({ each: true })
+  @Min(-1, { each: true })
+  readonly shape?: readonly number[];
+
+  @IsOptional()
+  @IsString()
+  @MaxLength(maxDocLength)
+  readonly doc?: string;
+}
+
+export class MethodSignatureDto implements MethodSignature {
+  @Name()
+  readonly name!: string;
+
+  @ListOf(() => TensorSignatureDto, maxTensors)
+  readonly inputs!: readonly TensorSignatureDto[];
+
+  @ListOf(() => TensorSignatureDto, maxTensors)
+  readonly outputs!: readonly TensorSignatureDto[];
+
+  @IsBoolean()
+  readonly batched!: boolean;
+
+  @Count(1, maxUint32)
+  readonly batchSize!: number;
+
+  @IsOptional()
+  @IsString()
+  @MaxLength(maxDocLength)
+  readonly doc?: string;
+}
+
+export class ServableSignatureDto implements ServableSignature {
+  @Name()
+  readonly servable!: string;
+
+  @Count(1, maxUint32)
+  readonly version!: number;
+
+  @ListOf(() => MethodSignatureDto, maxEntries)
+  readonly methods!: readonly MethodSignatureDto[];
+}
+
+export class ServableStatusDto implements ServableStatus {
+  @IsDefined()
+  @ValidateNested()
+  @Type(() => ServableSignatureDto)
+  readonly signature!: ServableSignatureDto;
+
+  @Count()
+  readonly readyReplicas!: number;
+
+  @Count()
+  readonly queued!: number;
+}
+
+export class CatalogDto implements Catalog {
+  @Count()
+  readonly revision!: number;
+
+  @ListOf(() => ServableStatusDto, maxEntries)
+  readonly servables!: readonly ServableStatusDto[];
+}
+
+export class ReplicaStatusDto implements ReplicaStatus {
+  @Name()
+  readonly replica!: string;
+
+  @Name()
+  readonly servable!: string;
+
+  @Count(1, maxUint32)
+  readonly version!: number;
+
+  @Count()
+  readonly deviceId!: number;
+
+  @IsIn(states)
+  readonly state!: ReplicaState;
+
+  @Count()
+  readonly credits!: number;
+
+  @IsOptional()
+  @ValidateNested()
+  @Type(() => ServableSignatureDto)
+  readonly signature?: ServableSignatureDto;
+
+  @IsOptional()
+  @IsString()
+  @MaxLength(maxDocLength)
+  readonly error?: string;
+}
+
+export class ReplicaListDto implements ReplicaList {
+  @Count()
+  readonly revision!: number;
+
+  @ListOf(() => ReplicaStatusDto, maxEntries)
+  readonly replicas!: readonly ReplicaStatusDto[];
+}
