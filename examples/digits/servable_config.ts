@@ -12,7 +12,7 @@ async function decode(image: Tensor): Promise<Tensor> {
     .toColourspace('b-w')
     .raw()
     .toBuffer();
-  return Tensor.of('float32', [1, 28, 28], Float32Array.from(pixels, (pixel) => pixel / 255));
+  return Tensor.of('float32', Float32Array.from(pixels, (pixel) => pixel / 255), [1, 28, 28]);
 }
 
 /** Logits float32 [10] to the most probable digit (an integer) and the softmax over all ten. */
@@ -21,7 +21,7 @@ function pick(logits: Tensor): [label: number, probabilities: Tensor] {
   const largest = Math.max(...values);
   const weights = values.map((value) => Math.exp(value - largest));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return [values.indexOf(largest), Tensor.of('float32', [10], Float32Array.from(weights, (weight) => weight / total))];
+  return [values.indexOf(largest), Tensor.of('float32', Float32Array.from(weights, (weight) => weight / total))];
 }
 
 registerMethod(

@@ -11,7 +11,7 @@ export interface RestAnswer {
 }
 
 export async function post(rest: string, path: string, body: string | Uint8Array, headers: Record<string, string> = {}): Promise<RestAnswer> {
-  const response = await fetch(`http://${rest}${path}`, { method: 'POST', body: body as BodyInit, headers: { 'content-type': 'application/json', ...headers } });
+  const response = await fetch(`http://${rest}${path}`, { method: 'POST', body: body as Uint8Array<ArrayBuffer>, headers: { 'content-type': 'application/json', ...headers } });
   const text = await response.text();
   let parsed: unknown = text;
   try {
