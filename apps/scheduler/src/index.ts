@@ -4,3 +4,5 @@ export { Dispatcher } from './dispatch/dispatcher.js';
 export type { ReadyReplica } from './dispatch/replica-set.js';
 export { type SchedulerLog, type SchedulerOptions, defaultSchedulerOptions } from './scheduler-options.js';
 export { type RunningScheduler, type StartOptions, startScheduler } from './start-scheduler.js';
+export { SchedulerModule, type SchedulerModuleOptions } from './scheduler.module.js';
+export { SchedulerService } from './scheduler.service.js';

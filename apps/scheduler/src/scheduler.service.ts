@@ -1,8 +1,8 @@
 import { assignments, cancellations, receipts, refusals, subjects, tickets, topics } from '@mserve/bus';
 import type { Bus, Catalog, ReplicaList, SchedulerHello, Subscription, WorkerHello } from '@mserve/bus';
+import { type BusClient, encodeJson, ReplicaListDto, validateControl } from '@mserve/bus/nest';
 import type { Assignment, Cancellation, Refusal } from '@mserve/wire';
-import { ReplicaListMessage } from './control/worker-messages.js';
-import { checkedJson } from './control/wire-checks.js';
+import { firstValueFrom } from 'rxjs';
 import type { DispatchOutlet } from './dispatch/dispatch-options.js';
 import type { DispatchStats } from './dispatch/dispatch-stats.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
@@ -39,6 +39,7 @@ export class SchedulerService implements DispatchOutlet {
 
   constructor(
     private readonly bus: Bus,
+    private readonly client: BusClient,
     options: Partial<SchedulerOptions>,
     private readonly log: SchedulerLog,
   ) {
@@ -160,7 +161,7 @@ export class SchedulerService implements DispatchOutlet {
   }
 
   private async fetchReplicas(address: string): Promise<ReplicaList> {
-    return checkedJson(ReplicaListMessage, await this.bus.request(address, subjects.replicasList, Buffer.from('{}')));
+    return validateControl(ReplicaListDto, await firstValueFrom(this.client.to(address).send<unknown>(subjects.replicasList, {})));
   }
 
   /** Counts the revision up when what gateways know of servables has changed, and says so in this turn. */
@@ -180,7 +181,7 @@ export class SchedulerService implements DispatchOutlet {
   private sayHello(): void {
     if (this.bus.state !== 'up') return;
     const hello: SchedulerHello = { address: this.bus.address, epoch: this.epoch, revision: this.revision, leaving: this.leaving };
-    this.bus.broadcast(topics.schedulersHello, Buffer.from(JSON.stringify(hello)));
+    this.bus.broadcast(topics.schedulersHello, encodeJson(hello));
   }
 
   private hasSuccessor(): boolean {

@@ -1,5 +1,6 @@
+import { startNatsServer } from '../../../test/support/nats-server.js';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { assignments, type Bus, cancellations, type Catalog, MemoryExchange, receipts, refusals, type ReplicaStatus, type SchedulerHello, tickets, type WorkerHello } from '@mserve/bus';
+import { assignments, type Bus, cancellations, type Catalog, MemoryExchange, NatsBus, receipts, refusals, type ReplicaStatus, type SchedulerHello, tickets, type WorkerHello } from '@mserve/bus';
 import type { Assignment, Cancellation, Refusal, ServableSignature } from '@mserve/wire';
 import { signature, ticket } from './dispatch/dispatch.fixture.js';
 import type { DispatchStats } from './dispatch/dispatch-stats.js';
@@ -134,11 +135,19 @@ interface Fleet {
 }
 
 function memoryFleet(): Promise<Fleet> {
-  const exchange = new MemoryExchange();
+  const exchange = new MemoryExchange({ report: () => undefined });
   return Promise.resolve({ connect: (role) => Promise.resolve(exchange.connect(role)), end: () => Promise.resolve() });
 }
 
-const fleets: [string, () => Promise<Fleet>][] = [['MemoryBus', memoryFleet]];
+async function natsFleet(): Promise<Fleet> {
+  const server = await startNatsServer();
+  return { connect: (role) => NatsBus.connect({ servers: server.url, role, report: () => undefined }), end: () => server.stop() };
+}
+
+const fleets: [string, () => Promise<Fleet>][] = [
+  ['MemoryBus', memoryFleet],
+  ['NatsBus', natsFleet],
+];
 
 describe.each(fleets)('scheduler on %s', (_name, makeFleet) => {
   const undo: (() => Promise<unknown>)[] = [];

@@ -1,41 +1,50 @@
 import 'reflect-metadata';
-import { type Bus, subjects, topics } from '@mserve/bus';
-import { pino } from 'pino';
-import { HelloMessage } from './control/worker-messages.js';
-import { checkedJson } from './control/wire-checks.js';
+import type { Bus } from '@mserve/bus';
+import { BusServer } from '@mserve/bus/nest';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import type { DispatchStats } from './dispatch/dispatch-stats.js';
+import { createLog, NestLog } from './logging/scheduler-log.js';
 import type { SchedulerLog, SchedulerOptions } from './scheduler-options.js';
+import { SchedulerModule } from './scheduler.module.js';
 import { SchedulerService } from './scheduler.service.js';
 
 export interface StartOptions extends Partial<SchedulerOptions> {
-  /** Default: a pino logger on stdout. */
+  /** Default: warnings as JSON lines on stderr. */
   readonly log?: SchedulerLog | undefined;
 }
 
 export interface RunningScheduler {
+  /** Its address on the bus. */
   readonly address: string;
-  readonly service: SchedulerService;
-  /** See {@link SchedulerService.close}; resolves with the number of instances left unfinished. The bus stays open. */
+  stats(): DispatchStats;
+  /**
+   * Leaves: see {@link SchedulerService.close}. Default grace 30 000 ms. Resolves with the number of instances left unfinished;
+   * the bus stays open, it is the caller's.
+   */
   close(graceMs?: number): Promise<number>;
 }
 
-/** Starts a scheduler on a bus that the caller owns. */
+/** Starts a scheduler on a bus. Resolves when it takes tickets; workers and gateways may come before or after. */
 export async function startScheduler(bus: Bus, options: StartOptions = {}): Promise<RunningScheduler> {
-  const service = new SchedulerService(bus, options, options.log ?? pino({ name: 'scheduler' }));
-  const json = (message: unknown): Promise<Uint8Array> => Promise.resolve(Buffer.from(JSON.stringify(message)));
-  const subscriptions = [
-    bus.listen(topics.workersHello, (body) => service.hearWorker(checkedJson(HelloMessage, body))),
-    bus.listen(topics.schedulersHello, (body) => service.hearScheduler(checkedJson(HelloMessage, body))),
-    bus.respond(subjects.catalogList, () => json(service.listCatalog())),
-    bus.respond('scheduler.stats', () => json(service.stats())),
-  ];
+  const { log = createLog('warn'), ...rest } = options;
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(SchedulerModule.register({ bus, options: rest, log }), {
+    strategy: new BusServer(bus),
+    logger: new NestLog(log),
+    abortOnError: false,
+  });
+  await app.listen();
+  const service = app.get(SchedulerService);
   service.start();
+  let closing: Promise<number> | undefined;
+  const end = async (graceMs: number): Promise<number> => {
+    const unfinished = await service.close(graceMs);
+    await app.close();
+    return unfinished;
+  };
   return {
     address: bus.address,
-    service,
-    close: async (graceMs = 30_000) => {
-      const left = await service.close(graceMs);
-      for (const subscription of subscriptions) subscription.unsubscribe();
-      return left;
-    },
+    stats: () => service.stats(),
+    close: (graceMs = 30_000) => (closing ??= end(graceMs)),
   };
 }

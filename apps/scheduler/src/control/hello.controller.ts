@@ -1,0 +1,22 @@
+import { topics } from '@mserve/bus';
+import { ControlMessages, SchedulerHelloDto, WorkerHelloDto } from '@mserve/bus/nest';
+import { Controller, Inject } from '@nestjs/common';
+import { EventPattern, Payload } from '@nestjs/microservices';
+import { SchedulerService } from '../scheduler.service.js';
+
+/** Beacons of the others. */
+@Controller()
+@ControlMessages()
+export class HelloController {
+  constructor(@Inject(SchedulerService) private readonly scheduler: SchedulerService) {}
+
+  @EventPattern(topics.workersHello)
+  hearWorker(@Payload() hello: WorkerHelloDto): void {
+    this.scheduler.hearWorker(hello);
+  }
+
+  @EventPattern(topics.schedulersHello)
+  hearScheduler(@Payload() hello: SchedulerHelloDto): void {
+    this.scheduler.hearScheduler(hello);
+  }
+}

@@ -1,0 +1,32 @@
+import type { Bus } from '@mserve/bus';
+import { BUS, BusClient } from '@mserve/bus/nest';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { CatalogController } from './control/catalog.controller.js';
+import { HelloController } from './control/hello.controller.js';
+import type { SchedulerLog, SchedulerOptions } from './scheduler-options.js';
+import { SchedulerService } from './scheduler.service.js';
+
+export interface SchedulerModuleOptions {
+  /** The caller's to close. */
+  readonly bus: Bus;
+  readonly options: Partial<SchedulerOptions>;
+  readonly log: SchedulerLog;
+}
+
+/** A scheduler as a Nest module; to be served by a BusServer on the same bus. {@link SchedulerService.start} begins. */
+@Module({})
+export class SchedulerModule {
+  static register({ bus, options, log }: SchedulerModuleOptions): DynamicModule {
+    const client = new BusClient(bus);
+    return {
+      module: SchedulerModule,
+      controllers: [CatalogController, HelloController],
+      providers: [
+        { provide: BUS, useValue: bus },
+        { provide: BusClient, useValue: client },
+        { provide: SchedulerService, useFactory: () => new SchedulerService(bus, client, options, log) },
+      ],
+      exports: [SchedulerService],
+    };
+  }
+}
