@@ -1,8 +1,8 @@
 import { subjects, type Bus, type ReplicaStatus, type TensorStore } from '@mserve/bus';
 import type { HandlerCounters } from './replica/assignment-handler.js';
 import { DeviceWorker } from './replica/device-worker.js';
-import { listServables } from './replica/servable-list.js';
-import type { DeviceWorkerOptions } from './replica/worker-options.js';
+import { silentLog, type DeviceWorkerOptions } from './replica/worker-options.js';
+import { listServables } from './servable/servable-directory.js';
 import { workerDefaults } from './worker-defaults.js';
 
 /** A worker on a bus. */
@@ -23,8 +23,8 @@ export interface RunningWorker {
 
 /** Starts a worker without waiting for its models: it is on the bus at once, its replicas are loading. */
 export async function launchDeviceWorker(bus: Bus, store: TensorStore, options: DeviceWorkerOptions): Promise<RunningWorker> {
-  const servables = options.servables ?? (await listServables(options.directory)).map((name) => ({ name }));
-  const worker = new DeviceWorker(bus, store, servables, options, workerDefaults());
+  const servables = options.servables ?? listServables(options.directory).map((name) => ({ name }));
+  const worker = new DeviceWorker(bus, store, servables, options, workerDefaults(options.log ?? silentLog));
   const listing = bus.respond(subjects.replicasList, () => Promise.resolve(Buffer.from(JSON.stringify(worker.list))));
   return {
     address: bus.address,

@@ -1,12 +1,20 @@
 import { Session } from '@mserve/native';
-import { ServingError } from '@mserve/wire';
 import type { WorkerDefaults } from './replica/device-worker.js';
 import { modelOpeners } from './replica/model-loader.js';
+import type { WorkerLog } from './replica/worker-options.js';
+import { loadServable } from './servable/load-servable.js';
 
 /** How a worker opens servables and models when its options do not say otherwise: the config in worker threads, models in native sessions. */
-export function workerDefaults(): WorkerDefaults {
+export function workerDefaults(log: WorkerLog): WorkerDefaults {
   return {
-    open: () => Promise.reject(new ServingError('UNIMPLEMENTED', 'servables cannot be opened yet')),
+    open: ({ directory, servable, version, deviceId, threads, models }) =>
+      loadServable(directory, servable, {
+        version,
+        numParallelWorkers: threads,
+        models,
+        environment: { SERVING_DEVICE_ID: String(deviceId) },
+        log: (level, text) => log[level]({ servable, deviceId }, text),
+      }),
     openers: modelOpeners((model, options) => Session.open(model, options)),
   };
 }

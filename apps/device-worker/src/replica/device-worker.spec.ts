@@ -66,7 +66,7 @@ async function start(options: Partial<DeviceWorkerOptions> = {}, store: TensorSt
     directory: '/nowhere',
     servables: [{ name: 'sums' }],
     warmUp: false,
-    open: () => Promise.resolve({ runner: fakeRunner(), version: 3, directory: '/nowhere/sums/3' }),
+    open: () => Promise.resolve({ runner: fakeRunner(), version: 3, modelPaths: [['/nowhere/sums/3/add.onnx']] }),
     openers: { ONNX: () => Promise.resolve(session), MindIR: () => Promise.reject(new Error('no')), OM: () => Promise.reject(new Error('no')) },
     ...options,
   });
@@ -202,7 +202,7 @@ describe('replicas', () => {
     let opened = 0;
     const running = await start({
       servables: [{ name: 'broken' }, { name: 'sums' }],
-      open: () => (opened++ === 0 ? Promise.reject(new ServingError('NOT_FOUND', 'there is no servable_config')) : Promise.resolve({ runner: fakeRunner(), version: 3, directory: '/x' })),
+      open: () => (opened++ === 0 ? Promise.reject(new ServingError('NOT_FOUND', 'there is no servable_config')) : Promise.resolve({ runner: fakeRunner(), version: 3, modelPaths: [['/x']] })),
     });
     expect(running.replicas.map(({ servable: name, state, credits, error }) => ({ name, state, credits, error }))).toEqual([
       { name: 'broken', state: 'failed', credits: 0, error: 'there is no servable_config' },
@@ -254,7 +254,7 @@ describe('replicas', () => {
       functions: [functionOf(0, 'sums.f', { batchSize: 20 })],
       methods: [method('m', ['x'], [stage(1, 'function', 0, [input(0)], { batchSize: 20 })], [output(1)])],
     });
-    const running = await start({ numParallelWorkers: 2, open: () => Promise.resolve({ runner: { ...fakeRunner(), declaration: functions }, version: 1, directory: undefined }) });
+    const running = await start({ numParallelWorkers: 2, open: () => Promise.resolve({ runner: { ...fakeRunner(), declaration: functions }, version: 1, modelPaths: [] }) });
     expect(running.replicas[0]).toMatchObject({ state: 'ready', credits: 80 });
   });
 });

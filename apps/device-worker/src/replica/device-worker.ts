@@ -128,7 +128,7 @@ export class DeviceWorker {
           version,
           deviceId: replica.deviceId,
           threads,
-          root: options.directory,
+          directory: options.directory,
           open: options.open ?? this.defaults.open,
           openers: options.openers ?? this.defaults.openers,
           intraOpThreads: options.intraOpThreads ?? Math.max(1, Math.floor((availableParallelism() - 1) / replicaCount)),

@@ -21,10 +21,8 @@ export interface ModelProgress {
 
 export interface LoadModelsOptions {
   readonly openers: ModelOpeners;
-  /** The directory of servables. */
-  readonly root: string;
-  /** The version directory; undefined for a servable without one. */
-  readonly directory: string | undefined;
+  /** By position in the declarations, one path per subgraph. */
+  readonly paths: readonly (readonly string[])[];
   readonly session: SessionOptions;
   readonly decryption?: DecryptionKey | undefined;
   readonly warmUp: boolean;
@@ -47,7 +45,7 @@ export async function loadModels(declarations: readonly ModelDeclaration[], opti
   };
   try {
     const models: LoadedModel[][] = [];
-    for (const declaration of declarations) models.push(await loadModel(declaration, options, open));
+    for (const [i, declaration] of declarations.entries()) models.push(await loadModel(declaration, options.paths[i] ?? [], options, open));
     return { models, close };
   } catch (thrown) {
     await close();
@@ -55,15 +53,16 @@ export async function loadModels(declarations: readonly ModelDeclaration[], opti
   }
 }
 
-async function loadModel(declaration: ModelDeclaration, options: LoadModelsOptions, open: OpenSession[]): Promise<LoadedModel[]> {
+async function loadModel(declaration: ModelDeclaration, paths: readonly string[], options: LoadModelsOptions, open: OpenSession[]): Promise<LoadedModel[]> {
   const subgraphs: LoadedModel[] = [];
   for (const [subgraph, file] of declaration.files.entries()) {
     const startedAt = performance.now();
     const tell = (state: ModelProgress['state'], error?: string): void => options.onProgress({ model: file, state, ms: performance.now() - startedAt, error });
     tell('loading');
     try {
-      if (options.directory === undefined) throw new ServingError('NOT_FOUND', 'there is no version directory of models');
-      const request = { root: options.root, directory: options.directory, file, session: options.session, decryption: options.decryption };
+      const path = paths[subgraph];
+      if (path === undefined) throw new ServingError('NOT_FOUND', `model file '${file}' was not found`);
+      const request = { path, file, session: options.session, decryption: options.decryption };
       const session = await options.openers[declaration.format](request);
       open.push(session);
       const loaded: LoadedModel = { plan: planModel(declaration, session.describe(), subgraph), session, concurrentRuns: options.session.concurrentRuns ?? 1 };

@@ -14,12 +14,14 @@ export interface OpenedServable {
   readonly runner: FunctionRunner;
   /** >= 1: the one asked for, the highest there is for 0, 1 for a servable without models. */
   readonly version: number;
-  /** The version directory; undefined when there is none (a servable without models). */
-  readonly directory: string | undefined;
+  /** Of the model files: by model in the declaration, one per subgraph. */
+  readonly modelPaths: readonly (readonly string[])[];
 }
 
-/** Finds a servable and loads its config in `threads` worker threads. Rejects with ServingError (texts of SPEC 4.1). */
+/** Finds a servable and loads its config in `threads` worker threads. Rejects with an Error for the operator (texts of SPEC 4.1). */
 export type ServableOpener = (request: {
+  /** That holds one folder per servable. */
+  readonly directory: string;
   readonly servable: string;
   /** 0 = the highest there is. */
   readonly version: number;
@@ -29,7 +31,8 @@ export type ServableOpener = (request: {
   readonly models: ModelCaller;
 }) => Promise<OpenedServable>;
 
-export interface LoadServableOptions extends Omit<LoadModelsOptions, 'directory' | 'session'> {
+export interface LoadServableOptions extends Omit<LoadModelsOptions, 'paths' | 'session'> {
+  readonly directory: string;
   readonly servable: string;
   readonly version: number;
   readonly deviceId: number;
@@ -56,14 +59,14 @@ export class LateModelCaller implements ModelCaller {
 
 /** Loads one copy of a servable: its config, its models, its signature. On failure everything opened is closed before it rejects. */
 export async function loadServable(options: LoadServableOptions, caller: LateModelCaller): Promise<LoadedServable> {
-  const { servable, version, deviceId, threads, intraOpThreads, concurrentRuns } = options;
-  const opened = await options.open({ servable, version, deviceId, threads, models: caller });
+  const { directory, servable, version, deviceId, threads, intraOpThreads, concurrentRuns } = options;
+  const opened = await options.open({ directory, servable, version, deviceId, threads, models: caller });
   const { runner } = opened;
   const { declaration } = runner;
   try {
     options.onVersion(opened.version);
     const session: SessionOptions = { intraOpThreads, concurrentRuns };
-    const loaded = await loadModels(declaration.models, { ...options, directory: opened.directory, session });
+    const loaded = await loadModels(declaration.models, { ...options, paths: opened.modelPaths, session });
     const plans = loaded.models.map((subgraphs) => (subgraphs[0] as { plan: ModelPlan }).plan);
     try {
       const usesFunctions = declaration.functions.length > 0;

@@ -2,7 +2,7 @@ import { ServingError } from '@mserve/wire';
 import type { SessionOptions } from '@mserve/native';
 import type { ModelFormat } from '@mserve/register';
 import type { ModelSession } from '../execution/model-session.js';
-import { locateModelFile, readModelFile } from './model-file.js';
+import { readModelFile } from './model-file.js';
 
 /** The key of encrypted model files. */
 export interface DecryptionKey {
@@ -11,11 +11,9 @@ export interface DecryptionKey {
 }
 
 export interface ModelFileRequest {
-  /** The directory of servables: nothing outside it is read. */
-  readonly root: string;
-  /** The version directory. */
-  readonly directory: string;
-  /** Name in it. */
+  /** Where it is: checked to be a plain file inside its version directory. */
+  readonly path: string;
+  /** Its name, for texts. */
   readonly file: string;
   readonly session: SessionOptions;
   readonly decryption?: DecryptionKey | undefined;
@@ -43,13 +41,13 @@ export type MindirConverter = (file: Uint8Array, decryption: DecryptionKey | und
 /** The openers over a native session; `convertMindir` undefined: MindIR models are refused. */
 export function modelOpeners(openSession: OpenSessionFunction, convertMindir?: MindirConverter): ModelOpeners {
   return {
-    ONNX: async ({ root, directory, file, session, decryption }) => {
+    ONNX: async ({ path, file, session, decryption }) => {
       if (decryption !== undefined) throw new ServingError('INVALID_ARGUMENT', `model file '${file}' is ONNX, only MindIR files can be encrypted`);
-      return openSession(await locateModelFile(root, directory, file), session);
+      return openSession(path, session);
     },
-    MindIR: async ({ root, directory, file, session, decryption }) => {
+    MindIR: async ({ path, file, session, decryption }) => {
       if (convertMindir === undefined) throw new ServingError('UNIMPLEMENTED', `model file '${file}' is MindIR, which this build cannot load`);
-      const { model, initializers } = await convertMindir(await readModelFile(await locateModelFile(root, directory, file), file), decryption);
+      const { model, initializers } = await convertMindir(await readModelFile(path, file), decryption);
       return openSession(model, { ...session, ...(initializers && { initializers }) });
     },
     OM: ({ file }) => Promise.reject(new ServingError('UNIMPLEMENTED', `model file '${file}' is OM, which needs an Ascend device and is not supported yet`)),

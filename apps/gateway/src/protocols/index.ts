@@ -1,6 +1,7 @@
 import { ServingError } from '@mserve/wire';
 import type { InferRoute, IngressAnswer, IngressRequest } from '../ingress/ingress.js';
 import { MsRest } from './ms-rest/ms-rest.js';
+import { OipRest } from './oip-rest/oip-rest.js';
 import type { Protocol } from './protocol.js';
 import { grpcStatusOf } from './status.js';
 
@@ -37,7 +38,7 @@ export function createProtocols(options: ProtocolOptions): Record<InferRoute, Pr
   return {
     'ms-rest': new MsRest(legacyStatus200, maxMessageBytes),
     'ms-grpc': new Unwritten(),
-    'oip-rest': new Unwritten(),
+    'oip-rest': new OipRest(maxMessageBytes),
     'oip-grpc': new Unwritten(),
   };
 }

@@ -1,0 +1,174 @@
+import { inputValue, outputTensor, type FunctionDeclaration } from '@mserve/register';
+import type { Instance } from '@mserve/wire';
+
+/** What became of one instance of a step: its outputs, or the text of its failure. */
+export type StepResult = Instance | string;
+
+/** A function of the servable as a thread calls it. */
+export interface CallableFunction {
+  readonly fn: (...args: never[]) => unknown;
+  readonly declaration: FunctionDeclaration;
+  /** The (first) method that uses it, for error texts. */
+  readonly methodName: string;
+}
+
+type AnyFunction = (...args: unknown[]) => unknown;
+const maxTextLength = 4096;
+
+/**
+ * Calls a function for the instances of a step and gives one result per instance, in order. Never throws and never rejects for what
+ * the function does. A plain value when the function is synchronous, so that nothing waits for microtasks.
+ */
+export function callFunction(callable: CallableFunction, instances: readonly Instance[]): StepResult[] | Promise<StepResult[]> {
+  if (callable.declaration.batchSize !== undefined) return new BatchCall(callable, instances).run();
+  const results = instances.map((instance) => callOnce(callable, instance));
+  return results.some((result) => result instanceof Promise) ? Promise.all(results) : (results as StepResult[]);
+}
+
+function callOnce(callable: CallableFunction, instance: Instance): StepResult | Promise<StepResult> {
+  try {
+    const returned = (callable.fn as AnyFunction)(...instance.map(inputValue));
+    if (!isPromise(returned)) return outputsOf(callable, returned);
+    return returned.then((value) => outputsOf(callable, value)).catch(textOf);
+  } catch (thrown) {
+    return textOf(thrown);
+  }
+}
+
+/** One value, or an array of as many as the function has outputs. Never throws: a text says what is wrong. */
+function outputsOf(callable: CallableFunction, returned: unknown): StepResult {
+  const { declaration, methodName } = callable;
+  const values: unknown[] = Array.isArray(returned) ? returned : [returned];
+  if (values.length !== declaration.outputsCount) {
+    return `The outputs number ${values.length} of one instance returned by function '${declaration.name}' is not equal to the outputs number ${declaration.outputsCount} registered in method ${methodName}`;
+  }
+  try {
+    return values.map(outputTensor);
+  } catch (thrown) {
+    return textOf(thrown);
+  }
+}
+
+/**
+ * The calls of a batch function for one step (SPEC 6.6): when a generator raises, the results it gave count, the instance at which it
+ * raised fails, and the function is called again with the instances behind it.
+ */
+class BatchCall {
+  private readonly callable: CallableFunction;
+  private readonly inputs: unknown[][];
+  private readonly results: StepResult[] = [];
+
+  constructor(callable: CallableFunction, instances: readonly Instance[]) {
+    this.callable = callable;
+    this.inputs = instances.map((instance) => instance.map(inputValue));
+  }
+
+  run(): StepResult[] | Promise<StepResult[]> {
+    for (let call = this.start(); call !== undefined; call = this.start()) {
+      if (isPromise(call.returned) || isAsyncIterable(call.returned)) return this.runAsync(call);
+      this.drain(call.returned);
+    }
+    return this.results;
+  }
+
+  private async runAsync(first: { returned: unknown }): Promise<StepResult[]> {
+    for (let call: { returned: unknown } | undefined = first; call !== undefined; call = this.start()) {
+      try {
+        const returned: unknown = await call.returned;
+        if (isAsyncIterable(returned)) await this.drainAsync(returned);
+        else this.drain(returned);
+      } catch (thrown) {
+        this.failRest(textOf(thrown));
+      }
+    }
+    return this.results;
+  }
+
+  /** Calls the function with the instances that have no result yet. undefined: there are none, also because it threw and they all failed. */
+  private start(): { returned: unknown } | undefined {
+    if (this.results.length >= this.inputs.length) return undefined;
+    try {
+      return { returned: (this.callable.fn as AnyFunction)(this.inputs.slice(this.results.length)) };
+    } catch (thrown) {
+      this.failRest(textOf(thrown));
+      return undefined;
+    }
+  }
+
+  private drain(returned: unknown): void {
+    const given = this.results.length;
+    const wanted = this.inputs.length - given;
+    if (!isResultList(returned)) {
+      const { name } = this.callable.declaration;
+      this.failRest(`The value returned by function '${name}' should be an array, a generator or an async generator with one result per instance`);
+      return;
+    }
+    try {
+      for (const value of returned) {
+        this.results.push(outputsOf(this.callable, value));
+        if (this.results.length === this.inputs.length) return; // surplus results are ignored
+      }
+      this.failTooFew(given, wanted);
+    } catch (thrown) {
+      this.failNext(thrown);
+    }
+  }
+
+  private async drainAsync(returned: AsyncIterable<unknown>): Promise<void> {
+    const given = this.results.length;
+    const wanted = this.inputs.length - given;
+    try {
+      for await (const value of returned) {
+        this.results.push(outputsOf(this.callable, value));
+        if (this.results.length === this.inputs.length) return;
+      }
+      this.failTooFew(given, wanted);
+    } catch (thrown) {
+      this.failNext(thrown);
+    }
+  }
+
+  /** Which instance was left out nobody knows, so none of this call's results can be trusted to belong where it stands. */
+  private failTooFew(given: number, wanted: number): void {
+    const count = this.results.length - given;
+    this.results.length = given;
+    const { name } = this.callable.declaration;
+    this.failRest(`The number ${count} of instances returned by function '${name}' is not equal to the number ${wanted} of instances provided to this function.`);
+  }
+
+  /** The instance at which an iteration raised. None is left when it raised on being closed after the last result. */
+  private failNext(thrown: unknown): void {
+    if (this.results.length < this.inputs.length) this.results.push(textOf(thrown));
+  }
+
+  private failRest(text: string): void {
+    while (this.results.length < this.inputs.length) this.results.push(text);
+  }
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+}
+
+/** Arrays, generators and other iterables; but not a TypedArray, whose elements would pass for results. */
+function isResultList(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value && !ArrayBuffer.isView(value);
+}
+
+/** The text of anything thrown. Never throws, whatever a hostile toString does. */
+export function textOf(thrown: unknown): string {
+  try {
+    const text = thrown instanceof Error ? thrown.message || thrown.name : isErrorLike(thrown) ? thrown.message : String(thrown);
+    return text.length > maxTextLength ? `${text.slice(0, maxTextLength)}...` : text;
+  } catch {
+    return 'an error without a text';
+  }
+}
+
+function isErrorLike(value: unknown): value is { message: string } {
+  return typeof value === 'object' && value !== null && typeof (value as { message?: unknown }).message === 'string';
+}

@@ -1,0 +1,135 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
+import type { ServableDeclaration } from '@mserve/register';
+import { ConfigError } from '../servable/config-error.js';
+import { control, controlCells, takenBack, type FromThread, type ThreadStart, type ToThread } from './thread-message.js';
+import { transferOf } from './instance-pack.js';
+
+/** What a function thread tells its owner. After `ended` nothing comes any more. */
+export interface ThreadEvents {
+  message(message: FromThread): void;
+  /** The thread is gone without having been asked to; why, in words for the callers of its function. */
+  ended(reason: string): void;
+}
+
+export interface ThreadOptions extends Omit<ThreadStart, 'control'> {
+  /** Longest time a load of the servable_config may take. */
+  readonly loadTimeoutMs: number;
+  /** Heap of a thread in MiB. */
+  readonly heapMb: number;
+}
+
+/** One worker thread that has a servable's functions. */
+export class FunctionThread {
+  private readonly cells = new Int32Array(new SharedArrayBuffer(controlCells * Int32Array.BYTES_PER_ELEMENT));
+  private readonly worker: Worker;
+  private readonly options: ThreadOptions;
+  private events: ThreadEvents | undefined;
+  private reason: string | undefined;
+
+  constructor(options: ThreadOptions) {
+    this.options = options;
+    const { servable, configFile, cacheDirectory, environment } = options;
+    const start: ThreadStart = { servable, configFile, cacheDirectory, environment, control: this.cells.buffer as SharedArrayBuffer };
+    this.worker = startWorker(start, { name: `functions of ${servable}`, resourceLimits: { maxOldGenerationSizeMb: options.heapMb } });
+    this.worker.on('error', (error: Error & { code?: string }) => {
+      this.reason = error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'it ran out of memory' : `an error was thrown outside of any call: ${error.message}`;
+    });
+    this.worker.on('messageerror', () => void this.worker.terminate());
+    this.worker.on('exit', (code) => {
+      const events = this.events;
+      this.events = undefined;
+      events?.ended(this.reason ?? `it exited with code ${code}`);
+    });
+  }
+
+  /**
+   * Waits for the config to be loaded; `events` gets everything after that. Rejects with ConfigError when the config throws, hangs,
+   * exits or declares what isn't allowed; the thread is gone then. To be called once, first.
+   */
+  load(events: ThreadEvents): Promise<ServableDeclaration> {
+    const { servable, loadTimeoutMs } = this.options;
+    return new Promise((resolve, reject) => {
+      const refuse = (message: string, file?: string, line?: number): void => {
+        clearTimeout(timer);
+        this.events = undefined;
+        void this.worker.terminate();
+        reject(new ConfigError(servable, `import ${servable}.servable_config failed, ${message}`, file, line));
+      };
+      const timer = setTimeout(() => refuse(`it was not loaded within ${loadTimeoutMs} ms`), loadTimeoutMs);
+      this.events = {
+        ended: (reason) => refuse(reason),
+        message: (message) => {
+          if (message.kind === 'loadFailed') refuse(message.failure.message, message.failure.file, message.failure.line);
+          else if (message.kind !== 'loaded') events.message(message);
+          else {
+            clearTimeout(timer);
+            this.events = events;
+            resolve(message.declaration);
+          }
+        },
+      };
+      this.worker.on('message', (message: FromThread) => this.events?.message(message));
+    });
+  }
+
+  /** The next batch; the last one must be done. */
+  post(message: ToThread & { kind: 'steps' }): void {
+    this.cells.fill(0);
+    this.worker.postMessage(message, transferOf(message.pack));
+  }
+
+  answerModelCall(message: ToThread & { kind: 'modelAnswer' }): void {
+    this.worker.postMessage(message, message.pack === undefined ? [] : transferOf(message.pack));
+  }
+
+  /** Steps of the batch that were begun; those from this number on can still be taken back. */
+  get started(): number {
+    return Atomics.load(this.cells, control.started);
+  }
+
+  /** Steps that ended without waiting for anything. */
+  get finished(): number {
+    return Atomics.load(this.cells, control.finished);
+  }
+
+  /** Whether any function of the batch awaits something. */
+  get hasPending(): boolean {
+    return Atomics.load(this.cells, control.pending) === 1;
+  }
+
+  /** Takes back what was not begun: steps from the returned number on will never be begun by this thread. */
+  takeBack(): number {
+    const started = Atomics.exchange(this.cells, control.started, takenBack);
+    return started >= takenBack ? Infinity : started;
+  }
+
+  /** Ends the thread, whatever it does; no events after this. */
+  async terminate(): Promise<void> {
+    this.events = undefined;
+    await this.worker.terminate();
+  }
+
+  /** Whether the thread keeps the process alive. */
+  ref(keepsProcess: boolean): void {
+    if (keepsProcess) this.worker.ref();
+    else this.worker.unref();
+  }
+}
+
+/**
+ * Starts the thread's program: the built one when this module is built, the sources when this is a source (tests, development).
+ * Worker threads live outside of a test runner's module system, so sources are loaded by jiti, like servables.
+ */
+function startWorker(start: ThreadStart, options: WorkerOptions): Worker {
+  const here = import.meta.url;
+  const settings: WorkerOptions = { ...options, execArgv: [], workerData: start };
+  if (here.endsWith('.js')) return new Worker(new URL('./thread-main.js', here), settings);
+  const source = (path: string): string => JSON.stringify(fileURLToPath(new URL(path, here)));
+  const program = `
+    const { createJiti } = require(${JSON.stringify(createRequire(here).resolve('jiti'))});
+    const alias = { '@mserve/register': ${source('../../../../libs/register/src/index.ts')}, '@mserve/wire': ${source('../../../../libs/wire/src/index.ts')} };
+    createJiti(${source('./thread-main.ts')}, { alias, sourceMaps: true }).import(${source('./thread-main.ts')});`;
+  return new Worker(program, { ...settings, eval: true });
+}

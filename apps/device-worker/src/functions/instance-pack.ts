@@ -1,0 +1,103 @@
+import { dtypeEntry, dtypeOfBusNumber, type Instance, type Tensor } from '@mserve/wire';
+
+/**
+ * Instances on their way between the loop and a function thread: one list of numbers and one buffer, because structured clone is dear per
+ * object. Bytes are copied once, into the buffer, at offsets that every TypedArray can be laid on; large tensors that lie in shared memory
+ * already are passed by reference.
+ */
+export interface Pack {
+  /** What {@link PackReader} reads: dtype, rank, dims, size and offset of each tensor, and the numbers that were put between. */
+  readonly numbers: readonly number[];
+  readonly buffer: ArrayBuffer;
+  readonly shared: readonly Uint8Array[] | undefined;
+}
+
+/** From this size on a buffer is transferred instead of cloned; below, the clone is cheaper. */
+const transferBytes = 16 * 1024;
+/** Tensors in shared memory below this size are copied like the others. */
+const shareBytes = 4 * 1024;
+
+/** Objects to hand over with a message that carries this pack. */
+export function transferOf(pack: Pack): ArrayBuffer[] {
+  return pack.buffer.byteLength >= transferBytes ? [pack.buffer] : [];
+}
+
+export class PackWriter {
+  private readonly numbers: number[] = [];
+  private readonly parts: Uint8Array[] = [];
+  private readonly offsets: number[] = [];
+  private shared: Uint8Array[] | undefined;
+  private size = 0;
+
+  number(value: number): this {
+    this.numbers.push(value);
+    return this;
+  }
+
+  instance(instance: Instance): this {
+    this.numbers.push(instance.length);
+    for (const tensor of instance) this.tensor(tensor);
+    return this;
+  }
+
+  private tensor(tensor: Tensor): void {
+    const { bytes } = tensor;
+    this.numbers.push(dtypeEntry(tensor.dtype).busNumber, tensor.shape.length, ...tensor.shape, bytes.byteLength);
+    if (bytes.byteLength >= shareBytes && bytes.buffer instanceof SharedArrayBuffer) {
+      this.shared ??= [];
+      this.numbers.push(-this.shared.push(bytes));
+      return;
+    }
+    this.numbers.push(this.size);
+    this.parts.push(bytes);
+    this.offsets.push(this.size);
+    this.size += (bytes.byteLength + 7) & ~7;
+    if (this.size > maxPackBytes) throw new RangeError(`instances of one call have more than ${maxPackBytes} bytes`);
+  }
+
+  finish(): Pack {
+    const buffer = new ArrayBuffer(this.size);
+    const whole = new Uint8Array(buffer);
+    this.parts.forEach((part, index) => whole.set(part, this.offsets[index]));
+    return { numbers: this.numbers, buffer, shared: this.shared };
+  }
+}
+
+/** So that offsets stay within what `& ~7` can do (int32). */
+const maxPackBytes = 2 ** 31 - 16;
+
+/** Reads a pack in the order in which it was written. Tensors are views on its buffer. */
+export class PackReader {
+  private at = 0;
+  private readonly pack: Pack;
+
+  constructor(pack: Pack) {
+    this.pack = pack;
+  }
+
+  get atEnd(): boolean {
+    return this.at >= this.pack.numbers.length;
+  }
+
+  number(): number {
+    return this.pack.numbers[this.at++] as number;
+  }
+
+  instance(): Instance {
+    const tensors: Tensor[] = [];
+    for (let left = this.number(); left > 0; left--) tensors.push(this.tensor());
+    return tensors;
+  }
+
+  private tensor(): Tensor {
+    const entry = dtypeOfBusNumber(this.number());
+    const rank = this.number();
+    const shape = this.pack.numbers.slice(this.at, this.at + rank);
+    this.at += rank;
+    const byteLength = this.number();
+    const place = this.number();
+    const bytes = place >= 0 ? new Uint8Array(this.pack.buffer, place, byteLength) : this.pack.shared?.[-place - 1];
+    if (entry === undefined || bytes === undefined) throw new TypeError('not a pack of instances');
+    return { dtype: entry.dtype, shape, bytes };
+  }
+}

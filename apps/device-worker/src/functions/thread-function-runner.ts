@@ -1,0 +1,264 @@
+import type { ServableDeclaration } from '@mserve/register';
+import type { Failure, Instance, InstanceResult } from '@mserve/wire';
+import { Fifo } from '../execution/fifo.js';
+import type { FunctionRunner, FunctionRunOptions, ModelCaller } from './function-runner.js';
+import { FunctionRun, stepsOf, type Step } from './function-run.js';
+import type { ThreadOptions } from './function-thread.js';
+import { PackReader, PackWriter } from './instance-pack.js';
+import type { FromThread } from './thread-message.js';
+import { ThreadPool, type Slot } from './thread-pool.js';
+
+export interface FunctionRunnerOptions extends ThreadOptions {
+  /** Threads, >= 1. */
+  readonly numParallelWorkers: number;
+  /** Longest time of one call for which nobody set a deadline. */
+  readonly functionTimeoutMs: number;
+  /** A call that takes longer than this while others wait gets a spare thread beside it. */
+  readonly stuckAfterMs: number;
+  readonly log: (level: 'warn' | 'error', text: string) => void;
+}
+
+const tickMs = 10;
+/** Steps that one message takes to a thread when there is more work than threads. */
+const largestBatch = 32;
+/** A batch that does not get on for this long gives its unbegun steps to idle threads. */
+const takeBackMs = 20;
+/** How long a thread whose callers are all gone may take to come back before it is replaced. */
+const cutGraceMs = 100;
+/** Threads that a step may see ending before it is taken to be the cause. */
+const mostAttempts = 3;
+
+/** FunctionRunner over worker threads; see the contract for what holds. Made by {@link createFunctionRunner}. */
+class ThreadFunctionRunner implements FunctionRunner {
+  declaration!: ServableDeclaration;
+  private readonly options: FunctionRunnerOptions;
+  private readonly models: ModelCaller;
+  private readonly pool: ThreadPool;
+  private readonly waiting = new Fifo<Step[]>();
+  /** Steps that a thread did not come to; they go before what waits. */
+  private readonly returned: Step[] = [];
+  private readonly runs = new Set<FunctionRun>();
+  private ticker: NodeJS.Timeout | undefined;
+  private isDispatchDue = false;
+  private isClosed = false;
+
+  constructor(options: FunctionRunnerOptions, models: ModelCaller) {
+    this.options = options;
+    this.models = models;
+    this.pool = new ThreadPool(options, options.numParallelWorkers, {
+      ready: () => this.dispatchSoon(),
+      message: (slot, message) => this.receive(slot, message),
+      ended: (slot, reason) => this.recover(slot, reason),
+      empty: () => this.failAll({ code: 'UNAVAILABLE', message: `servable '${options.servable}' has no thread for its functions at the moment` }),
+      log: options.log,
+    });
+  }
+
+  async open(): Promise<this> {
+    this.declaration = await this.pool.open();
+    return this;
+  }
+
+  get free(): number {
+    return Math.max(0, this.pool.idleCount - this.waiting.length - (this.returned.length > 0 ? 1 : 0));
+  }
+
+  run(index: number, instances: readonly Instance[], options: FunctionRunOptions): Promise<readonly InstanceResult[]> {
+    const run = new FunctionRun(index, instances, options.deadlineAt);
+    const declaration = this.declaration.functions[index];
+    if (declaration === undefined) run.fail({ code: 'INTERNAL', message: `servable '${this.options.servable}' has no function ${index}` });
+    else if (this.isClosed) run.fail({ code: 'UNAVAILABLE', message: `servable '${this.options.servable}' is being unloaded` });
+    else if (this.pool.isDown) run.fail({ code: 'UNAVAILABLE', message: `servable '${this.options.servable}' has no thread for its functions at the moment` });
+    else if (options.signal?.aborted === true) run.fail(cancelled);
+    if (run.isOver) return run.promise;
+    this.runs.add(run);
+    const onAbort = (): void => run.fail(cancelled);
+    options.signal?.addEventListener('abort', onAbort, { once: true });
+    this.waiting.push(stepsOf(run, declaration?.batchSize !== undefined));
+    this.dispatchSoon();
+    return run.promise.finally(() => {
+      this.runs.delete(run);
+      options.signal?.removeEventListener('abort', onAbort);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    clearInterval(this.ticker);
+    this.failAll({ code: 'UNAVAILABLE', message: `servable '${this.options.servable}' is being unloaded` });
+    await this.pool.close();
+  }
+
+  /** At the end of this turn, so that the calls of one turn travel together. */
+  private dispatchSoon(): void {
+    if (this.isDispatchDue) return;
+    this.isDispatchDue = true;
+    queueMicrotask(() => {
+      this.isDispatchDue = false;
+      this.dispatch();
+    });
+  }
+
+  private dispatch(): void {
+    for (let slot = this.pool.idle; slot !== undefined; slot = this.pool.idle) {
+      const steps = this.takeSteps();
+      if (steps.length === 0) return;
+      this.send(slot, steps);
+    }
+  }
+
+  /** The next batch: what came back first, else the oldest run; more runs only when there are more than idle threads. */
+  private takeSteps(): Step[] {
+    const steps = this.returned.splice(0, 1).filter(isWanted);
+    while (this.waiting.length > 0 && steps.length < largestBatch) {
+      if (steps.length > 0 && this.waiting.length < this.pool.idleCount) break;
+      for (const step of this.waiting.shift() ?? []) if (isWanted(step)) steps.push(step);
+    }
+    return steps.length === 0 && this.returned.length > 0 ? this.takeSteps() : steps;
+  }
+
+  private send(slot: Slot, steps: readonly Step[]): void {
+    const writer = new PackWriter();
+    for (const { run, first, end } of steps) {
+      writer.number(run.index).number(end - first);
+      for (let i = first; i < end; i++) writer.instance(run.instances[i] as Instance);
+    }
+    slot.state = 'busy';
+    slot.steps = steps;
+    slot.startedSeen = 0;
+    slot.progressAt = performance.now();
+    slot.thread.ref(true);
+    slot.thread.post({ kind: 'steps', pack: writer.finish() });
+    this.ticker ??= setInterval(() => this.tick(), tickMs);
+  }
+
+  private receive(slot: Slot, message: FromThread): void {
+    if (message.kind === 'results') this.takeResults(slot, message);
+    else if (message.kind === 'modelCall') void this.callModel(slot, message);
+    else if (message.kind === 'warning') this.options.log('warn', `servable ${this.options.servable}: ${message.text}`);
+  }
+
+  private takeResults(slot: Slot, message: FromThread & { kind: 'results' }): void {
+    const reader = new PackReader(message.pack);
+    while (!reader.atEnd) {
+      const step = slot.steps[reader.number()];
+      const instance = reader.number();
+      const isSuccess = reader.number() === 1;
+      const result: InstanceResult = isSuccess ? { outputs: reader.instance() } : { failure: { code: 'ABORTED', message: message.texts[reader.number()] ?? '' } };
+      step?.run.settle(step.first + instance, result);
+    }
+    slot.progressAt = performance.now();
+    if (!message.done) return;
+    this.pool.release(slot);
+    this.dispatchSoon();
+  }
+
+  private async callModel(slot: Slot, message: FromThread & { kind: 'modelCall' }): Promise<void> {
+    const { call, modelKey, subgraph } = message;
+    try {
+      const reader = new PackReader(message.pack);
+      const instances: Instance[] = [];
+      while (!reader.atEnd) instances.push(reader.instance());
+      const outputs = await this.models.call(modelKey, subgraph, instances);
+      const writer = new PackWriter();
+      for (const output of outputs) writer.instance(output);
+      slot.thread.answerModelCall({ kind: 'modelAnswer', call, pack: writer.finish(), failure: '' });
+    } catch (thrown) {
+      slot.thread.answerModelCall({ kind: 'modelAnswer', call, pack: undefined, failure: thrown instanceof Error ? thrown.message : 'the model could not be run' });
+    }
+  }
+
+  /** Deadlines, and threads that do not get on. */
+  private tick(): void {
+    const now = performance.now();
+    for (const run of this.runs) {
+      if (run.deadlineAt <= now) run.fail({ code: 'DEADLINE_EXCEEDED', message: `function '${this.nameOf(run)}' did not finish before the deadline` });
+    }
+    for (const slot of this.pool.slots) if (slot.state === 'busy') this.look(slot, now);
+    if (this.runs.size > 0) return;
+    for (const slot of this.pool.slots) if (slot.state === 'busy') return;
+    clearInterval(this.ticker);
+    this.ticker = undefined;
+  }
+
+  private look(slot: Slot, now: number): void {
+    const started = Math.min(slot.thread.started, slot.steps.length);
+    if (started !== slot.startedSeen) {
+      slot.startedSeen = started;
+      slot.progressAt = now;
+    }
+    const standsMs = now - slot.progressAt;
+    if (standsMs > this.options.functionTimeoutMs) this.timeOut(slot, started);
+    if (standsMs > takeBackMs && started < slot.steps.length && this.pool.idle !== undefined) this.takeBack(slot);
+    const isForNobody = slot.steps.every(({ run }, step) => step >= started || run.isOver);
+    slot.deadSince = isForNobody && started > 0 ? (slot.deadSince ?? now) : undefined;
+    if (slot.deadSince !== undefined && now - slot.deadSince > cutGraceMs) {
+      this.takeBack(slot);
+      this.pool.giveUp(slot);
+    } else if (standsMs > this.options.stuckAfterMs && !slot.isStuck && (this.waiting.length > 0 || started < slot.steps.length)) {
+      slot.isStuck = true;
+      this.takeBack(slot);
+      this.pool.replenish();
+    }
+  }
+
+  /** Gives the steps that the thread has not begun to other threads. */
+  private takeBack(slot: Slot): void {
+    const from = slot.thread.takeBack();
+    const unbegun = slot.steps.slice(from);
+    if (unbegun.length === 0) return;
+    slot.steps = slot.steps.slice(0, from);
+    this.returned.push(...unbegun);
+    this.dispatchSoon();
+  }
+
+  /** Fails the calls that the thread is at now, where nobody set a deadline for them. */
+  private timeOut(slot: Slot, started: number): void {
+    for (const { run, first, end } of culprits(slot, started)) {
+      if (run.deadlineAt !== Infinity) continue;
+      run.fail({ code: 'DEADLINE_EXCEEDED', message: `function '${this.nameOf(run)}' did not finish within ${this.options.functionTimeoutMs} ms` }, first, end);
+    }
+  }
+
+  /** A thread ended with its batch: the step it was at fails; the others are begun again by another thread. */
+  private recover(slot: Slot, reason: string): void {
+    const started = Math.min(slot.thread.started, slot.steps.length);
+    const guilty = new Set(culprits(slot, started));
+    slot.steps.forEach((step) => {
+      if (!guilty.has(step) && ++step.attempts < mostAttempts) this.returned.push(step);
+      else step.run.fail({ code: 'ABORTED', message: `function '${this.nameOf(step.run)}' was cut off because its thread ended: ${reason}` }, step.first, step.end);
+    });
+    this.dispatchSoon();
+  }
+
+  private failAll(failure: Failure): void {
+    for (const run of this.runs) run.fail(failure);
+  }
+
+  private nameOf(run: FunctionRun): string {
+    return this.declaration.functions[run.index]?.name ?? '';
+  }
+}
+
+const cancelled: Failure = { code: 'CANCELLED', message: 'the request was cancelled' };
+
+function isWanted({ run, first, end }: Step): boolean {
+  for (let i = first; i < end; i++) if (!run.hasResult(i)) return true;
+  return false;
+}
+
+/** The steps that a thread is at: the last one begun, or all begun ones when functions of the batch await something. */
+function culprits(slot: Slot, started: number): Step[] {
+  const begun = slot.steps.slice(0, started).filter(isWanted);
+  if (slot.thread.hasPending) return begun;
+  const last = slot.steps[started - 1];
+  return last !== undefined && slot.thread.finished < started && isWanted(last) ? [last] : [];
+}
+
+/**
+ * Loads a servable's config in `numParallelWorkers` threads and gives the runner of its functions; without functions no thread stays.
+ * Rejects with ConfigError for a config that cannot be loaded. The caller owns the runner: close() ends its threads.
+ */
+export async function createFunctionRunner(options: FunctionRunnerOptions, models: ModelCaller): Promise<FunctionRunner> {
+  return new ThreadFunctionRunner(options, models).open();
+}

@@ -1,0 +1,118 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { currentRegistry } from '@mserve/register';
+import type { Instance } from '@mserve/wire';
+import { loadConfig } from '../servable/config-load.js';
+import { callFunction, textOf, type CallableFunction, type StepResult } from './function-call.js';
+import { PackReader, PackWriter, transferOf } from './instance-pack.js';
+import { control, takenBack, type FromThread, type ThreadStart, type ToThread } from './thread-message.js';
+
+/**
+ * The program of a function thread: loads the servable_config, then calls its functions as the loop asks. Everything that user code can
+ * do to a thread (spin, exit, run out of memory, throw later) ends here and not on a loop that serves.
+ */
+
+if (parentPort === null) throw new Error('thread-main is the entry of a worker thread');
+const port = parentPort;
+const start = workerData as ThreadStart;
+const cells = new Int32Array(start.control);
+/** Results are sent when a batch is done, and after this time at the latest once a step ends, so that a slow step keeps back nobody else's. */
+const flushMs = 2;
+
+function send(message: FromThread, transfer: ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer);
+}
+
+/** Collects the results of a batch and sends them in as few messages as may be. */
+class ResultSender {
+  private writer = new PackWriter();
+  private texts: string[] = [];
+  private lastFlush = performance.now();
+
+  add(step: number, results: readonly StepResult[]): void {
+    results.forEach((result, instance) => {
+      this.writer.number(step).number(instance);
+      if (typeof result === 'string') this.writer.number(0).number(this.texts.push(result) - 1);
+      else this.writer.number(1).instance(result);
+    });
+    if (performance.now() - this.lastFlush > flushMs) this.flush(false);
+  }
+
+  flush(done: boolean): void {
+    const pack = this.writer.finish();
+    send({ kind: 'results', pack, texts: this.texts, done }, transferOf(pack));
+    this.writer = new PackWriter();
+    this.texts = [];
+    this.lastFlush = performance.now();
+  }
+}
+
+function runSteps(callables: readonly CallableFunction[], reader: PackReader): void {
+  const sender = new ResultSender();
+  const pending: Promise<void>[] = [];
+  for (let step = 0; !reader.atEnd; step++) {
+    const callable = callables[reader.number()];
+    const instances: Instance[] = [];
+    for (let left = reader.number(); left > 0; left--) instances.push(reader.instance());
+    if (Atomics.add(cells, control.started, 1) >= takenBack) break;
+    const results = callable === undefined ? instances.map(() => 'no such function') : callFunction(callable, instances);
+    if (results instanceof Promise) {
+      Atomics.store(cells, control.pending, 1);
+      pending.push(results.then((settled) => sender.add(step, settled)));
+    } else {
+      sender.add(step, results);
+      Atomics.add(cells, control.finished, 1);
+    }
+  }
+  if (pending.length === 0) sender.flush(true);
+  else void Promise.all(pending).then(() => sender.flush(true));
+}
+
+/** Calls of models by functions that wait for their answer. */
+const modelCalls = new Map<number, { resolve: (instances: readonly Instance[]) => void; reject: (reason: Error) => void }>();
+let lastCall = 0;
+
+function callModel(modelKey: string, subgraph: number, instances: readonly Instance[]): Promise<readonly Instance[]> {
+  const writer = new PackWriter();
+  for (const instance of instances) writer.instance(instance);
+  const pack = writer.finish();
+  const call = ++lastCall;
+  return new Promise((resolve, reject) => {
+    modelCalls.set(call, { resolve, reject });
+    send({ kind: 'modelCall', call, modelKey, subgraph, pack }, transferOf(pack));
+  });
+}
+
+function settleModelCall(message: ToThread & { kind: 'modelAnswer' }): void {
+  const waiting = modelCalls.get(message.call);
+  modelCalls.delete(message.call);
+  if (message.pack === undefined) {
+    waiting?.reject(new Error(message.failure));
+    return;
+  }
+  const reader = new PackReader(message.pack);
+  const instances: Instance[] = [];
+  while (!reader.atEnd) instances.push(reader.instance());
+  waiting?.resolve(instances);
+}
+
+async function main(): Promise<void> {
+  const loaded = await loadConfig(start, (text) => send({ kind: 'warning', text }));
+  if ('failure' in loaded) {
+    send({ kind: 'loadFailed', failure: loaded.failure });
+    return;
+  }
+  const { declaration } = loaded;
+  const registry = currentRegistry();
+  registry.callModel = callModel;
+  const callables = registry.functions.map(({ fn, declaration: fnDeclaration }): CallableFunction => {
+    const user = declaration.methods.find(({ stages }) => stages.some(({ kind, index }) => kind === 'function' && index === fnDeclaration.index));
+    return { fn, declaration: fnDeclaration, methodName: user?.name ?? '' };
+  });
+  port.on('message', (message: ToThread) => {
+    if (message.kind === 'steps') runSteps(callables, new PackReader(message.pack));
+    else settleModelCall(message);
+  });
+  send({ kind: 'loaded', declaration });
+}
+
+main().catch((thrown: unknown) => send({ kind: 'loadFailed', failure: { message: textOf(thrown), file: undefined, line: undefined } }));

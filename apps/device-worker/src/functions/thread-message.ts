@@ -1,0 +1,47 @@
+import type { ServableDeclaration } from '@mserve/register';
+import type { Pack } from './instance-pack.js';
+
+/** What a function thread is started with. */
+export interface ThreadStart {
+  readonly servable: string;
+  /** Absolute path of the servable_config. */
+  readonly configFile: string;
+  /** Directory, private to this process, for transformed sources. */
+  readonly cacheDirectory: string;
+  /** Set in the thread's environment before the config is loaded (SPEC 4.2: SERVING_DEVICE_ID). */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Shared Int32Array, see {@link control}. */
+  readonly control: SharedArrayBuffer;
+}
+
+/**
+ * Cells of the control array. A batch is a list of steps (calls of functions). Before each step the thread adds one to `started`; the loop
+ * takes back what was not begun by exchanging it for {@link takenBack}: whoever is first has the step.
+ */
+export const control = { started: 0, finished: 1, pending: 2 } as const;
+export const controlCells = 3;
+/** In `started`: the loop took the rest of the batch back. */
+export const takenBack = 1 << 30;
+
+/** Loop to thread. */
+export type ToThread =
+  /** Steps: per step function index, instance count, instances. One batch at a time. */
+  | { readonly kind: 'steps'; readonly pack: Pack }
+  /** Answer to a modelCall: instances, or why not. */
+  | { readonly kind: 'modelAnswer'; readonly call: number; readonly pack: Pack | undefined; readonly failure: string };
+
+/** Where in the author's files a load failed. */
+export interface LoadFailure {
+  readonly message: string;
+  readonly file: string | undefined;
+  readonly line: number | undefined;
+}
+
+/** Thread to loop. */
+export type FromThread =
+  | { readonly kind: 'loaded'; readonly declaration: ServableDeclaration }
+  | { readonly kind: 'loadFailed'; readonly failure: LoadFailure }
+  /** Results: per result step, instance in the step, and 1 + outputs or 0 + index into texts. `done`: the thread is free again. */
+  | { readonly kind: 'results'; readonly pack: Pack; readonly texts: readonly string[]; readonly done: boolean }
+  | { readonly kind: 'modelCall'; readonly call: number; readonly modelKey: string; readonly subgraph: number; readonly pack: Pack }
+  | { readonly kind: 'warning'; readonly text: string };

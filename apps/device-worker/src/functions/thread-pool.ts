@@ -1,0 +1,203 @@
+import type { ServableDeclaration } from '@mserve/register';
+import { FunctionThread, type ThreadOptions } from './function-thread.js';
+import type { FromThread } from './thread-message.js';
+import type { Step } from './function-run.js';
+
+/** One thread of the pool and the batch it has. */
+export interface Slot {
+  readonly thread: FunctionThread;
+  /** given up: nobody waits for what it does; it is ended when its replacement is there, unless it comes back before. */
+  state: 'loading' | 'idle' | 'busy' | 'given up';
+  /** It has been busy with one call for long while others wait: a spare thread stands in for it. */
+  isStuck: boolean;
+  /** The batch it has; steps that were taken back are no longer here. */
+  steps: readonly Step[];
+  startedSeen: number;
+  /** When it last began a step or gave a result (performance.now()). */
+  progressAt: number;
+  /** Since when nobody waits for any step of its batch; undefined while somebody does. */
+  deadSince: number | undefined;
+  readonly bornAt: number;
+}
+
+export interface PoolEvents {
+  /** A slot became idle for the first time. */
+  ready(): void;
+  message(slot: Slot, message: FromThread): void;
+  /** A slot's thread ended by itself. It is no longer in the pool. */
+  ended(slot: Slot, reason: string): void;
+  /** No thread is left, and none could be started. */
+  empty(): void;
+  log(level: 'warn' | 'error', text: string): void;
+}
+
+const firstRetryMs = 100;
+const longestRetryMs = 30_000;
+/** A thread that ends by itself before this age counts as a failed start, so that a config that ends its thread is not reloaded in a loop. */
+const infancyMs = 1_000;
+
+/** Keeps `target` threads that can work. Threads that are stuck or given up don't count, but there are never more than twice as many in all. */
+export class ThreadPool {
+  readonly slots = new Set<Slot>();
+  private readonly options: ThreadOptions;
+  private readonly target: number;
+  private readonly events: PoolEvents;
+  private declared = '';
+  private retryMs = 0;
+  private retryTimer: NodeJS.Timeout | undefined;
+  private isClosed = false;
+
+  constructor(options: ThreadOptions, target: number, events: PoolEvents) {
+    this.options = options;
+    this.target = target;
+    this.events = events;
+  }
+
+  /**
+   * Loads the config in a first thread, then in the others: what it declares. Without functions no thread stays.
+   * Rejects with ConfigError as FunctionThread.load does; no thread is left then.
+   */
+  async open(): Promise<ServableDeclaration> {
+    try {
+      const declaration = await this.spawn();
+      if (declaration.functions.length === 0) await this.close();
+      else await Promise.all(Array.from({ length: this.target - 1 }, () => this.spawn()));
+      return declaration;
+    } catch (thrown) {
+      await this.close();
+      throw thrown;
+    }
+  }
+
+  get idle(): Slot | undefined {
+    for (const slot of this.slots) if (slot.state === 'idle') return slot;
+    return undefined;
+  }
+
+  get idleCount(): number {
+    let count = 0;
+    for (const slot of this.slots) if (slot.state === 'idle') count++;
+    return count;
+  }
+
+  /** true while no thread lives and the next attempt to start one is still to come. */
+  get isDown(): boolean {
+    return this.slots.size === 0 && this.retryTimer !== undefined;
+  }
+
+  /** A slot's batch is done. */
+  release(slot: Slot): void {
+    slot.steps = [];
+    slot.isStuck = false;
+    slot.deadSince = undefined;
+    slot.state = 'idle';
+    slot.thread.ref(false);
+    this.retireSurplus();
+  }
+
+  /** Nobody waits for this slot any more: starts a replacement, at whose arrival the slot's thread is ended. */
+  giveUp(slot: Slot): void {
+    slot.state = 'given up';
+    if (this.slots.size >= 2 * this.target) this.end(slot);
+    this.replenish();
+  }
+
+  /** Starts threads until enough of them can work. */
+  replenish(): void {
+    if (this.isClosed || this.retryTimer !== undefined) return;
+    while (this.ableCount < this.target && this.slots.size < 2 * this.target) {
+      this.spawn().catch((thrown: unknown) => {
+        if (this.isClosed) return;
+        this.events.log('error', `a function thread of servable ${this.options.servable} could not be started: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+        this.retryLater();
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    clearTimeout(this.retryTimer);
+    const slots = [...this.slots];
+    this.slots.clear();
+    await Promise.all(slots.map(({ thread }) => thread.terminate()));
+  }
+
+  private get ableCount(): number {
+    let count = 0;
+    for (const slot of this.slots) if (slot.state !== 'given up' && !slot.isStuck) count++;
+    return count;
+  }
+
+  private async spawn(): Promise<ServableDeclaration> {
+    const now = performance.now();
+    const thread = new FunctionThread(this.options);
+    const slot: Slot = { thread, state: 'loading', isStuck: false, steps: [], startedSeen: 0, progressAt: now, deadSince: undefined, bornAt: now };
+    this.slots.add(slot);
+    try {
+      const declaration = await thread.load({
+        message: (message) => this.events.message(slot, message),
+        ended: (reason) => this.lost(slot, reason),
+      });
+      this.checkSame(declaration);
+      if (this.slots.has(slot)) this.arrived(slot);
+      return declaration;
+    } catch (thrown) {
+      this.slots.delete(slot);
+      void thread.terminate();
+      throw thrown;
+    }
+  }
+
+  /** Functions are named by their index, so every thread has to have the same ones. */
+  private checkSame(declaration: ServableDeclaration): void {
+    const declared = JSON.stringify(declaration);
+    if (this.declared === '') this.declared = declared;
+    if (this.declared !== declared) throw new Error('servable_config declares something else than when it was loaded first');
+  }
+
+  private arrived(slot: Slot): void {
+    slot.state = 'idle';
+    slot.thread.ref(false);
+    const replaced = [...this.slots].find(({ state }) => state === 'given up');
+    if (replaced !== undefined) this.end(replaced);
+    this.events.ready();
+  }
+
+  private end(slot: Slot): void {
+    this.slots.delete(slot);
+    void slot.thread.terminate();
+  }
+
+  /** When a stuck thread has come back there is one too many: one that is still loading goes first, then an idle one. */
+  private retireSurplus(): void {
+    while (this.ableCount > this.target) {
+      const slots = [...this.slots];
+      const surplus = slots.find(({ state }) => state === 'loading') ?? slots.find(({ state }) => state === 'idle');
+      if (surplus === undefined) return;
+      this.end(surplus);
+    }
+  }
+
+  private lost(slot: Slot, reason: string): void {
+    if (!this.slots.delete(slot)) return;
+    this.events.log('warn', `a function thread of servable ${this.options.servable} ended: ${reason}`);
+    this.events.ended(slot, reason);
+    if (performance.now() - slot.bornAt < infancyMs) this.retryLater();
+    else {
+      this.retryMs = 0;
+      this.replenish();
+    }
+  }
+
+  private retryLater(): void {
+    if (this.isClosed || this.retryTimer !== undefined) return;
+    const waitMs = this.retryMs;
+    this.retryMs = Math.min(longestRetryMs, Math.max(firstRetryMs, this.retryMs * 2));
+    // The first retry is at once: a call that ends a young thread must not take the others' thread away for long.
+    this.retryTimer = setTimeout(() => {
+      this.retryTimer = undefined;
+      this.replenish();
+    }, waitMs).unref();
+    if (this.slots.size === 0 && waitMs > 0) this.events.empty();
+  }
+}

@@ -1,0 +1,106 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { ServableDeclaration } from '@mserve/register';
+import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
+import { createFunctionRunner } from '../functions/thread-function-runner.js';
+import { ConfigError } from './config-error.js';
+import { findConfig, modelFiles, resolveVersion, type VersionFiles } from './servable-directory.js';
+
+/** How a servable is loaded. All have defaults. */
+export interface LoadServableOptions {
+  /** 0 (default): the highest version directory. */
+  readonly version?: number;
+  /** Threads for the servable's functions. Default 1, at most 64. */
+  readonly numParallelWorkers?: number;
+  /** Runs models for functions (Model.call). Default: such calls fail. */
+  readonly models?: ModelCaller;
+  /** Longest time that loading servable_config may take. Default 30 000. */
+  readonly loadTimeoutMs?: number;
+  /** Longest time of one call of a function for which nobody set a deadline. Default 60 000. */
+  readonly functionTimeoutMs?: number;
+  /** A call that takes longer than this while others wait gets a spare thread beside it. Default 1 000. */
+  readonly stuckAfterMs?: number;
+  /** Heap of each thread, in MiB. Default 2048. */
+  readonly threadHeapMb?: number;
+  /** Set in the threads' environment before servable_config is loaded, like SERVING_DEVICE_ID. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Warnings of the config (deprecated calls) and of threads that ended. Default: nowhere. */
+  readonly log?: (level: 'warn' | 'error', text: string) => void;
+}
+
+/** A servable that was loaded. The caller owns the runner. */
+export interface LoadedServable extends VersionFiles {
+  readonly declaration: ServableDeclaration;
+  readonly runner: FunctionRunner;
+  /** The version that runs, >= 1. */
+  readonly version: number;
+}
+
+const noModels: ModelCaller = {
+  call: () => Promise.reject(new Error('models cannot be called here')),
+};
+
+/**
+ * Loads servable `name` of a servable directory: its servable_config in worker threads, its version, the paths of its model files.
+ * Rejects with ConfigError (its text is for operators); nothing is left running then.
+ */
+export async function loadServable(directory: string, name: string, options: LoadServableOptions = {}): Promise<LoadedServable> {
+  const root = resolve(directory);
+  const runner = await loadRunner(root, name, options);
+  try {
+    const { declaration } = runner;
+    const version = resolveVersion(root, name, options.version ?? 0, declaration.models.length > 0);
+    return { declaration, runner, version, ...modelFiles(root, name, version, declaration) };
+  } catch (thrown) {
+    await runner.close();
+    throw thrown;
+  }
+}
+
+/** The first half of {@link loadServable}: the config alone, without a look at versions and model files. */
+export async function loadRunner(directory: string, name: string, options: LoadServableOptions): Promise<FunctionRunner> {
+  const configFile = findConfig(directory, name);
+  const numParallelWorkers = options.numParallelWorkers ?? 1;
+  if (!Number.isSafeInteger(numParallelWorkers) || numParallelWorkers < 1 || numParallelWorkers > 64) {
+    throw new ConfigError(name, `Parameter 'numParallelWorkers' should be in range [1,64]`);
+  }
+  // Private to this process: transformed sources are run, so nobody else may be able to put any there.
+  const cacheDirectory = await mkdtemp(join(tmpdir(), 'mserve-servable-'));
+  const removeCache = (): Promise<void> => rm(cacheDirectory, { recursive: true, force: true });
+  try {
+    const runner = await createFunctionRunner(
+      {
+        servable: name,
+        configFile,
+        cacheDirectory,
+        numParallelWorkers,
+        environment: options.environment ?? {},
+        loadTimeoutMs: options.loadTimeoutMs ?? 30_000,
+        functionTimeoutMs: options.functionTimeoutMs ?? 60_000,
+        stuckAfterMs: options.stuckAfterMs ?? 1_000,
+        heapMb: options.threadHeapMb ?? 2048,
+        log: options.log ?? (() => undefined),
+      },
+      options.models ?? noModels,
+    );
+    return closedWith(runner, removeCache);
+  } catch (thrown) {
+    await removeCache();
+    throw thrown;
+  }
+}
+
+/** The runner; its close() also runs `after`. */
+function closedWith(runner: FunctionRunner, after: () => Promise<void>): FunctionRunner {
+  return {
+    get declaration() {
+      return runner.declaration;
+    },
+    get free() {
+      return runner.free;
+    },
+    run: (index, instances, options) => runner.run(index, instances, options),
+    close: () => runner.close().finally(after),
+  };
+}
