@@ -1,0 +1,96 @@
+import { isUtf8 } from 'node:buffer';
+import { ServingError, isVariableSize, unpackElements } from '@mserve/wire';
+import { float32Text } from '../json/float32-text.js';
+import { utf8Text } from '../json/json-reader.js';
+import { numbersOf } from '../json/value-text.js';
+import { invalid, shapeText } from '../oip/oip-inputs.js';
+import type { OipEcho, StackedOutput } from '../oip/oip-outputs.js';
+import type { ResolvedMethod } from '../protocol.js';
+
+/** A body and, when bytes of tensors follow its JSON, how long the JSON is. */
+export interface InferAnswer {
+  readonly body: readonly (Uint8Array | string)[];
+  readonly jsonBytes: number | undefined;
+}
+
+/** Writes the answer of an infer request; binary outputs are passed on as they are. Throws ServingError for what JSON cannot hold. */
+export function inferAnswer(target: ResolvedMethod, echo: OipEcho, outputs: readonly StackedOutput[]): InferAnswer {
+  const id = echo.id === '' ? '' : `"id":${JSON.stringify(echo.id)},`;
+  let text = `{"model_name":${JSON.stringify(echo.model)},"model_version":"${target.version}",${id}"outputs":[`;
+  const binary: Uint8Array[] = [];
+  let hasBinary = false;
+  for (let i = 0; i < outputs.length; i++) {
+    const output = outputs[i] as StackedOutput;
+    text += `${i === 0 ? '' : ','}{"name":${JSON.stringify(output.name)},"datatype":"${output.entry.oipName}","shape":[${output.shape.join(',')}],`;
+    if (echo.outputs[i]?.binary === true) {
+      hasBinary = true;
+      let size = 0;
+      for (const part of output.parts) {
+        size += part.byteLength;
+        if (part.byteLength > 0) binary.push(part);
+      }
+      text += `"parameters":{"binary_data_size":${size}}}`;
+    } else text += `"data":[${dataText(output)}]}`;
+  }
+  text += ']}';
+  return hasBinary ? { body: [text, ...binary], jsonBytes: Buffer.byteLength(text) } : { body: [text], jsonBytes: undefined };
+}
+
+/** The elements, flat, with commas between them. */
+function dataText(output: StackedOutput): string {
+  const { dtype, oipName } = output.entry;
+  if (dtype === 'float16' || dtype === 'bfloat16') throw invalid(`output '${output.name}' is ${oipName}, which has no JSON form: ask for it with binary_data`);
+  let text = '';
+  for (const part of output.parts) {
+    if (part.byteLength === 0) continue;
+    if (text !== '') text += ',';
+    text += isVariableSize(dtype) ? stringsText(output, part) : numbersText(dtype, part);
+  }
+  return text;
+}
+
+function numbersText(dtype: Exclude<StackedOutput['entry']['dtype'], 'string' | 'bytes'>, bytes: Uint8Array): string {
+  const values = numbersOf(dtype, bytes);
+  let text = '';
+  if (dtype === 'float32' || dtype === 'float64') {
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i] as number;
+      const shown = value - value !== 0 ? notFiniteText(value) : dtype === 'float32' ? float32Text(value) : Object.is(value, -0) ? '-0' : `${value}`;
+      text += i === 0 ? shown : `,${shown}`;
+    }
+    return text;
+  }
+  if (dtype === 'bool') {
+    for (let i = 0; i < values.length; i++) text += `${i === 0 ? '' : ','}${values[i] === 0 ? 'false' : 'true'}`;
+    return text;
+  }
+  for (let i = 0; i < values.length; i++) text += i === 0 ? `${values[i]}` : `,${values[i]}`;
+  return text;
+}
+
+/** JSON has no word for these; the strings are what Python's float() and numpy, and JavaScript's Number(), read back. */
+function notFiniteText(value: number): string {
+  return Number.isNaN(value) ? '"NaN"' : value > 0 ? '"Infinity"' : '"-Infinity"';
+}
+
+function stringsText(output: StackedOutput, part: Uint8Array): string {
+  // The shape of one part does not matter here: its elements follow each other.
+  const elements = elementsOf(part);
+  let text = '';
+  for (const element of elements) {
+    if (!isUtf8(element)) throw invalid(`output '${output.name}' of shape ${shapeText(output.shape)} has an element that is not UTF-8: ask for it with binary_data`);
+    text += `${text === '' ? '' : ','}${JSON.stringify(utf8Text(element))}`;
+  }
+  return text;
+}
+
+function elementsOf(part: Uint8Array): Uint8Array[] {
+  const view = new DataView(part.buffer, part.byteOffset, part.byteLength);
+  let count = 0;
+  for (let at = 0; at + 4 <= part.byteLength; at += 4 + view.getUint32(at, true)) count++;
+  try {
+    return unpackElements({ dtype: 'bytes', shape: [count], bytes: part });
+  } catch (thrown) {
+    throw new ServingError('INTERNAL', 'an output has elements that do not fit its bytes', { cause: thrown });
+  }
+}

@@ -1,0 +1,305 @@
+import { isUtf8 } from 'node:buffer';
+import { ServingError, dtypeOfOipName, elementCount, maxRank, type DTypeEntry } from '@mserve/wire';
+import { ElementError, elementSink } from '../json/element-sink.js';
+import { checkJsonSyntax, clip } from '../json/json-syntax.js';
+import { JsonReader, unreadable, utf8Text } from '../json/json-reader.js';
+import { readArray } from '../json/nested-array.js';
+import { invalid, shapeText, unexpectedInput, type OipInput } from '../oip/oip-inputs.js';
+import { WantedOutputs, type WantedOutput } from '../oip/oip-outputs.js';
+import { nameIndex, planOf } from '../plan.js';
+import type { ResolvedMethod } from '../protocol.js';
+
+/** What a request body says. */
+export interface OipBody {
+  readonly id: string;
+  /** In the order of the signature; undefined = not sent. */
+  readonly inputs: readonly (OipInput | undefined)[];
+  readonly outputs: readonly WantedOutput[];
+  /** Triton's: 1 goes first, 0 = none. */
+  readonly priority: number;
+  /** Triton's: microseconds, 0 = none. */
+  readonly timeoutMicroseconds: number;
+}
+
+/**
+ * Reads the JSON of an infer request and the tensors behind it. `binary` = the bytes after the JSON, undefined when the client sent no
+ * Inference-Header-Content-Length. Throws ServingError INVALID_ARGUMENT.
+ */
+export function readInferBody(json: Uint8Array, binary: Uint8Array | undefined, target: ResolvedMethod): OipBody {
+  if (!isUtf8(json)) throw invalid('the body is not UTF-8');
+  try {
+    return new BodyReader(json, binary, target).read();
+  } catch (thrown) {
+    // What is not JSON at all is told first, and only looked for now: one pass is enough for a good request.
+    if (thrown === unreadable || thrown instanceof ServingError) checkJsonSyntax(json, 'the body is not JSON: ');
+    if (thrown === unreadable) throw invalid('the body is not an infer request: {id?, parameters?, inputs: [{name, shape, datatype, parameters?, data}], outputs?}');
+    throw thrown;
+  }
+}
+
+/** The parameters that mean something here, of a request, an input or an output. */
+interface Parameters {
+  binaryDataSize: number | undefined;
+  binaryData: boolean | undefined;
+  priority: number;
+  timeoutMicroseconds: number;
+}
+
+class BodyReader {
+  readonly #reader: JsonReader;
+  readonly #wanted: WantedOutputs;
+  readonly #inputs: (OipInput | undefined)[];
+  #binaryAt = 0;
+  /** Outputs that did not say whether they want to be binary, to be settled when the request's own parameters are known. */
+  readonly #asked: { readonly name: string; readonly binary: boolean | undefined }[] = [];
+
+  constructor(
+    json: Uint8Array,
+    readonly binary: Uint8Array | undefined,
+    readonly target: ResolvedMethod,
+  ) {
+    this.#reader = new JsonReader(json);
+    this.#wanted = new WantedOutputs(target);
+    this.#inputs = new Array<undefined>(target.method.inputs.length).fill(undefined);
+  }
+
+  read(): OipBody {
+    const reader = this.#reader;
+    let id = '';
+    let parameters: Parameters | undefined;
+    let hasInputs = false;
+    if (!reader.enter(0x7b)) throw unreadable;
+    do {
+      switch (memberName(reader)) {
+        case 'id':
+          id = this.#text('id');
+          break;
+        case 'parameters':
+          parameters = readParameters(reader, 'the request');
+          break;
+        case 'inputs':
+          if (hasInputs) throw invalid(`the request has 'inputs' twice`);
+          hasInputs = true;
+          this.#readInputs();
+          break;
+        case 'outputs':
+          this.#readOutputs();
+          break;
+        default:
+          reader.skip();
+      }
+    } while (reader.more(0x7d));
+    reader.finish();
+    if (!hasInputs) throw invalid(`the request has no 'inputs'`);
+    if (this.binary !== undefined && this.#binaryAt !== this.binary.byteLength) {
+      throw invalid(`${this.binary.byteLength} bytes follow the JSON, the inputs' binary_data_size add up to ${this.#binaryAt}`);
+    }
+    const binaryByDefault = parameters?.binaryData ?? false;
+    for (const { name, binary } of this.#asked) this.#wanted.add(name, binary ?? binaryByDefault);
+    return {
+      id,
+      inputs: this.#inputs,
+      outputs: this.#wanted.list(binaryByDefault),
+      priority: parameters?.priority ?? 0,
+      timeoutMicroseconds: parameters?.timeoutMicroseconds ?? 0,
+    };
+  }
+
+  #text(what: string): string {
+    if (this.#reader.peek() !== 0x22) throw invalid(`${what} must be a string`);
+    return this.#reader.text();
+  }
+
+  #readInputs(): void {
+    const reader = this.#reader;
+    if (!reader.enter(0x5b)) return;
+    let hint = 0;
+    do this.#readInput(hint++);
+    while (reader.more(0x5d));
+  }
+
+  /** One input. Its members may come in any order, so `data` may have to wait for `datatype`. */
+  #readInput(hint: number): void {
+    const reader = this.#reader;
+    let name: string | undefined;
+    let entry: DTypeEntry | undefined;
+    let shape: number[] | undefined;
+    let dataAt = -1;
+    let content: Content | undefined;
+    let binarySize: number | undefined;
+    if (!reader.enter(0x7b)) throw invalid('an input is {}, it must have name, shape and datatype');
+    do {
+      switch (memberName(reader)) {
+        case 'name':
+          name = this.#text(`an input's name`);
+          break;
+        case 'datatype':
+          entry = datatypeOf(this.#text(`an input's datatype`), name ?? '');
+          break;
+        case 'shape':
+          shape = readShape(reader, name ?? '');
+          break;
+        case 'parameters':
+          binarySize = readParameters(reader, `input '${clip(name ?? '')}'`).binaryDataSize;
+          break;
+        case 'data':
+          if (dataAt !== -1) throw invalid(`input '${clip(name ?? '')}' has 'data' twice`);
+          reader.peek();
+          dataAt = reader.at;
+          if (entry === undefined) reader.skip();
+          else content = readContent(reader, entry, name ?? '');
+          break;
+        default:
+          reader.skip();
+      }
+    } while (reader.more(0x7d));
+    if (name === undefined) throw invalid('an input has no name');
+    if (entry === undefined) throw invalid(`input '${clip(name)}' has no datatype`);
+    if (shape === undefined) throw invalid(`input '${clip(name)}' has no shape`);
+    if (dataAt !== -1 && content === undefined) {
+      const end = reader.at;
+      reader.at = dataAt;
+      content = readContent(reader, entry, name);
+      reader.at = end;
+    }
+    const index = nameIndex(planOf(this.target.method).inputNames, Buffer.from(name), hint);
+    if (index === -1) throw unexpectedInput(name, this.target);
+    if (this.#inputs[index] !== undefined) throw invalid(`input '${name}' is given twice`);
+    this.#inputs[index] = { entry, shape, bytes: content === undefined ? this.#takeBinary(name, binarySize) : checkedContent(name, shape, content, binarySize) };
+  }
+
+  #takeBinary(name: string, size: number | undefined): Uint8Array {
+    if (size === undefined) throw invalid(`input '${name}' has no data`);
+    if (this.binary === undefined) throw invalid(`input '${name}' has binary_data_size, the header inference-header-content-length is missing`);
+    const begin = this.#binaryAt;
+    if (size > this.binary.byteLength - begin) throw invalid(`input '${name}' has binary_data_size ${size}, ${this.binary.byteLength - begin} bytes are left of the body`);
+    this.#binaryAt += size;
+    return this.binary.subarray(begin, begin + size);
+  }
+
+  #readOutputs(): void {
+    const reader = this.#reader;
+    if (!reader.enter(0x5b)) return;
+    do {
+      if (this.#asked.length === this.target.method.outputs.length) {
+        throw invalid(`more outputs are requested than the ${this.target.method.outputs.length} of ${this.target.servable}.${this.target.method.name}, or one is requested twice`);
+      }
+      let name: string | undefined;
+      let parameters: Parameters | undefined;
+      if (!reader.enter(0x7b)) throw invalid('an output has no name');
+      do {
+        const member = memberName(reader);
+        if (member === 'name') name = this.#text(`an output's name`);
+        else if (member === 'parameters') parameters = readParameters(reader, `output '${clip(name ?? '')}'`);
+        else reader.skip();
+      } while (reader.more(0x7d));
+      if (name === undefined) throw invalid('an output has no name');
+      this.#asked.push({ name, binary: parameters?.binaryData });
+    } while (reader.more(0x5d));
+  }
+}
+
+interface Content {
+  readonly bytes: Uint8Array;
+  readonly shape: readonly number[];
+}
+
+function readContent(reader: JsonReader, entry: DTypeEntry, name: string): Content {
+  const sink = elementSink(entry.dtype, 'any');
+  if (sink === undefined) throw invalid(`input '${clip(name)}': ${entry.oipName} has no JSON form, send it as binary_data_size bytes`);
+  if (reader.peek() !== 0x5b) throw invalid(`input '${clip(name)}': data must be an array`);
+  try {
+    const shape = readArray(reader, sink);
+    return { shape, bytes: sink.finish() };
+  } catch (thrown) {
+    if (thrown instanceof ElementError) throw invalid(`input '${clip(name)}': ${clip(thrown.literal)} is not a value of ${entry.oipName}`);
+    if (thrown === unreadable) throw invalid(`input '${clip(name)}': data must be a flat or nested array of ${entry.oipName} values, all rows of one depth equally long`);
+    throw thrown;
+  }
+}
+
+/** The bytes of JSON data that agrees with the declared shape: flat with as many elements, or nested alike. */
+function checkedContent(name: string, shape: readonly number[], content: Content, binarySize: number | undefined): Uint8Array {
+  if (binarySize !== undefined) throw invalid(`input '${name}' has both data and binary_data_size`);
+  const expected = elementCount(shape);
+  const given = content.shape;
+  if (given.length === 1) {
+    if (given[0] !== expected) throw invalid(`input '${name}' of shape ${shapeText(shape)} needs ${expected} elements, data has ${given[0]}`);
+  } else if (given.length !== shape.length || given.some((dim, i) => dim !== shape[i])) {
+    throw invalid(`input '${name}' has shape ${shapeText(shape)}, data is nested as ${shapeText(given)}`);
+  }
+  return content.bytes;
+}
+
+function datatypeOf(datatype: string, name: string): DTypeEntry {
+  const entry = dtypeOfOipName(datatype);
+  if (entry === undefined) throw invalid(`input '${clip(name)}' has datatype '${clip(datatype)}', which is none of the protocol's`);
+  return entry;
+}
+
+function readShape(reader: JsonReader, name: string): number[] {
+  const shape: number[] = [];
+  if (reader.peek() !== 0x5b) throw invalid(`input '${clip(name)}': shape must be an array of non-negative integers`);
+  if (!reader.enter(0x5b)) return shape;
+  do {
+    reader.peek();
+    const { numbers } = reader;
+    if (!numbers.scan(reader.at) || !numbers.integral || !numbers.exact || numbers.value < 0) throw invalid(`input '${clip(name)}': shape must be an array of non-negative integers`);
+    if (shape.length === maxRank) throw invalid(`input '${clip(name)}': shape has more than ${maxRank} dims`);
+    reader.at = numbers.end;
+    shape.push(numbers.value);
+  } while (reader.more(0x5d));
+  return shape;
+}
+
+/** Reads a `parameters` object. Handles to a client's shared memory are refused, classification is not offered; what is unknown is skipped. */
+function readParameters(reader: JsonReader, owner: string): Parameters {
+  const found: Parameters = { binaryDataSize: undefined, binaryData: undefined, priority: 0, timeoutMicroseconds: 0 };
+  if (!reader.enter(0x7b)) return found;
+  do {
+    const name = memberName(reader);
+    switch (name) {
+      case 'binary_data_size':
+        found.binaryDataSize = integerParameter(reader, owner, name);
+        break;
+      case 'binary_data':
+      case 'binary_data_output':
+        found.binaryData = booleanParameter(reader, owner, name);
+        break;
+      case 'priority':
+        found.priority = integerParameter(reader, owner, name);
+        break;
+      case 'timeout':
+        found.timeoutMicroseconds = integerParameter(reader, owner, name);
+        break;
+      case 'shared_memory_region':
+      case 'shared_memory_byte_size':
+      case 'shared_memory_offset':
+        throw invalid(`${owner} has parameter '${name}': shared memory of clients is not supported`);
+      case 'classification':
+        throw invalid(`${owner} has parameter 'classification', which is not supported`);
+      default:
+        reader.skip();
+    }
+  } while (reader.more(0x7d));
+  return found;
+}
+
+function integerParameter(reader: JsonReader, owner: string, name: string): number {
+  reader.peek();
+  const { numbers } = reader;
+  if (!numbers.scan(reader.at) || !numbers.integral || !numbers.exact || numbers.value < 0) throw invalid(`${owner} has parameter '${name}' that is not a non-negative integer`);
+  reader.at = numbers.end;
+  return numbers.value;
+}
+
+function booleanParameter(reader: JsonReader, owner: string, name: string): boolean {
+  if (reader.word('true')) return true;
+  if (reader.word('false')) return false;
+  throw invalid(`${owner} has parameter '${name}' that is not true or false`);
+}
+
+/** A member's name; the cursor goes past the colon. */
+function memberName(reader: JsonReader): string {
+  return utf8Text(reader.key());
+}

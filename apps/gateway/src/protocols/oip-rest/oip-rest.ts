@@ -1,0 +1,68 @@
+import { ServingError, type InstanceResult } from '@mserve/wire';
+import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
+import { clip } from '../json/json-syntax.js';
+import { invalid, splitInputs } from '../oip/oip-inputs.js';
+import { deadlineOf, firstFailure, priorityOf, stackOutputs, type OipEcho } from '../oip/oip-outputs.js';
+import type { InferRequest, MethodLookup, Protocol } from '../protocol.js';
+import { EdgeError, httpStatusOfError, jsonAnswerHeaders, tooLarge } from '../status.js';
+import { inflatedBody } from './content-encoding.js';
+import { inferAnswer } from './oip-answer.js';
+import { readInferBody } from './oip-body.js';
+import { parseInferUrl } from './oip-url.js';
+
+/** Triton's header: the length of the JSON at the start of a body with binary tensors behind it. */
+const jsonLengthHeader = 'inference-header-content-length';
+
+/** Open Inference Protocol over REST: `POST /v2/models/{model}[/versions/{version}]/infer`, with the binary tensor extension. */
+export class OipRest implements Protocol {
+  constructor(readonly maxMessageBytes: number) {}
+
+  decode(request: IngressRequest, methods: MethodLookup): InferRequest {
+    if (request.verb !== 'POST') throw new EdgeError('INVALID_ARGUMENT', 405, `${clip(request.verb)} is not supported here, POST is`);
+    const { model, version } = parseInferUrl(request.path);
+    const target = methods.resolveModel(model, version);
+    const { headers } = request;
+    if (request.body.byteLength > this.maxMessageBytes) throw tooLarge(`the body has ${request.body.byteLength} bytes, at most ${this.maxMessageBytes} are allowed`);
+    const body = inflatedBody(request.body, headers['content-encoding'], this.maxMessageBytes);
+    if (body.byteLength === 0) throw invalid('the body is empty');
+    const jsonLength = jsonLengthOf(headers[jsonLengthHeader], body.byteLength);
+    const json = jsonLength === undefined ? body : body.subarray(0, jsonLength);
+    const binary = jsonLength === undefined ? undefined : body.subarray(jsonLength);
+    const said = readInferBody(json, binary, target);
+    const echo: OipEcho = { model, id: said.id, outputs: said.outputs, raw: false };
+    return {
+      target,
+      instances: splitInputs(target, said.inputs),
+      echo,
+      deadlineAt: deadlineOf(request.deadlineAt, said.timeoutMicroseconds),
+      priority: priorityOf(said.priority),
+      traceparent: headers['traceparent'] ?? '',
+    };
+  }
+
+  encode(request: IngressRequest, infer: InferRequest, results: readonly InstanceResult[]): IngressAnswer {
+    const failure = firstFailure(results);
+    if (failure !== undefined) return this.refuse(request, failure);
+    const echo = infer.echo as OipEcho;
+    try {
+      const { body, jsonBytes } = inferAnswer(infer.target, echo, stackOutputs(infer.target, results, echo.outputs));
+      const headers = jsonBytes === undefined ? jsonAnswerHeaders(200) : { 'content-type': 'application/octet-stream', [jsonLengthHeader]: `${jsonBytes}` };
+      return { token: request.token, kind: 'http', status: 200, headers, body };
+    } catch (thrown) {
+      return this.refuse(request, ServingError.from(thrown, 'the answer could not be written'));
+    }
+  }
+
+  refuse(request: IngressRequest, error: ServingError): IngressAnswer {
+    const status = httpStatusOfError(error);
+    return { token: request.token, kind: 'http', status, headers: jsonAnswerHeaders(status), body: [`{"error":${JSON.stringify(error.message)}}`] };
+  }
+}
+
+/** The header's number, or undefined when it was not sent. */
+function jsonLengthOf(text: string | undefined, bodyBytes: number): number | undefined {
+  if (text === undefined) return undefined;
+  const length = /^[0-9]{1,15}$/.test(text) ? Number(text) : NaN;
+  if (!(length > 0 && length <= bodyBytes)) throw invalid(`${jsonLengthHeader} is '${clip(text)}', it must be from 1 to the ${bodyBytes} bytes of the body`);
+  return length;
+}

@@ -1,0 +1,117 @@
+import { ServingError, dtypeEntry, elementCount, isVariableSize, unpackElements, type DType, type DTypeEntry, type Instance, type Tensor, type TensorSignature } from '@mserve/wire';
+import { isUtf8 } from 'node:buffer';
+import { clip } from '../json/json-syntax.js';
+import { maxInstances } from '../ms-tensors.js';
+import type { ResolvedMethod } from '../protocol.js';
+import { tooLarge } from '../status.js';
+
+/** One input as a client sent it: the whole batch. */
+export interface OipInput {
+  readonly entry: DTypeEntry;
+  readonly shape: readonly number[];
+  /** Elements as tensors have them; their number is that of the shape (numbers) or was counted when they were read (BYTES of JSON). */
+  readonly bytes: Uint8Array;
+}
+
+export function invalid(message: string): ServingError {
+  return new ServingError('INVALID_ARGUMENT', message);
+}
+
+/** `[2, 3]` */
+export function shapeText(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`;
+}
+
+/** The refusal of an input that the method does not have. */
+export function unexpectedInput(name: string, target: ResolvedMethod): ServingError {
+  const names = target.method.inputs.map((input) => `'${input.name}'`).join(', ');
+  return invalid(`unexpected input '${clip(name)}', ${target.servable}.${target.method.name} takes ${names}`);
+}
+
+/**
+ * Splits the inputs of a request, in the order of the signature, into its instances, as views. Batched methods: the first dim of every
+ * input is the instance count; others: one instance. Throws ServingError INVALID_ARGUMENT naming the input, what was given and expected.
+ */
+export function splitInputs(target: ResolvedMethod, given: readonly (OipInput | undefined)[]): readonly Instance[] {
+  const { inputs, batched } = target.method;
+  let count = 1;
+  for (let i = 0; i < inputs.length; i++) {
+    const signature = inputs[i] as TensorSignature;
+    const input = given[i];
+    if (input === undefined) throw invalid(`input '${signature.name}' is missing`);
+    checkAgainst(signature, input, batched);
+    if (!batched) continue;
+    const first = input.shape[0];
+    if (first === undefined) throw invalid(`input '${signature.name}' has shape [], its first dim must be the instance count`);
+    if (i === 0) count = first;
+    else if (first !== count) throw invalid(`input '${signature.name}' has ${first} instances, input '${(inputs[0] as TensorSignature).name}' has ${count}`);
+  }
+  if (count < 1) throw invalid('the first dim of the inputs is the instance count, it must be at least 1');
+  if (count > maxInstances) throw tooLarge(`the request has ${count} instances, at most ${maxInstances} are allowed`);
+  const instances: Tensor[][] = [];
+  for (let n = 0; n < count; n++) instances.push(new Array<Tensor>(inputs.length));
+  for (let i = 0; i < inputs.length; i++) splitInput(inputs[i] as TensorSignature, given[i] as OipInput, instances, i, batched);
+  return instances;
+}
+
+/** The dtype that an input has inside mserve: BYTES is string where the signature says so, else bytes. */
+function dtypeOf(signature: TensorSignature, entry: DTypeEntry): DType {
+  return isVariableSize(entry.dtype) && signature.dtype === 'string' ? 'string' : entry.dtype;
+}
+
+function checkAgainst(signature: TensorSignature, { entry, shape, bytes }: OipInput, batched: boolean): void {
+  const expected = signature.dtype === undefined ? entry : dtypeEntry(signature.dtype);
+  if (expected.oipName !== entry.oipName) throw invalid(`input '${signature.name}' has datatype ${entry.oipName}, ${expected.oipName} is expected`);
+  const own = batched ? 1 : 0;
+  const declared = signature.shape;
+  if (declared !== undefined) {
+    let same = shape.length === declared.length + own;
+    for (let i = 0; same && i < declared.length; i++) same = declared[i] === -1 || declared[i] === shape[i + own];
+    if (!same) throw invalid(`input '${signature.name}' has shape ${shapeText(shape)}, ${shapeText(batched ? [-1, ...declared] : declared)} is expected`);
+  }
+  const count = elementCount(shape);
+  if (!isVariableSize(entry.dtype) && bytes.byteLength !== count * entry.elementBytes) {
+    throw invalid(`input '${signature.name}' of shape ${shapeText(shape)} needs ${count * entry.elementBytes} bytes, it has ${bytes.byteLength}`);
+  }
+}
+
+function splitInput(signature: TensorSignature, input: OipInput, instances: readonly Tensor[][], at: number, batched: boolean): void {
+  const { shape, bytes } = input;
+  const dtype = dtypeOf(signature, input.entry);
+  const elements = isVariableSize(dtype) ? checkedElements(signature.name, dtype, input) : undefined;
+  if (!batched) {
+    (instances[0] as Tensor[])[at] = { dtype, shape, bytes };
+    return;
+  }
+  const own = shape.slice(1);
+  if (instances.length === 1) {
+    (instances[0] as Tensor[])[at] = { dtype, shape: own, bytes };
+    return;
+  }
+  const each = elements === undefined ? bytes.byteLength / instances.length : elements.length / instances.length;
+  let from = 0;
+  for (let n = 0; n < instances.length; n++) {
+    let size = each;
+    // Elements lie one after the other, each behind its length: an instance's are one run of bytes.
+    if (elements !== undefined) {
+      size = 0;
+      for (let k = n * each; k < (n + 1) * each; k++) size += 4 + (elements[k] as Uint8Array).byteLength;
+    }
+    (instances[n] as Tensor[])[at] = { dtype, shape: own, bytes: bytes.subarray(from, from + size) };
+    from += size;
+  }
+}
+
+/** Elements of a BYTES input, counted against its shape; UTF-8 where it is to be text. */
+function checkedElements(name: string, dtype: 'string' | 'bytes', { shape, bytes }: OipInput): Uint8Array[] {
+  let elements;
+  try {
+    elements = unpackElements({ dtype, shape, bytes });
+  } catch (thrown) {
+    throw invalid(`input '${name}': ${ServingError.from(thrown).message}`);
+  }
+  if (dtype === 'string') {
+    for (const element of elements) if (!isUtf8(element)) throw invalid(`input '${name}' is text, it has an element that is not UTF-8`);
+  }
+  return elements;
+}

@@ -1,0 +1,112 @@
+import { ServingError, dtypeEntry, isFailure, type DTypeEntry, type InstanceResult, type Tensor } from '@mserve/wire';
+import { clip } from '../json/json-syntax.js';
+import type { ResolvedMethod } from '../protocol.js';
+import { nameIndex, planOf } from '../plan.js';
+import { invalid, shapeText } from './oip-inputs.js';
+
+/** An output the client asked for. */
+export interface WantedOutput {
+  /** Index in the method's outputs. */
+  readonly index: number;
+  /** REST: the client wants its bytes, not JSON. */
+  readonly binary: boolean;
+}
+
+/** What an Open Inference Protocol request needs for its answer. */
+export interface OipEcho {
+  /** As asked: the answer names it the same. */
+  readonly model: string;
+  readonly id: string;
+  readonly outputs: readonly WantedOutput[];
+  /** gRPC: the request came with raw contents, so the answer has them too. */
+  readonly raw: boolean;
+}
+
+/** An output over all instances; its elements are the parts, one after the other. */
+export interface StackedOutput {
+  readonly name: string;
+  readonly entry: DTypeEntry;
+  readonly shape: readonly number[];
+  readonly parts: readonly Uint8Array[];
+}
+
+/** Gathers the names of `outputs`: each once, each one that the method has. Throws ServingError INVALID_ARGUMENT. */
+export class WantedOutputs {
+  readonly #wanted: WantedOutput[] = [];
+
+  constructor(readonly target: ResolvedMethod) {}
+
+  add(name: string, binary: boolean): void {
+    const { outputNames } = planOf(this.target.method);
+    const index = nameIndex(outputNames, Buffer.from(name), this.#wanted.length);
+    if (index === -1) {
+      const names = this.target.method.outputs.map((output) => `'${output.name}'`).join(', ');
+      throw invalid(`unexpected output '${clip(name)}', ${this.target.servable}.${this.target.method.name} has ${names}`);
+    }
+    if (this.#wanted.some((wanted) => wanted.index === index)) throw invalid(`output '${clip(name)}' is requested twice`);
+    this.#wanted.push({ index, binary });
+  }
+
+  /** What was asked for, or all outputs of the method when nothing was. */
+  list(binaryByDefault: boolean): readonly WantedOutput[] {
+    if (this.#wanted.length > 0) return this.#wanted;
+    return this.target.method.outputs.map((_, index) => ({ index, binary: binaryByDefault }));
+  }
+}
+
+/** The failure of a request: that of its first failed instance. */
+export function firstFailure(results: readonly InstanceResult[]): ServingError | undefined {
+  for (const result of results) if (isFailure(result)) return new ServingError(result.failure.code, result.failure.message);
+  return undefined;
+}
+
+/**
+ * The wanted outputs over all instances, none of which failed. Batched methods get the instance count as first dim; the instances must
+ * agree on dtype and shape, else ServingError INTERNAL. Nothing is copied.
+ */
+export function stackOutputs(target: ResolvedMethod, results: readonly InstanceResult[], wanted: readonly WantedOutput[]): StackedOutput[] {
+  const { batched, outputs } = target.method;
+  return wanted.map(({ index }) => {
+    const name = (outputs[index] as { name: string }).name;
+    const first = outputOf(results[0] as InstanceResult, index, name);
+    const parts = [first.bytes];
+    for (let n = 1; n < results.length; n++) {
+      const tensor = outputOf(results[n] as InstanceResult, index, name);
+      if (tensor.dtype !== first.dtype || !sameShape(tensor.shape, first.shape)) {
+        throw new ServingError(
+          'INTERNAL',
+          `output '${name}' of instance ${n} is ${tensor.dtype} ${shapeText(tensor.shape)}, that of instance 0 is ${first.dtype} ${shapeText(first.shape)}: they cannot be one tensor`,
+        );
+      }
+      parts.push(tensor.bytes);
+    }
+    return { name, entry: dtypeEntry(first.dtype), shape: batched ? [results.length, ...first.shape] : first.shape, parts };
+  });
+}
+
+function outputOf(result: InstanceResult, index: number, name: string): Tensor {
+  const tensor = 'outputs' in result ? result.outputs[index] : undefined;
+  if (tensor === undefined) throw new ServingError('INTERNAL', `output '${name}' is missing`);
+  return tensor;
+}
+
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/**
+ * mserve's priority of Triton's: there 1 goes first, larger numbers later, 0 is "none given". Here higher goes first: 1 is 255, 255 and more are 1,
+ * none is 0.
+ */
+export function priorityOf(tritonPriority: number): number {
+  if (!Number.isInteger(tritonPriority) || tritonPriority < 0) throw invalid(`parameter 'priority' is ${tritonPriority}, it must be a non-negative integer`);
+  return tritonPriority === 0 ? 0 : Math.max(1, 256 - tritonPriority);
+}
+
+/** The earlier of the deadline of the transport and Triton's `timeout` (microseconds from now, 0 = none). */
+export function deadlineOf(deadlineAt: number, timeoutMicroseconds: number): number {
+  if (!Number.isInteger(timeoutMicroseconds) || timeoutMicroseconds < 0) throw invalid(`parameter 'timeout' is ${timeoutMicroseconds}, it must be a non-negative integer (microseconds)`);
+  return timeoutMicroseconds === 0 ? deadlineAt : Math.min(deadlineAt, performance.now() + timeoutMicroseconds / 1000);
+}
