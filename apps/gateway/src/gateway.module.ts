@@ -2,10 +2,12 @@ import type { RequestListener } from 'node:http';
 import { Module, type DynamicModule, type FactoryProvider } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { subjects, type Bus, type Catalog, type TensorStore } from '@mserve/bus';
+import { CatalogDto, parseControl } from '@mserve/bus/nest';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { CatalogFeed } from './catalog/catalog-feed.js';
 import { MethodCatalog } from './catalog/method-catalog.js';
+import { SchedulerHelloController } from './catalog/scheduler-hello.controller.js';
 import { SchedulerWatch } from './catalog/scheduler-watch.js';
 import { inferOptionsOf, maxMessageBytesOf, type GatewayOptions } from './gateway-options.js';
 import { GrpcServices } from './health/grpc-services.js';
@@ -63,7 +65,7 @@ export class GatewayModule {
         },
       },
     ];
-    return { module: GatewayModule, controllers: [OipController], providers };
+    return { module: GatewayModule, controllers: [OipController, SchedulerHelloController], providers };
   }
 }
 
@@ -85,7 +87,7 @@ function inferPath({ bus, store, options, log }: GatewayParts, methods: MethodCa
 
 async function fetchCatalog(bus: Bus, scheduler: string): Promise<Catalog> {
   const body = await bus.request(scheduler, subjects.catalogList, Buffer.from('{}'));
-  return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()) as Catalog;
+  return parseControl(CatalogDto, body);
 }
 
 /** Fastify's own router, reached without a port of its own. It answers once the application is initialised. */

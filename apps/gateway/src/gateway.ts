@@ -1,7 +1,9 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { topics, type Bus, type SchedulerHello, type Subscription, type TensorStore } from '@mserve/bus';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import type { Bus, TensorStore } from '@mserve/bus';
+import { BusServer } from '@mserve/bus/nest';
 import { CatalogFeed } from './catalog/catalog-feed.js';
 import { MethodCatalog } from './catalog/method-catalog.js';
 import { SchedulerWatch } from './catalog/scheduler-watch.js';
@@ -37,7 +39,6 @@ export class RunningGateway {
   constructor(
     private readonly app: NestFastifyApplication,
     private readonly options: GatewayOptions,
-    private readonly hellos: Subscription,
   ) {}
 
   /** Whether requests can be served: bus up, scheduler alive, a servable ready, not closing. */
@@ -111,7 +112,6 @@ export class RunningGateway {
     const cut = path.inFlight;
     path.close();
     await ingress.close();
-    this.hellos.unsubscribe();
     this.app.get(CatalogFeed).close();
     this.app.get(SchedulerWatch).close();
     this.app.get(Readiness).close();
@@ -149,16 +149,11 @@ export async function startGateway(bus: Bus, store: TensorStore, options: Gatewa
     logger: new NestLog(log),
     abortOnError: false,
   });
+  app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(bus) });
+  await app.startAllMicroservices();
   await app.init();
   await app.getHttpAdapter().getInstance().ready();
-  const schedulers = app.get(SchedulerWatch);
-  const feed = app.get(CatalogFeed);
-  const hellos = bus.listen(topics.schedulersHello, (body) => {
-    const hello = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()) as SchedulerHello;
-    schedulers.heard(hello);
-    feed.heard(hello);
-  });
-  const gateway = new RunningGateway(app, options, hellos);
+  const gateway = new RunningGateway(app, options);
   try {
     if (options.restAddress !== undefined) await gateway.listenRest({ address: options.restAddress });
     if (options.grpcAddress !== undefined) await gateway.listenGrpc({ address: options.grpcAddress });
