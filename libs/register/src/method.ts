@@ -4,7 +4,7 @@ import { checkInteger, checkString, checkStringOrList, isPlainObject } from './a
 import { parametersOf } from './parameter.js';
 import { isPlaceholder, Placeholder, sourceOf } from './placeholder.js';
 import { RegisterError, typeName } from './register-error.js';
-import { openRegistry, type OpenMethod, type Registry } from './registry.js';
+import { collected, openRegistry, type OpenMethod, type Registry } from './registry.js';
 import { closeDeprecated } from './deprecated.js';
 
 /** A method's body: gets one placeholder per input and gives those that the method answers with. */
@@ -36,6 +36,11 @@ export interface MethodParameters {
 export function registerMethod<Body extends MethodBody>(outputNames: string | readonly string[] | MethodParameters, body: Body): Body {
   const registry = openRegistry('registerMethod');
   if (registry.openMethod !== undefined) throw new RegisterError(`registerMethod cannot be called in the body of method '${registry.openMethod.name}'`);
+  collected(registry, () => addMethod(registry, outputNames, body), () => undefined);
+  return body;
+}
+
+function addMethod(registry: Registry, outputNames: string | readonly string[] | MethodParameters, body: MethodBody): void {
   if (typeof body !== 'function') throw new RegisterError(`Parameter 'fn' should be function, but actually ${typeName(body)}`);
   const given = methodParameters(outputNames, body);
   if (registry.methods.some(({ name }) => name === given.name)) throw new RegisterError(`Method ${given.name} has been registered more than once.`);
@@ -49,7 +54,6 @@ export function registerMethod<Body extends MethodBody>(outputNames: string | re
     returns,
     doc: given.doc,
   });
-  return body;
 }
 
 interface CheckedMethod {

@@ -3,7 +3,7 @@ import { checkBoolean, checkInteger, checkIntegerOrList, checkString, checkStrin
 import { modelCall, type CallOptions, type InputValue, type OutputValue } from './model-call.js';
 import { optionsOf, type AclOptions, type Context, type GpuOptions } from './model-options.js';
 import { RegisterError, typeName } from './register-error.js';
-import { openRegistry } from './registry.js';
+import { collected, openRegistry } from './registry.js';
 
 const brand = Symbol.for('mserve.register.model');
 
@@ -84,10 +84,14 @@ export function declareModel(
 ): Model {
   const registry = openRegistry('declareModel');
   const given = isPlainObject(first) ? first : { modelFile: first, modelFormat, withBatchDim, options, withoutBatchDimInputs, context };
-  const declaration = modelDeclaration(given, new Set(registry.models.flatMap(({ files }) => files)));
+  const usedFiles = new Set(registry.models.flatMap(({ files }) => files));
+  const declaration = collected(registry, () => modelDeclaration(given, usedFiles), () => undeclared);
   registry.models.push(declaration);
   return new Model(registry.models.length - 1, declaration.key);
 }
+
+/** Stands for a model whose declaration failed, so that what comes after it can be checked. */
+const undeclared: ModelDeclaration = { key: '', files: [], format: 'ONNX', withBatchDim: true, withoutBatchDimInputs: [], maxBatchSize: 1 };
 
 function modelDeclaration(given: Record<string, unknown>, usedFiles: ReadonlySet<string>): ModelDeclaration {
   const unknownName = Object.keys(given).find((name) => !parameterNames.includes(name));

@@ -45,6 +45,11 @@ export interface Registry {
   readonly functions: { readonly fn: StageFunction; declaration: FunctionDeclaration }[];
   readonly methods: MethodDeclaration[];
   openMethod: OpenMethod | undefined;
+  /**
+   * Takes what declarations do wrong, so that the config goes on and its author sees all of it at once; the load fails in the end.
+   * undefined (outside of a server): declarations throw.
+   */
+  collect: ((error: Error) => void) | undefined;
   /** Names of deprecated calls that were warned of. */
   readonly warned: Set<string>;
   /** Where warnings for the author go; console.warn outside a server. */
@@ -65,6 +70,7 @@ function emptyRegistry(servable: string): Registry {
     functions: [],
     methods: [],
     openMethod: undefined,
+    collect: undefined,
     warned: new Set(),
     warn: (text) => console.warn(text),
     callModel: undefined,
@@ -88,6 +94,17 @@ export function openRegistry(call: string): Registry {
   const registry = currentRegistry();
   if (registry.sealed) throw new RegisterError(`${call} can only be called while servable_config is being loaded`);
   return registry;
+}
+
+/** Gives what `declare` gives; a RegisterError goes to the registry's collector when there is one, and `instead` is given. */
+export function collected<T>(registry: Registry, declare: () => T, instead: () => T): T {
+  try {
+    return declare();
+  } catch (thrown) {
+    if (registry.collect === undefined || !(thrown instanceof Error)) throw thrown;
+    registry.collect(thrown);
+    return instead();
+  }
 }
 
 /** Ends the collection: what was declared, as plain data. Throws RegisterError when there is no method. */

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import type { ServableDeclaration } from '@mserve/register';
 import { ConfigError } from '../servable/config-error.js';
-import { control, controlCells, takenBack, type FromThread, type ThreadStart, type ToThread } from './thread-message.js';
+import { control, controlCells, takenBack, type FromThread, type LoadFailure, type ThreadStart, type ToThread } from './thread-message.js';
 import { transferOf } from './instance-pack.js';
 
 /** What a function thread tells its owner. After `ended` nothing comes any more. */
@@ -51,17 +51,18 @@ export class FunctionThread {
   load(events: ThreadEvents): Promise<ServableDeclaration> {
     const { servable, loadTimeoutMs } = this.options;
     return new Promise((resolve, reject) => {
-      const refuse = (message: string, file?: string, line?: number): void => {
+      const refuse = (failures: readonly LoadFailure[]): void => {
         clearTimeout(timer);
         this.events = undefined;
         void this.worker.terminate();
-        reject(new ConfigError(servable, `import ${servable}.servable_config failed, ${message}`, file, line));
+        reject(ConfigError.ofAll(failures.map(({ message, file, line }) => new ConfigError(servable, `import ${servable}.servable_config failed, ${message}`, file, line))));
       };
-      const timer = setTimeout(() => refuse(`it was not loaded within ${loadTimeoutMs} ms`), loadTimeoutMs);
+      const refuseWhole = (message: string): void => refuse([{ message, file: undefined, line: undefined }]);
+      const timer = setTimeout(() => refuseWhole(`it was not loaded within ${loadTimeoutMs} ms`), loadTimeoutMs);
       this.events = {
-        ended: (reason) => refuse(reason),
+        ended: refuseWhole,
         message: (message) => {
-          if (message.kind === 'loadFailed') refuse(message.failure.message, message.failure.file, message.failure.line);
+          if (message.kind === 'loadFailed') refuse(message.failures);
           else if (message.kind !== 'loaded') events.message(message);
           else {
             clearTimeout(timer);

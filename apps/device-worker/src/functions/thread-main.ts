@@ -97,8 +97,8 @@ function settleModelCall(message: ToThread & { kind: 'modelAnswer' }): void {
 
 async function main(): Promise<void> {
   const loaded = await loadConfig(start, (text) => send({ kind: 'warning', text }));
-  if ('failure' in loaded) {
-    send({ kind: 'loadFailed', failure: loaded.failure });
+  if ('failures' in loaded) {
+    send({ kind: 'loadFailed', failures: loaded.failures });
     return;
   }
   const { declaration } = loaded;
@@ -115,4 +115,4 @@ async function main(): Promise<void> {
   send({ kind: 'loaded', declaration });
 }
 
-main().catch((thrown: unknown) => send({ kind: 'loadFailed', failure: { message: textOf(thrown), file: undefined, line: undefined } }));
+main().catch((thrown: unknown) => send({ kind: 'loadFailed', failures: [{ message: textOf(thrown), file: undefined, line: undefined }] }));

@@ -40,7 +40,7 @@ export interface LoadFailure {
 /** Thread to loop. */
 export type FromThread =
   | { readonly kind: 'loaded'; readonly declaration: ServableDeclaration }
-  | { readonly kind: 'loadFailed'; readonly failure: LoadFailure }
+  | { readonly kind: 'loadFailed'; readonly failures: readonly LoadFailure[] }
   /** Results: per result step, instance in the step, and 1 + outputs or 0 + index into texts. `done`: the thread is free again. */
   | { readonly kind: 'results'; readonly pack: Pack; readonly texts: readonly string[]; readonly done: boolean }
   | { readonly kind: 'modelCall'; readonly call: number; readonly modelKey: string; readonly subgraph: number; readonly pack: Pack }

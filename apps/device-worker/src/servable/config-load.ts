@@ -6,25 +6,29 @@ import { createJiti } from 'jiti';
 import { textOf } from '../functions/function-call.js';
 import type { LoadFailure, ThreadStart } from '../functions/thread-message.js';
 
-export type LoadedConfig = { readonly declaration: register.ServableDeclaration } | { readonly failure: LoadFailure };
+export type LoadedConfig = { readonly declaration: register.ServableDeclaration } | { readonly failures: readonly LoadFailure[] };
 
 /**
  * Loads a servable_config in this thread, without a build step: TypeScript is transformed as it is imported, and `@mserve/register` is this
- * very copy, whatever the servable has in its node_modules. Never rejects: what the config does wrong comes back as a failure with its line.
+ * very copy, whatever the servable has in its node_modules. Never rejects: all that the config declares wrong, and what it throws, comes back as failures with their lines.
  * Line numbers are those of the author's file, because the transform keeps lines where they are.
  */
 export async function loadConfig(start: ThreadStart, warn: (text: string) => void): Promise<LoadedConfig> {
   Object.assign(env, start.environment);
   const registry = register.startRegistry(start.servable);
   registry.warn = warn;
+  const failures: LoadFailure[] = [];
+  registry.collect = (error) => failures.push(loadFailure(start, error));
   try {
     const jiti = createJiti(start.configFile, { fsCache: start.cacheDirectory, virtualModules: { '@mserve/register': register } });
     await jiti.import(start.configFile);
-    return { declaration: register.sealRegistry(registry) };
+    registry.sealed = true;
+    if (failures.length === 0) return { declaration: register.sealRegistry(registry) };
   } catch (thrown) {
     registry.sealed = true;
-    return { failure: loadFailure(start, thrown) };
+    failures.push(loadFailure(start, thrown));
   }
+  return { failures };
 }
 
 /** A place in a stack or message: an absolute path, or file: URL, with line and column. */

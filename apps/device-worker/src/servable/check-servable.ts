@@ -1,0 +1,82 @@
+import { readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { ServableDeclaration } from '@mserve/register';
+import { ConfigError } from './config-error.js';
+import { loadRunner, type LoadServableOptions } from './load-servable.js';
+import { listServables, listVersions, modelFiles } from './servable-directory.js';
+
+/** What a look at a servable found, without starting it. */
+export interface ServableReport {
+  readonly servable: string;
+  /** undefined when the config could not be loaded. */
+  readonly declaration: ServableDeclaration | undefined;
+  readonly versions: readonly number[];
+  /** Why it could not be served. */
+  readonly problems: readonly ConfigError[];
+  /** What an author should know, but nothing that keeps it from being served. */
+  readonly remarks: readonly string[];
+}
+
+/** Checks a servable as far as that goes without loading its models, and collects everything that is wrong. Never rejects for what is wrong with it. */
+export async function checkServable(directory: string, name: string, options: LoadServableOptions = {}): Promise<ServableReport> {
+  const root = resolve(directory);
+  const problems: ConfigError[] = [];
+  const remarks: string[] = [];
+  const log = (_level: string, text: string): void => void remarks.push(text);
+  const declaration = await declared(root, name, { ...options, numParallelWorkers: 1, log }, problems);
+  const versions = readVersions(root, name, problems, remarks);
+  if (declaration !== undefined && declaration.models.length > 0) {
+    if (versions.length === 0) problems.push(new ConfigError(name, `There is no valid version directory of models while there are models declared in servable_config, servable directory: ${root}, servable name: ${name}`));
+    for (const version of versions) collect(name, problems, () => modelFiles(root, name, version, declaration, problems));
+    remarks.push(...unusedModels(declaration));
+  }
+  return { servable: name, declaration, versions, problems, remarks };
+}
+
+/** {@link checkServable} for every servable of a directory. Rejects with ConfigError when the directory cannot be read. */
+export async function checkServables(directory: string, options: LoadServableOptions = {}): Promise<ServableReport[]> {
+  const reports: ServableReport[] = [];
+  for (const name of listServables(resolve(directory))) reports.push(await checkServable(directory, name, options));
+  return reports;
+}
+
+async function declared(root: string, name: string, options: LoadServableOptions, problems: ConfigError[]): Promise<ServableDeclaration | undefined> {
+  try {
+    const runner = await loadRunner(root, name, options);
+    await runner.close();
+    return runner.declaration;
+  } catch (thrown) {
+    problems.push(...asConfigError(name, thrown).problems);
+    return undefined;
+  }
+}
+
+function readVersions(root: string, name: string, problems: ConfigError[], remarks: string[]): number[] {
+  if (problems.some(({ message }) => message.startsWith('Check servable config failed'))) return [];
+  const found = collect(name, problems, () => {
+    for (const entry of readdirSync(join(root, name))) {
+      if (/^\d+$/.test(entry) && !/^[1-9]\d{0,8}$/.test(entry)) remarks.push(`'${entry}' is not a version: version directories are positive numbers without leading zeros`);
+    }
+    return listVersions(root, name);
+  });
+  return found ?? [];
+}
+
+/** A model that no stage uses may still be called by functions (Model.call), so it is no problem. */
+function unusedModels({ models, methods }: ServableDeclaration): string[] {
+  const used = new Set(methods.flatMap(({ stages }) => stages.filter(({ kind }) => kind === 'model').map(({ index }) => index)));
+  return models.filter((_, index) => !used.has(index)).map(({ key }) => `model '${key}' is no stage of any method`);
+}
+
+function collect<T>(name: string, problems: ConfigError[], act: () => T): T | undefined {
+  try {
+    return act();
+  } catch (thrown) {
+    problems.push(...asConfigError(name, thrown).problems);
+    return undefined;
+  }
+}
+
+function asConfigError(name: string, thrown: unknown): ConfigError {
+  return thrown instanceof ConfigError ? thrown : new ConfigError(name, thrown instanceof Error ? thrown.message : String(thrown));
+}
