@@ -14,10 +14,12 @@ export const notes: Channel<string> = {
   encode: (messages) => new TextEncoder().encode(JSON.stringify(messages)),
   decode: (bytes) => {
     try {
-      return JSON.parse(new TextDecoder().decode(bytes)) as string[];
+      const list = JSON.parse(new TextDecoder().decode(bytes)) as unknown;
+      if (Array.isArray(list)) return list as string[];
     } catch {
-      throw new ServingError('INVALID_ARGUMENT', 'not notes');
+      // Refused below.
     }
+    throw new ServingError('INVALID_ARGUMENT', 'not notes');
   },
 };
 
