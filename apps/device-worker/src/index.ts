@@ -3,3 +3,5 @@ export { launchDeviceWorker, startDeviceWorker, type RunningWorker } from './sta
 export { silentLog, type DeviceWorkerOptions, type ServableOptions, type WorkerLog } from './replica/worker-options.js';
 export type { ModelProgress } from './replica/load-models.js';
 export type { DecryptionKey } from './replica/model-loader.js';
+export type { WorkerStats } from './replica/device-worker.js';
+export { DeviceWorkerModule, type WorkerParts } from './device-worker.module.js';

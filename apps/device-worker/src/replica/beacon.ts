@@ -8,12 +8,15 @@ const intervalMs = 250;
 export class Beacon {
   private readonly bus: Bus;
   private readonly epoch = Date.now();
-  private readonly timer: NodeJS.Timeout;
+  private timer: NodeJS.Timeout | undefined;
   private leaving = false;
   private count = 0;
 
   constructor(bus: Bus) {
     this.bus = bus;
+  }
+
+  start(): void {
     this.timer = setInterval(() => this.say(), intervalMs);
     this.timer.unref();
     this.say();
@@ -24,6 +27,7 @@ export class Beacon {
     return this.count;
   }
 
+  /** Before {@link start} and after {@link stop} changes are only counted. */
   changed(): void {
     this.count++;
     this.say();
@@ -37,9 +41,11 @@ export class Beacon {
 
   stop(): void {
     clearInterval(this.timer);
+    this.timer = undefined;
   }
 
   private say(): void {
+    if (this.timer === undefined || this.bus.state !== 'up') return;
     const hello: WorkerHello = { address: this.bus.address, epoch: this.epoch, revision: this.count, leaving: this.leaving };
     this.bus.broadcast(topics.workersHello, Buffer.from(JSON.stringify(hello)));
   }

@@ -114,7 +114,7 @@ describe('assignments', () => {
     expect(await gotReceipts.until((list) => list.length === 1)).toEqual([
       { replica: worker?.replicas[0]?.replica, gateway: gateway.address, id: 77, attempt: 2, firstInstance: 5, instances: 3 },
     ]);
-    expect(worker?.counters).toEqual({ assignments: 1, succeeded: 3, failed: 0 });
+    expect(worker?.stats()).toMatchObject({ assignments: 1, succeeded: 3, failed: 0, inHand: 0 });
   });
 
   it('of one turn share batches; a large ticket is answered in portions as batches finish', async () => {

@@ -23,14 +23,20 @@ interface Plan {
   readonly threads: number;
 }
 
+/** Counts and states, for operators. */
+export interface WorkerStats extends HandlerCounters {
+  /** Assignments in hand. */
+  readonly inHand: number;
+  readonly replicas: readonly ReplicaStatus[];
+}
+
 /**
- * The device-worker: makes replicas, says where it is and what it has, runs what schedulers assign. It starts at once and loads in the
- * background ({@link loaded}); a servable that fails to load is a failed replica and does not stop the others.
+ * The device-worker: makes replicas, says where it is and what it has, runs what schedulers assign. A servable that fails to load is a
+ * failed replica and does not stop the others.
  */
 export class DeviceWorker {
-  /** Resolves when every replica is ready or failed. Never rejects. */
-  readonly loaded: Promise<void>;
   private readonly replicas = new Map<string, Replica>();
+  private readonly plans: readonly Plan[];
   private readonly handler: AssignmentHandler;
   private readonly beacon: Beacon;
   private readonly log: WorkerLog;
@@ -45,9 +51,18 @@ export class DeviceWorker {
   ) {
     this.log = options.log ?? silentLog;
     this.handler = new AssignmentHandler(bus, store, this.replicas);
-    const plans = this.plan(servables);
     this.beacon = new Beacon(bus);
-    this.loaded = this.loadAll(plans);
+    this.plans = this.plan(servables);
+  }
+
+  /** Says hello and loads everything. Resolves when every replica is ready or failed; never rejects. Once. */
+  async start(): Promise<void> {
+    this.beacon.start();
+    // One after the other: loading takes all cores by itself, and what is first in the list serves first.
+    for (const plan of this.plans) {
+      if (this.closing !== undefined) return;
+      await this.load(plan);
+    }
   }
 
   get address(): string {
@@ -58,13 +73,13 @@ export class DeviceWorker {
     return [...this.replicas.values()].map((replica) => replica.status);
   }
 
-  /** The answer to `replicas.list`. */
+  /** The answer to `replicas.list`: those whose version is known. */
   get list(): ReplicaList {
-    return { revision: this.beacon.revision, replicas: this.statuses };
+    return { revision: this.beacon.revision, replicas: this.statuses.filter((status) => status.version > 0) };
   }
 
-  get counters(): Readonly<HandlerCounters> {
-    return this.handler.counters;
+  get stats(): WorkerStats {
+    return { ...this.handler.counters, inHand: this.handler.size, replicas: this.statuses };
   }
 
   /**
@@ -107,38 +122,29 @@ export class DeviceWorker {
     return plans;
   }
 
-  private async loadAll(plans: readonly Plan[]): Promise<void> {
-    // One after the other: loading takes all cores by itself, and what is first in the list serves first.
-    for (const plan of plans) {
-      if (this.closing !== undefined) return;
-      await this.load(plan, plans.length);
-    }
-  }
-
-  private async load({ replica, servable, threads }: Plan, replicaCount: number): Promise<void> {
+  private async load({ replica, servable, threads }: Plan): Promise<void> {
     const { options, log } = this;
     const about = { servable: servable.name, deviceId: replica.deviceId };
     const startedAt = performance.now();
     const caller = new LateModelCaller();
-    let version = servable.version ?? 0;
     try {
       const loaded = await loadServable(
         {
           servable: servable.name,
-          version,
+          version: servable.version ?? 0,
           deviceId: replica.deviceId,
           threads,
           directory: options.directory,
           open: options.open ?? this.defaults.open,
           openers: options.openers ?? this.defaults.openers,
-          intraOpThreads: options.intraOpThreads ?? Math.max(1, Math.floor((availableParallelism() - 1) / replicaCount)),
+          intraOpThreads: options.intraOpThreads ?? Math.max(1, Math.floor((availableParallelism() - 1) / this.plans.length)),
           concurrentRuns: options.concurrentRuns ?? 1,
           credits: options.credits,
           warmUp: options.warmUp ?? true,
           decryption: servable.decKey && { key: servable.decKey, mode: servable.decMode ?? 'AES-GCM' },
-          onVersion: (found) => (version = found),
-          onProgress: (progress) => options.onProgress?.({ ...about, version, ...progress }),
-          onWarning: (text, cause) => log.warn({ ...about, version, err: cause }, text),
+          onVersion: (version) => (replica.version = version),
+          onProgress: (progress) => options.onProgress?.({ ...about, version: replica.version, ...progress }),
+          onWarning: (text, cause) => log.warn({ ...about, version: replica.version, err: cause }, text),
         },
         caller,
       );
@@ -149,10 +155,10 @@ export class DeviceWorker {
         await loaded.close();
         throw thrown;
       }
-      log.info({ ...about, version, replica: replica.id, ms: Math.round(performance.now() - startedAt) }, 'replica is ready');
+      log.info({ ...about, version: replica.version, replica: replica.id, ms: Math.round(performance.now() - startedAt) }, 'replica is ready');
     } catch (thrown) {
       if (this.closing !== undefined) return;
-      log.error({ ...about, version, err: thrown }, 'replica could not be loaded');
+      log.error({ ...about, version: replica.version, err: thrown }, 'replica could not be loaded');
       replica.fail(thrown instanceof Error ? thrown.message : String(thrown));
     }
   }

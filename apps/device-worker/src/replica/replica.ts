@@ -21,6 +21,9 @@ export interface LoadedServable {
   close(): Promise<void>;
 }
 
+/** Control messages are small; the whole text is in the worker's log. */
+const longestProblem = 4096;
+
 const order: readonly ReplicaState[] = ['loading', 'ready', 'draining', 'gone', 'failed'];
 
 /** One loaded copy of a servable version on a device. Its state only moves forward: loading, ready, draining, gone; or loading, failed. */
@@ -30,21 +33,17 @@ export class Replica {
   private run: Executor | undefined;
   private problem: string | undefined;
 
-  /** `version`: as asked for, 0 = the latest; the true one is known when it is ready. */
   constructor(
     readonly id: string,
     readonly servable: string,
-    private readonly askedVersion: number,
+    /** As asked for; 0 = the highest there is, until it is known which that is. */
+    public version: number,
     readonly deviceId: number,
     private readonly onState: (replica: Replica) => void,
   ) {}
 
   get state(): ReplicaState {
     return this.current;
-  }
-
-  get version(): number {
-    return this.loaded?.version ?? this.askedVersion;
   }
 
   /** There while ready or draining. */
@@ -64,12 +63,13 @@ export class Replica {
     if (this.current !== 'loading') throw new ServingError('CANCELLED', `replica of servable ${this.servable} was given up while it was loading`);
     this.run = new Executor({ declaration: loaded.declaration, models: loaded.models, runner: loaded.runner, reportFailure });
     this.loaded = loaded;
+    this.version = loaded.version;
     this.move('ready');
   }
 
   /** From loading to failed; `problem` is for operators. */
   fail(problem: string): void {
-    this.problem = problem;
+    this.problem = problem.slice(0, longestProblem);
     this.move('failed');
   }
 

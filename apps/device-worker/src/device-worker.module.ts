@@ -1,0 +1,26 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { Bus, TensorStore } from '@mserve/bus';
+import { ReplicasController } from './control/replicas.controller.js';
+import { DeviceWorker } from './replica/device-worker.js';
+import { silentLog, type DeviceWorkerOptions } from './replica/worker-options.js';
+import { listServables } from './servable/servable-directory.js';
+import { workerDefaults } from './worker-defaults.js';
+
+/** What a worker runs on. Bus and store stay the caller's to close. */
+export interface WorkerParts {
+  readonly bus: Bus;
+  readonly store: TensorStore;
+  readonly options: DeviceWorkerOptions;
+}
+
+/** A device-worker as a Nest module; to be served by a BusServer on the same bus. {@link DeviceWorker.start} begins. */
+@Module({})
+export class DeviceWorkerModule {
+  static register({ bus, store, options }: WorkerParts): DynamicModule {
+    const useFactory = (): DeviceWorker => {
+      const servables = options.servables ?? listServables(options.directory).map((name) => ({ name }));
+      return new DeviceWorker(bus, store, servables, options, workerDefaults(options.log ?? silentLog));
+    };
+    return { module: DeviceWorkerModule, controllers: [ReplicasController], providers: [{ provide: DeviceWorker, useFactory }], exports: [DeviceWorker] };
+  }
+}
