@@ -66,10 +66,13 @@ function timeLeft(deadlineAt: number, now: number): number {
   return Math.min(Math.max(Math.ceil(deadlineAt - now), 1), 0xffffffff);
 }
 
+let lastAddress = '';
+
 function address(reader: DispatchReader): string {
   const name = reader.string();
+  if (name === lastAddress && name !== '') return name;
   if (!isBusName(name)) malformed('an address is not a name');
-  return name;
+  return (lastAddress = name);
 }
 
 function required(name: string, what: string): string {

@@ -2,6 +2,9 @@ import { ServingError } from './serving-error.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** ASCII texts read lately: addresses and names repeat in every message, and comparing is cheaper than making a string. */
+const recentTexts: string[] = Array.from({ length: 256 }, () => '');
+
 /**
  * Reads protobuf from bytes of unknown origin. Every read is bounded by the message it is in; whatever does not fit
  * throws ServingError INVALID_ARGUMENT. Byte fields are views (plain Uint8Array, never Buffer: Buffer.slice does not copy).
@@ -91,8 +94,18 @@ export class DispatchReader {
     const { buffer } = this;
     const start = this.at;
     this.at += length;
+    if (length === 0) return '';
+    const place = (length * 31 + (buffer[start] as number) * 7 + (buffer[this.at - 1] as number)) & (recentTexts.length - 1);
+    const recent = recentTexts[place] as string;
+    if (recent.length === length) {
+      let i = 0;
+      while (i < length && recent.charCodeAt(i) === buffer[start + i]) i++;
+      if (i === length) return recent;
+    }
     for (let i = start; i < this.at; i++) if ((buffer[i] as number) >= 0x80) return this.text(start, this.at);
-    return buffer.toString('latin1', start, this.at);
+    const text = buffer.toString('latin1', start, this.at);
+    if (length <= 64) recentTexts[place] = text;
+    return text;
   }
 
   bytes(): Uint8Array {
