@@ -5,3 +5,4 @@ export type { ModelProgress } from './replica/load-models.js';
 export type { DecryptionKey } from './replica/model-loader.js';
 export type { WorkerStats } from './replica/device-worker.js';
 export { DeviceWorkerModule, type WorkerParts } from './device-worker.module.js';
+export { checkServable, checkServables, ConfigError, listServables, type ServableReport } from './servable/index.js';
