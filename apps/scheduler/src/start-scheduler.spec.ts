@@ -131,6 +131,8 @@ class FakeGateway {
 
 interface Fleet {
   connect(role: string): Promise<Bus>;
+  /** Ends what is between the participants, and brings it back. */
+  interrupt?(): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -141,7 +143,11 @@ function memoryFleet(): Promise<Fleet> {
 
 async function natsFleet(): Promise<Fleet> {
   const server = await startNatsServer();
-  return { connect: (role) => NatsBus.connect({ servers: server.url, role, report: () => undefined }), end: () => server.stop() };
+  const interrupt = async (): Promise<void> => {
+    await server.kill();
+    await server.restart();
+  };
+  return { connect: (role) => NatsBus.connect({ servers: server.url, role, report: () => undefined }), interrupt, end: () => server.stop() };
 }
 
 const fleets: [string, () => Promise<Fleet>][] = [
@@ -324,5 +330,54 @@ describe.each(fleets)('scheduler on %s', (_name, makeFleet) => {
     while ((await gateway.stats()).queued === 0) await gateway.stats();
     expect(await scheduler.close(10)).toBe(2);
     expect(await gateway.refused.count(1)).toMatchObject([{ id: 2, failure: { code: 'UNAVAILABLE' } }]);
+  });
+
+  it('leaves at once, refusing nothing, when another scheduler is there', async () => {
+    const { fleet, scheduler, gateway, worker } = await begin();
+    const first = await worker(1);
+    await gateway.ready(1);
+    gateway.send(1);
+    gateway.send(2);
+    await first.got.count(1);
+    const bus = await fleet.connect('scheduler');
+    const next = await startScheduler(bus, { log });
+    undo.push(() => next.close(0).then(() => bus.close()));
+    const fromNext = new FakeGateway(await fleet.connect('gateway'), next.address);
+    undo.push(() => fromNext.bus.close());
+    await fromNext.ready(1);
+    expect(await scheduler.close(60_000)).toBe(0);
+    const hellos = await gateway.hellos.until((heard) => heard.some(({ leaving }) => leaving));
+    expect(hellos.filter(({ leaving }) => leaving).map(({ address }) => address)).toEqual([scheduler.address]);
+    fromNext.send(7, 1, { gateway: gateway.bus.address });
+    const [, again] = (await first.got.count(2)) as [Assignment, Assignment];
+    expect(again).toMatchObject({ scheduler: next.address, ticket: { id: 7 } });
+    expect(gateway.refused.messages).toEqual([]);
+  });
+});
+
+describe('scheduler when nats-server is killed and comes back', () => {
+  it('finds its workers again and gives them what they may have lost', async () => {
+    const fleet = await natsFleet();
+    const buses = await Promise.all(['scheduler', 'gateway', 'worker'].map((role) => fleet.connect(role)));
+    const [schedulerBus, gatewayBus, workerBus] = buses as [Bus, Bus, Bus];
+    const scheduler = await startScheduler(schedulerBus, { log });
+    const gateway = new FakeGateway(gatewayBus, scheduler.address);
+    const worker = new FakeWorker(workerBus, 1);
+    await gateway.ready(1);
+    gateway.send(1);
+    gateway.send(2);
+    await worker.got.count(1);
+    while (scheduler.stats().queued === 0) await gateway.stats();
+    await fleet.interrupt?.();
+    const [, again] = (await worker.got.count(2)) as [Assignment, Assignment];
+    expect(again.ticket).toMatchObject({ id: 1, attempt: 2 });
+    worker.finish(again);
+    const [, , queued] = (await worker.got.count(3)) as [Assignment, Assignment, Assignment];
+    expect(queued.ticket).toMatchObject({ id: 2, attempt: 1 });
+    expect(gateway.refused.messages).toEqual([]);
+    worker.freeze();
+    await scheduler.close(0);
+    await Promise.all(buses.map((bus) => bus.close()));
+    await fleet.end();
   });
 });

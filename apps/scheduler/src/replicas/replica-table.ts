@@ -1,11 +1,12 @@
 import type { ReplicaList, ReplicaStatus, WorkerHello } from '@mserve/bus';
 import type { Dispatcher } from '../dispatch/dispatcher.js';
 import type { SchedulerLog } from '../scheduler-options.js';
+import { readReplicaList } from './replica-list.js';
 import { WorkerRecord } from './worker-record.js';
 
 export interface ReplicaTableContext {
-  /** Asks the worker at the address for its replicas. */
-  fetchReplicas(address: string): Promise<ReplicaList>;
+  /** Asks the worker at the address for its replicas; the answer is not checked yet. */
+  fetchReplicas(address: string): Promise<unknown>;
   now(): number;
   /** Replicas came, changed or went. */
   onChange(): void;
@@ -106,7 +107,8 @@ export class ReplicaTable {
   private async refresh(record: WorkerRecord): Promise<void> {
     record.fetching = true;
     try {
-      const list = await this.context.fetchReplicas(record.address);
+      const answer = await this.context.fetchReplicas(record.address);
+      const list = readReplicaList(answer, (text) => this.complain(record, text, {}, `a listed replica makes no sense: ${text}`));
       if (this.workers.get(record.address) === record) this.apply(record, list);
     } catch (error) {
       // Its next beacon asks again.

@@ -1,0 +1,198 @@
+import { describe, expect, it } from '@jest/globals';
+import type { ReplicaStatus } from '@mserve/bus';
+import { DispatchRig, signature, ticket } from '../dispatch/dispatch.fixture.js';
+import { ReplicaTable } from './replica-table.js';
+
+const checkMs = 125;
+
+/** A table over a dispatcher, with a clock that stands still and workers that answer when told to. */
+class TableRig {
+  readonly dispatch = new DispatchRig();
+  readonly warnings: string[] = [];
+  readonly asked: { address: string; answer: (list: unknown) => void; fail: (error: Error) => void }[] = [];
+  readonly table = new ReplicaTable(this.dispatch.dispatcher, {
+    fetchReplicas: (address) => new Promise((answer, fail) => this.asked.push({ address, answer, fail })),
+    now: () => this.dispatch.now,
+    onChange: () => undefined,
+    log: { info: () => undefined, warn: (_fields, text) => void this.warnings.push(text) },
+    workerLostMs: 1_000,
+    suspectLostMs: 400,
+  });
+
+  hear(address: string, revision = 1, fields: { epoch?: number; leaving?: boolean } = {}): void {
+    this.table.hear({ address, epoch: 1, revision, leaving: false, ...fields });
+  }
+
+  /** The worker's answer to the oldest question. */
+  async list(revision: number, ...replicas: readonly Partial<ReplicaStatus>[]): Promise<void> {
+    const { address, answer } = this.asked.shift() as (typeof this.asked)[number];
+    const full = replicas.map((replica, n) => ({ replica: `${address}.${n}`, servable: 'digits', version: 1, deviceId: 0, state: 'ready', credits: 4, signature: signature(), ...replica }));
+    answer({ revision, replicas: full });
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Passes time, with checks at their interval; workers in `heard` say hello all the while. */
+  pass(ms: number, ...heard: readonly string[]): void {
+    for (let passed = 0; passed < ms; passed += checkMs) {
+      this.dispatch.now += checkMs;
+      for (const address of heard) this.hear(address);
+      this.table.check(checkMs);
+    }
+  }
+
+  get replicas(): string[] {
+    return [...this.dispatch.dispatcher.replicas.all()].map(({ id }) => id).sort();
+  }
+}
+
+async function rigWith(...addresses: readonly string[]): Promise<TableRig> {
+  const rig = new TableRig();
+  rig.table.check(checkMs);
+  for (const address of addresses) {
+    rig.hear(address);
+    await rig.list(1, {});
+  }
+  return rig;
+}
+
+describe('ReplicaTable', () => {
+  it('asks for the list when the revision is new, one question at a time', async () => {
+    const rig = await rigWith('w1');
+    rig.hear('w1', 1);
+    expect(rig.asked).toEqual([]);
+    rig.hear('w1', 2);
+    rig.hear('w1', 3);
+    expect(rig.asked).toHaveLength(1);
+    await rig.list(2, {}, {});
+    expect(rig.replicas).toEqual(['w1.0', 'w1.1']);
+    rig.hear('w1', 3);
+    await rig.list(3, { state: 'gone', credits: 0 }, {});
+    expect(rig.replicas).toEqual(['w1.1']);
+    expect(rig.asked).toEqual([]);
+  });
+
+  it('asks again after a question without answer', async () => {
+    const rig = await rigWith();
+    rig.hear('w1');
+    rig.asked.shift()?.fail(new Error('no answer'));
+    await new Promise((resolve) => setImmediate(resolve));
+    rig.hear('w1');
+    await rig.list(1, {});
+    expect(rig.replicas).toEqual(['w1.0']);
+    expect(rig.warnings).toEqual(['the replicas of a worker could not be listed']);
+  });
+
+  it('takes a worker that is silent for a second for lost', async () => {
+    const rig = await rigWith('w1', 'w2');
+    rig.pass(1_000, 'w2');
+    expect(rig.replicas).toEqual(['w1.0', 'w2.0']);
+    rig.pass(checkMs, 'w2');
+    expect(rig.replicas).toEqual(['w2.0']);
+    rig.hear('w1');
+    await rig.list(1, {});
+    expect(rig.replicas).toEqual(['w1.0', 'w2.0']);
+  });
+
+  it('gives everybody a fresh second when its own event loop stood still', async () => {
+    const rig = await rigWith('w1');
+    rig.pass(500);
+    rig.dispatch.now += 5_000;
+    rig.table.check(checkMs);
+    expect(rig.replicas).toEqual(['w1.0']);
+    rig.pass(1_000);
+    expect(rig.replicas).toEqual(['w1.0']);
+    rig.pass(checkMs);
+    expect(rig.replicas).toEqual([]);
+  });
+
+  it('takes a worker that could not be reached for lost sooner, unless it is heard', async () => {
+    const rig = await rigWith('w1', 'w2');
+    rig.table.suspect('w1');
+    rig.table.suspect('w2');
+    rig.pass(500, 'w2');
+    expect(rig.replicas).toEqual(['w2.0']);
+  });
+
+  it('drops an answer of a worker that was lost meanwhile', async () => {
+    const rig = await rigWith();
+    rig.hear('w1');
+    rig.pass(1_250);
+    await rig.list(1, {});
+    expect(rig.replicas).toEqual([]);
+  });
+
+  it('knows a restarted worker by its epoch, and ignores beacons of its former life', async () => {
+    const rig = await rigWith('w1', 'w2');
+    rig.dispatch.submit(ticket(1));
+    expect(rig.dispatch.given()).toEqual(['w1.0 <- 1[0+1]']);
+    rig.hear('w1', 1, { epoch: 2 });
+    expect(rig.dispatch.given()).toEqual(['w2.0 <- 1[0+1]#2']);
+    await rig.list(1, {});
+    rig.hear('w1', 9, { epoch: 1, leaving: true });
+    expect(rig.asked).toEqual([]);
+    rig.dispatch.submit(ticket(2));
+    expect(rig.dispatch.given()).toEqual(['w1.0 <- 2[0+1]']);
+  });
+
+  it('never uses what a leaving worker lists', async () => {
+    const rig = await rigWith('w1');
+    rig.hear('w1', 2, { leaving: true });
+    await rig.list(2, {}, {});
+    rig.hear('w3', 1, { leaving: true });
+    expect(rig.asked).toEqual([]);
+    rig.dispatch.submit(ticket(1));
+    expect(rig.dispatch.refused()).toEqual(['1[0+1] UNAVAILABLE']);
+  });
+
+  it('uses the sound replicas of a list with others, and complains once', async () => {
+    const rig = await rigWith();
+    const odd: Partial<ReplicaStatus>[] = [
+      {},
+      { state: 'loading', version: 0, credits: 0, signature: undefined },
+      { replica: 'w2.0' },
+      { credits: 0 },
+      { signature: undefined },
+      { signature: signature('letters') },
+      { credits: -1 },
+      { state: 'failed', credits: 0, signature: undefined, error: 'no such file' },
+    ];
+    for (const revision of [1, 2]) {
+      rig.hear('w1', revision);
+      await rig.list(revision, ...odd);
+    }
+    expect(rig.replicas).toEqual(['w1.0']);
+    expect(rig.warnings.sort()).toEqual([
+      'a listed replica makes no sense: replicas.6: credits: credits must not be less than 0',
+      'a replica failed',
+      'a replica says that it is ready without credits, or without its own signature',
+      'a replica says that it is ready without credits, or without its own signature',
+      'a replica says that it is ready without credits, or without its own signature',
+      'a worker listed a replica that is not its own',
+    ]);
+    rig.hear('w1', 3);
+    rig.asked.shift()?.answer(null);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(rig.warnings.at(-1)).toBe('the replicas of a worker could not be listed');
+  });
+
+  it('keeps a replica with another signature out until those it differs from are gone', async () => {
+    const rig = await rigWith('w1');
+    rig.hear('w2');
+    await rig.list(1, { signature: signature('digits', { predict: 8 }) });
+    expect(rig.replicas).toEqual(['w1.0']);
+    rig.pass(1_250, 'w2');
+    expect(rig.replicas).toEqual(['w2.0']);
+  });
+
+  it('forgets everybody when the bus is down, and finds them again', async () => {
+    const rig = await rigWith('w1');
+    rig.dispatch.submit(ticket(1));
+    rig.dispatch.given();
+    rig.table.loseAll(rig.dispatch.now + 3_000);
+    expect(rig.replicas).toEqual([]);
+    expect(rig.dispatch.refused()).toEqual([]);
+    rig.hear('w1');
+    await rig.list(1, {});
+    expect(rig.dispatch.given()).toEqual(['w1.0 <- 1[0+1]#2']);
+  });
+});
