@@ -1,9 +1,9 @@
-import { ServingError } from '@mserve/wire';
-import type { InferRoute, IngressAnswer, IngressRequest } from '../ingress/ingress.js';
+import type { InferRoute } from '../ingress/ingress.js';
+import { MsGrpc } from './ms-grpc/ms-grpc.js';
 import { MsRest } from './ms-rest/ms-rest.js';
+import { OipGrpc } from './oip-grpc/oip-grpc.js';
 import { OipRest } from './oip-rest/oip-rest.js';
 import type { Protocol } from './protocol.js';
-import { grpcStatusOf } from './status.js';
 
 export * from './protocol.js';
 export { modelMetadata, platform, type ModelMetadata, type TensorMetadata } from './metadata.js';
@@ -18,27 +18,13 @@ export interface ProtocolOptions {
   readonly maxMessageBytes: number;
 }
 
-class Unwritten implements Protocol {
-  decode(): never {
-    throw new ServingError('UNIMPLEMENTED', 'this protocol is not served yet');
-  }
-
-  encode(request: IngressRequest): IngressAnswer {
-    return this.refuse(request, new ServingError('UNIMPLEMENTED', 'this protocol is not served yet'));
-  }
-
-  refuse(request: IngressRequest, error: ServingError): IngressAnswer {
-    return { token: request.token, kind: 'grpc-error', status: grpcStatusOf(error.code), message: error.message };
-  }
-}
-
 /** One protocol object for each infer route. They keep no state between requests. */
 export function createProtocols(options: ProtocolOptions): Record<InferRoute, Protocol> {
   const { legacyStatus200 = false, maxMessageBytes } = options;
   return {
     'ms-rest': new MsRest(legacyStatus200, maxMessageBytes),
-    'ms-grpc': new Unwritten(),
+    'ms-grpc': new MsGrpc(maxMessageBytes),
     'oip-rest': new OipRest(maxMessageBytes),
-    'oip-grpc': new Unwritten(),
+    'oip-grpc': new OipGrpc(maxMessageBytes),
   };
 }

@@ -1,4 +1,4 @@
-import { ServingError, dtypeEntry, isVariableSize, maxRank, type Instance, type Tensor } from '@mserve/wire';
+import { ServingError, dtypeEntry, isFailure, isVariableSize, maxRank, type Failure, type Instance, type InstanceResult, type Tensor } from '@mserve/wire';
 import type { ResolvedMethod } from './protocol.js';
 
 /** Instances in one request; more are refused before anything is made of them. */
@@ -51,6 +51,15 @@ export function checkedInstances(instances: readonly Slots[], target: ResolvedMe
     }
   }
   return instances as readonly Instance[];
+}
+
+/** The failure of a request all of whose instances failed alike (same code and text), SPEC 1.3. */
+export function commonFailure(results: readonly InstanceResult[]): Failure | undefined {
+  const [first] = results;
+  if (first === undefined || !isFailure(first)) return undefined;
+  const { code, message } = first.failure;
+  for (const result of results) if (!isFailure(result) || result.failure.code !== code || result.failure.message !== message) return undefined;
+  return first.failure;
 }
 
 export function invalid(message: string): ServingError {

@@ -1,8 +1,8 @@
 import { ServingError, isFailure, unpackElements, type InstanceResult, type MethodSignature, type Tensor } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
-import { checkJsonSyntax } from '../json/json-syntax.js';
+import { checkJsonSyntax, clip } from '../json/json-syntax.js';
 import { floatText, nestedText, numbersOf } from '../json/value-text.js';
-import { checkedInstances, invalid } from '../ms-tensors.js';
+import { checkedInstances, commonFailure, invalid } from '../ms-tensors.js';
 import { planOf } from '../plan.js';
 import type { InferRequest, MethodLookup, Protocol, ResolvedMethod } from '../protocol.js';
 import { EdgeError, httpStatusOfError, jsonAnswerHeaders, tooLarge } from '../status.js';
@@ -66,19 +66,10 @@ function findTarget(request: IngressRequest, methods: MethodLookup): ResolvedMet
     throw thrown;
   }
   try {
-    return methods.resolve(names.servable, names.version, names.method);
+    return methods.resolve(clip(names.servable), names.version, clip(names.method));
   } catch (thrown) {
     return ServingError.from(thrown);
   }
-}
-
-/** The failure of a request all of whose instances failed alike (same code and text), SPEC 1.3. */
-export function commonFailure(results: readonly InstanceResult[]): { code: ServingError['code']; message: string } | undefined {
-  const [first] = results;
-  if (first === undefined || !isFailure(first)) return undefined;
-  const { code, message } = first.failure;
-  for (const result of results) if (!isFailure(result) || result.failure.code !== code || result.failure.message !== message) return undefined;
-  return first.failure;
 }
 
 function instancesText(method: MethodSignature, results: readonly InstanceResult[]): string {

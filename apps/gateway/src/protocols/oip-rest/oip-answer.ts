@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
-import { ServingError, isVariableSize, unpackElements } from '@mserve/wire';
+import { isVariableSize } from '@mserve/wire';
 import { float32Text } from '../json/float32-text.js';
 import { utf8Text } from '../json/json-reader.js';
 import { numbersOf } from '../json/value-text.js';
 import { invalid, shapeText } from '../oip/oip-inputs.js';
-import type { OipEcho, StackedOutput } from '../oip/oip-outputs.js';
+import { unpackedParts, type OipEcho, type StackedOutput } from '../oip/oip-outputs.js';
 import type { ResolvedMethod } from '../protocol.js';
 
 /** A body and, when bytes of tensors follow its JSON, how long the JSON is. */
@@ -40,11 +40,11 @@ export function inferAnswer(target: ResolvedMethod, echo: OipEcho, outputs: read
 function dataText(output: StackedOutput): string {
   const { dtype, oipName } = output.entry;
   if (dtype === 'float16' || dtype === 'bfloat16') throw invalid(`output '${output.name}' is ${oipName}, which has no JSON form: ask for it with binary_data`);
+  if (isVariableSize(dtype)) return stringsText(output);
   let text = '';
   for (const part of output.parts) {
     if (part.byteLength === 0) continue;
-    if (text !== '') text += ',';
-    text += isVariableSize(dtype) ? stringsText(output, part) : numbersText(dtype, part);
+    text += text === '' ? numbersText(dtype, part) : `,${numbersText(dtype, part)}`;
   }
   return text;
 }
@@ -73,24 +73,11 @@ function notFiniteText(value: number): string {
   return Number.isNaN(value) ? '"NaN"' : value > 0 ? '"Infinity"' : '"-Infinity"';
 }
 
-function stringsText(output: StackedOutput, part: Uint8Array): string {
-  // The shape of one part does not matter here: its elements follow each other.
-  const elements = elementsOf(part);
+function stringsText(output: StackedOutput): string {
   let text = '';
-  for (const element of elements) {
+  for (const element of unpackedParts(output)) {
     if (!isUtf8(element)) throw invalid(`output '${output.name}' of shape ${shapeText(output.shape)} has an element that is not UTF-8: ask for it with binary_data`);
     text += `${text === '' ? '' : ','}${JSON.stringify(utf8Text(element))}`;
   }
   return text;
-}
-
-function elementsOf(part: Uint8Array): Uint8Array[] {
-  const view = new DataView(part.buffer, part.byteOffset, part.byteLength);
-  let count = 0;
-  for (let at = 0; at + 4 <= part.byteLength; at += 4 + view.getUint32(at, true)) count++;
-  try {
-    return unpackElements({ dtype: 'bytes', shape: [count], bytes: part });
-  } catch (thrown) {
-    throw new ServingError('INTERNAL', 'an output has elements that do not fit its bytes', { cause: thrown });
-  }
 }

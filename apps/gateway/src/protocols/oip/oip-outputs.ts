@@ -1,4 +1,4 @@
-import { ServingError, dtypeEntry, isFailure, type DTypeEntry, type InstanceResult, type Tensor } from '@mserve/wire';
+import { ServingError, dtypeEntry, isFailure, unpackElements, type DTypeEntry, type InstanceResult, type Tensor } from '@mserve/wire';
 import { clip } from '../json/json-syntax.js';
 import type { ResolvedMethod } from '../protocol.js';
 import { nameIndex, planOf } from '../plan.js';
@@ -82,6 +82,13 @@ export function stackOutputs(target: ResolvedMethod, results: readonly InstanceR
     }
     return { name, entry: dtypeEntry(first.dtype), shape: batched ? [results.length, ...first.shape] : first.shape, parts };
   });
+}
+
+/** The elements of a BYTES output, over all instances. Throws ServingError INVALID_ARGUMENT when its bytes do not hold what its shape says. */
+export function unpackedParts({ entry, shape, parts }: StackedOutput): Uint8Array[] {
+  if (parts.length === 1) return unpackElements({ dtype: entry.dtype, shape, bytes: parts[0] as Uint8Array });
+  // The first dim is the instance count here: each part has the rest.
+  return parts.flatMap((bytes) => unpackElements({ dtype: entry.dtype, shape: shape.slice(1), bytes }));
 }
 
 function outputOf(result: InstanceResult, index: number, name: string): Tensor {

@@ -1,0 +1,67 @@
+import { ServingError, type InstanceResult } from '@mserve/wire';
+import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
+import { commonFailure, invalid } from '../ms-tensors.js';
+import { MalformedMessage, WireReader } from '../protobuf/wire-reader.js';
+import type { InferRequest, MethodLookup, Protocol } from '../protocol.js';
+import { EdgeError, grpcStatusOf, tooLarge } from '../status.js';
+import { errorReply, instancesReply } from './ms-reply.js';
+import { noSpec, outline, readInstances, specText, type MsSpec } from './ms-request.js';
+
+/**
+ * The original's gRPC service, MSService/Predict (SPEC 1). Failures of the application are data in a reply with status OK; a gRPC status is
+ * only for what the original never gets to see: messages and counts over a limit, malformed messages, deadlines and cancellation.
+ */
+export class MsGrpc implements Protocol {
+  constructor(readonly maxMessageBytes: number) {}
+
+  decode(request: IngressRequest, methods: MethodLookup): InferRequest {
+    const { body } = request;
+    if (body.byteLength > this.maxMessageBytes) throw tooLarge(`Received message larger than max (${body.byteLength} vs. ${this.maxMessageBytes})`);
+    const reader = new WireReader(body);
+    const { spec, instances } = outline(reader);
+    const { servable, method } = specText(spec);
+    const target = methods.resolve(servable, spec.version, method);
+    if (instances === 0) throw invalid(`Instances count of request cannot be 0, servable: ${servable}, method: ${method}`);
+    return {
+      target,
+      instances: readInstances(reader, target),
+      echo: spec,
+      deadlineAt: request.deadlineAt,
+      priority: 0,
+      traceparent: request.headers['traceparent'] ?? '',
+    };
+  }
+
+  encode(request: IngressRequest, infer: InferRequest, results: readonly InstanceResult[]): IngressAnswer {
+    const spec = infer.echo as MsSpec;
+    const failure = commonFailure(results);
+    if (failure !== undefined) return refusal(request, spec, new ServingError(failure.code, failure.message));
+    try {
+      return { token: request.token, kind: 'grpc', message: instancesReply(spec, infer.target.method, results) };
+    } catch (thrown) {
+      return refusal(request, spec, ServingError.from(thrown, 'the reply could not be written'));
+    }
+  }
+
+  refuse(request: IngressRequest, error: ServingError): IngressAnswer {
+    return refusal(request, undefined, error);
+  }
+}
+
+/** `spec` undefined: it is read again from the request, whose decoding may have failed before or after it. */
+function refusal(request: IngressRequest, spec: MsSpec | undefined, error: ServingError): IngressAnswer {
+  const { token } = request;
+  const { code, message } = error;
+  if (error instanceof EdgeError || error instanceof MalformedMessage || code === 'DEADLINE_EXCEEDED' || code === 'CANCELLED') {
+    return { token, kind: 'grpc-error', status: grpcStatusOf(code), message };
+  }
+  return { token, kind: 'grpc', message: errorReply(spec ?? specOf(request), error) };
+}
+
+function specOf(request: IngressRequest): MsSpec {
+  try {
+    return outline(new WireReader(request.body)).spec;
+  } catch {
+    return noSpec;
+  }
+}

@@ -1,0 +1,134 @@
+import { ServingError, dtypeEntry, isFailure, isVariableSize, unpackElements, type InstanceResult, type MethodSignature, type Tensor } from '@mserve/wire';
+import { planOf } from '../plan.js';
+import { WireWriter, dimsSize, fieldSize, varintSize } from '../protobuf/wire-writer.js';
+import { msCodeOf } from '../status.js';
+import type { MsSpec } from './ms-request.js';
+
+/** A PredictReply (SPEC 1.1) is written in two steps: every part is measured, then all go into one buffer. */
+interface Part {
+  readonly size: number;
+  write(writer: WireWriter): void;
+}
+
+function specSize({ name, method, version, versionBytes }: MsSpec): number {
+  return (name.byteLength > 0 ? fieldSize(name.byteLength) : 0) + (method.byteLength > 0 ? fieldSize(method.byteLength) : 0) + (version > 0 ? 1 + versionBytes.byteLength : 0);
+}
+
+function writeSpec(writer: WireWriter, spec: MsSpec): void {
+  writer.head(1, specSize(spec));
+  if (spec.name.byteLength > 0) writer.field(1, spec.name);
+  if (spec.method.byteLength > 0) writer.field(2, spec.method);
+  if (spec.version > 0) {
+    writer.byte(0x18);
+    writer.raw(spec.versionBytes);
+  }
+}
+
+/** An ErrorMsg; code 0 with an empty text is an empty message. */
+function errorPart(code: number, text: string): Part {
+  const bytes = Buffer.from(text);
+  const inner = (code > 0 ? 1 + varintSize(code) : 0) + (bytes.byteLength > 0 ? fieldSize(bytes.byteLength) : 0);
+  return {
+    size: fieldSize(inner),
+    write(writer): void {
+      writer.head(4, inner);
+      if (code > 0) {
+        writer.byte(0x08);
+        writer.varint(code);
+      }
+      if (bytes.byteLength > 0) writer.field(2, bytes);
+    },
+  };
+}
+
+const noInstance: Part = { size: 2, write: (writer) => writer.head(3, 0) };
+
+/** One output of an instance: a map entry. */
+class OutputPart implements Part {
+  readonly size: number;
+  readonly #number: number;
+  readonly #dims: number;
+  readonly #shapeSize: number;
+  readonly #tensorSize: number;
+  readonly #entrySize: number;
+  readonly #elements: readonly Uint8Array[] | undefined;
+
+  constructor(
+    readonly name: Uint8Array,
+    readonly tensor: Tensor,
+  ) {
+    const { dtype, shape, bytes } = tensor;
+    const { msNumber } = dtypeEntry(dtype);
+    if (msNumber === undefined) throw new ServingError('INTERNAL', `an output is ${dtype}, which this protocol does not have`);
+    this.#number = msNumber;
+    this.#dims = dimsSize(shape);
+    this.#shapeSize = this.#dims === 0 ? 0 : fieldSize(this.#dims);
+    let contents = 0;
+    if (isVariableSize(dtype)) {
+      this.#elements = unpackElements(tensor);
+      for (const element of this.#elements) contents += fieldSize(element.byteLength);
+    } else if (bytes.byteLength > 0) contents = fieldSize(bytes.byteLength);
+    this.#tensorSize = fieldSize(this.#shapeSize) + 2 + contents;
+    this.#entrySize = fieldSize(name.byteLength) + fieldSize(this.#tensorSize);
+    this.size = fieldSize(this.#entrySize);
+  }
+
+  write(writer: WireWriter): void {
+    writer.head(1, this.#entrySize);
+    writer.field(1, this.name);
+    writer.head(2, this.#tensorSize);
+    writer.head(1, this.#shapeSize);
+    if (this.#shapeSize > 0) writer.dims(1, this.tensor.shape, this.#dims);
+    writer.byte(0x10);
+    writer.byte(this.#number);
+    if (this.#elements !== undefined) for (const element of this.#elements) writer.field(4, element);
+    else if (this.tensor.bytes.byteLength > 0) writer.field(3, this.tensor.bytes);
+  }
+}
+
+function instancePart(method: MethodSignature, result: InstanceResult): Part {
+  if (isFailure(result)) return noInstance;
+  const { outputNames } = planOf(method);
+  const parts: Part[] = [];
+  let inner = 0;
+  for (let i = 0; i < outputNames.length; i++) {
+    const tensor = result.outputs[i];
+    if (tensor === undefined) throw new ServingError('INTERNAL', `output ${method.outputs[i]?.name} is missing`);
+    const part = new OutputPart(outputNames[i] as Uint8Array, tensor);
+    parts.push(part);
+    inner += part.size;
+  }
+  return {
+    size: fieldSize(inner),
+    write(writer): void {
+      writer.head(3, inner);
+      for (const part of parts) part.write(writer);
+    },
+  };
+}
+
+/** The reply of a request that failed as a whole: the spec and one error. */
+export function errorReply(spec: MsSpec, error: { readonly code: ServingError['code']; readonly message: string }): Uint8Array {
+  return assembled(spec, [errorPart(msCodeOf(error), error.message)]);
+}
+
+/**
+ * The reply of a request not all of whose instances failed alike (SPEC 1.3): an entry per instance, and an error per instance when one
+ * failed. Throws ServingError INTERNAL for an output that the protocol does not have.
+ */
+export function instancesReply(spec: MsSpec, method: MethodSignature, results: readonly InstanceResult[]): Uint8Array {
+  const parts = results.map((result) => instancePart(method, result));
+  if (results.some(isFailure)) {
+    for (const result of results) parts.push(isFailure(result) ? errorPart(msCodeOf(result.failure), result.failure.message) : errorPart(0, ''));
+  }
+  return assembled(spec, parts);
+}
+
+function assembled(spec: MsSpec, parts: readonly Part[]): Uint8Array {
+  let size = fieldSize(specSize(spec));
+  for (const part of parts) size += part.size;
+  const writer = new WireWriter(size);
+  writeSpec(writer, spec);
+  for (const part of parts) part.write(writer);
+  return writer.bytes;
+}

@@ -1,0 +1,135 @@
+import { isVariableSize, type DType } from '@mserve/wire';
+import { numbersOf } from '../json/value-text.js';
+import { unpackedParts, type OipEcho, type StackedOutput } from '../oip/oip-outputs.js';
+import { WireWriter, dimsSize, fieldSize, varintSize } from '../protobuf/wire-writer.js';
+import { contentsField } from './oip-contents.js';
+
+/** The typed contents of one output, measured. */
+interface Contents {
+  readonly size: number;
+  write(writer: WireWriter): void;
+}
+
+/**
+ * Writes a ModelInferResponse. Outputs are raw when the request was, or when one of them has no typed form (FP16, BF16); else all are typed.
+ */
+export function inferResponse(echo: OipEcho, version: number, outputs: readonly StackedOutput[]): Uint8Array {
+  const raw = echo.raw || outputs.some(({ entry }) => contentsField(entry) === undefined);
+  const model = Buffer.from(echo.model);
+  const versionText = Buffer.from(`${version}`);
+  const id = Buffer.from(echo.id);
+  const heads = outputs.map((output) => new OutputHead(output, raw ? undefined : contentsOf(output)));
+  let size = fieldSize(model.byteLength) + fieldSize(versionText.byteLength) + (id.byteLength > 0 ? fieldSize(id.byteLength) : 0);
+  for (const head of heads) size += fieldSize(head.size);
+  if (raw) for (const output of outputs) size += fieldSize(bytesOf(output));
+  const writer = new WireWriter(size);
+  writer.field(1, model);
+  writer.field(2, versionText);
+  if (id.byteLength > 0) writer.field(3, id);
+  for (const head of heads) head.write(writer);
+  if (raw) {
+    for (const output of outputs) {
+      writer.head(6, bytesOf(output));
+      for (const part of output.parts) writer.raw(part);
+    }
+  }
+  return writer.bytes;
+}
+
+function bytesOf(output: StackedOutput): number {
+  let size = 0;
+  for (const part of output.parts) size += part.byteLength;
+  return size;
+}
+
+class OutputHead {
+  readonly size: number;
+  readonly #name: Buffer;
+  readonly #datatype: Buffer;
+  readonly #dims: number;
+
+  constructor(
+    readonly output: StackedOutput,
+    readonly contents: Contents | undefined,
+  ) {
+    this.#name = Buffer.from(output.name);
+    this.#datatype = Buffer.from(output.entry.oipName);
+    this.#dims = dimsSize(output.shape);
+    this.size =
+      fieldSize(this.#name.byteLength) +
+      fieldSize(this.#datatype.byteLength) +
+      (this.#dims > 0 ? fieldSize(this.#dims) : 0) +
+      (contents === undefined ? 0 : fieldSize(contents.size));
+  }
+
+  write(writer: WireWriter): void {
+    writer.head(5, this.size);
+    writer.field(1, this.#name);
+    writer.field(2, this.#datatype);
+    if (this.#dims > 0) writer.dims(3, this.output.shape, this.#dims);
+    if (this.contents === undefined) return;
+    writer.head(5, this.contents.size);
+    this.contents.write(writer);
+  }
+}
+
+function contentsOf(output: StackedOutput): Contents {
+  const { dtype } = output.entry;
+  const field = contentsField(output.entry) as number;
+  if (isVariableSize(dtype)) return elementContents(output);
+  if (dtype === 'float32' || dtype === 'float64' || dtype === 'bool') return packedContents(field, output.parts, bytesOf(output));
+  return integerContents(field, dtype, output.parts);
+}
+
+/** Fields whose packed form is the tensor's own bytes. */
+function packedContents(field: number, parts: readonly Uint8Array[], length: number): Contents {
+  return {
+    size: length === 0 ? 0 : fieldSize(length),
+    write(writer): void {
+      if (length === 0) return;
+      writer.head(field, length);
+      for (const part of parts) writer.raw(part);
+    },
+  };
+}
+
+function elementContents(output: StackedOutput): Contents {
+  const elements = unpackedParts(output);
+  let size = 0;
+  for (const element of elements) size += fieldSize(element.byteLength);
+  return {
+    size,
+    write(writer): void {
+      for (const element of elements) writer.field(8, element);
+    },
+  };
+}
+
+/** Varints; negative ones take ten bytes, as protobuf has it. */
+function integerContents(field: number, dtype: Exclude<DType, 'string' | 'bytes'>, parts: readonly Uint8Array[]): Contents {
+  const values = parts.map((part) => numbersOf(dtype, part));
+  let length = 0;
+  for (const numbers of values) for (let i = 0; i < numbers.length; i++) length += integerSize(numbers[i] as number | bigint);
+  return {
+    size: length === 0 ? 0 : fieldSize(length),
+    write(writer): void {
+      if (length === 0) return;
+      writer.head(field, length);
+      for (const numbers of values) {
+        for (let i = 0; i < numbers.length; i++) {
+          const value = numbers[i] as number | bigint;
+          if (value >= 0 && value <= Number.MAX_SAFE_INTEGER) writer.varint(Number(value));
+          else writer.varint64(BigInt(value));
+        }
+      }
+    },
+  };
+}
+
+function integerSize(value: number | bigint): number {
+  if (value < 0) return 10;
+  if (value <= Number.MAX_SAFE_INTEGER) return varintSize(Number(value));
+  let size = 0;
+  for (let rest = BigInt(value); rest > 0n; rest >>= 7n) size++;
+  return size;
+}

@@ -1,0 +1,49 @@
+import { ServingError, type InstanceResult } from '@mserve/wire';
+import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
+import { clip } from '../json/json-syntax.js';
+import { splitInputs } from '../oip/oip-inputs.js';
+import { deadlineOf, firstFailure, priorityOf, stackOutputs, type OipEcho } from '../oip/oip-outputs.js';
+import { WireReader } from '../protobuf/wire-reader.js';
+import type { InferRequest, MethodLookup, Protocol } from '../protocol.js';
+import { grpcStatusOf, tooLarge } from '../status.js';
+import { readInputs, readOutline, readOutputs } from './infer-request.js';
+import { inferResponse } from './infer-response.js';
+
+/** Open Inference Protocol over gRPC: GRPCInferenceService/ModelInfer. Every error is a true gRPC status. */
+export class OipGrpc implements Protocol {
+  constructor(readonly maxMessageBytes: number) {}
+
+  decode(request: IngressRequest, methods: MethodLookup): InferRequest {
+    const { body } = request;
+    if (body.byteLength > this.maxMessageBytes) throw tooLarge(`Received message larger than max (${body.byteLength} vs. ${this.maxMessageBytes})`);
+    const reader = new WireReader(body);
+    const outline = readOutline(reader);
+    const target = methods.resolveModel(clip(outline.model), clip(outline.version));
+    const inputs = readInputs(reader, outline, target, this.maxMessageBytes);
+    const raw = outline.raw.length > 0;
+    const echo: OipEcho = { model: outline.model, id: outline.id, outputs: readOutputs(reader, outline, target), raw };
+    return {
+      target,
+      instances: splitInputs(target, inputs),
+      echo,
+      deadlineAt: deadlineOf(request.deadlineAt, outline.parameters.timeoutMicroseconds),
+      priority: priorityOf(outline.parameters.priority),
+      traceparent: request.headers['traceparent'] ?? '',
+    };
+  }
+
+  encode(request: IngressRequest, infer: InferRequest, results: readonly InstanceResult[]): IngressAnswer {
+    const failure = firstFailure(results);
+    if (failure !== undefined) return this.refuse(request, failure);
+    const echo = infer.echo as OipEcho;
+    try {
+      return { token: request.token, kind: 'grpc', message: inferResponse(echo, infer.target.version, stackOutputs(infer.target, results, echo.outputs)) };
+    } catch (thrown) {
+      return this.refuse(request, ServingError.from(thrown, 'the answer could not be written'));
+    }
+  }
+
+  refuse(request: IngressRequest, error: ServingError): IngressAnswer {
+    return { token: request.token, kind: 'grpc-error', status: grpcStatusOf(error.code), message: error.message };
+  }
+}
