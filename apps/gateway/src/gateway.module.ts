@@ -16,6 +16,7 @@ import { OipController } from './health/oip.controller.js';
 import { Readiness } from './health/readiness.js';
 import { InferPath } from './infer/infer-path.js';
 import { NodeIngress } from './ingress/node-ingress.js';
+import { SwaggerUiController } from './openapi/swagger-ui.controller.js';
 import { createProtocols } from './protocols/index.js';
 import { logToken } from './tokens.js';
 
@@ -65,7 +66,7 @@ export class GatewayModule {
         },
       },
     ];
-    return { module: GatewayModule, controllers: [OipController, SchedulerHelloController], providers };
+    return { module: GatewayModule, controllers: [OipController, SwaggerUiController, SchedulerHelloController], providers };
   }
 }
 

@@ -4,8 +4,8 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { Bus, TensorStore } from '@mserve/bus';
 import { BusServer } from '@mserve/bus/nest';
-import { CatalogFeed } from './catalog/catalog-feed.js';
 import { MethodCatalog } from './catalog/method-catalog.js';
+import { CatalogFeed } from './catalog/catalog-feed.js';
 import { SchedulerWatch } from './catalog/scheduler-watch.js';
 import { maxMessageBytesOf, type GatewayOptions } from './gateway-options.js';
 import { GatewayModule } from './gateway.module.js';
@@ -14,6 +14,7 @@ import type { InferCounters } from './infer/counters.js';
 import { InferPath } from './infer/infer-path.js';
 import type { IngressLimits, TlsOptions } from './ingress/ingress-options.js';
 import { NodeIngress } from './ingress/node-ingress.js';
+import { serveApiDocs } from './openapi/api-docs.js';
 import { createLog, NestLog } from './logging/gateway-log.js';
 
 /** A public port to be opened. What is left out is as in the gateway's own options. */
@@ -138,6 +139,10 @@ export class RunningGateway {
   }
 }
 
+function isLoopback(address: string | undefined): boolean {
+  return address !== undefined && /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/.test(address);
+}
+
 /**
  * Starts a gateway on a bus: opens the ports that the options name and serves as soon as a scheduler is heard.
  * Rejects (with nothing left running) when an address is wrong or taken.
@@ -149,11 +154,13 @@ export async function startGateway(bus: Bus, store: TensorStore, options: Gatewa
     logger: new NestLog(log),
     abortOnError: false,
   });
+  let gateway: RunningGateway | undefined;
+  serveApiDocs(app, app.get(MethodCatalog), () => options.docs ?? isLoopback(gateway?.restAddress));
   app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(bus) });
   await app.startAllMicroservices();
   await app.init();
   await app.getHttpAdapter().getInstance().ready();
-  const gateway = new RunningGateway(app, options);
+  gateway = new RunningGateway(app, options);
   try {
     if (options.restAddress !== undefined) await gateway.listenRest({ address: options.restAddress });
     if (options.grpcAddress !== undefined) await gateway.listenGrpc({ address: options.grpcAddress });

@@ -1,4 +1,5 @@
 import { Body, Controller, Get, HttpCode, HttpException, Inject, Param, Post, UseFilters, UsePipes, ValidationPipe } from '@nestjs/common';
+import { ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
 import { IsBoolean, IsOptional } from 'class-validator';
 import { ModelDirectory, type RepositoryEntry, type ServerMetadata, type VersionedModelMetadata } from './model-directory.js';
 import { Readiness } from './readiness.js';
@@ -7,6 +8,7 @@ import { ServingErrorFilter } from './serving-error.filter.js';
 /** Body of POST /v2/repository/index. */
 export class RepositoryIndexRequest {
   /** Only models that are ready. Default false. */
+  @ApiPropertyOptional({ type: Boolean })
   @IsOptional()
   @IsBoolean()
   ready?: boolean;
@@ -14,6 +16,7 @@ export class RepositoryIndexRequest {
 
 /** The Open Inference Protocol over REST, less infer itself, which the ingress serves. */
 @Controller('v2')
+@ApiTags('Open Inference Protocol')
 @UseFilters(ServingErrorFilter)
 export class OipController {
   constructor(

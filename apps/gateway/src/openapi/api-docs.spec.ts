@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { dtypeTable, type MethodSignature } from '@mserve/wire';
+import { MethodCatalog } from '../catalog/method-catalog.js';
+import type { InferRoute, IngressRequest } from '../ingress/ingress.js';
+import { createProtocols } from '../protocols/index.js';
+import { method, servable } from '../testing/fake-scheduler.js';
+import { GatewayRig } from '../testing/gateway-rig.js';
+
+interface Document {
+  openapi: string;
+  info: { title: string; version: string };
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, unknown>; responses: Record<string, unknown> };
+}
+
+interface Operation {
+  operationId: string;
+  responses: Record<string, unknown>;
+  requestBody?: { content: Record<string, { schema: unknown; example?: unknown }> };
+}
+
+const kinds: MethodSignature[] = [
+  method('unknown', { doc: 'Takes anything.' }),
+  method('several', { inputs: [{ name: 'a', dtype: 'float32', shape: [2, 2] }, { name: 'b', dtype: 'int64', shape: [3], doc: 'numbers' }, { name: 'c', dtype: 'string', shape: [] }], outputs: [{ name: 'p', dtype: 'float32', shape: [10] }, { name: 'q', dtype: 'bytes' }] }),
+  method('alone', { batched: false, inputs: [{ name: 'x', dtype: 'float32', shape: [-1, 4] }] }),
+  method('image', { inputs: [{ name: 'x', dtype: 'float32', shape: [1, 28, 28] }] }),
+  method('empty', { inputs: [{ name: 'x', dtype: 'int32', shape: [2, 0] }] }),
+  ...dtypeTable.flatMap(({ dtype }) => [
+    method(`scalar_${dtype}`, { inputs: [{ name: 'x', dtype, shape: [] }], outputs: [{ name: 'y', dtype, shape: [] }] }),
+    method(`any_${dtype}`, { inputs: [{ name: 'x', dtype }], outputs: [{ name: 'y', dtype }] }),
+    ...(dtype === 'string' || dtype === 'bytes' ? [] : [method(`matrix_${dtype}`, { inputs: [{ name: 'x', dtype, shape: [2, 3] }] })]),
+  ]),
+];
+
+/** All $ref below a value. */
+function refs(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => (key === '$ref' && typeof inner === 'string' ? [inner] : refs(inner)));
+}
+
+function resolve(document: unknown, ref: string): unknown {
+  return ref.replace('#/', '').split('/').reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], document);
+}
+
+describe('the API document', () => {
+  let rig: GatewayRig;
+  let document: Document;
+  const servables = [servable('kit', kinds, 2), servable('kit', [method('old')], 1)];
+  const read = async (): Promise<Document> => (await fetch(`${rig.url}/openapi.json`)).json() as Promise<Document>;
+  beforeAll(async () => {
+    rig = await GatewayRig.start({}, servables);
+    document = await read();
+  });
+  afterAll(() => rig.stop());
+
+  it('is OpenAPI 3.1 by structure', () => {
+    expect(document.openapi).toBe('3.1.0');
+    expect(typeof document.info.title).toBe('string');
+    const ids: string[] = [];
+    for (const [path, operations] of Object.entries(document.paths)) {
+      expect(path).toMatch(/^\//);
+      const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+      for (const [verb, operation] of Object.entries(operations)) {
+        expect(['get', 'post']).toContain(verb);
+        ids.push(operation.operationId);
+        expect(Object.keys(operation.responses).length).toBeGreaterThan(0);
+        for (const [status, response] of Object.entries(operation.responses)) {
+          expect(status).toMatch(/^([1-5]\d\d|default)$/);
+          expect(response).toEqual(expect.objectContaining('$ref' in (response as object) ? { $ref: expect.any(String) } : { description: expect.any(String) }));
+        }
+        const declared = ((operation as { parameters?: { in: string; name: string }[] }).parameters ?? []).filter((parameter) => parameter.in === 'path').map(({ name }) => name);
+        expect(declared).toEqual(parameters);
+      }
+    }
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const ref of refs(document)) expect([ref, typeof resolve(document, ref)]).toEqual([ref, 'object']);
+    // Words of OpenAPI 3.0 that 3.1 does not have
+    expect(JSON.stringify(document)).not.toMatch(/"nullable"|"exclusiveMinimum":true/);
+  });
+
+  it('has every method of every ready version, in both REST interfaces, and Nest\'s own routes', () => {
+    const paths = Object.keys(document.paths);
+    for (const { name } of kinds) {
+      expect(paths).toEqual(expect.arrayContaining([`/model/kit:${name}`, `/model/kit/version/2:${name}`, `/v2/models/kit.${name}/infer`, `/v2/models/kit.${name}/versions/2/infer`]));
+    }
+    expect(paths).toEqual(expect.arrayContaining(['/model/kit/version/1:old', '/v2/models/{model}/ready', '/v2']));
+    expect(paths).not.toContain('/model/kit:old');
+  });
+
+  it('has examples that are accepted', () => {
+    const protocols = createProtocols({ maxMessageBytes: 1024 * 1024 });
+    const catalog = new MethodCatalog();
+    catalog.update(servables);
+    let tried = 0;
+    for (const [path, { post }] of Object.entries(document.paths)) {
+      const example = post?.requestBody?.content['application/json']?.example;
+      if (example === undefined) continue;
+      const route: InferRoute = path.startsWith('/model/') ? 'ms-rest' : 'oip-rest';
+      const request: IngressRequest = { token: 1, route, path, verb: 'POST', headers: { 'content-type': 'application/json' }, body: Buffer.from(JSON.stringify(example)), deadlineAt: Infinity };
+      const answered = ((): unknown => {
+        try {
+          return protocols[route].decode(request, catalog).instances.length;
+        } catch (error) {
+          return `${path}: ${(error as Error).message}`;
+        }
+      })();
+      expect(answered).toBe(1);
+      tried++;
+    }
+    // Every method has one in the original's interface; in the other all but float16 and bfloat16 do
+    expect(tried).toBeGreaterThan(3 * kinds.length);
+  });
+
+  it('follows the catalog', async () => {
+    rig.scheduler.list([...servables, servable('late', [method('predict')])]);
+    await expect((async () => {
+      for (;;) if ('/model/late:predict' in (await read()).paths) return true;
+    })()).resolves.toBe(true);
+  });
+
+  it('is shown by Swagger UI', async () => {
+    const page = await fetch(`${rig.url}/docs`);
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, expect.stringContaining('text/html')]);
+    const text = await page.text();
+    const links = [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link]) => link);
+    expect(links.length).toBeGreaterThan(3);
+    for (const link of links) expect([link, (await fetch(`${rig.url}${link}`)).status]).toEqual([link, 200]);
+    expect(await (await fetch(`${rig.url}/docs/initializer.js`)).text()).toContain('/openapi.json');
+    expect((await fetch(`${rig.url}/docs/package.json`)).status).toBe(404);
+    expect((await fetch(`${rig.url}/docs/..%2Fpackage.json`)).status).toBe(404);
+  });
+});
+
+describe('the API document, switched off', () => {
+  it('is not found', async () => {
+    const rig = await GatewayRig.start({ docs: false });
+    try {
+      expect((await fetch(`${rig.url}/openapi.json`)).status).toBe(404);
+      expect((await fetch(`${rig.url}/docs`)).status).toBe(404);
+    } finally {
+      await rig.stop();
+    }
+  });
+});

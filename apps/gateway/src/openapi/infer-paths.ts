@@ -1,0 +1,148 @@
+import type { ServableStatus } from '@mserve/bus';
+import type { MethodSignature, TensorSignature } from '@mserve/wire';
+import type { InferPaths, MediaType, Operation, SchemaObject } from './schema.js';
+import { hasOipJson, msOutputSchema, msValueExample, msValueSchema, oipInputExample, oipTensorSchema } from './tensor-schema.js';
+
+/** Schemas that all infer operations share; for `components`. */
+export const sharedSchemas: Readonly<Record<string, SchemaObject>> = {
+  Base64Tensor: {
+    type: 'object',
+    description: 'The bytes of a tensor: elements in C order, little-endian; bool is one byte each.',
+    required: ['b64'],
+    additionalProperties: false,
+    properties: {
+      b64: { type: 'string', contentEncoding: 'base64' },
+      type: { enum: ['int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32', 'uint64', 'fp16', 'fp32', 'fp64', 'float16', 'float32', 'float64', 'bool', 'str', 'bytes'], description: 'default: bytes' },
+      shape: { type: 'array', items: { type: 'integer', minimum: 0 }, description: 'default: one element' },
+    },
+  },
+  MsError: { type: 'object', required: ['error_msg'], properties: { error_msg: { type: 'string' } } },
+  OipError: { type: 'object', required: ['error'], properties: { error: { type: 'string' } } },
+};
+
+const statuses: readonly (readonly [status: string, description: string])[] = [
+  ['400', 'the request is wrong'],
+  ['404', 'no such servable, version or method'],
+  ['413', 'the request is too large'],
+  ['429', 'too many requests are waiting; try again'],
+  ['500', 'the servable failed'],
+  ['503', 'nobody can serve this now; try again'],
+  ['504', 'the deadline passed'],
+];
+
+/** Answers to refused requests; for `components`. */
+export const sharedResponses: Readonly<Record<string, { readonly description: string; readonly content: Readonly<Record<string, MediaType>> }>> = Object.fromEntries(
+  (['MsError', 'OipError'] as const).flatMap((error) =>
+    statuses.map(([status, description]) => [`${error}${status}`, { description, content: { 'application/json': { schema: { $ref: `#/components/schemas/${error}` } } } }]),
+  ),
+);
+
+function refusals(error: 'MsError' | 'OipError'): Record<string, { $ref: string }> {
+  return Object.fromEntries(statuses.map(([status]) => [status, { $ref: `#/components/responses/${error}${status}` }]));
+}
+
+function objectOf(tensors: readonly TensorSignature[], schemaOf: (tensor: TensorSignature) => SchemaObject): SchemaObject {
+  return { type: 'object', required: tensors.map(({ name }) => name), properties: Object.fromEntries(tensors.map((tensor) => [tensor.name, schemaOf(tensor)])) };
+}
+
+/** undefined when an input has no example. */
+export function msExample(method: MethodSignature): object | undefined {
+  const values = method.inputs.map((input) => [input.name, msValueExample(input)] as const);
+  if (values.some(([, value]) => value === undefined)) return undefined;
+  return { instances: [Object.fromEntries(values)] };
+}
+
+/** undefined when an input has no example. */
+export function oipExample(method: MethodSignature): object | undefined {
+  const inputs = method.inputs.map((input) => oipInputExample(input, method.batched));
+  return inputs.includes(undefined) ? undefined : { inputs };
+}
+
+function msOperation(servable: string, method: MethodSignature, operationId: string, versionText: string): Operation {
+  const instance = objectOf(method.inputs, msValueSchema);
+  const output: SchemaObject = { anyOf: [objectOf(method.outputs, msOutputSchema), { $ref: '#/components/schemas/MsError' }] };
+  return {
+    operationId,
+    tags: [servable],
+    summary: `${servable}: ${method.name}${versionText}`,
+    description: method.doc ?? `MindSpore Serving's REST interface to ${servable}.${method.name}.`,
+    requestBody: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: { type: 'object', required: ['instances'], properties: { instances: { anyOf: [instance, { type: 'array', items: instance, minItems: 1 }] } } },
+          ...exampleOf(msExample(method)),
+        },
+      },
+    },
+    responses: {
+      '200': {
+        description: 'results in request order; a failed instance among others has an error_msg instead',
+        content: { 'application/json': { schema: { type: 'object', required: ['instances'], properties: { instances: { type: 'array', items: output } } } } },
+      },
+      ...refusals('MsError'),
+    },
+  };
+}
+
+function oipOperation(servable: string, method: MethodSignature, operationId: string, versionText: string): Operation {
+  const tensorsSchema = (tensors: readonly TensorSignature[]): SchemaObject => ({
+    type: 'array',
+    items: { anyOf: tensors.map((tensor) => oipTensorSchema(tensor, method.batched)) },
+  });
+  const binary: MediaType = { schema: { type: 'string', description: 'JSON, then the bytes of the tensors; header Inference-Header-Content-Length says where the JSON ends' } };
+  const request: SchemaObject = {
+    type: 'object',
+    required: ['inputs'],
+    properties: { id: { type: 'string' }, parameters: { type: 'object' }, inputs: tensorsSchema(method.inputs), outputs: { type: 'array', items: { type: 'object', required: ['name'], properties: { name: { type: 'string' }, parameters: { type: 'object' } } } } },
+  };
+  const json: Record<string, MediaType> = method.inputs.every(hasOipJson) ? { 'application/json': { schema: request, ...exampleOf(oipExample(method)) } } : {};
+  return {
+    operationId,
+    tags: [servable],
+    summary: `${servable}: ${method.name}${versionText} (Open Inference Protocol)`,
+    ...(method.doc === undefined ? {} : { description: method.doc }),
+    requestBody: { required: true, content: { ...json, 'application/octet-stream': binary } },
+    responses: {
+      '200': {
+        description: 'results; the first dim of every tensor is the instance',
+        content: {
+          'application/json': {
+            schema: {
+              type: 'object',
+              required: ['model_name', 'outputs'],
+              properties: { model_name: { type: 'string' }, model_version: { type: 'string' }, id: { type: 'string' }, outputs: tensorsSchema(method.outputs) },
+            },
+          },
+          'application/octet-stream': binary,
+        },
+      },
+      ...refusals('OipError'),
+    },
+  };
+}
+
+function exampleOf(example: unknown): { example?: unknown } {
+  return example === undefined ? {} : { example };
+}
+
+/** The infer operations of all ready servables: each method without version (the highest ready one) and in every version, in both REST interfaces. */
+export function inferPaths(ready: readonly ServableStatus[]): InferPaths {
+  const latest = new Map<string, number>();
+  for (const { signature } of ready) latest.set(signature.servable, Math.max(latest.get(signature.servable) ?? 0, signature.version));
+  const paths: InferPaths = {};
+  for (const { signature } of ready) {
+    const { servable, version, methods } = signature;
+    for (const method of methods) {
+      const model = encodeURIComponent(`${servable}.${method.name}`);
+      const id = `${servable}_${method.name}`;
+      const add = (versionText: string, idText: string, msPath: string, oipPath: string): void => {
+        paths[msPath] = { post: msOperation(servable, method, `model_${id}${idText}`, versionText) };
+        paths[oipPath] = { post: oipOperation(servable, method, `infer_${id}${idText}`, versionText) };
+      };
+      if (latest.get(servable) === version) add('', '', `/model/${servable}:${method.name}`, `/v2/models/${model}/infer`);
+      add(`, version ${version}`, `_v${version}`, `/model/${servable}/version/${version}:${method.name}`, `/v2/models/${model}/versions/${version}/infer`);
+    }
+  }
+  return paths;
+}
