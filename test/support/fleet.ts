@@ -26,11 +26,12 @@ export interface Fleet {
   stop(): Promise<Record<string, number>>;
 }
 
-/** Resolves when the gateway says that it is ready: bus up, scheduler known, replicas there. Polls the public health route. */
-async function untilReady(rest: string, alive: () => boolean): Promise<void> {
+/** Resolves when the gateway says that it is ready and that each model is. Polls the public health routes. */
+async function untilReady(rest: string, models: readonly string[], alive: () => boolean): Promise<void> {
+  const paths = ['/v2/health/ready', ...models.map((model) => `/v2/models/${model}/ready`)];
   while (alive()) {
-    const ready = await fetch(`http://${rest}/v2/health/ready`).then((response) => response.status === 200, () => false);
-    if (ready) return;
+    const ready = await Promise.all(paths.map((path) => fetch(`http://${rest}${path}`).then((response) => response.status === 200, () => false)));
+    if (ready.every(Boolean)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`the gateway at ${rest} ended before it was ready`);
@@ -38,9 +39,9 @@ async function untilReady(rest: string, alive: () => boolean): Promise<void> {
 
 /**
  * A fleet through `nx serve`, as docs/fleet.md says: 2 gateways, 1 scheduler, 2 device-workers, each its own process, started in the given order
- * (names of `plan`), nats-server at `nats`.
+ * (gateway-0, scheduler, worker-1, ...), nats-server at `nats`. Resolves when every gateway can call every one of the `models` (`servable.method`).
  */
-export async function startFleet(nats: string, servables: string, order: readonly string[]): Promise<Fleet> {
+export async function startFleet(nats: string, servables: string, models: readonly string[], order: readonly string[]): Promise<Fleet> {
   const gateways: FleetGateway[] = [];
   for (let i = 0; i < order.filter((name) => name.startsWith('gateway')).length; i++) {
     gateways.push({ rest: `127.0.0.1:${await freePort()}`, grpc: `127.0.0.1:${await freePort()}` });
@@ -59,7 +60,7 @@ export async function startFleet(nats: string, servables: string, order: readonl
   }
   const alive = (): boolean => [...processes.values()].every(({ child }) => child.exitCode === null);
   try {
-    await Promise.all(gateways.map(({ rest }) => untilReady(rest, alive)));
+    await Promise.all(gateways.map(({ rest }) => untilReady(rest, models, alive)));
   } catch (error) {
     const output = [...processes].map(([name, process]) => `--- ${name}\n${process.output()}`).join('\n');
     await Promise.all([...processes.values()].map((process) => process.stop()));
