@@ -3,20 +3,22 @@ import { BUS, BusClient } from '@mserve/bus/nest';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CatalogController } from './control/catalog.controller.js';
 import { HelloController } from './control/hello.controller.js';
+import { createLog } from './logging/scheduler-log.js';
 import type { SchedulerLog, SchedulerOptions } from './scheduler-options.js';
 import { SchedulerService } from './scheduler.service.js';
 
 export interface SchedulerModuleOptions {
   /** The caller's to close. */
   readonly bus: Bus;
-  readonly options: Partial<SchedulerOptions>;
-  readonly log: SchedulerLog;
+  readonly options?: Partial<SchedulerOptions> | undefined;
+  /** Default: warnings as JSON lines on stderr. */
+  readonly log?: SchedulerLog | undefined;
 }
 
 /** A scheduler as a Nest module; to be served by a BusServer on the same bus. {@link SchedulerService.start} begins. */
 @Module({})
 export class SchedulerModule {
-  static register({ bus, options, log }: SchedulerModuleOptions): DynamicModule {
+  static register({ bus, options = {}, log = createLog('warn') }: SchedulerModuleOptions): DynamicModule {
     const client = new BusClient(bus);
     return {
       module: SchedulerModule,

@@ -1,15 +1,16 @@
 import { instanceCount, type Cancellation, type Failure, type Receipt, type Ticket } from '@mserve/wire';
+import { DeadlineWatch } from './deadline-watch.js';
 import { type DispatchOptions, type DispatchOutlet, defaultDispatchOptions } from './dispatch-options.js';
 import { DispatchCounters, type DispatchStats, dispatchStats } from './dispatch-stats.js';
 import { failures } from './failures.js';
 import { type FillContext, fillReplicas } from './fill-replicas.js';
-import { Heap } from './heap.js';
 import { MethodQueue } from './method-queue.js';
 import { missingRanges, Portion } from './portion.js';
 import { type ReadyReplica, ReplicaSet } from './replica-set.js';
 import type { Replica } from './replica.js';
 import { RequestBook } from './request-book.js';
 import type { ServablePool } from './servable-pool.js';
+import { settleReceipt } from './settle-receipt.js';
 
 /**
  * The scheduler's core: queues, batches, replicas, retries. Pure: it has no clock (every call brings `now`, on the performance.now()
@@ -23,10 +24,11 @@ export class Dispatcher implements FillContext {
   readonly given: Portion[] = [];
   readonly replicas = new ReplicaSet();
   private readonly options: DispatchOptions;
-  /** Queued portions with a deadline, those that did not get a replica on arrival; dead ones are dropped as they come up. */
-  private readonly deadlines = new Heap<Portion>((a, b) => a.ticket.deadlineAt < b.ticket.deadlineAt);
+  /** Those that did not get a replica on arrival. */
+  private readonly deadlines = new DeadlineWatch();
   private readonly arrivals: Portion[] = [];
   private readonly touched: ServablePool[] = [];
+  private readonly touchOf = (replica: Replica): void => this.touch(replica.pool);
   private order = 0;
 
   /** `address`: receipts are sent there. */
@@ -47,7 +49,11 @@ export class Dispatcher implements FillContext {
 
   /** Instances have left their replicas: credits come back and are used at once. */
   settle(receipts: readonly Receipt[], now: number): void {
-    for (const receipt of receipts) this.settleOne(receipt);
+    for (const receipt of receipts) {
+      const found = settleReceipt(this.book, receipt, this.touchOf);
+      if (found === 0) this.counters.lateReceipts += 1;
+      this.counters.receipted += found;
+    }
     this.fill(now);
   }
 
@@ -114,20 +120,14 @@ export class Dispatcher implements FillContext {
 
   /** To be called at {@link nextWakeAt}: refuses what has expired and sends what has waited for a fuller batch long enough. */
   wake(now: number): void {
-    for (let head = this.deadlines.peek(); head !== undefined; head = this.deadlines.peek()) {
-      if (head.state === 'queued') {
-        if (head.ticket.deadlineAt > now) break;
-        this.expire(head);
-      }
-      this.deadlines.pop();
-    }
+    for (let due = this.deadlines.popDue(now); due !== undefined; due = this.deadlines.popDue(now)) this.expire(due);
     if (this.options.maxQueueDelayMs > 0) for (const pool of this.replicas.pools()) this.touch(pool);
     this.fill(now);
   }
 
   /** When {@link wake} has something to do; Infinity = nothing is waiting for a time. */
   nextWakeAt(now: number): number {
-    let wakeAt = this.deadlines.peek()?.ticket.deadlineAt ?? Infinity;
+    let wakeAt = this.deadlines.nextAt;
     if (this.options.maxQueueDelayMs > 0) for (const pool of this.replicas.pools()) wakeAt = Math.min(wakeAt, pool.nextDueAt(now));
     return wakeAt;
   }
@@ -170,8 +170,7 @@ export class Dispatcher implements FillContext {
     this.counters.tickets += 1;
     const count = instanceCount(ticket.instances);
     const pool = this.replicas.poolOf(ticket.servable, ticket.version);
-    const queue = pool?.queueOf(ticket.method);
-    const target = this.checkTicket(ticket, count, now, pool, queue);
+    const target = this.targetOf(ticket, count, now, pool);
     const known = this.book.find(ticket.gateway, ticket.id);
     if (known === undefined) this.take(ticket, target, ticket.firstInstance, count, now);
     else {
@@ -187,14 +186,13 @@ export class Dispatcher implements FillContext {
   }
 
   /** The queue that the ticket is for, or why it cannot be taken. */
-  private checkTicket(ticket: Ticket, count: number, now: number, pool: ServablePool | undefined, queue: MethodQueue | undefined): MethodQueue | Failure {
+  private targetOf(ticket: Ticket, count: number, now: number, pool: ServablePool | undefined): MethodQueue | Failure {
     const { maxQueuedInstances } = this.options;
     if (pool === undefined || pool.usableReplicas === 0) return failures.servableUnavailable(ticket);
-    if (queue === undefined) return failures.unknownMethod(ticket);
     if (count === 0) return failures.noInstances(ticket);
     if (count > maxQueuedInstances) return failures.tooManyInstances(maxQueuedInstances);
     if (ticket.deadlineAt <= now) return failures.deadlineExceeded(ticket);
-    return queue;
+    return pool.queueOf(ticket.method) ?? failures.unknownMethod(ticket);
   }
 
   private take(ticket: Ticket, target: MethodQueue | Failure, first: number, count: number, now: number): void {
@@ -226,16 +224,10 @@ export class Dispatcher implements FillContext {
         this.refuse(portion, overRequests ? failures.tooManyRequests(options.maxQueuedRequests) : failures.tooManyInstances(options.maxQueuedInstances));
         portion.queue.drop(portion);
       } else {
-        this.watchDeadline(portion, bound.portions);
+        this.deadlines.add(portion, bound.portions);
       }
     }
     arrivals.length = 0;
-  }
-
-  private watchDeadline(portion: Portion, queuedPortions: number): void {
-    if (portion.ticket.deadlineAt === Infinity) return;
-    this.deadlines.push(portion);
-    if (this.deadlines.size > 2 * queuedPortions + 1024) this.deadlines.retain((other) => other.state === 'queued');
   }
 
   private touch(pool: ServablePool): void {
@@ -297,47 +289,7 @@ export class Dispatcher implements FillContext {
   private queueAgain(portion: Portion, now: number): void {
     // Due at once: it has waited before.
     portion.queue.push(portion, now);
-    this.watchDeadline(portion, this.replicas.queued().portions);
-  }
-
-  private settleOne(receipt: Receipt): void {
-    const end = receipt.firstInstance + receipt.instances;
-    let matched = 0;
-    let portion = this.book.find(receipt.gateway, receipt.id);
-    while (portion !== undefined) {
-      const next: Portion | undefined = portion.sibling;
-      if (portion.state === 'in-hand' && portion.attempt === receipt.attempt && portion.replica?.id === receipt.replica) {
-        const from = Math.max(portion.first, receipt.firstInstance);
-        const to = Math.min(portion.first + portion.count, end);
-        if (from < to) {
-          this.settleRange(portion, portion.replica, from, to);
-          matched += to - from;
-        }
-      }
-      portion = next;
-    }
-    if (matched === 0) this.counters.lateReceipts += 1;
-    this.counters.receipted += matched;
-  }
-
-  /** The instances [from, to) of a portion in hand are done; what is left of it, before and after, stays in hand. */
-  private settleRange(portion: Portion, replica: Replica, from: number, to: number): void {
-    replica.release(portion);
-    if (from > portion.first) {
-      const before = portion.split(from - portion.first);
-      this.book.addBeside(portion, before);
-      replica.put(before);
-    }
-    const left = portion.first + portion.count - to;
-    if (left > 0) {
-      portion.first = to;
-      portion.count = left;
-      replica.put(portion);
-    } else {
-      portion.state = 'done';
-      this.book.remove(portion);
-    }
-    this.touch(replica.pool);
+    this.deadlines.add(portion, this.replicas.queued().portions);
   }
 
   private cancelOne(cancellation: Cancellation): void {
