@@ -1,0 +1,149 @@
+import { dtypeEntry, isVariableSize, type DType } from '@mserve/wire';
+import { bytesOfNumbers, onnxNumber } from './dtypes.js';
+import { inferNode } from './infer.js';
+import { computeDtype } from './kernel-dtypes.js';
+import type { OnnxAttribute, OnnxInitializer, OnnxNode, OnnxPort, OnnxSubgraph } from './onnx-graph.js';
+import type { Shape, TensorValue } from './value.js';
+
+export interface NodeOptions {
+  /** dtype of the first output where it is not that of the first input. */
+  readonly dtype?: DType;
+  readonly shape?: Shape;
+}
+
+type Operand = TensorValue | undefined;
+
+/**
+ * Collects the nodes and initializers of one ONNX model. Nodes go to the scope that is open: the main graph or a branch
+ * (see {@link subgraph}); initializers always go to the main graph, which every scope can see.
+ */
+export class GraphBuilder {
+  readonly initializers: OnnxInitializer[] = [];
+  private readonly constants = new Map<string, TensorValue>();
+  private nodes: OnnxNode[] = [];
+  private count = 0;
+  private nodeCount = 0;
+
+  /** Nodes of the open scope (the main graph when no branch is being built). */
+  get scope(): readonly OnnxNode[] {
+    return this.nodes;
+  }
+
+  /** Nodes emitted so far, in all scopes. */
+  get emitted(): number {
+    return this.nodeCount;
+  }
+
+  uniqueName(stem: string): string {
+    return `${stem}_${++this.count}`;
+  }
+
+  /** One node with one output. Where ONNX Runtime has no CPU kernel for the dtype, the operands are cast to one that has and the result back. */
+  node(opType: string, inputs: readonly Operand[], attributes: Readonly<Record<string, OnnxAttribute>> = {}, options: NodeOptions = {}): TensorValue {
+    return this.multi(opType, inputs, 1, attributes, options)[0] as TensorValue;
+  }
+
+  /** One node with several outputs. All have the dtype of the first, unless the operator's nature says otherwise (TopK). */
+  multi(opType: string, inputs: readonly Operand[], outputs: number, attributes: Readonly<Record<string, OnnxAttribute>> = {}, options: NodeOptions = {}): TensorValue[] {
+    const compute = options.dtype === undefined ? computeDtype(opType, inputs) : undefined;
+    if (compute !== undefined) return this.throughDtype(compute, opType, inputs, outputs, attributes, options);
+    const inferred = inferNode(opType, inputs, attributes, outputs);
+    const names = Array.from({ length: outputs }, () => this.uniqueName(opType));
+    this.nodes.push({ opType, name: names[0] as string, inputs: inputs.map((input) => input?.name ?? ''), outputs: names, attributes, domain: '' });
+    this.nodeCount++;
+    return names.map((name, index) => ({
+      kind: 'tensor',
+      name,
+      dtype: index === 1 && (opType === 'TopK' || opType === 'MaxPool') ? 'int64' : (options.dtype ?? inferred.dtype),
+      shape: index === 0 && options.shape !== undefined ? options.shape : inferred.shapes[index],
+    }));
+  }
+
+  cast(tensor: TensorValue, dtype: DType): TensorValue {
+    if (tensor.dtype === dtype) return tensor;
+    return this.node('Cast', [tensor], { to: onnxNumber(dtype) }, { dtype, ...(tensor.shape === undefined ? {} : { shape: tensor.shape }) });
+  }
+
+  /** A tensor of given numbers, stored once per value. */
+  constant(dtype: DType, shape: readonly number[], values: readonly number[]): TensorValue {
+    return this.constantBytes(dtype, shape, bytesOfNumbers(dtype, values));
+  }
+
+  constantBytes(dtype: DType, shape: readonly number[], bytes: Uint8Array): TensorValue {
+    if (bytes.byteLength > 1024) return this.initializer(this.uniqueName('constant'), dtype, shape, bytes);
+    const key = `${dtype} ${shape.join(',')} ${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')}`;
+    let constant = this.constants.get(key);
+    if (constant === undefined) {
+      constant = this.initializer(this.uniqueName('constant'), dtype, shape, bytes);
+      this.constants.set(key, constant);
+    }
+    return constant;
+  }
+
+  /** Adds a weight. `bytes` are kept by reference. */
+  initializer(name: string, dtype: DType, shape: readonly number[], bytes: Uint8Array): TensorValue {
+    this.initializers.push({ name, dtype, shape, bytes });
+    return { kind: 'tensor', name, dtype, shape, bytes };
+  }
+
+  /** A 1-D int64 tensor, as ONNX takes shapes, axes and starts. */
+  ints(values: readonly number[]): TensorValue {
+    return this.constant('int64', [values.length], values);
+  }
+
+  int(value: number): TensorValue {
+    return this.constant('int64', [], [value]);
+  }
+
+  /** A scalar of a dtype. */
+  scalar(dtype: DType, value: number): TensorValue {
+    return this.constant(dtype, [], [value]);
+  }
+
+  /**
+   * Runs `build` in a new scope, or in a scope that was closed before, and returns its result with the scope's nodes.
+   * Values made inside may only be used inside.
+   */
+  scoped<Result>(build: () => Result, nodes: OnnxNode[] = []): { result: Result; nodes: OnnxNode[] } {
+    const outer = this.nodes;
+    this.nodes = nodes;
+    try {
+      return { result: build(), nodes };
+    } finally {
+      this.nodes = outer;
+    }
+  }
+
+  /** Moves the nodes of a closed scope into the open one. */
+  absorb(nodes: readonly OnnxNode[]): void {
+    for (const node of nodes) this.nodes.push(node);
+  }
+
+  /** A closed scope as a branch or loop body. Its outputs are made by Identity nodes, since a branch must make what it returns. */
+  branch(stem: string, inputs: readonly OnnxPort[], nodes: OnnxNode[], outputs: readonly TensorValue[]): OnnxSubgraph {
+    const { result } = this.scoped(() => outputs.map((output) => this.node('Identity', [output])), nodes);
+    const ports = result.map((output) => ({ name: output.name, dtype: output.dtype, shape: undefined }));
+    return { subgraphName: this.uniqueName(stem), nodes, inputs, outputs: ports };
+  }
+
+  /** A node whose outputs are described by the caller (If, Loop). */
+  structured(opType: string, inputs: readonly Operand[], attributes: Readonly<Record<string, OnnxAttribute>>, outputs: readonly { dtype: DType; shape: Shape | undefined }[]): TensorValue[] {
+    const names = outputs.map(() => this.uniqueName(opType));
+    this.nodes.push({ opType, name: names[0] ?? this.uniqueName(opType), inputs: inputs.map((input) => input?.name ?? ''), outputs: names, attributes, domain: '' });
+    this.nodeCount++;
+    return outputs.map(({ dtype, shape }, index) => ({ kind: 'tensor', name: names[index] as string, dtype, shape }));
+  }
+
+  private throughDtype(compute: DType, opType: string, inputs: readonly Operand[], outputs: number, attributes: Readonly<Record<string, OnnxAttribute>>, options: NodeOptions): TensorValue[] {
+    const own = inputs.find((input) => input !== undefined)?.dtype as DType;
+    const reference = opType === 'Where' ? (inputs[1]?.dtype as DType) : own;
+    const cast = inputs.map((input) => (input !== undefined && input.dtype === reference ? this.cast(input, compute) : input));
+    const results = this.multi(opType, cast, outputs, attributes, options);
+    return results.map((result) => (result.dtype === compute ? this.cast(result, reference) : result));
+  }
+}
+
+/** Bytes that a tensor of this dtype and shape has; undefined for strings. */
+export function tensorBytes(dtype: DType, count: number): number | undefined {
+  return isVariableSize(dtype) ? undefined : count * dtypeEntry(dtype).elementBytes;
+}

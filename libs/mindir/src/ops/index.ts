@@ -1,0 +1,23 @@
+import { activation } from './activation.js';
+import { arithmetic } from './arithmetic.js';
+import { convolutionFamily } from './convolution.js';
+import { fillFamily } from './fill.js';
+import { gatherScatter } from './gather.js';
+import { logic } from './logic.js';
+import { matmul } from './matmul.js';
+import { normalisation } from './normalisation.js';
+import type { OpEntry, OpFamily } from './op-table.js';
+import { pooling } from './pooling.js';
+import { reduction } from './reduction.js';
+import { shape } from './shape.js';
+import { slicing } from './slicing.js';
+import { sorting } from './sort.js';
+import { structure } from './structure.js';
+
+/** All families, in the order of the documentation. */
+export const opFamilies: readonly OpFamily[] = [
+  arithmetic, logic, activation, reduction, matmul, convolutionFamily, pooling, normalisation, shape, slicing, gatherScatter, fillFamily, sorting, structure,
+];
+
+/** Every operator that can be translated, by its primitive name. */
+export const opTable: ReadonlyMap<string, OpEntry> = new Map(opFamilies.flatMap(({ entries }) => entries.map((entry) => [entry.name, entry] as const)));
