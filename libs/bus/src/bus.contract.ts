@@ -404,6 +404,33 @@ export function describeBus(name: string, start: () => Promise<BusFactory>, stop
         expect(await got.until(1)).toEqual(['bye']);
       });
 
+      it('loses none of many requests that are in hand when it drains', async () => {
+        const third = await connect('scheduler');
+        const release: (() => void)[] = [];
+        let asked = 0;
+        const half = new Promise<void>((resolve) => {
+          for (const bus of [receiver, third]) {
+            bus.respond('slow', async (body) => {
+              if (++asked === 100) resolve();
+              await new Promise<void>((finish) => release.push(finish));
+              return body;
+            });
+          }
+        });
+        await settled();
+        await third.request(third.address, 'slow', bytesOf('known now'), { timeoutMs: 1 }).catch(() => undefined);
+        const requests = Array.from({ length: 300 }, (_, i) => sender.request(undefined, 'slow', bytesOf(`${i}`), { timeoutMs: 20_000 }).then(text));
+        await half;
+        const drained = receiver.drain(20_000);
+        const releasing = setInterval(() => release.splice(0).forEach((finish) => finish()), 5);
+        try {
+          expect(await Promise.all(requests)).toEqual(Array.from({ length: 300 }, (_, i) => `${i}`));
+          expect(await drained).toBe(0);
+        } finally {
+          clearInterval(releasing);
+        }
+      });
+
       it('drain gives up after its grace and says how many responders are unfinished', async () => {
         receiver.respond('stuck', () => new Promise(() => undefined));
         await settled();

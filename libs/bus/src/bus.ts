@@ -32,6 +32,8 @@ export interface Bus {
   /** This participant's own unique address, for example `gateway-5f0c12ab`. */
   readonly address: string;
   readonly state: BusState;
+  /** Messages that were not such as this version understands, since the start; undefined where none can come in. */
+  readonly dropped?: number | undefined;
   /** Called at every change of `state`. */
   onState(listener: (state: BusState) => void): Subscription;
 

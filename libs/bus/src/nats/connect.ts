@@ -44,8 +44,8 @@ const retryEveryMs = 100;
 const jitterMs = 50;
 
 /**
- * Connects, trying again until the server is there. UNAVAILABLE after connectTimeoutMs, CANCELLED by the signal;
- * PERMISSION problems are final at once: INVALID_ARGUMENT that says that the server refuses the credentials.
+ * Connects, trying again until the server is there. UNAVAILABLE after connectTimeoutMs, CANCELLED by the signal; final at once, with
+ * INVALID_ARGUMENT: credentials that the server refuses, certificates that do not fit.
  */
 export async function connectToServer(options: NatsBusOptions, address: string, inboxPrefix: string): Promise<NatsConnection> {
   const settings = connectionOptions(options, address, inboxPrefix);
@@ -97,9 +97,10 @@ function isRefusal(thrown: unknown): boolean {
   return thrown instanceof AuthorizationError || thrown instanceof UserAuthenticationExpiredError;
 }
 
-/** What no waiting mends: options that contradict each other, a certificate that is not trusted. */
+/** What no waiting mends: options that contradict each other, a certificate that is not trusted or not there. */
 function isSetupError(thrown: unknown): boolean {
   if (!(thrown instanceof Error)) return false;
   const code = String((thrown as NodeJS.ErrnoException).code ?? '');
-  return thrown.name === 'InvalidArgumentError' || code.startsWith('ERR_TLS') || code.includes('CERT') || code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
+  // The client reads certificate files at each attempt and has no code for one that is missing.
+  return thrown.name === 'InvalidArgumentError' || thrown.message.endsWith("doesn't exist") || code.startsWith('ERR_TLS') || code.includes('CERT') || code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
 }

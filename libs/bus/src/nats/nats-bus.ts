@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { PermissionViolationError, type NatsConnection, type Subscription as NatsSubscription } from '@nats-io/transport-node';
 import { ServingError, type HeldBytes } from '@mserve/wire';
 import { maxBroadcastBytes, type Bus, type BusState, type RequestOptions, type Subscription } from '../bus.js';
@@ -21,6 +22,12 @@ import { Subjects } from './subjects.js';
 /** Room in a NATS message for our headers; the server counts them in. */
 const headerBytes = 1024;
 const defaultMaxFetchBytes = 1 << 30;
+/** How long an outage may last for a large message that is being pulled, and how long its sender may take to be back after it. */
+const outagePatienceMs = 10_000;
+const othersPatienceMs = 3_000;
+const retryPullMs = 100;
+/** Of messages that are dropped, one in this time is reported. */
+const reportEveryMs = 1000;
 
 interface Receiver {
   readonly arrivals: { stop(): void; drained(): Promise<void> };
@@ -32,6 +39,9 @@ export class NatsBus implements Bus {
   /** Messages that were not such as this version understands, since the start. */
   dropped = 0;
 
+  private reportedAt = -Infinity;
+  /** When the last outage ended. */
+  private backAt = -Infinity;
   private currentState: BusState = 'up';
   private readonly stateListeners = new Set<(state: BusState) => void>();
   private readonly receivers = new Map<string, Receiver>();
@@ -244,12 +254,34 @@ export class NatsBus implements Bus {
     return this.connection.info?.max_payload ?? 1 << 20;
   }
 
-  /** A message that stayed with its sender; the sender learns that it may forget it. */
+  /** A message that stayed with its sender; the sender learns that it may forget it. Pulls again after an outage of the bus. */
   private async pull(held: HeldBytes): Promise<Uint8Array> {
-    const bytes = held.owner === this.address ? this.table.read(held.id, held.offset, held.length) : await this.puller.fetch(held);
-    if (held.owner === this.address) this.holder.release(held.id);
-    else this.puller.release(held);
-    return bytes;
+    if (held.owner === this.address) {
+      const own = this.table.read(held.id, held.offset, held.length);
+      this.holder.release(held.id);
+      return own;
+    }
+    for (;;) {
+      try {
+        const bytes = await this.puller.fetch(held);
+        this.puller.release(held);
+        return bytes;
+      } catch (thrown) {
+        if (ServingError.from(thrown).code !== 'UNAVAILABLE') throw thrown;
+        if (this.currentState === 'down') await this.untilUp(outagePatienceMs);
+        // Back before the sender is: it gets a moment, too.
+        else if (performance.now() - this.backAt < othersPatienceMs) await delay(retryPullMs);
+        else throw thrown;
+      }
+    }
+  }
+
+  private untilUp(timeoutMs: number): Promise<void> {
+    let subscription: Subscription | undefined;
+    const up = new Promise<void>((resolve, reject) => {
+      subscription = this.onState((state) => (state === 'up' ? resolve() : reject(new ServingError('UNAVAILABLE', `the bus is ${state}`))));
+    });
+    return withTimeout(up, timeoutMs, () => 'the bus was not back').finally(() => subscription?.unsubscribe());
   }
 
   private async watch(): Promise<void> {
@@ -266,7 +298,9 @@ export class NatsBus implements Bus {
   private changeState(state: BusState): void {
     if (this.currentState === state || this.currentState === 'closed') return;
     this.currentState = state;
-    if (state !== 'up') {
+    if (state === 'up') {
+      this.backAt = performance.now();
+    } else {
       this.deliveries.forget();
       this.inbox.failAll(new ServingError('UNAVAILABLE', 'the connection to the bus is lost'));
     }
@@ -286,7 +320,10 @@ export class NatsBus implements Bus {
 
   private drop(what: string, cause: unknown): void {
     this.dropped++;
-    this.report(`${what} was dropped`, cause);
+    const now = performance.now();
+    if (now - this.reportedAt < reportEveryMs) return;
+    this.reportedAt = now;
+    this.report(`${what} was dropped (${this.dropped} since the start)`, cause);
   }
 
   private checkOpen(): void {

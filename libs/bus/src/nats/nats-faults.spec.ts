@@ -1,10 +1,11 @@
+import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
-import { ServingError } from '@mserve/wire';
+import { ServingError, type Answer, type Assignment, type Cancellation, type InstanceResult, type Ticket } from '@mserve/wire';
 import { startNatsServer, type NatsServer } from '../../../../test/support/nats-server.js';
 import type { Bus, BusState } from '../bus.js';
 import { Collected, notes, patterned } from '../bus.contract.js';
-import { tickets } from '../channels.js';
+import { answers, assignments, cancellations, receipts, refusals, tickets } from '../channels.js';
 import { NatsBus, type NatsBusOptions } from '../index.js';
 
 const empty = new Uint8Array(0);
@@ -110,6 +111,29 @@ describe('NatsBus and its server', () => {
     expect(await gateway.request(scheduler.address, 'known', empty)).toHaveLength(0);
     expect(Buffer.compare(await gateway.fetch(held), patterned(3_000_000))).toBe(0);
     expect(got.lists.flat()).toEqual(['after']);
+  });
+
+  it('pulls a large message on after the server was away', async () => {
+    await start();
+    const [gateway, scheduler] = [await join('gateway'), await join('scheduler')];
+    const got = new Collected<string>();
+    scheduler.receive(notes, got.take);
+    await known(scheduler);
+    const observer = await raw();
+    const pulling = new Promise<void>((resolve) => {
+      observer.subscribe(`mserve.v1.held.${gateway.address}`, { callback: () => resolve() });
+    });
+    await observer.flush();
+    const note = 'x'.repeat(60_000_000);
+    gateway.send(notes, scheduler.address, note);
+    gateway.send(notes, scheduler.address, 'behind');
+    await pulling;
+    await server.kill();
+    await until(scheduler, 'down');
+    await server.restart();
+    const [first, second] = await got.until(2);
+    expect(first === note).toBe(true);
+    expect(second).toBe('behind');
   });
 
   it('notices a server that stopped answering, and goes on when it answers again', async () => {
@@ -235,66 +259,108 @@ describe('garbage on the subjects of NatsBus', () => {
   });
 });
 
-describe('a nats-server with users (docs/bus.md)', () => {
-  const config = `
-authorization {
-  users: [
-    { user: gateway, password: g, permissions: {
-      publish: ["mserve.v1.to.*.tickets", "mserve.v1.to.*.cancellations", "mserve.v1.ask.>", "mserve.v1.topic.gateways.>", "mserve.v1.held.*", "mserve.v1.release.*", "mserve.v1.to.*.notes"],
-      subscribe: ["mserve.inbox.gateway.>", "mserve.v1.to.*.answers", "mserve.v1.to.*.refusals", "mserve.v1.topic.>", "mserve.v1.held.*", "mserve.v1.release.*"],
-      allow_responses: { max: 1, expires: "1m" } } }
-    { user: worker, password: w, permissions: {
-      publish: ["mserve.v1.to.*.answers", "mserve.v1.to.*.receipts", "mserve.v1.held.*", "mserve.v1.release.*", "mserve.v1.topic.workers.>"],
-      subscribe: ["mserve.inbox.worker.>", "mserve.v1.to.*.assignments", "mserve.v1.to.*.cancellations", "mserve.v1.to.*.notes", "mserve.v1.ask.*.known", "mserve.v1.ask.*.replicas.list", "mserve.v1.topic.>", "mserve.v1.held.*", "mserve.v1.release.*"],
-      allow_responses: { max: 1, expires: "1m" } } }
-  ]
-}`;
+/** The authorization block of docs/bus.md, with `{role}-secret` for the passwords. */
+async function documentedUsers(): Promise<string> {
+  const page = await readFile(new URL('../../../../docs/bus.md', import.meta.url), 'utf8');
+  const block = /\nauthorization \{[\s\S]*?\n\}\n/.exec(page)?.[0];
+  if (block === undefined) throw new Error('docs/bus.md has no authorization block');
+  return block.replace(/\$([A-Z]+)_PASSWORD/g, (_, role: string) => `${role.toLowerCase()}-secret`);
+}
+
+const member = (role: string): Promise<NatsBus> => join(role, { user: role, password: `${role}-secret` });
+
+function ticketOf(gateway: string, bytes: number): Ticket {
+  const instances = { kind: 'inline' as const, sizes: [bytes], bytes: patterned(bytes) };
+  return { gateway, id: 1, attempt: 1, servable: 'add', version: 1, method: 'add', firstInstance: 0, instances, deadlineAt: Infinity, priority: 0, traceparent: '' };
+}
+
+/** Broadcasts until the listener hears it: two participants know of each other only by what they hear. */
+async function heard(listener: Bus, speaker: Bus, topic: string): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const subscription = listener.listen(topic, () => {
+      subscription.unsubscribe();
+      clearInterval(beacon);
+      resolve();
+    });
+    const beacon = setInterval(() => speaker.broadcast(topic, empty), 5);
+  });
+}
+
+describe('a nats-server with the users of docs/bus.md', () => {
+  beforeEach(async () => start(await documentedUsers()));
 
   it('refuses wrong and missing credentials at once and for good', async () => {
-    await start(config);
     for (const wrong of [{ user: 'gateway', password: 'x' }, {}, { token: 'x' }]) {
       await expect(join('gateway', wrong)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: 'the bus server refuses the credentials' });
     }
   });
 
-  it('lets roles talk as they are meant to, large messages and undelivered ones included', async () => {
-    await start(config);
-    const gateway = await join('gateway', { user: 'gateway', password: 'g' });
-    const worker = await join('worker', { user: 'worker', password: 'w' });
-    const got = new Collected<string>();
-    worker.receive(notes, got.take);
-    worker.respond('replicas.list', async (body) => body);
-    await new Promise<void>((resolve) => {
-      gateway.listen('workers.hello', () => resolve());
-      const beacon = setInterval(() => worker.broadcast('workers.hello', empty), 5);
-      open.push({ close: async () => clearInterval(beacon) });
+  it('lets every role do its part, with small and large messages', async () => {
+    const [gateway, scheduler, worker, operator] = await Promise.all(['gateway', 'scheduler', 'worker', 'operator'].map(member)) as [NatsBus, NatsBus, NatsBus, NatsBus];
+    const big = 2_500_000;
+    const results = (bytes: Uint8Array): readonly InstanceResult[] => [{ outputs: [{ dtype: 'uint8', shape: [bytes.byteLength], bytes }] }];
+    scheduler.receive(tickets, (list) => list.forEach((ticket) => scheduler.send(assignments, worker.address, { scheduler: scheduler.address, replica: 'r', ticket })));
+    const receipt = new Promise((resolve) => scheduler.receive(receipts, resolve));
+    const cancelledAtScheduler = new Promise<void>((resolve) => {
+      scheduler.receive(cancellations, ([cancellation]) => {
+        scheduler.send(cancellations, worker.address, cancellation as Cancellation);
+        resolve();
+      });
     });
-    gateway.send(notes, worker.address, 'x'.repeat(3_000_000));
-    expect((await got.until(1))[0]).toHaveLength(3_000_000);
-    const big = patterned(2_500_000);
-    expect(Buffer.compare(await gateway.request(worker.address, 'replicas.list', big, { timeoutMs: 20_000 }), big)).toBe(0);
-    expect(await new Promise((resolve) => gateway.send(notes, 'worker-x', 'y', resolve))).toMatchObject({ code: 'UNAVAILABLE' });
-    expect(Buffer.compare(await worker.fetch(gateway.hold(big)), big)).toBe(0);
+    const cancelled = new Promise((resolve) => worker.receive(cancellations, resolve));
+    worker.receive(assignments, ([assignment]) => {
+      const { gateway: asker, id, attempt, instances } = (assignment as Assignment).ticket;
+      if (instances.kind === 'inline') worker.send(answers, asker, { id, attempt, firstInstance: 0, results: results(instances.bytes) });
+      worker.send(receipts, scheduler.address, { replica: 'r', gateway: asker, id, attempt, firstInstance: 0, instances: 1 });
+    });
+    const answer = new Promise<readonly Answer[]>((resolve) => gateway.receive(answers, resolve));
+    const refusal = new Promise((resolve) => gateway.receive(refusals, resolve));
+    for (const subject of ['catalog.list', 'scheduler.stats']) scheduler.respond(subject, async () => patterned(big));
+    for (const subject of ['replicas.list', 'worker.stats']) worker.respond(subject, async (body) => body);
+    await heard(gateway, scheduler, 'schedulers.hello');
+    await heard(scheduler, worker, 'workers.hello');
+    await heard(worker, scheduler, 'schedulers.hello');
+
+    gateway.send(tickets, scheduler.address, ticketOf(gateway.address, big));
+    const [first] = await answer;
+    expect((first as Answer).results).toEqual(expect.arrayContaining([expect.objectContaining({ outputs: [expect.objectContaining({ shape: [big] })] })]));
+    await receipt;
+    gateway.send(cancellations, scheduler.address, { gateway: gateway.address, id: 1 });
+    await cancelledAtScheduler;
+    await cancelled;
+    scheduler.send(refusals, gateway.address, { id: 1, attempt: 1, firstInstance: 0, instances: 1, failure: { code: 'UNAVAILABLE', message: 'no' } });
+    await refusal;
+    expect(await gateway.request(scheduler.address, 'catalog.list', empty, { timeoutMs: 20_000 })).toHaveLength(big);
+    expect(await scheduler.request(worker.address, 'replicas.list', empty)).toHaveLength(0);
+    expect(await operator.request(undefined, 'scheduler.stats', empty, { timeoutMs: 20_000 })).toHaveLength(big);
+    expect(await operator.request(worker.address, 'worker.stats', empty)).toHaveLength(0);
+    const held = gateway.hold(patterned(big));
+    expect(await worker.fetch(held)).toHaveLength(big);
+    worker.release(held);
+    expect(await new Promise((resolve) => gateway.send(tickets, 'scheduler-x', ticketOf(gateway.address, 1), resolve))).toMatchObject({ code: 'UNAVAILABLE' });
     expect(reports).toEqual([]);
   });
 
   it('says that a message was undelivered when the server forbids it', async () => {
-    await start(config);
-    const worker = await join('worker', { user: 'worker', password: 'w' });
-    expect(await new Promise((resolve) => worker.send(notes, 'gateway-1', 'forged', resolve))).toMatchObject({ code: 'UNAVAILABLE' });
+    const worker = await member('worker');
+    expect(await new Promise((resolve) => worker.send(tickets, 'scheduler-1', ticketOf('gateway-1', 1), resolve))).toMatchObject({ code: 'UNAVAILABLE' });
     expect(reports).toContain('the bus server reports an error');
   });
 
-  it('keeps a stolen role away from what others get', async () => {
-    await start(config);
-    const thief = await raw({ user: 'worker', pass: 'w' });
-    const refused = new Promise<Error | null>((resolve) => {
-      thief.subscribe('mserve.v1.to.*.answers', { callback: (error) => resolve(error) });
-    });
-    expect((await refused)?.name).toBe('PermissionViolationError');
-    const inbox = new Promise<Error | null>((resolve) => {
-      thief.subscribe('mserve.inbox.gateway.>', { callback: (error) => resolve(error) });
-    });
-    expect((await inbox)?.name).toBe('PermissionViolationError');
+  it('lets a stolen worker account neither listen to gateways nor answer for others', async () => {
+    const gateway = await member('gateway');
+    const thief = await raw({ user: 'worker', pass: 'worker-secret' });
+    for (const subject of ['mserve.v1.to.*.answers', 'mserve.v1.to.*.tickets', 'mserve.inbox.gateway.>', '>']) {
+      const refused = await new Promise<Error | null>((resolve) => {
+        thief.subscribe(subject, { callback: (error) => resolve(error) });
+      });
+      expect(refused?.name).toBe('PermissionViolationError');
+    }
+    const errors = (async (): Promise<string> => {
+      for await (const status of thief.status()) if (status.type === 'error') return status.error.name;
+      return 'closed';
+    })();
+    thief.publish(`mserve.inbox.gateway.${gateway.address}.r1`, empty);
+    expect(await errors).toBe('PermissionViolationError');
   });
 });
