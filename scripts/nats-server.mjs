@@ -18,7 +18,8 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const wanted = { major: 2, minor: 14 };
 const installed = 'github.com/nats-io/nats-server/v2@v2.15.2';
-const instruction = `install nats-server ${wanted.major}.${wanted.minor} or newer on PATH, name one in NATS_SERVER, or install Go and run: go install ${installed}`;
+const instruction =
+  `install nats-server ${wanted.major}.${wanted.minor} or newer on PATH, name one in NATS_SERVER, ` + `or install Go and run: go install ${installed}`;
 const fileName = process.platform === 'win32' ? 'nats-server.exe' : 'nats-server';
 
 export function cacheFolder() {

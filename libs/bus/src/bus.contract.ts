@@ -264,7 +264,8 @@ export function describeBus(name: string, start: () => Promise<BusFactory>, stop
           throw new Error('/secret/path');
         });
         await settled();
-        await expect(sender.request(receiver.address, 'refuse', bytesOf(''))).rejects.toMatchObject({ code: 'NOT_FOUND', message: "servable 'nö' is not here" });
+        const refused = { code: 'NOT_FOUND', message: "servable 'nö' is not here" };
+        await expect(sender.request(receiver.address, 'refuse', bytesOf(''))).rejects.toMatchObject(refused);
         await expect(sender.request(receiver.address, 'break', bytesOf(''))).rejects.toMatchObject({ code: 'INTERNAL', message: 'internal error' });
       });
 

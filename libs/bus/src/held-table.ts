@@ -28,7 +28,9 @@ export class HeldTable {
   read(id: number, offset: number, length: number): Uint8Array {
     const bytes = this.table.get(id);
     if (bytes === undefined) throw new ServingError('NOT_FOUND', 'the tensors are no longer held by their owner');
-    if (offset + length > bytes.byteLength) throw new ServingError('INVALID_ARGUMENT', `bytes ${offset} to ${offset + length} are outside the ${bytes.byteLength} bytes held`);
+    if (offset + length > bytes.byteLength) {
+      throw new ServingError('INVALID_ARGUMENT', `bytes ${offset} to ${offset + length} are outside the ${bytes.byteLength} bytes held`);
+    }
     return bytes.subarray(offset, offset + length);
   }
 

@@ -4,7 +4,10 @@ import { startNatsServer, type NatsServer } from '../../../test/support/nats-ser
 import type { Bus } from './bus.js';
 import { BusTensorStore, LocalTensorStore, MemoryExchange, NatsBus } from './index.js';
 
-const floats = (count: number): Instance => [{ dtype: 'float32', shape: [count], bytes: new Uint8Array(Float32Array.from({ length: count }, (_, i) => i).buffer) }, stringTensor('é')];
+function floats(count: number): Instance {
+  const values = Float32Array.from({ length: count }, (_, i) => i);
+  return [{ dtype: 'float32', shape: [count], bytes: new Uint8Array(values.buffer) }, stringTensor('é')];
+}
 const small = [floats(3), floats(0), floats(1)];
 const large = [floats(3000), floats(5), floats(7000)];
 

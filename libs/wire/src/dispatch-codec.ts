@@ -335,8 +335,10 @@ function readResult(reader: DispatchReader, budget: EntryBudget): InstanceResult
 }
 
 const receiptCodec: MessageCodec<Receipt> = {
-  measure: (receipt) =>
-    stringSize(receipt.replica) + stringSize(receipt.gateway) + uintSize(receipt.id) + uintSize(receipt.attempt) + uintSize(receipt.firstInstance) + uintSize(receipt.instances),
+  measure(receipt) {
+    const names = stringSize(receipt.replica) + stringSize(receipt.gateway);
+    return names + uintSize(receipt.id) + uintSize(receipt.attempt) + uintSize(receipt.firstInstance) + uintSize(receipt.instances);
+  },
   write(writer, receipt) {
     writer.string(1, receipt.replica);
     writer.string(2, receipt.gateway);

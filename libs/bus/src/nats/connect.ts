@@ -55,7 +55,7 @@ export async function connectToServer(options: NatsBusOptions, address: string, 
       return await connect(settings);
     } catch (thrown) {
       if (isRefusal(thrown)) throw new ServingError('INVALID_ARGUMENT', 'the bus server refuses the credentials', { cause: thrown });
-      if (isSetupError(thrown)) throw new ServingError('INVALID_ARGUMENT', `the bus connection is set up wrongly: ${(thrown as Error).message}`, { cause: thrown });
+      if (isSetupError(thrown)) throw new ServingError('INVALID_ARGUMENT', `the bus connection is set up wrongly: ${thrown.message}`, { cause: thrown });
       options.onWaiting?.(thrown as Error);
       if (options.signal?.aborted === true) throw new ServingError('CANCELLED', 'connecting to the bus was cancelled');
       if (performance.now() - startedAt > (options.connectTimeoutMs ?? Infinity)) {
@@ -98,9 +98,11 @@ function isRefusal(thrown: unknown): boolean {
 }
 
 /** What no waiting mends: options that contradict each other, a certificate that is not trusted or not there. */
-function isSetupError(thrown: unknown): boolean {
+function isSetupError(thrown: unknown): thrown is Error {
   if (!(thrown instanceof Error)) return false;
   const code = String((thrown as NodeJS.ErrnoException).code ?? '');
   // The client reads certificate files at each attempt and has no code for one that is missing.
-  return thrown.name === 'InvalidArgumentError' || thrown.message.endsWith("doesn't exist") || code.startsWith('ERR_TLS') || code.includes('CERT') || code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
+  const isMissing = thrown.message.endsWith("doesn't exist");
+  const isUntrusted = code.startsWith('ERR_TLS') || code.includes('CERT') || code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
+  return thrown.name === 'InvalidArgumentError' || isMissing || isUntrusted;
 }

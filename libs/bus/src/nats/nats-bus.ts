@@ -69,7 +69,8 @@ export class NatsBus implements Bus {
     this.deliveries = new Deliveries(() => connection.flush(), report);
     this.inbox = new Inbox(connection, subjects.inbox(role, address), this.deliveries, report);
     this.holder = new Holder({ connection, subjects, address, table: this.table, report, maxBytes, onDropped });
-    this.puller = new Puller({ connection, inbox: this.inbox, subjects, maxPayload: () => this.maxPayload, maxFetchBytes: options.maxFetchBytes ?? defaultMaxFetchBytes });
+    const maxFetchBytes = options.maxFetchBytes ?? defaultMaxFetchBytes;
+    this.puller = new Puller({ connection, inbox: this.inbox, subjects, maxPayload: () => this.maxPayload, maxFetchBytes });
     const isUp = (): boolean => this.currentState === 'up';
     this.outboxes = new Outboxes({ connection, subjects, deliveries: this.deliveries, inbox: this.inbox, holder: this.holder, report, isUp, maxBytes });
     this.responders = new Responders({ connection, subjects, address, holder: this.holder, pull, maxBytes, report, onDropped });

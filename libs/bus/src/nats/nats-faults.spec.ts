@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
-import { ServingError, type Answer, type Assignment, type Cancellation, type InstanceResult, type Ticket } from '@mserve/wire';
+import { ServingError, encodeHeldBytes, type Answer, type Assignment, type Cancellation, type InstanceResult, type Ticket } from '@mserve/wire';
 import { startNatsServer, type NatsServer } from '../../../../test/support/nats-server.js';
 import type { Bus, BusState } from '../bus.js';
 import { Collected, notes, patterned } from '../bus.contract.js';
@@ -210,7 +210,8 @@ describe('NatsBus and its server', () => {
     const observer = await raw();
     const head = headers();
     head.set('Mserve-Held', '1');
-    observer.publish(`mserve.v1.to.${scheduler.address}.notes`, new TextEncoder().encode('\n\x05g-123\x10\x01 \x64'), { reply: 'mserve.inbox.gateway.g-123.u1', headers: head });
+    const held = encodeHeldBytes({ owner: 'g-123', id: 1, offset: 0, length: 100 });
+    observer.publish(`mserve.v1.to.${scheduler.address}.notes`, held, { reply: 'mserve.inbox.gateway.g-123.u1', headers: head });
     observer.publish(`mserve.v1.to.${scheduler.address}.notes`, notes.encode(['behind it']), { reply: 'mserve.inbox.gateway.g-123.u2' });
     await observer.flush();
     gateway.send(notes, scheduler.address, 'of another');
@@ -236,7 +237,8 @@ describe('garbage on the subjects of NatsBus', () => {
     held.set('Mserve-Held', 'yes');
     const bodies = [empty, new Uint8Array([0xff]), new Uint8Array(1000).fill(0xff), new TextEncoder().encode('{"version":0}'), patterned(333)];
     const subjects = ['notes', 'tickets'].map((channel) => `mserve.v1.to.${address}.${channel}`);
-    subjects.push(`mserve.v1.held.${address}`, `mserve.v1.release.${address}`, `mserve.v1.ask.${address}.known`, 'mserve.v1.ask.any.known', 'mserve.v1.topic.schedulers.hello');
+    subjects.push(`mserve.v1.held.${address}`, `mserve.v1.release.${address}`);
+    subjects.push(`mserve.v1.ask.${address}.known`, 'mserve.v1.ask.any.known', 'mserve.v1.topic.schedulers.hello');
     subjects.push(...['r1', 'r2', 'u1', 'uNaN', 'x'].map((token) => `mserve.inbox.worker.${address}.${token}`));
     for (const subject of subjects) {
       for (const body of bodies) {
@@ -247,7 +249,7 @@ describe('garbage on the subjects of NatsBus', () => {
       }
     }
     // A reference to more bytes than anybody can hold: refused before anything is allocated.
-    rogue.publish(`mserve.v1.to.${address}.notes`, new TextEncoder().encode('\n\x05g-123\x10\x01 \x7f\x7f'), { headers: held });
+    rogue.publish(`mserve.v1.to.${address}.notes`, encodeHeldBytes({ owner: 'g-123', id: 1, offset: 0, length: 2 ** 50 }), { headers: held });
     await rogue.flush();
     await worker.request(address, 'known', empty);
     expect(worker.dropped).toBeGreaterThan(40);
@@ -271,7 +273,8 @@ const member = (role: string): Promise<NatsBus> => join(role, { user: role, pass
 
 function ticketOf(gateway: string, bytes: number): Ticket {
   const instances = { kind: 'inline' as const, sizes: [bytes], bytes: patterned(bytes) };
-  return { gateway, id: 1, attempt: 1, servable: 'add', version: 1, method: 'add', firstInstance: 0, instances, deadlineAt: Infinity, priority: 0, traceparent: '' };
+  const asked = { servable: 'add', version: 1, method: 'add', deadlineAt: Infinity, priority: 0, traceparent: '' };
+  return { ...asked, gateway, id: 1, attempt: 1, firstInstance: 0, instances };
 }
 
 /** Broadcasts until the listener hears it: two participants know of each other only by what they hear. */
@@ -296,10 +299,13 @@ describe('a nats-server with the users of docs/bus.md', () => {
   });
 
   it('lets every role do its part, with small and large messages', async () => {
-    const [gateway, scheduler, worker, operator] = await Promise.all(['gateway', 'scheduler', 'worker', 'operator'].map(member)) as [NatsBus, NatsBus, NatsBus, NatsBus];
+    const [gateway, scheduler] = [await member('gateway'), await member('scheduler')];
+    const [worker, operator] = [await member('worker'), await member('operator')];
     const big = 2_500_000;
     const results = (bytes: Uint8Array): readonly InstanceResult[] => [{ outputs: [{ dtype: 'uint8', shape: [bytes.byteLength], bytes }] }];
-    scheduler.receive(tickets, (list) => list.forEach((ticket) => scheduler.send(assignments, worker.address, { scheduler: scheduler.address, replica: 'r', ticket })));
+    scheduler.receive(tickets, ([ticket]) => {
+      scheduler.send(assignments, worker.address, { scheduler: scheduler.address, replica: 'r', ticket: ticket as Ticket });
+    });
     const receipt = new Promise((resolve) => scheduler.receive(receipts, resolve));
     const cancelledAtScheduler = new Promise<void>((resolve) => {
       scheduler.receive(cancellations, ([cancellation]) => {

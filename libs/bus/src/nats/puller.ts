@@ -78,7 +78,8 @@ export class Puller {
       return pieceOf(answer, piece.length);
     } catch (thrown) {
       const error = ServingError.from(thrown);
-      throw error.code === 'UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED' ? new ServingError('UNAVAILABLE', 'the owner of the tensors is gone', { cause: error }) : error;
+      const isGone = error.code === 'UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED';
+      throw isGone ? new ServingError('UNAVAILABLE', 'the owner of the tensors is gone', { cause: error }) : error;
     } finally {
       this.give();
     }

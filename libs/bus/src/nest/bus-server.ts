@@ -30,7 +30,8 @@ export class BusServer extends Server implements CustomTransportStrategy {
   listen(callback: (error?: unknown) => void): void {
     try {
       for (const [pattern, handler] of this.getHandlers()) {
-        this.subscriptions.push(handler.isEventHandler === true ? this.listenTo(pattern) : this.bus.respond(pattern, (body) => this.answer(pattern, handler, body)));
+        const isEvent = handler.isEventHandler === true;
+        this.subscriptions.push(isEvent ? this.listenTo(pattern) : this.bus.respond(pattern, (body) => this.answer(pattern, handler, body)));
       }
     } catch (error) {
       return callback(error);

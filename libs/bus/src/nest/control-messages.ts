@@ -1,5 +1,6 @@
 import { Catch, UseFilters, UsePipes, ValidationPipe, applyDecorators, type RpcExceptionFilter } from '@nestjs/common';
 import { ServingError } from '@mserve/wire';
+import type { ValidationError } from 'class-validator';
 import { throwError, type Observable } from 'rxjs';
 import { controlValidation, describeInvalid } from './parse-control.js';
 
@@ -16,6 +17,7 @@ export class ServingErrorFilter implements RpcExceptionFilter<unknown> {
  * wrong field), and sends ServingErrors back as they are.
  */
 export function ControlMessages(): ClassDecorator & MethodDecorator {
-  const pipe = new ValidationPipe({ ...controlValidation, transform: true, exceptionFactory: (errors) => new ServingError('INVALID_ARGUMENT', describeInvalid(errors)) });
+  const exceptionFactory = (errors: ValidationError[]): ServingError => new ServingError('INVALID_ARGUMENT', describeInvalid(errors));
+  const pipe = new ValidationPipe({ ...controlValidation, transform: true, exceptionFactory });
   return applyDecorators(UsePipes(pipe), UseFilters(new ServingErrorFilter()));
 }
