@@ -7,6 +7,7 @@ import { busOptionsOf, workerOptionsOf } from './config/options-of-config.js';
 import { WorkerConfig } from './config/worker-config.js';
 import { createLog, type LogLevel } from './logging/worker-log.js';
 import { ConfigError as ServableConfigError } from './servable/config-error.js';
+import { listServables } from './servable/servable-directory.js';
 import { launchDeviceWorker } from './start-device-worker.js';
 
 /** Aborted by the first SIGINT or SIGTERM; the second one ends the process at once. */
@@ -20,6 +21,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 /** Works until asked to end; resolves with the exit code: 1 when work in hand had to be given up, or when the bus is gone for good. */
 async function work(config: WorkerConfig, log: Logger): Promise<number> {
+  const options = workerOptionsOf(config);
+  // Before the bus: a wrong directory is told at once, also when there is no bus yet.
+  const servables = options.servables ?? listServables(options.directory).map((name) => ({ name }));
+  if (servables.length === 0) log.warn(`there is no servable in ${options.directory}: a folder NAME with a servable_config.ts is expected`);
   let waiting = false;
   const bus = await NatsBus.connect({
     ...busOptionsOf(config),
@@ -31,7 +36,7 @@ async function work(config: WorkerConfig, log: Logger): Promise<number> {
     report: (text, cause) => log.warn({ err: cause }, text),
   });
   try {
-    const worker = await launchDeviceWorker(bus, new BusTensorStore(bus), { ...workerOptionsOf(config), log });
+    const worker = await launchDeviceWorker(bus, new BusTensorStore(bus), { ...options, servables, log });
     log.info({ address: worker.address }, 'on the bus');
     const reason = await new Promise<'asked' | 'bus closed'>((resolve) => {
       asked.signal.addEventListener('abort', () => resolve('asked'), { once: true });
