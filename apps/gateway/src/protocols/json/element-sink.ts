@@ -18,8 +18,10 @@ const bracketClose = 0x5d;
 export abstract class ElementSink {
   /** Reads one element, the cursor before it. */
   abstract one(reader: JsonReader): void;
-  /** The elements as tensor bytes. */
+  /** The elements as tensor bytes; the sink is empty after it. */
   abstract finish(): Uint8Array;
+  /** Drops what a reader that failed left behind. */
+  abstract clear(): void;
 
   /** Reads elements up to and with the `]` that ends their row, the cursor before the first; how many there were. */
   row(reader: JsonReader): number {
@@ -35,43 +37,62 @@ export abstract class ElementSink {
 /** Which literals a float dtype takes: those with a fraction or exponent only (the original's rule), or all. */
 export type FloatLiterals = 'fractional' | 'any';
 
-/** A new sink of a dtype; undefined for float16 and bfloat16, which have no JSON form. */
+/**
+ * The sink of a dtype, empty; undefined for float16 and bfloat16, which have no JSON form. There is one of each, whose store is used again:
+ * a reader takes its tensor out of it before it asks for another. Stores grow by doubling.
+ */
 export function elementSink(dtype: DType, literals: FloatLiterals): ElementSink | undefined {
-  switch (dtype) {
-    case 'float32':
-      return new Float32Sink(literals === 'any');
-    case 'float64':
-      return new Float64Sink(literals === 'any');
-    case 'bool':
-      return new BoolSink();
-    case 'string':
-    case 'bytes':
-      return new StringSink();
-    case 'int64':
-    case 'uint64':
-      return new LongSink(dtype);
-    case 'float16':
-    case 'bfloat16':
-      return undefined;
-    default:
-      return new IntegerSink(dtype);
+  const sink = (literals === 'any' ? sinksOfAny : sinksOfFractional).get(dtype);
+  sink?.clear();
+  return sink;
+}
+
+type Store = Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer> | BigInt64Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
+
+const firstCapacity = 256;
+/** Elements beyond which a store is let go after its tensor was taken, not kept for the next one. */
+const keptCapacity = 65_536;
+
+/** The elements gathered so far, in a store that doubles when it is full. */
+class Elements<S extends Store> {
+  values: S;
+  count = 0;
+
+  constructor(readonly make: (capacity: number) => S) {
+    this.values = make(firstCapacity);
+  }
+
+  /** Room for one more. */
+  grow(): void {
+    const grown = this.make(this.values.length * 2);
+    (grown as Uint8Array).set(this.values as Uint8Array);
+    this.values = grown;
+  }
+
+  clear(): void {
+    this.count = 0;
+    if (this.values.length > keptCapacity) this.values = this.make(firstCapacity);
+  }
+
+  /** The elements as bytes of their own. */
+  take(): Uint8Array {
+    const { values } = this;
+    const size = this.count * values.BYTES_PER_ELEMENT;
+    let bytes: Uint8Array;
+    // A large store is not kept: where it is nearly full it becomes the tensor itself.
+    if (values.length > keptCapacity && size * 4 >= values.byteLength * 3) bytes = new Uint8Array(values.buffer, 0, size);
+    else if (size > 1024) bytes = new Uint8Array(values.buffer.slice(0, size));
+    else {
+      bytes = Buffer.allocUnsafe(size);
+      bytes.set(new Uint8Array(values.buffer, 0, size));
+    }
+    this.clear();
+    return bytes;
   }
 }
 
-type Values = Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer> | BigInt64Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
-
-/** Bytes of the first `count` elements. What was grown beyond a quarter too much is copied to its size. */
-function trimmed(values: Values, count: number): Uint8Array {
-  const size = count * values.BYTES_PER_ELEMENT;
-  if (size * 4 >= values.byteLength * 3) return new Uint8Array(values.buffer, 0, size);
-  return new Uint8Array(values.buffer.slice(0, size));
-}
-
-const firstCapacity = 16;
-
 class Float32Sink extends ElementSink {
-  #values = new Float32Array(firstCapacity);
-  #count = 0;
+  readonly #elements = new Elements((capacity) => new Float32Array(capacity));
 
   constructor(readonly takesIntegers: boolean) {
     super();
@@ -81,18 +102,19 @@ class Float32Sink extends ElementSink {
     const numbers = reader.number();
     const value = numbers.float32();
     if (numbers.integral && !this.takesIntegers) throw unreadable;
-    if (!Number.isFinite(value)) throw new ElementError(numbers.text(), 'float32');
-    if (this.#count === this.#values.length) this.#grow();
-    this.#values[this.#count++] = value;
+    if (value - value !== 0) throw new ElementError(numbers.text(), 'float32');
+    const elements = this.#elements;
+    if (elements.count === elements.values.length) elements.grow();
+    elements.values[elements.count++] = value;
   }
 
   // The hot loop of large requests: `0.5,0.25,...` without blanks takes one scan and one comparison per element.
   override row(reader: JsonReader): number {
     const { numbers, bytes } = reader;
     const { takesIntegers } = this;
-    const first = this.#count;
-    let count = first;
-    let values = this.#values;
+    const elements = this.#elements;
+    let { count, values } = elements;
+    const first = count;
     for (;;) {
       if (!numbers.scan(reader.at)) {
         reader.peek();
@@ -102,29 +124,29 @@ class Float32Sink extends ElementSink {
       const value = numbers.float32();
       if (numbers.integral && !takesIntegers) throw unreadable;
       if (value - value !== 0) throw new ElementError(numbers.text(), 'float32');
-      if (count === values.length) values = this.#grow();
+      if (count === values.length) {
+        elements.grow();
+        ({ values } = elements);
+      }
       values[count++] = value;
       if (bytes[numbers.end] === comma) reader.at++;
       else if (!reader.more(bracketClose)) break;
     }
-    this.#count = count;
+    elements.count = count;
     return count - first;
   }
 
   override finish(): Uint8Array {
-    return trimmed(this.#values, this.#count);
+    return this.#elements.take();
   }
 
-  #grow(): Float32Array<ArrayBuffer> {
-    const grown = new Float32Array(this.#values.length * 2);
-    grown.set(this.#values);
-    return (this.#values = grown);
+  override clear(): void {
+    this.#elements.clear();
   }
 }
 
 class Float64Sink extends ElementSink {
-  #values = new Float64Array(firstCapacity);
-  #count = 0;
+  readonly #elements = new Elements((capacity) => new Float64Array(capacity));
 
   constructor(readonly takesIntegers: boolean) {
     super();
@@ -134,17 +156,18 @@ class Float64Sink extends ElementSink {
     const numbers = reader.number();
     if (numbers.integral && !this.takesIntegers) throw unreadable;
     const value = numbers.float64();
-    if (!Number.isFinite(value)) throw new ElementError(numbers.text(), 'float64');
-    if (this.#count === this.#values.length) {
-      const grown = new Float64Array(this.#count * 2);
-      grown.set(this.#values);
-      this.#values = grown;
-    }
-    this.#values[this.#count++] = value;
+    if (value - value !== 0) throw new ElementError(numbers.text(), 'float64');
+    const elements = this.#elements;
+    if (elements.count === elements.values.length) elements.grow();
+    elements.values[elements.count++] = value;
   }
 
   override finish(): Uint8Array {
-    return trimmed(this.#values, this.#count);
+    return this.#elements.take();
+  }
+
+  override clear(): void {
+    this.#elements.clear();
   }
 }
 
@@ -154,8 +177,7 @@ const integerArrays = { int8: Int8Array, uint8: Uint8Array, int16: Int16Array, u
 
 /** Integers of up to 32 bits: gathered as doubles, which hold them all, narrowed at the end. */
 class IntegerSink extends ElementSink {
-  #values = new Float64Array(firstCapacity);
-  #count = 0;
+  readonly #elements = new Elements((capacity) => new Float64Array(capacity));
   readonly #least: number;
   readonly #most: number;
 
@@ -170,25 +192,28 @@ class IntegerSink extends ElementSink {
   override one(reader: JsonReader): void {
     const numbers = reader.number();
     const { value } = numbers;
-    if (!numbers.integral) throw new ElementError(numbers.text(), this.dtype);
-    if (value < this.#least || value > this.#most) throw new ElementError(numbers.text(), this.dtype);
-    if (this.#count === this.#values.length) {
-      const grown = new Float64Array(this.#count * 2);
-      grown.set(this.#values);
-      this.#values = grown;
-    }
-    this.#values[this.#count++] = value;
+    if (!numbers.integral || value < this.#least || value > this.#most) throw new ElementError(numbers.text(), this.dtype);
+    const elements = this.#elements;
+    if (elements.count === elements.values.length) elements.grow();
+    elements.values[elements.count++] = value;
   }
 
   override finish(): Uint8Array {
-    return new Uint8Array(new integerArrays[this.dtype](this.#values.subarray(0, this.#count)).buffer);
+    const { count, values } = this.#elements;
+    const narrowed = new integerArrays[this.dtype](count);
+    for (let i = 0; i < count; i++) narrowed[i] = values[i] as number;
+    this.#elements.clear();
+    return new Uint8Array(narrowed.buffer);
+  }
+
+  override clear(): void {
+    this.#elements.clear();
   }
 }
 
 /** 64 bit integers, exact. */
 class LongSink extends ElementSink {
-  #values = new BigInt64Array(firstCapacity);
-  #count = 0;
+  readonly #elements = new Elements((capacity) => new BigInt64Array(capacity));
   readonly #least: bigint;
   readonly #most: bigint;
 
@@ -204,47 +229,70 @@ class LongSink extends ElementSink {
     if (!numbers.integral || numbers.end - numbers.start > 24) throw new ElementError(numbers.text(), this.dtype);
     const value = BigInt(numbers.exact ? numbers.value : numbers.text());
     if (value < this.#least || value > this.#most) throw new ElementError(numbers.text(), this.dtype);
-    if (this.#count === this.#values.length) {
-      const grown = new BigInt64Array(this.#count * 2);
-      grown.set(this.#values);
-      this.#values = grown;
-    }
-    this.#values[this.#count++] = value; // modulo 2^64: the same bits for uint64
+    const elements = this.#elements;
+    if (elements.count === elements.values.length) elements.grow();
+    elements.values[elements.count++] = value; // modulo 2^64: the same bits for uint64
   }
 
   override finish(): Uint8Array {
-    return trimmed(this.#values, this.#count);
+    return this.#elements.take();
+  }
+
+  override clear(): void {
+    this.#elements.clear();
   }
 }
 
 class BoolSink extends ElementSink {
-  #values = new Uint8Array(firstCapacity);
-  #count = 0;
+  readonly #elements = new Elements((capacity) => new Uint8Array(capacity));
 
   override one(reader: JsonReader): void {
     const value = reader.boolean();
-    if (this.#count === this.#values.length) {
-      const grown = new Uint8Array(this.#count * 2);
-      grown.set(this.#values);
-      this.#values = grown;
-    }
-    this.#values[this.#count++] = value ? 1 : 0;
+    const elements = this.#elements;
+    if (elements.count === elements.values.length) elements.grow();
+    elements.values[elements.count++] = value ? 1 : 0;
   }
 
   override finish(): Uint8Array {
-    return trimmed(this.#values, this.#count);
+    return this.#elements.take();
+  }
+
+  override clear(): void {
+    this.#elements.clear();
   }
 }
 
 /** Strings: each element's UTF-8 bytes, packed at the end. */
 class StringSink extends ElementSink {
-  readonly #elements: Uint8Array[] = [];
+  #elements: Uint8Array[] = [];
 
   override one(reader: JsonReader): void {
     this.#elements.push(reader.string());
   }
 
   override finish(): Uint8Array {
-    return packElements(this.#elements);
+    const packed = packElements(this.#elements);
+    this.clear();
+    return packed;
+  }
+
+  override clear(): void {
+    if (this.#elements.length > 0) this.#elements = [];
   }
 }
+
+function sinks(takesIntegers: boolean): ReadonlyMap<DType, ElementSink> {
+  const found = new Map<DType, ElementSink>([
+    ['float32', new Float32Sink(takesIntegers)],
+    ['float64', new Float64Sink(takesIntegers)],
+    ['bool', new BoolSink()],
+    ['string', new StringSink()],
+    ['bytes', new StringSink()],
+  ]);
+  for (const dtype of ['int64', 'uint64'] as const) found.set(dtype, new LongSink(dtype));
+  for (const dtype of Object.keys(integerArrays) as SmallInteger[]) found.set(dtype, new IntegerSink(dtype));
+  return found;
+}
+
+const sinksOfAny = sinks(true);
+const sinksOfFractional = sinks(false);

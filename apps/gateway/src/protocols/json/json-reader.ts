@@ -81,6 +81,13 @@ export class JsonReader {
     return key;
   }
 
+  /** Consumes a member's name and the colon: which of these names it is, or -1. */
+  member(names: readonly Uint8Array[]): number {
+    const key = this.key();
+    for (let i = 0; i < names.length; i++) if (sameBytes(names[i] as Uint8Array, key)) return i;
+    return -1;
+  }
+
   /** Consumes a number into {@link numbers}. */
   number(): NumberScan {
     this.peek();
@@ -155,8 +162,15 @@ function unescape(quoted: Uint8Array): Uint8Array {
   return Buffer.from(text, 'utf8');
 }
 
-/** Text of UTF-8 bytes. */
+/** Text of UTF-8 bytes; short ASCII, which names are, without a call into the runtime. */
 export function utf8Text(bytes: Uint8Array): string {
+  const { length } = bytes;
+  if (length <= 16) {
+    let text = '';
+    let at = 0;
+    for (let byte; at < length && (byte = bytes[at] as number) < 0x80; at++) text += String.fromCharCode(byte);
+    if (at === length) return text;
+  }
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
 }
 

@@ -1,8 +1,8 @@
 import { ServingError, alignedBytes, dtypeEntry, type DType, type Tensor } from '@mserve/wire';
 import { float16Values } from './float16.js';
 
-/** The text of element i of a tensor. */
-export type ElementText = (index: number) => string;
+/** The text of the elements [from, to) of a tensor, with commas between them. */
+export type RowText = (from: number, to: number) => string;
 
 /** A float as the original prints it: shortest decimal, `.0` on integral ones, `null` for what JSON cannot hold, exponents like 1e+20. */
 export function floatText(value: number): string {
@@ -19,6 +19,25 @@ function exponentText(value: number): string {
   const mark = text.indexOf('e');
   const exponent = text.slice(mark + 2);
   return `${text.slice(0, mark + 2)}${exponent.length === 1 ? '0' : ''}${exponent}`;
+}
+
+/**
+ * A row of floats with commas between them. JSON.stringify writes long rows twice as fast as a loop does, but only what it writes alike:
+ * fractions of a usual size.
+ */
+export function floatRowText(values: Float32Array | Float64Array, from: number, to: number): string {
+  if (to - from >= 8) {
+    let alike = true;
+    for (let i = from; alike && i < to; i++) {
+      const value = values[i] as number;
+      const size = value < 0 ? -value : value;
+      alike = size < 1e15 && size >= 1e-4 && Math.trunc(value) !== value;
+    }
+    if (alike) return JSON.stringify(Array.from(values.subarray(from, to))).slice(1, -1);
+  }
+  let text = '';
+  for (let i = from; i < to; i++) text += i === from ? floatText(values[i] as number) : `,${floatText(values[i] as number)}`;
+  return text;
 }
 
 type Numbers = ArrayLike<number> | ArrayLike<bigint>;
@@ -59,23 +78,20 @@ export function numbersOf(dtype: DType, bytes: Uint8Array): Numbers {
 const maxEmptyRows = 65_536;
 
 /** Writes the elements as nested arrays of the tensor's shape (rank 0: the element alone). Throws ServingError for a text of endless empty rows. */
-export function nestedText(tensor: Tensor, element: ElementText): string {
+export function nestedText(tensor: Tensor, row: RowText): string {
   const { shape } = tensor;
-  if (shape.length === 0) return element(0);
+  if (shape.length === 0) return row(0, 1);
   if (tensor.bytes.byteLength === 0 && shape.reduce((rows, dim) => rows * Math.max(dim, 1), 1) > maxEmptyRows) {
     throw new ServingError('INVALID_ARGUMENT', `shape [${shape.join(', ')}] has more than ${maxEmptyRows} rows without elements`);
   }
-  return level(shape, 0, 0, element);
+  return level(shape, 0, 0, row);
 }
 
-function level(shape: readonly number[], depth: number, first: number, element: ElementText): string {
+function level(shape: readonly number[], depth: number, first: number, row: RowText): string {
   const length = shape[depth] as number;
+  if (depth === shape.length - 1) return `[${row(first, first + length)}]`;
+  const childLength = shape[depth + 1] as number;
   let text = '[';
-  if (depth === shape.length - 1) {
-    for (let i = 0; i < length; i++) text += i === 0 ? element(first) : `,${element(first + i)}`;
-  } else {
-    const childLength = shape[depth + 1] as number;
-    for (let i = 0; i < length; i++) text += `${i === 0 ? '' : ','}${level(shape, depth + 1, (first + i) * childLength, element)}`;
-  }
+  for (let i = 0; i < length; i++) text += `${i === 0 ? '' : ','}${level(shape, depth + 1, (first + i) * childLength, row)}`;
   return `${text}]`;
 }

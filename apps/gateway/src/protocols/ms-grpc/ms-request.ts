@@ -1,10 +1,11 @@
 import { dtypeOfBusNumber, isVariableSize, maxRank, type Tensor, type TensorSignature } from '@mserve/wire';
+import { utf8Text } from '../json/json-reader.js';
 import { clip } from '../json/json-syntax.js';
 import { tensorFault, invalid, maxInstances } from '../ms-tensors.js';
 import { nameIndex, planOf } from '../plan.js';
 import type { ResolvedMethod } from '../protocol.js';
 import { tooLarge } from '../status.js';
-import { shortText, type WireReader } from '../protobuf/wire-reader.js';
+import type { WireReader } from '../protobuf/wire-reader.js';
 
 /** ServableSpec as it came: names are views, so that the reply can have the very same. */
 export interface MsSpec {
@@ -219,5 +220,5 @@ function tensorOf(found: Found): Tensor | string {
 
 /** The spec's names as text, for the lookup. */
 export function specText(spec: MsSpec): { servable: string; method: string } {
-  return { servable: clip(shortText(spec.name)), method: clip(shortText(spec.method)) };
+  return { servable: clip(utf8Text(spec.name)), method: clip(utf8Text(spec.method)) };
 }

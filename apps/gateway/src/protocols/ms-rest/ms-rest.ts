@@ -1,7 +1,7 @@
 import { ServingError, isFailure, unpackElements, type InstanceResult, type MethodSignature, type Tensor } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
 import { checkJsonSyntax, clip } from '../json/json-syntax.js';
-import { floatText, nestedText, numbersOf } from '../json/value-text.js';
+import { floatRowText, nestedText, numbersOf } from '../json/value-text.js';
 import { checkedInstances, commonFailure, invalid } from '../ms-tensors.js';
 import { planOf } from '../plan.js';
 import type { InferRequest, MethodLookup, Protocol, ResolvedMethod } from '../protocol.js';
@@ -99,9 +99,13 @@ export function tensorText(tensor: Tensor): string {
   const { dtype } = tensor;
   if (dtype === 'string' || dtype === 'bytes') return textTensorText(tensor);
   const values = numbersOf(dtype, tensor.bytes);
-  if (dtype === 'bool') return nestedText(tensor, (index) => (values[index] === 0 ? 'false' : 'true'));
-  if (dtype.includes('float')) return nestedText(tensor, (index) => floatText(values[index] as number));
-  return nestedText(tensor, (index) => `${values[index]}`);
+  if (dtype.includes('float')) return nestedText(tensor, (from, to) => floatRowText(values as Float32Array, from, to));
+  const texts = dtype === 'bool' ? (value: number | bigint) => (value === 0 ? 'false' : 'true') : String;
+  return nestedText(tensor, (from, to) => {
+    let text = '';
+    for (let i = from; i < to; i++) text += i === from ? texts(values[i] as number) : `,${texts(values[i] as number)}`;
+    return text;
+  });
 }
 
 function textTensorText(tensor: Tensor): string {

@@ -1,9 +1,10 @@
 import { dtypeOfOipName, maxRank, type DTypeEntry } from '@mserve/wire';
+import { utf8Text } from '../json/json-reader.js';
 import { clip } from '../json/json-syntax.js';
 import { invalid, unexpectedInput, type OipInput } from '../oip/oip-inputs.js';
 import { WantedOutputs, type WantedOutput } from '../oip/oip-outputs.js';
 import { nameIndex, planOf } from '../plan.js';
-import { shortText, type WireReader } from '../protobuf/wire-reader.js';
+import type { WireReader } from '../protobuf/wire-reader.js';
 import type { ResolvedMethod } from '../protocol.js';
 import { tooLarge } from '../status.js';
 import { readContents } from './oip-contents.js';
@@ -72,7 +73,7 @@ export function readOutline(reader: WireReader): InferOutline {
         reader.skip(tag);
     }
   }
-  return { model: shortText(model), version: shortText(version), id: shortText(id), inputs, outputs, raw, parameters };
+  return { model: utf8Text(model), version: utf8Text(version), id: utf8Text(id), inputs, outputs, raw, parameters };
 }
 
 function addPart<Part>(parts: Part[], part: Part, what: string): void {
@@ -132,7 +133,7 @@ export function readInputs(reader: WireReader, outline: InferOutline, target: Re
   for (let i = 0; i < outline.inputs.length; i++) {
     const head = readInput(reader, outline.inputs[i] as Range);
     const index = nameIndex(inputNames, head.name, i);
-    const name = clip(shortText(head.name));
+    const name = clip(utf8Text(head.name));
     if (index === -1) throw unexpectedInput(name, target);
     if (found[index] !== undefined) throw invalid(`input '${name}' is given twice`);
     const entry = entryOf(head.datatype, name);
@@ -171,7 +172,7 @@ function readInput(reader: WireReader, range: Range): InputHead {
         break;
       }
       case 0x22:
-        readParameter(reader, `input '${clip(shortText(head.name))}'`, undefined);
+        readParameter(reader, `input '${clip(utf8Text(head.name))}'`, undefined);
         break;
       case 0x2a:
         head.contents = readRange(reader);
@@ -188,7 +189,7 @@ function addDim(head: InputHead, dim: number): void {
 }
 
 function entryOf(datatype: Uint8Array, name: string): DTypeEntry {
-  const text = shortText(datatype);
+  const text = utf8Text(datatype);
   const entry = dtypeOfOipName(text);
   if (entry === undefined) throw invalid(`input '${name}' has datatype '${clip(text)}', which is none of the protocol's`);
   return entry;

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { ServingError, dtypeOfOipName, elementCount, maxRank, type DTypeEntry } from '@mserve/wire';
+import { ServingError, dtypeTable, elementCount, maxRank, type DTypeEntry } from '@mserve/wire';
 import { ElementError, elementSink } from '../json/element-sink.js';
 import { checkJsonSyntax, clip } from '../json/json-syntax.js';
 import { JsonReader, unreadable, utf8Text } from '../json/json-reader.js';
@@ -37,6 +37,14 @@ export function readInferBody(json: Uint8Array, binary: Uint8Array | undefined, 
   }
 }
 
+const names = (...all: string[]): readonly Uint8Array[] => all.map((name) => Buffer.from(name));
+// Members are told apart by their index here: making text of each name would cost more than reading the numbers.
+const requestMembers = names('inputs', 'outputs', 'id', 'parameters');
+const inputMembers = names('name', 'shape', 'datatype', 'data', 'parameters');
+const outputMembers = names('name', 'parameters');
+const datatypes = dtypeTable.filter(({ dtype }) => dtype !== 'string');
+const datatypeNames = datatypes.map(({ oipName }) => Buffer.from(oipName));
+
 /** The parameters that mean something here, of a request, an input or an output. */
 interface Parameters {
   binaryDataSize: number | undefined;
@@ -70,19 +78,19 @@ class BodyReader {
     let hasInputs = false;
     if (!reader.enter(0x7b)) throw unreadable;
     do {
-      switch (memberName(reader)) {
-        case 'id':
+      switch (reader.member(requestMembers)) {
+        case 2:
           id = this.#text('id');
           break;
-        case 'parameters':
+        case 3:
           parameters = readParameters(reader, 'the request');
           break;
-        case 'inputs':
+        case 0:
           if (hasInputs) throw invalid(`the request has 'inputs' twice`);
           hasInputs = true;
           this.#readInputs();
           break;
-        case 'outputs':
+        case 1:
           this.#readOutputs();
           break;
         default:
@@ -105,9 +113,13 @@ class BodyReader {
     };
   }
 
-  #text(what: string): string {
+  #string(what: string): Uint8Array {
     if (this.#reader.peek() !== 0x22) throw invalid(`${what} must be a string`);
-    return this.#reader.text();
+    return this.#reader.string();
+  }
+
+  #text(what: string): string {
+    return utf8Text(this.#string(what));
   }
 
   #readInputs(): void {
@@ -121,7 +133,7 @@ class BodyReader {
   /** One input. Its members may come in any order, so `data` may have to wait for `datatype`. */
   #readInput(hint: number): void {
     const reader = this.#reader;
-    let name: string | undefined;
+    let name: Uint8Array | undefined;
     let entry: DTypeEntry | undefined;
     let shape: number[] | undefined;
     let dataAt = -1;
@@ -129,43 +141,43 @@ class BodyReader {
     let binarySize: number | undefined;
     if (!reader.enter(0x7b)) throw invalid('an input is {}, it must have name, shape and datatype');
     do {
-      switch (memberName(reader)) {
-        case 'name':
-          name = this.#text(`an input's name`);
+      switch (reader.member(inputMembers)) {
+        case 0:
+          name = this.#string(`an input's name`);
           break;
-        case 'datatype':
-          entry = datatypeOf(this.#text(`an input's datatype`), name ?? '');
+        case 2:
+          entry = datatypeOf(this.#string(`an input's datatype`), name);
           break;
-        case 'shape':
-          shape = readShape(reader, name ?? '');
+        case 1:
+          shape = readShape(reader, name);
           break;
-        case 'parameters':
-          binarySize = readParameters(reader, `input '${clip(name ?? '')}'`).binaryDataSize;
+        case 4:
+          binarySize = readParameters(reader, `input '${shown(name)}'`).binaryDataSize;
           break;
-        case 'data':
-          if (dataAt !== -1) throw invalid(`input '${clip(name ?? '')}' has 'data' twice`);
+        case 3:
+          if (dataAt !== -1) throw invalid(`input '${shown(name)}' has 'data' twice`);
           reader.peek();
           dataAt = reader.at;
           if (entry === undefined) reader.skip();
-          else content = readContent(reader, entry, name ?? '');
+          else content = readContent(reader, entry, name);
           break;
         default:
           reader.skip();
       }
     } while (reader.more(0x7d));
     if (name === undefined) throw invalid('an input has no name');
-    if (entry === undefined) throw invalid(`input '${clip(name)}' has no datatype`);
-    if (shape === undefined) throw invalid(`input '${clip(name)}' has no shape`);
+    if (entry === undefined) throw invalid(`input '${shown(name)}' has no datatype`);
+    if (shape === undefined) throw invalid(`input '${shown(name)}' has no shape`);
     if (dataAt !== -1 && content === undefined) {
       const end = reader.at;
       reader.at = dataAt;
       content = readContent(reader, entry, name);
       reader.at = end;
     }
-    const index = nameIndex(planOf(this.target.method).inputNames, Buffer.from(name), hint);
-    if (index === -1) throw unexpectedInput(name, this.target);
-    if (this.#inputs[index] !== undefined) throw invalid(`input '${name}' is given twice`);
-    this.#inputs[index] = { entry, shape, bytes: content === undefined ? this.#takeBinary(name, binarySize) : checkedContent(name, shape, content, binarySize) };
+    const index = nameIndex(planOf(this.target.method).inputNames, name, hint);
+    if (index === -1) throw unexpectedInput(shown(name), this.target);
+    if (this.#inputs[index] !== undefined) throw invalid(`input '${shown(name)}' is given twice`);
+    this.#inputs[index] = { entry, shape, bytes: content === undefined ? this.#takeBinary(shown(name), binarySize) : checkedContent(name, shape, content, binarySize) };
   }
 
   #takeBinary(name: string, size: number | undefined): Uint8Array {
@@ -188,9 +200,9 @@ class BodyReader {
       let parameters: Parameters | undefined;
       if (!reader.enter(0x7b)) throw invalid('an output has no name');
       do {
-        const member = memberName(reader);
-        if (member === 'name') name = this.#text(`an output's name`);
-        else if (member === 'parameters') parameters = readParameters(reader, `output '${clip(name ?? '')}'`);
+        const member = reader.member(outputMembers);
+        if (member === 0) name = this.#text(`an output's name`);
+        else if (member === 1) parameters = readParameters(reader, `output '${clip(name ?? '')}'`);
         else reader.skip();
       } while (reader.more(0x7d));
       if (name === undefined) throw invalid('an output has no name');
@@ -199,53 +211,58 @@ class BodyReader {
   }
 }
 
+/** A name for an error text. */
+function shown(name: Uint8Array | undefined): string {
+  return name === undefined ? '' : clip(utf8Text(name.subarray(0, 1024)));
+}
+
 interface Content {
   readonly bytes: Uint8Array;
   readonly shape: readonly number[];
 }
 
-function readContent(reader: JsonReader, entry: DTypeEntry, name: string): Content {
+function readContent(reader: JsonReader, entry: DTypeEntry, name: Uint8Array | undefined): Content {
   const sink = elementSink(entry.dtype, 'any');
-  if (sink === undefined) throw invalid(`input '${clip(name)}': ${entry.oipName} has no JSON form, send it as binary_data_size bytes`);
-  if (reader.peek() !== 0x5b) throw invalid(`input '${clip(name)}': data must be an array`);
+  if (sink === undefined) throw invalid(`input '${shown(name)}': ${entry.oipName} has no JSON form, send it as binary_data_size bytes`);
+  if (reader.peek() !== 0x5b) throw invalid(`input '${shown(name)}': data must be an array`);
   try {
     const shape = readArray(reader, sink);
     return { shape, bytes: sink.finish() };
   } catch (thrown) {
-    if (thrown instanceof ElementError) throw invalid(`input '${clip(name)}': ${clip(thrown.literal)} is not a value of ${entry.oipName}`);
-    if (thrown === unreadable) throw invalid(`input '${clip(name)}': data must be a flat or nested array of ${entry.oipName} values, all rows of one depth equally long`);
+    if (thrown instanceof ElementError) throw invalid(`input '${shown(name)}': ${clip(thrown.literal)} is not a value of ${entry.oipName}`);
+    if (thrown === unreadable) throw invalid(`input '${shown(name)}': data must be a flat or nested array of ${entry.oipName} values, all rows of one depth equally long`);
     throw thrown;
   }
 }
 
 /** The bytes of JSON data that agrees with the declared shape: flat with as many elements, or nested alike. */
-function checkedContent(name: string, shape: readonly number[], content: Content, binarySize: number | undefined): Uint8Array {
-  if (binarySize !== undefined) throw invalid(`input '${name}' has both data and binary_data_size`);
+function checkedContent(name: Uint8Array, shape: readonly number[], content: Content, binarySize: number | undefined): Uint8Array {
+  if (binarySize !== undefined) throw invalid(`input '${shown(name)}' has both data and binary_data_size`);
   const expected = elementCount(shape);
   const given = content.shape;
   if (given.length === 1) {
-    if (given[0] !== expected) throw invalid(`input '${name}' of shape ${shapeText(shape)} needs ${expected} elements, data has ${given[0]}`);
+    if (given[0] !== expected) throw invalid(`input '${shown(name)}' of shape ${shapeText(shape)} needs ${expected} elements, data has ${given[0]}`);
   } else if (given.length !== shape.length || given.some((dim, i) => dim !== shape[i])) {
-    throw invalid(`input '${name}' has shape ${shapeText(shape)}, data is nested as ${shapeText(given)}`);
+    throw invalid(`input '${shown(name)}' has shape ${shapeText(shape)}, data is nested as ${shapeText(given)}`);
   }
   return content.bytes;
 }
 
-function datatypeOf(datatype: string, name: string): DTypeEntry {
-  const entry = dtypeOfOipName(datatype);
-  if (entry === undefined) throw invalid(`input '${clip(name)}' has datatype '${clip(datatype)}', which is none of the protocol's`);
+function datatypeOf(datatype: Uint8Array, name: Uint8Array | undefined): DTypeEntry {
+  const entry = datatypes[nameIndex(datatypeNames, datatype, -1)];
+  if (entry === undefined) throw invalid(`input '${shown(name)}' has datatype '${shown(datatype)}', which is none of the protocol's`);
   return entry;
 }
 
-function readShape(reader: JsonReader, name: string): number[] {
+function readShape(reader: JsonReader, name: Uint8Array | undefined): number[] {
   const shape: number[] = [];
-  if (reader.peek() !== 0x5b) throw invalid(`input '${clip(name)}': shape must be an array of non-negative integers`);
+  if (reader.peek() !== 0x5b) throw invalid(`input '${shown(name)}': shape must be an array of non-negative integers`);
   if (!reader.enter(0x5b)) return shape;
   do {
     reader.peek();
     const { numbers } = reader;
-    if (!numbers.scan(reader.at) || !numbers.integral || !numbers.exact || numbers.value < 0) throw invalid(`input '${clip(name)}': shape must be an array of non-negative integers`);
-    if (shape.length === maxRank) throw invalid(`input '${clip(name)}': shape has more than ${maxRank} dims`);
+    if (!numbers.scan(reader.at) || !numbers.integral || !numbers.exact || numbers.value < 0) throw invalid(`input '${shown(name)}': shape must be an array of non-negative integers`);
+    if (shape.length === maxRank) throw invalid(`input '${shown(name)}': shape has more than ${maxRank} dims`);
     reader.at = numbers.end;
     shape.push(numbers.value);
   } while (reader.more(0x5d));
@@ -257,7 +274,7 @@ function readParameters(reader: JsonReader, owner: string): Parameters {
   const found: Parameters = { binaryDataSize: undefined, binaryData: undefined, priority: 0, timeoutMicroseconds: 0 };
   if (!reader.enter(0x7b)) return found;
   do {
-    const name = memberName(reader);
+    const name = utf8Text(reader.key());
     switch (name) {
       case 'binary_data_size':
         found.binaryDataSize = integerParameter(reader, owner, name);
@@ -297,9 +314,4 @@ function booleanParameter(reader: JsonReader, owner: string, name: string): bool
   if (reader.word('true')) return true;
   if (reader.word('false')) return false;
   throw invalid(`${owner} has parameter '${name}' that is not true or false`);
-}
-
-/** A member's name; the cursor goes past the colon. */
-function memberName(reader: JsonReader): string {
-  return utf8Text(reader.key());
 }

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { ServingError } from '@mserve/wire';
+import { utf8Text } from '../json/json-reader.js';
 
 /** Bytes that are not the protobuf message they should be. Over gRPC a status of its own, in every protocol. */
 export class MalformedMessage extends ServingError {
@@ -110,7 +111,7 @@ export class WireReader {
 
   /** A string field. */
   text(): string {
-    return shortText(this.textView());
+    return utf8Text(this.textView());
   }
 
   /** Passes over the field whose tag was just read. */
@@ -155,17 +156,4 @@ export class WireReader {
     if (size > this.end - this.at) throw new MalformedMessage('it ends inside a number');
     this.at += size;
   }
-}
-
-/** Text of UTF-8 bytes; made for names, which are short and mostly ASCII. */
-export function shortText(bytes: Uint8Array): string {
-  const { length } = bytes;
-  if (length > 24) return Buffer.from(bytes.buffer, bytes.byteOffset, length).toString();
-  let text = '';
-  for (let i = 0; i < length; i++) {
-    const byte = bytes[i] as number;
-    if (byte >= 0x80) return Buffer.from(bytes.buffer, bytes.byteOffset, length).toString();
-    text += String.fromCharCode(byte);
-  }
-  return text;
 }
