@@ -4,7 +4,7 @@
       'target_name': 'mserve_native',
       'sources': [
         'src/native/addon.cc',
-        'src/native/environment.cc',
+        'src/native/connection.cc',
         'src/native/native_session.cc',
         'src/native/open_request.cc',
         'src/native/session_core.cc',
@@ -19,7 +19,7 @@
         'src/native/onnxruntime/ort_strings.cc'
       ],
       'include_dirs': ['src/native', '<!(node -p "require(\'node-addon-api\').include_dir")'],
-      'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_DEPRECATED', 'NAPI_DISABLE_CPP_EXCEPTIONS'],
+      'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_DEPRECATED', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
       'cflags!': ['-fno-exceptions', '-O3'],
       'cflags_cc!': ['-fno-exceptions', '-O3', '-std=gnu++17', '-std=gnu++20'],
       'cflags_cc': ['-std=c++20', '-O2', '-fvisibility=hidden', '-fexceptions', '-Wall', '-Wextra', '-Wno-cast-function-type', '-pthread'],

@@ -33,16 +33,19 @@ export interface BoundRequest {
   readonly initializers: readonly { name: string; type: number; shape: readonly number[]; bytes: Uint8Array }[];
 }
 
+/** Where sessions report to; opaque. */
+export type BoundConnection = object & { readonly __connection: never };
+
 export interface Binding {
-  start(
+  connect(
     onSettled: (count: number, extras: unknown[] | undefined) => void,
-    onOpened: (slot: number, failureKind: number, message: string) => void,
-    onClosed: (slot: number) => void,
+    onOpened: (session: number, failureKind: number, message: string) => void,
+    onClosed: (session: number) => void,
     words: Float64Array,
     bytes: Uint8Array,
-  ): void;
-  inbox(words: Float64Array, bytes: Uint8Array): void;
-  readonly NativeSession: new (slot: number, request: BoundRequest) => BoundSession;
+  ): BoundConnection;
+  inbox(connection: BoundConnection, words: Float64Array, bytes: Uint8Array): void;
+  readonly NativeSession: new (connection: BoundConnection, session: number, request: BoundRequest) => BoundSession;
 }
 
 /** Loads the addon that build.mjs made. Throws a NativeError of kind 'library' when it has not been built for this Node. */

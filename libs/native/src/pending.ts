@@ -1,4 +1,4 @@
-import { loadBinding, type Binding } from './binding.js';
+import { loadBinding, type Binding, type BoundConnection, type BoundRequest, type BoundSession } from './binding.js';
 import { elementTypeOf } from './element-types.js';
 import { NativeError, type NativeErrorKind } from './native-error.js';
 import type { NativeTensor } from './tensor.js';
@@ -27,24 +27,37 @@ const table: (Pending | undefined)[] = [];
 const freeSlots: number[] = [];
 let words = new Float64Array(4096);
 const bytes = new Uint8Array(smallBytesCapacity);
-let binding: Binding | undefined;
+let connected: { readonly binding: Binding; readonly connection: BoundConnection } | undefined;
 
-/** The addon, connected to this table. Loaded at first use. */
-export function connectedBinding(): Binding {
-  if (binding === undefined) {
-    const loaded = loadBinding();
-    loaded.start(settleRuns, settleOpening, settleClosing, words, bytes);
-    binding = loaded;
+function connect(): { readonly binding: Binding; readonly connection: BoundConnection } {
+  if (connected === undefined) {
+    const binding = loadBinding();
+    connected = { binding, connection: binding.connect(settleRuns, settleOpening, settleClosing, words, bytes) };
   }
-  return binding;
+  return connected;
+}
+
+/** Begins to load a model; the opening settles later. Loads the addon at first use. */
+export function openSession(request: BoundRequest, opening: Opening): void {
+  const { binding, connection } = connect();
+  const number = ++lastSession;
+  openings.set(number, opening);
+  try {
+    opening.bound = new binding.NativeSession(connection, number, request);
+    numbers.set(opening.bound, number);
+  } catch (error) {
+    openings.delete(number);
+    throw new NativeError('library', (error as Error).message, { cause: error });
+  }
 }
 
 /** Makes sure that a settlement with this many outputs fits the inbox. */
 export function reserveOutputs(count: number): void {
   const needed = 3 + count * (4 + maxRank);
   if (needed <= words.length) return;
+  const { binding, connection } = connect();
   words = new Float64Array(needed);
-  connectedBinding().inbox(words, bytes);
+  binding.inbox(connection, words, bytes);
 }
 
 export function addPending(pending: Pending): number {
@@ -63,38 +76,39 @@ export function takePending(slot: number): Pending | undefined {
   return pending;
 }
 
-/** ONNX Runtime puts the place in its own sources before many texts: of no use to an operator. */
+/** ONNX Runtime puts the place in its own sources before many texts (`/x/graph.cc:12 SomeFunction text`): of no use to an operator. */
 function tidy(message: string): string {
-  return message.replace(/\S*\/\S+\.(?:cc|h|cpp):\d+ ?/g, '').trim();
+  return message.replace(/\S*\b\w+\.(?:cc|h|cpp):\d+ (?:\w+ )?/g, '').trim();
 }
 
 function errorOf(failureKind: number, message: string): NativeError {
   return new NativeError(failureKinds[failureKind] ?? 'run', tidy(message));
 }
 
-/** What a session being opened or closed awaits, by the session's number. */
-interface Opening {
+/** A session that is being loaded. */
+export interface Opening {
   /** What the loading thread may be reading. */
   readonly keep: unknown;
-  readonly resolve: () => void;
+  readonly resolve: (bound: BoundSession) => void;
   readonly reject: (error: NativeError) => void;
+  bound?: BoundSession;
 }
 
+let lastSession = 0;
 const openings = new Map<number, Opening>();
 const closings = new Map<number, () => void>();
+const numbers = new WeakMap<BoundSession, number>();
 
-export function addOpening(session: number, opening: Opening): void {
-  openings.set(session, opening);
-}
-
-export function addClosing(session: number, closed: () => void): void {
-  closings.set(session, closed);
+/** Releases the session after its runs in hand; `closed` is called when that is done. */
+export function closeSession(bound: BoundSession, closed: () => void): void {
+  closings.set(numbers.get(bound)!, closed);
+  bound.close();
 }
 
 function settleOpening(session: number, failureKind: number, message: string): void {
   const opening = openings.get(session);
   openings.delete(session);
-  if (failureKind === 0) opening?.resolve();
+  if (failureKind === 0) opening?.resolve(opening.bound!);
   else opening?.reject(errorOf(failureKind, message));
 }
 

@@ -3,13 +3,12 @@ import { codeOf, elementTypeOf } from './element-types.js';
 import { checkInitializer, checkInput, checkInputCount } from './input-check.js';
 import { defaultLibraryPath } from './library-path.js';
 import { NativeError } from './native-error.js';
-import { addClosing, addOpening, addPending, connectedBinding, maxRank, reserveOutputs, takePending } from './pending.js';
+import { addPending, closeSession, maxRank, openSession, reserveOutputs, takePending } from './pending.js';
 import type { RunOptions, SessionOptions } from './session-options.js';
 import type { NativeTensor, SessionDescription, ValueDescription } from './tensor.js';
 
 const optimizationLevels = { disable: 0, basic: 1, extended: 2, all: 99 } as const;
 const maxConcurrentRuns = 1024;
-let lastSession = 0;
 
 /**
  * A loaded model with native threads of its own: nothing here blocks the JavaScript thread but copying small outputs.
@@ -17,7 +16,6 @@ let lastSession = 0;
  */
 export class Session {
   readonly #bound: BoundSession;
-  readonly #number: number;
   readonly #description: SessionDescription;
   readonly #hasShape: readonly boolean[];
   /** [slot, rank, dims ..., rank, dims ...] of the run that is being submitted; read by the addon. */
@@ -26,9 +24,8 @@ export class Session {
   #kept: SessionOptions['initializers'];
   #closing: Promise<void> | undefined;
 
-  private constructor(bound: BoundSession, number: number, kept: SessionOptions['initializers']) {
+  private constructor(bound: BoundSession, kept: SessionOptions['initializers']) {
     this.#bound = bound;
-    this.#number = number;
     this.#kept = kept;
     const { inputs, outputs } = bound.describe();
     this.#description = { inputs: inputs.map(describe), outputs: outputs.map(describe) };
@@ -45,14 +42,8 @@ export class Session {
    */
   static async open(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
     const request = requestOf(model, options);
-    const binding = connectedBinding();
-    const number = ++lastSession;
-    const bound = await new Promise<BoundSession>((resolve, reject) => {
-      const holder: { bound?: BoundSession } = {};
-      addOpening(number, { keep: [request, holder], resolve: () => resolve(holder.bound!), reject });
-      holder.bound = new binding.NativeSession(number, request);
-    });
-    return new Session(bound, number, options.initializers);
+    const bound = await new Promise<BoundSession>((resolve, reject) => openSession(request, { keep: request, resolve, reject }));
+    return new Session(bound, options.initializers);
   }
 
   /** Inputs and outputs in the order that run() takes and gives them. */
@@ -87,11 +78,10 @@ export class Session {
   /** Waits for the runs in hand, then releases threads and model. Runs called after close() are refused. Can be called again. */
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
-      addClosing(this.#number, () => {
+      closeSession(this.#bound, () => {
         this.#kept = undefined;
         resolve();
       });
-      this.#bound.close();
     });
     return this.#closing;
   }

@@ -1,6 +1,5 @@
 #include "native_session.h"
 
-#include "environment.h"
 #include "open_request.h"
 
 namespace mserve {
@@ -56,16 +55,22 @@ Napi::Function NativeSession::define(Napi::Env env) {
                       InstanceMethod("close", &NativeSession::close)});
 }
 
-NativeSession::NativeSession(const Napi::CallbackInfo& call) : Napi::ObjectWrap<NativeSession>(call) {
-  Environment& environment = Environment::of(call.Env());
-  core_ = environment.createSession(call[0].As<Napi::Number>().Uint32Value());
-  environment.expectReport();
-  core_->start(onnxRuntimeBackend(), readOpenRequest(call[1].As<Napi::Object>()));
+NativeSession::NativeSession(const Napi::CallbackInfo& call)
+    : Napi::ObjectWrap<NativeSession>(call), connection_(*call[0].As<Napi::External<Connection>>().Data()) {
+  core_ = connection_.createSession(call[1].As<Napi::Number>().Uint32Value());
+  connection_.expectReport();
+  try {
+    core_->start(onnxRuntimeBackend(), readOpenRequest(call[2].As<Napi::Object>()));
+  } catch (const std::exception& error) {  // no thread to be had
+    connection_.dropSession(*core_);
+    core_.reset();
+    Napi::Error::New(call.Env(), std::string("cannot start a thread: ") + error.what()).ThrowAsJavaScriptException();
+  }
 }
 
 /** Collected without close(): nothing can be in hand, its table entry would have kept it. The threads end by themselves. */
 NativeSession::~NativeSession() {
-  if (core_ != nullptr) core_->close();
+  if (core_ != nullptr && !closed_) core_->close();
 }
 
 Napi::Value NativeSession::describe(const Napi::CallbackInfo& call) {
@@ -85,12 +90,11 @@ Napi::Value NativeSession::outbox(const Napi::CallbackInfo& call) {
 
 Napi::Value NativeSession::submit(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
-  if (core_ == nullptr || outbox_ == nullptr) {
+  if (closed_ || outbox_ == nullptr) {
     Napi::Error::New(env, "the session is closed").ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  Environment& environment = Environment::of(env);
-  std::unique_ptr<Run> run = environment.takeRun();
+  std::unique_ptr<Run> run = connection_.takeRun();
   const double* word = outbox_;
   run->slot = static_cast<uint32_t>(*word++);
   run->inputs.resize(call.Length());
@@ -100,7 +104,7 @@ Napi::Value NativeSession::submit(const Napi::CallbackInfo& call) {
       return env.Undefined();
     }
   }
-  environment.expectReport();
+  connection_.expectReport();
   core_->submit(std::move(run));
   return env.Undefined();
 }
@@ -120,15 +124,15 @@ bool NativeSession::addInput(Napi::Env env, Run& run, size_t index, napi_value v
 }
 
 Napi::Value NativeSession::cancel(const Napi::CallbackInfo& call) {
-  if (core_ != nullptr) core_->cancel(call[0].As<Napi::Number>().Uint32Value());
+  core_->cancel(call[0].As<Napi::Number>().Uint32Value());
   return call.Env().Undefined();
 }
 
 Napi::Value NativeSession::close(const Napi::CallbackInfo& call) {
-  if (core_ == nullptr) return call.Env().Undefined();
-  Environment::of(call.Env()).expectClosed(*core_);
+  if (closed_) return call.Env().Undefined();
+  connection_.expectClosed(*core_);
   core_->close();
-  core_.reset();
+  closed_ = true;
   return call.Env().Undefined();
 }
 

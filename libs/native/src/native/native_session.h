@@ -2,13 +2,13 @@
 
 #include <napi.h>
 
-#include "session_core.h"
+#include "connection.h"
 
 namespace mserve {
 
 /**
  * The JavaScript face of a SessionCore, private to binding.ts, which checks every argument before it calls.
- *   new NativeSession(slot, request)  begins to load; onOpened(slot, ...) follows
+ *   new NativeSession(connection, number, request)  begins to load; onOpened(number, ...) follows
  *   describe()                        {inputs, outputs}
  *   outbox(words)                     where submit finds the numbers: [slot, rank, dims ..., rank, dims ...]
  *   submit(...bytes)                  one typed array per input; onSettled follows
@@ -28,7 +28,9 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
   Napi::Value close(const Napi::CallbackInfo& call);
   bool addInput(Napi::Env env, Run& run, size_t index, napi_value view, const double*& word);
 
-  std::shared_ptr<SessionCore> core_;  // null after close()
+  Connection& connection_;
+  std::shared_ptr<SessionCore> core_;
+  bool closed_ = false;
   Napi::Reference<Napi::TypedArray> outboxReference_;
   const double* outbox_ = nullptr;
   size_t outboxLength_ = 0;

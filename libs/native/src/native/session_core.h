@@ -31,7 +31,7 @@ class SessionListener {
  */
 class SessionCore {
  public:
-  SessionCore(uint32_t slot, SessionListener& listener) : slot_(slot), listener_(listener) {}
+  SessionCore(uint32_t number, SessionListener& listener) : number_(number), listener_(listener) {}
   ~SessionCore();
   SessionCore(const SessionCore&) = delete;
   SessionCore& operator=(const SessionCore&) = delete;
@@ -47,7 +47,8 @@ class SessionCore {
   void abandon();
   void join();
 
-  uint32_t slot() const { return slot_; }
+  /** JavaScript's number for this session. */
+  uint32_t number() const { return number_; }
   /** Both valid after onOpened. */
   const Failure& failure() const { return failure_; }
   const SessionDescription& description() const { return description_; }
@@ -64,7 +65,7 @@ class SessionCore {
   std::unique_ptr<Run> next(Seat& seat);
   void finish(Seat& seat, Run& run);
 
-  const uint32_t slot_;
+  const uint32_t number_;
   SessionListener& listener_;
   std::unique_ptr<BackendSession> session_;
   SessionDescription description_;

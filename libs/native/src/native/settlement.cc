@@ -33,6 +33,11 @@ napi_value copyOf(napi_env env, const uint8_t* bytes, size_t byteLength) {
 
 }  // namespace
 
+void callBack(Napi::Env env, const Napi::FunctionReference& function, std::initializer_list<napi_value> arguments) {
+  napi_value self = env.Undefined();
+  napi_call_function(env, self, function.Value(), arguments.size(), arguments.begin(), nullptr);
+}
+
 void SettlementWriter::useInbox(Napi::TypedArray words, Napi::TypedArray bytes) {
   wordsReference_ = Napi::Reference<Napi::TypedArray>::New(words, 1);
   bytesReference_ = Napi::Reference<Napi::TypedArray>::New(bytes, 1);
@@ -97,7 +102,7 @@ void SettlementWriter::flush(Napi::Env env) {
   runCount_ = 0;
   extraCount_ = 0;
   extras_ = nullptr;
-  onSettled_.Call({count, extras});
+  callBack(env, onSettled_, {count, extras});
 }
 
 }  // namespace mserve

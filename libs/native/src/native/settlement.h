@@ -2,9 +2,17 @@
 
 #include <napi.h>
 
+#include <initializer_list>
+
 #include "run.h"
 
 namespace mserve {
+
+/**
+ * Calls a JavaScript function. Not by Napi's own call, which ends the process when JavaScript can run no more (a worker thread
+ * that is being terminated). An exception of the function becomes an uncaught one.
+ */
+void callBack(Napi::Env env, const Napi::FunctionReference& function, std::initializer_list<napi_value> arguments);
 
 /**
  * Hands settled runs to JavaScript with few calls. What fits is written as numbers and bytes into the inbox (two typed arrays

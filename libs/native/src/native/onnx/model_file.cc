@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 namespace mserve {
@@ -84,6 +85,12 @@ bool MappedFile::openModel(const std::string& path, Failure& failure) {
 bool MappedFile::openExternal(const std::string& folder, const std::string& location, Failure& failure) {
   if (location.empty() || location[0] == '/' || location.find('\0') != std::string::npos || hasParentStep(location)) {
     failure.set(FailureKind::Load, named(location) + "is refused: only a path inside the model's folder is allowed, without \"..\"");
+    return false;
+  }
+  // ONNX Runtime tidies the names of the files it is given, but not those it looks for.
+  const std::string tidy = std::filesystem::path(location).lexically_normal().string();
+  if (tidy != location) {
+    failure.set(FailureKind::Load, named(location) + "is refused: the model must call it \"" + tidy.substr(0, 200) + "\"");
     return false;
   }
   const std::string root = realPath(folder);

@@ -1,6 +1,5 @@
 #include "onnxruntime/ort_session.h"
 
-#include <map>
 #include <set>
 
 #include "onnx/external_data.h"

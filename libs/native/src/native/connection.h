@@ -15,20 +15,21 @@ namespace mserve {
 /**
  * What one JavaScript environment (the main thread or a worker thread) owns: its sessions, and the one thread-safe function
  * through which all of them report. Reports that came since the last wake-up are delivered in one go.
+ * One for each copy of pending.ts that runs in the environment, which is one but in test runners.
  */
-class Environment : public SessionListener {
+class Connection : public SessionListener {
  public:
-  explicit Environment(Napi::Env env) : env_(env) {}
-  ~Environment() override;
-  static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+  explicit Connection(Napi::Env env) : env_(env) {}
+  ~Connection() override;
 
-  /** start(onSettled, onOpened, onClosed, words, bytes): called once by binding.ts before anything else. */
-  Napi::Value start(const Napi::CallbackInfo& call);
-  /** inbox(words, bytes): a larger place for settlements. */
-  Napi::Value inbox(const Napi::CallbackInfo& call);
+  /** Takes the arguments of connect(): see addon.cc. False when an exception is pending. */
+  bool start(const Napi::CallbackInfo& call);
+  void useInbox(Napi::TypedArray words, Napi::TypedArray bytes) { settlements_.useInbox(words, bytes); }
 
   /** Makes a session that is kept until it has reported onClosed. Counts as pending until onOpened. */
-  std::shared_ptr<SessionCore> createSession(uint32_t slot);
+  std::shared_ptr<SessionCore> createSession(uint32_t number);
+  /** Takes a session back whose thread could not be started. */
+  void dropSession(SessionCore& core);
   std::unique_ptr<Run> takeRun();
   /** A settlement or an opening is awaited: keeps the event loop alive until as many have been delivered. */
   void expectReport();
@@ -71,7 +72,7 @@ class Environment : public SessionListener {
   std::mutex mutex_;
   std::vector<Report> reports_;
   bool awake_ = false;  // a wake-up is under way
-  bool ended_ = false;
+  bool ended_ = false;  // written by the JavaScript thread only
 };
 
 }  // namespace mserve

@@ -1,4 +1,4 @@
-#include "environment.h"
+#include "connection.h"
 
 namespace mserve {
 
@@ -6,9 +6,9 @@ namespace {
 constexpr size_t kIdleRuns = 256;
 }
 
-Environment::~Environment() = default;
+Connection::~Connection() = default;
 
-Napi::Value Environment::start(const Napi::CallbackInfo& call) {
+bool Connection::start(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   settlements_.start(call[0].As<Napi::Function>());
   opened_ = Napi::Persistent(call[1].As<Napi::Function>());
@@ -16,45 +16,45 @@ Napi::Value Environment::start(const Napi::CallbackInfo& call) {
   settlements_.useInbox(call[3].As<Napi::TypedArray>(), call[4].As<Napi::TypedArray>());
   const napi_value name = Napi::String::New(env, "mserve.native");
   const napi_status status =
-      napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, &Environment::deliver, &wakeUp_);
+      napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, &Connection::deliver, &wakeUp_);
   if (status != napi_ok) {
     Napi::Error::New(env, "cannot create the thread-safe function").ThrowAsJavaScriptException();
-    return env.Undefined();
+    return false;
   }
   napi_unref_threadsafe_function(env, wakeUp_);
   // Registered after the thread-safe function's own hook, so it runs before it: no thread reports to a dead function.
-  napi_add_env_cleanup_hook(env, &Environment::cleanUp, this);
-  return env.Undefined();
+  napi_add_env_cleanup_hook(env, &Connection::cleanUp, this);
+  return true;
 }
 
-Napi::Value Environment::inbox(const Napi::CallbackInfo& call) {
-  settlements_.useInbox(call[0].As<Napi::TypedArray>(), call[1].As<Napi::TypedArray>());
-  return call.Env().Undefined();
-}
-
-std::shared_ptr<SessionCore> Environment::createSession(uint32_t slot) {
-  auto core = std::make_shared<SessionCore>(slot, *this);
+std::shared_ptr<SessionCore> Connection::createSession(uint32_t number) {
+  auto core = std::make_shared<SessionCore>(number, *this);
   sessions_.emplace(core.get(), Kept{core});
   return core;
 }
 
-std::unique_ptr<Run> Environment::takeRun() {
+void Connection::dropSession(SessionCore& core) {
+  sessions_.erase(&core);
+  if (--expected_ == 0) napi_unref_threadsafe_function(env_, wakeUp_);
+}
+
+std::unique_ptr<Run> Connection::takeRun() {
   if (idleRuns_.empty()) return std::make_unique<Run>();
   std::unique_ptr<Run> run = std::move(idleRuns_.back());
   idleRuns_.pop_back();
   return run;
 }
 
-void Environment::expectReport() {
+void Connection::expectReport() {
   if (expected_++ == 0) napi_ref_threadsafe_function(env_, wakeUp_);
 }
 
-void Environment::expectClosed(SessionCore& core) {
+void Connection::expectClosed(SessionCore& core) {
   sessions_.at(&core).closeExpected = true;
   expectReport();
 }
 
-void Environment::report(Report report) {
+void Connection::report(Report report) {
   bool wake = false;
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -65,12 +65,13 @@ void Environment::report(Report report) {
   if (wake) napi_call_threadsafe_function(wakeUp_, nullptr, napi_tsfn_nonblocking);
 }
 
-void Environment::deliver(napi_env env, napi_value, void* context, void*) {
-  if (env == nullptr) return;  // the environment is going away
-  static_cast<Environment*>(context)->deliverAll();
+void Connection::deliver(napi_env env, napi_value, void* context, void*) {
+  auto* connection = static_cast<Connection*>(context);
+  if (env == nullptr || connection->ended_) return;  // the environment is going away: no JavaScript can run
+  connection->deliverAll();
 }
 
-void Environment::deliverAll() {
+void Connection::deliverAll() {
   Napi::HandleScope scope(env_);
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -102,36 +103,36 @@ void Environment::deliverAll() {
   if (expected_ == 0 && delivered > 0) napi_unref_threadsafe_function(env_, wakeUp_);
 }
 
-void Environment::deliverOpened(SessionCore& core) {
+void Connection::deliverOpened(SessionCore& core) {
   const Failure& failure = core.failure();
-  opened_.Call({Napi::Number::New(env_, core.slot()), Napi::Number::New(env_, static_cast<int>(failure.kind)),
-                Napi::String::New(env_, failure.message)});
+  callBack(env_, opened_, {Napi::Number::New(env_, core.number()), Napi::Number::New(env_, static_cast<int>(failure.kind)),
+                           Napi::String::New(env_, failure.message)});
 }
 
-bool Environment::deliverClosed(SessionCore& core) {
-  const uint32_t slot = core.slot();
+bool Connection::deliverClosed(SessionCore& core) {
+  const uint32_t number = core.number();
   core.join();
   const auto kept = sessions_.find(&core);
   const bool expected = kept->second.closeExpected;
   sessions_.erase(kept);
-  closed_.Call({Napi::Number::New(env_, slot)});
+  callBack(env_, closed_, {Napi::Number::New(env_, number)});
   return expected;
 }
 
 /** The environment ends with runs in hand: end the threads before the memory that they read goes away. */
-void Environment::cleanUp(void* self) {
-  Environment& environment = *static_cast<Environment*>(self);
+void Connection::cleanUp(void* self) {
+  Connection& connection = *static_cast<Connection*>(self);
   {
-    std::lock_guard<std::mutex> lock(environment.mutex_);
-    environment.ended_ = true;
+    std::lock_guard<std::mutex> lock(connection.mutex_);
+    connection.ended_ = true;
   }
-  for (auto& [core, kept] : environment.sessions_) core->abandon();
-  for (auto& [core, kept] : environment.sessions_) core->join();
-  for (Report& report : environment.reports_) {
+  for (auto& [core, kept] : connection.sessions_) core->abandon();
+  for (auto& [core, kept] : connection.sessions_) core->join();
+  for (Report& report : connection.reports_) {
     if (report.run != nullptr) report.run->reset();
   }
-  environment.reports_.clear();
-  environment.sessions_.clear();
+  connection.reports_.clear();
+  connection.sessions_.clear();
 }
 
 }  // namespace mserve
