@@ -1,25 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { answers, assignments, cancellations, LocalTensorStore, MemoryExchange, receipts, topics, type Bus, type ReplicaList, type TensorStore, type WorkerHello } from '@mserve/bus';
 import { ServingError, type Answer, type Assignment, type Instance, type Instances, type Receipt, type Ticket } from '@mserve/wire';
+import { Arrivals } from '../../../../test/support/arrivals.js';
 import { functionOf, input, method, model, output, servable, stage } from '../../../../test/support/declarations.js';
 import { elementwise, floats, valuesOf, type FakeSession } from '../../../../test/support/fake-session.js';
 import type { FunctionRunner } from '../functions/function-runner.js';
 import { startDeviceWorker, type RunningWorker } from '../start-device-worker.js';
 import type { DeviceWorkerOptions } from './worker-options.js';
-
-/** Messages of a kind that arrived, and the wish to be told of more. */
-class Arrivals<M> {
-  readonly messages: M[] = [];
-  private watchers: (() => void)[] = [];
-  readonly take = (list: readonly M[]): void => {
-    this.messages.push(...list);
-    for (const watcher of this.watchers.splice(0)) watcher();
-  };
-  async until(done: (messages: readonly M[]) => boolean): Promise<readonly M[]> {
-    while (!done(this.messages)) await new Promise<void>((resolve) => this.watchers.push(resolve));
-    return this.messages;
-  }
-}
 
 const declaration = servable({
   servable: 'sums',
