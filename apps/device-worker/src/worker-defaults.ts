@@ -1,4 +1,5 @@
-import { Session } from '@mserve/native';
+import { loadMindir } from '@mserve/mindir';
+import { Session, type SessionOptions } from '@mserve/native';
 import type { WorkerDefaults } from './replica/device-worker.js';
 import { modelOpeners } from './replica/model-loader.js';
 import type { WorkerLog } from './replica/worker-options.js';
@@ -15,6 +16,13 @@ export function workerDefaults(log: WorkerLog): WorkerDefaults {
         environment: { SERVING_DEVICE_ID: String(deviceId) },
         log: (level, text) => log[level]({ servable, deviceId }, text),
       }),
-    openers: modelOpeners((model, options) => Session.open(model, options)),
+    openers: modelOpeners(
+      (model, options) => Session.open(model, options),
+      async (path, decryption) => {
+        const { model, initializers } = await loadMindir(path, { decKey: decryption?.key, decMode: decryption?.mode });
+        // No model has bytes tensors: what NativeTensor lacks of Tensor's dtypes cannot occur among weights
+        return { model, initializers: initializers as SessionOptions['initializers'] };
+      },
+    ),
   };
 }

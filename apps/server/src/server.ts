@@ -3,6 +3,7 @@ import { ServingError, type ServableSignature } from '@mserve/wire';
 import { startDeviceWorker, type ModelProgress, type RunningWorker, type WorkerLog } from '@mserve/device-worker';
 import { startGateway } from '@mserve/gateway';
 import { startScheduler } from '@mserve/scheduler';
+import type { ModelKey } from './model-file.js';
 
 export interface ServableChoice {
   readonly name: string;
@@ -30,6 +31,8 @@ export interface ServerOptions {
   /** Threads inside one native run. Default: what the worker decides. */
   readonly intraOpThreads?: number | undefined;
   readonly legacyStatus200?: boolean | undefined;
+  /** For the encrypted MindIR models of `servables`, which must be given then. */
+  readonly key?: ModelKey | undefined;
   /** One line per step of loading, for people. */
   readonly onProgress?: ((line: string) => void) | undefined;
 }
@@ -102,6 +105,7 @@ function readyServables(worker: RunningWorker, options: ServerOptions): Servable
  * address is wrong or taken, the directory cannot be read, a chosen servable cannot be loaded, or none can.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  if (options.key !== undefined && options.servables === undefined) throw new ServingError('INVALID_ARGUMENT', 'a decryption key needs the names of the servables that it is for (--servable)');
   const connections = await connect(options.bus ?? 'memory');
   const steps: ((graceMs: number) => Promise<unknown>)[] = [];
   const close = async (graceMs = 30_000): Promise<void> => {
@@ -121,7 +125,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     const worker = await startDeviceWorker(connections.worker, connections.store(connections.worker), {
       directory: options.directory,
-      servables: options.servables,
+      servables: options.servables?.map((servable) => ({ ...servable, decKey: options.key?.key, decMode: options.key?.mode })),
       deviceIds: options.deviceIds,
       numParallelWorkers: options.numParallelWorkers,
       intraOpThreads: options.intraOpThreads,

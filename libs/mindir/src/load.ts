@@ -14,9 +14,9 @@ export type MindirSource = string | { readonly bytes: Uint8Array; readonly folde
 
 export interface MindirOptions {
   /** 16, 24 or 32 bytes. Used for decryption only; never logged or put into messages. */
-  readonly decKey?: Uint8Array;
+  readonly decKey?: Uint8Array | undefined;
   /** Only checked: the file's magic number selects the mode. */
-  readonly decMode?: DecryptionMode;
+  readonly decMode?: DecryptionMode | undefined;
 }
 
 interface ReadModel {

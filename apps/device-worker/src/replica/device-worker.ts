@@ -141,7 +141,7 @@ export class DeviceWorker {
           concurrentRuns: options.concurrentRuns ?? 1,
           credits: options.credits,
           warmUp: options.warmUp ?? true,
-          decryption: servable.decKey && { key: servable.decKey, mode: servable.decMode ?? 'AES-GCM' },
+          decryption: servable.decKey && { key: servable.decKey, mode: servable.decMode },
           onVersion: (version) => (replica.version = version),
           onProgress: (progress) => options.onProgress?.({ ...about, version: replica.version, ...progress }),
           onWarning: (text, cause) => log.warn({ ...about, version: replica.version, err: cause }, text),

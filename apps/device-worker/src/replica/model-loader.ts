@@ -2,12 +2,12 @@ import { ServingError } from '@mserve/wire';
 import type { SessionOptions } from '@mserve/native';
 import type { ModelFormat } from '@mserve/register';
 import type { ModelSession } from '../execution/model-session.js';
-import { readModelFile } from './model-file.js';
 
 /** The key of encrypted model files. */
 export interface DecryptionKey {
   readonly key: Uint8Array;
-  readonly mode: 'AES-GCM' | 'AES-CBC';
+  /** Only checked: the file's magic selects the mode. */
+  readonly mode?: 'AES-GCM' | 'AES-CBC' | 'SM4-CBC' | undefined;
 }
 
 export interface ModelFileRequest {
@@ -36,18 +36,18 @@ export interface ConvertedModel {
 }
 
 export type OpenSessionFunction = (model: string | Uint8Array, options: SessionOptions) => Promise<OpenSession>;
-export type MindirConverter = (file: Uint8Array, decryption: DecryptionKey | undefined) => ConvertedModel | Promise<ConvertedModel>;
+/** Takes the path, not the bytes: a split model's weights lie beside it. */
+export type MindirConverter = (path: string, decryption: DecryptionKey | undefined) => Promise<ConvertedModel>;
 
-/** The openers over a native session; `convertMindir` undefined: MindIR models are refused. */
-export function modelOpeners(openSession: OpenSessionFunction, convertMindir?: MindirConverter): ModelOpeners {
+/** The openers over a native session and a converter of MindIR files. */
+export function modelOpeners(openSession: OpenSessionFunction, convertMindir: MindirConverter): ModelOpeners {
   return {
     ONNX: async ({ path, file, session, decryption }) => {
       if (decryption !== undefined) throw new ServingError('INVALID_ARGUMENT', `model file '${file}' is ONNX, only MindIR files can be encrypted`);
       return openSession(path, session);
     },
-    MindIR: async ({ path, file, session, decryption }) => {
-      if (convertMindir === undefined) throw new ServingError('UNIMPLEMENTED', `model file '${file}' is MindIR, which this build cannot load`);
-      const { model, initializers } = await convertMindir(await readModelFile(path, file), decryption);
+    MindIR: async ({ path, session, decryption }) => {
+      const { model, initializers } = await convertMindir(path, decryption);
       return openSession(model, { ...session, ...(initializers && { initializers }) });
     },
     OM: ({ file }) => Promise.reject(new ServingError('UNIMPLEMENTED', `model file '${file}' is OM, which needs an Ascend device and is not supported yet`)),

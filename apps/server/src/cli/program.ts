@@ -1,6 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { startServer, type RunningServer } from '../server.js';
 import { infer } from './infer.js';
+import { decryptionMode, readKey, type KeyFlags } from './key.js';
+import { convertModel, inspectionText, inspectModel } from './model.js';
 import { run } from './run.js';
 import { parseServableChoice, readyText, serveOptions, type ServeFlags } from './serve.js';
 import { print } from './text.js';
@@ -22,6 +24,8 @@ function deviceIds(text: string): number[] {
   return text.split(',').map(wholeNumber(0, 65_535));
 }
 
+const keyFileFlag = new Option('--dec-key-file <file>', 'file with the key of an encrypted MindIR: 16, 24 or 32 bytes, or as many in hexadecimal');
+const keyModeFlag = new Option('--dec-mode <mode>', 'AES-GCM, AES-CBC or SM4-CBC; only checked, the file says which').argParser(decryptionMode);
 const jsonFlag = new Option('--json', 'print one line of JSON instead of text').default(false);
 
 /** What ends a server that runs in the foreground; resolved by SIGINT or SIGTERM in main.ts. */
@@ -44,6 +48,8 @@ function addServe(program: Command, foreground: Foreground): void {
     .option('--workers <n>', 'threads per replica for the functions of a servable', wholeNumber(1, 64), 1)
     .option('--intra-op-threads <n>', 'threads inside one native run (0 = one per core)', wholeNumber(0, 1024))
     .option('--legacy-status-200', 'answer errors of /model/... with HTTP 200, as the original did', false)
+    .addOption(keyFileFlag)
+    .addOption(keyModeFlag)
     .option('--grace-ms <n>', 'how long work in hand may take when the server is asked to end', wholeNumber(0, 3_600_000), 30_000)
     .addOption(jsonFlag)
     .action(async (directory: string, flags: ServeFlags) => {
@@ -82,16 +88,45 @@ function addInfer(program: Command): void {
 function addRun(program: Command): void {
   program
     .command('run')
-    .argument('<model>', 'model file (.onnx)')
+    .argument('<model>', 'model file (ONNX or MindIR)')
     .description('run a model file once, without a server')
     .option('--input <file.npy>', 'an input, in the model’s order, or name=file.npy; once per input', collect(String), [])
     .option('--output-dir <dir>', 'write output_0.npy, output_1.npy, ... there')
     .option('--threads <n>', 'threads inside the run (0 = one per core)', wholeNumber(0, 1024), 0)
+    .addOption(keyFileFlag)
+    .addOption(keyModeFlag)
     .addOption(jsonFlag)
-    .action(async (model: string, flags: { input: string[]; outputDir?: string; threads: number; json: boolean }) => {
-      const outputs = await run(model, flags);
+    .action(async (model: string, flags: { input: string[]; outputDir?: string; threads: number; json: boolean } & KeyFlags) => {
+      const outputs = await run(model, { ...flags, key: readKey(flags) });
       const text = outputs.map((output) => `${output.name}  ${output.dtype} [${output.shape.join(', ')}]${output.file === undefined ? '' : `  ${output.file}`}`);
       print(flags.json, { outputs }, text.join('\n'));
+    });
+}
+
+function addModel(program: Command): void {
+  const model = program.command('model').description('look into model files and convert them');
+  model
+    .command('inspect')
+    .argument('<file>', 'model file (ONNX or MindIR)')
+    .description('producer, version, inputs and outputs, operators, parameters, encryption')
+    .addOption(keyFileFlag)
+    .addOption(keyModeFlag)
+    .addOption(jsonFlag)
+    .action(async (file: string, flags: KeyFlags & { json: boolean }) => {
+      const inspection = await inspectModel(file, readKey(flags));
+      print(flags.json, inspection, inspectionText(inspection));
+    });
+  model
+    .command('convert')
+    .argument('<file>', 'MindIR file')
+    .description('write a MindIR model as ONNX')
+    .requiredOption('-o, --output <file.onnx>', 'where to; weights over 2 GB go to <file.onnx>.data beside it')
+    .addOption(keyFileFlag)
+    .addOption(keyModeFlag)
+    .addOption(jsonFlag)
+    .action(async (file: string, flags: KeyFlags & { output: string; json: boolean }) => {
+      const written = await convertModel(file, flags.output, readKey(flags));
+      print(flags.json, { written }, `wrote ${written.join(' and ')}`);
     });
 }
 
@@ -105,5 +140,6 @@ export function mserveProgram(foreground: Foreground): Command {
   addServe(program, foreground);
   addInfer(program);
   addRun(program);
+  addModel(program);
   return program;
 }

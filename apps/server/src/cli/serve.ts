@@ -1,7 +1,8 @@
 import { InvalidArgumentError } from 'commander';
+import { readKey, type KeyFlags } from './key.js';
 import type { RunningServer, ServableChoice, ServerOptions } from '../server.js';
 
-export interface ServeFlags {
+export interface ServeFlags extends KeyFlags {
   readonly servable?: readonly ServableChoice[];
   readonly deviceIds: readonly number[];
   readonly rest: string;
@@ -34,6 +35,7 @@ export function serveOptions(directory: string, flags: ServeFlags): ServerOption
     numParallelWorkers: flags.workers,
     intraOpThreads: flags.intraOpThreads,
     legacyStatus200: flags.legacyStatus200,
+    key: readKey(flags),
     onProgress: flags.json ? undefined : (line) => process.stderr.write(`${line}\n`),
   };
 }

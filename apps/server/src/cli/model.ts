@@ -1,0 +1,85 @@
+import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { inspectMindir, loadMindir, MindirError, writeOnnx, writeSplitOnnx, type ModelReport } from '@mserve/mindir';
+import { Session, type ValueDescription } from '@mserve/native';
+import { asCliError, formatOf, type ModelKey } from '../model-file.js';
+import { CliError } from './cli-error.js';
+
+/** What `model inspect` tells of a file of either format. */
+export interface Inspection {
+  readonly format: 'ONNX' | 'MindIR';
+  readonly inputs: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] | undefined }[];
+  /** Unknown for a MindIR whose operators are not all supported. */
+  readonly outputs: Inspection['inputs'] | undefined;
+  readonly mindir?: ModelReport | undefined;
+}
+
+/** Looks into a model file without running it. Throws CliError. */
+export function inspectModel(path: string, key: ModelKey | undefined): Promise<Inspection> {
+  return asCliError(path, async () => {
+    const format = formatOf(path);
+    if (format === 'OM') throw new CliError(`${path} is an OM model, which mserve cannot look into yet`);
+    if (format === 'ONNX') {
+      const session = await Session.open(path);
+      const { inputs, outputs } = session.describe();
+      await session.close();
+      return { format, inputs: inputs.map(port), outputs: outputs.map(port) };
+    }
+    const options = { decKey: key?.key, decMode: key?.mode };
+    const report = await inspectMindir(path, options);
+    const outputs = report.unsupported.length > 0 ? undefined : await loadMindir(path, options).then((model) => model.outputs, () => undefined);
+    return { format, inputs: report.inputs, outputs, mindir: report };
+  });
+}
+
+function port({ name, dtype, shape }: ValueDescription): Inspection['inputs'][number] {
+  return { name, dtype, shape };
+}
+
+function portText({ name, dtype, shape }: Inspection['inputs'][number]): string {
+  return `  ${name}  ${dtype} ${shape === undefined ? 'of any shape' : `[${shape.map((dim) => (dim < 0 ? '?' : dim)).join(', ')}]`}`;
+}
+
+export function inspectionText(inspection: Inspection): string {
+  const { inputs, outputs, mindir } = inspection;
+  const ports = ['inputs', ...inputs.map(portText), 'outputs', ...(outputs?.map(portText) ?? ['  unknown, see the operators'])];
+  if (mindir === undefined) return [`${inspection.format}`, ...ports].join('\n');
+  const ops = Object.entries(mindir.ops).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+  return [
+    `MindIR, written by ${mindir.producer} ${mindir.version} (ir_version ${mindir.irVersion}, mind_ir_version ${mindir.mindIrVersion})`,
+    `encryption  ${mindir.encryption ?? 'none'}`,
+    `parameters  ${mindir.parameters.count} (${mindir.parameters.bytes} bytes)`,
+    `functions   ${mindir.functions}`,
+    ...ports,
+    'operators',
+    ...ops.map(([op, count]) => `  ${String(count).padStart(5)}  ${op}`),
+    ...(mindir.unsupported.length === 0 ? ['every operator is supported'] : ['not supported', ...mindir.unsupported.map(({ op, node, graph }) => `  ${op} at node ${node} of ${graph}`)]),
+    ...mindir.remarks.map((remark) => `remark: ${remark}`),
+  ].join('\n');
+}
+
+/** Writes an ONNX file (and, over 2 GB, its weights in `FILE.data` beside it). Resolves with the names of what was written. */
+export function convertModel(path: string, target: string, key: ModelKey | undefined): Promise<string[]> {
+  return asCliError(path, async () => {
+    const format = formatOf(path);
+    if (format !== 'MindIR') throw new CliError(`${path} is ${format === 'OM' ? 'an OM' : 'an ONNX'} model; only MindIR can be converted`, 2);
+    const model = await loadMindir(path, { decKey: key?.key, decMode: key?.mode });
+    try {
+      writeFileSync(target, writeOnnx(model));
+      return [target];
+    } catch (error) {
+      if (!(error instanceof MindirError && error.kind === 'limits')) throw error;
+    }
+    const weightsName = `${basename(target)}.data`;
+    const split = writeSplitOnnx(model, weightsName);
+    writeFileSync(target, split.model);
+    const weightsPath = join(dirname(target), weightsName);
+    const file = openSync(weightsPath, 'w');
+    try {
+      for (const { offset, bytes } of split.weights) for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, Math.min(bytes.length - at, 2 ** 30), offset + at);
+    } finally {
+      closeSync(file);
+    }
+    return [target, weightsPath];
+  });
+}
