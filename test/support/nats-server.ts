@@ -42,6 +42,9 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   let log = '';
   const start = (): Promise<ChildProcess> => startProcess(binary, configFile, (text) => (log += text));
   let server = await start();
+  // A test run that ends early takes its server along.
+  const onExit = (): void => void server.kill('SIGKILL');
+  process.once('exit', onExit);
   const kill = async (signal: 'SIGKILL' | 'SIGTERM'): Promise<void> => {
     if (server.exitCode !== null || server.signalCode !== null) return;
     const gone = new Promise((resolve) => server.once('exit', resolve));
@@ -58,6 +61,7 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
     freeze: () => void server.kill('SIGSTOP'),
     thaw: () => void server.kill('SIGCONT'),
     stop: async () => {
+      process.off('exit', onExit);
       await kill('SIGKILL');
       await rm(folder, { recursive: true, force: true });
     },
