@@ -29,6 +29,8 @@ export interface BoundRequest {
   readonly interOpThreads: number;
   readonly concurrentRuns: number;
   readonly graphOptimization: number;
+  readonly inlineBelowUs: number;
+  readonly inlineAloneBelowUs: number;
   readonly externalFolder: string;
   readonly initializers: readonly { name: string; type: number; shape: readonly number[]; bytes: Uint8Array }[];
 }

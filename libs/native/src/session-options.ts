@@ -16,6 +16,14 @@ export interface SessionOptions {
   readonly initializers?: readonly { readonly name: string; readonly tensor: NativeTensor }[];
   /** Folder that external data of a model given as bytes may be read from. Default: external data is refused for bytes. */
   readonly externalFolder?: string;
+  /**
+   * Runs that are expected to take no longer than this many microseconds are executed on the calling thread, where handing them over would
+   * cost more than they do. Expected is what recent runs took; the first eight, and those with larger inputs than any before, never are.
+   * Default 0: never. Such runs cannot be cancelled.
+   */
+  readonly inlineBelowUs?: number;
+  /** The same limit for when nothing else is in hand on this JavaScript thread (a lone client): it may be higher. Default 0. */
+  readonly inlineAloneBelowUs?: number;
   /** ONNX Runtime's shared library (1.17 or a later 1.x). Default: the one inside the npm package onnxruntime-node. */
   readonly libraryPath?: string;
 }

@@ -65,13 +65,14 @@ export class Session {
       const settled = onAbort && ((): void => signal.removeEventListener('abort', onAbort));
       const slot = addPending({ keep: [this, inputs], resolve, reject, settled });
       this.#outbox[0] = slot;
+      // Before submit, which settles a run that it executes itself
+      if (onAbort) signal.addEventListener('abort', onAbort, { once: true });
       try {
         this.#submit(inputs);
       } catch (error) {
         takePending(slot);
         throw new NativeError('input', (error as Error).message, { cause: error });
       }
-      if (onAbort) signal.addEventListener('abort', onAbort, { once: true });
     });
   }
 
@@ -143,6 +144,8 @@ function requestOf(model: Uint8Array | string, options: SessionOptions): BoundRe
     interOpThreads: countOf('interOpThreads', options.interOpThreads, 0, 1024),
     concurrentRuns: countOf('concurrentRuns', options.concurrentRuns, 1, maxConcurrentRuns),
     graphOptimization: level,
+    inlineBelowUs: countOf('inlineBelowUs', options.inlineBelowUs ?? 0, 0, 100_000),
+    inlineAloneBelowUs: countOf('inlineAloneBelowUs', options.inlineAloneBelowUs ?? 0, 0, 100_000),
     externalFolder: options.externalFolder ?? '',
     initializers,
   };

@@ -44,6 +44,9 @@ struct OpenRequest {
   int interOpThreads = 1;
   int concurrentRuns = 1;
   int graphOptimization = 99;
+  /** See SessionCore::tryInline. Nanoseconds; 0 = never. */
+  int64_t inlineBelowNs = 0;
+  int64_t inlineAloneBelowNs = 0;
   std::vector<Initializer> initializers;
   std::string externalFolder;  // '' = external data of a model given as bytes is refused
 };

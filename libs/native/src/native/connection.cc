@@ -54,6 +54,14 @@ void Connection::expectClosed(SessionCore& core) {
   expectReport();
 }
 
+void Connection::settleNow(std::unique_ptr<Run> run) {
+  Napi::HandleScope scope(env_);
+  settlements_.add(env_, *run);
+  settlements_.flush(env_);
+  run->reset();
+  if (idleRuns_.size() < kIdleRuns) idleRuns_.push_back(std::move(run));
+}
+
 void Connection::report(Report report) {
   bool wake = false;
   {

@@ -31,6 +31,10 @@ class Connection : public SessionListener {
   /** Takes a session back whose thread could not be started. */
   void dropSession(SessionCore& core);
   std::unique_ptr<Run> takeRun();
+  /** Whether nothing is awaited from any native thread. */
+  bool isIdle() const { return expected_ == 0; }
+  /** Settles a run that was executed on this thread; calls into JavaScript before it returns. */
+  void settleNow(std::unique_ptr<Run> run);
   /** A settlement or an opening is awaited: keeps the event loop alive until as many have been delivered. */
   void expectReport();
   /** As expectReport(), for the session's onClosed. */

@@ -57,10 +57,12 @@ Napi::Function NativeSession::define(Napi::Env env) {
 
 NativeSession::NativeSession(const Napi::CallbackInfo& call)
     : Napi::ObjectWrap<NativeSession>(call), connection_(*call[0].As<Napi::External<Connection>>().Data()) {
+  OpenRequest request;
+  if (!readOpenRequest(call.Env(), call[2], request)) return;
   core_ = connection_.createSession(call[1].As<Napi::Number>().Uint32Value());
   connection_.expectReport();
   try {
-    core_->start(onnxRuntimeBackend(), readOpenRequest(call[2].As<Napi::Object>()));
+    core_->start(onnxRuntimeBackend(), std::move(request));
   } catch (const std::exception& error) {  // no thread to be had
     connection_.dropSession(*core_);
     core_.reset();
@@ -103,6 +105,10 @@ Napi::Value NativeSession::submit(const Napi::CallbackInfo& call) {
       Napi::TypeError::New(env, "input " + std::to_string(i) + " is not a typed array").ThrowAsJavaScriptException();
       return env.Undefined();
     }
+  }
+  if (core_->tryInline(*run, connection_.isIdle())) {
+    connection_.settleNow(std::move(run));
+    return env.Undefined();
   }
   connection_.expectReport();
   core_->submit(std::move(run));

@@ -4,50 +4,98 @@ namespace mserve {
 
 namespace {
 
-uint8_t* bytesOf(Napi::Value value, size_t& byteLength) {
-  void* bytes = nullptr;
-  byteLength = 0;
-  napi_get_typedarray_info(value.Env(), value, nullptr, &byteLength, &bytes, nullptr, nullptr);  // always a Uint8Array
-  return static_cast<uint8_t*>(bytes);
-}
+/** Reads properties until one fails. By plain N-API: its C++ wrapper ends the process where a read fails. */
+class Reader {
+ public:
+  explicit Reader(napi_env env) : env_(env) {}
+  bool ok() const { return ok_; }
 
-int intOf(Napi::Object object, const char* key) { return object.Get(key).As<Napi::Number>().Int32Value(); }
-
-std::string stringOf(Napi::Object object, const char* key) { return object.Get(key).As<Napi::String>().Utf8Value(); }
-
-Initializer readInitializer(Napi::Object object) {
-  Initializer initializer;
-  initializer.name = stringOf(object, "name");
-  initializer.type = static_cast<ElementType>(intOf(object, "type"));
-  Napi::Array shape = object.Get("shape").As<Napi::Array>();
-  for (uint32_t axis = 0; axis < shape.Length(); axis++) {
-    initializer.dims.push_back(shape.Get(axis).As<Napi::Number>().Int64Value());
+  napi_value property(napi_value object, const char* key) {
+    napi_value value = nullptr;
+    take(ok_ ? napi_get_named_property(env_, object, key, &value) : napi_generic_failure);
+    return value;
   }
-  initializer.bytes = bytesOf(object.Get("bytes"), initializer.byteLength);
+
+  napi_value element(napi_value array, uint32_t index) {
+    napi_value value = nullptr;
+    take(ok_ ? napi_get_element(env_, array, index, &value) : napi_generic_failure);
+    return value;
+  }
+
+  uint32_t length(napi_value array) {
+    uint32_t count = 0;
+    take(ok_ ? napi_get_array_length(env_, array, &count) : napi_generic_failure);
+    return count;
+  }
+
+  int64_t integer(napi_value value) {
+    int64_t number = 0;
+    take(ok_ ? napi_get_value_int64(env_, value, &number) : napi_generic_failure);
+    return number;
+  }
+
+  std::string string(napi_value value) {
+    size_t length = 0;
+    take(ok_ ? napi_get_value_string_utf8(env_, value, nullptr, 0, &length) : napi_generic_failure);
+    std::string text(length, '\0');
+    take(ok_ ? napi_get_value_string_utf8(env_, value, text.data(), length + 1, &length) : napi_generic_failure);
+    return text;
+  }
+
+  bool isString(napi_value value) {
+    napi_valuetype type = napi_undefined;
+    take(ok_ ? napi_typeof(env_, value, &type) : napi_generic_failure);
+    return type == napi_string;
+  }
+
+  uint8_t* bytes(napi_value value, size_t& byteLength) {
+    void* start = nullptr;
+    take(ok_ ? napi_get_typedarray_info(env_, value, nullptr, &byteLength, &start, nullptr, nullptr) : napi_generic_failure);
+    return static_cast<uint8_t*>(start);
+  }
+
+ private:
+  void take(napi_status status) { ok_ = ok_ && status == napi_ok; }
+
+  napi_env env_;
+  bool ok_ = true;
+};
+
+Initializer readInitializer(Reader& reader, napi_value object) {
+  Initializer initializer;
+  initializer.name = reader.string(reader.property(object, "name"));
+  initializer.type = static_cast<ElementType>(reader.integer(reader.property(object, "type")));
+  napi_value shape = reader.property(object, "shape");
+  const uint32_t rank = reader.length(shape);
+  for (uint32_t axis = 0; axis < rank; axis++) initializer.dims.push_back(reader.integer(reader.element(shape, axis)));
+  initializer.bytes = reader.bytes(reader.property(object, "bytes"), initializer.byteLength);
   return initializer;
 }
 
 }  // namespace
 
-OpenRequest readOpenRequest(Napi::Object object) {
-  OpenRequest request;
-  request.libraryPath = stringOf(object, "libraryPath");
-  const Napi::Value model = object.Get("model");
-  if (model.IsString()) {
-    request.modelPath = model.As<Napi::String>().Utf8Value();
+bool readOpenRequest(napi_env env, napi_value object, OpenRequest& request) {
+  Reader reader(env);
+  request.libraryPath = reader.string(reader.property(object, "libraryPath"));
+  napi_value model = reader.property(object, "model");
+  if (reader.isString(model)) {
+    request.modelPath = reader.string(model);
   } else {
-    request.modelBytes = bytesOf(model, request.modelLength);
+    request.modelBytes = reader.bytes(model, request.modelLength);
   }
-  request.intraOpThreads = intOf(object, "intraOpThreads");
-  request.interOpThreads = intOf(object, "interOpThreads");
-  request.concurrentRuns = intOf(object, "concurrentRuns");
-  request.graphOptimization = intOf(object, "graphOptimization");
-  request.externalFolder = stringOf(object, "externalFolder");
-  Napi::Array initializers = object.Get("initializers").As<Napi::Array>();
-  for (uint32_t i = 0; i < initializers.Length(); i++) {
-    request.initializers.push_back(readInitializer(initializers.Get(i).As<Napi::Object>()));
+  request.intraOpThreads = static_cast<int>(reader.integer(reader.property(object, "intraOpThreads")));
+  request.interOpThreads = static_cast<int>(reader.integer(reader.property(object, "interOpThreads")));
+  request.concurrentRuns = static_cast<int>(reader.integer(reader.property(object, "concurrentRuns")));
+  request.graphOptimization = static_cast<int>(reader.integer(reader.property(object, "graphOptimization")));
+  request.inlineBelowNs = static_cast<int64_t>(intOf(object, "inlineBelowUs")) * 1000;
+  request.inlineAloneBelowNs = static_cast<int64_t>(intOf(object, "inlineAloneBelowUs")) * 1000;
+  request.externalFolder = reader.string(reader.property(object, "externalFolder"));
+  napi_value initializers = reader.property(object, "initializers");
+  const uint32_t count = reader.length(initializers);
+  for (uint32_t i = 0; i < count && reader.ok(); i++) {
+    request.initializers.push_back(readInitializer(reader, reader.element(initializers, i)));
   }
-  return request;
+  return reader.ok();
 }
 
 }  // namespace mserve

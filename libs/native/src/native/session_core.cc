@@ -13,6 +13,15 @@ namespace {
  */
 constexpr std::chrono::microseconds kSpin{0};
 
+/** What a session must have run on its own threads before it may run anything on its owner's. */
+constexpr uint32_t kRunsBeforeInline = 8;
+
+size_t inputBytes(const Run& run) {
+  size_t bytes = 0;
+  for (const InputTensor& input : run.inputs) bytes += input.byteLength;
+  return bytes;
+}
+
 inline void relax() {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -56,6 +65,7 @@ void SessionCore::load(Backend& backend, const OpenRequest& request) {
   if (ready) serve(seats_[0]);
   for (std::thread& other : others_) other.join();
   seats_.clear();
+  inlineLane_.reset();
   session_.reset();
 }
 
@@ -71,16 +81,43 @@ bool SessionCore::prepare(Backend& backend, const OpenRequest& request) {
     std::lock_guard<std::mutex> lock(mutex_);
     seats_ = std::move(seats);
   }
+  if (request.inlineBelowNs > 0 || request.inlineAloneBelowNs > 0) {
+    inlineLane_ = session_->createLane(failure_);
+    if (failure_) return false;
+    inlineBelowNs_ = request.inlineBelowNs;
+    inlineAloneBelowNs_ = request.inlineAloneBelowNs;
+  }
   for (size_t i = 1; i < seats_.size(); i++) others_.emplace_back([this, i] { serve(seats_[i]); });
   return true;
 }
 
 void SessionCore::serve(Seat& seat) {
   while (std::unique_ptr<Run> run = next(seat)) {
-    guarded(run->failure, FailureKind::Run, [&] { seat.lane->execute(*run); });
+    execute(*seat.lane, *run);
     finish(seat, *run);
     listener_.onSettled(std::move(run));
   }
+}
+
+/** Executes and times. */
+void SessionCore::execute(Lane& lane, Run& run) {
+  const auto begin = std::chrono::steady_clock::now();
+  guarded(run.failure, FailureKind::Run, [&] { lane.execute(run); });
+  const int64_t ns = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin).count();
+  const int64_t typical = typicalNs_.load(std::memory_order_relaxed);
+  typicalNs_.store(typical == 0 ? ns : ns < typical ? (ns + typical) / 2 : typical + (ns - typical) / 16, std::memory_order_relaxed);
+  const size_t bytes = inputBytes(run);
+  if (bytes > largestBytes_.load(std::memory_order_relaxed)) largestBytes_.store(bytes, std::memory_order_relaxed);
+  timedRuns_.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool SessionCore::tryInline(Run& run, bool alone) {
+  const int64_t limit = alone && inlineAloneBelowNs_ > inlineBelowNs_ ? inlineAloneBelowNs_ : inlineBelowNs_;
+  if (limit == 0 || inlineLane_ == nullptr || timedRuns_.load(std::memory_order_relaxed) < kRunsBeforeInline) return false;
+  if (typicalNs_.load(std::memory_order_relaxed) > limit || queued_.load(std::memory_order_acquire) > 0) return false;
+  if (inputBytes(run) > largestBytes_.load(std::memory_order_relaxed)) return false;
+  execute(*inlineLane_, run);
+  return true;
 }
 
 /** The next run, now executing in this seat; null when the session has ended. */

@@ -39,6 +39,12 @@ class SessionCore {
   /** Loads on a thread of its own; reports onOpened, with failure() set when the load failed. */
   void start(Backend& backend, OpenRequest request);
   void submit(std::unique_ptr<Run> run);
+  /**
+   * Executes the run at once on the calling thread, when it is expected to end sooner than handing it over would cost. Expected is what
+   * recent runs with inputs of that size took. `alone`: nothing else awaits the owner's thread, which may then be held a little longer.
+   * False (and nothing done) when the run should be submitted. Such a run cannot be cancelled; there is nothing to settle later.
+   */
+  bool tryInline(Run& run, bool alone);
   /** Takes a queued run out, or terminates an executing one; its onSettled comes with kind Cancelled. No effect on others. */
   void cancel(uint32_t runSlot);
   /** No more runs: the threads end when the queue is empty; the last one releases the model and reports onClosed. */
@@ -63,6 +69,7 @@ class SessionCore {
   bool prepare(Backend& backend, const OpenRequest& request);
   void serve(Seat& seat);
   std::unique_ptr<Run> next(Seat& seat);
+  void execute(Lane& lane, Run& run);
   void finish(Seat& seat, Run& run);
 
   const uint32_t number_;
@@ -77,6 +84,12 @@ class SessionCore {
   std::condition_variable wake_;
   std::deque<std::unique_ptr<Run>> queue_;
   std::vector<Seat> seats_;      // fixed before the other threads start
+  std::unique_ptr<Lane> inlineLane_;  // the owner's thread executes here; set before onOpened, used until close()
+  int64_t inlineBelowNs_ = 0;
+  int64_t inlineAloneBelowNs_ = 0;
+  std::atomic<int64_t> typicalNs_{0};      // of recent runs: falls quickly, rises slowly
+  std::atomic<size_t> largestBytes_{0};    // inputs of the largest run that was timed
+  std::atomic<uint32_t> timedRuns_{0};
   std::atomic<size_t> queued_{0};  // queue_.size(), readable without the mutex while spinning
   size_t sleeping_ = 0;
   bool stopping_ = false;
