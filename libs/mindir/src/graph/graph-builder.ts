@@ -1,7 +1,7 @@
 import { dtypeEntry, isVariableSize, type DType } from '@mserve/wire';
-import { bytesOfNumbers, onnxNumber } from './dtypes.js';
+import { bytesOfNumbers, numbersOfBytes, onnxNumber } from './dtypes.js';
 import { inferNode } from './infer.js';
-import { computeDtype } from './kernel-dtypes.js';
+import { computeDtype, ownDtype } from './kernel-dtypes.js';
 import type { OnnxAttribute, OnnxInitializer, OnnxNode, OnnxPort, OnnxSubgraph } from './onnx-graph.js';
 import type { Shape, TensorValue } from './value.js';
 
@@ -40,12 +40,13 @@ export class GraphBuilder {
 
   /** One node with one output. Where ONNX Runtime has no CPU kernel for the dtype, the operands are cast to one that has and the result back. */
   node(opType: string, inputs: readonly Operand[], attributes: Readonly<Record<string, OnnxAttribute>> = {}, options: NodeOptions = {}): TensorValue {
+    if ((opType === 'Div' || opType === 'Mod') && trapsOnMinusOne(inputs)) return this.integerDivision(opType, inputs as readonly [TensorValue, TensorValue], attributes);
     return this.multi(opType, inputs, 1, attributes, options)[0] as TensorValue;
   }
 
   /** One node with several outputs. All have the dtype of the first, unless the operator's nature says otherwise (TopK). */
   multi(opType: string, inputs: readonly Operand[], outputs: number, attributes: Readonly<Record<string, OnnxAttribute>> = {}, options: NodeOptions = {}): TensorValue[] {
-    const compute = options.dtype === undefined ? computeDtype(opType, inputs) : undefined;
+    const compute = options.dtype === undefined ? computeDtype(opType, inputs, attributes) : undefined;
     if (compute !== undefined) return this.throughDtype(compute, opType, inputs, outputs, attributes, options);
     const inferred = inferNode(opType, inputs, attributes, outputs);
     const names = Array.from({ length: outputs }, () => this.uniqueName(opType));
@@ -134,13 +135,26 @@ export class GraphBuilder {
     return outputs.map(({ dtype, shape }, index) => ({ kind: 'tensor', name: names[index] as string, dtype, shape }));
   }
 
+  /** Division whose divisor is never -1: a / -1 is -a, and a mod -1 is a mod 1. */
+  private integerDivision(opType: 'Div' | 'Mod', [a, b]: readonly [TensorValue, TensorValue], attributes: Readonly<Record<string, OnnxAttribute>>): TensorValue {
+    const isMinusOne = this.node('Equal', [b, this.scalar(b.dtype, -1)]);
+    const divisor = this.node('Where', [isMinusOne, this.scalar(b.dtype, 1), b]);
+    const result = this.multi(opType, [a, divisor], 1, attributes)[0] as TensorValue;
+    return opType === 'Mod' ? result : this.node('Where', [isMinusOne, this.node('Neg', [a]), result]);
+  }
+
   private throughDtype(compute: DType, opType: string, inputs: readonly Operand[], outputs: number, attributes: Readonly<Record<string, OnnxAttribute>>, options: NodeOptions): TensorValue[] {
-    const own = inputs.find((input) => input !== undefined)?.dtype as DType;
-    const reference = opType === 'Where' ? (inputs[1]?.dtype as DType) : own;
+    const reference = ownDtype(opType, inputs) as DType;
     const cast = inputs.map((input) => (input !== undefined && input.dtype === reference ? this.cast(input, compute) : input));
     const results = this.multi(opType, cast, outputs, attributes, options);
     return results.map((result) => (result.dtype === compute ? this.cast(result, reference) : result));
   }
+}
+
+/** ONNX Runtime's CPU kernels end the process (SIGFPE) on the smallest int32 or int64 divided by -1. */
+function trapsOnMinusOne([, divisor]: readonly Operand[]): boolean {
+  if (divisor === undefined || (divisor.dtype !== 'int32' && divisor.dtype !== 'int64')) return false;
+  return divisor.bytes === undefined || divisor.bytes.byteLength > 8192 || numbersOfBytes(divisor.dtype, divisor.bytes).includes(-1);
 }
 
 /** Bytes that a tensor of this dtype and shape has; undefined for strings. */

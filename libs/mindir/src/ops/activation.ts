@@ -1,3 +1,4 @@
+import { isFloat } from '../graph/dtypes.js';
 import { real } from '../graph/onnx-graph.js';
 import type { TensorValue, Value } from '../graph/value.js';
 import { composer, operandOf, realOperand, realUnary, unary } from './compose.js';
@@ -95,7 +96,10 @@ function logSigmoid(call: OpCall): Value {
 }
 
 export const activation = family('Activations', [
-  op('ReLU', 'input', unary('Relu')),
+  op('ReLU ReLUV3', 'input', (call) => {
+    const x = operandOf(call);
+    return isFloat(x.dtype) ? call.node('Relu', [x]) : call.node('Max', [x, call.like(x, 0)]);
+  }),
   op('ReLU6', 'x', fixedClip(0, 6)),
   op('LeakyReLU LeakyRelu LeakyReLUExt', 'input negative_slope', (call) => call.node('LeakyRelu', [operandOf(call)], { alpha: real(call.number('negative_slope|alpha', 0.2)) })),
   op('PReLU', 'x weight', prelu),

@@ -177,9 +177,14 @@ export const arithmetic = family('Arithmetic', [
     const [a, b] = operandPair(call);
     return truncated(call, call.node('Div', [a, b]));
   }),
-  op('FloorMod Mod RemainderTensorTensor RemainderTensorScalar RemainderScalarTensor', 'input other', (call) => pythonRemainder(call, ...operandPair(call))),
-  op('TruncateMod FmodTensor FmodScalar', 'input other', truncatedRemainder),
+  op('FloorMod RemainderTensorTensor RemainderTensorScalar RemainderScalarTensor', 'input other', (call) => pythonRemainder(call, ...operandPair(call))),
+  op('Mod TruncateMod FmodTensor FmodScalar', 'input other', truncatedRemainder),
   op('Pow PowTensorScalar PowScalarTensor', 'input exponent', power),
+  op('Xdivy', 'x y', (call) => {
+    const [x, y] = operandPair(call);
+    const zero = call.like(x, 0);
+    return call.node('Where', [call.node('Equal', [x, zero]), zero, call.node('Div', [x, y])]);
+  }),
   op('SquaredDifference', 'input other', (call) => {
     const [a, b] = operandPair(call);
     const difference = call.node('Sub', [a, b]);

@@ -40,9 +40,22 @@ export function refuseChannelsLast(call: OpCall): void {
   if (format?.kind === 'scalar' && (format.value === 'NHWC' || format.value === 'NDHWC' || format.value === 1)) call.refuse('works on channels-last tensors');
 }
 
-function padAttributes(call: OpCall, rank: number): Record<string, OnnxAttribute> {
+/** ONNX Runtime refuses auto_pad with dilation: then the pads are computed, from static sizes or, with stride 1, from the kernel alone. */
+function samePads(call: OpCall, x: TensorValue, kernel: readonly number[], strides: readonly number[], dilations: readonly number[]): Record<string, OnnxAttribute> {
+  if (dilations.every((dilation) => dilation === 1)) return { auto_pad: 'SAME_UPPER' };
+  const totals = kernel.map((size, axis) => {
+    const reach = (size - 1) * (dilations[axis] as number) + 1;
+    const stride = strides[axis] as number;
+    if (stride === 1) return reach - 1;
+    const length = call.dim(x, axis + 2);
+    return Math.max(0, (Math.ceil(length / stride) - 1) * stride + reach - length);
+  });
+  return { pads: [...totals.map((total) => Math.floor(total / 2)), ...totals.map((total) => Math.ceil(total / 2))] };
+}
+
+function padAttributes(call: OpCall, rank: number, x: TensorValue, kernel: readonly number[]): Record<string, OnnxAttribute> {
   const mode = padModeOf(call);
-  if (mode === 'same') return { auto_pad: 'SAME_UPPER' };
+  if (mode === 'same') return samePads(call, x, kernel, spatial(call.numbersOr('stride|strides'), rank, 1), spatial(call.numbersOr('dilation|dilations'), rank, 1));
   return mode === 'valid' ? {} : { pads: explicitPads(call.numbersOr('pad_list|pad'), rank) };
 }
 
@@ -51,12 +64,13 @@ function convolution(rank: number): Emit {
   return (call) => {
     refuseChannelsLast(call);
     const [x, weight] = [operandOf(call, 0), operandOf(call, 1)];
+    const kernel = spatial(call.numbersOr('kernel_size') ?? weight.shape?.slice(2), rank, 1);
     return call.node('Conv', [x, weight], {
-      kernel_shape: spatial(call.numbersOr('kernel_size'), rank, 1),
+      kernel_shape: kernel,
       strides: spatial(call.numbersOr('stride|strides'), rank, 1),
       dilations: spatial(call.numbersOr('dilation|dilations'), rank, 1),
       group: call.number('group|groups', 1),
-      ...padAttributes(call, rank),
+      ...padAttributes(call, rank, x, kernel),
     });
   };
 }
@@ -73,7 +87,7 @@ function depthwise(call: OpCall): Value {
     strides: spatial(call.numbersOr('stride'), 2, 1),
     dilations: spatial(call.numbersOr('dilation'), 2, 1),
     group: channels,
-    ...padAttributes(call, 2),
+    ...padAttributes(call, 2, x, [height, width]),
   });
 }
 
@@ -89,8 +103,10 @@ function functionalConvolution(rank: number | undefined): Emit {
     const word = padding?.kind === 'scalar' && typeof padding.value === 'string' ? padding.value.toLowerCase() : undefined;
     const named = call.op.endsWith('Padding') || call.op === 'ConvolutionStr';
     const isSame = word === 'same' || (named && word === undefined && padModeOf(call, 'padding') === 'same');
-    const pads: Record<string, OnnxAttribute> = named || word !== undefined ? (isSame ? { auto_pad: 'SAME_UPPER' } : {}) : { pads: explicitPads(spatial(call.numbersOr('padding'), dims, 0), dims) };
-    const common: Record<string, OnnxAttribute> = { strides: spatial(call.numbersOr('stride'), dims, 1), dilations: spatial(call.numbersOr('dilation'), dims, 1), group: call.number('groups', 1), ...pads };
+    const [strides, dilations] = [spatial(call.numbersOr('stride'), dims, 1), spatial(call.numbersOr('dilation'), dims, 1)];
+    const kernel = weight.shape?.slice(2) ?? [];
+    const pads: Record<string, OnnxAttribute> = named || word !== undefined ? (isSame ? samePads(call, x, kernel, strides, dilations) : {}) : { pads: explicitPads(spatial(call.numbersOr('padding'), dims, 0), dims) };
+    const common: Record<string, OnnxAttribute> = { strides, dilations, group: call.number('groups', 1), ...pads };
     const y = transposed
       ? call.node('ConvTranspose', [x, weight, bias], { ...common, output_padding: spatial(call.numbersOr('output_padding'), dims, 0) })
       : call.node('Conv', [x, weight, bias], common);

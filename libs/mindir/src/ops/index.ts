@@ -3,11 +3,14 @@ import { arithmetic } from './arithmetic.js';
 import { convolutionFamily } from './convolution.js';
 import { fillFamily } from './fill.js';
 import { gatherScatter } from './gather.js';
+import { image } from './image.js';
 import { logic } from './logic.js';
+import { loss } from './loss.js';
 import { matmul } from './matmul.js';
 import { normalisation } from './normalisation.js';
 import type { OpEntry, OpFamily } from './op-table.js';
 import { pooling } from './pooling.js';
+import { recurrent } from './recurrent.js';
 import { reduction } from './reduction.js';
 import { shape } from './shape.js';
 import { slicing } from './slicing.js';
@@ -16,7 +19,7 @@ import { structure } from './structure.js';
 
 /** All families, in the order of the documentation. */
 export const opFamilies: readonly OpFamily[] = [
-  arithmetic, logic, activation, reduction, matmul, convolutionFamily, pooling, normalisation, shape, slicing, gatherScatter, fillFamily, sorting, structure,
+  arithmetic, logic, activation, reduction, matmul, convolutionFamily, pooling, normalisation, shape, slicing, gatherScatter, fillFamily, sorting, recurrent, image, loss, structure,
 ];
 
 /** Every operator that can be translated, by its primitive name. */

@@ -19,7 +19,8 @@ function batchNorm(call: OpCall): Value {
   // Statistics may be wider than a float16 input.
   const stats = [scale, bias, mean, variance];
   const result = call.node('BatchNormalization', [x, ...stats.map((tensor) => call.graph.cast(tensor, x.dtype))], { epsilon: real(epsilon) });
-  return withUnused(call, result, 5, mean, variance);
+  // At inference MindSpore gives back the parameters in the order scale, bias, mean, variance.
+  return withUnused(call, result, 5, scale, bias, mean, variance);
 }
 
 /** Normalises by the statistics of the batch itself. */

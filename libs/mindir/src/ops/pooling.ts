@@ -7,12 +7,20 @@ import type { OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
 
 function window(call: OpCall, rank: number): Record<string, OnnxAttribute> {
-  const kernel = spatial(call.numbersOr('kernel_size|ksize'), rank, 1);
-  return { kernel_shape: kernel, strides: spatial(call.numbersOr('strides|stride'), rank, 1) };
+  return { kernel_shape: windowSizes(call, 'kernel_size|ksize', rank), strides: windowSizes(call, 'strides|stride', rank) };
+}
+
+/** MaxPoolWithArgmax keeps [1, h, w, 1], the others [1, 1, h, w]. */
+function windowSizes(call: OpCall, names: string, rank: number): number[] {
+  const values = call.numbersOr(names);
+  const isMiddle = call.op === 'MaxPoolWithArgmax' && values?.length === rank + 2;
+  return isMiddle ? values.slice(1, -1) : spatial(values, rank, 1);
 }
 
 function padding(call: OpCall, rank: number): Record<string, OnnxAttribute> {
   const mode = padModeOf(call);
+  const computed = call.numbersOr('pad_list');
+  if (mode === 'same' && rank === 3 && computed?.length === 6 && computed.every((pad) => pad >= 0)) return { pads: explicitPads(computed, rank) };
   if (mode === 'same') return { auto_pad: 'SAME_UPPER' };
   return mode === 'valid' ? {} : { pads: explicitPads(call.numbersOr('pad_list|pad|pads'), rank), ceil_mode: call.bool('ceil_mode') ? 1 : 0 };
 }
@@ -30,7 +38,7 @@ function averagePool(rank: number): Emit {
     const x = operandOf(call);
     const attributes = { ...window(call, rank), ...padding(call, rank) };
     const divisor = call.number('divisor_override', 0);
-    if (divisor === 0) return call.node('AveragePool', [x], { ...attributes, count_include_pad: call.bool('count_include_pad', rank === 3) && padModeOf(call) === 'pad' ? 1 : 0 });
+    if (divisor === 0) return call.node('AveragePool', [x], { ...attributes, count_include_pad: call.bool('count_include_pad', rank === 3) && rank === 3 ? 1 : 0 });
     const area = (attributes['kernel_shape'] as number[]).reduce((product, size) => product * size, 1);
     return call.node('Mul', [call.node('AveragePool', [x], { ...attributes, count_include_pad: 1 }), call.like(x, area / divisor)]);
   };

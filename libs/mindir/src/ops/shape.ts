@@ -140,7 +140,9 @@ function expandAs(call: OpCall): Value {
 
 function meshgrid(call: OpCall): Value {
   const vectors = call.inputs.flatMap((value) => (value.kind === 'tuple' ? value.items : [value])).filter((value) => value.kind === 'tensor').map((value) => call.toTensor(value));
-  const isXy = call.text('indexing', 'xy') !== 'ij' && call.find('indexing')?.kind === 'scalar' && call.text('indexing', 'xy') !== '1';
+  // As an input the mode is a number: 0 ij, 1 xy.
+  const mode = call.inputs[1]?.kind === 'scalar' ? call.inputs[1].value : call.text('indexing', 'xy');
+  const isXy = mode === 'xy' || mode === 1;
   const rank = vectors.length;
   const axisOf = (index: number): number => (isXy && rank > 1 && index < 2 ? 1 - index : index);
   const shaped = vectors.map((vector, index) => call.node('Reshape', [vector, call.graph.ints(Array.from({ length: rank }, (_, axis) => (axis === axisOf(index) ? -1 : 1)))]));
