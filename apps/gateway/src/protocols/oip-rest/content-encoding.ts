@@ -17,7 +17,7 @@ export function inflatedBody(body: Uint8Array, encoding: string | undefined, max
   try {
     return (name === 'gzip' ? gunzipSync : inflateSync)(body, { maxOutputLength: maxBytes });
   } catch (thrown) {
-    if (thrown instanceof RangeError) throw tooLarge(`the inflated body is bigger than ${maxBytes} bytes`);
+    if ((thrown as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(`the inflated body is bigger than ${maxBytes} bytes`);
     throw invalid(`the body is not ${name}`);
   }
 }

@@ -1,41 +1,351 @@
+import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
-import { ServingError, type InstanceResult, type Tensor } from '@mserve/wire';
+import { ServingError, packElements, type DType, type InstanceResult, type ServingErrorCode, type Tensor } from '@mserve/wire';
+import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
 import { createProtocols } from '../index.js';
+import { numbersOf } from '../json/value-text.js';
 import type { InferRequest } from '../protocol.js';
 import { FakeCatalog, method, named, rawRequest } from '../testing/fake-catalog.js';
 
 const catalog = new FakeCatalog('m', [
   method('predict', [{ name: 'a', dtype: 'float32', shape: [2] }, { name: 'b', dtype: 'int32', shape: [-1] }], named('y')),
+  method('any', named('x'), named('y', 'z')),
+  method('text', [{ name: 'x', dtype: 'string' }], named('y')),
+  method('whole', named('x'), named('y'), false),
 ]);
-const protocol = createProtocols({ maxMessageBytes: 1 << 20 })['oip-rest'];
+const limit = 1 << 20;
+const protocol = createProtocols({ maxMessageBytes: limit })['oip-rest'];
 
-function decode(body: unknown): InferRequest {
-  return protocol.decode(rawRequest('oip-rest', '/v2/models/m/infer', JSON.stringify(body)), catalog);
+interface Sent {
+  readonly path?: string;
+  readonly headers?: Record<string, string>;
+  readonly verb?: string;
 }
 
-describe('infer', () => {
-  it('splits the batch and stacks it back', () => {
-    const request = rawRequest('oip-rest', '/v2/models/m/versions/1/infer', JSON.stringify({
-      id: 'x1',
-      inputs: [
-        { name: 'a', shape: [2, 2], datatype: 'FP32', data: [1, 2.5, 3, 4] },
-        { name: 'b', shape: [2, 1], datatype: 'INT32', data: [[5], [6]] },
-      ],
-    }));
-    const infer = protocol.decode(request, catalog);
-    expect(infer.instances.map((instance) => instance.map(({ dtype, shape }) => [dtype, shape]))).toEqual([
-      [['float32', [2]], ['int32', [1]]],
-      [['float32', [2]], ['int32', [1]]],
+function request(body: unknown, { path = '/v2/models/m.any/infer', ...rest }: Sent = {}): IngressRequest {
+  return rawRequest('oip-rest', path, body instanceof Uint8Array ? body : typeof body === 'string' ? body : JSON.stringify(body), rest);
+}
+
+function decode(body: unknown, sent?: Sent): InferRequest {
+  return protocol.decode(request(body, sent), catalog);
+}
+
+/** The one input of a method with one instance. */
+function tensorOf(body: unknown, sent?: Sent): Tensor {
+  return decode(body, sent).instances[0]?.[0] as Tensor;
+}
+
+function refusal(body: unknown, sent?: Sent): { status: number; error: string } {
+  try {
+    decode(body, sent);
+  } catch (thrown) {
+    if (!(thrown instanceof ServingError)) throw thrown;
+    return shown(protocol.refuse(request(body, sent), thrown)) as { status: number; error: string };
+  }
+  throw new Error('the request was accepted');
+}
+
+function shown(answer: IngressAnswer): { status: number } & Record<string, unknown> {
+  if (answer.kind !== 'http') throw new Error('not HTTP');
+  const parts = answer.body.map((part) => Buffer.from(part));
+  const jsonBytes = answer.headers['inference-header-content-length'];
+  const whole = Buffer.concat(parts);
+  const json = jsonBytes === undefined ? whole : whole.subarray(0, Number(jsonBytes));
+  return { status: answer.status, ...(JSON.parse(json.toString()) as object), ...(jsonBytes === undefined ? {} : { rest: whole.subarray(Number(jsonBytes)) }) };
+}
+
+function encode(body: unknown, outputs: readonly (readonly Tensor[])[], sent?: Sent): ReturnType<typeof shown> {
+  const raw = request(body, sent);
+  return shown(protocol.encode(raw, protocol.decode(raw, catalog), outputs.map((each): InstanceResult => ({ outputs: each }))));
+}
+
+const int = (...values: number[]): Tensor => ({ dtype: 'int32', shape: [values.length], bytes: new Uint8Array(Int32Array.from(values).buffer) });
+const input = (datatype: string, shape: number[], data: unknown): unknown => ({ inputs: [{ name: 'x', shape, datatype, data }] });
+const one = input('INT32', [1, 1], [1]);
+
+describe('JSON tensors', () => {
+  it.each<[string, string, unknown, DType, unknown]>([
+    ['BOOL', '[true,false]', undefined, 'bool', [1, 0]],
+    ['INT8', '[-128,127]', undefined, 'int8', [-128, 127]],
+    ['UINT8', '[0,255]', undefined, 'uint8', [0, 255]],
+    ['INT16', '[-32768,32767]', undefined, 'int16', [-32768, 32767]],
+    ['UINT16', '[0,65535]', undefined, 'uint16', [0, 65535]],
+    ['INT32', '[-2147483648,2147483647]', undefined, 'int32', [-2147483648, 2147483647]],
+    ['UINT32', '[0,4294967295]', undefined, 'uint32', [0, 4294967295]],
+    ['INT64', '[9007199254740993,-9223372036854775808]', undefined, 'int64', [9007199254740993n, -(2n ** 63n)]],
+    ['UINT64', '[0,18446744073709551615]', undefined, 'uint64', [0n, 2n ** 64n - 1n]],
+    ['FP32', '[0.1,-2e3]', undefined, 'float32', [Math.fround(0.1), -2000]],
+    ['FP64', '[0.1,3]', undefined, 'float64', [0.1, 3]],
+  ])('%s %s', (datatype, data, _, dtype, values) => {
+    const tensor = tensorOf(`{"inputs":[{"name":"x","shape":[1,2],"datatype":"${datatype}","data":${data}}]}`);
+    expect([tensor.dtype, tensor.shape]).toEqual([dtype, [2]]);
+    expect(Array.from(numbersOf(tensor.dtype, tensor.bytes) as ArrayLike<number>)).toEqual(values);
+  });
+
+  it('may be nested, with data before the datatype', () => {
+    const tensor = tensorOf('{"inputs":[{"data":[[[1,2],[3,4]]],"shape":[1,2,2],"name":"x","datatype":"INT32"}]}');
+    expect([tensor.shape, [...new Int32Array(tensor.bytes.slice().buffer)]]).toEqual([[2, 2], [1, 2, 3, 4]]);
+  });
+
+  it.each<[string, string]>([
+    ['bytes where the signature does not say text', 'any'],
+    ['string where it does', 'text'],
+  ])('BYTES are %s', (_, name) => {
+    const tensor = tensorOf({ inputs: [{ name: 'x', shape: [1, 2], datatype: 'BYTES', data: ['é', 'b\u0000'] }] }, { path: `/v2/models/m.${name}/infer` });
+    expect(tensor).toMatchObject({ dtype: name === 'any' ? 'bytes' : 'string', shape: [2] });
+    expect(Buffer.from(tensor.bytes)).toEqual(Buffer.from(packElements([Buffer.from('é'), Buffer.from('b\u0000')])));
+  });
+
+  it('a tensor without elements is one when the shape says so', () => {
+    expect(tensorOf(input('FP32', [1, 0], [])).shape).toEqual([0]);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['300 into INT8', input('INT8', [1, 1], [300]), `input 'x': 300 is not a value of INT8`],
+    ['-1 into UINT8', input('UINT8', [1, 1], [-1]), `input 'x': -1 is not a value of UINT8`],
+    ['1.5 into INT32', input('INT32', [1, 1], [1.5]), `input 'x': 1.5 is not a value of INT32`],
+    ['2^63 into INT64', '{"inputs":[{"name":"x","shape":[1,1],"datatype":"INT64","data":[9223372036854775808]}]}', `input 'x': 9223372036854775808 is not a value of INT64`],
+    ['1e39 into FP32', input('FP32', [1, 1], [1e39]), `input 'x': 1e+39 is not a value of FP32`],
+    ['text into INT32', input('INT32', [1, 1], ['1']), `input 'x': data must be a flat or nested array of INT32 values, all rows of one depth equally long`],
+    ['null into FP32', input('FP32', [1, 1], [null]), `input 'x': data must be a flat or nested array of FP32 values, all rows of one depth equally long`],
+    ['ragged rows', input('INT32', [1, 2, 2], [[[1, 2], [3]]]), `input 'x': data must be a flat or nested array of INT32 values, all rows of one depth equally long`],
+    ['too few elements', input('INT32', [2, 2], [1, 2, 3]), `input 'x' of shape [2, 2] needs 4 elements, data has 3`],
+    ['nesting unlike the shape', input('INT32', [2, 2], [[1, 2, 3, 4]]), `input 'x' has shape [2, 2], data is nested as [1, 4]`],
+    ['FP16 in JSON', input('FP16', [1, 1], [1]), `input 'x': FP16 has no JSON form, send it as binary_data_size bytes`],
+    ['an unknown datatype', input('FP8', [1, 1], [1]), `input 'x' has datatype 'FP8', which is none of the protocol's`],
+    ['a negative dim', input('INT32', [-1, -1], [1]), `input 'x': shape must be an array of non-negative integers`],
+    ['a product past 2^53', input('INT32', [2 ** 32, 2 ** 32], [1]), 'shape [4294967296, 4294967296] has too many elements'],
+    ['65 dims', input('INT32', new Array(65).fill(1), [1]), `input 'x': shape has more than 64 dims`],
+    ['no shape', { inputs: [{ name: 'x', datatype: 'INT32', data: [1] }] }, `input 'x' has no shape`],
+    ['no data', { inputs: [{ name: 'x', datatype: 'INT32', shape: [1, 1] }] }, `input 'x' has no data`],
+    ['no inputs', {}, `the body is not an infer request: {id?, parameters?, inputs: [{name, shape, datatype, parameters?, data}], outputs?}`],
+    ['inputs missing', { id: 'a' }, `the request has no 'inputs'`],
+    ['an unknown input', { inputs: [{ name: 'q', shape: [1], datatype: 'INT8', data: [1] }] }, `unexpected input 'q', m.any takes 'x'`],
+    ['an input twice', { inputs: [1, 2].map((value) => ({ name: 'x', shape: [1, 1], datatype: 'INT8', data: [value] })) }, `input 'x' is given twice`],
+    ['an input missing', { inputs: [] }, `input 'x' is missing`],
+    ['rank 0 where the instance count should be', input('INT32', [], [1]), `input 'x' has shape [], its first dim must be the instance count`],
+    ['no instances', input('INT32', [0, 1], []), 'the first dim of the inputs is the instance count, it must be at least 1'],
+    ['an unknown output', { ...(one as object), outputs: [{ name: 'q' }] }, `unexpected output 'q', m.any has 'y', 'z'`],
+    ['an output twice', { ...(one as object), outputs: [{ name: 'y' }, { name: 'y' }] }, `output 'y' is requested twice`],
+    ['a flood of outputs', { ...(one as object), outputs: new Array(10_000).fill({ name: 'y' }) }, 'more outputs are requested than the 2 of m.any, or one is requested twice'],
+    ['shared memory', { inputs: [{ name: 'x', shape: [1, 1], datatype: 'INT8', parameters: { shared_memory_region: '/dev/shm/x' } }] }, `input 'x' has parameter 'shared_memory_region': shared memory of clients is not supported`],
+    ['binary_data_size without the header', { inputs: [{ name: 'x', shape: [1, 1], datatype: 'INT8', parameters: { binary_data_size: 1 } }] }, `input 'x' has binary_data_size, the header inference-header-content-length is missing`],
+    ['no JSON', '{"inputs":', 'the body is not JSON: [json.exception.parse_error.101] parse error at line 1, column 11: syntax error while parsing value - unexpected end of input; expected \'[\', \'{\', or a literal'],
+    ['nesting of 101', '['.repeat(101), 'the body is not JSON:  nesting is deeper than 100'],
+    ['bytes that are not UTF-8', Buffer.from('{"id":"\xff"}', 'latin1'), 'the body is not UTF-8'],
+    ['an empty body', '', 'the body is empty'],
+  ])('refuses %s', (_, body, error) => {
+    expect(refusal(body)).toEqual({ status: 400, error });
+  });
+
+  it('refuses 5,000,000 open brackets without a stack overflow', () => {
+    expect(createProtocols({ maxMessageBytes: 10 ** 7 })['oip-rest'].refuse(request(one), new ServingError('INTERNAL', 'x'))).toBeDefined();
+    expect(() => createProtocols({ maxMessageBytes: 10 ** 7 })['oip-rest'].decode(request('['.repeat(5_000_000)), catalog)).toThrow('nesting is deeper than 100');
+  });
+});
+
+describe('the signature', () => {
+  const both = (a: unknown, b: unknown): unknown => ({ inputs: [{ name: 'a', ...(a as object) }, { name: 'b', ...(b as object) }] });
+  const a = { shape: [2, 2], datatype: 'FP32', data: [1, 2.5, 3, 4] };
+  const path = '/v2/models/m/infer';
+
+  it('splits the batch into views in the order of the signature', () => {
+    const infer = decode({ inputs: [{ name: 'b', shape: [2, 1], datatype: 'INT32', data: [5, 6] }, { name: 'a', ...a }] }, { path });
+    expect(infer.instances.map((instance) => instance.map(({ dtype, shape, bytes }) => [dtype, shape, Array.from(numbersOf(dtype, bytes) as ArrayLike<number>)]))).toEqual([
+      [['float32', [2], [1, 2.5]], ['int32', [1], [5]]],
+      [['float32', [2], [3, 4]], ['int32', [1], [6]]],
     ]);
-    const answer = protocol.encode(request, infer, infer.instances.map((instance): InstanceResult => ({ outputs: [instance[0] as Tensor] })));
+    expect(infer.instances[0]?.[0]?.bytes.buffer).toBe(infer.instances[1]?.[0]?.bytes.buffer);
+  });
+
+  it('splits BYTES between elements', () => {
+    const { instances } = decode(input('BYTES', [2, 2], ['a', 'bb', '', 'cccc']));
+    expect(instances.map(([tensor]) => [tensor?.shape, Buffer.from((tensor as Tensor).bytes)])).toEqual([
+      [[2], Buffer.from(packElements([Buffer.from('a'), Buffer.from('bb')]))],
+      [[2], Buffer.from(packElements([Buffer.from(''), Buffer.from('cccc')]))],
+    ]);
+  });
+
+  it('leaves shapes of a method without batch dim as they are', () => {
+    expect(decode(input('INT32', [2, 1], [1, 2]), { path: '/v2/models/m.whole/infer' }).instances.map(([tensor]) => tensor?.shape)).toEqual([[2, 1]]);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['another datatype', both({ ...a, datatype: 'FP64' }, { shape: [2, 1], datatype: 'INT32', data: [5, 6] }), `input 'a' has datatype FP64, FP32 is expected`],
+    ['another shape', both({ ...a, shape: [4, 1] }, { shape: [4, 1], datatype: 'INT32', data: [1, 2, 3, 4] }), `input 'a' has shape [4, 1], [-1, 2] is expected`],
+    ['instance counts that differ', both(a, { shape: [3, 1], datatype: 'INT32', data: [5, 6, 7] }), `input 'b' has 3 instances, input 'a' has 2`],
+  ])('refuses %s', (_, body, error) => {
+    expect(refusal(body, { path })).toEqual({ status: 400, error });
+  });
+});
+
+describe('binary tensors', () => {
+  function withBinary(json: unknown, ...tensors: Uint8Array[]): [Buffer, Sent] {
+    const text = Buffer.from(JSON.stringify(json));
+    return [Buffer.concat([text, ...tensors]), { headers: { 'inference-header-content-length': `${text.byteLength}` } }];
+  }
+  const binaryInput = (datatype: string, shape: number[], size: number): unknown => ({ inputs: [{ name: 'x', shape, datatype, parameters: { binary_data_size: size } }] });
+
+  it.each<[string, number[], number[]]>([
+    ['FP16', [1, 2], [0, 0x3c, 0, 0x7c]],
+    ['BF16', [1, 1], [0x80, 0x3f]],
+    ['FP32', [1, 1], [0, 0, 0xc0, 0x7f]],
+    ['BYTES', [1, 2], [1, 0, 0, 0, 0x61, 0, 0, 0, 0]],
+  ])('%s are views of the body, bit for bit', (datatype, shape, bytes) => {
+    const [body, sent] = withBinary(binaryInput(datatype, shape, bytes.length), Uint8Array.from(bytes));
+    const tensor = tensorOf(body, sent);
+    expect([...tensor.bytes]).toEqual(bytes);
+    expect(tensor.bytes.buffer).toBe(body.buffer);
+  });
+
+  it.each<[string, [Buffer, Sent], string]>([
+    ['bytes that are left over', withBinary(binaryInput('INT8', [1, 1], 1), Buffer.alloc(2)), `2 bytes follow the JSON, the inputs' binary_data_size add up to 1`],
+    ['a size past the body', withBinary(binaryInput('INT8', [1, 5], 5), Buffer.alloc(2)), `input 'x' has binary_data_size 5, 2 bytes are left of the body`],
+    ['a size unlike the shape', withBinary(binaryInput('INT32', [1, 1], 2), Buffer.alloc(2)), `input 'x' of shape [1, 1] needs 4 bytes, it has 2`],
+    ['BYTES that do not fit', withBinary(binaryInput('BYTES', [1, 1], 5), Buffer.from([9, 0, 0, 0, 1])), `input 'x': bytes tensor of shape [1, 1] needs 1 elements, its bytes hold 0 and a rest`],
+    ['10,000,000 empty strings that are not there', withBinary(binaryInput('BYTES', [1, 10_000_000], 4), Buffer.alloc(4)), `input 'x': bytes tensor of shape [1, 10000000] needs 10000000 elements, its 4 bytes cannot hold them`],
+    ['a JSON length past the body', [Buffer.from('{}'), { headers: { 'inference-header-content-length': '3' } }], `inference-header-content-length is '3', it must be from 1 to the 2 bytes of the body`],
+    ['a JSON length that is no number', [Buffer.from('{}'), { headers: { 'inference-header-content-length': '-1' } }], `inference-header-content-length is '-1', it must be from 1 to the 2 bytes of the body`],
+  ])('refuses %s', (_, [body, sent], error) => {
+    expect(refusal(body, sent)).toEqual({ status: 400, error });
+  });
+
+  it('refuses text that is not UTF-8', () => {
+    const [body, sent] = withBinary(binaryInput('BYTES', [1, 1], 5), Buffer.from([1, 0, 0, 0, 0xff]));
+    expect(refusal(body, { ...sent, path: '/v2/models/m.text/infer' }).error).toBe(`input 'x' is text, it has an element that is not UTF-8`);
+  });
+
+  it('are answered without a copy to outputs that ask for them', () => {
+    const y: Tensor = { dtype: 'float16', shape: [1], bytes: Uint8Array.of(0, 0x3c) };
+    const raw = request({ ...(one as object), outputs: [{ name: 'z' }, { name: 'y', parameters: { binary_data: true } }] });
+    const answer = protocol.encode(raw, protocol.decode(raw, catalog), [{ outputs: [y, int(4)] }]);
     if (answer.kind !== 'http') throw new Error('not HTTP');
-    expect(answer.status).toBe(200);
-    expect(JSON.parse(answer.body.map(String).join(''))).toEqual({
-      model_name: 'm', model_version: '1', id: 'x1', outputs: [{ name: 'y', datatype: 'FP32', shape: [2, 2], data: [1, 2.5, 3, 4] }],
+    expect(answer.body[1]).toBe(y.bytes);
+    expect(answer.headers['content-type']).toBe('application/octet-stream');
+    expect(shown(answer)).toEqual({
+      status: 200,
+      model_name: 'm.any',
+      model_version: '2',
+      outputs: [
+        { name: 'z', datatype: 'INT32', shape: [1, 1], data: [4] },
+        { name: 'y', datatype: 'FP16', shape: [1, 1], parameters: { binary_data_size: 2 } },
+      ],
+      rest: Buffer.of(0, 0x3c),
     });
   });
 
-  it('refuses what does not fit the signature', () => {
-    expect(() => decode({ inputs: [{ name: 'a', shape: [1, 2], datatype: 'FP32', data: [1, 2] }] })).toThrow(ServingError);
+  it('binary_data_output makes all outputs binary but those that say otherwise', () => {
+    const answer = encode({ ...(one as object), parameters: { binary_data_output: true }, outputs: [{ name: 'y', parameters: { binary_data: false } }, { name: 'z' }] }, [[int(1), int(2)]]);
+    expect(answer['outputs']).toEqual([
+      { name: 'y', datatype: 'INT32', shape: [1, 1], data: [1] },
+      { name: 'z', datatype: 'INT32', shape: [1, 1], parameters: { binary_data_size: 4 } },
+    ]);
+  });
+});
+
+describe('content-encoding', () => {
+  const plain = Buffer.from(JSON.stringify(one));
+
+  it.each<[string, Buffer]>([
+    ['gzip', gzipSync(plain)],
+    ['deflate', deflateSync(plain)],
+    ['identity', plain],
+  ])('%s is undone', (name, body) => {
+    expect(tensorOf(body, { headers: { 'content-encoding': name } }).dtype).toBe('int32');
+  });
+
+  it('is bounded by what comes out', () => {
+    expect(refusal(gzipSync(Buffer.alloc(limit + 1, ' ')), { headers: { 'content-encoding': 'gzip' } })).toEqual({ status: 413, error: `the inflated body is bigger than ${limit} bytes` });
+  });
+
+  it('that is unknown is 415, that is broken 400', () => {
+    expect(refusal(plain, { headers: { 'content-encoding': 'br' } }).status).toBe(415);
+    expect(refusal(plain, { headers: { 'content-encoding': 'gzip' } })).toEqual({ status: 400, error: 'the body is not gzip' });
+  });
+});
+
+describe('answers', () => {
+  it('stack instances on a new first dim and echo the id', () => {
+    expect(encode({ ...(input('INT32', [2, 1], [1, 2]) as object), id: 'a"b', outputs: [{ name: 'y' }] }, [[int(1, 2)], [int(3, 4)]], { path: '/v2/models/m.any/versions/1/infer' })).toEqual({
+      status: 200, model_name: 'm.any', model_version: '1', id: 'a"b', outputs: [{ name: 'y', datatype: 'INT32', shape: [2, 2], data: [1, 2, 3, 4] }],
+    });
+  });
+
+  it.each<[string, Tensor, unknown]>([
+    ['bool', { dtype: 'bool', shape: [2], bytes: Uint8Array.of(1, 0) }, [true, false]],
+    ['floats as their shortest decimals, what JSON has no number for as strings', { dtype: 'float32', shape: [5], bytes: new Uint8Array(Float32Array.of(0.1, -2, NaN, Infinity, -Infinity).buffer) }, [0.1, -2, 'NaN', 'Infinity', '-Infinity']],
+    ['float64', { dtype: 'float64', shape: [2], bytes: new Uint8Array(Float64Array.of(0.1, 1e300).buffer) }, [0.1, 1e300]],
+    ['strings', { dtype: 'string', shape: [2], bytes: packElements([Buffer.from('é"'), Buffer.from('')]) }, ['é"', '']],
+    ['bytes that are text', { dtype: 'bytes', shape: [], bytes: packElements([Buffer.from('b')]) }, ['b']],
+    ['no elements', { dtype: 'int8', shape: [0], bytes: new Uint8Array(0) }, []],
+  ])('%s', (_, tensor, data) => {
+    expect((encode({ ...(one as object), outputs: [{ name: 'y' }] }, [[tensor]])['outputs'] as { data: unknown }[])[0]?.data).toEqual(data);
+  });
+
+  it('int64 keep all their digits', () => {
+    const raw = request({ ...(one as object), outputs: [{ name: 'y' }] });
+    const answer = protocol.encode(raw, protocol.decode(raw, catalog), [{ outputs: [{ dtype: 'int64', shape: [1], bytes: new Uint8Array(BigInt64Array.of(2n ** 53n + 1n).buffer) }] }]);
+    expect(answer.kind === 'http' ? String(answer.body[0]) : '').toContain('"data":[9007199254740993]');
+  });
+
+  it.each<[string, Tensor[][], number, string]>([
+    ['instances that disagree on shape', [[int(1)], [int(1, 2)]], 500, `output 'y' of instance 1 is int32 [2], that of instance 0 is int32 [1]: they cannot be one tensor`],
+    ['float16 as JSON', [[{ dtype: 'float16', shape: [1], bytes: Uint8Array.of(0, 0) }]], 400, `output 'y' is FP16, which has no JSON form: ask for it with binary_data`],
+    ['bytes that are no text as JSON', [[{ dtype: 'bytes', shape: [], bytes: packElements([Uint8Array.of(0xff)]) }]], 400, `output 'y' of shape [1] has an element that is not UTF-8: ask for it with binary_data`],
+  ])('refuse %s', (_, outputs, status, error) => {
+    expect(encode({ ...(one as object), outputs: [{ name: 'y' }] }, outputs)).toEqual({ status, error });
+  });
+
+  it('a failed instance fails the request', () => {
+    const raw = request(input('INT32', [2, 1], [1, 2]));
+    const answer = protocol.encode(raw, protocol.decode(raw, catalog), [{ outputs: [int(1), int(2)] }, { failure: { code: 'ABORTED', message: 'negative value' } }]);
+    expect(shown(answer)).toEqual({ status: 500, error: 'negative value' });
+  });
+});
+
+describe('names, deadlines and codes', () => {
+  it.each<[string, number, string]>([
+    ['/v2/models/none.any/infer', 404, 'Request servable(none) method(any) , servable is not available'],
+    ['/v2/models/m.any/versions/9/infer', 404, 'Request servable(m) method(any)  version(9) , servable is not available'],
+    ['/v2/models/m.any/versions/1x/infer', 400, `model version '1x' is not a number`],
+    ['/v2/models/m.any/versions//infer', 404, `'/v2/models/m.any/versions//infer' is not /v2/models/{model}[/versions/{version}]/infer`],
+    ['/v2/models//infer', 404, `'/v2/models//infer' is not /v2/models/{model}[/versions/{version}]/infer`],
+    ['/v2/models/%zz/infer', 400, `'%zz' is not percent-encoded UTF-8`],
+  ])('%s', (path, status, error) => {
+    expect(refusal(one, { path })).toEqual({ status, error });
+  });
+
+  it('takes percent-encoded names and cuts the query', () => {
+    expect(decode(one, { path: '/v2/models/m%2Eany/infer?x=1' }).target.method.name).toBe('any');
+  });
+
+  it('refuses other verbs with 405', () => {
+    expect(refusal(one, { verb: 'GET' }).status).toBe(405);
+  });
+
+  it('takes priority and timeout as Triton has them', () => {
+    const said = (parameters: object) => decode({ ...(one as object), parameters });
+    expect([said({ priority: 1 }).priority, said({ priority: 2 }).priority, said({}).priority]).toEqual([255, 254, 0]);
+    const before = performance.now();
+    const { deadlineAt } = said({ timeout: 5_000_000 });
+    expect(deadlineAt).toBeGreaterThanOrEqual(before + 5000);
+    expect(deadlineAt).toBeLessThan(before + 60_000);
+    expect(said({ timeout: 0 }).deadlineAt).toBe(Infinity);
+  });
+
+  it.each<[ServingErrorCode, number]>([
+    ['INVALID_ARGUMENT', 400],
+    ['NOT_FOUND', 404],
+    ['RESOURCE_EXHAUSTED', 429],
+    ['CANCELLED', 499],
+    ['ABORTED', 500],
+    ['INTERNAL', 500],
+    ['UNIMPLEMENTED', 501],
+    ['UNAVAILABLE', 503],
+    ['DEADLINE_EXCEEDED', 504],
+  ])('%s is HTTP %d', (code, status) => {
+    const answer = protocol.refuse(request(one), new ServingError(code, 't'));
+    expect(shown(answer)).toEqual({ status, error: 't' });
+    expect((answer as { headers: Record<string, string> }).headers['retry-after']).toBe(status === 429 || status === 503 ? '1' : undefined);
   });
 });
