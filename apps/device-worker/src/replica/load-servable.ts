@@ -57,6 +57,12 @@ export class LateModelCaller implements ModelCaller {
   }
 }
 
+/**
+ * Handing a run to a native thread and its outputs back costs about 50 us (two wake-ups). A run shorter than that is cheaper here, and while
+ * nothing else is in hand nobody is kept waiting by one a little longer. See docs/adr/0006-short-runs-inline.md for the figures.
+ */
+const inlineRuns = { inlineBelowUs: 40, inlineAloneBelowUs: 400 };
+
 /** Loads one copy of a servable: its config, its models, its signature. On failure everything opened is closed before it rejects. */
 export async function loadServable(options: LoadServableOptions, caller: LateModelCaller): Promise<LoadedServable> {
   const { directory, servable, version, deviceId, threads, intraOpThreads, concurrentRuns } = options;
@@ -65,7 +71,7 @@ export async function loadServable(options: LoadServableOptions, caller: LateMod
   const { declaration } = runner;
   try {
     options.onVersion(opened.version);
-    const session: SessionOptions = { intraOpThreads, concurrentRuns };
+    const session: SessionOptions = { intraOpThreads, concurrentRuns, ...inlineRuns };
     const loaded = await loadModels(declaration.models, { ...options, paths: opened.modelPaths, session });
     const plans = loaded.models.map((subgraphs) => (subgraphs[0] as { plan: ModelPlan }).plan);
     try {

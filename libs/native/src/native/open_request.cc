@@ -87,8 +87,8 @@ bool readOpenRequest(napi_env env, napi_value object, OpenRequest& request) {
   request.interOpThreads = static_cast<int>(reader.integer(reader.property(object, "interOpThreads")));
   request.concurrentRuns = static_cast<int>(reader.integer(reader.property(object, "concurrentRuns")));
   request.graphOptimization = static_cast<int>(reader.integer(reader.property(object, "graphOptimization")));
-  request.inlineBelowNs = static_cast<int64_t>(intOf(object, "inlineBelowUs")) * 1000;
-  request.inlineAloneBelowNs = static_cast<int64_t>(intOf(object, "inlineAloneBelowUs")) * 1000;
+  request.inlineBelowNs = reader.integer(reader.property(object, "inlineBelowUs")) * 1000;
+  request.inlineAloneBelowNs = reader.integer(reader.property(object, "inlineAloneBelowUs")) * 1000;
   request.externalFolder = reader.string(reader.property(object, "externalFolder"));
   napi_value initializers = reader.property(object, "initializers");
   const uint32_t count = reader.length(initializers);
