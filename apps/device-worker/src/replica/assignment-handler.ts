@@ -1,7 +1,11 @@
-import { instanceCount, ServingError, type Assignment, type Cancellation, type Failure, type Ticket } from '@mserve/wire';
+import { instanceCount, ServingError, type Assignment, type Cancellation, type Failure, type Instance, type Ticket } from '@mserve/wire';
 import { answers, assignments, cancellations, receipts, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
+import { deadlineExceeded } from '../execution/failures.js';
 import { AssignmentRun, failureCount } from './assignment-run.js';
 import type { Replica } from './replica.js';
+
+/** setTimeout takes no more than this. */
+const maxTimerMs = 2 ** 31 - 1;
 
 /** Counts since the start; all only grow. */
 export interface HandlerCounters {
@@ -72,15 +76,29 @@ export class AssignmentHandler {
     const run = new AssignmentRun(assignment, count, this.onResults);
     this.remember(run);
     try {
-      const instances = this.store.read(ticket.instances, run.reading.signal);
-      if (instances instanceof Promise) instances.then((list) => this.start(run, list)).catch((thrown: unknown) => run.fail(failureOf(thrown)));
+      const instances = this.store.read(ticket.instances, ticket.instances.kind === 'held' ? run.readingSignal : undefined);
+      if (instances instanceof Promise) void this.startLater(run, instances);
       else this.start(run, instances);
     } catch (thrown) {
       run.fail(failureOf(thrown));
     }
   }
 
-  private start(run: AssignmentRun, instances: Awaited<ReturnType<TensorStore['read']>>): void {
+  /** For tensors that have to be fetched: given up at the deadline, like everything else. */
+  private async startLater(run: AssignmentRun, reading: Promise<readonly Instance[]>): Promise<void> {
+    const { ticket } = run.assignment;
+    const leftMs = ticket.deadlineAt - performance.now();
+    const timer = leftMs < maxTimerMs ? setTimeout(() => run.stopReading(), Math.max(0, leftMs)) : undefined;
+    try {
+      this.start(run, await reading);
+    } catch (thrown) {
+      run.fail(performance.now() >= ticket.deadlineAt ? deadlineExceeded(ticket.method, 1) : failureOf(thrown));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private start(run: AssignmentRun, instances: readonly Instance[]): void {
     const { ticket, replica: id } = run.assignment;
     // Looked up now: it may have gone while the tensors were fetched.
     const replica = this.replicas.get(id);

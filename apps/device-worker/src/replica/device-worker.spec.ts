@@ -146,6 +146,17 @@ describe('assignments', () => {
     expect([read?.id, outputsOf(read)]).toEqual([1, [[1, 1]]]);
   });
 
+  it('whose tensors do not come until the deadline are given up then', async () => {
+    const store = new LocalTensorStore();
+    const read: TensorStore['read'] = (_, signal) =>
+      new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(new ServingError('CANCELLED', 'the fetch was cancelled'))));
+    await start({}, { place: (list) => store.place(list), release: () => undefined, read });
+    const held: Instances = { kind: 'held', sizes: [1], held: { owner: gateway.address, id: 1, offset: 0, length: 1 } };
+    send(assignment(held, { deadlineAt: performance.now() + 20 }));
+    const [answer] = await gotAnswers.until((list) => list.length === 1);
+    expect(outputsOf(answer)).toEqual(["DEADLINE_EXCEEDED deadline exceeded, method 'add', stage index(begin with 1): 1"]);
+  });
+
   it('that are cancelled give their credits back without an answer: waiting ones at once, running ones when the run has ended', async () => {
     await start();
     session.hold();
