@@ -20,7 +20,7 @@ export { Placeholder } from './placeholder.js';
 export { callPostprocess, callPostprocessPipeline, callPreprocess, callPreprocessPipeline, callServable, declareServable } from './deprecated.js';
 export { RegisterError, typeName } from './register-error.js';
 export { Tensor, type Nested } from './tensor/tensor.js';
-export type { ElementArray, ElementArrays, ElementValue, NumericDType } from './tensor/element.js';
+export type { ElementArray, ElementArrays, ElementOf, ElementValue, NumericDType } from './tensor/element.js';
 export { doubleToHalf, halfToFloat } from './tensor/half.js';
 export type { InputValue, OutputValue } from './value.js';
 // For the worker's function threads, not for authors:

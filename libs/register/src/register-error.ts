@@ -8,5 +8,6 @@ export function typeName(value: unknown): string {
   if (value === null) return 'null';
   if (typeof value !== 'object') return typeof value;
   const { constructor } = value;
-  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'object';
+  if (typeof constructor === 'function' && constructor.name !== '') return constructor.name;
+  return Object.prototype.toString.call(value).slice('[object '.length, -1);
 }

@@ -342,9 +342,9 @@ describe('the deprecated calls (SPEC 6.8)', () => {
     declareServable('a', 'ONNX', false);
     registerMethod(['p', 'q'], function m(x, y) {
       const [a, b] = callPreprocess(f, x, y);
-      const z = callServable(a, b);
+      const z = callServable(a as Placeholder, b as Placeholder);
       const [p, q] = callPostprocessPipeline(g, z);
-      return [p, q];
+      return [p as Placeholder, q as Placeholder];
     });
     const { functions, methods, models } = declaration();
     expect(models[0]?.withBatchDim).toBe(false);

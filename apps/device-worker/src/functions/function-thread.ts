@@ -27,6 +27,8 @@ export class FunctionThread {
   private readonly options: ThreadOptions;
   private events: ThreadEvents | undefined;
   private reason: string | undefined;
+  /** Settles a load that is under way when the thread is ended meanwhile. */
+  private cancelLoad: () => void = () => undefined;
 
   constructor(options: ThreadOptions) {
     this.options = options;
@@ -53,10 +55,12 @@ export class FunctionThread {
     return new Promise((resolve, reject) => {
       const refuse = (failures: readonly LoadFailure[]): void => {
         clearTimeout(timer);
+        this.cancelLoad = () => undefined;
         this.events = undefined;
         void this.worker.terminate();
         reject(ConfigError.ofAll(failures.map(({ message, file, line }) => new ConfigError(servable, `import ${servable}.servable_config failed, ${message}`, file, line))));
       };
+      this.cancelLoad = () => refuse([{ message: 'it was ended while it was loaded', file: undefined, line: undefined }]);
       const refuseWhole = (message: string): void => refuse([{ message, file: undefined, line: undefined }]);
       const timer = setTimeout(() => refuseWhole(`it was not loaded within ${loadTimeoutMs} ms`), loadTimeoutMs);
       this.events = {
@@ -66,6 +70,7 @@ export class FunctionThread {
           else if (message.kind !== 'loaded') events.message(message);
           else {
             clearTimeout(timer);
+            this.cancelLoad = () => undefined;
             this.events = events;
             resolve(message.declaration);
           }
@@ -106,8 +111,9 @@ export class FunctionThread {
     return started >= takenBack ? Infinity : started;
   }
 
-  /** Ends the thread, whatever it does; no events after this. */
+  /** Ends the thread, whatever it does; no events after this. A load that is under way rejects. */
   async terminate(): Promise<void> {
+    this.cancelLoad();
     this.events = undefined;
     await this.worker.terminate();
   }

@@ -15,6 +15,8 @@ export interface FunctionRunnerOptions extends ThreadOptions {
   readonly functionTimeoutMs: number;
   /** A call that takes longer than this while others wait gets a spare thread beside it. */
   readonly stuckAfterMs: number;
+  /** How long a thread whose callers are all gone may take to come back before it is replaced. */
+  readonly cutGraceMs: number;
   readonly log: (level: 'warn' | 'error', text: string) => void;
 }
 
@@ -23,8 +25,6 @@ const tickMs = 10;
 const largestBatch = 32;
 /** A batch that does not get on for this long gives its unbegun steps to idle threads. */
 const takeBackMs = 20;
-/** How long a thread whose callers are all gone may take to come back before it is replaced. */
-const cutGraceMs = 100;
 /** Threads that a step may see ending before it is taken to be the cause. */
 const mostAttempts = 3;
 
@@ -189,32 +189,39 @@ class ThreadFunctionRunner implements FunctionRunner {
     }
     const standsMs = now - slot.progressAt;
     if (standsMs > this.options.functionTimeoutMs) this.timeOut(slot, started);
-    if (standsMs > takeBackMs && started < slot.steps.length && this.pool.idle !== undefined) this.takeBack(slot);
-    const isForNobody = slot.steps.every(({ run }, step) => step >= started || run.isOver);
-    slot.deadSince = isForNobody && started > 0 ? (slot.deadSince ?? now) : undefined;
-    if (slot.deadSince !== undefined && now - slot.deadSince > cutGraceMs) {
-      this.takeBack(slot);
+    if (standsMs > takeBackMs && started < slot.steps.length && this.pool.idle !== undefined) this.takeBack(slot, false);
+    const isForNobody = started > 0 && current(slot, started).length === 0;
+    slot.deadSince = isForNobody ? (slot.deadSince ?? now) : undefined;
+    if (slot.deadSince !== undefined && now - slot.deadSince > this.options.cutGraceMs) {
+      this.takeBack(slot, true);
       this.pool.giveUp(slot);
     } else if (standsMs > this.options.stuckAfterMs && !slot.isStuck && (this.waiting.length > 0 || started < slot.steps.length)) {
       slot.isStuck = true;
-      this.takeBack(slot);
+      this.takeBack(slot, true);
       this.pool.replenish();
     }
   }
 
-  /** Gives the steps that the thread has not begun to other threads. */
-  private takeBack(slot: Slot): void {
+  /**
+   * Gives the steps that the thread has not begun to other threads. `withFinished`: also those that it finished in the last moments before
+   * the call that it hangs in, since their results won't come; they are run again.
+   */
+  private takeBack(slot: Slot, withFinished: boolean): void {
     const from = slot.thread.takeBack();
-    const unbegun = slot.steps.slice(from);
-    if (unbegun.length === 0) return;
+    const steps = slot.steps.slice(from);
     slot.steps = slot.steps.slice(0, from);
-    this.returned.push(...unbegun);
+    if (withFinished && !slot.isReclaimed && !slot.thread.hasPending) {
+      slot.isReclaimed = true;
+      steps.unshift(...slot.steps.slice(0, slot.thread.finished).filter(isWanted));
+    }
+    if (steps.length === 0) return;
+    this.returned.push(...steps);
     this.dispatchSoon();
   }
 
   /** Fails the calls that the thread is at now, where nobody set a deadline for them. */
   private timeOut(slot: Slot, started: number): void {
-    for (const { run, first, end } of culprits(slot, started)) {
+    for (const { run, first, end } of current(slot, started)) {
       if (run.deadlineAt !== Infinity) continue;
       run.fail({ code: 'DEADLINE_EXCEEDED', message: `function '${this.nameOf(run)}' did not finish within ${this.options.functionTimeoutMs} ms` }, first, end);
     }
@@ -223,7 +230,7 @@ class ThreadFunctionRunner implements FunctionRunner {
   /** A thread ended with its batch: the step it was at fails; the others are begun again by another thread. */
   private recover(slot: Slot, reason: string): void {
     const started = Math.min(slot.thread.started, slot.steps.length);
-    const guilty = new Set(culprits(slot, started));
+    const guilty = new Set(current(slot, started));
     slot.steps.forEach((step) => {
       if (!guilty.has(step) && ++step.attempts < mostAttempts) this.returned.push(step);
       else step.run.fail({ code: 'ABORTED', message: `function '${this.nameOf(step.run)}' was cut off because its thread ended: ${reason}` }, step.first, step.end);
@@ -247,8 +254,8 @@ function isWanted({ run, first, end }: Step): boolean {
   return false;
 }
 
-/** The steps that a thread is at: the last one begun, or all begun ones when functions of the batch await something. */
-function culprits(slot: Slot, started: number): Step[] {
+/** The steps that a thread is at, as far as anybody waits: the last one begun, or all begun ones when functions of the batch await something. */
+function current(slot: Slot, started: number): Step[] {
   const begun = slot.steps.slice(0, started).filter(isWanted);
   if (slot.thread.hasPending) return begun;
   const last = slot.steps[started - 1];

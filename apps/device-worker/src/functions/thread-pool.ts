@@ -15,7 +15,9 @@ export interface Slot {
   startedSeen: number;
   /** When it last began a step or gave a result (performance.now()). */
   progressAt: number;
-  /** Since when nobody waits for any step of its batch; undefined while somebody does. */
+  /** The finished steps whose results it keeps back were given to another thread. */
+  isReclaimed: boolean;
+  /** Since when nobody waits for the step it is at; undefined while somebody does. */
   deadSince: number | undefined;
   readonly bornAt: number;
 }
@@ -33,7 +35,7 @@ export interface PoolEvents {
 
 const firstRetryMs = 100;
 const longestRetryMs = 30_000;
-/** A thread that ends by itself before this age counts as a failed start, so that a config that ends its thread is not reloaded in a loop. */
+/** A thread that ends before this age without having been called counts as a failed start, so that a config that ends its thread is not reloaded in a loop. */
 const infancyMs = 1_000;
 
 /** Keeps `target` threads that can work. Threads that are stuck or given up don't count, but there are never more than twice as many in all. */
@@ -60,6 +62,7 @@ export class ThreadPool {
   async open(): Promise<ServableDeclaration> {
     try {
       const declaration = await this.spawn();
+      if (declaration === undefined) throw new Error('the servable was closed while it was loaded');
       if (declaration.functions.length === 0) await this.close();
       else await Promise.all(Array.from({ length: this.target - 1 }, () => this.spawn()));
       return declaration;
@@ -89,9 +92,11 @@ export class ThreadPool {
   release(slot: Slot): void {
     slot.steps = [];
     slot.isStuck = false;
+    slot.isReclaimed = false;
     slot.deadSince = undefined;
     slot.state = 'idle';
     slot.thread.ref(false);
+    this.retryMs = 0;
     this.retireSurplus();
   }
 
@@ -107,7 +112,6 @@ export class ThreadPool {
     if (this.isClosed || this.retryTimer !== undefined) return;
     while (this.ableCount < this.target && this.slots.size < 2 * this.target) {
       this.spawn().catch((thrown: unknown) => {
-        if (this.isClosed) return;
         this.events.log('error', `a function thread of servable ${this.options.servable} could not be started: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
         this.retryLater();
       });
@@ -128,10 +132,11 @@ export class ThreadPool {
     return count;
   }
 
-  private async spawn(): Promise<ServableDeclaration> {
+  /** undefined when the thread was ended on purpose before it was ready. Rejects when it could not be started. */
+  private async spawn(): Promise<ServableDeclaration | undefined> {
     const now = performance.now();
     const thread = new FunctionThread(this.options);
-    const slot: Slot = { thread, state: 'loading', isStuck: false, steps: [], startedSeen: 0, progressAt: now, deadSince: undefined, bornAt: now };
+    const slot: Slot = { thread, state: 'loading', isStuck: false, isReclaimed: false, steps: [], startedSeen: 0, progressAt: now, deadSince: undefined, bornAt: now };
     this.slots.add(slot);
     try {
       const declaration = await thread.load({
@@ -142,8 +147,8 @@ export class ThreadPool {
       if (this.slots.has(slot)) this.arrived(slot);
       return declaration;
     } catch (thrown) {
-      this.slots.delete(slot);
       void thread.terminate();
+      if (!this.slots.delete(slot)) return undefined;
       throw thrown;
     }
   }
@@ -180,24 +185,21 @@ export class ThreadPool {
 
   private lost(slot: Slot, reason: string): void {
     if (!this.slots.delete(slot)) return;
+    const wasIdle = slot.state === 'idle';
     this.events.log('warn', `a function thread of servable ${this.options.servable} ended: ${reason}`);
     this.events.ended(slot, reason);
-    if (performance.now() - slot.bornAt < infancyMs) this.retryLater();
-    else {
-      this.retryMs = 0;
-      this.replenish();
-    }
+    const isConfigsFault = wasIdle && performance.now() - slot.bornAt < infancyMs;
+    if (isConfigsFault) this.retryLater();
+    else this.replenish();
   }
 
   private retryLater(): void {
     if (this.isClosed || this.retryTimer !== undefined) return;
-    const waitMs = this.retryMs;
     this.retryMs = Math.min(longestRetryMs, Math.max(firstRetryMs, this.retryMs * 2));
-    // The first retry is at once: a call that ends a young thread must not take the others' thread away for long.
     this.retryTimer = setTimeout(() => {
       this.retryTimer = undefined;
       this.replenish();
-    }, waitMs).unref();
-    if (this.slots.size === 0 && waitMs > 0) this.events.empty();
+    }, this.retryMs).unref();
+    if (this.slots.size === 0) this.events.empty();
   }
 }

@@ -1,11 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { ServableDeclaration } from '@mserve/register';
 import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
 import { createFunctionRunner } from '../functions/thread-function-runner.js';
 import { ConfigError } from './config-error.js';
 import { findConfig, modelFiles, resolveVersion, type VersionFiles } from './servable-directory.js';
+import { sourceCache } from './source-cache.js';
 
 /** How a servable is loaded. All have defaults. */
 export interface LoadServableOptions {
@@ -21,6 +20,8 @@ export interface LoadServableOptions {
   readonly functionTimeoutMs?: number;
   /** A call that takes longer than this while others wait gets a spare thread beside it. Default 1 000. */
   readonly stuckAfterMs?: number;
+  /** How long a thread whose callers are all gone may take to come back before it is replaced. Default 100. */
+  readonly cutGraceMs?: number;
   /** Heap of each thread, in MiB. Default 2048. */
   readonly threadHeapMb?: number;
   /** Set in the threads' environment before servable_config is loaded, like SERVING_DEVICE_ID. */
@@ -65,42 +66,20 @@ export async function loadRunner(directory: string, name: string, options: LoadS
   if (!Number.isSafeInteger(numParallelWorkers) || numParallelWorkers < 1 || numParallelWorkers > 64) {
     throw new ConfigError(name, `Parameter 'numParallelWorkers' should be in range [1,64]`);
   }
-  // Private to this process: transformed sources are run, so nobody else may be able to put any there.
-  const cacheDirectory = await mkdtemp(join(tmpdir(), 'mserve-servable-'));
-  const removeCache = (): Promise<void> => rm(cacheDirectory, { recursive: true, force: true });
-  try {
-    const runner = await createFunctionRunner(
-      {
-        servable: name,
-        configFile,
-        cacheDirectory,
-        numParallelWorkers,
-        environment: options.environment ?? {},
-        loadTimeoutMs: options.loadTimeoutMs ?? 30_000,
-        functionTimeoutMs: options.functionTimeoutMs ?? 60_000,
-        stuckAfterMs: options.stuckAfterMs ?? 1_000,
-        heapMb: options.threadHeapMb ?? 2048,
-        log: options.log ?? (() => undefined),
-      },
-      options.models ?? noModels,
-    );
-    return closedWith(runner, removeCache);
-  } catch (thrown) {
-    await removeCache();
-    throw thrown;
-  }
-}
-
-/** The runner; its close() also runs `after`. */
-function closedWith(runner: FunctionRunner, after: () => Promise<void>): FunctionRunner {
-  return {
-    get declaration() {
-      return runner.declaration;
+  return createFunctionRunner(
+    {
+      servable: name,
+      configFile,
+      cacheDirectory: sourceCache(),
+      numParallelWorkers,
+      environment: options.environment ?? {},
+      loadTimeoutMs: options.loadTimeoutMs ?? 30_000,
+      functionTimeoutMs: options.functionTimeoutMs ?? 60_000,
+      stuckAfterMs: options.stuckAfterMs ?? 1_000,
+      cutGraceMs: options.cutGraceMs ?? 100,
+      heapMb: options.threadHeapMb ?? 2048,
+      log: options.log ?? (() => undefined),
     },
-    get free() {
-      return runner.free;
-    },
-    run: (index, instances, options) => runner.run(index, instances, options),
-    close: () => runner.close().finally(after),
-  };
+    options.models ?? noModels,
+  );
 }

@@ -25,6 +25,9 @@ export type ElementArray = ElementArrays[NumericDType];
 /** One element as a JavaScript value: boolean for bool, bigint for int64 and uint64, number for the rest. */
 export type ElementValue = number | bigint | boolean;
 
+/** {@link ElementValue} of a known dtype. */
+export type ElementOf<D extends NumericDType> = D extends 'bool' ? boolean : D extends 'int64' | 'uint64' ? bigint : number;
+
 interface ArrayConstructor {
   new (length: number): ElementArray;
   new (buffer: ArrayBufferLike, byteOffset?: number, length?: number): ElementArray;
@@ -77,6 +80,7 @@ export function dtypeOfArray(array: ArrayBufferView): NumericDType | undefined {
 }
 
 /** Reads elements as JavaScript values (see ElementValue). */
+export function elementReader<D extends NumericDType>(dtype: D, data: ElementArray): (index: number) => ElementOf<D>;
 export function elementReader(dtype: NumericDType, data: ElementArray): (index: number) => ElementValue {
   if (dtype === 'bool') return (index) => data[index] !== 0;
   if (dtype === 'float16') return (index) => halfToFloat(data[index] as number);

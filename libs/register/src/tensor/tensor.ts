@@ -1,6 +1,6 @@
 import { alignedBytes, dtypeEntry, elementCount } from '@mserve/wire';
 import { elementwise, type Operation } from './arithmetic.js';
-import { arrayClass, checkElement, dtypeOfArray, elementReader, elementWriter, isInteger, isNumericDType, type ElementArray, type ElementArrays, type ElementValue, type NumericDType } from './element.js';
+import { arrayClass, checkElement, dtypeOfArray, elementReader, elementWriter, isInteger, isNumericDType, type ElementArray, type ElementArrays, type ElementOf, type ElementValue, type NumericDType } from './element.js';
 import { promote, promoteDivision, promoteWeak } from './promotion.js';
 
 /** Numbers in nested arrays, as `toArray` gives and `Tensor.of` takes them. */
@@ -87,7 +87,7 @@ export class Tensor<D extends NumericDType = NumericDType> {
   }
 
   /** One element, by its index per axis. Throws RangeError outside the shape. */
-  get(...indexes: number[]): ElementValue {
+  get(...indexes: number[]): ElementOf<D> {
     if (indexes.length !== this.rank) throw new RangeError(`get needs ${this.rank} indexes, but got ${indexes.length}`);
     return this.at(...indexes).item();
   }
@@ -140,7 +140,7 @@ export class Tensor<D extends NumericDType = NumericDType> {
   }
 
   /** The only element. Throws RangeError when there are more or none. */
-  item(): ElementValue {
+  item(): ElementOf<D> {
     if (this.size !== 1) throw new RangeError(`item() is for tensors of one element, this one has ${this.size}`);
     return elementReader(this.dtype, this.data)(0);
   }
@@ -153,13 +153,13 @@ export class Tensor<D extends NumericDType = NumericDType> {
   }
 
   /** All elements in C order, as JavaScript values. */
-  *values(): IterableIterator<ElementValue> {
+  *values(): IterableIterator<ElementOf<D>> {
     const read = elementReader(this.dtype, this.data);
     for (let i = 0; i < this.size; i++) yield read(i);
   }
 
   /** Element by element, same type and shape; what `fn` gives is converted like astype. */
-  map(fn: (value: ElementValue, index: number) => ElementValue): Tensor<D> {
+  map(fn: (value: ElementOf<D>, index: number) => ElementValue): Tensor<D> {
     const tensor = Tensor.zeros(this.dtype, this.shape);
     const read = elementReader(this.dtype, this.data);
     const write = elementWriter(this.dtype, tensor.data);
@@ -168,13 +168,13 @@ export class Tensor<D extends NumericDType = NumericDType> {
   }
 
   /** Whether `test` holds for any element. */
-  some(test: (value: ElementValue) => boolean): boolean {
+  some(test: (value: ElementOf<D>) => boolean): boolean {
     for (const value of this.values()) if (test(value)) return true;
     return false;
   }
 
   /** Whether `test` holds for every element. */
-  every(test: (value: ElementValue) => boolean): boolean {
+  every(test: (value: ElementOf<D>) => boolean): boolean {
     return !this.some((value) => !test(value));
   }
 

@@ -17,7 +17,7 @@ const hasMlp = existsSync(new URL('1/mlp_b8.onnx', import.meta.url));
 
 type Pair = [Tensor, Tensor];
 
-const isNegative = (x: Tensor): boolean => x.some((value) => value < 0);
+const isNegative = (x: Tensor): boolean => x.some((value) => Number(value) < 0);
 
 // Functions, called as in the original: their names are part of error texts.
 function f_identity(x: Tensor | string) {

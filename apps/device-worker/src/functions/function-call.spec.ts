@@ -1,0 +1,172 @@
+import { describe, expect, it } from '@jest/globals';
+import { Tensor } from '@mserve/register';
+import type { Instance } from '@mserve/wire';
+import { callFunction, textOf, type CallableFunction, type StepResult } from './function-call.js';
+
+/** SPEC 6.6, without threads: how a function is called, and what becomes of each instance. */
+
+const one = (value: number): Instance => [Tensor.scalar('float64', value)];
+const callable = (fn: unknown, batchSize: number | undefined, outputsCount = 1): CallableFunction => ({
+  fn: fn as CallableFunction['fn'],
+  declaration: { index: 0, name: 'S.f', inputsCount: 1, outputsCount, batchSize },
+  methodName: 'm',
+});
+/** Outputs as numbers, failures as texts. */
+const plain = (results: readonly StepResult[]): unknown[] => results.map((result) => (typeof result === 'string' ? result : result.map((tensor) => (tensor as Tensor).item())));
+const call = async (fn: unknown, batchSize: number | undefined, values: readonly number[], outputsCount = 1): Promise<unknown[]> =>
+  plain(await callFunction(callable(fn, batchSize, outputsCount), values.map(one)));
+
+type X = Tensor<'float64'>;
+const refuseNegative = (x: X): number => {
+  if (x.item() < 0) throw new Error('negative');
+  return x.item() * 2 + 0.5;
+};
+const tooFew = (given: number, wanted: number): string => `The number ${given} of instances returned by function 'S.f' is not equal to the number ${wanted} of instances provided to this function.`;
+const wrongCount = (given: number, registered: number): string => `The outputs number ${given} of one instance returned by function 'S.f' is not equal to the outputs number ${registered} registered in method m`;
+const noList = "The value returned by function 'S.f' should be an array, a generator or an async generator with one result per instance";
+
+describe('a function without a batch size', () => {
+  it('is called once per instance; an exception fails its instance alone', async () => {
+    expect(await call(refuseNegative, undefined, [1, -1, 3])).toEqual([[2.5], 'negative', [6.5]]);
+  });
+
+  it('may be asynchronous; its calls are under way at the same time', async () => {
+    let underWay = 0;
+    let most = 0;
+    const fn = async (x: X): Promise<number> => {
+      most = Math.max(most, ++underWay);
+      await Promise.resolve();
+      underWay--;
+      return refuseNegative(x);
+    };
+    expect(await call(fn, undefined, [1, -1, 3])).toEqual([[2.5], 'negative', [6.5]]);
+    expect(most).toBe(3);
+  });
+
+  it('gives one value, an array of one, or an array of outputsCount', async () => {
+    expect(await call((x: X) => x, undefined, [1.5])).toEqual([[1.5]]);
+    expect(await call((x: X) => [x], undefined, [1.5])).toEqual([[1.5]]);
+    expect(await call((x: X) => [x, 2.5], undefined, [1.5], 2)).toEqual([[1.5, 2.5]]);
+  });
+
+  it.each([
+    ['too many outputs', () => [1, 2], 1, wrongCount(2, 1)],
+    ['too few outputs', () => 1, 2, wrongCount(1, 2)],
+    ['nothing', () => undefined, 1, 'Get illegal result data with type undefined'],
+    ['an object', () => ({}), 1, 'Get illegal result data with type Object'],
+    ['a generator', function* () { yield 1; }, 1, 'Get illegal result data with type Generator'],
+  ])('that returns %s fails the instance', async (_what, fn, outputsCount, text) => {
+    expect(await call(fn, undefined, [1], outputsCount)).toEqual([text]);
+  });
+});
+
+describe('a batch function', () => {
+  const doubled = (x: X): number => x.item() * 2;
+
+  const forms: readonly (readonly [string, (instances: [X][]) => unknown])[] = [
+    ['an array of values', (instances) => instances.map(([x]) => doubled(x))],
+    ['an array of arrays', (instances) => instances.map(([x]) => [doubled(x)])],
+    ['a generator', function* (instances) { for (const [x] of instances) yield doubled(x); }],
+    ['another iterable', (instances) => new Set(instances.map(([x]) => doubled(x)))],
+    ['a promise of an array', async (instances) => instances.map(([x]) => doubled(x))],
+    ['a promise of a generator', async (instances) => (function* () { for (const [x] of instances) yield doubled(x); })()],
+    ['an async generator', async function* (instances) { for (const [x] of instances) yield doubled(x); }],
+  ];
+  it.each(forms)('may give its results as %s', async (_what, fn) => {
+    expect((await call(fn, 0, [1, 2, 3])).map((result) => Number((result as unknown[])[0]))).toEqual([2, 4, 6]);
+  });
+
+  it('gets all instances of a call, as arrays of their inputs', async () => {
+    const fn = function* (instances: [X][]): Generator<[X, number]> {
+      for (const [x] of instances) yield [x, instances.length + 0.5];
+    };
+    expect(await call(fn, 3, [1.5, 2.5], 2)).toEqual([[1.5, 2.5], [2.5, 2.5]]);
+  });
+
+  const raising: readonly (readonly [string, (instances: [X][]) => unknown])[] = [
+    ['a generator', function* (instances) { for (const [x] of instances) yield refuseNegative(x); }],
+    ['an async generator', async function* (instances) { for (const [x] of instances) yield refuseNegative(x); }],
+    ['a promise of a generator', async (instances) => (function* () { for (const [x] of instances) yield refuseNegative(x); })()],
+  ];
+  it.each(raising)('as %s that raises: what was given counts, that instance fails, the rest is called again', async (_what, fn) => {
+    const calls: number[] = [];
+    const counted = (instances: [X][]): unknown => (calls.push(instances.length), fn(instances));
+    expect(await call(counted, 4, [1, -1, 3, -4])).toEqual([[2.5], 'negative', [6.5], 'negative']);
+    expect(calls).toEqual([4, 2]);
+  });
+
+  it.each(raising)('as %s that always raises fails one instance per call', async (_what, fn) => {
+    expect(await call(fn, 4, [-1, -2])).toEqual(['negative', 'negative']);
+  });
+
+  it.each([
+    ['raises', (): never => { throw new Error('bad batch'); }],
+    ['rejects', async (): Promise<never> => { throw new Error('bad batch'); }],
+  ])('that %s before its first result fails them all', async (_what, fn) => {
+    expect(await call(fn, 4, [1, 2])).toEqual(['bad batch', 'bad batch']);
+  });
+
+  it.each([
+    ['an empty array', () => [], tooFew(0, 2)],
+    ['one result', () => [1], tooFew(1, 2)],
+    ['an empty generator', function* () { /* nothing */ }, tooFew(0, 2)],
+    ['one result of an async generator', async function* () { yield 1; }, tooFew(1, 2)],
+    ['undefined', () => undefined, noList],
+    ['a string', () => 'ab', noList],
+    ['a TypedArray', () => Float32Array.of(1, 2), noList],
+    ['a promise of nothing', async () => undefined, noList],
+  ])('that gives %s fails all instances of the call', async (_what, fn, text) => {
+    expect(await call(fn, 4, [1, 2])).toEqual([text, text]);
+  });
+
+  it('that skips an instance does not put results where they do not belong', async () => {
+    const fn = function* (instances: [X][]): Generator<X> {
+      for (const [x] of instances) if (x.item() !== 2) yield x;
+    };
+    expect(await call(fn, 4, [1, 2, 3])).toEqual([tooFew(2, 3), tooFew(2, 3), tooFew(2, 3)]);
+  });
+
+  it('fails only the instance whose result breaks the contract', async () => {
+    expect(await call(() => [1.5, undefined, [1, 2], 4.5], 4, [1, 2, 3, 4])).toEqual([[1.5], 'Get illegal result data with type undefined', wrongCount(2, 1), [4.5]]);
+  });
+
+  it('may give more results than instances: they are ignored, and its generator is closed', async () => {
+    let isClosed = false;
+    const fn = function* (): Generator<number> {
+      try {
+        for (let i = 0; ; i++) yield i + 0.5;
+      } finally {
+        isClosed = true;
+      }
+    };
+    expect(await call(fn, 4, [1, 2])).toEqual([[0.5], [1.5]]);
+    expect(isClosed).toBe(true);
+  });
+
+  it('that raises on being closed has given all results', async () => {
+    const fn = function* (): Generator<number> {
+      try {
+        yield 1.5;
+        yield 2.5;
+      } finally {
+        throw new Error('closing');
+      }
+    };
+    expect(await call(fn, 4, [1])).toEqual([[1.5]]);
+  });
+});
+
+describe('the text of what was thrown', () => {
+  it.each<readonly [string, unknown, string]>([
+    ['an error', new Error('text'), 'text'],
+    ['an error without a text', new TypeError(), 'TypeError'],
+    ['a string', 'text', 'text'],
+    ['undefined', undefined, 'undefined'],
+    ['an object like an error', { message: 'text' }, 'text'],
+    ['an object that cannot be a string', Object.create(null), 'an error without a text'],
+    ['a hostile error', Object.defineProperty(new Error(), 'message', { get: () => { throw new Error(); } }), 'an error without a text'],
+    ['a very long text', 'x'.repeat(5000), `${'x'.repeat(4096)}...`],
+  ])('%s', (_what, thrown, text) => {
+    expect(textOf(thrown)).toBe(text);
+  });
+});

@@ -1,0 +1,240 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { Tensor } from '@mserve/register';
+import { stringTensor, type Instance, type InstanceResult } from '@mserve/wire';
+import { loadServable, type LoadedServable, type LoadServableOptions } from '../servable/load-servable.js';
+import { ServableFolder } from '../servable/servable-folder.fixture.js';
+
+/** Real threads that load a real servable_config.ts; what user code can do to them. */
+
+const folder = new ServableFolder();
+let servable: LoadedServable | undefined;
+
+beforeAll(() => {
+  folder.write('own/helper.ts', `export const suffix = (text: string): string => text + '!';`);
+  folder.config(
+    'S',
+    `
+import { suffix } from '../own/helper.js';
+const model = declareModel('m.onnx', 'ONNX');
+const functions = {
+  add(a: Tensor, b: Tensor) { return a.add(b); },
+  greet(name: string) { return suffix(name); },
+  refuseNegative(x: Tensor) { if (x.some((value) => Number(value) < 0)) throw new Error('negative'); return x; },
+  /** Spins until the flag, which lies in memory shared with the test, is set. */
+  spin(flag: Tensor) { const cells = flag.data as Int32Array; while (Atomics.load(cells, 0) === 0); return 1; },
+  exitAt(x: Tensor) { if (x.item() === 1) process.exit(3); return x; },
+  hangAt(x: Tensor) { while (x.item() === 1); return x; },
+  grow(x: Tensor) { const kept: unknown[] = []; while (x.item() === 1) kept.push(new Array(1000).fill(kept.length)); return x; },
+  throwLater(_x: Tensor) { setTimeout(() => { throw new Error('later'); }, 0); return new Promise(() => {}); },
+  rejectLater(_x: Tensor) { void Promise.reject(new Error('nobody listens')); return new Promise(() => {}); },
+  never(_x: Tensor) { return new Promise(() => {}); },
+  callModel(x: Tensor) { return model.call(x); },
+  threadId(_x: Tensor) { globalThis.calls = (globalThis.calls ?? 0) + 1; return globalThis.calls; },
+};
+function* batch(instances: [Tensor][]) { for (const [x] of instances) yield [x.add(1), instances.length]; }
+declare global { var calls: number | undefined; }
+for (const fn of Object.values(functions)) {
+  if (fn.length === 2) registerMethod({ name: fn.name, outputs: 'y' }, (a, b) => addStage(fn, a, b));
+  else registerMethod({ name: fn.name, outputs: 'y' }, (x) => addStage(fn, x));
+}
+registerMethod(['y', 'n'], function batched(x) { return addStage(batch, x, { outputsCount: 2, batchSize: 4 }); });
+`,
+  );
+  folder.write('S/1/m.onnx', 'not looked into here');
+});
+afterEach(async () => {
+  await servable?.runner.close();
+  servable = undefined;
+});
+afterAll(() => folder.remove());
+
+async function load(options: LoadServableOptions = {}): Promise<LoadedServable> {
+  servable = await loadServable(folder.path, 'S', { cutGraceMs: 10, ...options });
+  return servable;
+}
+
+function run(name: string, instances: readonly Instance[], deadlineAt = Infinity, signal?: AbortSignal): Promise<readonly InstanceResult[]> {
+  const index = servable?.declaration.functions.find((declared) => declared.name === `S.${name}`)?.index ?? -1;
+  return (servable as LoadedServable).runner.run(index, instances, { deadlineAt, signal });
+}
+
+const float = (value: number): Instance => [Tensor.scalar('float64', value)];
+/** One line per instance: its outputs as numbers or strings, or its failure. */
+function plain(results: readonly InstanceResult[]): unknown[] {
+  return results.map((result) =>
+    'failure' in result ? `${result.failure.code}: ${result.failure.message}` : result.outputs.map((output) => (output.dtype === 'string' ? Buffer.from(output.bytes.subarray(4)).toString() : Tensor.fromBytes(output.dtype as 'float64', output.shape, output.bytes).toArray())),
+  );
+}
+/** A flag in shared memory, large enough to be passed by reference. */
+function sharedFlag(): { instance: Instance; set: () => void } {
+  const cells = new Int32Array(new SharedArrayBuffer(8192));
+  return { instance: [Tensor.from(cells)], set: () => void Atomics.store(cells, 0, 1) };
+}
+async function works(): Promise<void> {
+  expect(plain(await run('add', [[...float(1), ...float(2.5)]]))).toEqual([[3.5]]);
+}
+
+describe('functions in threads', () => {
+  it('are called with values and give values, per instance and in batches', async () => {
+    await load();
+    expect(plain(await run('add', [[...float(1.5), ...float(1)], [Tensor.of('float32', [1, 2]), Tensor.of('float32', [0.5, 0.5])]]))).toEqual([[2.5], [[1.5, 2.5]]]);
+    expect(plain(await run('greet', [[stringTensor('you')]]))).toEqual([['you!']]);
+    expect(plain(await run('refuseNegative', [float(1.5), float(-1), float(3.5)]))).toEqual([[1.5], 'ABORTED: negative', [3.5]]);
+    expect(plain(await run('batch', [float(0.5), float(1.5)]))).toEqual([[1.5, 2n], [2.5, 2n]]);
+    expect(await run('add', [])).toEqual([]);
+  });
+
+  it('answer in order when many calls are made at once, and are free afterwards', async () => {
+    const { runner } = await load({ numParallelWorkers: 2 });
+    expect(runner.free).toBe(2);
+    const results = Array.from({ length: 200 }, (_, i) => run('refuseNegative', [float(i + 0.5), float(-1)]));
+    expect(runner.free).toBe(0);
+    expect((await Promise.all(results)).map(plain)).toEqual(Array.from({ length: 200 }, (_, i) => [[i + 0.5], 'ABORTED: negative']));
+    expect(runner.free).toBe(2);
+  });
+
+  it('get large tensors, too', async () => {
+    await load();
+    const big = Tensor.from(new Float32Array(500_000).fill(1.5), [500, 1000]);
+    const [result] = await run('add', [[big, Tensor.scalar('float32', 1)]]);
+    const output = result !== undefined && 'outputs' in result ? result.outputs[0] : undefined;
+    expect([output?.dtype, output?.shape, new Float32Array(output?.bytes.buffer ?? new ArrayBuffer(0), output?.bytes.byteOffset ?? 0, 500_000).every((value) => value === 2.5)]).toEqual(['float32', [500, 1000], true]);
+    expect(big.data[0]).toBe(1.5);
+  });
+
+  it('call models, which the owner runs', async () => {
+    const calls: unknown[] = [];
+    await load({
+      models: {
+        call: (modelKey, subgraph, instances) => {
+          calls.push([modelKey, subgraph, instances.length]);
+          const [input] = instances[0] as Instance;
+          if (Tensor.fromBytes('float64', [], input?.bytes as Uint8Array).item() < 0) return Promise.reject(new Error('The model is tired'));
+          return Promise.resolve([[Tensor.of('float32', [1, 2])]]);
+        },
+      },
+    });
+    expect(plain(await run('callModel', [float(1.5), float(-1)]))).toEqual([[[1, 2]], 'ABORTED: Model(m.onnx).call() failed: The model is tired']);
+    expect(calls).toEqual([['m.onnx', 0, 1], ['m.onnx', 0, 1]]);
+  });
+
+  it('of an unknown index fail', async () => {
+    await load();
+    expect(plain(await run('nope', [float(1)]))).toEqual(["INTERNAL: servable 'S' has no function -1"]);
+  });
+});
+
+describe('a call that hangs', () => {
+  it('delays nobody that another thread can serve', async () => {
+    await load({ numParallelWorkers: 2 });
+    const flag = sharedFlag();
+    const spinning = run('spin', [flag.instance]);
+    await works();
+    flag.set();
+    expect(plain(await spinning)).toEqual([[1n]]);
+  });
+
+  it('gets a spare thread beside it while others wait, which goes when it is no longer needed', async () => {
+    const { runner } = await load({ stuckAfterMs: 30 });
+    const flag = sharedFlag();
+    const spinning = run('spin', [flag.instance]);
+    const others = Promise.all([run('greet', [[stringTensor('a')]]), run('greet', [[stringTensor('b')]])]);
+    expect((await others).map(plain)).toEqual([[['a!']], [['b!']]]);
+    flag.set();
+    expect(plain(await spinning)).toEqual([[1n]]);
+    await works();
+    expect(runner.free).toBe(1);
+  });
+
+  it('is cut at its deadline, and its thread is replaced', async () => {
+    await load();
+    expect(plain(await run('hangAt', [float(1)], performance.now() + 50))).toEqual(["DEADLINE_EXCEEDED: function 'S.hangAt' did not finish before the deadline"]);
+    await works();
+  });
+
+  it('is cut after functionTimeoutMs when there is no deadline; the instances behind it are still served', async () => {
+    await load({ functionTimeoutMs: 60 });
+    expect(plain(await run('hangAt', [float(0.5), float(1), float(2.5)]))).toEqual([[0.5], "DEADLINE_EXCEEDED: function 'S.hangAt' did not finish within 60 ms", [2.5]]);
+  });
+
+  it('is cut when it waits for something that never comes', async () => {
+    await load();
+    expect(plain(await run('never', [float(1)], performance.now() + 50))).toEqual(["DEADLINE_EXCEEDED: function 'S.never' did not finish before the deadline"]);
+    await works();
+  });
+
+  it('keeps its thread when it comes back soon after its deadline', async () => {
+    await load({ cutGraceMs: 60_000 });
+    await run('threadId', [float(1)]);
+    const flag = sharedFlag();
+    expect(plain(await run('spin', [flag.instance], performance.now() + 30))).toEqual(["DEADLINE_EXCEEDED: function 'S.spin' did not finish before the deadline"]);
+    flag.set();
+    expect(plain(await run('threadId', [float(1)]))).toEqual([[2n]]);
+  });
+
+  it('is answered at once when its request is cancelled', async () => {
+    await load();
+    const controller = new AbortController();
+    const flag = sharedFlag();
+    const cancelled = run('spin', [flag.instance], Infinity, controller.signal);
+    const before = run('greet', [[stringTensor('x')]], Infinity, AbortSignal.abort());
+    controller.abort();
+    expect(plain(await cancelled)).toEqual(['CANCELLED: the request was cancelled']);
+    expect(plain(await before)).toEqual(['CANCELLED: the request was cancelled']);
+    flag.set();
+    await works();
+  });
+});
+
+describe('a call that ends its thread', () => {
+  it.each([
+    ['exits', 'exitAt', {}, "ABORTED: function 'S.exitAt' was cut off because its thread ended: it exited with code 3"],
+    ['runs out of memory', 'grow', { threadHeapMb: 64 }, "ABORTED: function 'S.grow' was cut off because its thread ended: it ran out of memory"],
+  ])('%s: it fails alone, what was with it is served by another thread', async (_what, name, options, text) => {
+    await load(options);
+    expect(plain(await run(name, [float(0.5), float(1), float(2.5)]))).toEqual([[0.5], text, [2.5]]);
+    await works();
+  });
+
+  it.each([
+    ['throws outside of the call', 'throwLater', 'an error was thrown outside of any call: later'],
+    ['leaves a rejection to nobody', 'rejectLater', 'an error was thrown outside of any call: nobody listens'],
+  ])('%s: its instances fail', async (_what, name, reason) => {
+    await load();
+    expect(plain(await run(name, [float(1)]))).toEqual([`ABORTED: function 'S.${name}' was cut off because its thread ended: ${reason}`]);
+    await works();
+  });
+
+  it('is told to the operator', async () => {
+    const lines: string[] = [];
+    await load({ log: (level, text) => lines.push(`${level}: ${text}`) });
+    await run('exitAt', [float(1)]);
+    expect(lines).toEqual(['warn: a function thread of servable S ended: it exited with code 3']);
+  });
+});
+
+describe('close()', () => {
+  it('ends the threads and answers what is under way', async () => {
+    const { runner } = await load();
+    const flag = sharedFlag();
+    const spinning = run('spin', [flag.instance]);
+    const waiting = run('greet', [[stringTensor('x')]]);
+    await runner.close();
+    expect(plain(await spinning)).toEqual(["UNAVAILABLE: servable 'S' is being unloaded"]);
+    expect(plain(await waiting)).toEqual(["UNAVAILABLE: servable 'S' is being unloaded"]);
+    expect(plain(await run('greet', [[stringTensor('x')]]))).toEqual(["UNAVAILABLE: servable 'S' is being unloaded"]);
+  });
+});
+
+it('a servable without functions keeps no thread', async () => {
+  const socket = `${folder.path}/alive`;
+  folder.config('none', `import { createServer } from 'node:net';
+    await new Promise((resolve) => createServer().listen(${JSON.stringify(socket)}, () => resolve(1)));
+    registerMethod(['y'], function same(x) { return x; });`);
+  servable = await loadServable(folder.path, 'none');
+  expect(servable.runner.free).toBe(0);
+  const [error] = (await once(connect(socket), 'error')) as [NodeJS.ErrnoException];
+  expect(['ENOENT', 'ECONNREFUSED']).toContain(error.code);
+});

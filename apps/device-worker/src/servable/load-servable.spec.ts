@@ -1,0 +1,172 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { stringTensor } from '@mserve/wire';
+import { checkServable, checkServables } from './check-servable.js';
+import type { ConfigError } from './config-error.js';
+import { loadServable, type LoadedServable, type LoadServableOptions } from './load-servable.js';
+import { ServableFolder } from './servable-folder.fixture.js';
+
+/** Real configs in real threads; FAULTS row 89. */
+
+const folder = new ServableFolder();
+let servable: LoadedServable | undefined;
+afterEach(async () => {
+  await servable?.runner.close();
+  servable = undefined;
+});
+afterAll(() => folder.remove());
+
+async function load(name: string, options: LoadServableOptions = {}): Promise<LoadedServable> {
+  servable = await loadServable(folder.path, name, options);
+  return servable;
+}
+async function call(index = 0): Promise<string> {
+  const [result] = (await servable?.runner.run(index, [[stringTensor('x')]], { deadlineAt: Infinity })) ?? [];
+  return result === undefined || 'failure' in result ? (result?.failure.message ?? 'no result') : Buffer.from(result.outputs[0]?.bytes.subarray(4) ?? []).toString();
+}
+
+describe('a servable_config', () => {
+  const method = `registerMethod(['y'], function m(x) { return addStage(f, x); });`;
+
+  it('may be TypeScript with types, enums, decorators’ like, top-level await, own modules and packages', async () => {
+    folder.write('node_modules/friendly/package.json', '{"name":"friendly","version":"1.0.0","type":"module","exports":"./index.js"}');
+    folder.write('node_modules/friendly/index.js', `export const hello = (name) => 'hello ' + name;`);
+    folder.write('node_modules/older/package.json', '{"name":"older","version":"1.0.0"}');
+    folder.write('node_modules/older/index.js', `module.exports.bye = (name) => 'bye ' + name;`);
+    folder.write('ts/lib/words.ts', `import type { Word } from './types.js';\nexport const word: Word = { text: '!' };\nexport enum Sign { Dot = '.' }`);
+    folder.write('ts/lib/types.ts', 'export interface Word { text: string }');
+    folder.write('ts/words.json', '{"more":"?"}');
+    folder.config(
+      'ts',
+      `import { hello } from 'friendly';
+import { bye } from 'older';
+import { word, Sign } from './lib/words.js';
+import more from './words.json';
+const late = await Promise.resolve('late');
+class Greeter<T extends string> { #name: T; constructor(name: T) { this.#name = name; } get text(): string { return hello(this.#name) + word.text + Sign.Dot + more.more + late satisfies string; } }
+function f(x: string): string { return new Greeter(x).text + bye(x); }
+${method}`,
+    );
+    await load('ts');
+    expect(await call()).toBe('hello x!.?latebye x');
+  });
+
+  it.each([
+    ['mts', `import { registerMethod, addStage } from '@mserve/register';\nconst f = (x: string): string => x + 'mts';\n${method}`],
+    ['mjs', `import { registerMethod, addStage } from '@mserve/register';\nconst f = (x) => x + 'mjs';\n${method}`],
+    ['js', `import { registerMethod, addStage } from '@mserve/register';\nconst f = (x) => x + 'js';\n${method}`],
+    ['cjs', `const { registerMethod, addStage } = require('@mserve/register');\nconst f = (x) => x + 'cjs';\n${method}`],
+    ['cts', `import { registerMethod, addStage } from '@mserve/register';\nconst f = (x: string): string => x + 'cts';\n${method}`],
+  ])('may end in .%s', async (extension, text) => {
+    folder.write(`as-${extension}/servable_config.${extension}`, text);
+    await load(`as-${extension}`);
+    expect(await call()).toBe(`x${extension}`);
+  });
+
+  it('gets our @mserve/register, whatever its node_modules have', async () => {
+    folder.write('own/node_modules/@mserve/register/package.json', '{"name":"@mserve/register","version":"0.0.1","type":"module","exports":"./index.js"}');
+    folder.write('own/node_modules/@mserve/register/index.js', `throw new Error('the wrong copy')`);
+    folder.config('own', `const f = (x: string) => x + ' ours';\n${method}`);
+    await load('own');
+    expect(await call()).toBe('x ours');
+  });
+
+  it('is loaded with the environment of its replica', async () => {
+    folder.config('env', `const id = process.env.SERVING_DEVICE_ID;\nconst f = (x: string) => x + id;\n${method}`);
+    await load('env', { environment: { SERVING_DEVICE_ID: '7' } });
+    expect(await call()).toBe('x7');
+    expect(process.env['SERVING_DEVICE_ID']).toBeUndefined();
+  });
+
+  it('runs with its version and model files', async () => {
+    folder.config('versions', `const model = declareModel('m.onnx', 'ONNX');\nregisterMethod(['y'], function m(x) { return addStage(model, x); });`);
+    folder.write('versions/1/m.onnx', '1');
+    folder.write('versions/12/m.onnx', '12');
+    expect(await load('versions')).toMatchObject({ version: 12, modelPaths: [[`${folder.path}/versions/12/m.onnx`]] });
+    expect(await load('versions', { version: 1 })).toMatchObject({ version: 1, versionDirectory: `${folder.path}/versions/1` });
+    await expect(load('versions', { version: 3 })).rejects.toThrow('specified version number: 3');
+  });
+
+  it('warns of deprecated calls through the log', async () => {
+    folder.write('old/1/m.onnx', 'x');
+    folder.write('old/servable_config.ts', `import { callServable, declareServable, registerMethod } from '@mserve/register';\ndeclareServable('m.onnx', 'onnx');\nregisterMethod('y', function m(x) { return callServable(x); });`);
+    const lines: string[] = [];
+    await load('old', { log: (level, text) => lines.push(`${level}: ${text}`) });
+    expect(lines.map((line) => line.slice(0, 40))).toEqual(["warn: servable old: 'declareServable' is", "warn: servable old: 'callServable' is de"]);
+  });
+});
+
+describe('a servable_config is refused', () => {
+  const rows: readonly (readonly [name: string, body: string, text: string])[] = [
+    ['that-throws', `\nconst deep = (): never => { throw new Error('no luck'); };\n\ndeep();`, 'import that-throws.servable_config failed, no luck (servable_config.ts:3)'],
+    ['that-throws-a-string', `throw 'text';`, 'import that-throws-a-string.servable_config failed, text'],
+    ['that-exits', `process.exit(4);`, 'import that-exits.servable_config failed, it exited with code 4'],
+    ['that-spins', `while (true);`, 'import that-spins.servable_config failed, it was not loaded within 1500 ms'],
+    ['that-waits', `await new Promise(() => setInterval(() => undefined, 1000));`, 'import that-waits.servable_config failed, it was not loaded within 1500 ms'],
+    ['that-rejects', `void Promise.reject(new Error('nobody listens'));\nawait new Promise(() => setInterval(() => undefined, 1000));`, 'import that-rejects.servable_config failed, an error was thrown outside of any call: nobody listens'],
+    ['without-methods', ``, 'import without-methods.servable_config failed, There is no method registered for servable'],
+    [
+      'with-bad-declarations',
+      `declareModel('a', 'tflite' as 'ONNX');\nregisterMethod(['y'], function m(x) {\n  return addStage('f' as never, x);\n});\nregisterMethod(['y'], function n(x = 1) { return x; });`,
+      `import with-bad-declarations.servable_config failed, model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored (servable_config.ts:2)
+import with-bad-declarations.servable_config failed, Check failed in method 'm', the parameter 'stage' of addStage must be function or Model returned by declareModel, now is string (servable_config.ts:4)
+import with-bad-declarations.servable_config failed, 'n' input x cannot have a default value ! (servable_config.ts:6)`,
+    ],
+  ];
+  it.each(rows)('%s', async (name, body, text) => {
+    folder.config(name, body);
+    const error = (await load(name, { loadTimeoutMs: name.includes('-spins') || name.includes('-waits') ? 1500 : 30_000 }).catch((thrown: unknown) => thrown)) as ConfigError;
+    expect([error.name, error.message]).toEqual(['ConfigError', text]);
+  });
+
+  it('with a syntax error, and in a module of its own, with file and line', async () => {
+    folder.config('syntax', `const a = = 1;`);
+    folder.config('module', `import './lib/broken.js';`);
+    folder.write('module/lib/broken.ts', `// one\n\nthrow new Error('in a module');`);
+    await expect(load('syntax')).rejects.toMatchObject({ file: 'servable_config.ts', line: 2 });
+    await expect(load('module')).rejects.toMatchObject({ file: 'lib/broken.ts', line: 3 });
+  });
+
+  it('with an import that is not there', async () => {
+    folder.config('missing', `import 'no-such-package';`);
+    await expect(load('missing')).rejects.toThrow("import missing.servable_config failed, Cannot find module 'no-such-package'");
+  });
+
+  it.each([0, 65, 1.5])('with %d threads', async (numParallelWorkers) => {
+    await expect(load('ts', { numParallelWorkers })).rejects.toThrow("Parameter 'numParallelWorkers' should be in range [1,64]");
+  });
+});
+
+describe('checkServable', () => {
+  beforeAll(() => {
+    folder.config('checked', `declareModel('a.onnx', 'ONNX');\nconst b = declareModel('b.onnx', 'ONNX');\nregisterMethod(['y'], function m(x) { return addStage(b, x); });`);
+    folder.write('checked/1/a.onnx', 'x');
+    folder.write('checked/2/a.onnx', '');
+    folder.write('checked/02/a.onnx', 'x');
+  });
+
+  it('tells everything that is wrong with all versions', async () => {
+    const report = await checkServable(folder.path, 'checked');
+    expect(report.declaration?.methods.map(({ name }) => name)).toEqual(['m']);
+    expect(report.versions).toEqual([1, 2]);
+    expect(report.problems.map(({ message }) => message)).toEqual([
+      "Load model failed, servable name: checked, version: 1, model file 'b.onnx' does not exist",
+      "Load model failed, servable name: checked, version: 2, model file 'a.onnx' is empty",
+      "Load model failed, servable name: checked, version: 2, model file 'b.onnx' does not exist",
+    ]);
+    expect(report.remarks).toEqual(["'02' is not a version: version directories are positive numbers without leading zeros", "model 'a.onnx' is no stage of any method"]);
+  });
+
+  it('tells all problems of a config, and of a servable that is not there', async () => {
+    expect((await checkServable(folder.path, 'with-bad-declarations')).problems.map(({ line }) => line)).toEqual([2, 4, 6]);
+    expect((await checkServable(folder.path, 'nope')).problems.map(({ message }) => message)).toEqual([expect.stringContaining("nope' not exist")]);
+  });
+
+  it('finds nothing wrong with what is right, for a whole directory', async () => {
+    const right = new ServableFolder();
+    right.config('one', `registerMethod(['y'], function m(x) { return x; });`);
+    right.config('two', `registerMethod(['y'], function m(x) { return x; });`);
+    const reports = await checkServables(right.path);
+    right.remove();
+    expect(reports.map(({ servable: name, problems, remarks }) => [name, problems, remarks])).toEqual([['one', [], []], ['two', [], []]]);
+  });
+});

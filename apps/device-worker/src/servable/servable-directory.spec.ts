@@ -1,0 +1,157 @@
+import { execFileSync } from 'node:child_process';
+import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { ServableDeclaration } from '@mserve/register';
+import { findConfig, isServableName, listServables, listVersions, modelFiles, resolveVersion } from './servable-directory.js';
+import { ServableFolder } from './servable-folder.fixture.js';
+
+/** SPEC 4 and 4.1; FAULTS rows 74, 76, 77, 78, 79. */
+
+let folder: ServableFolder;
+let outside: string;
+beforeEach(() => {
+  folder = new ServableFolder();
+  outside = mkdtempSync(join(tmpdir(), 'mserve-outside-'));
+});
+afterEach(() => {
+  folder.remove();
+  rmSync(outside, { recursive: true, force: true });
+});
+
+const declared = (...files: string[]): ServableDeclaration => ({
+  servable: 'S',
+  models: files.map((file) => ({ key: file, files: [file], format: 'ONNX', withBatchDim: true, withoutBatchDimInputs: [], maxBatchSize: 1 })),
+  functions: [],
+  methods: [],
+});
+const message = (act: () => unknown): string => {
+  try {
+    act();
+  } catch (thrown) {
+    return (thrown as Error).message.replaceAll(folder.path, 'D').replaceAll(outside, 'OUT');
+  }
+  return 'no error';
+};
+
+describe('servables of a directory', () => {
+  it('are its folders with a config, in TypeScript or JavaScript', () => {
+    folder.write('b/servable_config.ts', '');
+    folder.write('a/servable_config.mjs', '');
+    folder.write('c/servable_config.js', '');
+    folder.write('no/readme.md', '');
+    folder.write('not.allowed/servable_config.ts', '');
+    folder.write('servable_config.ts', '');
+    mkdirSync(join(folder.path, 'folder/servable_config.ts'), { recursive: true });
+    expect(listServables(folder.path)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('cannot be listed where there is no directory', () => {
+    expect(message(() => listServables(join(folder.path, 'nope')))).toMatch(/^The servable directory 'D\/nope' cannot be read: ENOENT/);
+  });
+
+  it.each(['../x', '..', '.', '', 'a/b', 'a\0b', 'a.b', 'ａ', 'a'.repeat(65), '%2e%2e', 'a.*', '$SYS'])('are never called %j', (name) => {
+    expect(isServableName(name)).toBe(false);
+    expect(message(() => findConfig(folder.path, name))).toContain("1 to 64 letters, digits, '_' and '-'");
+  });
+
+  it('prefer TypeScript where there are both', () => {
+    folder.write('a/servable_config.js', '');
+    const typescript = folder.write('a/servable_config.ts', '');
+    expect(findConfig(folder.path, 'a')).toBe(typescript);
+  });
+
+  it('have the original’s texts when they are not there', () => {
+    mkdirSync(join(folder.path, 'empty'));
+    expect(message(() => findConfig(folder.path, 'nope'))).toBe("Check servable config failed, directory 'D/nope' not exist, servable directory 'D', servable name 'nope'");
+    expect(message(() => findConfig(folder.path, 'empty'))).toBe("Check servable config failed, file 'D/empty/servable_config.ts' not exist, servable directory 'D', servable name 'empty'");
+  });
+
+  it('may be links inside of the directory, but not out of it', () => {
+    folder.write('real/servable_config.ts', '');
+    symlinkSync(join(folder.path, 'real'), join(folder.path, 'alias'));
+    symlinkSync(outside, join(folder.path, 'away'));
+    mkdirSync(join(folder.path, 'file'));
+    folder.write('real/other.ts', '');
+    symlinkSync('/etc/hostname', join(folder.path, 'file/servable_config.ts'));
+    expect(findConfig(folder.path, 'alias')).toBe(join(folder.path, 'real/servable_config.ts'));
+    expect(message(() => findConfig(folder.path, 'away'))).toBe("Check servable config failed, directory 'D/away' is a link that leads out of 'D'");
+    expect(message(() => findConfig(folder.path, 'file'))).toBe("Check servable config failed, file 'D/file/servable_config.ts' is a link that leads out of 'D'");
+  });
+});
+
+describe('versions', () => {
+  beforeEach(() => {
+    folder.write('S/servable_config.ts', '');
+    for (const entry of ['1', '2', '10', '01', '0', '-1', '1abc', '1e3', '4294967296', 'x']) mkdirSync(join(folder.path, 'S', entry));
+    folder.write('S/3', 'a file');
+  });
+
+  it('are folders called by a positive decimal without leading zeros', () => {
+    expect(listVersions(folder.path, 'S')).toEqual([1, 2, 10]);
+  });
+
+  it.each([
+    [0, true, 10],
+    [2, true, 2],
+    [0, false, 10],
+    [7, false, 7],
+  ])('%d, with models: %s, resolves to %d', (version, hasModels, resolved) => {
+    expect(resolveVersion(folder.path, 'S', version, hasModels)).toBe(resolved);
+  });
+
+  it('is 1 for a servable without models and version directories', () => {
+    folder.write('N/servable_config.ts', '');
+    expect(resolveVersion(folder.path, 'N', 0, false)).toBe(1);
+  });
+
+  it.each<readonly [number, string]>([
+    [7, "Start servable failed: There is no specified version directory of models, specified version number: 7, servable directory: 'D', servable name: 'S'"],
+    [-1, "Parameter 'versionNumber' should be >= 0"],
+    [1.5, "Parameter 'versionNumber' should be >= 0"],
+  ])('%d is refused', (version, text) => {
+    expect(message(() => resolveVersion(folder.path, 'S', version, true))).toBe(text);
+  });
+
+  it('are needed by models', () => {
+    folder.write('N/servable_config.ts', '');
+    expect(message(() => resolveVersion(folder.path, 'N', 0, true))).toBe(
+      'There is no valid version directory of models while there are models declared in servable_config, servable directory: D, servable name: N',
+    );
+  });
+});
+
+describe('model files', () => {
+  beforeEach(() => {
+    folder.write('S/servable_config.ts', '');
+    folder.write('S/1/a.onnx', 'a');
+    folder.write('S/1/sub/b.onnx', 'b');
+  });
+
+  it('lie in the version directory, also in folders of it', () => {
+    const directory = join(folder.path, 'S/1');
+    expect(modelFiles(folder.path, 'S', 1, declared('a.onnx', 'sub/b.onnx'))).toEqual({ versionDirectory: directory, modelPaths: [[join(directory, 'a.onnx')], [join(directory, 'sub/b.onnx')]] });
+    expect(modelFiles(folder.path, 'S', 1, declared())).toEqual({ versionDirectory: undefined, modelPaths: [] });
+  });
+
+  const broken: readonly (readonly [string, () => void, string])[] = [
+    ['x.onnx', () => undefined, 'does not exist'],
+    ['x.onnx', () => folder.write('S/1/x.onnx', ''), 'is empty'],
+    ['x.onnx', () => mkdirSync(join(folder.path, 'S/1/x.onnx')), 'is not a plain file'],
+    ['x.onnx', () => execFileSync('mkfifo', [join(folder.path, 'S/1/x.onnx')]), 'is not a plain file'],
+    ['x.onnx', () => symlinkSync('/dev/zero', join(folder.path, 'S/1/x.onnx')), 'is a symbolic link'],
+    ['x.onnx', () => symlinkSync(join(folder.path, 'S/1/a.onnx'), join(folder.path, 'S/1/x.onnx')), 'is a symbolic link'],
+    ['x.onnx', () => linkSync(join(folder.path, 'S/1/a.onnx'), join(folder.path, 'S/1/x.onnx')), 'has more than one hard link'],
+    ['away/x.onnx', () => (folder.write('S/2/x.onnx', 'x'), symlinkSync(join(folder.path, 'S/2'), join(folder.path, 'S/1/away'))), 'lies outside of its version directory'],
+  ];
+  it.each(broken)('%s is refused when it is not what it should be (%#)', (file, make, problem) => {
+    make();
+    expect(message(() => modelFiles(folder.path, 'S', 1, declared(file)))).toBe(`Load model failed, servable name: S, version: 1, model file '${file}' ${problem}`);
+  });
+
+  it('are not looked for in a version directory that leads out of the servable', () => {
+    symlinkSync(outside, join(folder.path, 'S/5'));
+    expect(message(() => modelFiles(folder.path, 'S', 5, declared('a.onnx')))).toBe("Check servable config failed, version directory 'D/S/5' is a link that leads out of 'D/S'");
+  });
+});
