@@ -1,0 +1,208 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { DType } from '@mserve/wire';
+import { elementSink, type ElementSink } from './element-sink.js';
+import { float32Text } from './float32-text.js';
+import { JsonReader } from './json-reader.js';
+import { checkJsonSyntax } from './json-syntax.js';
+import { readArray } from './nested-array.js';
+import { NumberScan } from './number-scan.js';
+import { floatRowText, floatText, numbersOf } from './value-text.js';
+
+function scanned(text: string): NumberScan | undefined {
+  const scan = new NumberScan(Buffer.from(text));
+  return scan.scan(0) && scan.end === text.length ? scan : undefined;
+}
+
+function read(dtype: DType, text: string): { shape: number[]; values: unknown[] } {
+  const sink = elementSink(dtype, 'any') as ElementSink;
+  const shape = readArray(new JsonReader(Buffer.from(text)), sink);
+  return { shape, values: Array.from(numbersOf(dtype, sink.finish()) as ArrayLike<number>) };
+}
+
+const literal = fc
+  .tuple(fc.constantFrom('', '-'), fc.bigInt(0n, 10n ** 25n), fc.option(fc.stringMatching(/^[0-9]{1,25}$/)), fc.option(fc.tuple(fc.constantFrom('e', 'E', 'e+', 'e-'), fc.nat(340))))
+  .map(([sign, whole, fraction, exponent]) => `${sign}${whole}${fraction === null ? '' : `.${fraction}`}${exponent === null ? '' : exponent.join('')}`);
+
+describe('numbers', () => {
+  it('are the doubles and the float32 that JSON.parse gives', () => {
+    fc.assert(
+      fc.property(fc.oneof(literal, fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => JSON.stringify(value)), fc.float({ noNaN: true, noDefaultInfinity: true }).map(String)), (text) => {
+        const scan = scanned(text) as NumberScan;
+        expect(scan.float64()).toBe(Number(text));
+        expect(scan.float32()).toBe(Math.fround(Number(text)));
+        expect(scan.integral).toBe(/^-?[0-9]+$/.test(text));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  // Halfway between two float32: one digit decides, far behind what a double holds.
+  it.each(['1.00000005960464477539062500000001', '1.000000059604644775390625', '1.00000005960464477539062499999999', '16777217.0000000000000001', '0.1e-400', '123456789012345678901234567890'])('%s', (text) => {
+    expect(scanned(text)?.float32()).toBe(Math.fround(Number(text)));
+  });
+
+  it.each(['', '-', '+1', '01', '-01', '1.', '.5', '1.e5', '1e', '1e+', 'NaN', 'Infinity', '0x10', '1_0', '--1'])('%j is none', (text) => {
+    expect(scanned(text)).toBeUndefined();
+  });
+});
+
+describe('arrays', () => {
+  const rows = fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 5 })).chain(([n, m]) => fc.array(fc.array(fc.double({ noNaN: true, noDefaultInfinity: true }), { minLength: m, maxLength: m }), { minLength: n, maxLength: n }));
+
+  it('are what JSON.parse gives, with or without blanks', () => {
+    fc.assert(
+      fc.property(rows, fc.constantFrom(undefined, 1, '\t'), (values, indent) => {
+        const text = JSON.stringify(values, null, indent);
+        expect(read('float64', text)).toEqual({ shape: [values.length, values[0]?.length], values: (JSON.parse(text) as number[][]).flat() });
+      }),
+    );
+  });
+
+  it('grow past any store', () => {
+    const values = Array.from({ length: 200_001 }, (_, index) => index / 2);
+    for (const dtype of ['float32', 'float64'] as const) expect(read(dtype, JSON.stringify(values)).values).toEqual(values);
+    expect(read('int32', JSON.stringify(values.map((value) => value * 2))).values).toEqual(values.map((value) => value * 2));
+    expect(read('int64', JSON.stringify(values.map((value) => value * 2))).values).toEqual(values.map((value) => BigInt(value * 2)));
+  });
+
+  it.each(['[1,[2]]', '[[1],2]', '[[1,2],[3]]', '[[],[1]]', '[1,]', '[,1]', '[1 2]', '[1', `${'['.repeat(65)}1${']'.repeat(65)}`])('%s is not rectangular, or not JSON', (text) => {
+    expect(() => read('int32', text)).toThrow('unreadable JSON');
+  });
+
+  it.each<[string, number[]]>([
+    ['[]', [0]],
+    ['[[],[]]', [2, 0]],
+    ['[[[1]],[[2]]]', [2, 1, 1]],
+  ])('%s has shape %j', (text, shape) => {
+    expect(read('int32', text).shape).toEqual(shape);
+  });
+
+  it('a sink is empty again after a reader failed', () => {
+    expect(() => read('int8', '[1,2,300]')).toThrow('300 is not a value of int8');
+    expect(read('int8', '[4]').values).toEqual([4]);
+  });
+});
+
+describe('syntax', () => {
+  function fault(text: string | Uint8Array): string | undefined {
+    try {
+      checkJsonSyntax(typeof text === 'string' ? Buffer.from(text) : text, '!');
+      return undefined;
+    } catch (thrown) {
+      return (thrown as Error).message;
+    }
+  }
+
+  it.each<[string, string]>([
+    ['not json', '1, column 2: syntax error while parsing value - invalid literal'],
+    ['{"a":}', `1, column 6: syntax error while parsing value - unexpected '}'; expected '[', '{', or a literal`],
+    ['{"a":1', `1, column 7: syntax error while parsing object - unexpected end of input; expected '}'`],
+    ['{"a" 1}', `1, column 6: syntax error while parsing object separator - unexpected number literal; expected ':'`],
+    ['{1:2}', '1, column 2: syntax error while parsing object key - unexpected number literal; expected string literal'],
+    ['[1 2]', `1, column 4: syntax error while parsing array - unexpected number literal; expected ']'`],
+    ['[1,]', `1, column 4: syntax error while parsing value - unexpected ']'; expected '[', '{', or a literal`],
+    ['{"a":1}\n\n x', '3, column 2: syntax error while parsing value - invalid literal'],
+    ['01', '1, column 2: syntax error while parsing value - unexpected number literal; expected end of input'],
+    ['-a', `1, column 2: syntax error while parsing value - invalid number; expected digit after '-'`],
+    ['1.x', `1, column 3: syntax error while parsing value - invalid number; expected digit after '.'`],
+    ['"a', '1, column 3: syntax error while parsing value - invalid string: missing closing quote'],
+    ['"\\x"', '1, column 3: syntax error while parsing value - invalid string: forbidden character after backslash'],
+    ['"\\ud800"', '1, column 8: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF'],
+    ['"\u0001"', '1, column 2: syntax error while parsing value - invalid string: control character U+0001 must be escaped'],
+  ])('%j', (text, told) => {
+    expect(fault(text)).toBe(`![json.exception.parse_error.101] parse error at line ${told}`);
+  });
+
+  it('numbers no double holds', () => {
+    expect(fault('[1e400]')).toBe(`![json.exception.out_of_range.406] number overflow parsing '1e400'`);
+  });
+
+  it('nesting of 100 is allowed, of 101 not', () => {
+    expect(fault('['.repeat(100) + ']'.repeat(100))).toBeUndefined();
+    expect(fault('['.repeat(101) + ']'.repeat(101))).toBe('! nesting is deeper than 100');
+  });
+
+  it('takes what JSON.parse takes and refuses what it refuses', () => {
+    const json = fc.json({ maxDepth: 4 });
+    const noise = fc.array(fc.tuple(fc.nat(), fc.constantFrom('', '"', '\\', '{', '}', '[', ']', ',', ':', '0', '-', '.', 'e', 't', 'null', ' ', '\u0000')), { maxLength: 3 });
+    fc.assert(
+      fc.property(json, noise, (text, changes) => {
+        let changed = text;
+        for (const [at, into] of changes) changed = changed.slice(0, at % (changed.length + 1)) + into + changed.slice((at % (changed.length + 1)) + 1);
+        let accepted = true;
+        try {
+          JSON.parse(changed);
+        } catch {
+          accepted = false;
+        }
+        // JSON.parse takes a lone surrogate escape and 1e400, which no UTF-8 and no double holds.
+        fc.pre(!/\\u[dD]/.test(changed) && !/[0-9][eE]/.test(changed));
+        expect(fault(changed) === undefined).toBe(accepted);
+        const reader = new JsonReader(Buffer.from(changed));
+        const skip = (): void => {
+          reader.skip();
+          reader.finish();
+        };
+        if (accepted) expect(skip).not.toThrow();
+        else expect(skip).toThrow('unreadable JSON');
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('strings keep every character', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }).filter((text) => !/\p{Surrogate}/u.test(text)), (text) => {
+        expect(new JsonReader(Buffer.from(JSON.stringify(text))).text()).toBe(text);
+        const escaped = `"${[...text].map((character) => [...Array(character.length).keys()].map((i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')).join('')}"`;
+        expect(new JsonReader(Buffer.from(escaped)).text()).toBe(text);
+      }),
+    );
+  });
+});
+
+describe('float texts', () => {
+  it('float32: read back as they were, with no digit too many', () => {
+    fc.assert(
+      fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), (value) => {
+        const text = float32Text(value);
+        expect(Object.is(Math.fround(Number(text)), value)).toBe(true);
+        expect(JSON.parse(text)).toBe(Number(text));
+        const digits = (shown: string): number => shown.replace(/e.*/, '').replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '').length;
+        expect(digits(text)).toBeLessThanOrEqual(digits(`${value}`));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it.each<[number, string]>([
+    [2, '2.0'],
+    [-0, '-0.0'],
+    [Math.fround(0.1), '0.10000000149011612'],
+    [100, '100.0'],
+    [1e14, '100000000000000.0'],
+    [1e15, '1e+15'],
+    [1e20, '1e+20'],
+    [1.5e-5, '1.5e-05'],
+    [0.0001, '0.0001'],
+    [NaN, 'null'],
+    [-Infinity, 'null'],
+  ])('the original prints %d as %s', (value, text) => {
+    expect(floatText(value)).toBe(text);
+  });
+
+  it('a long row is what its elements are', () => {
+    fc.assert(
+      fc.property(fc.array(fc.float(), { minLength: 8, maxLength: 20 }), (values) => {
+        expect(floatRowText(Float32Array.from(values), 0, values.length)).toBe(values.map(floatText).join(','));
+      }),
+    );
+  });
+
+  it('float16 and bfloat16 widen exactly', () => {
+    const bits = Uint16Array.of(0x0000, 0x8000, 0x0001, 0x3c00, 0xc000, 0x7bff, 0x7c00, 0xfc00, 0x2e66);
+    expect(Array.from(numbersOf('float16', new Uint8Array(bits.buffer)) as ArrayLike<number>)).toEqual([0, -0, 2 ** -24, 1, -2, 65504, Infinity, -Infinity, 0.0999755859375]);
+    expect(Array.from(numbersOf('bfloat16', Uint8Array.of(0x80, 0x3f, 0x80, 0xff)) as ArrayLike<number>)).toEqual([1, -Infinity]);
+  });
+});
