@@ -51,9 +51,9 @@ export class RunningGateway {
     return this.app.get(InferPath).counters;
   }
 
-  /** Requests taken and not answered. */
+  /** Infer requests being received, in hand, or whose answer is not written out. */
   get inFlight(): number {
-    return this.app.get(InferPath).inFlight;
+    return this.app.get(NodeIngress).inFlight;
   }
 
   /** Resolves when {@link isReady} is true. */
@@ -127,7 +127,7 @@ export class RunningGateway {
     let idleSince = Infinity;
     while (!drained && performance.now() < endAt) {
       await new Promise((resolve) => setTimeout(resolve, pollMs));
-      const idle = path.inFlight === 0 && ingress.inFlight === 0;
+      const idle = ingress.inFlight === 0;
       idleSince = idle ? Math.min(idleSince, performance.now()) : Infinity;
       if (performance.now() - idleSince > idleConnectionMs) return;
     }

@@ -66,7 +66,7 @@ describe('the infer path', () => {
       'INTERNAL: Failed to construct the response',
       'z',
     ]);
-    expect(rig.gateway.inFlight).toBe(0);
+    await rig.idle();
   });
 
   it('answers what misses its deadline at once, and cancels it', async () => {
@@ -82,7 +82,7 @@ describe('the infer path', () => {
     expect(await longer).toBe(4);
     await scheduler.until(() => scheduler.cancelled.length === 3);
     expect(scheduler.cancelled.map(({ id }) => id).sort()).toEqual(scheduler.seen.map(({ id }) => id).sort());
-    expect(rig.gateway.inFlight).toBe(0);
+    await rig.idle();
     client.close();
   });
 
@@ -107,7 +107,7 @@ describe('the infer path', () => {
     expect(await request).toBe('aborted');
     await scheduler.until(() => scheduler.cancelled.length === 2);
     expect(rig.gateway.counters.gone).toBe(2);
-    expect(rig.gateway.inFlight).toBe(0);
+    await rig.idle();
     client.close();
   });
 

@@ -1,4 +1,5 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { InferRoute, IngressRequest } from './ingress.js';
 import { nextToken } from './turn-gather.js';
 
@@ -34,6 +35,7 @@ export class HttpExchange implements IngressRequest {
   readonly token = nextToken();
   readonly path: string;
   readonly verb: string;
+  readonly socket: Socket;
   body: Uint8Array = noBytes;
   state: ExchangeState = 'receiving';
   /** Body bytes so far. */
@@ -56,6 +58,7 @@ export class HttpExchange implements IngressRequest {
     this.received = request;
     this.path = request.url ?? '';
     this.verb = request.method ?? '';
+    this.socket = request.socket;
     request.exchange = this;
     response.exchange = this;
     response.on('close', onClose);

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { ServingError } from '@mserve/wire';
 import { formatAddress, parseAddress, type ListenAddress } from './address.js';
 import { ExchangeRequest, ExchangeResponse, HttpExchange, type ExchangeOwner } from './http-exchange.js';
@@ -22,7 +22,11 @@ const joinBelowBytes = 64 * 1024;
  */
 export class HttpFront implements ExchangeOwner {
   private readonly server: Server<typeof ExchangeRequest, typeof ExchangeResponse>;
+  /** Those not answered, by token. */
   private readonly exchanges = new Map<number, HttpExchange>();
+  /** Those not over (answered, and the answer written out), by connection. */
+  private readonly connections = new Map<Socket, Set<HttpExchange>>();
+  private open = 0;
   private draining = false;
 
   constructor(
@@ -68,9 +72,9 @@ export class HttpFront implements ExchangeOwner {
     return formatAddress(address, (this.server.address() as AddressInfo).port);
   }
 
-  /** Requests handed over or still being received. */
+  /** Requests being received, in hand, or whose answer is not written out. */
   get inFlight(): number {
-    return this.exchanges.size;
+    return this.open;
   }
 
   /** false when the token is not one of this port. */
@@ -123,6 +127,7 @@ export class HttpFront implements ExchangeOwner {
     const announcedBytes = length === undefined ? -1 : Number(length);
     const exchange = new HttpExchange(this, request, response, route, httpDeadlineAt(headers), announcedBytes);
     this.exchanges.set(exchange.token, exchange);
+    this.follow(exchange);
     if (exchange.verb !== 'POST') {
       // Not worth reading a body: the protocol refuses the verb
       exchange.complete();
@@ -153,12 +158,30 @@ export class HttpFront implements ExchangeOwner {
   }
 
   onClose(exchange: HttpExchange): void {
-    const { state } = exchange;
+    const { socket, state } = exchange;
+    if (this.connections.get(socket)?.delete(exchange) !== true) return;
+    this.open--;
     if (state === 'answered' || state === 'refused') return;
     this.exchanges.delete(exchange.token);
     exchange.state = 'gone';
     exchange.forgetBody();
     if (state === 'waiting') this.gather.addGone(exchange.token);
+  }
+
+  /** The connection itself has to be followed: node tells of its end only the response that is being written, not those queued behind it. */
+  private follow(exchange: HttpExchange): void {
+    const { socket } = exchange;
+    this.open++;
+    const known = this.connections.get(socket);
+    if (known !== undefined) {
+      known.add(exchange);
+      return;
+    }
+    this.connections.set(socket, new Set([exchange]));
+    socket.once('close', () => {
+      for (const unfinished of [...(this.connections.get(socket) ?? [])]) this.onClose(unfinished);
+      this.connections.delete(socket);
+    });
   }
 
   private refuseSize(request: IncomingMessage, exchange: HttpExchange): void {

@@ -41,6 +41,11 @@ export class GatewayRig {
     return fetch(`${this.url}${path}`, { method: 'POST', body, headers });
   }
 
+  /** Resolves when nothing is in hand: answers are written out a moment after clients have read them. */
+  async idle(): Promise<void> {
+    while (this.gateway.inFlight > 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+
   async stop(): Promise<void> {
     await this.gateway.close(0);
     await this.scheduler.stop();
