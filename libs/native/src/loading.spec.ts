@@ -55,7 +55,7 @@ describe('loading models', () => {
       outputs: [{ name: 'y', dtype: 'float32', shape: [1], kind: op === 'Identity' ? kind : 'tensor' }],
       nodes: [{ op, inputs: op === 'Identity' ? ['xs'] : ['xs', 'i'], outputs: ['y'] }],
     });
-    await expect(Session.open(model)).rejects.toMatchObject(load(kind === 'sparse' ? /xs|sparse/ : `input "xs" is a ${kind}`));
+    await expect(Session.open(model)).rejects.toMatchObject(load(kind === 'sparse' ? /xs|sparse/ : new RegExp(`input "xs" is an? ${kind}`)));
   });
 
   it('refuses an element type that has no name here', async () => {

@@ -5,7 +5,8 @@ namespace mserve::ort {
 namespace {
 
 const char* kindOf(int onnxType) {
-  static const char* const kinds[] = {"value of unknown kind", "tensor", "sequence", "map", "opaque value", "sparse tensor", "optional value"};
+  static const char* const kinds[] = {"a value of unknown kind", "a tensor",        "a sequence", "a map",
+                                      "an opaque value",        "a sparse tensor", "an optional value"};
   return onnxType >= 0 && onnxType <= 6 ? kinds[onnxType] : kinds[0];
 }
 
@@ -39,7 +40,7 @@ bool describeValue(const Library& library, const TypeInfo* typeInfo, const char*
   int onnxType = 0;
   if (!check(api.getOnnxType(typeInfo, &onnxType))) return false;
   if (onnxType != kTypeTensor) {
-    failure.set(FailureKind::Load, std::string(what) + " \"" + value.name + "\" is a " + kindOf(onnxType) + "; only tensors are supported");
+    failure.set(FailureKind::Load, std::string(what) + " \"" + value.name + "\" is " + kindOf(onnxType) + "; only tensors are supported");
     return false;
   }
   const TensorInfo* tensor = nullptr;

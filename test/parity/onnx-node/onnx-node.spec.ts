@@ -1,0 +1,61 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { hasPython, pythonWith } from '../../support/python.js';
+import { runCase, type ConformanceCase, type Verdict } from './conformance-case.js';
+import { refusedCases } from './refused-cases.js';
+
+/**
+ * The node conformance cases of the `onnx` package (issue "Show 4"): what plain Python ONNX Runtime passes, Session passes too,
+ * but for the listed cases whose values are no tensors. The versions are those that the figures in docs are about.
+ */
+const packages = ['onnx==1.23.2', 'onnxruntime==1.30.0', 'numpy==2.4.6'];
+
+const withPython = hasPython() ? describe : describe.skip;
+
+withPython(hasPython() ? 'ONNX node conformance' : 'ONNX node conformance (skipped: no python3 with venv and pip)', () => {
+  let cases: ConformanceCase[];
+  const verdicts = new Map<string, Verdict>();
+
+  beforeAll(async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mserve-onnx-node-'));
+    const script = join(import.meta.dirname, 'export_cases.py');
+    const { status, stderr } = spawnSync(pythonWith(packages), [script, folder], { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`export_cases.py failed: ${stderr}`);
+    cases = (JSON.parse(readFileSync(join(folder, 'cases.json'), 'utf8')) as { cases: ConformanceCase[] }).cases;
+    for (const conformance of cases) {
+      const isTensors = conformance.sets.every((set) => Object.values(set.inputs).every((tensor) => tensor.kind === undefined));
+      // Cases that Python cannot run are run too: they must not harm the process.
+      if (isTensors || conformance.python === 'pass') verdicts.set(conformance.name, await runCase(folder, conformance));
+    }
+    rmSync(folder, { recursive: true });
+    const count = (test: (name: string, verdict: Verdict) => boolean): number => [...verdicts].filter(([name, verdict]) => test(name, verdict)).length;
+    const pythonPasses = new Set(passing());
+    process.stdout.write(
+      `onnx node cases: ${cases.length}; Python passes ${pythonPasses.size}; ` +
+        `of these Session passes ${count((name, { outcome }) => pythonPasses.has(name) && outcome === 'pass')} ` +
+        `(${count((name, { identical }) => pythonPasses.has(name) && identical)} with identical bytes), refuses ${Object.keys(refusedCases).length} as listed; ` +
+        `beyond Python it passes ${count((name, { outcome }) => !pythonPasses.has(name) && outcome === 'pass')}\n`,
+    );
+  }, 600_000);
+
+  const passing = (): string[] => cases.filter(({ python }) => python === 'pass').map(({ name }) => name);
+
+  it('has the cases', () => {
+    expect(cases.length).toBeGreaterThan(1800);
+    expect(passing().length).toBeGreaterThan(1300);
+  });
+
+  it('what Python passes, Session passes, but for the listed cases', () => {
+    const failed = passing().filter((name) => verdicts.get(name)!.outcome !== 'pass' && !(name in refusedCases));
+    expect(failed.map((name) => [name, verdicts.get(name)])).toEqual([]);
+  });
+
+  it('the listed cases are refused, with the reason in the text', () => {
+    for (const [name, reason] of Object.entries(refusedCases)) {
+      expect([name, verdicts.get(name)]).toEqual([name, expect.objectContaining({ outcome: 'refused', text: expect.stringContaining(reason) })]);
+    }
+  });
+});
