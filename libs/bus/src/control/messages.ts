@@ -51,6 +51,7 @@ export interface ReplicaStatus {
   /** Unique: `{worker address}.{n}`. */
   readonly replica: string;
   readonly servable: string;
+  /** 0 until it is known which one the highest is. */
   readonly version: number;
   readonly deviceId: number;
   readonly state: ReplicaState;
