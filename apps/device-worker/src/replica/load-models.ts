@@ -62,7 +62,7 @@ async function loadModel(declaration: ModelDeclaration, paths: readonly string[]
     try {
       const path = paths[subgraph];
       if (path === undefined) throw new ServingError('NOT_FOUND', `model file '${file}' was not found`);
-      const request = { path, file, session: options.session, decryption: options.decryption };
+      const request = { path, file, session: sessionOptionsOf(declaration, options.session), decryption: options.decryption };
       const session = await options.openers[declaration.format](request);
       open.push(session);
       const loaded: LoadedModel = { plan: planModel(declaration, session.describe(), subgraph), session, concurrentRuns: options.session.concurrentRuns ?? 1 };
@@ -76,6 +76,13 @@ async function loadModel(declaration: ModelDeclaration, paths: readonly string[]
     }
   }
   return subgraphs;
+}
+
+/** The author's Context (SPEC 6.1) wins over what the worker would choose. */
+function sessionOptionsOf(declaration: ModelDeclaration, session: SessionOptions): SessionOptions {
+  const { options } = declaration;
+  const threads = options?.kind === 'context' ? options.values['threadNum'] : undefined;
+  return typeof threads === 'number' ? { ...session, intraOpThreads: threads } : session;
 }
 
 function checkSameBatch({ plan }: LoadedModel, first: LoadedModel | undefined): void {
