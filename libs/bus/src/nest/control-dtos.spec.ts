@@ -30,6 +30,11 @@ describe('control messages', () => {
     expect(JSON.parse(JSON.stringify(parseControl<object>(type, bytes(plain))))).toEqual(JSON.parse(JSON.stringify(plain)));
   });
 
+  it('takes a replica that is still loading, whose version is not known yet', () => {
+    const loading = { ...replica, version: 0, state: 'loading', credits: 0, signature: undefined };
+    expect(parseControl(ReplicaListDto, encodeJson({ revision: 1, replicas: [loading] })).replicas[0]).toMatchObject({ version: 0 });
+  });
+
   it('leaves out what a newer version says more', () => {
     expect(parseControl(SchedulerHelloDto, bytes({ ...hello, colour: 'red' }))).not.toHaveProperty('colour');
   });

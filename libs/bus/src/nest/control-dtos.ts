@@ -140,7 +140,7 @@ export class ReplicaStatusDto implements ReplicaStatus {
   @Name()
   readonly servable!: string;
 
-  @Count(1, maxUint32)
+  @Count(0, maxUint32)
   readonly version!: number;
 
   @Count()
