@@ -32,7 +32,7 @@ describe('control messages', () => {
 
   it('takes a replica that is still loading, whose version is not known yet', () => {
     const loading = { ...replica, version: 0, state: 'loading', credits: 0, signature: undefined };
-    expect(parseControl(ReplicaListDto, encodeJson({ revision: 1, replicas: [loading] })).replicas[0]).toMatchObject({ version: 0 });
+    expect(parseControl(ReplicaListDto, bytes({ revision: 1, replicas: [loading] })).replicas[0]).toMatchObject({ version: 0 });
   });
 
   it('leaves out what a newer version says more', () => {
