@@ -4,6 +4,9 @@ import type { ResolvedMethod } from './protocol.js';
 /** Instances in one request; more are refused before anything is made of them. */
 export const maxInstances = 65_536;
 
+/** Members of one instance, declared inputs or not; more are refused. */
+export const maxMembers = 4096;
+
 /** A slot of an instance under construction: undefined = the client did not send this input. */
 export type Slots = (Tensor | undefined)[];
 

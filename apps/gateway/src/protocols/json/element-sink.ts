@@ -1,4 +1,5 @@
 import { packElements, type DType } from '@mserve/wire';
+import { tooLarge } from '../status.js';
 import { unreadable, type JsonReader } from './json-reader.js';
 
 /** An element that its dtype cannot hold. Carries the literal, for the error text of the protocol. */
@@ -39,7 +40,7 @@ export type FloatLiterals = 'fractional' | 'any';
 
 /**
  * The sink of a dtype, empty; undefined for float16 and bfloat16, which have no JSON form. There is one of each, whose store is used again:
- * a reader takes its tensor out of it before it asks for another. Stores grow by doubling.
+ * a reader takes its tensor out of it before it asks for another. Stores grow by doubling, up to the reader's maxTensorBytes.
  */
 export function elementSink(dtype: DType, literals: FloatLiterals): ElementSink | undefined {
   const sink = (literals === 'any' ? sinksOfAny : sinksOfFractional).get(dtype);
@@ -58,12 +59,17 @@ class Elements<S extends Store> {
   values: S;
   count = 0;
 
-  constructor(readonly make: (capacity: number) => S) {
+  constructor(
+    readonly make: (capacity: number) => S,
+    /** Bytes per element of the tensor, which the store's elements may be wider than. */
+    readonly elementBytes: number,
+  ) {
     this.values = make(firstCapacity);
   }
 
-  /** Room for one more. */
-  grow(): void {
+  /** Room for more. A body of `1,1,1` grows fourfold as int64: what passes the limit by the store so far is refused. */
+  grow(maxTensorBytes: number): void {
+    if (this.count * this.elementBytes >= maxTensorBytes) throw tooLarge(`a tensor of the request is bigger than ${maxTensorBytes} bytes`);
     const grown = this.make(this.values.length * 2);
     (grown as Uint8Array).set(this.values as Uint8Array);
     this.values = grown;
@@ -92,7 +98,7 @@ class Elements<S extends Store> {
 }
 
 class Float32Sink extends ElementSink {
-  readonly #elements = new Elements((capacity) => new Float32Array(capacity));
+  readonly #elements = new Elements((capacity) => new Float32Array(capacity), 4);
 
   constructor(readonly takesIntegers: boolean) {
     super();
@@ -104,7 +110,7 @@ class Float32Sink extends ElementSink {
     if (numbers.integral && !this.takesIntegers) throw unreadable;
     if (value - value !== 0) throw new ElementError(numbers.text(), 'float32');
     const elements = this.#elements;
-    if (elements.count === elements.values.length) elements.grow();
+    if (elements.count === elements.values.length) elements.grow(reader.maxTensorBytes);
     elements.values[elements.count++] = value;
   }
 
@@ -125,7 +131,7 @@ class Float32Sink extends ElementSink {
       if (numbers.integral && !takesIntegers) throw unreadable;
       if (value - value !== 0) throw new ElementError(numbers.text(), 'float32');
       if (count === values.length) {
-        elements.grow();
+        elements.grow(reader.maxTensorBytes);
         ({ values } = elements);
       }
       values[count++] = value;
@@ -146,7 +152,7 @@ class Float32Sink extends ElementSink {
 }
 
 class Float64Sink extends ElementSink {
-  readonly #elements = new Elements((capacity) => new Float64Array(capacity));
+  readonly #elements = new Elements((capacity) => new Float64Array(capacity), 8);
 
   constructor(readonly takesIntegers: boolean) {
     super();
@@ -158,7 +164,7 @@ class Float64Sink extends ElementSink {
     const value = numbers.float64();
     if (value - value !== 0) throw new ElementError(numbers.text(), 'float64');
     const elements = this.#elements;
-    if (elements.count === elements.values.length) elements.grow();
+    if (elements.count === elements.values.length) elements.grow(reader.maxTensorBytes);
     elements.values[elements.count++] = value;
   }
 
@@ -177,13 +183,15 @@ const integerArrays = { int8: Int8Array, uint8: Uint8Array, int16: Int16Array, u
 
 /** Integers of up to 32 bits: gathered as doubles, which hold them all, narrowed at the end. */
 class IntegerSink extends ElementSink {
-  readonly #elements = new Elements((capacity) => new Float64Array(capacity));
+  readonly #elements: Elements<Float64Array<ArrayBuffer>>;
   readonly #least: number;
   readonly #most: number;
 
   constructor(readonly dtype: SmallInteger) {
     super();
-    const bits = integerArrays[dtype].BYTES_PER_ELEMENT * 8;
+    const { BYTES_PER_ELEMENT: elementBytes } = integerArrays[dtype];
+    const bits = elementBytes * 8;
+    this.#elements = new Elements((capacity) => new Float64Array(capacity), elementBytes);
     const signed = dtype.startsWith('int');
     this.#least = signed ? -(2 ** (bits - 1)) : 0;
     this.#most = signed ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
@@ -194,7 +202,7 @@ class IntegerSink extends ElementSink {
     const { value } = numbers;
     if (!numbers.integral || value < this.#least || value > this.#most) throw new ElementError(numbers.text(), this.dtype);
     const elements = this.#elements;
-    if (elements.count === elements.values.length) elements.grow();
+    if (elements.count === elements.values.length) elements.grow(reader.maxTensorBytes);
     elements.values[elements.count++] = value;
   }
 
@@ -213,7 +221,7 @@ class IntegerSink extends ElementSink {
 
 /** 64 bit integers, exact. */
 class LongSink extends ElementSink {
-  readonly #elements = new Elements((capacity) => new BigInt64Array(capacity));
+  readonly #elements = new Elements((capacity) => new BigInt64Array(capacity), 8);
   readonly #least: bigint;
   readonly #most: bigint;
 
@@ -230,7 +238,7 @@ class LongSink extends ElementSink {
     const value = BigInt(numbers.exact ? numbers.value : numbers.text());
     if (value < this.#least || value > this.#most) throw new ElementError(numbers.text(), this.dtype);
     const elements = this.#elements;
-    if (elements.count === elements.values.length) elements.grow();
+    if (elements.count === elements.values.length) elements.grow(reader.maxTensorBytes);
     elements.values[elements.count++] = value; // modulo 2^64: the same bits for uint64
   }
 
@@ -244,12 +252,12 @@ class LongSink extends ElementSink {
 }
 
 class BoolSink extends ElementSink {
-  readonly #elements = new Elements((capacity) => new Uint8Array(capacity));
+  readonly #elements = new Elements((capacity) => new Uint8Array(capacity), 1);
 
   override one(reader: JsonReader): void {
     const value = reader.boolean();
     const elements = this.#elements;
-    if (elements.count === elements.values.length) elements.grow();
+    if (elements.count === elements.values.length) elements.grow(reader.maxTensorBytes);
     elements.values[elements.count++] = value ? 1 : 0;
   }
 

@@ -10,7 +10,11 @@ export class JsonReader {
   at = 0;
   readonly numbers: NumberScan;
 
-  constructor(readonly bytes: Uint8Array) {
+  constructor(
+    readonly bytes: Uint8Array,
+    /** Largest tensor that is made of the text; checked whenever a store grows, so up to twice that may be held. */
+    readonly maxTensorBytes = Infinity,
+  ) {
     this.numbers = new NumberScan(bytes);
     if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) this.at = 3;
   }

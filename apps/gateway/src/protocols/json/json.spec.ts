@@ -33,7 +33,7 @@ describe('numbers', () => {
         expect(scan.float32()).toBe(Math.fround(Number(text)));
         expect(scan.integral).toBe(/^-?[0-9]+$/.test(text));
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -60,10 +60,9 @@ describe('arrays', () => {
   });
 
   it('grow past any store', () => {
-    const values = Array.from({ length: 200_001 }, (_, index) => index / 2);
-    for (const dtype of ['float32', 'float64'] as const) expect(read(dtype, JSON.stringify(values)).values).toEqual(values);
-    expect(read('int32', JSON.stringify(values.map((value) => value * 2))).values).toEqual(values.map((value) => value * 2));
-    expect(read('int64', JSON.stringify(values.map((value) => value * 2))).values).toEqual(values.map((value) => BigInt(value * 2)));
+    const values = Array.from({ length: 150_001 }, (_, index) => index);
+    const text = JSON.stringify(values);
+    for (const dtype of ['float32', 'float64', 'int32', 'int64'] as const) expect(JSON.stringify(read(dtype, text).values.map(Number))).toBe(text);
   });
 
   it.each(['[1,[2]]', '[[1],2]', '[[1,2],[3]]', '[[],[1]]', '[1,]', '[,1]', '[1 2]', '[1', `${'['.repeat(65)}1${']'.repeat(65)}`])('%s is not rectangular, or not JSON', (text) => {
@@ -76,6 +75,11 @@ describe('arrays', () => {
     ['[[[1]],[[2]]]', [2, 1, 1]],
   ])('%s has shape %j', (text, shape) => {
     expect(read('int32', text).shape).toEqual(shape);
+  });
+
+  it('are bounded in bytes, not in text', () => {
+    const sink = elementSink('int64', 'any') as ElementSink;
+    expect(() => readArray(new JsonReader(Buffer.from(`[${'1,'.repeat(5000)}1]`), 10_000), sink)).toThrow('a tensor of the request is bigger than 10000 bytes');
   });
 
   it('a sink is empty again after a reader failed', () => {
@@ -147,7 +151,7 @@ describe('syntax', () => {
         if (accepted) expect(skip).not.toThrow();
         else expect(skip).toThrow('unreadable JSON');
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -172,7 +176,7 @@ describe('float texts', () => {
         const digits = (shown: string): number => shown.replace(/e.*/, '').replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '').length;
         expect(digits(text)).toBeLessThanOrEqual(digits(`${value}`));
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 

@@ -12,6 +12,7 @@ export function strictBase64(text: Uint8Array): Uint8Array | undefined {
   const decoded = Buffer.from(Buffer.from(text.buffer, text.byteOffset, length).toString('latin1'), 'base64');
   // Unknown characters are skipped and `=` ends the text: both make it shorter.
   if (decoded.byteLength !== size) return undefined;
-  // A third `=` at the end would pass the count above only as one character less: look at it.
-  return text.indexOf(0x3d) < length - padding && padding > 0 && text.indexOf(0x3d) !== -1 ? undefined : decoded;
+  // The decoder takes any number of `=` at the end; there may be two.
+  const equals = text.indexOf(0x3d);
+  return equals === -1 || equals === length - padding ? decoded : undefined;
 }

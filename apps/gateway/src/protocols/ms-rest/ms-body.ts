@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { ServingError, type MethodSignature } from '@mserve/wire';
 import { checkJsonSyntax } from '../json/json-syntax.js';
 import { JsonReader, sameBytes, unreadable } from '../json/json-reader.js';
-import { maxInstances, type Slots } from '../ms-tensors.js';
+import { maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
 import { nameIndex, planOf, type MethodPlan } from '../plan.js';
 import { tooLarge } from '../status.js';
 import { readValue } from './ms-value.js';
@@ -18,13 +18,13 @@ export const syntaxPrefix = 'Illegal JSON format.';
 /**
  * Reads a request body. One pass for a body that is as it should be; whatever stops that pass makes a second, slower one find the text
  * of SPEC 3.5 for it. `method` undefined = not known: the body is read all the same, for its errors go before that one.
- * Throws ServingError INVALID_ARGUMENT, or RESOURCE_EXHAUSTED for more than maxInstances.
+ * Throws ServingError INVALID_ARGUMENT, or RESOURCE_EXHAUSTED for more than maxInstances or a tensor over `maxTensorBytes`.
  */
-export function readBody(body: Uint8Array, method: MethodSignature | undefined): Slots[] {
+export function readBody(body: Uint8Array, method: MethodSignature | undefined, maxTensorBytes: number): Slots[] {
   if (!isUtf8(body)) throw new ServingError('INVALID_ARGUMENT', syntaxPrefix);
   const plan = method === undefined ? noPlan : planOf(method);
   try {
-    return readInstances(new JsonReader(body), plan, method);
+    return readInstances(new JsonReader(body, maxTensorBytes), plan, method);
   } catch (thrown) {
     if (thrown !== unreadable && !(thrown instanceof ElementError)) throw thrown;
     checkJsonSyntax(body, syntaxPrefix);
@@ -64,6 +64,7 @@ function readInstance(reader: JsonReader, plan: MethodPlan, method: MethodSignat
   do {
     const key = reader.key();
     if (key.length === 0) throw unreadable;
+    if (hint === maxMembers) throw tooLarge(`an object of the request has more than ${maxMembers} members`);
     const index = nameIndex(inputNames, key, hint++);
     // Inputs that the method does not declare are read for their errors and dropped. A name given twice: the last one counts.
     const tensor = readValue(reader, method?.inputs[index]);

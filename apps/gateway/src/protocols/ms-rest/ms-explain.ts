@@ -2,11 +2,13 @@ import { dtypeEntry, elementCount, isVariableSize, maxRank, type DType, type Met
 import { ElementError } from '../json/element-sink.js';
 import { clip } from '../json/json-syntax.js';
 import { JsonReader, unreadable, utf8Text } from '../json/json-reader.js';
-import { invalid, maxInstances, type Slots } from '../ms-tensors.js';
+import { invalid, maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
 import type { MethodPlan } from '../plan.js';
 import { tooLarge } from '../status.js';
 import { strictBase64 } from './base64.js';
 import { dtypeOfB64Type, literalDType, readValue } from './ms-value.js';
+
+const instancesMember = [Buffer.from('instances')];
 
 /**
  * The second pass over a body that the first one stopped at: the checks of SPEC 3.5 in the original's order, members of an object
@@ -15,7 +17,7 @@ import { dtypeOfB64Type, literalDType, readValue } from './ms-value.js';
  */
 export function explainBody(body: Uint8Array, plan: MethodPlan, method: MethodSignature | undefined): Slots[] {
   const reader = new JsonReader(body);
-  const instances = reader.peek() === 0x7b ? members(reader).get('instances') : undefined;
+  const instances = reader.peek() === 0x7b ? lastInstances(reader) : undefined;
   if (instances === undefined) throw parserFault(`key 'instances' expects to exist once, but actually 0 times`);
   reader.at = instances;
   const byte = reader.peek();
@@ -36,12 +38,26 @@ function parserFault(text: string): Error {
   return invalid(`Parser request failed, ${text}`);
 }
 
+/** Where the value of the last member `instances` of the body is. */
+function lastInstances(reader: JsonReader): number | undefined {
+  let at: number | undefined;
+  if (!reader.enter(0x7b)) return undefined;
+  do {
+    const found = reader.member(instancesMember) === 0;
+    reader.peek();
+    if (found) ({ at } = reader);
+    reader.skip();
+  } while (reader.more(0x7d));
+  return at;
+}
+
 /** Where the value of each member is, by name; of doubled names the last. The cursor goes from the `{` to after the `}`. */
 function members(reader: JsonReader): Map<string, number> {
   const found = new Map<string, number>();
   if (!reader.enter(0x7b)) return found;
   do {
     const name = utf8Text(reader.key());
+    if (found.size === maxMembers) throw tooLarge(`an object of the request has more than ${maxMembers} members`);
     reader.peek();
     found.set(name, reader.at);
     reader.skip();
@@ -116,38 +132,28 @@ function explainType(reader: JsonReader): DType {
 function explainShape(reader: JsonReader): number[] {
   if (reader.peek() !== 0x5b) throw parserFault(`json object, key is 'shape', value should be array type`);
   const begin = reader.at;
-  reader.skip();
-  const text = (): string => clip(JSON.stringify(JSON.parse(utf8Text(reader.bytes.subarray(begin, reader.at)))));
-  const dims = countElements(reader, begin);
-  const end = reader.at;
+  const text = (): string => {
+    reader.at = begin;
+    reader.skip();
+    return clip(JSON.stringify(JSON.parse(utf8Text(reader.bytes.subarray(begin, reader.at)))));
+  };
   const shape: number[] = [];
   let zero = false;
-  for (const at of dims) {
-    reader.at = end;
+  if (!reader.enter(0x5b)) return shape;
+  do {
     if (zero) throw parserFault(`json object, key is 'shape', invalid shape value ${text()}`);
-    const { numbers } = reader;
+    reader.peek();
+    const { numbers, at } = reader;
     if (!numbers.scan(at) || !numbers.integral || reader.bytes[at] === 0x2d || numbers.end - at > 20) {
       throw parserFault(`json object, key is 'shape', array value should be unsigned integer`);
     }
     if (numbers.value > 0x7fffffff) throw parserFault(`json object, key is 'shape', number value should not be negative number, shape value: ${text()}`);
     zero = numbers.value === 0;
+    if (shape.length === maxRank) throw parserFault(`json object, key is 'shape', at most ${maxRank} dims are allowed`);
     shape.push(numbers.value);
-    if (shape.length > maxRank) throw parserFault(`json object, key is 'shape', at most ${maxRank} dims are allowed`);
-  }
-  return shape;
-}
-
-/** Where the elements of the array at `begin` are. The cursor ends after the array. */
-function countElements(reader: JsonReader, begin: number): number[] {
-  reader.at = begin;
-  const found: number[] = [];
-  if (!reader.enter(0x5b)) return found;
-  do {
-    reader.peek();
-    found.push(reader.at);
-    reader.skip();
+    reader.at = numbers.end;
   } while (reader.more(0x5d));
-  return found;
+  return shape;
 }
 
 /** The cursor is on the value of `b64`. */
@@ -174,24 +180,23 @@ function decodeB64(reader: JsonReader): Uint8Array {
 
 function explainArray(reader: JsonReader, signature: TensorSignature | undefined): void {
   const begin = reader.at;
-  const shape: number[] = [];
-  let at = begin;
-  while (reader.bytes[at] === 0x5b) {
-    const elements = countElements(reader, at);
-    if (elements.length === 0) throw parserFault(shape.length === 0 ? 'json array, shape is empty' : 'json array, data type is unknown');
-    shape.push(elements.length);
-    at = elements[0] as number;
-    if (shape.length > maxRank) throw parserFault(`json array, at most ${maxRank} dims are allowed`);
+  let rank = 0;
+  while (reader.peek() === 0x5b) {
+    reader.at++;
+    rank++;
   }
-  reader.at = at;
-  const object = reader.bytes[at] === 0x7b;
-  const dtype = object ? typeOfObject(reader) : reader.bytes[at] === 0x6e ? undefined : literalDType(reader, signature);
+  const byte = reader.peek();
+  if (byte === 0x5d) throw parserFault(rank === 1 ? 'json array, shape is empty' : 'json array, data type is unknown');
+  if (rank > maxRank) throw parserFault(`json array, at most ${maxRank} dims are allowed`);
+  const object = byte === 0x7b;
+  const dtype = object ? typeOfObject(reader) : byte === 0x6e ? undefined : literalDType(reader, signature);
   if (dtype === undefined) throw parserFault('json array, data type is unknown');
   const variable = isVariableSize(dtype);
+  reader.at = begin;
+  const { shape, fault } = new Rows(reader, rank, dtype, object).read();
   if (variable && shape.some((length) => length !== 1)) throw parserFault('json array, string or bytes type only support one item');
   if (object && !variable) throw parserFault('json array, item is object type, object only support string or bytes type');
-  reader.at = begin;
-  explainRows(reader, shape, 0, dtype, object);
+  if (fault !== undefined) throw fault;
 }
 
 /** The dtype that a b64 object in an array names; undefined when it names none. The cursor stays. */
@@ -207,21 +212,75 @@ function typeOfObject(reader: JsonReader): DType | undefined {
   return dtype;
 }
 
-function explainRows(reader: JsonReader, shape: readonly number[], depth: number, dtype: DType, objects: boolean): void {
-  if (reader.peek() !== 0x5b) throw parserFault('invalid json array: json type is not array');
-  const elements = countElements(reader, reader.at);
-  const expected = shape[depth] as number;
-  if (elements.length !== expected) throw parserFault(`invalid json array: json size is ${elements.length}, the dim ${depth} expected to be ${expected}`);
-  for (const at of elements) {
+/**
+ * One pass over the rows of an array whose rank and dtype its first leaf told. The original looks at a row's length before it looks into it,
+ * so of all faults the one that begins first is the one to tell; a row's length is known at its end only.
+ */
+class Rows {
+  /** Lengths of the first row of each depth: the shape that all others must have. */
+  readonly shape: number[] = [];
+  #faultAt = Infinity;
+  #fault: Error | undefined;
+
+  constructor(
+    readonly reader: JsonReader,
+    readonly rank: number,
+    readonly dtype: DType,
+    readonly objects: boolean,
+  ) {}
+
+  read(): { shape: readonly number[]; fault: Error | undefined } {
+    this.#row(0);
+    return { shape: this.shape, fault: this.#fault };
+  }
+
+  /** Recursion is as deep as the rank, which is bounded. */
+  #row(depth: number): void {
+    const { reader, shape } = this;
+    const begin = reader.at;
+    let length = 0;
+    if (reader.enter(0x5b)) {
+      do {
+        const byte = reader.peek();
+        length++;
+        if (depth + 1 === this.rank) this.#leaf();
+        else if (byte === 0x5b) this.#row(depth + 1);
+        else {
+          this.#note(reader.at, 'invalid json array: json type is not array');
+          reader.skip();
+        }
+      } while (reader.more(0x5d));
+    }
+    const expected = shape[depth];
+    if (expected === undefined) shape[depth] = length;
+    else if (expected !== length) this.#note(begin, `invalid json array: json size is ${length}, the dim ${depth} expected to be ${expected}`);
+  }
+
+  #leaf(): void {
+    const { reader } = this;
+    const { at } = reader;
+    if (at < this.#faultAt) {
+      try {
+        if (this.objects) explainElementObject(reader, this.dtype);
+        else explainElement(reader, this.dtype);
+      } catch (thrown) {
+        this.#faultAt = at;
+        this.#fault = thrown as Error;
+      }
+    }
     reader.at = at;
-    if (depth + 1 < shape.length) explainRows(reader, shape, depth + 1, dtype, objects);
-    else if (objects) explainElementObject(reader, dtype);
-    else explainElement(reader, dtype);
+    reader.skip();
+  }
+
+  #note(at: number, text: string): void {
+    if (at > this.#faultAt) return;
+    this.#faultAt = at;
+    this.#fault = parserFault(text);
   }
 }
 
 function explainElementObject(reader: JsonReader, dtype: DType): void {
-  const b64 = members(reader).get('b64');
+  const b64 = reader.bytes[reader.at] === 0x7b ? members(reader).get('b64') : undefined;
   if (b64 === undefined || reader.bytes[b64] !== 0x22) throw parserFault('get scalar data failed, type is string, but json is not string type');
   reader.at = b64;
   if (dtype === 'bytes') decodeB64(reader);

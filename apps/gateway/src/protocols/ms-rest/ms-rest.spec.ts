@@ -109,6 +109,11 @@ describe('values', () => {
     ['[1,null]', `${p}json array, data should be number, bool, string or bytes`],
     ['[1,[2]]', `${p}json array, data should be number, bool, string or bytes`],
     ['[[1],2]', `${p}invalid json array: json type is not array`],
+    ['[[1],[],[2.5]]', `${p}invalid json array: json size is 0, the dim 1 expected to be 1`],
+    ['[[1,2],[3,null,5],[4]]', `${p}invalid json array: json size is 3, the dim 1 expected to be 2`],
+    ['[[[1],[2]],[[3],[4.5]],[[5]]]', `${p}json array, elements type is not equal`],
+    ['[{"b64":"AQ=="},2]', `${p}json array, string or bytes type only support one item`],
+    ['[[{"b64":"AQ"}]]', `${p}'AQ' is illegal b64 encode string`],
     ['[[1,2],[3]]', `${p}invalid json array: json size is 1, the dim 1 expected to be 2`],
     ['["a","b"]', `${p}json array, string or bytes type only support one item`],
     ['[{"b64":"AQ==","type":"int8"}]', `${p}json array, item is object type, object only support string or bytes type`],
@@ -181,6 +186,17 @@ describe('bodies', () => {
   it('limits are 413', () => {
     expect(refusal(request(Buffer.alloc(limit + 1, ' ')))).toEqual({ status: 413, text: `http message is bigger than ${limit}` });
     expect(refusal(request(`{"instances":[${'{"x":1},'.repeat(maxInstances)}{"x":1}]}`))).toEqual({ status: 413, text: `the request has more than ${maxInstances} instances` });
+  });
+
+  it('a deep, wide array that is wrong at its end is read in linear time', () => {
+    const body = `{"instances":[{"x":${'['.repeat(60)}${'1,'.repeat(200_000)}2.5${']'.repeat(60)}}]}`;
+    expect(refusal(request(body)).text).toBe(`${p}json array, elements type is not equal`);
+  });
+
+  it('members of an instance are bounded', () => {
+    const many = Array.from({ length: 4097 }, (_, index) => `"m${index}":1`).join();
+    expect(refusal(request(`{"instances":[{${many}}]}`))).toEqual({ status: 413, text: 'an object of the request has more than 4096 members' });
+    expect(refusal(request(`{"instances":[{"x":null,${many}}]}`)).status).toBe(413);
   });
 
   it('error texts stay short', () => {

@@ -23,12 +23,12 @@ export interface OipBody {
 
 /**
  * Reads the JSON of an infer request and the tensors behind it. `binary` = the bytes after the JSON, undefined when the client sent no
- * Inference-Header-Content-Length. Throws ServingError INVALID_ARGUMENT.
+ * Inference-Header-Content-Length. Throws ServingError INVALID_ARGUMENT; RESOURCE_EXHAUSTED for a tensor over `maxTensorBytes`.
  */
-export function readInferBody(json: Uint8Array, binary: Uint8Array | undefined, target: ResolvedMethod): OipBody {
+export function readInferBody(json: Uint8Array, binary: Uint8Array | undefined, target: ResolvedMethod, maxTensorBytes: number): OipBody {
   if (!isUtf8(json)) throw invalid('the body is not UTF-8');
   try {
-    return new BodyReader(json, binary, target).read();
+    return new BodyReader(new JsonReader(json, maxTensorBytes), binary, target).read();
   } catch (thrown) {
     // What is not JSON at all is told first, and only looked for now: one pass is enough for a good request.
     if (thrown === unreadable || thrown instanceof ServingError) checkJsonSyntax(json, 'the body is not JSON: ');
@@ -62,11 +62,11 @@ class BodyReader {
   readonly #asked: { readonly name: string; readonly binary: boolean | undefined }[] = [];
 
   constructor(
-    json: Uint8Array,
+    reader: JsonReader,
     readonly binary: Uint8Array | undefined,
     readonly target: ResolvedMethod,
   ) {
-    this.#reader = new JsonReader(json);
+    this.#reader = reader;
     this.#wanted = new WantedOutputs(target);
     this.#inputs = new Array<undefined>(target.method.inputs.length).fill(undefined);
   }

@@ -28,7 +28,7 @@ export class OipRest implements Protocol {
     const jsonLength = jsonLengthOf(headers[jsonLengthHeader], body.byteLength);
     const json = jsonLength === undefined ? body : body.subarray(0, jsonLength);
     const binary = jsonLength === undefined ? undefined : body.subarray(jsonLength);
-    const said = readInferBody(json, binary, target);
+    const said = readInferBody(json, binary, target, this.maxMessageBytes);
     const echo: OipEcho = { model, id: said.id, outputs: said.outputs, raw: false };
     return {
       target,
