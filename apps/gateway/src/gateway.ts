@@ -154,13 +154,12 @@ export async function startGateway(bus: Bus, store: TensorStore, options: Gatewa
     logger: new NestLog(log),
     abortOnError: false,
   });
-  let gateway: RunningGateway | undefined;
-  serveApiDocs(app, app.get(MethodCatalog), () => options.docs ?? isLoopback(gateway?.restAddress));
+  const gateway = new RunningGateway(app, options);
+  serveApiDocs(app, app.get(MethodCatalog), () => options.docs ?? isLoopback(gateway.restAddress));
   app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(bus) });
   await app.startAllMicroservices();
   await app.init();
   await app.getHttpAdapter().getInstance().ready();
-  gateway = new RunningGateway(app, options);
   try {
     if (options.restAddress !== undefined) await gateway.listenRest({ address: options.restAddress });
     if (options.grpcAddress !== undefined) await gateway.listenGrpc({ address: options.grpcAddress });

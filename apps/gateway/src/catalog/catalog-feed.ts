@@ -14,10 +14,12 @@ export class CatalogFeed {
   private source: string | undefined;
   private wantedRevision = -1;
   private loadedRevision = -1;
-  private loading = false;
+  /** Whom we are asking now. A scheduler that does not answer must not hold up the next one. */
+  private asked: string | undefined;
   private closed = false;
   /** As fetched last, without what was kept from before. */
   private listed: readonly ServableStatus[] = [];
+  private applied: readonly ServableStatus[] = [];
   private kept: readonly ServableStatus[] = [];
   private keepTimer: NodeJS.Timeout | undefined;
 
@@ -34,7 +36,7 @@ export class CatalogFeed {
   heard(hello: SchedulerHello): void {
     if (hello.leaving || hello.address !== this.schedulers.current) return;
     this.wantedRevision = hello.revision;
-    if (this.loadedRevision !== hello.revision && !this.loading) void this.load(hello.address);
+    if (this.loadedRevision !== hello.revision && this.asked !== hello.address) void this.load(hello.address);
   }
 
   close(): void {
@@ -47,7 +49,7 @@ export class CatalogFeed {
     this.loadedRevision = -1;
     if (scheduler === undefined) return;
     if (this.source !== undefined) {
-      this.kept = [...this.listed];
+      this.kept = this.applied;
       clearTimeout(this.keepTimer);
       this.keepTimer = setTimeout(() => {
         this.kept = [];
@@ -59,7 +61,8 @@ export class CatalogFeed {
   }
 
   private async load(scheduler: string): Promise<void> {
-    this.loading = true;
+    this.asked = scheduler;
+    const before = this.loadedRevision;
     try {
       const { revision, servables } = await this.fetch(scheduler);
       if (this.closed || scheduler !== this.schedulers.current) return;
@@ -71,15 +74,16 @@ export class CatalogFeed {
       this.onProblem('the catalog could not be fetched', error);
       return;
     } finally {
-      this.loading = false;
+      if (this.asked === scheduler) this.asked = undefined;
     }
-    // Beaten by a change that was said while we asked
-    if (this.wantedRevision > this.loadedRevision) void this.load(scheduler);
+    // A change was said while we asked; without any progress the next hello is soon enough
+    if (this.wantedRevision > this.loadedRevision && this.loadedRevision > before) void this.load(scheduler);
   }
 
   private apply(): void {
     const key = ({ signature }: ServableStatus): string => `${signature.servable}/${signature.version}`;
     const present = new Set(this.listed.map(key));
-    this.catalog.update([...this.listed, ...this.kept.filter((status) => !present.has(key(status)))]);
+    this.applied = [...this.listed, ...this.kept.filter((status) => !present.has(key(status)))];
+    this.catalog.update(this.applied);
   }
 }

@@ -1,0 +1,66 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { ServingError } from '@mserve/wire';
+import { method, servable } from '../testing/fake-scheduler.js';
+import { MethodCatalog } from './method-catalog.js';
+
+describe('MethodCatalog', () => {
+  let catalog: MethodCatalog;
+  beforeEach(() => {
+    catalog = new MethodCatalog();
+    catalog.update([
+      servable('kit', [method('echo'), method('predict')], 2),
+      servable('kit', [method('echo')], 10),
+      { ...servable('kit', [method('echo')], 11), readyReplicas: 0 },
+      { ...servable('down', [method('echo')]), readyReplicas: 0 },
+      servable('one', [method('only')]),
+      servable('with.dot', [method('only')]),
+      servable('two', [method('a'), method('b')]),
+    ]);
+  });
+  const refusal = (code: 'NOT_FOUND' | 'UNAVAILABLE', message: string): ServingError => new ServingError(code, message);
+
+  it('takes the highest ready version for 0, exactly the one asked for otherwise', () => {
+    expect(catalog.resolve('kit', 0, 'echo')).toMatchObject({ servable: 'kit', version: 10, method: { name: 'echo' } });
+    expect(catalog.resolve('kit', 2, 'predict')).toMatchObject({ version: 2, method: { name: 'predict' } });
+  });
+
+  it.each([
+    ['nope', 0, 'm', 'NOT_FOUND', 'Request servable(nope) method(m) , servable is not available'],
+    ['nope', 3, 'm', 'NOT_FOUND', 'Request servable(nope) method(m)  version(3) , servable is not available'],
+    ['kit', 3, 'echo', 'NOT_FOUND', 'Request servable(kit) method(echo)  version(3) , servable is not available'],
+    ['kit', 11, 'echo', 'UNAVAILABLE', 'Request servable(kit) method(echo)  version(11) , servable is not available'],
+    ['down', 0, 'echo', 'UNAVAILABLE', 'Request servable(down) method(echo) , servable is not available'],
+    ['kit', 0, 'nope', 'NOT_FOUND', 'Request servable(kit) method(nope) , method is not available'],
+    ['__proto__', 0, 'constructor', 'NOT_FOUND', 'Request servable(__proto__) method(constructor) , servable is not available'],
+  ] as const)('refuses %s version %i method %s', (name, version, methodName, code, message) => {
+    const act = (): unknown => catalog.resolve(name, version, methodName);
+    expect(act).toThrow(refusal(code, message));
+    expect(act).toThrow(expect.objectContaining({ code }));
+  });
+
+  it('resolves models of the Open Inference Protocol', () => {
+    expect(catalog.findModel('kit.echo', '')).toMatchObject({ version: 10, method: { name: 'echo' }, versions: [2, 10] });
+    expect(catalog.findModel('kit.predict', '2')).toMatchObject({ version: 2, versions: [2] });
+    expect(catalog.resolveModel('kit', '2')).toMatchObject({ method: { name: 'predict' } });
+    expect(catalog.resolveModel('one', '')).toMatchObject({ method: { name: 'only' } });
+    expect(catalog.resolveModel('with.dot', '')).toMatchObject({ servable: 'with.dot' });
+    expect(catalog.resolveModel('with.dot.only', '1')).toMatchObject({ servable: 'with.dot' });
+  });
+
+  it.each([
+    ['nope', '', 'NOT_FOUND', "model 'nope' is not available"],
+    ['kit.echo', '3', 'NOT_FOUND', "model 'kit.echo' version 3 is not available"],
+    ['kit.echo', '11', 'UNAVAILABLE', "model 'kit.echo' version 11 is not available"],
+    ['kit.echo', '01', 'NOT_FOUND', "model 'kit.echo' version '01' is not a version, it should be a positive integer"],
+    ['kit.nope', '', 'NOT_FOUND', "model 'kit.nope': servable 'kit' has no method 'nope'"],
+    ['two', '', 'NOT_FOUND', "model 'two' has several methods, ask for one of two.a, two.b"],
+  ] as const)('refuses model %s version %j', (model, version, code, message) => {
+    const act = (): unknown => catalog.resolveModel(model, version);
+    expect(act).toThrow(refusal(code, message));
+    expect(act).toThrow(expect.objectContaining({ code }));
+  });
+
+  it('knows nothing, and so refuses nothing for good, before its first update', () => {
+    expect(() => new MethodCatalog().resolve('kit', 0, 'echo')).toThrow(expect.objectContaining({ code: 'UNAVAILABLE' }));
+  });
+});

@@ -1,0 +1,116 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Catalog, SchedulerHello } from '@mserve/bus';
+import { method, servable } from '../testing/fake-scheduler.js';
+import { CatalogFeed } from './catalog-feed.js';
+import { MethodCatalog } from './method-catalog.js';
+import { SchedulerWatch } from './scheduler-watch.js';
+
+function hello(address: string, epoch: number, changes: Partial<SchedulerHello> = {}): SchedulerHello {
+  return { address, epoch, revision: 1, leaving: false, ...changes };
+}
+
+describe('SchedulerWatch', () => {
+  let watch: SchedulerWatch;
+  let changes: (string | undefined)[];
+  beforeEach(() => {
+    watch = new SchedulerWatch();
+    changes = [];
+    watch.onChange((scheduler) => changes.push(scheduler));
+  });
+  afterEach(() => watch.close());
+
+  it('chooses the lowest epoch, then the lowest address', () => {
+    for (const said of [hello('s-b', 5), hello('s-a', 9), hello('s-a', 9), hello('s-aa', 5)]) watch.heard(said);
+    expect(watch.current).toBe('s-aa');
+    expect(changes).toEqual(['s-b', 's-aa']);
+  });
+
+  it('tells of a scheduler restarted at the same address', () => {
+    watch.heard(hello('s', 1));
+    watch.heard(hello('s', 2));
+    expect(changes).toEqual(['s', 's']);
+  });
+
+  it('drops one that leaves, or that took no message', () => {
+    for (const said of [hello('s-1', 1), hello('s-2', 2), hello('s-3', 3), hello('s-1', 1, { leaving: true })]) watch.heard(said);
+    watch.suspect('s-2');
+    watch.suspect('s-2');
+    expect(changes).toEqual(['s-1', 's-2', 's-3']);
+    watch.heard(hello('s-2', 2));
+    expect(watch.current).toBe('s-2');
+  });
+
+  it('loses one that is silent for more than a second, but not by a stall of its own', () => {
+    const start = performance.now();
+    watch.heard(hello('s', 1));
+    watch.tick(start + 60_000);
+    expect(watch.current).toBe('s');
+    watch.heard(hello('s', 1));
+    for (let at = 250; at <= 1_000; at += 250) watch.tick(start + 60_000 + at);
+    expect(watch.current).toBe('s');
+    watch.tick(start + 61_250);
+    expect(changes).toEqual(['s', undefined]);
+  });
+});
+
+describe('CatalogFeed', () => {
+  const full = [servable('kit', [method('echo')]), servable('old', [method('echo')])];
+  const catalogs = new Map<string, Catalog>();
+  let fetched: string[];
+  let watch: SchedulerWatch;
+  let catalog: MethodCatalog;
+  let feed: CatalogFeed;
+  let problems: string[];
+  beforeEach(() => {
+    fetched = [];
+    problems = [];
+    catalogs.clear();
+    watch = new SchedulerWatch();
+    catalog = new MethodCatalog();
+    const fetch = async (scheduler: string): Promise<Catalog> => {
+      fetched.push(scheduler);
+      const found = catalogs.get(scheduler);
+      if (found === undefined) throw new Error('silent');
+      return found;
+    };
+    feed = new CatalogFeed(watch, catalog, fetch, (text) => problems.push(text));
+  });
+  afterEach(() => {
+    feed.close();
+    watch.close();
+  });
+  const say = async (said: SchedulerHello): Promise<void> => {
+    watch.heard(said);
+    feed.heard(said);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  it('fetches when the revision is new, and only from the chosen scheduler', async () => {
+    catalogs.set('s-1', { revision: 1, servables: full });
+    await say(hello('s-1', 1));
+    await say(hello('s-1', 1));
+    await say(hello('s-2', 2));
+    expect(fetched).toEqual(['s-1']);
+    catalogs.set('s-1', { revision: 2, servables: [] });
+    await say(hello('s-1', 1, { revision: 2 }));
+    expect(fetched).toEqual(['s-1', 's-1']);
+    expect(catalog.ready).toEqual([]);
+  });
+
+  it('tries again at the next hello', async () => {
+    await say(hello('s-1', 1));
+    catalogs.set('s-1', { revision: 1, servables: full });
+    await say(hello('s-1', 1));
+    expect([problems.length, catalog.ready.length]).toEqual([1, 2]);
+  });
+
+  it('keeps what a new scheduler does not list yet', async () => {
+    catalogs.set('s-1', { revision: 7, servables: full });
+    await say(hello('s-1', 1, { revision: 7 }));
+    catalogs.set('s-2', { revision: 1, servables: full.slice(0, 1) });
+    await say(hello('s-1', 1, { leaving: true }));
+    await say(hello('s-2', 2));
+    expect(fetched).toEqual(['s-1', 's-2']);
+    expect(catalog.ready.map(({ signature }) => signature.servable)).toEqual(['kit', 'old']);
+  });
+});
