@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { ServingError } from '@mserve/wire';
 import { formatAddress, parseAddress, type ListenAddress } from './address.js';
 import { ExchangeRequest, ExchangeResponse, HttpExchange, type ExchangeOwner } from './http-exchange.js';
-import { hasTwoHosts, httpDeadlineAt, httpInferRoute, isInferContentType } from './http-route.js';
+import { hasTwoHosts, httpDeadlineAt, httpInferRoute, isInferContentType, strayPostRoute } from './http-route.js';
 import type { IngressAnswer, InferRoute } from './ingress.js';
 import type { IngressLimits, Refuse, TlsOptions } from './ingress-options.js';
 import type { TurnGather } from './turn-gather.js';
@@ -109,7 +109,7 @@ export class HttpFront implements ExchangeOwner {
       response.end('{"error":"more than one Host header"}');
       return;
     }
-    const route = httpInferRoute(request.url ?? '');
+    const route = httpInferRoute(request.url ?? '') ?? strayPostRoute(request.method, request.url ?? '');
     if (route !== undefined) this.begin(request, response, route);
     else this.fallback(request, response);
   };

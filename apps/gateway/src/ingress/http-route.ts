@@ -14,6 +14,14 @@ export function httpInferRoute(url: string): InferRoute | undefined {
   return url.startsWith('/infer', end - 6) && end - 6 > '/v2/models/'.length ? 'oip-rest' : undefined;
 }
 
+/**
+ * The route of a POST that is for nobody else: the original takes every POST to its REST port for a call, and says what the path lacks.
+ * Undefined for paths of the Open Inference Protocol, where Nest has routes of its own.
+ */
+export function strayPostRoute(verb: string | undefined, url: string): InferRoute | undefined {
+  return verb === 'POST' && !url.startsWith('/v2') ? 'ms-rest' : undefined;
+}
+
 /** When the client stops waiting, on performance.now()'s clock: header `x-request-timeout-ms`; Infinity without a usable one. */
 export function httpDeadlineAt(headers: IncomingHttpHeaders): number {
   const text = headers['x-request-timeout-ms'];
