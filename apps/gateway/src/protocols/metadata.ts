@@ -20,10 +20,7 @@ export interface ModelMetadata {
 /** The `platform` of all models that mserve serves. */
 export const platform = 'mserve';
 
-/**
- * What the Open Inference Protocol tells of a method. A tensor whose dtype is unknown is shown as BYTES; one whose shape is unknown
- * as [-1], and as [-1, -1] where the instance count goes before it.
- */
+/** What the Open Inference Protocol tells of a method. A tensor whose dtype is unknown is shown as BYTES; one whose shape is unknown as [-1]. */
 export function modelMetadata(resolved: ResolvedMethod, name = `${resolved.servable}.${resolved.method.name}`): ModelMetadata {
   const { method } = resolved;
   return {
@@ -36,6 +33,6 @@ export function modelMetadata(resolved: ResolvedMethod, name = `${resolved.serva
 
 function tensorMetadata(method: MethodSignature, signature: TensorSignature): TensorMetadata {
   const datatype = signature.dtype === undefined ? 'BYTES' : dtypeEntry(signature.dtype).oipName;
-  if (signature.shape === undefined) return { name: signature.name, datatype, shape: method.batched && signature.dtype !== undefined ? [-1, -1] : [-1] };
+  if (signature.shape === undefined) return { name: signature.name, datatype, shape: [-1] };
   return { name: signature.name, datatype, shape: method.batched ? [-1, ...signature.shape] : signature.shape };
 }
