@@ -31,10 +31,10 @@ export class WorkerConfig extends FleetConfig {
   @Max(64)
   numParallelWorkers = 1;
 
-  @Setting({ kind: 'number', doc: 'threads inside one native run; default: the cores but one, shared by the replicas' })
+  @Setting({ kind: 'number', doc: 'threads inside one native run, 0 = one per core; default: the cores but one, shared by the replicas' })
   @IsOptional()
   @IsInt()
-  @Min(1)
+  @Min(0)
   @Max(1024)
   intraOpThreads?: number;
 

@@ -73,9 +73,9 @@ export class DeviceWorker {
     return [...this.replicas.values()].map((replica) => replica.status);
   }
 
-  /** The answer to `replicas.list`: those whose version is known. */
+  /** The answer to `replicas.list`. */
   get list(): ReplicaList {
-    return { revision: this.beacon.revision, replicas: this.statuses.filter((status) => status.version > 0) };
+    return { revision: this.beacon.revision, replicas: this.statuses };
   }
 
   get stats(): WorkerStats {
