@@ -38,7 +38,7 @@ describe('loadConfig', () => {
 
   it('takes flags over environment over file over defaults', () => {
     const path = file('{"maxMessageMb": 2, "graceMs": 5, "deviceIds": [7]}');
-    const config = load(['--config', path, '--max-message-mb', '4', '--legacy-status200'], { MSERVE_MAX_MESSAGE_MB: '3', MSERVE_GRACE_MS: '6', PATH: 'x' });
+    const config = load(['--config', path, '--max-message-mb', '4', '--legacy-status-200'], { MSERVE_MAX_MESSAGE_MB: '3', MSERVE_GRACE_MS: '6', PATH: 'x' });
     expect(config).toMatchObject({ maxMessageMb: 4, graceMs: 6, deviceIds: [7], legacyStatus200: true });
     expect(load([], { MSERVE_CONFIG: path })).toMatchObject({ maxMessageMb: 2 });
     expect(load(['--device-ids=0,1'])).toMatchObject({ deviceIds: [0, 1] });
