@@ -5,6 +5,7 @@ import { GrpcFront } from './grpc-front.js';
 import { HttpFront } from './http-front.js';
 import type { Ingress, IngressAnswer, IngressListener } from './ingress.js';
 import { defaultIngressLimits, type IngressLimits, type Refuse, type TlsOptions } from './ingress-options.js';
+import { checkTls } from './tls-check.js';
 import { TurnGather } from './turn-gather.js';
 
 export interface NodeIngressOptions {
@@ -35,6 +36,7 @@ export class NodeIngress implements Ingress {
   /** Resolves with the address bound. Rejects with ServingError in the original's words; the port is then free to be tried again. */
   async listenRest(listen: ListenOptions): Promise<string> {
     if (this.http !== undefined) throw new ServingError('INVALID_ARGUMENT', 'Serving Error: RESTful server is already running');
+    if (listen.tls !== undefined) checkTls(listen.tls);
     const { refuse, fallback } = this.options;
     const http = new HttpFront({ ...defaultIngressLimits, ...listen.limits }, this.gather, refuse, fallback, listen.tls);
     this.http = http;
@@ -49,6 +51,7 @@ export class NodeIngress implements Ingress {
   /** As {@link listenRest}, for the gRPC port. */
   async listenGrpc(listen: ListenOptions): Promise<string> {
     if (this.grpc !== undefined) throw new ServingError('INVALID_ARGUMENT', 'Serving Error: Serving gRPC server is already running');
+    if (listen.tls !== undefined) checkTls(listen.tls);
     const grpc = new GrpcFront({ ...defaultIngressLimits, ...listen.limits }, this.gather, this.options.addServices, listen.tls);
     this.grpc = grpc;
     try {
