@@ -40,9 +40,9 @@ mserve serves examples/digits.
   answer    label ${answer.label} (probability ${share.toFixed(4)})
 
 Try it yourself:
-  curl -s http://${rest}/model/digits:classify -d "{\\"instances\\":[{\\"image\\":{\\"b64\\":\\"$(base64 -w0 ${image})\\"}}]}"
-  grpcurl -plaintext -d "{\\"model_name\\":\\"digits.classify\\",\\"inputs\\":[{\\"name\\":\\"image\\",\\"datatype\\":\\"BYTES\\",\\"shape\\":[1],\\"contents\\":{\\"bytes_contents\\":[\\"$(base64 -w0 ${image})\\"]}}]}" ${grpc} inference.GRPCInferenceService/ModelInfer
-  npx mserve infer --servable digits --method classify --input image=@${image}
+  curl -s http://${rest}/model/digits:classify -d "{\\"instances\\":[{\\"image\\":{\\"b64\\":\\"$(base64 < ${image} | tr -d '\\n')\\"}}]}"
+  grpcurl -plaintext -d "{\\"model_name\\":\\"digits.classify\\",\\"inputs\\":[{\\"name\\":\\"image\\",\\"datatype\\":\\"BYTES\\",\\"shape\\":[1],\\"contents\\":{\\"bytes_contents\\":[\\"$(base64 < ${image} | tr -d '\\n')\\"]}}]}" ${grpc} inference.GRPCInferenceService/ModelInfer
+  npx mserve infer --servable digits --method classify --input image=@${image}${rest === '127.0.0.1:1500' ? '' : ` --rest ${rest}`}
 
   API docs  http://${rest}/docs
 
