@@ -225,7 +225,7 @@ function boundingBoxDecode(call: OpCall): Value {
   const corners = call.node('Concat', [sub(newCentre, half), add(newCentre, half)], { axis: 1 });
   const [height, width] = call.numbersOr('max_shape') ?? [];
   if (height === undefined || width === undefined) return corners;
-  const top = graph.constant('float32', [4], [width - 1, height - 1, width - 1, height - 1]);
+  const top = graph.constant('float32', [4], [width, height, width, height]);
   return call.node('Min', [call.node('Max', [corners, number(0)]), top]);
 }
 

@@ -21,8 +21,19 @@ function padding(call: OpCall, rank: number): Record<string, OnnxAttribute> {
   const mode = padModeOf(call);
   const computed = call.numbersOr('pad_list');
   if (mode === 'same' && rank === 3 && computed?.length === 6 && computed.every((pad) => pad >= 0)) return { pads: explicitPads(computed, rank) };
-  if (mode === 'same') return { auto_pad: 'SAME_UPPER' };
+  if (mode === 'same') return samePool(call, rank);
   return mode === 'valid' ? {} : { pads: explicitPads(call.numbersOr('pad_list|pad|pads'), rank), ceil_mode: call.bool('ceil_mode') ? 1 : 0 };
+}
+
+/** ONNX Runtime computes negative pads, and refuses them, where the stride is larger than the window. */
+function samePool(call: OpCall, rank: number): Record<string, OnnxAttribute> {
+  const kernel = windowSizes(call, 'kernel_size|ksize', rank);
+  const strides = windowSizes(call, 'strides|stride', rank);
+  if (kernel.every((size) => size === 1)) return {};
+  const sizes = operandOf(call).shape?.slice(2);
+  if (!isStatic(sizes) || kernel.every((size, axis) => size >= (strides[axis] as number))) return { auto_pad: 'SAME_UPPER' };
+  const totals = sizes.map((size, axis) => Math.max(0, (Math.ceil(size / (strides[axis] as number)) - 1) * (strides[axis] as number) + (kernel[axis] as number) - size));
+  return { pads: [...totals.map((total) => Math.floor(total / 2)), ...totals.map((total) => Math.ceil(total / 2))] };
 }
 
 function maxPool(rank: number): Emit {
