@@ -23,6 +23,11 @@ export interface FunctionRunner {
   /** Threads that are free now; run() beyond it queues. */
   readonly free: number;
   /**
+   * Called, on a turn of its own, whenever `free` grew without a run() having settled: a function awaits something and its thread can take
+   * more meanwhile, or a replacement or spare thread arrived. One listener; the last one set counts.
+   */
+  onFree?: ((listener: () => void) => void) | undefined;
+  /**
    * Calls function `index` with these instances: one call for a batch function, one call per instance otherwise.
    * Resolves with one result per instance, in order; never rejects for what user code does. A failure's message is the exception's text
    * (or the contract violation's text of SPEC 6.6), without the `Call Function ...` prefix, which the executor adds; its code is ABORTED,

@@ -80,7 +80,7 @@ export class FunctionThread {
     });
   }
 
-  /** The next batch; the last one must be done. */
+  /** The next batch; the last one must be done or parked. */
   post(message: ToThread & { kind: 'steps' }): void {
     this.cells.fill(0);
     this.worker.postMessage(message, transferOf(message.pack));
@@ -118,10 +118,9 @@ export class FunctionThread {
     await this.worker.terminate();
   }
 
-  /** Whether the thread keeps the process alive. */
-  ref(keepsProcess: boolean): void {
-    if (keepsProcess) this.worker.ref();
-    else this.worker.unref();
+  /** Lets the process end while the thread is there. */
+  unref(): void {
+    this.worker.unref();
   }
 }
 

@@ -30,6 +30,7 @@ const functions = {
   throwLater(_x: Tensor) { setTimeout(() => { throw new Error('later'); }, 0); return new Promise(() => {}); },
   rejectLater(_x: Tensor) { void Promise.reject(new Error('nobody listens')); return new Promise(() => {}); },
   never(_x: Tensor) { return new Promise(() => {}); },
+  async waitFor(flag: Tensor) { const cells = flag.data as Int32Array; while (Atomics.load(cells, 0) === 0) await new Promise(setImmediate); return 1; },
   callModel(x: Tensor) { return model.call(x); },
   threadId(_x: Tensor) { globalThis.calls = (globalThis.calls ?? 0) + 1; return globalThis.calls; },
 };
@@ -136,8 +137,8 @@ describe('a call that hangs', () => {
     expect(plain(await spinning)).toEqual([[1n]]);
   });
 
-  it('gets a spare thread beside it while others wait, which goes when it is no longer needed', async () => {
-    const { runner } = await load({ stuckAfterMs: 30 });
+  it('gets a spare thread beside it', async () => {
+    await load({ stuckAfterMs: 30 });
     const flag = sharedFlag();
     const spinning = run('spin', [flag.instance]);
     const others = Promise.all([run('greet', [[stringTensor('a')]]), run('greet', [[stringTensor('b')]])]);
@@ -145,7 +146,17 @@ describe('a call that hangs', () => {
     flag.set();
     expect(plain(await spinning)).toEqual([[1n]]);
     await works();
+  });
+
+  it('tells its owner when the spare thread is there', async () => {
+    const { runner } = await load({ stuckAfterMs: 30 });
+    const spare = new Promise<void>((resolve) => runner.onFree?.(resolve));
+    const flag = sharedFlag();
+    const spinning = run('spin', [flag.instance]);
+    await spare;
     expect(runner.free).toBe(1);
+    flag.set();
+    expect(plain(await spinning)).toEqual([[1n]]);
   });
 
   it('is cut at its deadline, and its thread is replaced', async () => {
@@ -185,6 +196,60 @@ describe('a call that hangs', () => {
     expect(plain(await before)).toEqual(['CANCELLED: the request was cancelled']);
     flag.set();
     await works();
+  });
+});
+
+describe('a call that awaits something', () => {
+  /** Starts a call, and waits until its thread can take another one. */
+  async function park(flag: { instance: Instance }, deadlineAt = Infinity): Promise<{ result: Promise<readonly InstanceResult[]> }> {
+    const parked = new Promise<void>((resolve) => servable?.runner.onFree?.(resolve));
+    const result = run('waitFor', [flag.instance], deadlineAt);
+    await parked;
+    return { result };
+  }
+
+  it('lets its thread do other calls', async () => {
+    const { runner } = await load();
+    const flags = [sharedFlag(), sharedFlag()] as const;
+    const first = await park(flags[0]);
+    const second = await park(flags[1]);
+    expect(runner.free).toBe(1);
+    await works();
+    flags[1].set();
+    expect(plain(await second.result)).toEqual([[1n]]);
+    flags[0].set();
+    expect(plain(await first.result)).toEqual([[1n]]);
+  });
+
+  it('is answered at its deadline, and costs no thread', async () => {
+    await load({ cutGraceMs: 0 });
+    await run('threadId', [float(1)]);
+    const { result } = await park(sharedFlag(), performance.now() + 60);
+    expect(plain(await result)).toEqual(["DEADLINE_EXCEEDED: function 'S.waitFor' did not finish before the deadline"]);
+    expect(plain(await run('threadId', [float(1)]))).toEqual([[2n]]);
+  });
+
+  it('is answered after functionTimeoutMs when there is no deadline', async () => {
+    await load({ functionTimeoutMs: 60 });
+    expect(plain(await run('waitFor', [sharedFlag().instance]))).toEqual(["DEADLINE_EXCEEDED: function 'S.waitFor' did not finish within 60 ms"]);
+  });
+
+  it('is run again when another call ends its thread', async () => {
+    await load();
+    const flag = sharedFlag();
+    const { result } = await park(flag);
+    expect(plain(await run('exitAt', [float(1)]))).toEqual([expect.stringContaining('it exited with code 3')]);
+    flag.set();
+    expect(plain(await result)).toEqual([[1n]]);
+  });
+
+  it('is run again when another call blocks its thread', async () => {
+    await load();
+    const flag = sharedFlag();
+    const { result } = await park(flag);
+    expect(plain(await run('hangAt', [float(1)], performance.now() + 50))).toEqual([expect.stringContaining('DEADLINE_EXCEEDED')]);
+    flag.set();
+    expect(plain(await result)).toEqual([[1n]]);
   });
 });
 

@@ -13,7 +13,7 @@ export interface FunctionRunnerOptions extends ThreadOptions {
   readonly numParallelWorkers: number;
   /** Longest time of one call for which nobody set a deadline. */
   readonly functionTimeoutMs: number;
-  /** A call that takes longer than this while others wait gets a spare thread beside it. */
+  /** A call that takes longer than this gets a spare thread beside it. */
   readonly stuckAfterMs: number;
   /** How long a thread whose callers are all gone may take to come back before it is replaced. */
   readonly cutGraceMs: number;
@@ -27,6 +27,8 @@ const largestBatch = 32;
 const takeBackMs = 20;
 /** Threads that a step may see ending before it is taken to be the cause. */
 const mostAttempts = 3;
+/** Batches of a thread that were answered without their having ended, after which the thread is replaced to be rid of them. */
+const mostForgotten = 256;
 
 /** FunctionRunner over worker threads; see the contract for what holds. Made by {@link createFunctionRunner}. */
 class ThreadFunctionRunner implements FunctionRunner {
@@ -41,14 +43,17 @@ class ThreadFunctionRunner implements FunctionRunner {
   private ticker: NodeJS.Timeout | undefined;
   private isDispatchDue = false;
   private isClosed = false;
+  private lastBatch = 0;
+  private freeListener: () => void = () => undefined;
 
   constructor(options: FunctionRunnerOptions, models: ModelCaller) {
     this.options = options;
     this.models = models;
     this.pool = new ThreadPool(options, options.numParallelWorkers, {
-      ready: () => this.dispatchSoon(),
+      ready: () => this.becameFree(),
       message: (slot, message) => this.receive(slot, message),
       ended: (slot, reason) => this.recover(slot, reason),
+      replaced: (slot) => this.runAgain(parkedSteps(slot), 'another call blocked it'),
       empty: () => this.failAll({ code: 'UNAVAILABLE', message: `servable '${options.servable}' has no thread for its functions at the moment` }),
       log: options.log,
     });
@@ -61,6 +66,10 @@ class ThreadFunctionRunner implements FunctionRunner {
 
   get free(): number {
     return Math.max(0, this.pool.idleCount - this.waiting.length - (this.returned.length > 0 ? 1 : 0));
+  }
+
+  onFree(listener: () => void): void {
+    this.freeListener = listener;
   }
 
   run(index: number, instances: readonly Instance[], options: FunctionRunOptions): Promise<readonly InstanceResult[]> {
@@ -127,8 +136,8 @@ class ThreadFunctionRunner implements FunctionRunner {
     slot.steps = steps;
     slot.startedSeen = 0;
     slot.progressAt = performance.now();
-    slot.thread.ref(true);
-    slot.thread.post({ kind: 'steps', pack: writer.finish() });
+    slot.batch = ++this.lastBatch;
+    slot.thread.post({ kind: 'steps', batch: slot.batch, pack: writer.finish() });
     this.ticker ??= setInterval(() => this.tick(), tickMs);
   }
 
@@ -140,17 +149,30 @@ class ThreadFunctionRunner implements FunctionRunner {
 
   private takeResults(slot: Slot, message: FromThread & { kind: 'results' }): void {
     const reader = new PackReader(message.pack);
+    const isCurrent = message.batch === slot.batch && !slot.parked.has(message.batch);
+    const steps = isCurrent ? slot.steps : (slot.parked.get(message.batch)?.steps ?? []);
     while (!reader.atEnd) {
-      const step = slot.steps[reader.number()];
+      const step = steps[reader.number()];
       const instance = reader.number();
       const isSuccess = reader.number() === 1;
       const result: InstanceResult = isSuccess ? { outputs: reader.instance() } : { failure: { code: 'ABORTED', message: message.texts[reader.number()] ?? '' } };
       step?.run.settle(step.first + instance, result);
     }
-    slot.progressAt = performance.now();
-    if (!message.done) return;
-    this.pool.release(slot);
+    const now = performance.now();
+    if (isCurrent) slot.progressAt = now;
+    if (message.state === 'running') return;
+    if (message.state === 'parked') slot.parked.set(message.batch, { steps, since: now });
+    if (isCurrent) this.pool.release(slot);
+    else this.pool.unpark(slot, message.batch);
+    if (message.state === 'parked') this.becameFree();
+    else this.dispatchSoon();
+  }
+
+  private becameFree(): void {
     this.dispatchSoon();
+    queueMicrotask(() => {
+      if (this.free > 0 && !this.isClosed) this.freeListener();
+    });
   }
 
   private async callModel(slot: Slot, message: FromThread & { kind: 'modelCall' }): Promise<void> {
@@ -174,7 +196,10 @@ class ThreadFunctionRunner implements FunctionRunner {
     for (const run of this.runs) {
       if (run.deadlineAt <= now) run.fail({ code: 'DEADLINE_EXCEEDED', message: `function '${this.nameOf(run)}' did not finish before the deadline` });
     }
-    for (const slot of this.pool.slots) if (slot.state === 'busy') this.look(slot, now);
+    for (const slot of [...this.pool.slots]) {
+      if (slot.parked.size > 0) this.lookAtParked(slot, now);
+      if (slot.state === 'busy') this.look(slot, now);
+    }
     if (this.runs.size > 0) return;
     for (const slot of this.pool.slots) if (slot.state === 'busy') return;
     clearInterval(this.ticker);
@@ -188,14 +213,14 @@ class ThreadFunctionRunner implements FunctionRunner {
       slot.progressAt = now;
     }
     const standsMs = now - slot.progressAt;
-    if (standsMs > this.options.functionTimeoutMs) this.timeOut(slot, started);
+    if (standsMs > this.options.functionTimeoutMs) this.timeOut(current(slot, started));
     if (standsMs > takeBackMs && started < slot.steps.length && this.pool.idle !== undefined) this.takeBack(slot, false);
     const isForNobody = started > 0 && current(slot, started).length === 0;
     slot.deadSince = isForNobody ? (slot.deadSince ?? now) : undefined;
     if (slot.deadSince !== undefined && now - slot.deadSince > this.options.cutGraceMs) {
       this.takeBack(slot, true);
       this.pool.giveUp(slot);
-    } else if (standsMs > this.options.stuckAfterMs && !slot.isStuck && (this.waiting.length > 0 || started < slot.steps.length)) {
+    } else if (standsMs > this.options.stuckAfterMs && !slot.isStuck) {
       slot.isStuck = true;
       this.takeBack(slot, true);
       this.pool.replenish();
@@ -219,23 +244,47 @@ class ThreadFunctionRunner implements FunctionRunner {
     this.dispatchSoon();
   }
 
-  /** Fails the calls that the thread is at now, where nobody set a deadline for them. */
-  private timeOut(slot: Slot, started: number): void {
-    for (const { run, first, end } of current(slot, started)) {
+  /** A parked batch blocks nobody, so its thread stays when it never ends; but not with ever more of them. */
+  private lookAtParked(slot: Slot, now: number): void {
+    for (const [batch, { steps, since }] of slot.parked) {
+      if (now - since > this.options.functionTimeoutMs) this.timeOut(steps.filter(isWanted));
+      if (steps.some(isWanted)) continue;
+      this.pool.unpark(slot, batch);
+      slot.forgotten++;
+    }
+    if (slot.forgotten > mostForgotten && slot.state === 'idle') this.pool.giveUp(slot);
+  }
+
+  /** Fails calls for which nobody set a deadline. */
+  private timeOut(steps: readonly Step[]): void {
+    for (const { run, first, end } of steps) {
       if (run.deadlineAt !== Infinity) continue;
       run.fail({ code: 'DEADLINE_EXCEEDED', message: `function '${this.nameOf(run)}' did not finish within ${this.options.functionTimeoutMs} ms` }, first, end);
     }
   }
 
-  /** A thread ended with its batch: the step it was at fails; the others are begun again by another thread. */
+  /** A thread ended with its batches: the step it was at fails; the others are begun again by another thread. */
   private recover(slot: Slot, reason: string): void {
     const started = Math.min(slot.thread.started, slot.steps.length);
-    const guilty = new Set(current(slot, started));
-    slot.steps.forEach((step) => {
-      if (!guilty.has(step) && ++step.attempts < mostAttempts) this.returned.push(step);
-      else step.run.fail({ code: 'ABORTED', message: `function '${this.nameOf(step.run)}' was cut off because its thread ended: ${reason}` }, step.first, step.end);
-    });
+    const guilty = current(slot, started);
+    const innocent = slot.steps.filter((step) => !guilty.includes(step));
+    // Busy with nothing: one of those that await something ended the thread, and which one nobody knows.
+    if (guilty.length > 0) innocent.push(...parkedSteps(slot));
+    else guilty.push(...parkedSteps(slot));
+    for (const step of guilty) this.cutOff(step, reason);
+    this.runAgain(innocent, reason);
+  }
+
+  private runAgain(steps: readonly Step[], reason: string): void {
+    for (const step of steps) {
+      if (++step.attempts < mostAttempts) this.returned.push(step);
+      else this.cutOff(step, reason);
+    }
     this.dispatchSoon();
+  }
+
+  private cutOff({ run, first, end }: Step, reason: string): void {
+    run.fail({ code: 'ABORTED', message: `function '${this.nameOf(run)}' was cut off because its thread ended: ${reason}` }, first, end);
   }
 
   private failAll(failure: Failure): void {
@@ -248,6 +297,10 @@ class ThreadFunctionRunner implements FunctionRunner {
 }
 
 const cancelled: Failure = { code: 'CANCELLED', message: 'the request was cancelled' };
+
+function parkedSteps(slot: Slot): Step[] {
+  return [...slot.parked.values()].flatMap(({ steps }) => steps.filter(isWanted));
+}
 
 function isWanted({ run, first, end }: Step): boolean {
   for (let i = first; i < end; i++) if (!run.hasResult(i)) return true;

@@ -4,7 +4,7 @@ import type { Instance } from '@mserve/wire';
 import { loadConfig } from '../servable/config-load.js';
 import { callFunction, textOf, type CallableFunction, type StepResult } from './function-call.js';
 import { PackReader, PackWriter, transferOf } from './instance-pack.js';
-import { control, takenBack, type FromThread, type ThreadStart, type ToThread } from './thread-message.js';
+import { control, takenBack, type BatchState, type FromThread, type ThreadStart, type ToThread } from './thread-message.js';
 
 /**
  * The program of a function thread: loads the servable_config, then calls its functions as the loop asks. Everything that user code can
@@ -24,30 +24,50 @@ function send(message: FromThread, transfer: ArrayBuffer[] = []): void {
 
 /** Collects the results of a batch and sends them in as few messages as may be. */
 class ResultSender {
+  private readonly batch: number;
+  private isFlushDue = false;
   private writer = new PackWriter();
   private texts: string[] = [];
+  private hasResults = false;
   private lastFlush = performance.now();
 
+  constructor(batch: number) {
+    this.batch = batch;
+  }
+
   add(step: number, results: readonly StepResult[]): void {
+    this.hasResults = true;
     results.forEach((result, instance) => {
       this.writer.number(step).number(instance);
       if (typeof result === 'string') this.writer.number(0).number(this.texts.push(result) - 1);
       else this.writer.number(1).instance(result);
     });
-    if (performance.now() - this.lastFlush > flushMs) this.flush(false);
+    if (performance.now() - this.lastFlush > flushMs) this.flush('running');
   }
 
-  flush(done: boolean): void {
+  /** For results that come on their own: with all others of this turn, at its end. */
+  addLate(step: number, results: readonly StepResult[]): void {
+    this.add(step, results);
+    if (this.isFlushDue) return;
+    this.isFlushDue = true;
+    setImmediate(() => {
+      this.isFlushDue = false;
+      if (this.hasResults) this.flush('running');
+    });
+  }
+
+  flush(state: BatchState): void {
     const pack = this.writer.finish();
-    send({ kind: 'results', pack, texts: this.texts, done }, transferOf(pack));
+    send({ kind: 'results', batch: this.batch, state, pack, texts: this.texts }, transferOf(pack));
+    this.hasResults = false;
     this.writer = new PackWriter();
     this.texts = [];
     this.lastFlush = performance.now();
   }
 }
 
-function runSteps(callables: readonly CallableFunction[], reader: PackReader): void {
-  const sender = new ResultSender();
+function runSteps(callables: readonly CallableFunction[], batch: number, reader: PackReader): void {
+  const sender = new ResultSender(batch);
   const pending: Promise<void>[] = [];
   for (let step = 0; !reader.atEnd; step++) {
     const callable = callables[reader.number()];
@@ -57,14 +77,14 @@ function runSteps(callables: readonly CallableFunction[], reader: PackReader): v
     const results = callable === undefined ? instances.map(() => 'no such function') : callFunction(callable, instances);
     if (results instanceof Promise) {
       Atomics.store(cells, control.pending, 1);
-      pending.push(results.then((settled) => sender.add(step, settled)));
+      pending.push(results.then((settled) => sender.addLate(step, settled)));
     } else {
       sender.add(step, results);
       Atomics.add(cells, control.finished, 1);
     }
   }
-  if (pending.length === 0) sender.flush(true);
-  else void Promise.all(pending).then(() => sender.flush(true));
+  sender.flush(pending.length === 0 ? 'done' : 'parked');
+  if (pending.length > 0) void Promise.all(pending).then(() => sender.flush('done'));
 }
 
 /** Calls of models by functions that wait for their answer. */
@@ -109,7 +129,7 @@ async function main(): Promise<void> {
     return { fn, declaration: fnDeclaration, methodName: user?.name ?? '' };
   });
   port.on('message', (message: ToThread) => {
-    if (message.kind === 'steps') runSteps(callables, new PackReader(message.pack));
+    if (message.kind === 'steps') runSteps(callables, message.batch, new PackReader(message.pack));
     else settleModelCall(message);
   });
   send({ kind: 'loaded', declaration });

@@ -25,8 +25,8 @@ export const takenBack = 1 << 30;
 
 /** Loop to thread. */
 export type ToThread =
-  /** Steps: per step function index, instance count, instances. One batch at a time. */
-  | { readonly kind: 'steps'; readonly pack: Pack }
+  /** Steps: per step function index, instance count, instances. Comes when the batch before is done or parked. */
+  | { readonly kind: 'steps'; readonly batch: number; readonly pack: Pack }
   /** Answer to a modelCall: instances, or why not. */
   | { readonly kind: 'modelAnswer'; readonly call: number; readonly pack: Pack | undefined; readonly failure: string };
 
@@ -37,11 +37,14 @@ export interface LoadFailure {
   readonly line: number | undefined;
 }
 
+/** running: more results follow. parked: all steps were begun, and what is left awaits something: the thread can take another batch. done: nothing follows. */
+export type BatchState = 'running' | 'parked' | 'done';
+
 /** Thread to loop. */
 export type FromThread =
   | { readonly kind: 'loaded'; readonly declaration: ServableDeclaration }
   | { readonly kind: 'loadFailed'; readonly failures: readonly LoadFailure[] }
-  /** Results: per result step, instance in the step, and 1 + outputs or 0 + index into texts. `done`: the thread is free again. */
-  | { readonly kind: 'results'; readonly pack: Pack; readonly texts: readonly string[]; readonly done: boolean }
+  /** Results of a batch: per result step, instance in the step, and 1 + outputs or 0 + index into texts. */
+  | { readonly kind: 'results'; readonly batch: number; readonly state: BatchState; readonly pack: Pack; readonly texts: readonly string[] }
   | { readonly kind: 'modelCall'; readonly call: number; readonly modelKey: string; readonly subgraph: number; readonly pack: Pack }
   | { readonly kind: 'warning'; readonly text: string };

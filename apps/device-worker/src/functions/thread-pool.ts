@@ -6,12 +6,20 @@ import type { Step } from './function-run.js';
 /** One thread of the pool and the batch it has. */
 export interface Slot {
   readonly thread: FunctionThread;
-  /** given up: nobody waits for what it does; it is ended when its replacement is there, unless it comes back before. */
-  state: 'loading' | 'idle' | 'busy' | 'given up';
-  /** It has been busy with one call for long while others wait: a spare thread stands in for it. */
+  /**
+   * busy: its JavaScript is in a batch. full: idle, but it awaits as much as it may.
+   * given up: nobody waits for what it does; it is ended when its replacement is there, unless it comes back before.
+   */
+  state: 'loading' | 'idle' | 'busy' | 'full' | 'given up';
+  /** It has been busy with one call for long: a spare thread stands in for it. */
   isStuck: boolean;
-  /** The batch it has; steps that were taken back are no longer here. */
+  /** The batch it is busy with; steps that were taken back are no longer here. */
   steps: readonly Step[];
+  batch: number;
+  /** Batches, by their number, that await something. */
+  readonly parked: Map<number, ParkedBatch>;
+  /** Parked batches that nobody waits for any more and that may never end. */
+  forgotten: number;
   startedSeen: number;
   /** When it last began a step or gave a result (performance.now()). */
   progressAt: number;
@@ -22,12 +30,21 @@ export interface Slot {
   readonly bornAt: number;
 }
 
+/** A batch whose functions await something. */
+export interface ParkedBatch {
+  readonly steps: readonly Step[];
+  /** performance.now() */
+  readonly since: number;
+}
+
 export interface PoolEvents {
   /** A slot became idle for the first time. */
   ready(): void;
   message(slot: Slot, message: FromThread): void;
   /** A slot's thread ended by itself. It is no longer in the pool. */
   ended(slot: Slot, reason: string): void;
+  /** A slot's thread was ended because of what it hung in; its parked batches are lost. */
+  replaced(slot: Slot): void;
   /** No thread is left, and none could be started. */
   empty(): void;
   log(level: 'warn' | 'error', text: string): void;
@@ -35,6 +52,10 @@ export interface PoolEvents {
 
 const firstRetryMs = 100;
 const longestRetryMs = 30_000;
+/** How long a thread that is too many is kept: calls that take long come again. */
+const surplusMs = 30_000;
+/** Batches that one thread may have parked. */
+const mostParked = 64;
 /** A thread that ends before this age without having been called counts as a failed start, so that a config that ends its thread is not reloaded in a loop. */
 const infancyMs = 1_000;
 
@@ -47,6 +68,7 @@ export class ThreadPool {
   private declared = '';
   private retryMs = 0;
   private retryTimer: NodeJS.Timeout | undefined;
+  private retireTimer: NodeJS.Timeout | undefined;
   private isClosed = false;
 
   constructor(options: ThreadOptions, target: number, events: PoolEvents) {
@@ -88,16 +110,21 @@ export class ThreadPool {
     return this.slots.size === 0 && this.retryTimer !== undefined;
   }
 
-  /** A slot's batch is done. */
+  /** A slot's batch is done or parked. */
   release(slot: Slot): void {
     slot.steps = [];
     slot.isStuck = false;
     slot.isReclaimed = false;
     slot.deadSince = undefined;
-    slot.state = 'idle';
-    slot.thread.ref(false);
+    slot.state = slot.parked.size < mostParked ? 'idle' : 'full';
     this.retryMs = 0;
-    this.retireSurplus();
+    if (this.ableCount > this.target) this.retireTimer ??= setTimeout(() => this.retireSurplus(), surplusMs).unref();
+  }
+
+  /** A parked batch is done, or nobody waits for it. */
+  unpark(slot: Slot, batch: number): void {
+    slot.parked.delete(batch);
+    if (slot.state === 'full') slot.state = 'idle';
   }
 
   /** Nobody waits for this slot any more: starts a replacement, at whose arrival the slot's thread is ended. */
@@ -121,6 +148,7 @@ export class ThreadPool {
   async close(): Promise<void> {
     this.isClosed = true;
     clearTimeout(this.retryTimer);
+    clearTimeout(this.retireTimer);
     const slots = [...this.slots];
     this.slots.clear();
     await Promise.all(slots.map(({ thread }) => thread.terminate()));
@@ -136,7 +164,7 @@ export class ThreadPool {
   private async spawn(): Promise<ServableDeclaration | undefined> {
     const now = performance.now();
     const thread = new FunctionThread(this.options);
-    const slot: Slot = { thread, state: 'loading', isStuck: false, isReclaimed: false, steps: [], startedSeen: 0, progressAt: now, deadSince: undefined, bornAt: now };
+    const slot: Slot = { thread, state: 'loading', isStuck: false, isReclaimed: false, steps: [], batch: 0, parked: new Map(), forgotten: 0, startedSeen: 0, progressAt: now, deadSince: undefined, bornAt: now };
     this.slots.add(slot);
     try {
       const declaration = await thread.load({
@@ -162,7 +190,7 @@ export class ThreadPool {
 
   private arrived(slot: Slot): void {
     slot.state = 'idle';
-    slot.thread.ref(false);
+    slot.thread.unref();
     const replaced = [...this.slots].find(({ state }) => state === 'given up');
     if (replaced !== undefined) this.end(replaced);
     this.events.ready();
@@ -171,13 +199,14 @@ export class ThreadPool {
   private end(slot: Slot): void {
     this.slots.delete(slot);
     void slot.thread.terminate();
+    if (slot.parked.size > 0) this.events.replaced(slot);
   }
 
-  /** When a stuck thread has come back there is one too many: one that is still loading goes first, then an idle one. */
+  /** When a stuck thread has come back there is one too many. */
   private retireSurplus(): void {
+    this.retireTimer = undefined;
     while (this.ableCount > this.target) {
-      const slots = [...this.slots];
-      const surplus = slots.find(({ state }) => state === 'loading') ?? slots.find(({ state }) => state === 'idle');
+      const surplus = [...this.slots].find(({ state, parked }) => state === 'idle' && parked.size === 0);
       if (surplus === undefined) return;
       this.end(surplus);
     }
@@ -185,7 +214,7 @@ export class ThreadPool {
 
   private lost(slot: Slot, reason: string): void {
     if (!this.slots.delete(slot)) return;
-    const wasIdle = slot.state === 'idle';
+    const wasIdle = slot.state === 'idle' && slot.parked.size === 0;
     this.events.log('warn', `a function thread of servable ${this.options.servable} ended: ${reason}`);
     this.events.ended(slot, reason);
     const isConfigsFault = wasIdle && performance.now() - slot.bornAt < infancyMs;
