@@ -11,7 +11,8 @@ interface Part {
 }
 
 function specSize({ name, method, version, versionBytes }: MsSpec): number {
-  return (name.byteLength > 0 ? fieldSize(name.byteLength) : 0) + (method.byteLength > 0 ? fieldSize(method.byteLength) : 0) + (version > 0 ? 1 + versionBytes.byteLength : 0);
+  const texts = (name.byteLength > 0 ? fieldSize(name.byteLength) : 0) + (method.byteLength > 0 ? fieldSize(method.byteLength) : 0);
+  return texts + (version > 0 ? 1 + versionBytes.byteLength : 0);
 }
 
 function writeSpec(writer: WireWriter, spec: MsSpec): void {

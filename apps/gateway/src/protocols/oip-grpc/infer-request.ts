@@ -129,7 +129,9 @@ export function readInputs(reader: WireReader, outline: InferOutline, target: Re
   const { inputNames } = planOf(target.method);
   const found = new Array<OipInput | undefined>(inputNames.length).fill(undefined);
   const raw = outline.raw.length > 0;
-  if (raw && outline.raw.length !== outline.inputs.length) throw invalid(`the request has ${outline.inputs.length} inputs and ${outline.raw.length} raw_input_contents`);
+  if (raw && outline.raw.length !== outline.inputs.length) {
+    throw invalid(`the request has ${outline.inputs.length} inputs and ${outline.raw.length} raw_input_contents`);
+  }
   for (let i = 0; i < outline.inputs.length; i++) {
     const head = readInput(reader, outline.inputs[i] as Range);
     const index = nameIndex(inputNames, head.name, i);
@@ -138,7 +140,8 @@ export function readInputs(reader: WireReader, outline: InferOutline, target: Re
     if (found[index] !== undefined) throw invalid(`input '${name}' is given twice`);
     const entry = entryOf(head.datatype, name);
     if (head.rank > maxRank) throw invalid(`input '${name}': shape has ${head.rank} dims, at most ${maxRank} are allowed`);
-    found[index] = { entry, shape: head.shape, bytes: raw ? rawBytes(head, outline.raw[i] as Uint8Array, name) : typedBytes(reader, head, entry, name, maxBytes) };
+    const bytes = raw ? rawBytes(head, outline.raw[i] as Uint8Array, name) : typedBytes(reader, head, entry, name, maxBytes);
+    found[index] = { entry, shape: head.shape, bytes };
   }
   return found;
 }
@@ -196,7 +199,9 @@ function entryOf(datatype: Uint8Array, name: string): DTypeEntry {
 }
 
 function rawBytes(head: InputHead, bytes: Uint8Array, name: string): Uint8Array {
-  if (head.contents !== undefined && head.contents.to > head.contents.from) throw invalid(`input '${name}' has contents although the request has raw_input_contents`);
+  if (head.contents !== undefined && head.contents.to > head.contents.from) {
+    throw invalid(`input '${name}' has contents although the request has raw_input_contents`);
+  }
   return bytes;
 }
 

@@ -107,7 +107,9 @@ class ElementStore {
 
   /** Reads one element, the cursor on it. */
   add(reader: WireReader): void {
-    if (this.count === this.expected) throw invalid(`input '${this.name}' of shape ${shapeText(this.shape)} needs ${this.expected} elements, its contents have more`);
+    if (this.count === this.expected) {
+      throw invalid(`input '${this.name}' of shape ${shapeText(this.shape)} needs ${this.expected} elements, its contents have more`);
+    }
     const at = this.count++ * this.entry.elementBytes;
     const view = this.#view;
     switch (this.entry.dtype) {

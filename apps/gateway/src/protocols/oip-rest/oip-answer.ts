@@ -76,7 +76,9 @@ function notFiniteText(value: number): string {
 function stringsText(output: StackedOutput): string {
   let text = '';
   for (const element of unpackedParts(output)) {
-    if (!isUtf8(element)) throw invalid(`output '${output.name}' of shape ${shapeText(output.shape)} has an element that is not UTF-8: ask for it with binary_data`);
+    if (!isUtf8(element)) {
+      throw invalid(`output '${output.name}' of shape ${shapeText(output.shape)} has an element that is not UTF-8: ask for it with binary_data`);
+    }
     text += `${text === '' ? '' : ','}${JSON.stringify(utf8Text(element))}`;
   }
   return text;

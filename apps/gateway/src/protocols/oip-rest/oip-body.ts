@@ -32,7 +32,9 @@ export function readInferBody(json: Uint8Array, binary: Uint8Array | undefined, 
   } catch (thrown) {
     // What is not JSON at all is told first, and only looked for now: one pass is enough for a good request.
     if (thrown === unreadable || thrown instanceof ServingError) checkJsonSyntax(json, 'the body is not JSON: ');
-    if (thrown === unreadable) throw invalid('the body is not an infer request: {id?, parameters?, inputs: [{name, shape, datatype, parameters?, data}], outputs?}');
+    if (thrown === unreadable) {
+      throw invalid('the body is not an infer request: {id?, parameters?, inputs: [{name, shape, datatype, parameters?, data}], outputs?}');
+    }
     throw thrown;
   }
 }
@@ -177,14 +179,17 @@ class BodyReader {
     const index = nameIndex(planOf(this.target.method).inputNames, name, hint);
     if (index === -1) throw unexpectedInput(shown(name), this.target);
     if (this.#inputs[index] !== undefined) throw invalid(`input '${shown(name)}' is given twice`);
-    this.#inputs[index] = { entry, shape, bytes: content === undefined ? this.#takeBinary(shown(name), binarySize) : checkedContent(name, shape, content, binarySize) };
+    const bytes = content === undefined ? this.#takeBinary(shown(name), binarySize) : checkedContent(name, shape, content, binarySize);
+    this.#inputs[index] = { entry, shape, bytes };
   }
 
   #takeBinary(name: string, size: number | undefined): Uint8Array {
     if (size === undefined) throw invalid(`input '${name}' has no data`);
     if (this.binary === undefined) throw invalid(`input '${name}' has binary_data_size, the header inference-header-content-length is missing`);
     const begin = this.#binaryAt;
-    if (size > this.binary.byteLength - begin) throw invalid(`input '${name}' has binary_data_size ${size}, ${this.binary.byteLength - begin} bytes are left of the body`);
+    if (size > this.binary.byteLength - begin) {
+      throw invalid(`input '${name}' has binary_data_size ${size}, ${this.binary.byteLength - begin} bytes are left of the body`);
+    }
     this.#binaryAt += size;
     return this.binary.subarray(begin, begin + size);
   }
@@ -230,7 +235,9 @@ function readContent(reader: JsonReader, entry: DTypeEntry, name: Uint8Array | u
     return { shape, bytes: sink.finish() };
   } catch (thrown) {
     if (thrown instanceof ElementError) throw invalid(`input '${shown(name)}': ${clip(thrown.literal)} is not a value of ${entry.oipName}`);
-    if (thrown === unreadable) throw invalid(`input '${shown(name)}': data must be a flat or nested array of ${entry.oipName} values, all rows of one depth equally long`);
+    if (thrown === unreadable) {
+      throw invalid(`input '${shown(name)}': data must be a flat or nested array of ${entry.oipName} values, all rows of one depth equally long`);
+    }
     throw thrown;
   }
 }
@@ -261,7 +268,9 @@ function readShape(reader: JsonReader, name: Uint8Array | undefined): number[] {
   do {
     reader.peek();
     const { numbers } = reader;
-    if (!numbers.scan(reader.at) || !numbers.integral || !numbers.exact || numbers.value < 0) throw invalid(`input '${shown(name)}': shape must be an array of non-negative integers`);
+    if (!numbers.scan(reader.at) || !numbers.integral || !numbers.exact || numbers.value < 0) {
+      throw invalid(`input '${shown(name)}': shape must be an array of non-negative integers`);
+    }
     if (shape.length === maxRank) throw invalid(`input '${shown(name)}': shape has more than ${maxRank} dims`);
     reader.at = numbers.end;
     shape.push(numbers.value);
@@ -305,7 +314,9 @@ function readParameters(reader: JsonReader, owner: string): Parameters {
 function integerParameter(reader: JsonReader, owner: string, name: string): number {
   reader.peek();
   const { numbers } = reader;
-  if (!numbers.scan(reader.at) || !numbers.integral || !numbers.exact || numbers.value < 0) throw invalid(`${owner} has parameter '${name}' that is not a non-negative integer`);
+  if (!numbers.scan(reader.at) || !numbers.integral || !numbers.exact || numbers.value < 0) {
+    throw invalid(`${owner} has parameter '${name}' that is not a non-negative integer`);
+  }
   reader.at = numbers.end;
   return numbers.value;
 }

@@ -22,7 +22,9 @@ export class OipRest implements Protocol {
     const { model, version } = parseInferUrl(request.path);
     const target = methods.resolveModel(model, version);
     const { headers } = request;
-    if (request.body.byteLength > this.maxMessageBytes) throw tooLarge(`the body has ${request.body.byteLength} bytes, at most ${this.maxMessageBytes} are allowed`);
+    if (request.body.byteLength > this.maxMessageBytes) {
+      throw tooLarge(`the body has ${request.body.byteLength} bytes, at most ${this.maxMessageBytes} are allowed`);
+    }
     const body = inflatedBody(request.body, headers['content-encoding'], this.maxMessageBytes);
     if (body.byteLength === 0) throw invalid('the body is empty');
     const jsonLength = jsonLengthOf(headers[jsonLengthHeader], body.byteLength);

@@ -1,5 +1,6 @@
-import { ServingError, dtypeEntry, elementCount, isVariableSize, unpackElements, type DType, type DTypeEntry, type Instance, type Tensor, type TensorSignature } from '@mserve/wire';
 import { isUtf8 } from 'node:buffer';
+import { ServingError, dtypeEntry, elementCount, isVariableSize, unpackElements } from '@mserve/wire';
+import type { DType, DTypeEntry, Instance, Tensor, TensorSignature } from '@mserve/wire';
 import { clip } from '../json/json-syntax.js';
 import { maxInstances } from '../ms-tensors.js';
 import type { ResolvedMethod } from '../protocol.js';

@@ -73,10 +73,9 @@ export function stackOutputs(target: ResolvedMethod, results: readonly InstanceR
     for (let n = 1; n < results.length; n++) {
       const tensor = outputOf(results[n] as InstanceResult, index, name);
       if (tensor.dtype !== first.dtype || !sameShape(tensor.shape, first.shape)) {
-        throw new ServingError(
-          'INTERNAL',
-          `output '${name}' of instance ${n} is ${tensor.dtype} ${shapeText(tensor.shape)}, that of instance 0 is ${first.dtype} ${shapeText(first.shape)}: they cannot be one tensor`,
-        );
+        const own = `${tensor.dtype} ${shapeText(tensor.shape)}`;
+        const other = `${first.dtype} ${shapeText(first.shape)}`;
+        throw new ServingError('INTERNAL', `output '${name}' of instance ${n} is ${own}, that of instance 0 is ${other}: they cannot be one tensor`);
       }
       parts.push(tensor.bytes);
     }
@@ -114,6 +113,8 @@ export function priorityOf(tritonPriority: number): number {
 
 /** The earlier of the deadline of the transport and Triton's `timeout` (microseconds from now, 0 = none). */
 export function deadlineOf(deadlineAt: number, timeoutMicroseconds: number): number {
-  if (!Number.isInteger(timeoutMicroseconds) || timeoutMicroseconds < 0) throw invalid(`parameter 'timeout' is ${timeoutMicroseconds}, it must be a non-negative integer (microseconds)`);
+  if (!Number.isInteger(timeoutMicroseconds) || timeoutMicroseconds < 0) {
+    throw invalid(`parameter 'timeout' is ${timeoutMicroseconds}, it must be a non-negative integer (microseconds)`);
+  }
   return timeoutMicroseconds === 0 ? deadlineAt : Math.min(deadlineAt, performance.now() + timeoutMicroseconds / 1000);
 }

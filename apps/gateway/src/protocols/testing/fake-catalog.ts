@@ -20,9 +20,9 @@ export class FakeCatalog implements MethodLookup {
   ) {}
 
   resolve(servable: string, version: number, name: string): ResolvedMethod {
-    const versionText = version > 0 ? `  version(${version})` : '';
+    const versionText = version > 0 ? `  version(${version}) ` : ' ';
     if (servable !== this.servable || version > 2) {
-      throw new ServingError('NOT_FOUND', `Request servable(${servable}) method(${name})${versionText === '' ? ' ' : `${versionText} `}, servable is not available`);
+      throw new ServingError('NOT_FOUND', `Request servable(${servable}) method(${name})${versionText}, servable is not available`);
     }
     const found = this.methods.find((each) => each.name === name);
     if (found === undefined) throw new ServingError('NOT_FOUND', `Request servable(${servable}) method(${name}) , method is not available`);

@@ -69,6 +69,10 @@ function guarded(name: string, functionName: string, message: string, apply: (x:
   };
 }
 
+function sumAndDifference(inputs: Instance): Instance {
+  return [elementwise(t(inputs, 0), t(inputs, 1), add), elementwise(t(inputs, 0), t(inputs, 1), subtract)];
+}
+
 const float: DType = 'float32';
 
 /** Methods by name. Model methods of version 1 and 2 are told apart by the caller. */
@@ -79,8 +83,8 @@ export const kitMethods: ReadonlyMap<string, KitMethod> = new Map([
   entry('upper', ['s'], ['y'], (inputs) => [stringTensor(text(t(inputs, 0)).toUpperCase())]),
   entry('sum_any', ['a', 'b'], ['y'], (inputs) => [elementwise(t(inputs, 0), t(inputs, 1), add)]),
   entry('gen_add', ['a', 'b'], ['y'], (inputs) => [elementwise(t(inputs, 0), t(inputs, 1), add)]),
-  entry('sum_diff', ['a', 'b'], ['sum', 'diff'], (inputs) => [elementwise(t(inputs, 0), t(inputs, 1), add), elementwise(t(inputs, 0), t(inputs, 1), subtract)]),
-  entry('model_sumdiff', ['x1', 'x2'], ['sum', 'diff'], (inputs) => [elementwise(t(inputs, 0), t(inputs, 1), add), elementwise(t(inputs, 0), t(inputs, 1), subtract)]),
+  entry('sum_diff', ['a', 'b'], ['sum', 'diff'], sumAndDifference),
+  entry('model_sumdiff', ['x1', 'x2'], ['sum', 'diff'], sumAndDifference),
   entry('describe', ['x'], ['d'], (inputs) => [describe(t(inputs, 0))]),
   entry('py_scalar', ['kind'], ['y'], (inputs) => [constants[text(t(inputs, 0))] as Tensor]),
   entry('fp16', ['x'], ['y'], (inputs) => [half(t(inputs, 0))]),
