@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addModel, float32Bytes, onnxModel, type OnnxTensor, type OnnxValue } from '../../../test/support/onnx-model.js';
 import { Session } from './session.js';
-import { floatTensor, floatsOf } from './testing/tensors.js';
+import { floatTensor, floatsOf, tensor } from './testing/tensors.js';
 
 let folder: string;
 beforeAll(() => {
@@ -187,11 +187,18 @@ describe('external data', () => {
     expect(await runZeros(session)).toEqual(weightValues);
   });
 
+  it('weights given by reference may lie at any offset', async () => {
+    const bytes = new Uint8Array(new ArrayBuffer(260), 1, 256);
+    bytes.set(weightBytes);
+    const session = await Session.open(externalModel('nowhere.bin'), { initializers: [{ name: 'weight', tensor: tensor('float32', [64], bytes) }] });
+    expect(await runZeros(session)).toEqual(weightValues);
+  });
+
   it.each([
     ['another name', 'other', floatTensor([64], weightValues), 'externalFolder'],
     ['another shape', 'weight', floatTensor([32], weightValues.slice(0, 32)), 'dimensions do not match'],
     ['bytes that do not fit its shape', 'weight', floatTensor([64], [1]), 'initializer "weight": float32 [64] does not need 4 bytes'],
-  ])('refuses a weight by reference with %s', async (_, name, tensor, text) => {
-    await expect(Session.open(externalModel('nowhere.bin'), { initializers: [{ name, tensor }] })).rejects.toMatchObject(load(text));
+  ])('refuses a weight by reference with %s', async (_, name, weight, text) => {
+    await expect(Session.open(externalModel('nowhere.bin'), { initializers: [{ name, tensor: weight }] })).rejects.toMatchObject(load(text));
   });
 });

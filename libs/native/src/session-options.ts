@@ -11,7 +11,7 @@ export interface SessionOptions {
   readonly graphOptimization?: 'disable' | 'basic' | 'extended' | 'all';
   /**
    * Weights given by reference instead of inside the model (models over 2 GB, no second copy): kept alive until close().
-   * The model must declare each as an initializer with external data (any location; no file is opened for it).
+   * Copied only if the bytes are not aligned to their element size. The model must declare each as an initializer with external data (any location; no file is opened for it).
    */
   readonly initializers?: readonly { readonly name: string; readonly tensor: NativeTensor }[];
   /** Folder that external data of a model given as bytes may be read from. Default: external data is refused for bytes. */

@@ -1,5 +1,5 @@
 import type { BoundRequest, BoundSession, BoundValue } from './binding.js';
-import { codeOf, elementTypeOf } from './element-types.js';
+import { codeOf, elementSizeOf, elementTypeOf } from './element-types.js';
 import { checkInitializer, checkInput, checkInputCount } from './input-check.js';
 import { defaultLibraryPath } from './library-path.js';
 import { NativeError } from './native-error.js';
@@ -21,10 +21,10 @@ export class Session {
   /** [slot, rank, dims ..., rank, dims ...] of the run that is being submitted; read by the addon. */
   readonly #outbox: Float64Array;
   /** Memory that the model reads until it is released. */
-  #kept: SessionOptions['initializers'];
+  #kept: BoundRequest['initializers'] | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(bound: BoundSession, kept: SessionOptions['initializers']) {
+  private constructor(bound: BoundSession, kept: BoundRequest['initializers']) {
     this.#bound = bound;
     this.#kept = kept;
     const { inputs, outputs } = bound.describe();
@@ -43,7 +43,7 @@ export class Session {
   static async open(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
     const request = requestOf(model, options);
     const bound = await new Promise<BoundSession>((resolve, reject) => openSession(request, { keep: request, resolve, reject }));
-    return new Session(bound, options.initializers);
+    return new Session(bound, request.initializers);
   }
 
   /** Inputs and outputs in the order that run() takes and gives them. */
@@ -135,7 +135,8 @@ function requestOf(model: Uint8Array | string, options: SessionOptions): BoundRe
   if (level === undefined) throw new NativeError('load', `graphOptimization must be one of ${Object.keys(optimizationLevels).join(', ')}`);
   const initializers = (options.initializers ?? []).map(({ name, tensor }) => {
     checkInitializer(name, tensor);
-    return { name, type: codeOf(tensor.dtype)!, shape: tensor.shape, bytes: tensor.bytes };
+    const isAligned = tensor.bytes.byteOffset % elementSizeOf(tensor.dtype) === 0;
+    return { name, type: codeOf(tensor.dtype)!, shape: tensor.shape, bytes: isAligned ? tensor.bytes : tensor.bytes.slice() };
   });
   return {
     libraryPath: options.libraryPath ?? defaultLibraryPath(),

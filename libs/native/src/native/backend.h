@@ -68,6 +68,8 @@ class BackendSession {
  public:
   virtual ~BackendSession() = default;
   virtual const SessionDescription& description() const = 0;
+  /** Whether the values of inputs may decide how long a run takes: such a model never runs on its owner's thread. */
+  virtual bool hasOpenEndedCost() const = 0;
   virtual std::unique_ptr<Lane> createLane(Failure& failure) = 0;
 };
 

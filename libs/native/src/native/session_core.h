@@ -42,6 +42,7 @@ class SessionCore {
   /**
    * Executes the run at once on the calling thread, when it is expected to end sooner than handing it over would cost. Expected is what
    * recent runs with inputs of that size took. `alone`: nothing else awaits the owner's thread, which may then be held a little longer.
+   * Never for a model with open-ended cost.
    * False (and nothing done) when the run should be submitted. Such a run cannot be cancelled; there is nothing to settle later.
    */
   bool tryInline(Run& run, bool alone);
@@ -90,7 +91,7 @@ class SessionCore {
   std::atomic<int64_t> typicalNs_{0};      // of recent runs: falls quickly, rises slowly
   std::atomic<size_t> largestBytes_{0};    // inputs of the largest run that was timed
   std::atomic<uint32_t> timedRuns_{0};
-  std::atomic<size_t> queued_{0};  // queue_.size(), readable without the mutex while spinning
+  std::atomic<size_t> queued_{0};  // queue_.size(), readable without the mutex
   size_t sleeping_ = 0;
   bool stopping_ = false;
 };

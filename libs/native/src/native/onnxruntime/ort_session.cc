@@ -2,7 +2,6 @@
 
 #include <set>
 
-#include "onnx/external_data.h"
 #include "onnxruntime/ort_lane.h"
 
 namespace mserve::ort {
@@ -26,8 +25,8 @@ bool OrtSession::load(const OpenRequest& request, Failure& failure) {
   OwnedSessionOptions options(library_);
   if (!library_.check(library_.api.createSessionOptions(options.out()), FailureKind::Load, failure)) return false;
   std::vector<MappedFile> externalFiles;  // needed until the session is made
-  if (!configure(request, options.get(), failure) || !addInitializers(request, options.get(), failure) ||
-      !addExternalData(request, model, length, options.get(), externalFiles, failure)) {
+  if (!scanModel(model, length, scan_, failure) || !configure(request, options.get(), failure) ||
+      !addInitializers(request, options.get(), failure) || !addExternalData(request, options.get(), externalFiles, failure)) {
     return false;
   }
   Status* status = library_.api.createSessionFromArray(library_.env, model, length, options.get(), session_.out());
@@ -82,14 +81,11 @@ bool OrtSession::addInitializers(const OpenRequest& request, SessionOptions* opt
  * Opens every file that the model refers to under our own rules and hands ONNX Runtime the bytes: it opens no file itself,
  * so nothing can change between check and use.
  */
-bool OrtSession::addExternalData(const OpenRequest& request, const uint8_t* model, size_t length, SessionOptions* options,
-                                 std::vector<MappedFile>& files, Failure& failure) {
-  std::vector<ExternalReference> references;
-  if (!findExternalData(model, length, references, failure)) return false;
+bool OrtSession::addExternalData(const OpenRequest& request, SessionOptions* options, std::vector<MappedFile>& files, Failure& failure) {
   std::set<std::string> given;
   for (const Initializer& initializer : request.initializers) given.insert(initializer.name);
   std::set<std::string> locations;
-  for (const ExternalReference& reference : references) {
+  for (const ExternalReference& reference : scan_.references) {
     if (isMemoryAddress(reference.location)) {
       failure.set(FailureKind::Load, "tensor \"" + reference.tensor + "\" refers to memory of the process, which is refused");
       return false;

@@ -5,6 +5,7 @@
 
 #include "backend.h"
 #include "onnx/model_file.h"
+#include "onnx/model_scan.h"
 #include "onnxruntime/ort_library.h"
 
 namespace mserve::ort {
@@ -16,6 +17,7 @@ class OrtSession : public BackendSession {
 
   bool load(const OpenRequest& request, Failure& failure);
   const SessionDescription& description() const override { return description_; }
+  bool hasOpenEndedCost() const override { return scan_.hasOpenEndedCost; }
   std::unique_ptr<Lane> createLane(Failure& failure) override;
 
   const Library& library() const { return library_; }
@@ -26,12 +28,12 @@ class OrtSession : public BackendSession {
  private:
   bool configure(const OpenRequest& request, SessionOptions* options, Failure& failure);
   bool addInitializers(const OpenRequest& request, SessionOptions* options, Failure& failure);
-  bool addExternalData(const OpenRequest& request, const uint8_t* model, size_t length, SessionOptions* options,
-                       std::vector<MappedFile>& files, Failure& failure);
+  bool addExternalData(const OpenRequest& request, SessionOptions* options, std::vector<MappedFile>& files, Failure& failure);
 
   const Library& library_;
   std::vector<OwnedValue> initializers_;  // before session_: outlive it
   OwnedSession session_;
+  ModelScan scan_;
   SessionDescription description_;
   std::vector<const char*> inputNames_;   // into description_
   std::vector<const char*> outputNames_;

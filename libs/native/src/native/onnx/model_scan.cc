@@ -1,0 +1,199 @@
+#include "onnx/model_scan.h"
+
+#include <string_view>
+#include <unordered_set>
+
+namespace mserve {
+
+namespace {
+
+constexpr int kMaxDepth = 100;
+constexpr size_t kMaxReferences = 1 << 20;
+
+enum class Message { Model, Training, Function, Graph, Node, Attribute, SparseTensor, Tensor, None };
+
+/** Which message a length-delimited field holds; None = nothing that could refer to a file. Field numbers of onnx.proto. */
+Message childOf(Message parent, uint32_t field) {
+  switch (parent) {
+    case Message::Model:
+      return field == 7 ? Message::Graph : field == 20 ? Message::Training : field == 25 ? Message::Function : Message::None;
+    case Message::Training:
+      return field == 1 || field == 2 ? Message::Graph : Message::None;
+    case Message::Function:
+      return field == 7 ? Message::Node : field == 11 ? Message::Attribute : Message::None;
+    case Message::Graph:
+      return field == 1 ? Message::Node : field == 5 ? Message::Tensor : field == 15 ? Message::SparseTensor : Message::None;
+    case Message::Node:
+      return field == 5 ? Message::Attribute : Message::None;
+    case Message::Attribute:
+      if (field == 5 || field == 10) return Message::Tensor;
+      if (field == 6 || field == 11) return Message::Graph;
+      return field == 22 || field == 23 ? Message::SparseTensor : Message::None;
+    case Message::SparseTensor:
+      return field == 1 || field == 2 ? Message::Tensor : Message::None;
+    default:
+      return Message::None;
+  }
+}
+
+/** Reads the fields of one message; every read is checked against the end. */
+class Fields {
+ public:
+  explicit Fields(std::string_view bytes) : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
+
+  /** Moves to the next field. False at the end and on malformed bytes (see ok()). */
+  bool next() {
+    if (at_ == end_ || !ok_) return false;
+    uint64_t tag = 0;
+    if (!varint(tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff) return ok_ = false;
+    field = static_cast<uint32_t>(tag >> 3);
+    isBytes = (tag & 7) == 2;
+    return ok_ = skip(static_cast<int>(tag & 7));
+  }
+
+  bool ok() const { return ok_; }
+  uint32_t field = 0;
+  bool isBytes = false;
+  std::string_view bytes;
+
+ private:
+  bool varint(uint64_t& value) {
+    value = 0;
+    for (int shift = 0; shift < 70; shift += 7) {
+      if (at_ == end_) return false;
+      const uint8_t byte = static_cast<uint8_t>(*at_++);
+      if (shift < 64) value |= static_cast<uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) return true;
+    }
+    return false;
+  }
+
+  bool skip(int wireType) {
+    uint64_t count = 0;
+    switch (wireType) {
+      case 0:
+        return varint(count);
+      case 1:
+        count = 8;
+        break;
+      case 5:
+        count = 4;
+        break;
+      case 2:
+        if (!varint(count)) return false;
+        break;
+      default:
+        return false;  // groups: no ONNX writer makes them
+    }
+    if (count > static_cast<uint64_t>(end_ - at_)) return false;
+    bytes = std::string_view(at_, count);
+    at_ += count;
+    return true;
+  }
+
+  const char* at_;
+  const char* end_;
+  bool ok_ = true;
+};
+
+/** From which input on the values of this operator's inputs are sizes or counts; -1 = none are. */
+int firstSizeInput(std::string_view op) {
+  static const std::unordered_set<std::string_view> fromFirst = {"ConstantOfShape", "Range", "SequenceAt", "RandomNormal"};
+  static const std::unordered_set<std::string_view> fromSecond = {"Expand", "Tile", "Pad", "Resize", "Upsample", "OneHot", "MaxUnpool",
+                                                                 "NonMaxSuppression", "Col2Im", "DFT", "AffineGrid"};
+  if (fromFirst.count(op) > 0) return 0;
+  return fromSecond.count(op) > 0 ? 1 : -1;
+}
+
+bool isControlFlow(std::string_view op) { return op == "Loop" || op == "Scan" || op == "If" || op == "SequenceMap"; }
+
+/** One walk over a model. Names are views into its bytes. */
+class Scanner {
+ public:
+  explicit Scanner(ModelScan& scan) : scan_(scan) {}
+
+  bool visit(Message message, std::string_view bytes, int depth, bool isMainGraph) {
+    if (depth > kMaxDepth) return false;
+    if (message == Message::Node && !readNode(bytes)) return false;
+    Fields fields(bytes);
+    while (fields.next()) {
+      const Message child = fields.isBytes ? childOf(message, fields.field) : Message::None;
+      if (child == Message::None) continue;
+      const bool ok = child == Message::Tensor
+                          ? readTensor(fields.bytes, message == Message::Graph, isMainGraph)
+                          : visit(child, fields.bytes, depth + 1, message == Message::Model && fields.field == 7);
+      if (!ok) return false;
+    }
+    return fields.ok();
+  }
+
+  void finish() {
+    for (std::string_view name : sizeInputs_) {
+      if (constants_.count(name) == 0) scan_.hasOpenEndedCost = true;
+    }
+  }
+
+ private:
+  bool readNode(std::string_view bytes) {
+    std::string_view op;
+    std::string_view domain;
+    std::string_view firstOutput;
+    std::vector<std::string_view> inputs;
+    Fields node(bytes);
+    while (node.next()) {
+      if (!node.isBytes) continue;
+      if (node.field == 1) inputs.push_back(node.bytes);
+      if (node.field == 2 && firstOutput.empty()) firstOutput = node.bytes;
+      if (node.field == 4) op = node.bytes;
+      if (node.field == 7) domain = node.bytes;
+    }
+    if (isControlFlow(op) || !(domain.empty() || domain == "ai.onnx" || domain == "ai.onnx.ml")) scan_.hasOpenEndedCost = true;
+    if (op == "Constant") constants_.insert(firstOutput);
+    const int first = firstSizeInput(op);
+    for (size_t i = 0; first >= 0 && i < inputs.size(); i++) {
+      if (static_cast<int>(i) >= first && !inputs[i].empty()) sizeInputs_.push_back(inputs[i]);
+    }
+    return node.ok();
+  }
+
+  bool readTensor(std::string_view bytes, bool isInitializer, bool isMainGraph) {
+    std::vector<ExternalReference>& found = scan_.references;
+    const size_t first = found.size();
+    std::string_view name;
+    Fields tensor(bytes);
+    while (tensor.next()) {
+      if (tensor.isBytes && tensor.field == 8) name = tensor.bytes;
+      if (!tensor.isBytes || tensor.field != 13) continue;
+      std::string_view key;
+      std::string_view value;
+      Fields entry(tensor.bytes);
+      while (entry.next()) {
+        if (entry.isBytes && entry.field == 1) key = entry.bytes;
+        if (entry.isBytes && entry.field == 2) value = entry.bytes;
+      }
+      if (!entry.ok() || found.size() >= kMaxReferences) return false;
+      if (key == "location") found.push_back({std::string(), std::string(value), isInitializer && isMainGraph});
+    }
+    for (size_t i = first; i < found.size(); i++) found[i].tensor = std::string(name);
+    if (isInitializer) constants_.insert(name);
+    return tensor.ok();
+  }
+
+  ModelScan& scan_;
+  std::unordered_set<std::string_view> constants_;
+  std::vector<std::string_view> sizeInputs_;
+};
+
+}  // namespace
+
+bool scanModel(const uint8_t* model, size_t length, ModelScan& scan, Failure& failure) {
+  Scanner scanner(scan);
+  if (scanner.visit(Message::Model, std::string_view(reinterpret_cast<const char*>(model), length), 0, false)) {
+    scanner.finish();
+    return true;
+  }
+  failure.set(FailureKind::Load, "the model is not a readable ONNX file: it is damaged, cut short or nested too deeply");
+  return false;
+}
+
+}  // namespace mserve

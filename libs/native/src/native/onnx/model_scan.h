@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "failure.h"
+
+namespace mserve {
+
+/** A tensor of a model whose bytes are kept in another file. */
+struct ExternalReference {
+  std::string tensor;
+  std::string location;
+  bool isInitializer = false;  // of the main graph: may be given by reference instead
+};
+
+/** What is to be known of a model before a runtime gets it. */
+struct ModelScan {
+  /** Every external_data location, in subgraphs, functions, attributes and sparse tensors too. */
+  std::vector<ExternalReference> references;
+  /**
+   * The values of an input (not only its size) may decide how long a run takes or how much it allocates: loops, branches, shapes
+   * that are computed. Then recent runs say nothing about the next one. Errs on the side of true.
+   */
+  bool hasOpenEndedCost = false;
+};
+
+/** Reads an ONNX protobuf. Linear in the number of fields, nesting bounded. False and a failure when it is not readable. */
+bool scanModel(const uint8_t* model, size_t length, ModelScan& scan, Failure& failure);
+
+}  // namespace mserve
