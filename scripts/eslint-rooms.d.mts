@@ -1,0 +1,3 @@
+export const allowedRooms: Readonly<Record<string, readonly string[]>>;
+export function importProblem(path: string, specifier: string): string | undefined;
+export const roomsRule: object;
