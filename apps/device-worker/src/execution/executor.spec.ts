@@ -1,64 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { isFailure, type Instance, type InstanceResult } from '@mserve/wire';
-import type { ModelDeclaration, ServableDeclaration } from '@mserve/register';
+import { isFailure, type Instance } from '@mserve/wire';
 import type { NativeTensor, SessionDescription } from '@mserve/native';
-import type { FunctionRunner, FunctionRunOptions } from '../functions/function-runner.js';
-import { input, method, model, output, servable, stage, functionOf } from '../../../../test/support/declarations.js';
+import { input, method, model, output, servable, stage } from '../../../../test/support/declarations.js';
 import { elementwise, FakeSession, floats, valuesOf } from '../../../../test/support/fake-session.js';
-import { Executor, type Execution } from './executor.js';
+import { addition, outputsOf, pairs, run, setUp, Ticket } from './testing/executor-setup.js';
 import { planModel } from './model-plan.js';
-
-/** Collects the results of one ticket. */
-class Ticket {
-  readonly results: InstanceResult[] = [];
-  readonly done: Promise<readonly InstanceResult[]>;
-  execution: Execution;
-  constructor(executor: Executor, name: string, instances: readonly Instance[], deadlineAt = Infinity) {
-    let missing = instances.length;
-    let finish: (results: readonly InstanceResult[]) => void = () => undefined;
-    this.done = new Promise((resolve) => (finish = resolve));
-    this.execution = executor.start(name, instances, deadlineAt, {
-      settle: (index, result) => {
-        if (this.results[index] !== undefined) throw new Error(`instance ${index} was settled twice`);
-        this.results[index] = result;
-        if (--missing === 0) finish(this.results);
-      },
-    });
-  }
-}
-
-function run(executor: Executor, name: string, instances: readonly Instance[], deadlineAt?: number): Promise<readonly InstanceResult[]> {
-  return new Ticket(executor, name, instances, deadlineAt).done;
-}
-
-interface Setup {
-  readonly executor: Executor;
-  readonly causes: unknown[];
-}
-
-function setUp(declaration: ServableDeclaration, sessions: readonly (readonly FakeSession[])[], runner?: FunctionRunner, concurrentRuns = 1): Setup {
-  const causes: unknown[] = [];
-  const models = sessions.map((subgraphs, i) =>
-    subgraphs.map((session, subgraph) => ({ plan: planModel(declaration.models[i] as ModelDeclaration, session.describe(), subgraph), session, concurrentRuns })),
-  );
-  return { executor: new Executor({ declaration, models, runner, reportFailure: (_, cause) => causes.push(cause) }), causes };
-}
-
-/** One model, method `add(x1, x2)`. */
-function addition(shape: readonly number[], options: Partial<ModelDeclaration> = {}, concurrentRuns = 1): Setup & { session: FakeSession } {
-  const session = elementwise(shape, 2, (a, b) => a + b);
-  const declaration = servable({ models: [model('add.onnx', options)], methods: [method('add', ['x1', 'x2'], [stage(1, 'model', 0, [input(0), input(1)])], [output(1)])] });
-  return { ...setUp(declaration, [[session]], undefined, concurrentRuns), session };
-}
-
-function pairs(count: number, shape: readonly number[] = [2]): Instance[] {
-  const size = shape.reduce((a, b) => a * b, 1);
-  return Array.from({ length: count }, (_, i) => [floats(shape, Array(size).fill(i)), floats(shape, Array(size).fill(100))]);
-}
-
-function outputsOf(results: readonly InstanceResult[]): (number[] | string)[] {
-  return results.map((result) => (isFailure(result) ? `${result.failure.code} ${result.failure.message}` : valuesOf(result.outputs[0])));
-}
 
 describe('model stages', () => {
   it.each([
@@ -288,123 +234,6 @@ describe('deadlines and cancellation', () => {
   });
 });
 
-/** Runs functions in this thread, when the spec lets it. */
-class FakeRunner implements FunctionRunner {
-  free: number;
-  readonly calls: { index: number; size: number; options: FunctionRunOptions }[] = [];
-  constructor(
-    readonly declaration: ServableDeclaration,
-    private readonly functions: readonly ((instance: Instance) => InstanceResult)[],
-    threads = 1,
-  ) {
-    this.free = threads;
-  }
-  async run(index: number, instances: readonly Instance[], options: FunctionRunOptions): Promise<readonly InstanceResult[]> {
-    this.free--;
-    this.calls.push({ index, size: instances.length, options });
-    await new Promise((resolve) => setImmediate(resolve));
-    this.free++;
-    return instances.map((instance) => this.functions[index]?.(instance) ?? { failure: { code: 'INTERNAL', message: 'no function' } });
-  }
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
-}
-
-const plusOne = ([x]: Instance): InstanceResult => ({ outputs: [floats(x?.shape ?? [], valuesOf(x).map((value) => value + 1))] });
-const noNegatives = (instance: Instance): InstanceResult =>
-  (valuesOf(instance[0])[0] as number) < 0 ? { failure: { code: 'ABORTED', message: 'negative value' } } : plusOne(instance);
-
-describe('functions and pipelines', () => {
-  it.each([
-    { title: 'batchSize 3', batchSize: 3, count: 7, sizes: [3, 3, 1] },
-    { title: 'batchSize 0 without models is 1', batchSize: 0, count: 3, sizes: [1, 1, 1] },
-  ])('$title', async ({ batchSize, count, sizes }) => {
-    const declaration = servable({ functions: [functionOf(0, 'S.f', { batchSize })], methods: [method('m', ['x'], [stage(1, 'function', 0, [input(0)], { batchSize })], [output(1)])] });
-    const runner = new FakeRunner(declaration, [plusOne]);
-    const { executor } = setUp(declaration, [], runner);
-    const results = await run(executor, 'm', Array.from({ length: count }, (_, i) => [floats([], [i])]));
-    expect(outputsOf(results)).toEqual(Array.from({ length: count }, (_, i) => [i + 1]));
-    expect(runner.calls.map((call) => call.size)).toEqual(sizes);
-  });
-
-  it.each([
-    { title: 'only method inputs: the smallest model of the method', second: [input(0)], limit: 2 },
-    { title: 'else the largest', second: [output(1)], limit: 8 },
-  ])('automatic batch size, $title', async ({ second, limit }) => {
-    const small = elementwise([2, 1], 1, (x) => x);
-    const large = elementwise([8, 1], 1, (x) => x);
-    const stages = [stage(1, 'model', 0, [input(0)]), stage(2, 'function', 0, second, { batchSize: 0 }), stage(3, 'model', 1, [output(2)])];
-    const declaration = servable({ models: [model('a.onnx'), model('b.onnx')], functions: [functionOf(0, 'S.f', { batchSize: 0 })], methods: [method('m', ['x'], stages, [output(3)])] });
-    const { executor } = setUp(declaration, [[small], [large]], new FakeRunner(declaration, [plusOne]));
-    expect(executor.methods[0]?.stages[1]?.batchSize).toBe(limit);
-    expect(outputsOf(await run(executor, 'm', [[floats([1], [1])], [floats([1], [2])]]))).toEqual([[2], [3]]);
-  });
-
-  it.each([
-    { tag: undefined, text: "Call Function 'S.f' Failed, method: 'm', stage index(begin with 1): 1, error msg: negative value" },
-    { tag: 'Guard', text: "Call Guard Failed, method: 'm', stage index(begin with 1): 1, error msg: negative value" },
-  ])('a failing instance leaves, the others go on (tag $tag)', async ({ tag, text }) => {
-    const session = elementwise([-1, 1], 1, (x) => x * 10);
-    const stages = [stage(1, 'function', 0, [input(0)], { tag }), stage(2, 'model', 0, [output(1)])];
-    const declaration = servable({ models: [model('a.onnx')], functions: [functionOf(0, 'S.f')], methods: [method('m', ['x'], stages, [output(2)])] });
-    const { executor } = setUp(declaration, [[session]], new FakeRunner(declaration, [noNegatives]));
-    expect(outputsOf(await run(executor, 'm', [1, -1, 2].map((x) => [floats([1], [x])])))).toEqual([[20], `ABORTED ${text}`, [30]]);
-  });
-
-  it('a long pipeline: values of inputs and earlier stages reach later ones, returns in any order', async () => {
-    const sum = elementwise([4, 1], 2, (a, b) => a + b);
-    const difference = elementwise([2, 1], 2, (a, b) => a - b);
-    const stages = [
-      stage(1, 'function', 0, [input(0)]),
-      stage(2, 'model', 0, [output(1), input(1)]),
-      stage(3, 'function', 0, [output(2)]),
-      stage(4, 'model', 1, [output(3), input(2)]),
-    ];
-    const declaration = servable({
-      models: [model('sum.onnx'), model('difference.onnx')],
-      functions: [functionOf(0, 'S.f')],
-      methods: [method('m', ['x1', 'x2', 'x3'], stages, [output(2), output(4), input(0)])],
-    });
-    const { executor } = setUp(declaration, [[sum], [difference]], new FakeRunner(declaration, [plusOne]));
-    const results = await run(executor, 'm', Array.from({ length: 5 }, (_, i) => [floats([1], [i]), floats([1], [10]), floats([1], [3])]));
-    expect(results.map((result) => (isFailure(result) ? result.failure : result.outputs.map((tensor) => valuesOf(tensor)[0])))).toEqual(
-      Array.from({ length: 5 }, (_, i) => [i + 11, i + 9, i]),
-    );
-  });
-
-  it('no stage at all: inputs are passed through', async () => {
-    const { executor } = setUp(servable({ methods: [method('swap', ['a', 'b'], [], [input(1), input(0)])] }), []);
-    const results = await run(executor, 'swap', [[floats([], [1]), floats([], [2])]]);
-    expect(results.map((result) => !isFailure(result) && result.outputs.map(valuesOf))).toEqual([[[2], [1]]]);
-  });
-
-  it('late stages go first, methods take turns', async () => {
-    const stages = [stage(1, 'function', 0, [input(0)]), stage(2, 'function', 1, [output(1)])];
-    const declaration = servable({
-      functions: [functionOf(0, 'S.f'), functionOf(1, 'S.g'), functionOf(2, 'S.h')],
-      methods: [method('long', ['x'], stages, [output(2)]), method('short', ['x'], [stage(1, 'function', 2, [input(0)])], [output(1)])],
-    });
-    const runner = new FakeRunner(declaration, [plusOne, plusOne, plusOne]);
-    const { executor } = setUp(declaration, [], runner);
-    const one: Instance = [floats([], [0])];
-    await Promise.all([run(executor, 'long', [one]), run(executor, 'long', [one]), run(executor, 'short', [one]), run(executor, 'short', [one])]);
-    expect(runner.calls.map((call) => call.index).slice(0, 4)).toEqual([0, 2, 1, 2]);
-  });
-
-  it('functions get the deadline, and the abort when nobody waits', async () => {
-    const declaration = servable({ functions: [functionOf(0, 'S.f')], methods: [method('m', ['x'], [stage(1, 'function', 0, [input(0)])], [output(1)])] });
-    const runner = new FakeRunner(declaration, [plusOne]);
-    const { executor } = setUp(declaration, [], runner);
-    const deadlineAt = performance.now() + 60_000;
-    const ticket = new Ticket(executor, 'm', [[floats([], [0])]], deadlineAt);
-    await Promise.resolve();
-    ticket.execution.cancel();
-    expect(runner.calls.map((call) => [call.options.deadlineAt, call.options.signal?.aborted])).toEqual([[deadlineAt, true]]);
-    expect(outputsOf(await ticket.done)[0]).toMatch(/^CANCELLED/);
-  });
-});
-
 describe('Model.call', () => {
   const { executor } = addition([4, 2]);
   it.each([
@@ -413,6 +242,13 @@ describe('Model.call', () => {
     { title: 'size', subgraph: 0, instances: pairs(1, [1]), text: 'Given model input 0 size 4 not match the size 8 defined in model' },
   ])('$title', async ({ subgraph, instances, text }) => {
     await expect(executor.call('add.onnx', subgraph, instances)).rejects.toThrow(text);
+  });
+
+  it('is ended at its deadline', async () => {
+    const { executor: own, session } = addition([4, 2]);
+    session.hold();
+    await expect(own.call('add.onnx', 0, pairs(1), performance.now() + 10)).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    expect(session.aborted).toBe(1);
   });
 
   it('more instances than the batch size are split', async () => {

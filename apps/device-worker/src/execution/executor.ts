@@ -11,6 +11,9 @@ import { ModelQueue } from './model-queue.js';
 import type { ModelSession } from './model-session.js';
 import { Passage, type MethodRoute, type ResultSink, type StageRoute } from './passage.js';
 
+/** Longest time of a Model.call, waiting included. */
+const modelCallTimeoutMs = 60_000;
+
 /** One subgraph of a model, loaded. */
 export interface LoadedModel {
   readonly plan: ModelPlan;
@@ -97,14 +100,15 @@ export class Executor implements ModelCaller {
     return new PassageExecution(method, passages);
   }
 
-  async call(modelKey: string, subgraph: number, instances: readonly Instance[]): Promise<readonly Instance[]> {
+  /** See ModelCaller. A call that brings no deadline (performance.now() clock) may take {@link modelCallTimeoutMs}: an endless run must not keep the model for ever. */
+  async call(modelKey: string, subgraph: number, instances: readonly Instance[], deadlineAt = Infinity): Promise<readonly Instance[]> {
     const subgraphs = this.models.get(modelKey);
     if (subgraphs === undefined) throw new ServingError('NOT_FOUND', `The model is not declared, the declared models are: ${[...this.models.keys()].join(', ')}`);
     const queue = subgraphs[subgraph];
     if (queue === undefined) {
       throw new ServingError('INVALID_ARGUMENT', `The model does not have subgraph of index ${subgraph}, the subgraph count of the model is ${subgraphs.length}`);
     }
-    return ModelCall.start(queue, instances);
+    return ModelCall.start(queue, instances, Math.min(deadlineAt, performance.now() + modelCallTimeoutMs));
   }
 
   /** Ends the watch over deadlines. Instances under way are the caller's matter: drain first. */

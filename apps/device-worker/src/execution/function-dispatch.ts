@@ -56,6 +56,7 @@ export class FunctionDispatch {
     this.runner = runner;
     this.watch = watch;
     this.wake = wake;
+    runner.onFree?.(() => this.pump());
   }
 
   /** Queues of a method's function stages, by stage position; to be pushed to with {@link push}. */

@@ -9,15 +9,16 @@ export class ModelCall extends Waiting {
     instance: Instance,
     private readonly resolve: (outputs: Instance) => void,
     private readonly reject: (error: ServingError) => void,
+    deadlineAt: number,
   ) {
-    // The function that called is cut at its own deadline; the run itself is short and shared.
-    super(instance, Infinity);
+    super(instance, deadlineAt);
   }
 
   /** Rejects with ServingError (texts of SPEC 6.7) before anything runs when an instance does not fit, else with the first failure. */
-  static async start(queue: ModelQueue, instances: readonly Instance[]): Promise<readonly Instance[]> {
+  static async start(queue: ModelQueue, instances: readonly Instance[], deadlineAt: number): Promise<readonly Instance[]> {
     instances.forEach((instance, i) => check(queue.plan, instance, i));
-    return Promise.all(instances.map((instance) => new Promise<Instance>((resolve, reject) => queue.push(new ModelCall(instance, resolve, reject)))));
+    const one = (instance: Instance): Promise<Instance> => new Promise((resolve, reject) => queue.push(new ModelCall(instance, resolve, reject, deadlineAt)));
+    return Promise.all(instances.map(one));
   }
 
   override advance(outputs: Instance): void {

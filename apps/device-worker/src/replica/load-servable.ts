@@ -51,9 +51,9 @@ export interface LoadServableOptions extends Omit<LoadModelsOptions, 'paths' | '
 export class LateModelCaller implements ModelCaller {
   executor: Executor | undefined;
 
-  async call(modelKey: string, subgraph: number, instances: readonly Instance[]): Promise<readonly Instance[]> {
+  async call(modelKey: string, subgraph: number, instances: readonly Instance[], deadlineAt?: number): Promise<readonly Instance[]> {
     if (this.executor === undefined) throw new ServingError('UNAVAILABLE', 'models can be called from stage functions only, not while the config is loaded');
-    return this.executor.call(modelKey, subgraph, instances);
+    return this.executor.call(modelKey, subgraph, instances, deadlineAt);
   }
 }
 
