@@ -165,6 +165,12 @@ describe('a call that hangs', () => {
     await works();
   });
 
+  it('is not even begun when its deadline is over', async () => {
+    await load();
+    expect(plain(await run('threadId', [float(1)], performance.now() - 1))).toEqual(["DEADLINE_EXCEEDED: function 'S.threadId' did not finish before the deadline"]);
+    expect(plain(await run('threadId', [float(1)]))).toEqual([[1n]]);
+  });
+
   it('is cut after functionTimeoutMs when there is no deadline; the instances behind it are still served', async () => {
     await load({ functionTimeoutMs: 60 });
     expect(plain(await run('hangAt', [float(0.5), float(1), float(2.5)]))).toEqual([[0.5], "DEADLINE_EXCEEDED: function 'S.hangAt' did not finish within 60 ms", [2.5]]);

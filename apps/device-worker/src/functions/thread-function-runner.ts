@@ -79,12 +79,14 @@ class ThreadFunctionRunner implements FunctionRunner {
     else if (this.isClosed) run.fail({ code: 'UNAVAILABLE', message: `servable '${this.options.servable}' is being unloaded` });
     else if (this.pool.isDown) run.fail({ code: 'UNAVAILABLE', message: `servable '${this.options.servable}' has no thread for its functions at the moment` });
     else if (options.signal?.aborted === true) run.fail(cancelled);
+    else if (options.deadlineAt <= performance.now()) this.failLate(run);
     if (run.isOver) return run.promise;
     this.runs.add(run);
     const onAbort = (): void => run.fail(cancelled);
     options.signal?.addEventListener('abort', onAbort, { once: true });
     this.waiting.push(stepsOf(run, declaration?.batchSize !== undefined));
     this.dispatchSoon();
+    this.ticker ??= setInterval(() => this.tick(), tickMs);
     return run.promise.finally(() => {
       this.runs.delete(run);
       options.signal?.removeEventListener('abort', onAbort);
@@ -138,7 +140,6 @@ class ThreadFunctionRunner implements FunctionRunner {
     slot.progressAt = performance.now();
     slot.batch = ++this.lastBatch;
     slot.thread.post({ kind: 'steps', batch: slot.batch, pack: writer.finish() });
-    this.ticker ??= setInterval(() => this.tick(), tickMs);
   }
 
   private receive(slot: Slot, message: FromThread): void {
@@ -194,7 +195,7 @@ class ThreadFunctionRunner implements FunctionRunner {
   private tick(): void {
     const now = performance.now();
     for (const run of this.runs) {
-      if (run.deadlineAt <= now) run.fail({ code: 'DEADLINE_EXCEEDED', message: `function '${this.nameOf(run)}' did not finish before the deadline` });
+      if (run.deadlineAt <= now) this.failLate(run);
     }
     for (const slot of [...this.pool.slots]) {
       if (slot.parked.size > 0) this.lookAtParked(slot, now);
@@ -285,6 +286,10 @@ class ThreadFunctionRunner implements FunctionRunner {
 
   private cutOff({ run, first, end }: Step, reason: string): void {
     run.fail({ code: 'ABORTED', message: `function '${this.nameOf(run)}' was cut off because its thread ended: ${reason}` }, first, end);
+  }
+
+  private failLate(run: FunctionRun): void {
+    run.fail({ code: 'DEADLINE_EXCEEDED', message: `function '${this.nameOf(run)}' did not finish before the deadline` });
   }
 
   private failAll(failure: Failure): void {
