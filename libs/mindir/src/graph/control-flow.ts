@@ -28,6 +28,8 @@ interface Branch {
   readonly targets: readonly TailTarget[];
   readonly selector: TensorValue | undefined;
   readonly nodes: OnnxNode[];
+  /** Tensors that the branch changed in place. */
+  readonly written: readonly string[];
 }
 
 /**
@@ -80,6 +82,7 @@ export class ControlFlow {
   either(condition: TensorValue, traceThen: () => Value, traceElse: () => Value): Value {
     const first = this.traced(traceThen);
     const second = this.traced(traceElse);
+    this.tracer.memory.lose([...(first?.written ?? []), ...(second?.written ?? [])]);
     if (first === undefined && second === undefined) throw new RaiseReached();
     if (first === undefined || second === undefined) {
       // One branch only raises an exception: the check is dropped, as MindSpore Lite does.
@@ -92,9 +95,10 @@ export class ControlFlow {
 
   private traced(trace: () => Value): Branch | undefined {
     try {
-      const { result, nodes } = this.tracer.builder.scoped(trace);
-      if (result.kind === 'tail') return { targets: result.targets, selector: result.selector, nodes };
-      return { targets: [{ header: undefined, values: [result] }], selector: undefined, nodes };
+      const { result: scope, written } = this.tracer.memory.branch(() => this.tracer.builder.scoped(trace));
+      const { result, nodes } = scope;
+      if (result.kind === 'tail') return { targets: result.targets, selector: result.selector, nodes, written };
+      return { targets: [{ header: undefined, values: [result] }], selector: undefined, nodes, written };
     } catch (thrown) {
       if (thrown instanceof RaiseReached) return undefined;
       throw thrown;
@@ -201,6 +205,7 @@ export class ControlFlow {
       this.loops.pop();
     }
     if (branch === undefined) throw new RaiseReached();
+    this.tracer.memory.lose(branch.written);
     const next = branch.targets.find((target) => target.header === header)?.values.flatMap(flatten);
     if (next === undefined) {
       builder.absorb(branch.nodes);

@@ -7,6 +7,7 @@ import { annotationOf, valueOfAttribute, type Annotation } from './constant.js';
 import { ControlFlow } from './control-flow.js';
 import type { GraphBuilder } from './graph-builder.js';
 import { RaiseReached } from './raise.js';
+import { Memory } from './memory.js';
 import { mergeShapes } from './shapes.js';
 import { flatten, tupleOf, type TensorValue, type Value } from './value.js';
 
@@ -38,6 +39,7 @@ export class Tracer {
   private readonly constantValues = new Map<string, Value>();
   private readonly primitiveAttributes = new Map<string, ReadonlyMap<string, Value>>();
   private readonly environments: Environment[] = [];
+  readonly memory: Memory;
   private readonly control: ControlFlow;
   private readonly refused = new Set<string>();
   private visits = 0;
@@ -50,6 +52,7 @@ export class Tracer {
   ) {
     this.calls = new CallGraph(model);
     this.control = new ControlFlow(this);
+    this.memory = new Memory(new Set([...parameters.values()].map(({ name }) => name)));
     for (const graph of [model.graph, ...model.functions]) {
       this.graphs.set(graph.name, graph);
       // Names of constants are unique in the file; a graph may use a constant that another one defines.
@@ -141,7 +144,13 @@ export class Tracer {
   private apply(opType: string, inputs: readonly Value[], attributes: ReadonlyMap<string, Value>, annotation: Annotation | undefined): Value {
     const entry = opTable.get(opType);
     if (entry === undefined) throw new Untranslatable('the operator is not in the op table');
-    const result = entry.emit(new OpCall(this.builder, opType, entry.args, inputs, attributes, annotation));
+    if (opType === 'Load') return this.memory.read(inputs[0] as Value);
+    const operands = entry.inPlace === true && inputs[0] !== undefined ? [this.memory.read(inputs[0]), ...inputs.slice(1)] : inputs;
+    const result = entry.emit(new OpCall(this.builder, opType, entry.args, operands, attributes, annotation));
+    if (entry.inPlace === true && inputs[0] !== undefined && result.kind === 'tensor') {
+      const target = operands[0] as Value;
+      return this.memory.write(inputs[0], target.kind === 'tensor' ? this.builder.cast(result, target.dtype) : result);
+    }
     return annotation === undefined || entry.structural ? result : this.conform(result, annotation);
   }
 

@@ -12,6 +12,8 @@ export interface TensorValue {
   readonly shape: Shape | undefined;
   /** Bytes of a tensor that is known at load time (C-order, little-endian). */
   readonly bytes?: Uint8Array | undefined;
+  /** Of a tensor that was changed in place: the name of what was changed. */
+  readonly variable?: string | undefined;
 }
 
 /** A Python constant. Integers beyond 2^53 are rounded: only sentinels (INT64_MAX) are that large. */

@@ -2,7 +2,7 @@ import { positiveAxis } from '../graph/shapes.js';
 import type { TensorValue, Value } from '../graph/value.js';
 import { operandOf, operandPair } from './compose.js';
 import type { OpCall } from './op-call.js';
-import { family, op, type Emit } from './op-table.js';
+import { family, inPlace, op, type Emit } from './op-table.js';
 
 function gather(call: OpCall): Value {
   const [x, indices] = [operandOf(call, 0), operandOf(call, 1)];
@@ -248,16 +248,16 @@ export const gatherScatter = family('Gather and scatter', [
   op('TensorScatterDiv', 'x indices updates', scatterDivide(false)),
   op('TensorScatterMax', 'x indices updates', scatterNd('max')),
   op('TensorScatterMin', 'x indices updates', scatterNd('min')),
-  op('ScatterNdUpdate', 'x indices updates', scatterNd('none')),
-  op('ScatterNdAdd', 'x indices updates', scatterNd('add')),
-  op('ScatterNdSub', 'x indices updates', scatterNd('add', negated)),
-  op('ScatterUpdate', 'x indices updates', scatterRows('none')),
-  op('ScatterAdd', 'x indices updates', scatterRows('add')),
-  op('ScatterSub', 'x indices updates', scatterRows('add', negated)),
-  op('ScatterMul', 'x indices updates', scatterRows('mul')),
-  op('ScatterMax', 'x indices updates', scatterRows('max')),
-  op('ScatterMin', 'x indices updates', scatterRows('min')),
-  op('ScatterDiv', 'x indices updates', scatterDivide(true)),
+  inPlace(op('ScatterNdUpdate', 'x indices updates', scatterNd('none'))),
+  inPlace(op('ScatterNdAdd', 'x indices updates', scatterNd('add'))),
+  inPlace(op('ScatterNdSub', 'x indices updates', scatterNd('add', negated))),
+  inPlace(op('ScatterUpdate', 'x indices updates', scatterRows('none'))),
+  inPlace(op('ScatterAdd', 'x indices updates', scatterRows('add'))),
+  inPlace(op('ScatterSub', 'x indices updates', scatterRows('add', negated))),
+  inPlace(op('ScatterMul', 'x indices updates', scatterRows('mul'))),
+  inPlace(op('ScatterMax', 'x indices updates', scatterRows('max'))),
+  inPlace(op('ScatterMin', 'x indices updates', scatterRows('min'))),
+  inPlace(op('ScatterDiv', 'x indices updates', scatterDivide(true))),
   op('ScatterNd', 'indices updates shape', scatterNew),
   op('TensorScatterElements', 'x indices updates axis reduction', scatterElements),
   op('Scatter', 'input dim index src reduce', scatterAlong()),

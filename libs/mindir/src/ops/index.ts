@@ -4,6 +4,8 @@ import { convolutionFamily } from './convolution.js';
 import { fillFamily } from './fill.js';
 import { gatherScatter } from './gather.js';
 import { image } from './image.js';
+import { inPlaceFamily } from './inplace.js';
+import { linalg } from './linalg.js';
 import { logic } from './logic.js';
 import { loss } from './loss.js';
 import { matmul } from './matmul.js';
@@ -15,12 +17,19 @@ import { reduction } from './reduction.js';
 import { shape } from './shape.js';
 import { slicing } from './slicing.js';
 import { sorting } from './sort.js';
+import { special } from './special.js';
 import { structure } from './structure.js';
 
-/** All families, in the order of the documentation. */
-export const opFamilies: readonly OpFamily[] = [
-  arithmetic, logic, activation, reduction, matmul, convolutionFamily, pooling, normalisation, shape, slicing, gatherScatter, fillFamily, sorting, recurrent, image, loss, structure,
+const pure: readonly OpFamily[] = [
+  arithmetic, special, logic, activation, reduction, matmul, linalg, convolutionFamily, pooling, normalisation, shape, slicing, gatherScatter, fillFamily, sorting, recurrent, image, loss,
 ];
 
+function byName(families: readonly OpFamily[]): Map<string, OpEntry> {
+  return new Map(families.flatMap(({ entries }) => entries.map((entry) => [entry.name, entry] as const)));
+}
+
+/** All families, in the order of the documentation. */
+export const opFamilies: readonly OpFamily[] = [...pure, inPlaceFamily(byName(pure)), structure];
+
 /** Every operator that can be translated, by its primitive name. */
-export const opTable: ReadonlyMap<string, OpEntry> = new Map(opFamilies.flatMap(({ entries }) => entries.map((entry) => [entry.name, entry] as const)));
+export const opTable: ReadonlyMap<string, OpEntry> = byName(opFamilies);

@@ -19,8 +19,7 @@ function batchNorm(call: OpCall): Value {
   // Statistics may be wider than a float16 input.
   const stats = [scale, bias, mean, variance];
   const result = call.node('BatchNormalization', [x, ...stats.map((tensor) => call.graph.cast(tensor, x.dtype))], { epsilon: real(epsilon) });
-  // At inference MindSpore gives back the parameters in the order scale, bias, mean, variance.
-  return withUnused(call, result, 5, scale, bias, mean, variance);
+  return withUnused(call, result, 5, mean, variance);
 }
 
 /** Normalises by the statistics of the batch itself. */

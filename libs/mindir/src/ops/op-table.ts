@@ -13,6 +13,8 @@ export interface OpEntry {
   readonly emit: Emit;
   /** Works on tuples, closures and Python values: its result is taken as it is, without the dtype and shape of the file. */
   readonly structural?: boolean;
+  /** Changes its first operand: the result is its new value. */
+  readonly inPlace?: boolean;
 }
 
 export interface OpFamily {
@@ -33,4 +35,9 @@ export function family(name: string, rows: readonly OpEntry[][]): OpFamily {
 /** A family whose entries work on values rather than tensors. */
 export function structuralFamily(name: string, rows: readonly OpEntry[][]): OpFamily {
   return { family: name, entries: rows.flat().map((entry) => ({ ...entry, structural: true })) };
+}
+
+/** Rows of operators that write to their first operand. */
+export function inPlace(rows: readonly OpEntry[]): OpEntry[] {
+  return rows.map((entry) => ({ ...entry, inPlace: true }));
 }

@@ -88,8 +88,8 @@ function maxPoolWithIndex(rank: number): Emit {
       ? { pads: explicitPads(spatial(call.numbersOr('pads|pad'), rank, 0), rank), ceil_mode: call.bool('ceil_mode') ? 1 : 0, dilations: spatial(call.numbersOr('dilation'), rank, 1) }
       : padding(call, rank);
     const [values, positions] = call.graph.multi('MaxPool', [x], 2, { ...window(call, rank), ...placed }) as [TensorValue, TensorValue];
-    // ONNX counts positions through the whole tensor.
-    const plane = call.node('ReduceProd', [call.node('Shape', [x], { start: 2 })], { keepdims: 0 });
+    // ONNX counts positions through the whole tensor, MindSpore through a plane, MaxPoolWithArgmax through all planes of an image.
+    const plane = call.node('ReduceProd', [call.node('Shape', [x], { start: call.op === 'MaxPoolWithArgmax' ? 1 : 2 })], { keepdims: 0 });
     return tupleOf([values, call.node('Mod', [positions, plane])]);
   };
 }
