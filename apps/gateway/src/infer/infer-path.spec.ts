@@ -69,6 +69,15 @@ describe('the infer path', () => {
     await rig.idle();
   });
 
+  it('survives a refusal that cannot be shaped, and an answer that HTTP cannot carry', async () => {
+    rig = await GatewayRig.start();
+    const refused = await rig.post('nope echo a', { 'x-bug': 'refuse' });
+    expect([refused.status, await refused.text()]).toEqual([500, '{"error":"internal error"}']);
+    await expect(rig.post('kit echo unwritable')).rejects.toThrow();
+    expect(await (await rig.post('kit echo a')).text()).toBe('a');
+    await rig.idle();
+  });
+
   it('answers what misses its deadline at once, and cancels it', async () => {
     rig = await GatewayRig.start({ defaultDeadlineMs: 30 });
     const { scheduler } = rig;

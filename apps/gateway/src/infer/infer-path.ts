@@ -95,7 +95,13 @@ export class InferPath implements IngressListener {
   shapeRefusal(request: IngressRequest, error: ServingError): IngressAnswer {
     this.counters.countRefused(error.code);
     this.parts.onFailure(request, error);
-    const answer = this.parts.protocols[request.route].refuse(request, error);
+    let answer: IngressAnswer;
+    try {
+      answer = this.parts.protocols[request.route].refuse(request, error);
+    } catch (bug) {
+      this.parts.onFailure(request, ServingError.from(bug));
+      return lastResort(request);
+    }
     return answer.kind === 'http' ? withHttpDuties(request, answer) : answer;
   }
 
@@ -249,6 +255,12 @@ export class InferPath implements IngressListener {
 /** The original's text for a servable that nobody runs now. */
 function notAvailable(servable: string, method: string): ServingError {
   return new ServingError('UNAVAILABLE', `Request servable(${servable}) method(${method}) , servable is not available`);
+}
+
+/** The answer when even the refusal cannot be shaped. */
+function lastResort({ token, route }: IngressRequest): IngressAnswer {
+  if (route.endsWith('grpc')) return { token, kind: 'grpc-error', status: 13, message: 'internal error' };
+  return { token, kind: 'http', status: 500, headers: { 'content-type': 'application/json' }, body: ['{"error":"internal error"}'] };
 }
 
 /** What HTTP wants of a refusal whatever the protocol: Allow for a wrong verb, Retry-After when trying again makes sense. */

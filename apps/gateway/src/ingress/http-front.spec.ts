@@ -141,6 +141,28 @@ describe('the REST port', () => {
   });
 });
 
+describe('the REST port with little memory', () => {
+  it('refuses bodies that it cannot hold now, and takes them later', async () => {
+    const rig = await GatewayRig.start({ maxMessageBytes: mebibyte, limits: { maxBufferedBytes: 1, lingerMs: 100 } });
+    try {
+      const { scheduler } = rig;
+      scheduler.onTickets = () => undefined;
+      const first = rig.post(`kit echo ${'x'.repeat(700_000)}`);
+      await scheduler.until(() => scheduler.seen.length === 1);
+      const refused = await rig.post(`kit echo ${'y'.repeat(700_000)}`);
+      expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
+      expect(await refused.text()).toMatch(/^UNAVAILABLE: /);
+      scheduler.onTickets = (list) => scheduler.echo(list);
+      scheduler.echo(scheduler.seen);
+      expect(await (await first).text()).toHaveLength(700_000);
+      await rig.idle();
+      expect(await (await rig.post(`kit echo ${'y'.repeat(700_000)}`)).text()).toHaveLength(700_000);
+    } finally {
+      await rig.stop();
+    }
+  });
+});
+
 describe('the REST port with few connections', () => {
   it('closes those over the limit at once', async () => {
     const rig = await GatewayRig.start({ limits: { maxConnections: 2 } });

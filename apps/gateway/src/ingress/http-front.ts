@@ -27,6 +27,7 @@ export class HttpFront implements ExchangeOwner {
   /** Those not over (answered, and the answer written out), by connection. */
   private readonly connections = new Map<Socket, Set<HttpExchange>>();
   private open = 0;
+  private bufferedBytes = 0;
   private draining = false;
 
   constructor(
@@ -66,6 +67,8 @@ export class HttpFront implements ExchangeOwner {
       this.server.once('error', onError);
       this.server.listen({ host: address.host, port: address.port, backlog: 1024 }, () => {
         this.server.off('error', onError);
+        // A failed accept (no file descriptors left) is the client's loss, not the process' end
+        this.server.on('error', () => undefined);
         resolve();
       });
     });
@@ -83,7 +86,12 @@ export class HttpFront implements ExchangeOwner {
     if (exchange === undefined) return false;
     this.exchanges.delete(answer.token);
     exchange.state = 'answered';
-    this.write(exchange.response, answer);
+    try {
+      this.write(exchange.response, answer);
+    } catch (error) {
+      // An answer that HTTP cannot carry costs its own connection only
+      exchange.response.destroy(error as Error);
+    }
     return true;
   }
 
@@ -149,6 +157,10 @@ export class HttpFront implements ExchangeOwner {
       const text = `http message has more than ${maxBodyChunks} chunks`;
       return this.refuseEarly(request, exchange, 413, new ServingError('RESOURCE_EXHAUSTED', text));
     }
+    if (this.bufferedBytes + chunk.length > Math.max(this.limits.maxBufferedBytes, maxMessageBytes)) {
+      return this.refuseEarly(request, exchange, 503, new ServingError('UNAVAILABLE', 'the server holds too many bytes of requests, try again later'));
+    }
+    this.bufferedBytes += chunk.length;
     exchange.take(chunk);
   }
 
@@ -161,6 +173,7 @@ export class HttpFront implements ExchangeOwner {
     const { socket, state } = exchange;
     if (this.connections.get(socket)?.delete(exchange) !== true) return;
     this.open--;
+    this.bufferedBytes -= exchange.receivedBytes;
     if (state === 'answered' || state === 'refused') return;
     this.exchanges.delete(exchange.token);
     exchange.state = 'gone';
@@ -225,9 +238,9 @@ export class HttpFront implements ExchangeOwner {
     head.push('content-length', String(bytes));
     if (this.draining) head.push('connection', 'close');
     response.writeHead(answer.status, head);
-    if (body.length === 1) response.end(body[0]);
-    else if (bytes < joinBelowBytes) response.end(joinBody(body));
-    else {
+    if (bytes < joinBelowBytes) {
+      writeAtOnce(response, joinBody(body), bytes);
+    } else {
       for (const part of body) response.write(part);
       response.end();
     }
@@ -235,6 +248,21 @@ export class HttpFront implements ExchangeOwner {
     // node clears this at the end of the answer (it sets the keep-alive time then)
     if (socket !== null && socket.writableLength > 0) socket.setTimeout(this.limits.writeTimeoutMs);
   }
+}
+
+/**
+ * Head and text leave in one plain write. `end(text)` alone would add an empty piece that only marks the end, and make node gather the two
+ * (writev), which costs a third more per answer.
+ */
+function writeAtOnce(response: ServerResponse, body: string | Uint8Array, bytes: number): void {
+  if (typeof body !== 'string' || body === '') {
+    response.end(body);
+    return;
+  }
+  response.cork();
+  response.write(body, bytes === body.length ? 'latin1' : 'utf8');
+  response.uncork();
+  response.end();
 }
 
 function joinBody(parts: readonly (Uint8Array | string)[]): string | Uint8Array {

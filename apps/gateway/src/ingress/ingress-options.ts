@@ -7,6 +7,8 @@ export interface IngressLimits {
   readonly maxMessageBytes: number;
   /** The most pieces of a chunked body. Default 65 536. */
   readonly maxBodyChunks: number;
+  /** Bodies held at a time, all requests of the REST port together; over it requests are refused. Never less than one message. Default 1 GiB. */
+  readonly maxBufferedBytes: number;
   /** From the first byte of a request (or of the connection) to the end of its headers; then 408. Default 10 s. */
   readonly headersTimeoutMs: number;
   /** From the first byte of a request to its last; then 408. Default 30 s. */
@@ -26,6 +28,7 @@ export interface IngressLimits {
 export const defaultIngressLimits: IngressLimits = {
   maxMessageBytes: 100 * 1024 * 1024,
   maxBodyChunks: 65_536,
+  maxBufferedBytes: 1024 * 1024 * 1024,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   keepAliveTimeoutMs: 65_000,
