@@ -19,6 +19,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
+const lastAnswersMs = 5_000;
+
 /** Works until asked to end; resolves with the exit code: 1 when work in hand had to be given up, or when the bus is gone for good. */
 async function work(config: WorkerConfig, log: Logger): Promise<number> {
   const options = workerOptionsOf(config);
@@ -46,6 +48,8 @@ async function work(config: WorkerConfig, log: Logger): Promise<number> {
     if (reason === 'bus closed') log.error('the bus connection was closed for good');
     const unfinished = await worker.close(reason === 'asked' ? config.graceMs : 0);
     if (unfinished > 0) log.error({ unfinished }, 'work in hand was given up');
+    // The last answers have to get to their gateways before the connection ends.
+    await bus.drain(lastAnswersMs);
     return reason === 'asked' && unfinished === 0 ? 0 : 1;
   } finally {
     await bus.close();

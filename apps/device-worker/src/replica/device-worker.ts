@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import type { Bus, ReplicaList, ReplicaStatus, TensorStore } from '@mserve/bus';
-import type { ModelPlan } from '../execution/model-plan.js';
 import { AssignmentHandler, type HandlerCounters } from './assignment-handler.js';
 import { Beacon } from './beacon.js';
+import { FailureLog } from './failure-log.js';
 import { LateModelCaller, loadServable, type ServableOpener } from './load-servable.js';
 import type { ModelOpeners } from './model-loader.js';
 import { Replica } from './replica.js';
@@ -149,7 +149,8 @@ export class DeviceWorker {
         caller,
       );
       try {
-        replica.ready(loaded, (plan, cause) => this.reportFailure(replica, plan, cause));
+        const failures = new FailureLog(log, { ...about, version: loaded.version, replica: replica.id });
+        replica.ready(loaded, (plan, cause) => failures.report(plan, cause));
         caller.executor = replica.executor;
       } catch (thrown) {
         await loaded.close();
@@ -161,10 +162,6 @@ export class DeviceWorker {
       log.error({ ...about, version: replica.version, err: thrown }, 'replica could not be loaded');
       replica.fail(thrown instanceof Error ? thrown.message : String(thrown));
     }
-  }
-
-  private reportFailure(replica: Replica, plan: ModelPlan, cause: unknown): void {
-    this.log.error({ replica: replica.id, servable: replica.servable, version: replica.version, model: plan.key, subgraph: plan.subgraph, err: cause }, 'a native run failed');
   }
 }
 
