@@ -46,6 +46,7 @@ export interface Binding {
     words: Float64Array,
     bytes: Uint8Array,
   ): BoundConnection;
+  end(connection: BoundConnection): void;
   inbox(connection: BoundConnection, words: Float64Array, bytes: Uint8Array): void;
   readonly NativeSession: new (connection: BoundConnection, session: number, request: BoundRequest) => BoundSession;
 }

@@ -32,7 +32,10 @@ let connected: { readonly binding: Binding; readonly connection: BoundConnection
 function connect(): { readonly binding: Binding; readonly connection: BoundConnection } {
   if (connected === undefined) {
     const binding = loadBinding();
-    connected = { binding, connection: binding.connect(settleRuns, settleOpening, settleClosing, words, bytes) };
+    const connection = binding.connect(settleRuns, settleOpening, settleClosing, words, bytes);
+    connected = { binding, connection };
+    // Run threads must be gone before process.exit() takes ONNX Runtime apart
+    process.once('exit', () => binding.end(connection));
   }
   return connected;
 }

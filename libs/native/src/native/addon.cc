@@ -28,6 +28,12 @@ static Napi::Value inbox(const Napi::CallbackInfo& call) {
   return call.Env().Undefined();
 }
 
+/** end(connection): before the process exits; see Connection::end. */
+static Napi::Value end(const Napi::CallbackInfo& call) {
+  call[0].As<Napi::External<Connection>>().Data()->end();
+  return call.Env().Undefined();
+}
+
 }  // namespace mserve
 
 /** Called once per environment: the main thread and every worker thread that loads the addon. */
@@ -35,6 +41,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new mserve::Environment());
   exports["connect"] = Napi::Function::New(env, mserve::connect);
   exports["inbox"] = Napi::Function::New(env, mserve::inbox);
+  exports["end"] = Napi::Function::New(env, mserve::end);
   exports["NativeSession"] = mserve::NativeSession::define(env);
   return exports;
 }

@@ -7,6 +7,7 @@
 
 #include "element_type.h"
 #include "failure.h"
+#include "load_cancellation.h"
 #include "run.h"
 
 namespace mserve {
@@ -77,8 +78,8 @@ class BackendSession {
 class Backend {
  public:
   virtual ~Backend() = default;
-  /** Loads a model; blocks; null and a failure when it cannot. */
-  virtual std::unique_ptr<BackendSession> open(const OpenRequest& request, Failure& failure) = 0;
+  /** Loads a model; blocks; null and a failure when it cannot, or when it was cancelled. */
+  virtual std::unique_ptr<BackendSession> open(const OpenRequest& request, LoadCancellation& cancellation, Failure& failure) = 0;
 };
 
 /** The backend that runs ONNX models with the library at request.libraryPath. */

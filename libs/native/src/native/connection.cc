@@ -127,20 +127,21 @@ bool Connection::deliverClosed(SessionCore& core) {
   return expected;
 }
 
-/** The environment ends with runs in hand: end the threads before the memory that they read goes away. */
-void Connection::cleanUp(void* self) {
-  Connection& connection = *static_cast<Connection*>(self);
+void Connection::cleanUp(void* self) { static_cast<Connection*>(self)->end(); }
+
+void Connection::end() {
+  if (ended_) return;
   {
-    std::lock_guard<std::mutex> lock(connection.mutex_);
-    connection.ended_ = true;
+    std::lock_guard<std::mutex> lock(mutex_);
+    ended_ = true;
   }
-  for (auto& [core, kept] : connection.sessions_) core->abandon();
-  for (auto& [core, kept] : connection.sessions_) core->join();
-  for (Report& report : connection.reports_) {
+  for (auto& [core, kept] : sessions_) core->abandon();
+  for (auto& [core, kept] : sessions_) core->join();
+  for (Report& report : reports_) {
     if (report.run != nullptr) report.run->reset();
   }
-  connection.reports_.clear();
-  connection.sessions_.clear();
+  reports_.clear();
+  sessions_.clear();
 }
 
 }  // namespace mserve

@@ -26,6 +26,13 @@ class Connection : public SessionListener {
   bool start(const Napi::CallbackInfo& call);
   void useInbox(Napi::TypedArray words, Napi::TypedArray bytes) { settlements_.useInbox(words, bytes); }
 
+  /**
+   * The environment ends, maybe with runs in hand: ends the threads before the memory that they read goes away. Called at the process'
+   * 'exit' event (process.exit() runs no clean-up hooks, but destroys ONNX Runtime's statics) and by the clean-up hook. No sessions after it.
+   */
+  void end();
+  bool hasEnded() const { return ended_; }
+
   /** Makes a session that is kept until it has reported onClosed. Counts as pending until onOpened. */
   std::shared_ptr<SessionCore> createSession(uint32_t number);
   /** Takes a session back whose thread could not be started. */

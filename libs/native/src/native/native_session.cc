@@ -58,6 +58,10 @@ Napi::Function NativeSession::define(Napi::Env env) {
 NativeSession::NativeSession(const Napi::CallbackInfo& call)
     : Napi::ObjectWrap<NativeSession>(call), connection_(*call[0].As<Napi::External<Connection>>().Data()) {
   OpenRequest request;
+  if (connection_.hasEnded()) {
+    Napi::Error::New(call.Env(), "the process is ending").ThrowAsJavaScriptException();
+    return;
+  }
   if (!readOpenRequest(call.Env(), call[2], request)) return;
   core_ = connection_.createSession(call[1].As<Napi::Number>().Uint32Value());
   connection_.expectReport();
@@ -92,7 +96,7 @@ Napi::Value NativeSession::outbox(const Napi::CallbackInfo& call) {
 
 Napi::Value NativeSession::submit(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
-  if (closed_ || outbox_ == nullptr) {
+  if (closed_ || outbox_ == nullptr || connection_.hasEnded()) {
     Napi::Error::New(env, "the session is closed").ThrowAsJavaScriptException();
     return env.Undefined();
   }
@@ -135,7 +139,7 @@ Napi::Value NativeSession::cancel(const Napi::CallbackInfo& call) {
 }
 
 Napi::Value NativeSession::close(const Napi::CallbackInfo& call) {
-  if (closed_) return call.Env().Undefined();
+  if (closed_ || connection_.hasEnded()) return call.Env().Undefined();
   connection_.expectClosed(*core_);
   core_->close();
   closed_ = true;

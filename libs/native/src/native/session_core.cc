@@ -56,7 +56,7 @@ void SessionCore::load(Backend& backend, const OpenRequest& request) {
 }
 
 bool SessionCore::prepare(Backend& backend, const OpenRequest& request) {
-  session_ = backend.open(request, failure_);
+  session_ = backend.open(request, loadCancellation_, failure_);
   if (session_ == nullptr) return false;
   std::vector<Seat> seats(request.concurrentRuns);
   for (Seat& seat : seats) {
@@ -177,6 +177,7 @@ void SessionCore::close() {
 }
 
 void SessionCore::abandon() {
+  loadCancellation_.cancel();
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;

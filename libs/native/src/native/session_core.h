@@ -50,7 +50,7 @@ class SessionCore {
   void cancel(uint32_t runSlot);
   /** No more runs: the threads end when the queue is empty; the last one releases the model and reports onClosed. */
   void close();
-  /** The environment goes away: drops the queue and terminates what executes. Follow with join(). */
+  /** The environment goes away: ends a load, drops the queue and terminates what executes. Follow with join(). */
   void abandon();
   void join();
 
@@ -78,6 +78,7 @@ class SessionCore {
   std::unique_ptr<BackendSession> session_;
   SessionDescription description_;
   Failure failure_;
+  LoadCancellation loadCancellation_;
   std::thread thread_;               // loads, serves the first seat, joins the others, releases the model
   std::vector<std::thread> others_;  // serve the other seats; touched by thread_ only
 

@@ -30,6 +30,8 @@ struct ApiBase {
 constexpr uint32_t kApiVersion = 17;
 /** From this version (ONNX Runtime 1.18) external data can be given in memory. */
 constexpr uint32_t kApiVersionExternalFiles = 18;
+/** From this version (ONNX Runtime 1.22) a load can be cancelled. */
+constexpr uint32_t kApiVersionLoadCancellation = 22;
 
 constexpr int kCodeInvalidArgument = 2;
 constexpr int kLogFatal = 4;
@@ -94,11 +96,15 @@ constexpr int kTypeTensor = 1;
 #define MSERVE_ORT_EXTERNAL_FILES(F) \
   F(279, addExternalFiles, Status*, (SessionOptions*, const char* const* names, char* const* bytes, const size_t* lengths, size_t))
 
+/** Only in tables of kApiVersionLoadCancellation and later. */
+#define MSERVE_ORT_LOAD_CANCELLATION(F) F(293, setLoadCancellation, Status*, (SessionOptions*, bool cancel))
+
 /** The functions by name; null where the library has none. */
 struct Api {
 #define MSERVE_ORT_MEMBER(place, name, result, arguments) result(*name) arguments = nullptr;
   MSERVE_ORT_FUNCTIONS(MSERVE_ORT_MEMBER)
   MSERVE_ORT_EXTERNAL_FILES(MSERVE_ORT_MEMBER)
+  MSERVE_ORT_LOAD_CANCELLATION(MSERVE_ORT_MEMBER)
 #undef MSERVE_ORT_MEMBER
 };
 

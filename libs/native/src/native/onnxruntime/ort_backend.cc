@@ -8,11 +8,11 @@ namespace {
 
 class OrtBackend : public Backend {
  public:
-  std::unique_ptr<BackendSession> open(const OpenRequest& request, Failure& failure) override {
+  std::unique_ptr<BackendSession> open(const OpenRequest& request, LoadCancellation& cancellation, Failure& failure) override {
     const ort::Library* library = ort::Library::load(request.libraryPath, failure);
     if (library == nullptr) return nullptr;
     auto session = std::make_unique<ort::OrtSession>(*library);
-    if (!session->load(request, failure)) return nullptr;
+    if (!session->load(request, cancellation, failure)) return nullptr;
     return session;
   }
 };

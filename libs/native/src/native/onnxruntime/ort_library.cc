@@ -42,9 +42,11 @@ std::unique_ptr<Library> Library::open(const std::string& path, Failure& failure
     return nullptr;
   }
   const bool hasExternalFiles = minor >= static_cast<int>(kApiVersionExternalFiles);
-  const void* const* table = base->getApi(hasExternalFiles ? kApiVersionExternalFiles : kApiVersion);
+  const bool hasLoadCancellation = minor >= static_cast<int>(kApiVersionLoadCancellation);
+  const uint32_t wanted = hasLoadCancellation ? kApiVersionLoadCancellation : hasExternalFiles ? kApiVersionExternalFiles : kApiVersion;
+  const void* const* table = base->getApi(wanted);
   if (table == nullptr) {
-    failure.set(FailureKind::Library, "ONNX Runtime " + version + " does not offer the C API of 1.17");
+    failure.set(FailureKind::Library, "ONNX Runtime " + version + " does not offer version " + std::to_string(wanted) + " of its C API");
     return nullptr;
   }
   auto library = std::make_unique<Library>();
@@ -53,6 +55,9 @@ std::unique_ptr<Library> Library::open(const std::string& path, Failure& failure
   MSERVE_ORT_FUNCTIONS(MSERVE_ORT_FILL)
   if (hasExternalFiles) {
     MSERVE_ORT_EXTERNAL_FILES(MSERVE_ORT_FILL)
+  }
+  if (hasLoadCancellation) {
+    MSERVE_ORT_LOAD_CANCELLATION(MSERVE_ORT_FILL)
   }
 #undef MSERVE_ORT_FILL
   return library->prepare(failure) ? std::move(library) : nullptr;

@@ -13,7 +13,7 @@ bool isMemoryAddress(const std::string& location) { return location.find("_ORT_M
 
 }  // namespace
 
-bool OrtSession::load(const OpenRequest& request, Failure& failure) {
+bool OrtSession::load(const OpenRequest& request, LoadCancellation& cancellation, Failure& failure) {
   MappedFile modelFile;
   const uint8_t* model = request.modelBytes;
   size_t length = request.modelLength;
@@ -29,7 +29,14 @@ bool OrtSession::load(const OpenRequest& request, Failure& failure) {
       !addInitializers(request, options.get(), failure) || !addExternalData(request, options.get(), externalFiles, failure)) {
     return false;
   }
+  if (library_.api.setLoadCancellation != nullptr) {
+    cancellation.arm([&] {
+      Failure ignored;
+      library_.check(library_.api.setLoadCancellation(options.get(), true), FailureKind::Load, ignored);
+    });
+  }
   Status* status = library_.api.createSessionFromArray(library_.env, model, length, options.get(), session_.out());
+  cancellation.disarm();
   if (!library_.check(status, FailureKind::Load, failure)) return false;
   if (!describeSession(library_, session_.get(), description_, failure)) return false;
   for (const ValueDescription& input : description_.inputs) inputNames_.push_back(input.name.c_str());

@@ -15,7 +15,7 @@ class OrtSession : public BackendSession {
  public:
   explicit OrtSession(const Library& library) : library_(library), session_(library) {}
 
-  bool load(const OpenRequest& request, Failure& failure);
+  bool load(const OpenRequest& request, LoadCancellation& cancellation, Failure& failure);
   const SessionDescription& description() const override { return description_; }
   bool hasOpenEndedCost() const override { return scan_.hasOpenEndedCost; }
   std::unique_ptr<Lane> createLane(Failure& failure) override;
