@@ -101,8 +101,9 @@ export class DeviceWorker {
     await idleWithin(this.handler, until - performance.now());
     const unfinished = this.handler.size;
     this.handler.close();
-    await Promise.allSettled([...this.replicas.values()].map((replica) => replica.close()));
+    // Quiet from here: who hears of a change asks what changed, and soon nobody is here to answer.
     this.beacon.stop();
+    await Promise.allSettled([...this.replicas.values()].map((replica) => replica.close()));
     return unfinished;
   }
 
