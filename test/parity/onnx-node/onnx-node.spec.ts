@@ -13,16 +13,27 @@ import { refusedCases } from './refused-cases.js';
  */
 const packages = ['onnx==1.23.2', 'onnxruntime==1.30.0', 'numpy==2.4.6'];
 
-const withPython = hasPython() ? describe : describe.skip;
+/** The python to use, or why there is none: then everything here is skipped with that reason. */
+function findPython(): { readonly python?: string; readonly reason?: string } {
+  if (!hasPython()) return { reason: 'no python3 with venv and pip' };
+  try {
+    return { python: pythonWith(packages) };
+  } catch {
+    return { reason: `pip cannot install ${packages.join(' ')}` };
+  }
+}
 
-withPython(hasPython() ? 'ONNX node conformance' : 'ONNX node conformance (skipped: no python3 with venv and pip)', () => {
+const { python, reason } = findPython();
+const describeOrSkip = python === undefined ? describe.skip : describe;
+
+describeOrSkip(`ONNX node conformance${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {
   let cases: ConformanceCase[];
   const verdicts = new Map<string, Verdict>();
 
   beforeAll(async () => {
     const folder = mkdtempSync(join(tmpdir(), 'mserve-onnx-node-'));
     const script = join(import.meta.dirname, 'export_cases.py');
-    const { status, stderr } = spawnSync(pythonWith(packages), [script, folder], { encoding: 'utf8' });
+    const { status, stderr } = spawnSync(python!, [script, folder], { encoding: 'utf8' });
     if (status !== 0) throw new Error(`export_cases.py failed: ${stderr}`);
     cases = (JSON.parse(readFileSync(join(folder, 'cases.json'), 'utf8')) as { cases: ConformanceCase[] }).cases;
     for (const conformance of cases) {
