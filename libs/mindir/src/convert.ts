@@ -97,7 +97,8 @@ function aligned(bytes: Uint8Array, dtype: DType, movable: boolean): Uint8Array 
   const { elementBytes } = dtypeEntry(dtype);
   const excess = bytes.byteOffset % elementBytes;
   if (excess === 0) return bytes;
-  if (!movable || excess > 3 || bytes.byteLength <= inlineBytes) return bytes.slice();
+  // Not slice(): that of a Buffer copies nothing.
+  if (!movable || excess > 3 || bytes.byteLength <= inlineBytes) return new Uint8Array(bytes);
   const whole = new Uint8Array(bytes.buffer);
   whole.copyWithin(bytes.byteOffset - excess, bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
   return whole.subarray(bytes.byteOffset - excess, bytes.byteOffset - excess + bytes.byteLength);
