@@ -54,7 +54,9 @@ export function checkIntegerOrList(name: string, value: unknown): number[] {
 /** One of a closed set of words. */
 export function checkWord<Word extends string>(name: string, value: unknown, words: readonly Word[]): Word {
   const text = checkString(name, value);
-  if (!words.includes(text as Word)) throw new RegisterError(`Parameter '${name}' can only be ${words.map((word) => `'${word}'`).join(', ')}, but actually '${text}'`);
+  if (!words.includes(text as Word)) throw new RegisterError(
+    `Parameter '${name}' can only be ${words.map((word) => `'${word}'`).join(', ')}, but actually '${text}'`,
+  );
   return text as Word;
 }
 

@@ -64,10 +64,15 @@ function addDeprecated(stage: DeprecatedStage, inputs: readonly unknown[], batch
   checkOrder(method, stage);
   const sources = inputs.map((input) => sourceOf(input, method));
   if (sources.includes(undefined)) {
-    throw new RegisterError(`Check failed in method '${method.name}', Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of stages`);
+    throw new RegisterError(
+      `Check failed in method '${method.name}', Each value of parameter *args is a placeholder for data and ` +
+        `must come from the method inputs or the outputs of stages`,
+    );
   }
   if (stage.kind === 'servable') checkOneModel(registry);
-  else if (typeof stage.fn !== 'function') throw new RegisterError(`Parameter '${stage.kind}' of ${stage.call} should be function, but actually ${typeName(stage.fn)}`);
+  else if (typeof stage.fn !== 'function') throw new RegisterError(
+    `Parameter '${stage.kind}' of ${stage.call} should be function, but actually ${typeName(stage.fn)}`,
+  );
   else if (batchSize === undefined) checkArity(stage.fn, inputs.length);
   method.deprecated.push(stage);
   const kind = stage.kind === 'servable' ? 'model' : 'function';
@@ -97,8 +102,12 @@ function checkOneModel(registry: Registry): void {
 /** At the end of a body: the counts of outputs are known now, so functions and model counts are entered. Throws RegisterError when callServable is missing. */
 export function closeDeprecated(registry: Registry, method: OpenMethod): void {
   if (method.deprecated.length === 0) return;
-  if (method.usesAddStage) throw new RegisterError(`Check failed in method '${method.name}', 'addStage' and the deprecated '${method.deprecated[0]?.call}' cannot be used together`);
-  if (!method.deprecated.some(({ kind }) => kind === 'servable')) throw new RegisterError(`Check failed in method '${method.name}', Not find the invoke of 'callServable'`);
+  if (method.usesAddStage) throw new RegisterError(
+    `Check failed in method '${method.name}', 'addStage' and the deprecated '${method.deprecated[0]?.call}' cannot be used together`,
+  );
+  if (!method.deprecated.some(({ kind }) => kind === 'servable')) throw new RegisterError(
+    `Check failed in method '${method.name}', Not find the invoke of 'callServable'`,
+  );
   method.deprecated.forEach(({ fn }, at) => {
     const stage = method.stages[at];
     if (stage === undefined) return;

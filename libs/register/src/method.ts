@@ -70,9 +70,13 @@ function methodParameters(given: string | readonly string[] | MethodParameters, 
   const { name = body.name, outputs, inputs, doc } = named;
   if (name === '') throw new RegisterError(`The method has no name: use a named function (function m(x) {...}), or registerMethod({ name: 'm', ... }, fn)`);
   const methodName = checkString('name', name);
-  if (!/^[^\s/:@?#%]{1,128}$/u.test(methodName)) throw new RegisterError(`Method name '${methodName.slice(0, 128)}' is not allowed: 1 to 128 characters without blanks and / : @ ? # %`);
+  if (!/^[^\s/:@?#%]{1,128}$/u.test(methodName)) throw new RegisterError(
+    `Method name '${methodName.slice(0, 128)}' is not allowed: 1 to 128 characters without blanks and / : @ ? # %`,
+  );
   const kind = Object.prototype.toString.call(body);
-  if (kind !== '[object Function]') throw new RegisterError(`'${methodName}' should be a plain function, but actually ${kind.slice(8, -1)}: its body runs once, at load, with placeholders`);
+  if (kind !== '[object Function]') throw new RegisterError(
+    `'${methodName}' should be a plain function, but actually ${kind.slice(8, -1)}: its body runs once, at load, with placeholders`,
+  );
   return {
     name: methodName,
     inputs: describeInputs(methodName, inputNames(methodName, body), inputs),
@@ -102,7 +106,9 @@ function describeInputs(method: string, names: readonly string[], described: unk
   if (described === undefined) return names.map((name) => ({ name }));
   if (!isPlainObject(described)) throw new RegisterError(`Parameter 'inputs' should be object, but actually ${typeName(described)}`);
   const unknownName = Object.keys(described).find((name) => !names.includes(name));
-  if (unknownName !== undefined) throw new RegisterError(`Parameter 'inputs' describes '${unknownName}', but the inputs of method '${method}' are: ${names.join(', ')}`);
+  if (unknownName !== undefined) throw new RegisterError(
+    `Parameter 'inputs' describes '${unknownName}', but the inputs of method '${method}' are: ${names.join(', ')}`,
+  );
   return names.map((name) => signature(`inputs.${name}`, name, described[name] ?? {}));
 }
 
@@ -110,8 +116,12 @@ function signature(where: string, name: string, description: unknown): TensorSig
   checkString('outputs', name);
   if (!isPlainObject(description)) throw new RegisterError(`Parameter '${where}' should be object, but actually ${typeName(description)}`);
   const { dtype, shape, doc } = description;
-  if (dtype !== undefined && !isDType(checkString(`${where}.dtype`, dtype))) throw new RegisterError(`Parameter '${where}.dtype' is not a data type: '${String(dtype)}'`);
-  if (shape !== undefined && !Array.isArray(shape)) throw new RegisterError(`Parameter '${where}.shape' should be array of integer, but actually ${typeName(shape)}`);
+  if (dtype !== undefined && !isDType(checkString(`${where}.dtype`, dtype))) throw new RegisterError(
+    `Parameter '${where}.dtype' is not a data type: '${String(dtype)}'`,
+  );
+  if (shape !== undefined && !Array.isArray(shape)) throw new RegisterError(
+    `Parameter '${where}.shape' should be array of integer, but actually ${typeName(shape)}`,
+  );
   return {
     name,
     dtype: dtype as DType | undefined,
@@ -127,9 +137,14 @@ function runBody(registry: Registry, method: OpenMethod, body: MethodBody, given
     const sources = returnedValues(returned, given.outputs.length).map((value) => sourceOf(value, method));
     closeDeprecated(registry, method);
     if (sources.includes(undefined)) {
-      throw new RegisterError(`Check failed in method '${method.name}', Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage`);
+      throw new RegisterError(
+        `Check failed in method '${method.name}', Each value returned is a placeholder for data and ` +
+          `must come from the method inputs or the outputs of addStage`,
+      );
     }
-    if (sources.length !== given.outputs.length) throw new RegisterError(`Method return output size ${sources.length} not match registered ${given.outputs.length}`);
+    if (sources.length !== given.outputs.length) throw new RegisterError(
+      `Method return output size ${sources.length} not match registered ${given.outputs.length}`,
+    );
     return sources as ValueSource[];
   } finally {
     registry.openMethod = undefined;

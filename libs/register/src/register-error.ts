@@ -1,4 +1,7 @@
-/** What is wrong with a servable's declarations, in words for its author. Thrown while the servable_config is loaded, so it carries the author's line in its stack. */
+/**
+ * What is wrong with a servable's declarations, in words for its author. Thrown while the servable_config is loaded, so it carries the
+ * author's line in its stack.
+ */
 export class RegisterError extends Error {
   override readonly name = 'RegisterError';
 }

@@ -3,15 +3,9 @@ import {
   AclOptions,
   addStage,
   AscendDeviceInfo,
-  callPostprocess,
-  callPostprocessPipeline,
-  callPreprocess,
-  callPreprocessPipeline,
-  callServable,
   Context,
   CPUDeviceInfo,
   declareModel,
-  declareServable,
   GpuOptions,
   GPUDeviceInfo,
   registerMethod,
@@ -23,14 +17,11 @@ import {
   type ServableDeclaration,
 } from './index.js';
 
-/** Rules of SPEC 6.1 to 6.3 and 6.8, one row per sentence: what an author writes, and the error text or what is declared. */
+/** Rules of SPEC 6.1 to 6.3, one row per sentence: what an author writes, and the error text or what is declared. */
 
 let registry: Registry;
-let warnings: string[];
 beforeEach(() => {
   registry = startRegistry('S');
-  warnings = [];
-  registry.warn = (text) => warnings.push(text);
 });
 
 /** Calls with values that the types refuse: what a JavaScript author may write. */
@@ -70,33 +61,93 @@ describe('declareModel refuses (SPEC 6.1)', () => {
     ['a list with an empty name', () => declare(['a', ''], 'ONNX'), "The item of parameter 'modelFile' should not be empty string"],
     ['an unknown format', () => declare('a', 'tflite'), 'model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored'],
     ['a format that is no string', () => declare('a', 1), "Parameter 'modelFormat' should be string, but actually number"],
-    ['a file used before', () => (declare('a.mindir', 'MindIR'), declare('a.mindir', 'MindIR')), "Declare model [a.mindir] failed, model file 'a.mindir' has already been used"],
-    ['a subgraph used before', () => (declare(['a', 'b'], 'OM'), declare(['c', 'b'], 'OM')), "Declare model [c, b] failed, model file 'b' has already been used"],
+    [
+      'a file used before',
+      () => (declare('a.mindir', 'MindIR'), declare('a.mindir', 'MindIR')),
+      "Declare model [a.mindir] failed, model file 'a.mindir' has already been used",
+    ],
+    [
+      'a subgraph used before',
+      () => (declare(['a', 'b'], 'OM'), declare(['c', 'b'], 'OM')),
+      "Declare model [c, b] failed, model file 'b' has already been used",
+    ],
     ['a file twice in one model', () => declare(['a', 'a'], 'OM'), "Declare model [a, a] failed, model file 'a' has already been used"],
-    ['a path out of the version', () => declare('../a.onnx', 'ONNX'), "Declare model [../a.onnx] failed, model file '../a.onnx' should be a name inside the version directory"],
-    ['an absolute path', () => declare('/a.onnx', 'ONNX'), "Declare model [/a.onnx] failed, model file '/a.onnx' should be a name inside the version directory"],
+    [
+      'a path out of the version',
+      () => declare('../a.onnx', 'ONNX'),
+      "Declare model [../a.onnx] failed, model file '../a.onnx' should be a name inside the version directory",
+    ],
+    [
+      'an absolute path',
+      () => declare('/a.onnx', 'ONNX'),
+      "Declare model [/a.onnx] failed, model file '/a.onnx' should be a name inside the version directory",
+    ],
     ['withBatchDim that is no boolean', () => declare('a', 'ONNX', 1), "Parameter 'withBatchDim' should be boolean, but actually number"],
     ['a negative input', () => declare('a', 'ONNX', true, undefined, -1), "Parameter 'withoutBatchDimInputs' should be >= 0"],
-    ['a negative input in a list', () => declare('a', 'ONNX', true, undefined, [-1]), "The item value '-1' in parameter 'withoutBatchDimInputs' should be >= 0"],
+    [
+      'a negative input in a list',
+      () => declare('a', 'ONNX', true, undefined, [-1]),
+      "The item value '-1' in parameter 'withoutBatchDimInputs' should be >= 0",
+    ],
     ['a repeated input', () => declare('a', 'ONNX', true, undefined, [1, 1]), "The item value '1' in parameter 'withoutBatchDimInputs' should not be repeated"],
-    ['inputs that are no integers', () => declare('a', 'ONNX', true, undefined, 'x'), "Parameter 'withoutBatchDimInputs' should be integer or array of integer, but actually string"],
-    ['an item that is no integer', () => declare('a', 'ONNX', true, undefined, ['x']), "The item of parameter 'withoutBatchDimInputs' should be integer, but actually string"],
+    [
+      'inputs that are no integers',
+      () => declare('a', 'ONNX', true, undefined, 'x'),
+      "Parameter 'withoutBatchDimInputs' should be integer or array of integer, but actually string",
+    ],
+    [
+      'an item that is no integer',
+      () => declare('a', 'ONNX', true, undefined, ['x']),
+      "The item of parameter 'withoutBatchDimInputs' should be integer, but actually string",
+    ],
     ['a plain object as options', () => declare('a', 'ONNX', true, {}), "Parameter 'options' should be undefined, GpuOptions or AclOptions, but gotten Object"],
-    ['a Context as options', () => declare('a', 'ONNX', true, new Context()), "Parameter 'options' should be undefined, GpuOptions or AclOptions, but gotten Context"],
-    ['options as context', () => declare({ modelFile: 'a', modelFormat: 'OM', context: new AclOptions() }), "Parameter 'context' should be undefined or Context, but gotten AclOptions"],
+    [
+      'a Context as options',
+      () => declare('a', 'ONNX', true, new Context()),
+      "Parameter 'options' should be undefined, GpuOptions or AclOptions, but gotten Context",
+    ],
+    [
+      'options as context',
+      () => declare({ modelFile: 'a', modelFormat: 'OM', context: new AclOptions() }),
+      "Parameter 'context' should be undefined or Context, but gotten AclOptions",
+    ],
     ['an unknown parameter', () => declare({ modelFile: 'a', modelFormat: 'OM', configFile: 'c' }), 'Declare model failed, unsupported parameter configFile'],
     ['a batch size of 0', () => declare({ modelFile: 'a', modelFormat: 'OM', maxBatchSize: 0 }), "Parameter 'maxBatchSize' should be >= 1"],
-    ['an unknown ascend option', () => loose(() => new AclOptions({ deviceId: 1 } as object))(), 'Set ascend device info failed, unsupported parameter deviceId'],
-    ['an unknown ascend value', () => loose(() => new AclOptions({ inputFormat: 'HW' as 'ND' }))(), "Parameter 'inputFormat' can only be 'ND', 'NCHW', 'NHWC', 'CHWN', 'NC1HWC0', 'NHWC1C0', but actually 'HW'"],
+    [
+      'an unknown ascend option',
+      () => loose(() => new AclOptions({ deviceId: 1 } as object))(),
+      'Set ascend device info failed, unsupported parameter deviceId',
+    ],
+    [
+      'an unknown ascend value',
+      () => loose(() => new AclOptions({ inputFormat: 'HW' as 'ND' }))(),
+      "Parameter 'inputFormat' can only be 'ND', 'NCHW', 'NHWC', 'CHWN', 'NC1HWC0', 'NHWC1C0', but actually 'HW'",
+    ],
     ['an unknown gpu option', () => new GpuOptions({ outputType: 'FP16' } as object), 'Set gpu device info failed, unsupported option outputType'],
-    ['an unknown gpu value', () => new GpuOptions({ precisionMode: 'fp8' as 'fp16' }), "Parameter 'precisionMode' can only be 'origin', 'fp16', but actually 'fp8'"],
+    [
+      'an unknown gpu value',
+      () => new GpuOptions({ precisionMode: 'fp8' as 'fp16' }),
+      "Parameter 'precisionMode' can only be 'origin', 'fp16', but actually 'fp8'",
+    ],
     ['an unknown cpu option', () => new CPUDeviceInfo({ x: 1 } as object), 'Set cpu device info failed, unsupported option x'],
     ['an unknown context option', () => new Context({ x: 1 } as object), 'Set model context failed, unsupported option x'],
     ['0 threads', () => new Context({ threadNum: 0 }), "Parameter 'threadNum' should be >= 1"],
     ['a core twice', () => new Context({ threadAffinityCoreList: [0, 0] }), "The item value '0' in parameter 'threadAffinityCoreList' should not be repeated"],
-    ['enableParallel as a number', () => new Context({ enableParallel: 1 as unknown as boolean }), "Parameter 'enableParallel' should be boolean, but actually number"],
-    ['the same device info twice', () => new Context().appendDeviceInfo(new AscendDeviceInfo()).appendDeviceInfo(new AscendDeviceInfo()), 'Device info of type ascend has already been appended'],
-    ['something else as device info', () => new Context().appendDeviceInfo({} as CPUDeviceInfo), "Parameter 'deviceInfo' should be CPUDeviceInfo, GPUDeviceInfo or AscendDeviceInfo"],
+    [
+      'enableParallel as a number',
+      () => new Context({ enableParallel: 1 as unknown as boolean }),
+      "Parameter 'enableParallel' should be boolean, but actually number",
+    ],
+    [
+      'the same device info twice',
+      () => new Context().appendDeviceInfo(new AscendDeviceInfo()).appendDeviceInfo(new AscendDeviceInfo()),
+      'Device info of type ascend has already been appended',
+    ],
+    [
+      'something else as device info',
+      () => new Context().appendDeviceInfo({} as CPUDeviceInfo),
+      "Parameter 'deviceInfo' should be CPUDeviceInfo, GPUDeviceInfo or AscendDeviceInfo",
+    ],
   ];
   it.each(rows)('%s', (_what, act, text) => {
     expect(act).toThrow(new Error(text));
@@ -112,7 +163,9 @@ describe('declareModel gives (SPEC 6.1)', () => {
   it('the defaults: batch dim, no exceptions, 32 instances', () => {
     const model = declareModel('a.onnx', 'ONNX');
     expect(model.key).toBe('a.onnx');
-    expect(models()).toEqual([{ key: 'a.onnx', files: ['a.onnx'], format: 'ONNX', withBatchDim: true, withoutBatchDimInputs: [], maxBatchSize: 32, options: undefined }]);
+    expect(models()).toEqual(
+      [{ key: 'a.onnx', files: ['a.onnx'], format: 'ONNX', withBatchDim: true, withoutBatchDimInputs: [], maxBatchSize: 32, options: undefined }],
+    );
   });
 
   it('several files as subgraphs of one model, whose key joins their names', () => {
@@ -120,7 +173,8 @@ describe('declareModel gives (SPEC 6.1)', () => {
     expect(models()[0]?.files).toEqual(['a.om', 'b.om']);
   });
 
-  it.each([['om', 'OM'], ['mindir', 'MindIR'], ['MINDIR', 'MindIR'], ['MindIR_Opt', 'MindIR'], ['mindir_lite', 'MindIR'], ['oNNx', 'ONNX']])('format %s as %s', (given, format) => {
+  const formats = [['om', 'OM'], ['mindir', 'MindIR'], ['MINDIR', 'MindIR'], ['MindIR_Opt', 'MindIR'], ['mindir_lite', 'MindIR'], ['oNNx', 'ONNX']];
+  it.each(formats)('format %s as %s', (given, format) => {
     declare('a', given);
     expect(models()[0]?.format).toBe(format);
   });
@@ -134,7 +188,9 @@ describe('declareModel gives (SPEC 6.1)', () => {
   });
 
   it('a Context that wins over options', () => {
-    const context = new Context({ threadNum: 2, threadAffinityCoreList: [0, 1], enableParallel: true }).appendDeviceInfo(new CPUDeviceInfo({ precisionMode: 'fp16' })).appendDeviceInfo(new GPUDeviceInfo());
+    const context = new Context({ threadNum: 2, threadAffinityCoreList: [0, 1], enableParallel: true })
+      .appendDeviceInfo(new CPUDeviceInfo({ precisionMode: 'fp16' }))
+      .appendDeviceInfo(new GPUDeviceInfo());
     declareModel('a', 'MindIR', true, new GpuOptions(), [], context);
     expect(models()[0]?.options).toEqual({
       kind: 'context',
@@ -150,7 +206,11 @@ describe('declareModel gives (SPEC 6.1)', () => {
 
 describe('registerMethod refuses (SPEC 6.2)', () => {
   const rows: readonly Row[] = [
-    ['a function without a name', () => register('y', (x: unknown) => x), "The method has no name: use a named function (function m(x) {...}), or registerMethod({ name: 'm', ... }, fn)"],
+    [
+      'a function without a name',
+      () => register('y', (x: unknown) => x),
+      "The method has no name: use a named function (function m(x) {...}), or registerMethod({ name: 'm', ... }, fn)",
+    ],
     ['no output names', () => register(undefined, function m() {}), "Parameter 'outputNames' should be string or array of string, but actually undefined"],
     ['empty output names', () => register([], function m() {}), "Parameter 'outputNames' should not be empty"],
     ['output names of another type', () => register(3, function m() {}), "Parameter 'outputNames' should be string or array of string, but actually number"],
@@ -159,23 +219,67 @@ describe('registerMethod refuses (SPEC 6.2)', () => {
     ['a rest parameter', () => register('y', function m(...x: unknown[]) { return x; }), "'m' input x cannot be a rest parameter !"],
     ['a default value', () => register('y', function m(x = 1) { return x; }), "'m' input x cannot have a default value !"],
     ['destructuring', () => register('y', function m(a: unknown, { b }: { b: unknown }) { return a ?? b; }), "'m' input 2 cannot be destructured !"],
-    ['an async function', () => register('y', async function m(x: unknown) { return x; }), "'m' should be a plain function, but actually AsyncFunction: its body runs once, at load, with placeholders"],
-    ['a generator', () => register('y', function* m(x: unknown) { yield x; }), "'m' should be a plain function, but actually GeneratorFunction: its body runs once, at load, with placeholders"],
-    ['a bound function', () => register({ name: 'm', outputs: 'y' }, function (x: unknown) { return x; }.bind(null)), "The parameters of 'm' cannot be read from its source (a bound or native function or a class)"],
-    ['a name that no URL can hold', () => register({ name: 'a/b', outputs: 'y' }, (x: unknown) => x), "Method name 'a/b' is not allowed: 1 to 128 characters without blanks and / : @ ? # %"],
+    [
+      'an async function',
+      () => register('y', async function m(x: unknown) { return x; }),
+      "'m' should be a plain function, but actually AsyncFunction: its body runs once, at load, with placeholders",
+    ],
+    [
+      'a generator',
+      () => register('y', function* m(x: unknown) { yield x; }),
+      "'m' should be a plain function, but actually GeneratorFunction: its body runs once, at load, with placeholders",
+    ],
+    [
+      'a bound function',
+      () => register({ name: 'm', outputs: 'y' }, function (x: unknown) { return x; }.bind(null)),
+      "The parameters of 'm' cannot be read from its source (a bound or native function or a class)",
+    ],
+    [
+      'a name that no URL can hold',
+      () => register({ name: 'a/b', outputs: 'y' }, (x: unknown) => x),
+      "Method name 'a/b' is not allowed: 1 to 128 characters without blanks and / : @ ? # %",
+    ],
     ['an unknown parameter', () => register({ name: 'm', output: 'y' }, (x: unknown) => x), 'Register method failed, unsupported parameter output'],
-    ['a description of no input', () => register({ name: 'm', inputs: { z: {} }, outputs: 'y' }, (x: unknown) => x), "Parameter 'inputs' describes 'z', but the inputs of method 'm' are: x"],
-    ['an unknown data type', () => register({ name: 'm', inputs: { x: { dtype: 'float' } }, outputs: 'y' }, (x: unknown) => x), "Parameter 'inputs.x.dtype' is not a data type: 'float'"],
-    ['a shape with a bad dim', () => register({ name: 'm', outputs: { y: { shape: [-2] } } }, (x: unknown) => x), "Parameter 'outputs.y.shape' should be >= -1"],
+    [
+      'a description of no input',
+      () => register({ name: 'm', inputs: { z: {} }, outputs: 'y' }, (x: unknown) => x),
+      "Parameter 'inputs' describes 'z', but the inputs of method 'm' are: x",
+    ],
+    [
+      'an unknown data type',
+      () => register({ name: 'm', inputs: { x: { dtype: 'float' } }, outputs: 'y' }, (x: unknown) => x),
+      "Parameter 'inputs.x.dtype' is not a data type: 'float'",
+    ],
+    [
+      'a shape with a bad dim',
+      () => register({ name: 'm', outputs: { y: { shape: [-2] } } }, (x: unknown) => x),
+      "Parameter 'outputs.y.shape' should be >= -1",
+    ],
     ['too few returned values', () => register(['a', 'b'], function m(x: unknown) { return x; }), 'Method return output size 1 not match registered 2'],
     ['too many returned values', () => register('a', function m(x: unknown) { return [x, x]; }), 'Method return output size 2 not match registered 1'],
-    ['a returned value of its own', () => register('y', function m() { return 1; }), "Check failed in method 'm', Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage"],
-    ['no returned value', () => register('y', function m() {}), "Check failed in method 'm', Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage"],
-    ["another method's value", () => { let other: unknown; method((x) => (other = x), 'n'); method(() => other); }, "Check failed in method 'm', Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage"],
+    [
+      'a returned value of its own',
+      () => register('y', function m() { return 1; }),
+      "Check failed in method 'm', Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage",
+    ],
+    [
+      'no returned value',
+      () => register('y', function m() {}),
+      "Check failed in method 'm', Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage",
+    ],
+    [
+      "another method's value",
+      () => { let other: unknown; method((x) => (other = x), 'n'); method(() => other); },
+      "Check failed in method 'm', Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage",
+    ],
     ['a second method of a name', () => { method((x) => x); method((x) => x); }, 'Method m has been registered more than once.'],
     ['a method in a method', () => method((x) => (method((z) => z, 'n'), x)), "registerMethod cannot be called in the body of method 'm'"],
     ['a servable without methods', () => declaration(), 'There is no method registered for servable'],
-    ['anything once the config is loaded', () => { method((x) => x); declaration(); method((x) => x, 'late'); }, 'registerMethod can only be called while servable_config is being loaded'],
+    [
+      'anything once the config is loaded',
+      () => { method((x) => x); declaration(); method((x) => x, 'late'); },
+      'registerMethod can only be called while servable_config is being loaded',
+    ],
   ];
   it.each(rows)('%s', (_what, act, text) => {
     expect(act).toThrow(new Error(text));
@@ -237,23 +341,63 @@ describe('addStage refuses (SPEC 6.3)', () => {
   const model = (): Model => declareModel('k.onnx', 'ONNX');
   const rows: readonly Row[] = [
     ['a call outside of a method', () => stage(g), "'addStage' can only be called in the body of a method given to registerMethod"],
-    ['a value of its own as input', () => method(() => stage(g, 1)), "Check failed in method 'm', Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage"],
-    ['an array as input', () => method((x) => stage(g, [x])), "Check failed in method 'm', Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage"],
-    ['a stage that is neither', () => method((x) => stage('argmax_cpp', x)), "Check failed in method 'm', the parameter 'stage' of addStage must be function or Model returned by declareModel, now is string"],
-    ['an unknown option', () => method((x) => stage(g, x, { outputCount: 1 })), "Parameter 'outputCount' of addStage is not supported, it can be outputsCount, batchSize or tag"],
+    [
+      'a value of its own as input',
+      () => method(() => stage(g, 1)),
+      "Check failed in method 'm', Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage",
+    ],
+    [
+      'an array as input',
+      () => method((x) => stage(g, [x])),
+      "Check failed in method 'm', Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage",
+    ],
+    [
+      'a stage that is neither',
+      () => method((x) => stage('argmax_cpp', x)),
+      "Check failed in method 'm', the parameter 'stage' of addStage must be function or Model returned by declareModel, now is string",
+    ],
+    [
+      'an unknown option',
+      () => method((x) => stage(g, x, { outputCount: 1 })),
+      "Parameter 'outputCount' of addStage is not supported, it can be outputsCount, batchSize or tag",
+    ],
     ['outputsCount 0', () => method((x) => stage(g, x, { outputsCount: 0 })), "Parameter 'outputsCount' should be in range [1,1024]"],
     ['a tag that is no string', () => method((x) => stage(g, x, { tag: 1 })), "Parameter 'tag' should be string, but actually number"],
     ['a negative batch size', () => method((x) => stage(g, x, { batchSize: -1 })), "Parameter 'batchSize' should be >= 0"],
     ['a batch size that is no integer', () => method((x) => stage(g, x, { batchSize: '2' })), "Parameter 'batchSize' should be integer, but actually string"],
     ['a batch size with a fraction', () => method((x) => stage(g, x, { batchSize: 1.5 })), "Parameter 'batchSize' should be integer, but actually 1.5"],
-    ['a batch size for a model', () => method((x) => stage(model(), x, { batchSize: 2 })), "Check failed in method 'm', the parameter 'batchSize' of addStage is for functions: a model's batch size comes from the model"],
+    [
+      'a batch size for a model',
+      () => method((x) => stage(model(), x, { batchSize: 2 })),
+      "Check failed in method 'm', the parameter 'batchSize' of addStage is for functions: a model's batch size comes from the model",
+    ],
     ['more inputs than the function takes', () => method((x) => stage(g, x, x)), 'function g input args count 1 not match the count 2 registered in method'],
     ['fewer inputs than the function takes', () => method((x) => stage(f, x)), 'function f input args count 2 not match the count 1 registered in method'],
-    ['other inputs counts of a function', () => method((x) => { stage(g, x, { batchSize: 1 }); return stage(g, x, x, { batchSize: 1 }); }), "Stage function 'S.g' inputs count 2 not match last registered count 1, method name 'm'"],
-    ['other outputs counts of a function', () => method((x) => { stage(g, x); return stage(g, x, { outputsCount: 2 }); }), "Stage function 'S.g' outputs count 2 not match last registered count 1, method name 'm'"],
-    ['batches here and single calls there', () => method((x) => { stage(g, x); return stage(g, x, { batchSize: 1 }); }), "Failed to add stage function S.g: parameter 'batchSize' in multiple 'addStage' should be enabled or disabled consistently"],
-    ['other inputs counts of a model', () => method((x) => { const k = model(); stage(k, x); return stage(k, x, x); }), 'RegisterInputOutputInfo failed, inputs count 2 not match old count 1, model: k.onnx'],
-    ['other outputs counts of a model', () => method((x) => { const k = model(); stage(k, x); return stage(k, x, { outputsCount: 2 }); }), 'RegisterInputOutputInfo failed, outputs count 2 not match old count 1, model: k.onnx'],
+    [
+      'other inputs counts of a function',
+      () => method((x) => { stage(g, x, { batchSize: 1 }); return stage(g, x, x, { batchSize: 1 }); }),
+      "Stage function 'S.g' inputs count 2 not match last registered count 1, method name 'm'",
+    ],
+    [
+      'other outputs counts of a function',
+      () => method((x) => { stage(g, x); return stage(g, x, { outputsCount: 2 }); }),
+      "Stage function 'S.g' outputs count 2 not match last registered count 1, method name 'm'",
+    ],
+    [
+      'batches here and single calls there',
+      () => method((x) => { stage(g, x); return stage(g, x, { batchSize: 1 }); }),
+      "Failed to add stage function S.g: parameter 'batchSize' in multiple 'addStage' should be enabled or disabled consistently",
+    ],
+    [
+      'other inputs counts of a model',
+      () => method((x) => { const k = model(); stage(k, x); return stage(k, x, x); }),
+      'RegisterInputOutputInfo failed, inputs count 2 not match old count 1, model: k.onnx',
+    ],
+    [
+      'other outputs counts of a model',
+      () => method((x) => { const k = model(); stage(k, x); return stage(k, x, { outputsCount: 2 }); }),
+      'RegisterInputOutputInfo failed, outputs count 2 not match old count 1, model: k.onnx',
+    ],
   ];
   it.each(rows)('%s', (_what, act, text) => {
     expect(act).toThrow(new Error(text));
@@ -307,84 +451,5 @@ describe('addStage gives (SPEC 6.3)', () => {
       return addStage(make(2), addStage(make(3), x));
     });
     expect(declaration().functions.map(({ index, name }) => [index, name])).toEqual([[0, 'S.scale'], [1, 'S.scale']]);
-  });
-});
-
-describe('the deprecated calls (SPEC 6.8)', () => {
-  const order = (...calls: ((x: Placeholder) => unknown)[]) => () => {
-    declareModel('a', 'ONNX');
-    method((x) => calls.reduce<unknown>((value, call) => call(value as Placeholder), x));
-  };
-  const pre = (x: Placeholder) => callPreprocess(g, x);
-  const preBatch = (x: Placeholder) => callPreprocessPipeline(g, x);
-  const servable = (x: Placeholder) => callServable(x);
-  const post = (x: Placeholder) => callPostprocess(g, x);
-  const postBatch = (x: Placeholder) => callPostprocessPipeline(g, x);
-  const rows: readonly Row[] = [
-    ['preprocess twice', order(pre, preBatch, servable), "Check failed in method 'm', callPreprocess or callPreprocessPipeline should not be invoked more than once"],
-    ['preprocess behind the model', order(servable, pre), "Check failed in method 'm', callServable should be invoked after callPreprocess"],
-    ['postprocess before the model', order(post, servable), "Check failed in method 'm', callPostprocess or callPostprocessPipeline should be invoked after callServable"],
-    ['postprocess twice', order(servable, post, postBatch), "Check failed in method 'm', callPostprocess or callPostprocessPipeline should not be invoked more than once"],
-    ['the model twice', order(servable, servable), "Check failed in method 'm', callServable should not be invoked more than once"],
-    ['no model call', order(pre), "Check failed in method 'm', Not find the invoke of 'callServable'"],
-    ['no model', () => method((x) => callServable(x)), 'There is no model declared, you can use declareModel to declare models.'],
-    ['two models', () => { declareModel('b', 'ONNX'); order(servable)(); }, "There are more than one servable declared when the interface 'callServable' is used, use 'addStage' to replace 'callServable'"],
-    ['addStage before', order((x) => addStage(g, x), servable), "Check failed in method 'm', 'callServable' and 'addStage' cannot be used together, use 'addStage' to replace 'callServable'"],
-    ['addStage behind', order(servable, (x) => addStage(g, x)), "Check failed in method 'm', 'addStage' and the deprecated 'callServable' cannot be used together"],
-    ['a wrong count of arguments', order((x) => callPreprocess(f, x), servable), 'function f input args count 2 not match the count 1 registered in method'],
-    ['outputs that are spread', order((x) => [...callPreprocess(g, x)][0]), "Check failed in method 'm', the outputs of a stage can be destructured, but not spread"],
-  ];
-  it.each(rows)('refuse %s', (_what, act, text) => {
-    expect(act).toThrow(new Error(text));
-  });
-
-  it('make stages whose outputs are counted by destructuring', () => {
-    declareServable('a', 'ONNX', false);
-    registerMethod(['p', 'q'], function m(x, y) {
-      const [a, b] = callPreprocess(f, x, y);
-      const z = callServable(a as Placeholder, b as Placeholder);
-      const [p, q] = callPostprocessPipeline(g, z);
-      return [p as Placeholder, q as Placeholder];
-    });
-    const { functions, methods, models } = declaration();
-    expect(models[0]?.withBatchDim).toBe(false);
-    expect(functions.map(({ name, outputsCount, batchSize }) => [name, outputsCount, batchSize])).toEqual([['S.f', 2, undefined], ['S.g', 2, 0]]);
-    expect(methods[0]?.stages.map(({ kind, outputsCount, batchSize }) => [kind, outputsCount, batchSize])).toEqual([
-      ['function', 2, undefined],
-      ['model', 1, undefined],
-      ['function', 2, 0],
-    ]);
-  });
-
-  it('give all outputs of the model when its call is returned', () => {
-    declareModel('a', 'ONNX');
-    registerMethod(['p', 'q'], function m(x) {
-      return callServable(x);
-    });
-    expect(declaration().methods[0]).toMatchObject({ stages: [{ kind: 'model', outputsCount: 2 }], returns: [{ output: 0 }, { output: 1 }] });
-  });
-
-  it('warn once each', () => {
-    declareServable('a', 'ONNX');
-    method((x) => callPostprocess(g, callServable(callPreprocess(g, x))));
-    method((x) => callServable(x), 'n');
-    expect(warnings).toEqual([
-      "'declareServable' is deprecated from version 1.5.0 and will be removed in a future version, use 'declareModel' instead.",
-      ...['callPreprocess', 'callServable', 'callPostprocess'].map((name) => `'${name}' is deprecated from version 1.5.0 and will be removed in a future version, use 'addStage' instead.`),
-    ]);
-  });
-});
-
-describe('a registry that collects', () => {
-  it('hands over everything that is wrong and goes on', () => {
-    const problems: string[] = [];
-    registry.collect = (error) => problems.push(error.message);
-    const broken = declare('a', 'tflite') as Model;
-    method((x) => addStage(broken, x));
-    method(() => stage(g, 1), 'n');
-    expect(problems).toEqual([
-      'model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored',
-      "Check failed in method 'n', Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage",
-    ]);
   });
 });

@@ -21,7 +21,11 @@ export interface StageOptions {
 
 /** `Placeholder` for one output, a tuple of `Count` placeholders for several. */
 export type StageOutputs<Count extends number> = number extends Count ? Placeholder[] : Count extends 1 ? Placeholder : PlaceholderTuple<Count>;
-type PlaceholderTuple<Count extends number, List extends Placeholder[] = []> = List['length'] extends Count ? List : List['length'] extends 64 ? Placeholder[] : PlaceholderTuple<Count, [...List, Placeholder]>;
+type PlaceholderTuple<Count extends number, List extends Placeholder[] = []> = List['length'] extends Count
+  ? List
+  : List['length'] extends 64
+    ? Placeholder[]
+    : PlaceholderTuple<Count, [...List, Placeholder]>;
 
 /**
  * Adds a stage to the method whose body runs: a function, or a model from declareModel (its first subgraph).
@@ -72,7 +76,10 @@ function checkOptions(given: Record<string, unknown>): CheckedOptions {
 export function openStage(registry: Registry, method: OpenMethod, stage: unknown, inputs: readonly unknown[], options: CheckedOptions): number {
   const sources = inputs.map((input) => sourceOf(input, method));
   if (sources.includes(undefined)) {
-    throw new RegisterError(`Check failed in method '${method.name}', Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage`);
+    throw new RegisterError(
+      `Check failed in method '${method.name}', Each value of parameter *args is a placeholder for data and ` +
+        `must come from the method inputs or the outputs of addStage`,
+    );
   }
   const checkedInputs = sources as ValueSource[];
   const modelIndex = modelIndexOf(stage);
@@ -80,7 +87,8 @@ export function openStage(registry: Registry, method: OpenMethod, stage: unknown
   else if (typeof stage === 'function') addFunction(registry, method, stage as StageFunction, checkedInputs, options);
   else {
     throw new RegisterError(
-      `Check failed in method '${method.name}', the parameter 'stage' of addStage must be function or Model returned by declareModel, now is ${typeName(stage)}`,
+      `Check failed in method '${method.name}', the parameter 'stage' of addStage must be function or Model returned by declareModel, ` +
+        `now is ${typeName(stage)}`,
     );
   }
   return method.stages.length;
@@ -88,7 +96,9 @@ export function openStage(registry: Registry, method: OpenMethod, stage: unknown
 
 function addModel(registry: Registry, method: OpenMethod, index: number, inputs: readonly ValueSource[], options: CheckedOptions): void {
   if (options.batchSize !== undefined) {
-    throw new RegisterError(`Check failed in method '${method.name}', the parameter 'batchSize' of addStage is for functions: a model's batch size comes from the model`);
+    throw new RegisterError(
+      `Check failed in method '${method.name}', the parameter 'batchSize' of addStage is for functions: a model's batch size comes from the model`,
+    );
   }
   method.stages.push({ kind: 'model', index, inputs, outputsCount: options.outputsCount, batchSize: undefined, tag: options.tag });
   checkModelCounts(registry, index, inputs.length, options.outputsCount);
@@ -131,18 +141,31 @@ export function functionIndex(registry: Registry, method: OpenMethod, fn: StageF
   const known = registry.functions[index]?.declaration;
   if (known === undefined) {
     const name = fn.name === '' ? `${method.name}_function${registry.functions.length + 1}` : fn.name;
-    const declaration = { index: registry.functions.length, name: `${registry.servable}.${name}`, inputsCount, outputsCount: options.outputsCount, batchSize: options.batchSize };
+    const declaration = {
+      index: registry.functions.length,
+      name: `${registry.servable}.${name}`,
+      inputsCount,
+      outputsCount: options.outputsCount,
+      batchSize: options.batchSize,
+    };
     registry.functions.push({ fn, declaration });
     return declaration.index;
   }
   if (known.inputsCount !== inputsCount) {
-    throw new RegisterError(`Stage function '${known.name}' inputs count ${inputsCount} not match last registered count ${known.inputsCount}, method name '${method.name}'`);
+    throw new RegisterError(
+      `Stage function '${known.name}' inputs count ${inputsCount} not match last registered count ${known.inputsCount}, method name '${method.name}'`,
+    );
   }
   if (known.outputsCount !== options.outputsCount) {
-    throw new RegisterError(`Stage function '${known.name}' outputs count ${options.outputsCount} not match last registered count ${known.outputsCount}, method name '${method.name}'`);
+    throw new RegisterError(
+      `Stage function '${known.name}' outputs count ${options.outputsCount} not match last registered count ${known.outputsCount}, ` +
+        `method name '${method.name}'`,
+    );
   }
   if ((known.batchSize === undefined) !== (options.batchSize === undefined)) {
-    throw new RegisterError(`Failed to add stage function ${known.name}: parameter 'batchSize' in multiple 'addStage' should be enabled or disabled consistently`);
+    throw new RegisterError(
+      `Failed to add stage function ${known.name}: parameter 'batchSize' in multiple 'addStage' should be enabled or disabled consistently`,
+    );
   }
   return index;
 }

@@ -3,7 +3,9 @@ import { dtypeTable, expectedBytes, isVariableSize, packElements, stringTensor, 
 import { Tensor } from './tensor/tensor.js';
 import { inputValue, outputTensor } from './value.js';
 
-const bytesTensor = (...elements: Uint8Array[]): WireTensor => ({ dtype: 'bytes', shape: elements.length === 1 ? [] : [elements.length], bytes: packElements(elements) });
+const bytesTensor = (...elements: Uint8Array[]): WireTensor => {
+  return { dtype: 'bytes', shape: elements.length === 1 ? [] : [elements.length], bytes: packElements(elements) };
+};
 
 describe('what a function sees (SPEC 6.4)', () => {
   it('a string for a string, of rank 0 or 1', () => {

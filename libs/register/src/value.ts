@@ -20,7 +20,9 @@ export function inputValue(tensor: WireTensor): InputValue {
   const { dtype, shape, bytes } = tensor;
   if (!isVariableSize(dtype)) return Tensor.fromBytes(dtype, shape, bytes);
   const elements = unpackElements(tensor);
-  const values = dtype === 'string' ? elements.map((element) => utf8Decoder.decode(element)) : elements.map((element) => new Tensor('uint8', [element.byteLength], element));
+  const values = dtype === 'string' ? elements.map((element) => utf8Decoder.decode(element)) : elements.map(
+    (element) => new Tensor('uint8', [element.byteLength], element),
+  );
   return values.length === 1 ? (values[0] as string | Tensor) : (values as string[] | Tensor[]);
 }
 

@@ -10,10 +10,16 @@ import { formatG } from './kit/format-g.js';
 /** The kit's servable declares what the kit's SPEC.json says, and its functions do it. */
 
 type StageRow = readonly [stage: string, inputs: readonly string[], outputs: readonly string[], options?: { tag?: string; batch_size?: number }];
+interface MethodRow {
+  readonly in: readonly string[];
+  readonly out: readonly string[];
+  readonly stages: readonly StageRow[];
+  readonly return?: readonly string[];
+}
 interface KitSpec {
   readonly models: Readonly<Record<string, { readonly with_batch_dim: boolean; readonly without_batch_dim_inputs?: readonly number[] }>>;
   readonly functions: Readonly<Record<string, string>>;
-  readonly methods: Readonly<Record<string, { readonly in: readonly string[]; readonly out: readonly string[]; readonly stages: readonly StageRow[]; readonly return?: readonly string[] }>>;
+  readonly methods: Readonly<Record<string, MethodRow>>;
 }
 
 const directory = fileURLToPath(new URL('.', import.meta.url));
@@ -24,18 +30,19 @@ const methods = Object.entries(spec.methods).filter(([name]) => name !== 'mlp');
 let kit: LoadedServable;
 beforeAll(async () => {
   // Every model adds its inputs here: what the real models do is tested with them.
-  kit = await loadServable(directory, 'kit', {
-    models: { call: (_key, _subgraph, instances) => Promise.resolve(instances.map(([a, b]) => [outputTensor(wireTensor(a as Instance[number]).add(wireTensor(b as Instance[number])))])) },
-  });
+  const add = ([a, b]: Instance): Instance => [wireTensor(a as Instance[number]).add(wireTensor(b as Instance[number]))];
+  kit = await loadServable(directory, 'kit', { models: { call: (_key, _subgraph, instances) => Promise.resolve(instances.map(add)) } });
 });
 afterAll(() => kit.runner.close());
 
 const wireTensor = ({ dtype, shape, bytes }: Instance[number]): Tensor => Tensor.fromBytes(dtype as 'float32', shape, bytes);
 
 describe('the declaration', () => {
-  const named = (declared: MethodDeclaration, stages: readonly StageRow[]) => ({ from, ...source }: ValueSource): string =>
-    from === 'input' ? (declared.inputs[(source as { index: number }).index]?.name ?? '') : (stages[(source as { stage: number }).stage - 1]?.[2][(source as { output: number }).output] ?? '');
-  const stageName = ({ kind, index }: StageDeclaration): string => (kind === 'model' ? `model:${kit.declaration.models[index]?.key.replace('.onnx', '.mindir')}` : (kit.declaration.functions[index]?.name.slice('kit.'.length) ?? ''));
+  const named = (declared: MethodDeclaration, stages: readonly StageRow[]) => (source: ValueSource): string | undefined =>
+    source.from === 'input' ? declared.inputs[source.index]?.name : stages[source.stage - 1]?.[2][source.output];
+  const kitKey = (key: string | undefined): string | undefined => key?.replace('.onnx', '.mindir');
+  const stageName = ({ kind, index }: StageDeclaration): string | undefined =>
+    kind === 'model' ? `model:${kitKey(kit.declaration.models[index]?.key)}` : kit.declaration.functions[index]?.name.slice('kit.'.length);
 
   it.each(methods)('has method %s with its stages', (name, expected) => {
     const declared = kit.declaration.methods.find((method) => method.name === name) as MethodDeclaration;
@@ -51,8 +58,9 @@ describe('the declaration', () => {
   it('has the functions and models of the kit, and no more', () => {
     expect(kit.declaration.functions.map(({ name }) => name.slice('kit.'.length)).sort()).toEqual(Object.keys(spec.functions).sort());
     expect(kit.declaration.methods).toHaveLength(methods.length);
-    expect(Object.fromEntries(kit.declaration.models.map(({ key, withBatchDim, withoutBatchDimInputs }) => [key.replace('.onnx', '.mindir'), [withBatchDim, withoutBatchDimInputs]]))).toEqual(
-      Object.fromEntries(Object.entries(spec.models).filter(([key]) => !key.startsWith('mlp')).map(([key, model]) => [key, [model.with_batch_dim, model.without_batch_dim_inputs ?? []]])),
+    const models = Object.entries(spec.models).filter(([key]) => !key.startsWith('mlp'));
+    expect(kit.declaration.models.map(({ key, withBatchDim, withoutBatchDimInputs }) => [kitKey(key), withBatchDim, withoutBatchDimInputs])).toEqual(
+      models.map(([key, model]) => [key, model.with_batch_dim, model.without_batch_dim_inputs ?? []]),
     );
   });
 
@@ -76,7 +84,19 @@ describe('the functions', () => {
     ['f_describe', [['𝒳yz'], [scalar('float32', 1)], [Tensor.of('float16', [[1, 2]])]], [['str:3'], ['float32:[]'], ['float16:[1, 2]']]],
     ['f_raise_neg', [[i32(1)], [i32(1, -1)], [scalar('int8', -1)]], [[i32(2)], 'negative value', 'negative value']],
     ['f_py_scalar', [['int'], ['float'], ['bool'], ['str'], ['bytes'], ['big'], ['np_int8'], ['np_f16'], ['list0'], ['arr2'], ['toString']],
-      [[7], [2.5], [true], ['seven'], [Buffer.from('\0\xffseven', 'latin1')], [2 ** 40], [scalar('int8', -3)], [scalar('float16', 0.5)], [i32()], [Tensor.of('int64', [[1, 2], [3, 4]])], "'toString'"]],
+      [
+        [7],
+        [2.5],
+        [true],
+        ['seven'],
+        [Buffer.from('\0\xffseven', 'latin1')],
+        [2 ** 40],
+        [scalar('int8', -3)],
+        [scalar('float16', 0.5)],
+        [i32()],
+        [Tensor.of('int64', [[1, 2], [3, 4]])],
+        "'toString'"],
+      ],
     ['f_fp16', [[f32(0.1)]], [[Tensor.of('float16', [0.1])]]],
     ['f_astype', [[f32(1.9), 'int32'], [f32(1), 'nope']], [[i32(1)], "data type 'nope' not understood"]],
     ['f_half', [[f32(1)], [i32(1)]], [[f32(0.5)], [Tensor.of('float64', [0.5])]]],
@@ -104,7 +124,10 @@ describe('the functions', () => {
 });
 
 it.each([
-  [0, '0'], [-0, '-0'], [1, '1'], [1.5, '1.5'], [-2.25, '-2.25'], [100000, '100000'], [999999.5, '1e+06'], [1e6, '1e+06'], [0.0001, '0.0001'], [0.00001234567, '1.23457e-05'],
+  [0, '0'], [-0, '-0'], [1, '1'], [1.5, '1.5'], [-2.25, '-2.25'], [100000, '100000'], [999999.5, '1e+06'], [1e6, '1e+06'], [0.0001, '0.0001'], [
+    0.00001234567,
+    '1.23457e-05',
+  ],
   [1 / 3, '0.333333'], [1e100, '1e+100'], [123456.7, '123457'], [NaN, 'nan'], [-Infinity, '-inf'],
 ])('formatG(%d) is C’s %%g', (value, text) => {
   expect(formatG(value)).toBe(text);

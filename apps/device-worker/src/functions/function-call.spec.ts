@@ -12,7 +12,9 @@ const callable = (fn: unknown, batchSize: number | undefined, outputsCount = 1):
   methodName: 'm',
 });
 /** Outputs as numbers, failures as texts. */
-const plain = (results: readonly StepResult[]): unknown[] => results.map((result) => (typeof result === 'string' ? result : result.map((tensor) => (tensor as Tensor).item())));
+const plain = (results: readonly StepResult[]): unknown[] => results.map(
+  (result) => (typeof result === 'string' ? result : result.map((tensor) => (tensor as Tensor).item())),
+);
 const call = async (fn: unknown, batchSize: number | undefined, values: readonly number[], outputsCount = 1): Promise<unknown[]> =>
   plain(await callFunction(callable(fn, batchSize, outputsCount), values.map(one)));
 
@@ -21,8 +23,10 @@ const refuseNegative = (x: X): number => {
   if (x.item() < 0) throw new Error('negative');
   return x.item() * 2 + 0.5;
 };
-const tooFew = (given: number, wanted: number): string => `The number ${given} of instances returned by function 'S.f' is not equal to the number ${wanted} of instances provided to this function.`;
-const wrongCount = (given: number, registered: number): string => `The outputs number ${given} of one instance returned by function 'S.f' is not equal to the outputs number ${registered} registered in method m`;
+const tooFew = (given: number, wanted: number): string =>
+  `The number ${given} of instances returned by function 'S.f' is not equal to the number ${wanted} of instances provided to this function.`;
+const wrongCount = (given: number, registered: number): string =>
+  `The outputs number ${given} of one instance returned by function 'S.f' is not equal to the outputs number ${registered} registered in method m`;
 const noList = "The value returned by function 'S.f' should be an array, a generator or an async generator with one result per instance";
 
 describe('a function without a batch size', () => {
@@ -127,7 +131,9 @@ describe('a batch function', () => {
   });
 
   it('fails only the instance whose result breaks the contract', async () => {
-    expect(await call(() => [1.5, undefined, [1, 2], 4.5], 4, [1, 2, 3, 4])).toEqual([[1.5], 'Get illegal result data with type undefined', wrongCount(2, 1), [4.5]]);
+    expect(await call(() => [1.5, undefined, [1, 2], 4.5], 4, [1, 2, 3, 4])).toEqual(
+      [[1.5], 'Get illegal result data with type undefined', wrongCount(2, 1), [4.5]],
+    );
   });
 
   it('may give more results than instances: they are ignored, and its generator is closed', async () => {

@@ -40,7 +40,10 @@ function outputsOf(callable: CallableFunction, returned: unknown): StepResult {
   const { declaration, methodName } = callable;
   const values: unknown[] = Array.isArray(returned) ? returned : [returned];
   if (values.length !== declaration.outputsCount) {
-    return `The outputs number ${values.length} of one instance returned by function '${declaration.name}' is not equal to the outputs number ${declaration.outputsCount} registered in method ${methodName}`;
+    return (
+      `The outputs number ${values.length} of one instance returned by function '${declaration.name}' ` +
+      `is not equal to the outputs number ${declaration.outputsCount} registered in method ${methodName}`
+    );
   }
   try {
     return values.map(outputTensor);
@@ -133,7 +136,9 @@ class BatchCall {
     const count = this.results.length - given;
     this.results.length = given;
     const { name } = this.callable.declaration;
-    this.failRest(`The number ${count} of instances returned by function '${name}' is not equal to the number ${wanted} of instances provided to this function.`);
+    this.failRest(
+      `The number ${count} of instances returned by function '${name}' is not equal to the number ${wanted} of instances provided to this function.`,
+    );
   }
 
   /** The instance at which an iteration raised. None is left when it raised on being closed after the last result. */

@@ -58,7 +58,11 @@ export class FunctionThread {
         this.cancelLoad = () => undefined;
         this.events = undefined;
         void this.worker.terminate();
-        reject(ConfigError.ofAll(failures.map(({ message, file, line }) => new ConfigError(servable, `import ${servable}.servable_config failed, ${message}`, file, line))));
+        reject(
+          ConfigError.ofAll(
+            failures.map(({ message, file, line }) => new ConfigError(servable, `import ${servable}.servable_config failed, ${message}`, file, line)),
+          ),
+        );
       };
       this.cancelLoad = () => refuse([{ message: 'it was ended while it was loaded', file: undefined, line: undefined }]);
       const refuseWhole = (message: string): void => refuse([{ message, file: undefined, line: undefined }]);

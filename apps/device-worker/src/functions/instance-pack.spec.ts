@@ -5,7 +5,10 @@ import { PackReader, PackWriter, transferOf } from './instance-pack.js';
 describe('a pack of instances', () => {
   it('gives back every dtype, shape and byte, and the numbers between', () => {
     const instances: Instance[] = dtypeTable.map(({ dtype, elementBytes }, index) =>
-      elementBytes === 0 ? [stringTensor(['a', 'bcd'])] : [{ dtype, shape: [index, 1], bytes: Uint8Array.from({ length: index * elementBytes }, (_, i) => i) }, { dtype, shape: [], bytes: new Uint8Array(elementBytes) }],
+      elementBytes === 0 ? [stringTensor(['a', 'bcd'])] : [
+        { dtype, shape: [index, 1], bytes: Uint8Array.from({ length: index * elementBytes }, (_, i) => i) },
+        { dtype, shape: [], bytes: new Uint8Array(elementBytes) },
+      ],
     );
     const writer = new PackWriter();
     instances.forEach((instance, index) => writer.number(index).instance(instance));

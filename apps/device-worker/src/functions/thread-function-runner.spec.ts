@@ -64,9 +64,9 @@ function run(name: string, instances: readonly Instance[], deadlineAt = Infinity
 const float = (value: number): Instance => [Tensor.scalar('float64', value)];
 /** One line per instance: its outputs as numbers or strings, or its failure. */
 function plain(results: readonly InstanceResult[]): unknown[] {
-  return results.map((result) =>
-    'failure' in result ? `${result.failure.code}: ${result.failure.message}` : result.outputs.map((output) => (output.dtype === 'string' ? Buffer.from(output.bytes.subarray(4)).toString() : Tensor.fromBytes(output.dtype as 'float64', output.shape, output.bytes).toArray())),
-  );
+  const valueOf = ({ dtype, shape, bytes }: Instance[number]): unknown =>
+    dtype === 'string' ? Buffer.from(bytes.subarray(4)).toString() : Tensor.fromBytes(dtype as 'float64', shape, bytes).toArray();
+  return results.map((result) => ('failure' in result ? `${result.failure.code}: ${result.failure.message}` : result.outputs.map(valueOf)));
 }
 /** A flag in shared memory, large enough to be passed by reference. */
 function sharedFlag(): { instance: Instance; set: () => void } {
@@ -80,7 +80,9 @@ async function works(): Promise<void> {
 describe('functions in threads', () => {
   it('are called with values and give values, per instance and in batches', async () => {
     await load();
-    expect(plain(await run('add', [[...float(1.5), ...float(1)], [Tensor.of('float32', [1, 2]), Tensor.of('float32', [0.5, 0.5])]]))).toEqual([[2.5], [[1.5, 2.5]]]);
+    expect(plain(await run('add', [[...float(1.5), ...float(1)], [Tensor.of('float32', [1, 2]), Tensor.of('float32', [0.5, 0.5])]]))).toEqual(
+      [[2.5], [[1.5, 2.5]]],
+    );
     expect(plain(await run('greet', [[stringTensor('you')]]))).toEqual([['you!']]);
     expect(plain(await run('refuseNegative', [float(1.5), float(-1), float(3.5)]))).toEqual([[1.5], 'ABORTED: negative', [3.5]]);
     expect(plain(await run('batch', [float(0.5), float(1.5)]))).toEqual([[1.5, 2n], [2.5, 2n]]);
@@ -101,7 +103,8 @@ describe('functions in threads', () => {
     const big = Tensor.from(new Float32Array(500_000).fill(1.5), [500, 1000]);
     const [result] = await run('add', [[big, Tensor.scalar('float32', 1)]]);
     const output = result !== undefined && 'outputs' in result ? result.outputs[0] : undefined;
-    expect([output?.dtype, output?.shape, new Float32Array(output?.bytes.buffer ?? new ArrayBuffer(0), output?.bytes.byteOffset ?? 0, 500_000).every((value) => value === 2.5)]).toEqual(['float32', [500, 1000], true]);
+    expect([output?.dtype, output?.shape]).toEqual(['float32', [500, 1000]]);
+    expect(Tensor.fromBytes('float32', [500, 1000], output?.bytes ?? Buffer.alloc(0)).every((value) => value === 2.5)).toBe(true);
     expect(big.data[0]).toBe(1.5);
   });
 
@@ -161,19 +164,25 @@ describe('a call that hangs', () => {
 
   it('is cut at its deadline, and its thread is replaced', async () => {
     await load();
-    expect(plain(await run('hangAt', [float(1)], performance.now() + 50))).toEqual(["DEADLINE_EXCEEDED: function 'S.hangAt' did not finish before the deadline"]);
+    expect(plain(await run('hangAt', [float(1)], performance.now() + 50))).toEqual(
+      ["DEADLINE_EXCEEDED: function 'S.hangAt' did not finish before the deadline"],
+    );
     await works();
   });
 
   it('is not even begun when its deadline is over', async () => {
     await load();
-    expect(plain(await run('threadId', [float(1)], performance.now() - 1))).toEqual(["DEADLINE_EXCEEDED: function 'S.threadId' did not finish before the deadline"]);
+    expect(plain(await run('threadId', [float(1)], performance.now() - 1))).toEqual(
+      ["DEADLINE_EXCEEDED: function 'S.threadId' did not finish before the deadline"],
+    );
     expect(plain(await run('threadId', [float(1)]))).toEqual([[1n]]);
   });
 
   it('is cut after functionTimeoutMs when there is no deadline; the instances behind it are still served', async () => {
     await load({ functionTimeoutMs: 60 });
-    expect(plain(await run('hangAt', [float(0.5), float(1), float(2.5)]))).toEqual([[0.5], "DEADLINE_EXCEEDED: function 'S.hangAt' did not finish within 60 ms", [2.5]]);
+    expect(plain(await run('hangAt', [float(0.5), float(1), float(2.5)]))).toEqual(
+      [[0.5], "DEADLINE_EXCEEDED: function 'S.hangAt' did not finish within 60 ms", [2.5]],
+    );
   });
 
   it('is cut when it waits for something that never comes', async () => {
@@ -186,7 +195,9 @@ describe('a call that hangs', () => {
     await load({ cutGraceMs: 60_000 });
     await run('threadId', [float(1)]);
     const flag = sharedFlag();
-    expect(plain(await run('spin', [flag.instance], performance.now() + 30))).toEqual(["DEADLINE_EXCEEDED: function 'S.spin' did not finish before the deadline"]);
+    expect(plain(await run('spin', [flag.instance], performance.now() + 30))).toEqual(
+      ["DEADLINE_EXCEEDED: function 'S.spin' did not finish before the deadline"],
+    );
     flag.set();
     expect(plain(await run('threadId', [float(1)]))).toEqual([[2n]]);
   });

@@ -156,7 +156,9 @@ class ThreadFunctionRunner implements FunctionRunner {
       const step = steps[reader.number()];
       const instance = reader.number();
       const isSuccess = reader.number() === 1;
-      const result: InstanceResult = isSuccess ? { outputs: reader.instance() } : { failure: { code: 'ABORTED', message: message.texts[reader.number()] ?? '' } };
+      const result: InstanceResult = isSuccess ? { outputs: reader.instance() } : {
+        failure: { code: 'ABORTED', message: message.texts[reader.number()] ?? '' },
+      };
       step?.run.settle(step.first + instance, result);
     }
     const now = performance.now();
@@ -187,7 +189,9 @@ class ThreadFunctionRunner implements FunctionRunner {
       for (const output of outputs) writer.instance(output);
       slot.thread.answerModelCall({ kind: 'modelAnswer', call, pack: writer.finish(), failure: '' });
     } catch (thrown) {
-      slot.thread.answerModelCall({ kind: 'modelAnswer', call, pack: undefined, failure: thrown instanceof Error ? thrown.message : 'the model could not be run' });
+      slot.thread.answerModelCall(
+        { kind: 'modelAnswer', call, pack: undefined, failure: thrown instanceof Error ? thrown.message : 'the model could not be run' },
+      );
     }
   }
 

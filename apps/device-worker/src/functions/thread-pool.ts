@@ -139,7 +139,10 @@ export class ThreadPool {
     if (this.isClosed || this.retryTimer !== undefined) return;
     while (this.ableCount < this.target && this.slots.size < 2 * this.target) {
       this.spawn().catch((thrown: unknown) => {
-        this.events.log('error', `a function thread of servable ${this.options.servable} could not be started: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+        this.events.log(
+          'error',
+          `a function thread of servable ${this.options.servable} could not be started: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+        );
         this.retryLater();
       });
     }
@@ -164,7 +167,20 @@ export class ThreadPool {
   private async spawn(): Promise<ServableDeclaration | undefined> {
     const now = performance.now();
     const thread = new FunctionThread(this.options);
-    const slot: Slot = { thread, state: 'loading', isStuck: false, isReclaimed: false, steps: [], batch: 0, parked: new Map(), forgotten: 0, startedSeen: 0, progressAt: now, deadSince: undefined, bornAt: now };
+    const slot: Slot = {
+      thread,
+      state: 'loading',
+      isStuck: false,
+      isReclaimed: false,
+      steps: [],
+      batch: 0,
+      parked: new Map(),
+      forgotten: 0,
+      startedSeen: 0,
+      progressAt: now,
+      deadSince: undefined,
+      bornAt: now,
+    };
     this.slots.add(slot);
     try {
       const declaration = await thread.load({

@@ -26,7 +26,12 @@ export async function checkServable(directory: string, name: string, options: Lo
   const declaration = await declared(root, name, { ...options, numParallelWorkers: 1, log }, problems);
   const versions = readVersions(root, name, problems, remarks);
   if (declaration !== undefined && declaration.models.length > 0) {
-    if (versions.length === 0) problems.push(new ConfigError(name, `There is no valid version directory of models while there are models declared in servable_config, servable directory: ${root}, servable name: ${name}`));
+    if (versions.length === 0) problems.push(
+      new ConfigError(
+        name,
+        `There is no valid version directory of models while there are models declared in servable_config, servable directory: ${root}, servable name: ${name}`,
+      ),
+    );
     for (const version of versions) collect(name, problems, () => modelFiles(root, name, version, declaration, problems));
     remarks.push(...unusedModels(declaration));
   }
@@ -55,7 +60,9 @@ function readVersions(root: string, name: string, problems: ConfigError[], remar
   if (problems.some(({ message }) => message.startsWith('Check servable config failed'))) return [];
   const found = collect(name, problems, () => {
     for (const entry of readdirSync(join(root, name))) {
-      if (/^\d+$/.test(entry) && !/^[1-9]\d{0,8}$/.test(entry)) remarks.push(`'${entry}' is not a version: version directories are positive numbers without leading zeros`);
+      if (/^\d+$/.test(entry) && !/^[1-9]\d{0,8}$/.test(entry)) remarks.push(
+        `'${entry}' is not a version: version directories are positive numbers without leading zeros`,
+      );
     }
     return listVersions(root, name);
   });

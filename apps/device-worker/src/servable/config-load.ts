@@ -10,7 +10,8 @@ export type LoadedConfig = { readonly declaration: register.ServableDeclaration 
 
 /**
  * Loads a servable_config in this thread, without a build step: TypeScript is transformed as it is imported, and `@mserve/register` is this
- * very copy, whatever the servable has in its node_modules. Never rejects: all that the config declares wrong, and what it throws, comes back as failures with their lines.
+ * very copy, whatever the servable has in its node_modules. Never rejects: all that the config declares wrong, and what it throws, comes
+ * back as failures with their lines.
  * Line numbers are those of the author's file, because the transform keeps lines where they are.
  */
 export async function loadConfig(start: ThreadStart, warn: (text: string) => void): Promise<LoadedConfig> {

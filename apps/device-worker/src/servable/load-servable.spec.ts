@@ -21,7 +21,8 @@ async function load(name: string, options: LoadServableOptions = {}): Promise<Lo
 }
 async function call(index = 0): Promise<string> {
   const [result] = (await servable?.runner.run(index, [[stringTensor('x')]], { deadlineAt: Infinity })) ?? [];
-  return result === undefined || 'failure' in result ? (result?.failure.message ?? 'no result') : Buffer.from(result.outputs[0]?.bytes.subarray(4) ?? []).toString();
+  if (result === undefined || 'failure' in result) return result?.failure.message ?? 'no result';
+  return Buffer.from(result.outputs[0]?.bytes.subarray(4) ?? []).toString();
 }
 
 describe('a servable_config', () => {
@@ -42,7 +43,11 @@ import { bye } from 'older';
 import { word, Sign } from './lib/words.js';
 import more from './words.json';
 const late = await Promise.resolve('late');
-class Greeter<T extends string> { #name: T; constructor(name: T) { this.#name = name; } get text(): string { return hello(this.#name) + word.text + Sign.Dot + more.more + late satisfies string; } }
+class Greeter<T extends string> {
+  #name: T;
+  constructor(name: T) { this.#name = name; }
+  get text(): string { return hello(this.#name) + word.text + Sign.Dot + more.more + late satisfies string; }
+}
 function f(x: string): string { return new Greeter(x).text + bye(x); }
 ${method}`,
     );
@@ -88,7 +93,9 @@ ${method}`,
 
   it('warns of deprecated calls through the log', async () => {
     folder.write('old/1/m.onnx', 'x');
-    folder.write('old/servable_config.ts', `import { callServable, declareServable, registerMethod } from '@mserve/register';\ndeclareServable('m.onnx', 'onnx');\nregisterMethod('y', function m(x) { return callServable(x); });`);
+    folder.write('old/servable_config.ts', `import { callServable, declareServable, registerMethod } from '@mserve/register';
+declareServable('m.onnx', 'onnx');
+registerMethod('y', function m(x) { return callServable(x); });`);
     const lines: string[] = [];
     await load('old', { log: (level, text) => lines.push(`${level}: ${text}`) });
     expect(lines.map((line) => line.slice(0, 40))).toEqual(["warn: servable old: 'declareServable' is", "warn: servable old: 'callServable' is de"]);
@@ -97,24 +104,46 @@ ${method}`,
 
 describe('a servable_config is refused', () => {
   const rows: readonly (readonly [name: string, body: string, text: string])[] = [
-    ['that-throws', `\nconst deep = (): never => { throw new Error('no luck'); };\n\ndeep();`, 'import that-throws.servable_config failed, no luck (servable_config.ts:3)'],
+    [
+      'that-throws',
+      `\nconst deep = (): never => { throw new Error('no luck'); };\n\ndeep();`,
+      'import that-throws.servable_config failed, no luck (servable_config.ts:3)',
+    ],
     ['that-throws-a-string', `throw 'text';`, 'import that-throws-a-string.servable_config failed, text'],
     ['that-exits', `process.exit(4);`, 'import that-exits.servable_config failed, it exited with code 4'],
     ['that-spins', `while (true);`, 'import that-spins.servable_config failed, it was not loaded within 1500 ms'],
-    ['that-waits', `await new Promise(() => setInterval(() => undefined, 1000));`, 'import that-waits.servable_config failed, it was not loaded within 1500 ms'],
-    ['that-rejects', `void Promise.reject(new Error('nobody listens'));\nawait new Promise(() => setInterval(() => undefined, 1000));`, 'import that-rejects.servable_config failed, an error was thrown outside of any call: nobody listens'],
+    [
+      'that-waits',
+      `await new Promise(() => setInterval(() => undefined, 1000));`,
+      'import that-waits.servable_config failed, it was not loaded within 1500 ms',
+    ],
+    [
+      'that-rejects',
+      `void Promise.reject(new Error('nobody listens'));\nawait new Promise(() => setInterval(() => undefined, 1000));`,
+      'import that-rejects.servable_config failed, an error was thrown outside of any call: nobody listens',
+    ],
     ['without-methods', ``, 'import without-methods.servable_config failed, There is no method registered for servable'],
     [
       'with-bad-declarations',
-      `declareModel('a', 'tflite' as 'ONNX');\nregisterMethod(['y'], function m(x) {\n  return addStage('f' as never, x);\n});\nregisterMethod(['y'], function n(x = 1) { return x; });`,
-      `import with-bad-declarations.servable_config failed, model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored (servable_config.ts:2)
-import with-bad-declarations.servable_config failed, Check failed in method 'm', the parameter 'stage' of addStage must be function or Model returned by declareModel, now is string (servable_config.ts:4)
-import with-bad-declarations.servable_config failed, 'n' input x cannot have a default value ! (servable_config.ts:6)`,
+      `declareModel('a', 'tflite' as 'ONNX');
+registerMethod(['y'], function m(x) {
+  return addStage('f' as never, x);
+});
+registerMethod(['y'], function n(x = 1) { return x; });`,
+      [
+        'model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored (servable_config.ts:2)',
+        "Check failed in method 'm', the parameter 'stage' of addStage must be function or Model returned by declareModel, " +
+          'now is string (servable_config.ts:4)',
+        "'n' input x cannot have a default value ! (servable_config.ts:6)",
+      ]
+        .map((problem) => `import with-bad-declarations.servable_config failed, ${problem}`)
+        .join('\n'),
     ],
   ];
   it.each(rows)('%s', async (name, body, text) => {
     folder.config(name, body);
-    const error = (await load(name, { loadTimeoutMs: name.includes('-spins') || name.includes('-waits') ? 1500 : 30_000 }).catch((thrown: unknown) => thrown)) as ConfigError;
+    const loadTimeoutMs = name.includes('-spins') || name.includes('-waits') ? 1500 : 30_000;
+    const error = (await load(name, { loadTimeoutMs }).catch((thrown: unknown) => thrown)) as ConfigError;
     expect([error.name, error.message]).toEqual(['ConfigError', text]);
   });
 
@@ -138,7 +167,10 @@ import with-bad-declarations.servable_config failed, 'n' input x cannot have a d
 
 describe('checkServable', () => {
   beforeAll(() => {
-    folder.config('checked', `declareModel('a.onnx', 'ONNX');\nconst b = declareModel('b.onnx', 'ONNX');\nregisterMethod(['y'], function m(x) { return addStage(b, x); });`);
+    folder.config(
+      'checked',
+      `declareModel('a.onnx', 'ONNX');\nconst b = declareModel('b.onnx', 'ONNX');\nregisterMethod(['y'], function m(x) { return addStage(b, x); });`,
+    );
     folder.write('checked/1/a.onnx', 'x');
     folder.write('checked/2/a.onnx', '');
     folder.write('checked/02/a.onnx', 'x');
@@ -153,7 +185,9 @@ describe('checkServable', () => {
       "Load model failed, servable name: checked, version: 2, model file 'a.onnx' is empty",
       "Load model failed, servable name: checked, version: 2, model file 'b.onnx' does not exist",
     ]);
-    expect(report.remarks).toEqual(["'02' is not a version: version directories are positive numbers without leading zeros", "model 'a.onnx' is no stage of any method"]);
+    expect(report.remarks).toEqual(
+      ["'02' is not a version: version directories are positive numbers without leading zeros", "model 'a.onnx' is no stage of any method"],
+    );
   });
 
   it('tells all problems of a config, and of a servable that is not there', async () => {

@@ -64,8 +64,12 @@ describe('servables of a directory', () => {
 
   it('have the original’s texts when they are not there', () => {
     mkdirSync(join(folder.path, 'empty'));
-    expect(message(() => findConfig(folder.path, 'nope'))).toBe("Check servable config failed, directory 'D/nope' not exist, servable directory 'D', servable name 'nope'");
-    expect(message(() => findConfig(folder.path, 'empty'))).toBe("Check servable config failed, file 'D/empty/servable_config.ts' not exist, servable directory 'D', servable name 'empty'");
+    expect(message(() => findConfig(folder.path, 'nope'))).toBe(
+      "Check servable config failed, directory 'D/nope' not exist, servable directory 'D', servable name 'nope'",
+    );
+    expect(message(() => findConfig(folder.path, 'empty'))).toBe(
+      "Check servable config failed, file 'D/empty/servable_config.ts' not exist, servable directory 'D', servable name 'empty'",
+    );
   });
 
   it('may be links inside of the directory, but not out of it', () => {
@@ -77,7 +81,9 @@ describe('servables of a directory', () => {
     symlinkSync('/etc/hostname', join(folder.path, 'file/servable_config.ts'));
     expect(findConfig(folder.path, 'alias')).toBe(join(folder.path, 'real/servable_config.ts'));
     expect(message(() => findConfig(folder.path, 'away'))).toBe("Check servable config failed, directory 'D/away' is a link that leads out of 'D'");
-    expect(message(() => findConfig(folder.path, 'file'))).toBe("Check servable config failed, file 'D/file/servable_config.ts' is a link that leads out of 'D'");
+    expect(message(() => findConfig(folder.path, 'file'))).toBe(
+      "Check servable config failed, file 'D/file/servable_config.ts' is a link that leads out of 'D'",
+    );
   });
 });
 
@@ -131,7 +137,9 @@ describe('model files', () => {
 
   it('lie in the version directory, also in folders of it', () => {
     const directory = join(folder.path, 'S/1');
-    expect(modelFiles(folder.path, 'S', 1, declared('a.onnx', 'sub/b.onnx'))).toEqual({ versionDirectory: directory, modelPaths: [[join(directory, 'a.onnx')], [join(directory, 'sub/b.onnx')]] });
+    expect(modelFiles(folder.path, 'S', 1, declared('a.onnx', 'sub/b.onnx'))).toEqual(
+      { versionDirectory: directory, modelPaths: [[join(directory, 'a.onnx')], [join(directory, 'sub/b.onnx')]] },
+    );
     expect(modelFiles(folder.path, 'S', 1, declared())).toEqual({ versionDirectory: undefined, modelPaths: [] });
   });
 
@@ -143,15 +151,23 @@ describe('model files', () => {
     ['x.onnx', () => symlinkSync('/dev/zero', join(folder.path, 'S/1/x.onnx')), 'is a symbolic link'],
     ['x.onnx', () => symlinkSync(join(folder.path, 'S/1/a.onnx'), join(folder.path, 'S/1/x.onnx')), 'is a symbolic link'],
     ['x.onnx', () => linkSync(join(folder.path, 'S/1/a.onnx'), join(folder.path, 'S/1/x.onnx')), 'has more than one hard link'],
-    ['away/x.onnx', () => (folder.write('S/2/x.onnx', 'x'), symlinkSync(join(folder.path, 'S/2'), join(folder.path, 'S/1/away'))), 'lies outside of its version directory'],
+    [
+      'away/x.onnx',
+      () => (folder.write('S/2/x.onnx', 'x'), symlinkSync(join(folder.path, 'S/2'), join(folder.path, 'S/1/away'))),
+      'lies outside of its version directory',
+    ],
   ];
   it.each(broken)('%s is refused when it is not what it should be (%#)', (file, make, problem) => {
     make();
-    expect(message(() => modelFiles(folder.path, 'S', 1, declared(file)))).toBe(`Load model failed, servable name: S, version: 1, model file '${file}' ${problem}`);
+    expect(message(() => modelFiles(folder.path, 'S', 1, declared(file)))).toBe(
+      `Load model failed, servable name: S, version: 1, model file '${file}' ${problem}`,
+    );
   });
 
   it('are not looked for in a version directory that leads out of the servable', () => {
     symlinkSync(outside, join(folder.path, 'S/5'));
-    expect(message(() => modelFiles(folder.path, 'S', 5, declared('a.onnx')))).toBe("Check servable config failed, version directory 'D/S/5' is a link that leads out of 'D/S'");
+    expect(message(() => modelFiles(folder.path, 'S', 5, declared('a.onnx')))).toBe(
+      "Check servable config failed, version directory 'D/S/5' is a link that leads out of 'D/S'",
+    );
   });
 });

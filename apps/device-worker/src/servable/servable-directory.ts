@@ -9,7 +9,14 @@ import { ConfigError } from './config-error.js';
  */
 
 /** File names of a servable's config, in the order in which they are looked for. */
-export const configNames = ['servable_config.ts', 'servable_config.mts', 'servable_config.cts', 'servable_config.js', 'servable_config.mjs', 'servable_config.cjs'];
+export const configNames = [
+  'servable_config.ts',
+  'servable_config.mts',
+  'servable_config.cts',
+  'servable_config.js',
+  'servable_config.mjs',
+  'servable_config.cjs',
+];
 
 const servableName = /^[A-Za-z0-9_-]{1,64}$/;
 const versionName = /^[1-9][0-9]{0,8}$/;
@@ -32,7 +39,10 @@ export function listServables(directory: string): string[] {
 
 /** Absolute path of a servable's config. Throws ConfigError when there is none or it leads out of the directory. */
 export function findConfig(directory: string, name: string): string {
-  if (!isServableName(name)) throw new ConfigError(name, `Check servable config failed, servable name '${name.slice(0, 64)}' is not allowed: 1 to 64 letters, digits, '_' and '-'`);
+  if (!isServableName(name)) throw new ConfigError(
+    name,
+    `Check servable config failed, servable name '${name.slice(0, 64)}' is not allowed: 1 to 64 letters, digits, '_' and '-'`,
+  );
   const folder = join(directory, name);
   const where = `servable directory '${directory}', servable name '${name}'`;
   if (statOf(folder)?.isDirectory() !== true) throw new ConfigError(name, `Check servable config failed, directory '${folder}' not exist, ${where}`);
@@ -65,12 +75,14 @@ export function resolveVersion(directory: string, name: string, version: number,
   if (highest === undefined) {
     throw new ConfigError(
       name,
-      `There is no valid version directory of models while there are models declared in servable_config, servable directory: ${directory}, servable name: ${name}`,
+      `There is no valid version directory of models while there are models declared in servable_config, ` +
+        `servable directory: ${directory}, servable name: ${name}`,
     );
   }
   throw new ConfigError(
     name,
-    `Start servable failed: There is no specified version directory of models, specified version number: ${version}, servable directory: '${directory}', servable name: '${name}'`,
+    `Start servable failed: There is no specified version directory of models, specified version number: ${version}, ` +
+      `servable directory: '${directory}', servable name: '${name}'`,
   );
 }
 

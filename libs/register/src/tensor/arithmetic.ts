@@ -15,7 +15,9 @@ export function broadcastShape(a: readonly number[], b: readonly number[]): numb
   return Array.from({ length: rank }, (_, axis) => {
     const aDim = a[axis - rank + a.length] ?? 1;
     const bDim = b[axis - rank + b.length] ?? 1;
-    if (aDim !== bDim && aDim !== 1 && bDim !== 1) throw new RangeError(`operands could not be broadcast together with shapes [${a.join(', ')}] and [${b.join(', ')}]`);
+    if (aDim !== bDim && aDim !== 1 && bDim !== 1) throw new RangeError(
+      `operands could not be broadcast together with shapes [${a.join(', ')}] and [${b.join(', ')}]`,
+    );
     return aDim === 1 ? bDim : aDim;
   });
 }

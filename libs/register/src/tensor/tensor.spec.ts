@@ -46,7 +46,8 @@ describe('float16', () => {
   /** numpy.array(value, 'float64').astype('float16'). */
   const rounded: readonly (readonly [number, number])[] = [
     [65504, 0x7bff], [65519.99, 0x7bff], [65520, 0x7c00], [-Infinity, 0xfc00], [5.960464477539063e-8, 1], [2.980232238769532e-8, 1], [2.98e-8, 0],
-    [6.1e-5, 0x3ff], [1.0009765625, 0x3c01], [1.00048828125, 0x3c00], [1.0014648, 0x3c01], [-0, 0x8000], [1e-10, 0], [0.1, 0x2e66], [1 / 3, 0x3555], [2049, 0x6800], [2051, 0x6802],
+    [6.1e-5, 0x3ff], [1.0009765625, 0x3c01], [1.00048828125, 0x3c00], [1.0014648, 0x3c01], [-0, 0x8000], [1e-10, 0], [0.1, 0x2e66], [1 / 3, 0x3555],
+    [2049, 0x6800], [2051, 0x6802],
   ];
   it.each(rounded)('rounds %d to the nearest, ties to even', (value, bits) => {
     expect(doubleToHalf(value)).toBe(bits);
@@ -68,10 +69,18 @@ describe('Tensor.of', () => {
     ['ragged arrays', () => Tensor.of('int32', [[1], [1, 2]]), 'nested arrays should all have the same lengths'],
     ['a number out of range', () => Tensor.of('uint8', [300]), '300 is out of the range of uint8'],
     ['a negative number for an unsigned type', () => Tensor.of('uint64', [-1n]), '-1 is out of the range of uint64'],
-    ['a fraction for an integer type', () => Tensor.of('int32', [1.5]), '1.5 is not a whole number, it cannot be an element of a int32 tensor (astype cuts fractions)'],
+    [
+      'a fraction for an integer type',
+      () => Tensor.of('int32', [1.5]),
+      '1.5 is not a whole number, it cannot be an element of a int32 tensor (astype cuts fractions)',
+    ],
     ['a string', () => Tensor.of('int32', ['1'] as unknown as number[]), 'an element of a int32 tensor should be a number, but is string'],
     ['a shape of another size', () => Tensor.of('int32', [1, 2], [3]), 'shape [3] has 3 elements, but 2 are given'],
-    ['an unknown type', () => Tensor.of('float' as 'float32', [1]), "a tensor's data type can be bool, int8, uint8, int16, uint16, int32, uint32, int64, uint64, float16, bfloat16, float32, float64, but not 'float'"],
+    [
+      'an unknown type',
+      () => Tensor.of('float' as 'float32', [1]),
+      "a tensor's data type can be bool, int8, uint8, int16, uint16, int32, uint32, int64, uint64, float16, bfloat16, float32, float64, but not 'float'",
+    ],
     ['another TypedArray', () => new Tensor('int8', [1], Uint8Array.of(1) as unknown as Int8Array), 'the elements of a int8 tensor should be Int8Array'],
     ['bytes of another size', () => Tensor.fromBytes('int16', [2], new Uint8Array(3)), 'a int16 tensor of shape [2] has 4 bytes, but 3 are given'],
   ])('refuses %s', (_what, act, text) => {
@@ -189,8 +198,21 @@ describe('arithmetic', () => {
 });
 
 it('Tensor.from lays a tensor over a TypedArray', () => {
-  const arrays: ElementArray[] = [Int8Array.of(1), Uint8Array.of(1), Int16Array.of(1), Uint16Array.of(1), Int32Array.of(1), Uint32Array.of(1), BigInt64Array.of(1n), BigUint64Array.of(1n), Float32Array.of(1), Float64Array.of(1)];
-  expect(arrays.map((array) => Tensor.from(array).dtype)).toEqual(['int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'float32', 'float64']);
+  const arrays: ElementArray[] = [
+    Int8Array.of(1),
+    Uint8Array.of(1),
+    Int16Array.of(1),
+    Uint16Array.of(1),
+    Int32Array.of(1),
+    Uint32Array.of(1),
+    BigInt64Array.of(1n),
+    BigUint64Array.of(1n),
+    Float32Array.of(1),
+    Float64Array.of(1),
+  ];
+  expect(arrays.map((array) => Tensor.from(array).dtype)).toEqual(
+    ['int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'float32', 'float64'],
+  );
   const array = Float32Array.of(1, 2, 3, 4);
   expect(Tensor.from(array, [2, 2]).data).toBe(array);
   expect(Tensor.from(Buffer.from([1, 2])).dtype).toBe('uint8');

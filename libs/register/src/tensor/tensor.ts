@@ -1,6 +1,7 @@
 import { alignedBytes, dtypeEntry, elementCount } from '@mserve/wire';
 import { elementwise, type Operation } from './arithmetic.js';
-import { arrayClass, checkElement, dtypeOfArray, elementReader, elementWriter, isInteger, isNumericDType, type ElementArray, type ElementArrays, type ElementOf, type ElementValue, type NumericDType } from './element.js';
+import { arrayClass, checkElement, dtypeOfArray, elementReader, elementWriter, isInteger, isNumericDType } from './element.js';
+import type { ElementArray, ElementArrays, ElementOf, ElementValue, NumericDType } from './element.js';
 import { promote, promoteDivision, promoteWeak } from './promotion.js';
 
 /** Numbers in nested arrays, as `toArray` gives and `Tensor.of` takes them. */
@@ -20,8 +21,12 @@ export class Tensor<D extends NumericDType = NumericDType> {
 
   /** Throws TypeError when `data` is not the TypedArray of `dtype`, RangeError when its length isn't the product of `shape`. Keeps `data`, does not copy it. */
   constructor(dtype: D, shape: readonly number[], data: ElementArrays[D]) {
-    if (!(data instanceof arrayClass(dtype))) throw new TypeError(`the elements of a ${dtype} tensor should be ${(arrayClass(dtype) as unknown as { name: string }).name}`);
-    if (elementCount(shape) !== data.length) throw new RangeError(`shape [${shape.join(', ')}] has ${elementCount(shape)} elements, but ${data.length} are given`);
+    if (!(data instanceof arrayClass(dtype))) throw new TypeError(
+      `the elements of a ${dtype} tensor should be ${(arrayClass(dtype) as unknown as { name: string }).name}`,
+    );
+    if (elementCount(shape) !== data.length) throw new RangeError(
+      `shape [${shape.join(', ')}] has ${elementCount(shape)} elements, but ${data.length} are given`,
+    );
     this.dtype = dtype;
     this.shape = [...shape];
     this.data = data;
@@ -68,7 +73,9 @@ export class Tensor<D extends NumericDType = NumericDType> {
   static fromBytes<D extends NumericDType>(dtype: D, shape: readonly number[], bytes: Uint8Array): Tensor<D> {
     const { elementBytes } = dtypeEntry(dtype);
     const aligned = alignedBytes(bytes, elementBytes);
-    if (bytes.byteLength !== elementCount(shape) * elementBytes) throw new RangeError(`a ${dtype} tensor of shape [${shape.join(', ')}] has ${elementCount(shape) * elementBytes} bytes, but ${bytes.byteLength} are given`);
+    if (bytes.byteLength !== elementCount(shape) * elementBytes) throw new RangeError(
+      `a ${dtype} tensor of shape [${shape.join(', ')}] has ${elementCount(shape) * elementBytes} bytes, but ${bytes.byteLength} are given`,
+    );
     return new Tensor(dtype, shape, new (arrayClass(dtype))(aligned.buffer, aligned.byteOffset, bytes.byteLength / elementBytes) as ElementArrays[D]);
   }
 
