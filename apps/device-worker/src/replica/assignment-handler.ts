@@ -88,11 +88,17 @@ export class AssignmentHandler {
   private async startLater(run: AssignmentRun, reading: Promise<readonly Instance[]>): Promise<void> {
     const { ticket } = run.assignment;
     const leftMs = ticket.deadlineAt - performance.now();
-    const timer = leftMs < maxTimerMs ? setTimeout(() => run.stopReading(), Math.max(0, leftMs)) : undefined;
+    // A flag, not a look at the clock: timers may fire a fraction of a millisecond early.
+    let isLate = false;
+    const giveUp = (): void => {
+      isLate = true;
+      run.stopReading();
+    };
+    const timer = leftMs < maxTimerMs ? setTimeout(giveUp, Math.max(0, leftMs)) : undefined;
     try {
       this.start(run, await reading);
     } catch (thrown) {
-      run.fail(performance.now() >= ticket.deadlineAt ? deadlineExceeded(ticket.method, 1) : failureOf(thrown));
+      run.fail(isLate ? deadlineExceeded(ticket.method, 1) : failureOf(thrown));
     } finally {
       clearTimeout(timer);
     }
