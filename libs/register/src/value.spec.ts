@@ -69,6 +69,16 @@ describe('what a function may return (SPEC 6.5)', () => {
     expect(() => outputTensor(value)).toThrow(new TypeError(`Get illegal result data with type ${name}`));
   });
 
+  it('a bool of other bytes than 0 and 1 is made one', () => {
+    expect([...outputTensor(new Tensor('bool', [3], Uint8Array.of(0, 1, 255))).bytes]).toEqual([0, 1, 1]);
+  });
+
+  it('a tensor whose buffer was given away is refused', () => {
+    const tensor = Tensor.of('int8', [1, 2]);
+    structuredClone(tensor.data.buffer, { transfer: [tensor.data.buffer as ArrayBuffer] });
+    expect(() => outputTensor(tensor)).toThrow('the elements of a tensor of shape [2] are gone');
+  });
+
   it('an integer beyond int64 is refused, not wrapped', () => {
     expect(() => outputTensor(2n ** 63n)).toThrow('9223372036854775808 is out of the range of int64');
   });

@@ -1,4 +1,4 @@
-import { isVariableSize, packElements, unpackElements, type Tensor as WireTensor } from '@mserve/wire';
+import { elementCount, isVariableSize, packElements, unpackElements, type Tensor as WireTensor } from '@mserve/wire';
 import { typeName } from './register-error.js';
 import { dtypeOfArray, isNumericDType, type ElementArray } from './tensor/element.js';
 import { Tensor } from './tensor/tensor.js';
@@ -45,7 +45,7 @@ export function outputTensor(value: unknown): WireTensor {
 }
 
 function objectTensor(value: object | null): WireTensor {
-  if (value instanceof Tensor) return value;
+  if (value instanceof Tensor) return checkedTensor(value);
   if (ArrayBuffer.isView(value)) {
     if (value instanceof Uint8Array) return { dtype: 'bytes', shape: [], bytes: packElements([value]) };
     if (dtypeOfArray(value) === undefined) throw illegal(value);
@@ -56,6 +56,13 @@ function objectTensor(value: object | null): WireTensor {
   const { dtype, shape, data } = (value ?? {}) as { dtype?: unknown; shape?: unknown; data?: unknown };
   if (isNumericDType(dtype) && Array.isArray(shape) && ArrayBuffer.isView(data)) return new Tensor(dtype, shape as number[], data as ElementArray);
   throw illegal(value);
+}
+
+/** What an author may have done to a tensor since it was made: its buffer given away, other bytes than 0 and 1 written to a bool. */
+function checkedTensor(tensor: Tensor): WireTensor {
+  if (tensor.data.length !== elementCount(tensor.shape)) throw new RangeError(`the elements of a tensor of shape [${tensor.shape.join(', ')}] are gone`);
+  if (tensor.dtype !== 'bool' || !(tensor.data as Uint8Array).some((byte) => byte > 1)) return tensor;
+  return new Tensor('bool', tensor.shape, (tensor.data as Uint8Array).map((byte) => (byte === 0 ? 0 : 1)));
 }
 
 function illegal(value: unknown): TypeError {

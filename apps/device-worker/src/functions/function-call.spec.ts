@@ -162,6 +162,12 @@ describe('a batch function', () => {
   });
 });
 
+it.each([undefined, 4])('inputs that cannot be read fail their step (batch size %s)', async (batchSize) => {
+  const broken: Instance = [{ dtype: 'string', shape: [1], bytes: Uint8Array.of(9, 0, 0, 0) }];
+  const results = await callFunction(callable((x: unknown) => x, batchSize), [broken]);
+  expect(results).toEqual(['string tensor of shape [1] needs 1 elements, its bytes hold 0 and a rest']);
+});
+
 describe('the text of what was thrown', () => {
   it.each<readonly [string, unknown, string]>([
     ['an error', new Error('text'), 'text'],

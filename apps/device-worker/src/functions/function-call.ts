@@ -20,7 +20,12 @@ const maxTextLength = 4096;
  * the function does. A plain value when the function is synchronous, so that nothing waits for microtasks.
  */
 export function callFunction(callable: CallableFunction, instances: readonly Instance[]): StepResult[] | Promise<StepResult[]> {
-  if (callable.declaration.batchSize !== undefined) return new BatchCall(callable, instances).run();
+  try {
+    if (callable.declaration.batchSize !== undefined) return new BatchCall(callable, instances).run();
+  } catch (thrown) {
+    const text = textOf(thrown); // inputs that cannot be read: not the function's doing
+    return instances.map(() => text);
+  }
   const results = instances.map((instance) => callOnce(callable, instance));
   return results.some((result) => result instanceof Promise) ? Promise.all(results) : (results as StepResult[]);
 }
