@@ -6,8 +6,8 @@ export interface ThreadStart {
   readonly servable: string;
   /** Absolute path of the servable_config. */
   readonly configFile: string;
-  /** Directory, private to this process, for transformed sources. */
-  readonly cacheDirectory: string;
+  /** Directory, private to this user, for transformed sources; undefined: they are transformed in every thread. */
+  readonly cacheDirectory: string | undefined;
   /** Set in the thread's environment before the config is loaded (SPEC 4.2: SERVING_DEVICE_ID). */
   readonly environment: Readonly<Record<string, string>>;
   /** Shared Int32Array, see {@link control}. */

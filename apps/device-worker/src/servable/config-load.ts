@@ -21,7 +21,7 @@ export async function loadConfig(start: ThreadStart, warn: (text: string) => voi
   const failures: LoadFailure[] = [];
   registry.collect = (error) => failures.push(loadFailure(start, error));
   try {
-    const jiti = createJiti(start.configFile, { fsCache: start.cacheDirectory, virtualModules: { '@mserve/register': register } });
+    const jiti = createJiti(start.configFile, { fsCache: start.cacheDirectory ?? false, virtualModules: { '@mserve/register': register } });
     await jiti.import(start.configFile);
     registry.sealed = true;
     if (failures.length === 0) return { declaration: register.sealRegistry(registry) };
