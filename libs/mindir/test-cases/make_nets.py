@@ -79,10 +79,11 @@ def example_inputs(entry, xs):
 def make(entry, folder):
     file = os.path.join(folder, entry["name"])
     runs = []
-    net = build(entry)
     for turn, specs in enumerate([entry["inputs"], *entry["runs"]]):
         xs = tensors(entry, specs, turn)
-        runs.append({"inputs": [pack(x) for x in xs], "outputs": [pack(y) for y in flat(net(*xs))]})
+        packed = [pack(x) for x in xs]
+        # A net of its own for each run: operators that write in place (`x += y`) may change constants and inputs.
+        runs.append({"inputs": packed, "outputs": [pack(y) for y in flat(build(entry)(*xs))]})
     ms.export(build(entry), *example_inputs(entry, tensors(entry, entry["inputs"], 0)), file_name=file, file_format="MINDIR")
     out = dict(runs[0])
     if len(runs) > 1:

@@ -2,6 +2,7 @@ import type { DType } from '@mserve/wire';
 import { MindirError } from '../mindir-error.js';
 import { numberOf, toTensor, Untranslatable } from '../ops/op-call.js';
 import { commonDtype } from './dtypes.js';
+import type { MemoryEffects } from './memory.js';
 import type { OnnxNode, OnnxPort } from './onnx-graph.js';
 import { eitherShape } from './shapes.js';
 import { RaiseReached } from './raise.js';
@@ -28,8 +29,8 @@ interface Branch {
   readonly targets: readonly TailTarget[];
   readonly selector: TensorValue | undefined;
   readonly nodes: OnnxNode[];
-  /** Tensors that the branch changed in place. */
-  readonly written: readonly string[];
+  /** What it changed in place. */
+  readonly effects: MemoryEffects;
 }
 
 /**
@@ -82,23 +83,25 @@ export class ControlFlow {
   either(condition: TensorValue, traceThen: () => Value, traceElse: () => Value): Value {
     const first = this.traced(traceThen);
     const second = this.traced(traceElse);
-    this.tracer.memory.lose([...(first?.written ?? []), ...(second?.written ?? [])]);
     if (first === undefined && second === undefined) throw new RaiseReached();
     if (first === undefined || second === undefined) {
       // One branch only raises an exception: the check is dropped, as MindSpore Lite does.
       const only = (first ?? second) as Branch;
       this.tracer.builder.absorb(only.nodes);
+      this.tracer.memory.adopt(only.effects);
       return outcome(only.targets, only.selector);
     }
+    this.tracer.memory.lose(first.effects);
+    this.tracer.memory.lose(second.effects);
     return this.merge(condition, first, second);
   }
 
   private traced(trace: () => Value): Branch | undefined {
     try {
-      const { result: scope, written } = this.tracer.memory.branch(() => this.tracer.builder.scoped(trace));
+      const { result: scope, effects } = this.tracer.memory.branch(() => this.tracer.builder.scoped(trace));
       const { result, nodes } = scope;
-      if (result.kind === 'tail') return { targets: result.targets, selector: result.selector, nodes, written };
-      return { targets: [{ header: undefined, values: [result] }], selector: undefined, nodes, written };
+      if (result.kind === 'tail') return { targets: result.targets, selector: result.selector, nodes, effects };
+      return { targets: [{ header: undefined, values: [result] }], selector: undefined, nodes, effects };
     } catch (thrown) {
       if (thrown instanceof RaiseReached) return undefined;
       throw thrown;
@@ -197,6 +200,7 @@ export class ControlFlow {
     });
     const iterator = leaves[Symbol.iterator]();
     const turnArgs = args.map((arg) => unflatten(arg, iterator));
+    const refusals = this.tracer.refusals.length;
     this.loops.push({ header });
     let branch: Branch | undefined;
     try {
@@ -205,15 +209,19 @@ export class ControlFlow {
       this.loops.pop();
     }
     if (branch === undefined) throw new RaiseReached();
-    this.tracer.memory.lose(branch.written);
     const next = branch.targets.find((target) => target.header === header)?.values.flatMap(flatten);
     if (next === undefined) {
       builder.absorb(branch.nodes);
+      this.tracer.memory.adopt(branch.effects);
       return { result: outcome(branch.targets, branch.selector) };
     }
     if (next.length !== leaves.length) throw new Untranslatable(`the loop '${header}' calls itself with other tuples than it was called with`);
     const changed = this.generalised(carried, leaves, next);
-    if (changed !== undefined) return { changed };
+    if (changed !== undefined) {
+      this.tracer.forgetRefusals(refusals);
+      return { changed };
+    }
+    this.tracer.memory.lose(branch.effects);
     return { result: this.emitLoop(header, carried, inputs, branch, next) };
   }
 

@@ -1,6 +1,14 @@
 import { Untranslatable } from '../ops/op-call.js';
 import type { TensorValue, Value } from './value.js';
 
+/** What a branch did to tensors. */
+export interface MemoryEffects {
+  /** Tensors that hold other values at the end of the branch. */
+  readonly written: readonly string[];
+  readonly current: ReadonlyMap<string, TensorValue>;
+  readonly lost: ReadonlySet<string>;
+}
+
 /**
  * What tensors hold that operators have changed in place. MindSpore orders such operators and the Loads that read after
  * them; the trace follows that order, so that the last written value is the one to read. Writes inside a branch or a loop are
@@ -8,7 +16,7 @@ import type { TensorValue, Value } from './value.js';
  */
 export class Memory {
   private current = new Map<string, TensorValue>();
-  private readonly lost = new Set<string>();
+  private lost = new Set<string>();
 
   /** `parameters`: names of weights, which must not change (a later run would see it). */
   constructor(private readonly parameters: ReadonlySet<string>) {}
@@ -31,20 +39,33 @@ export class Memory {
     return written;
   }
 
-  /** Runs `trace` as a branch and tells which tensors it wrote to. Outside, they keep the values that they had. */
-  branch<Result>(trace: () => Result): { result: Result; written: string[] } {
-    const outer = this.current;
-    this.current = new Map(outer);
+  /**
+   * Runs `trace` as a branch or a loop body and tells what it did. Outside, nothing has happened: the trace may be thrown
+   * away (a loop is traced until its assumptions hold); a caller that keeps it says so with {@link lose} or {@link adopt}.
+   */
+  branch<Result>(trace: () => Result): { result: Result; effects: MemoryEffects } {
+    const outer = { current: this.current, lost: this.lost };
+    this.current = new Map(outer.current);
+    this.lost = new Set(outer.lost);
     try {
       const result = trace();
-      return { result, written: [...this.current].filter(([variable, value]) => outer.get(variable) !== value).map(([variable]) => variable) };
+      const changed = [...this.current].filter(([variable, value]) => outer.current.get(variable) !== value).map(([variable]) => variable);
+      const lost = [...this.lost].filter((variable) => !outer.lost.has(variable));
+      return { result, effects: { written: [...changed, ...lost], current: this.current, lost: this.lost } };
     } finally {
-      this.current = outer;
+      this.current = outer.current;
+      this.lost = outer.lost;
     }
   }
 
-  /** After the branches: reading what one of them wrote to is refused from here on. */
-  lose(written: readonly string[]): void {
-    for (const variable of written) this.lost.add(variable);
+  /** After a branch that may or may not run: reading what it wrote to is refused from here on. */
+  lose(effects: MemoryEffects | undefined): void {
+    for (const variable of effects?.written ?? []) this.lost.add(variable);
+  }
+
+  /** After a branch that runs in any case. */
+  adopt(effects: MemoryEffects): void {
+    this.current = new Map(effects.current);
+    this.lost = new Set(effects.lost);
   }
 }

@@ -21,8 +21,9 @@ export interface Refusal {
 
 /** Calls inside calls. MindSpore nests one func graph per `if`; the limit keeps the JavaScript stack safe. */
 const maxCallDepth = 400;
-/** Nodes visited: inlining may double them per call level, which a hostile file could use. */
-const maxVisits = 3_000_000;
+/** Nodes visited: inlining may double them per call level, which a hostile file could use. Grows with the file. */
+const baseVisits = 100_000;
+const visitsPerNode = 200;
 
 type Environment = Map<string, Value>;
 
@@ -32,7 +33,6 @@ type Environment = Map<string, Value>;
  * with a placeholder, so that one pass finds them all.
  */
 export class Tracer {
-  readonly refusals: Refusal[] = [];
   readonly calls: CallGraph;
   private readonly graphs = new Map<string, MindirGraph>();
   private readonly constants = new Map<string, MindirNode>();
@@ -41,8 +41,9 @@ export class Tracer {
   private readonly environments: Environment[] = [];
   readonly memory: Memory;
   private readonly control: ControlFlow;
-  private readonly refused = new Set<string>();
+  private readonly refused = new Map<string, Refusal>();
   private visits = 0;
+  private readonly maxVisits: number;
   private graphName = '';
 
   constructor(
@@ -50,6 +51,8 @@ export class Tracer {
     readonly builder: GraphBuilder,
     private readonly parameters: ReadonlyMap<string, TensorValue>,
   ) {
+    const nodes = [model.graph, ...model.functions].reduce((sum, graph) => sum + graph.nodes.length, 0);
+    this.maxVisits = baseVisits + visitsPerNode * nodes;
     this.calls = new CallGraph(model);
     this.control = new ControlFlow(this);
     this.memory = new Memory(new Set([...parameters.values()].map(({ name }) => name)));
@@ -58,6 +61,10 @@ export class Tracer {
       // Names of constants are unique in the file; a graph may use a constant that another one defines.
       for (const node of graph.nodes) if (node.opType === 'Constant' && node.outputs[0] !== undefined) this.constants.set(node.outputs[0], node);
     }
+  }
+
+  get refusals(): Refusal[] {
+    return [...this.refused.values()];
   }
 
   /** The outputs of the entry graph for these inputs, flattened depth first. */
@@ -116,7 +123,7 @@ export class Tracer {
   private traceNode(node: MindirNode, environment: Environment): void {
     const output = node.outputs[0];
     if (node.opType === 'Constant' || output === undefined) return;
-    if (++this.visits > maxVisits) throw new MindirError('limits', `the model needs more than ${maxVisits} operator uses after inlining`);
+    if (++this.visits > this.maxVisits) throw new MindirError('limits', `the model needs more than ${this.maxVisits} operator uses after inlining`);
     const annotation = this.annotation(node);
     environment.set(output, this.evaluate(node, annotation));
   }
@@ -172,10 +179,14 @@ export class Tracer {
     const op = reference === undefined ? node.opType : (this.model.primitives.get(reference)?.opType ?? 'call');
     const key = `${op} ${node.name} ${node.outputs[0] ?? ''}`;
     if (!this.refused.has(key)) {
-      this.refused.add(key);
-      this.refusals.push({ op, node: node.name === '' ? (node.outputs[0] ?? '') : node.name, graph: userName(this.graphName), reason });
+      this.refused.set(key, { op, node: node.name === '' ? (node.outputs[0] ?? '') : node.name, graph: userName(this.graphName), reason });
     }
     return this.placeholder(annotation);
+  }
+
+  /** Drops all refusals but the first `kept`: they came from a trace that was thrown away. */
+  forgetRefusals(kept: number): void {
+    for (const key of [...this.refused.keys()].slice(kept)) this.refused.delete(key);
   }
 
   private placeholder(annotation: Annotation | undefined): Value {

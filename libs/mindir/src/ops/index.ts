@@ -5,6 +5,7 @@ import { fillFamily } from './fill.js';
 import { gatherScatter } from './gather.js';
 import { image } from './image.js';
 import { inPlaceFamily } from './inplace.js';
+import { pythonValues } from './python-values.js';
 import { linalg } from './linalg.js';
 import { logic } from './logic.js';
 import { loss } from './loss.js';
@@ -29,7 +30,7 @@ function byName(families: readonly OpFamily[]): Map<string, OpEntry> {
 }
 
 /** All families, in the order of the documentation. */
-export const opFamilies: readonly OpFamily[] = [...pure, inPlaceFamily(byName(pure)), structure];
+export const opFamilies: readonly OpFamily[] = [...pure, inPlaceFamily(byName(pure)), structure, pythonValues];
 
 /** Every operator that can be translated, by its primitive name. */
 export const opTable: ReadonlyMap<string, OpEntry> = byName(opFamilies);
