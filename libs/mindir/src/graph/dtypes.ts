@@ -78,6 +78,7 @@ function writeNumber(view: DataView, at: number, dtype: DType, value: number): v
 const int64Max = 2n ** 63n - 1n;
 
 function clampedInt64(value: number): bigint {
+  if (Number.isNaN(value)) return 0n;
   if (value >= 2 ** 63) return int64Max;
   return value <= -(2 ** 63) ? -(2n ** 63n) : BigInt(Math.trunc(value));
 }

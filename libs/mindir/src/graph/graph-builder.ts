@@ -1,4 +1,5 @@
 import { dtypeEntry, isVariableSize, type DType } from '@mserve/wire';
+import { MindirError } from '../mindir-error.js';
 import { bytesOfNumbers, numbersOfBytes, onnxNumber } from './dtypes.js';
 import { inferNode } from './infer.js';
 import { computeDtype, ownDtype } from './kernel-dtypes.js';
@@ -12,6 +13,8 @@ export interface NodeOptions {
 }
 
 type Operand = TensorValue | undefined;
+
+const maxOutputs = 65_536;
 
 /**
  * Collects the nodes and initializers of one ONNX model. Nodes go to the scope that is open: the main graph or a branch
@@ -46,6 +49,7 @@ export class GraphBuilder {
 
   /** One node with several outputs. All have the dtype of the first, unless the operator's nature says otherwise (TopK). */
   multi(opType: string, inputs: readonly Operand[], outputs: number, attributes: Readonly<Record<string, OnnxAttribute>> = {}, options: NodeOptions = {}): TensorValue[] {
+    if (!(outputs >= 0 && outputs <= maxOutputs)) throw new MindirError('limits', `an operator has ${outputs} outputs, at most ${maxOutputs} are allowed`);
     const compute = options.dtype === undefined ? computeDtype(opType, inputs, attributes) : undefined;
     if (compute !== undefined) return this.throughDtype(compute, opType, inputs, outputs, attributes, options);
     const inferred = inferNode(opType, inputs, attributes, outputs);

@@ -85,7 +85,7 @@ function reshape(inputs: Inputs): (Shape | undefined)[] {
   const total = from === undefined ? -1 : knownCount(from);
   if (unknown >= 0 && total >= 0 && dims.filter((dim) => dim === -1).length === 1 && target[unknown] === -1) {
     const others = dims.reduce((count, dim, index) => (index === unknown ? count : count * dim), 1);
-    if (others > 0) dims[unknown] = total / others;
+    if (others > 0 && total % others === 0) dims[unknown] = total / others;
   }
   return [dims];
 }

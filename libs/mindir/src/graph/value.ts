@@ -1,4 +1,5 @@
 import type { DType } from '@mserve/wire';
+import { MindirError } from '../mindir-error.js';
 
 /** Sizes by dimension; -1 = not known before the run. An undefined shape means that not even the rank is known. */
 export type Shape = readonly number[];
@@ -90,14 +91,26 @@ export function boolScalar(value: boolean): ScalarValue {
   return { kind: 'scalar', type: 'bool', value: value ? 1 : 0 };
 }
 
+/** Elements of one tuple, and leaves of nested ones: a small file can double a tuple with every node. */
+const maxElements = 200_000;
+
+/** Throws MindirError 'limits' for a tuple that is too long. */
 export function tupleOf(items: readonly Value[]): TupleValue {
+  if (items.length > maxElements) throw new MindirError('limits', `a tuple has ${items.length} elements, at most ${maxElements} are allowed`);
   return { kind: 'tuple', items };
 }
 
-/** Tensors and scalars of nested tuples, depth first; monads are dropped. */
+/** Tensors and scalars of nested tuples, depth first; monads are dropped. Throws MindirError 'limits' when there are too many. */
 export function flatten(value: Value): Value[] {
-  if (value.kind === 'tuple') return value.items.flatMap(flatten);
-  return value.kind === 'monad' ? [] : [value];
+  const leaves: Value[] = [];
+  collect(value, leaves, { visits: 0 });
+  return leaves;
+}
+
+function collect(value: Value, leaves: Value[], count: { visits: number }): void {
+  if (++count.visits > maxElements) throw new MindirError('limits', `nested tuples have more than ${maxElements} elements`);
+  if (value.kind === 'tuple') for (const item of value.items) collect(item, leaves, count);
+  else if (value.kind !== 'monad') leaves.push(value);
 }
 
 /** The same nesting as `like`, its leaves (as {@link flatten} finds them) replaced in order. */

@@ -60,7 +60,7 @@ function range(call: OpCall): Value {
 function linSpace(call: OpCall): Value {
   const { graph } = call;
   const dtype = call.dtype('dtype') ?? call.output()?.dtype ?? 'float32';
-  const count = call.number('num|steps');
+  const count = call.bounded(call.number('num|steps'));
   const [start, stop] = [call.tensor('start'), call.tensor('stop|end')].map((value) => graph.cast(value, 'float64'));
   const step = call.node('Div', [call.node('Sub', [stop as TensorValue, start as TensorValue]), graph.scalar('float64', Math.max(1, count - 1))]);
   const positions = graph.constant('float64', [count], Array.from({ length: count }, (_, index) => index));
@@ -119,7 +119,7 @@ function diagonal(call: OpCall): Value {
   const others = Array.from({ length: rank }, (_, axis) => axis).filter((axis) => axis !== first && axis !== second);
   const moved = call.node('Transpose', [x], { perm: [first, second, ...others] });
   const [rows, columns] = [call.dim(x, first), call.dim(x, second)];
-  const length = Math.max(0, Math.min(rows - Math.max(0, -offset), columns - Math.max(0, offset)));
+  const length = call.bounded(Math.max(0, Math.min(rows - Math.max(0, -offset), columns - Math.max(0, offset))));
   const places = Array.from({ length }, (_, index) => [index + Math.max(0, -offset), index + Math.max(0, offset)]).flat();
   const picked = call.node('GatherND', [moved, graph.constant('int64', [length, 2], places)]);
   const perm = [...others.map((_, index) => index + 1), 0];
@@ -128,7 +128,7 @@ function diagonal(call: OpCall): Value {
 
 function trace(call: OpCall): Value {
   const x = operandOf(call);
-  const count = Math.min(call.dim(x, 0), call.dim(x, 1));
+  const count = call.bounded(Math.min(call.dim(x, 0), call.dim(x, 1)));
   const places = call.graph.constant('int64', [count, 2], Array.from({ length: count }, (_, index) => [index, index]).flat());
   return call.node('ReduceSum', [call.node('GatherND', [x, places])], { keepdims: 0 });
 }

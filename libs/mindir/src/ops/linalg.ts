@@ -8,7 +8,7 @@ import { family, op } from './op-table.js';
 
 /** A rows x columns mask of one diagonal. */
 function diagonalMask(call: OpCall, rows: number, columns: number, offset: number): TensorValue {
-  const values = Array.from({ length: rows * columns }, (_, index) => Number((index % columns) - Math.floor(index / columns) === offset));
+  const values = Array.from({ length: call.bounded(rows * columns) }, (_, index) => Number((index % columns) - Math.floor(index / columns) === offset));
   return call.graph.constant('bool', [rows, columns], values);
 }
 
@@ -48,7 +48,7 @@ function onDiagonal(call: OpCall, values: TensorValue, rest: TensorValue, rows: 
   const { graph } = call;
   // Column c of row r shows element min(r, c - k) of its vector; only the diagonal is kept.
   const length = call.dim(values, -1);
-  const places = Array.from({ length: rows * columns }, (_, index) => Math.min(Math.max(Math.floor(index / columns) - Math.max(0, -k), 0), length - 1));
+  const places = Array.from({ length: call.bounded(rows * columns) }, (_, index) => Math.min(Math.max(Math.floor(index / columns) - Math.max(0, -k), 0), length - 1));
   const spread = call.node('Gather', [values, graph.constant('int64', [rows, columns], places)], { axis: call.rank(values) - 1 });
   return call.node('Where', [diagonalMask(call, rows, columns, k), spread, rest]);
 }
@@ -71,7 +71,7 @@ function diagonalPart(call: OpCall): Value {
   const x = operandOf(call);
   const half = call.rank(x) / 2;
   const sizes = Array.from({ length: half }, (_, axis) => call.dim(x, axis));
-  const count = sizes.reduce((a, b) => a * b, 1);
+  const count = call.bounded(sizes.reduce((a, b) => a * b, 1));
   const flat = call.node('Reshape', [x, call.graph.ints([-1])]);
   const picked = call.node('Gather', [flat, call.graph.ints(Array.from({ length: count }, (_, index) => index * (count + 1)))], { axis: 0 });
   return call.node('Reshape', [picked, call.graph.ints(sizes)]);
@@ -124,6 +124,7 @@ function windows(call: OpCall, height: number, width: number): { places: number[
   const [dh, dw] = dilations as [number, number];
   const [ph, pw] = [height + (pads[0] as number) + (pads[2] as number), width + (pads[1] as number) + (pads[3] as number)];
   const [rows, columns] = [Math.floor((ph - (kh - 1) * dh - 1) / sh) + 1, Math.floor((pw - (kw - 1) * dw - 1) / sw) + 1];
+  call.bounded(kh * kw * rows * columns);
   const places: number[] = [];
   for (let i = 0; i < kh; i++) for (let j = 0; j < kw; j++) for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) places.push((r * sh + i * dh) * pw + c * sw + j * dw);
   return { places, kernel, positions: rows * columns, pads: [...pads] };

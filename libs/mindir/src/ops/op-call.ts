@@ -156,6 +156,12 @@ export class OpCall {
     return this.graph.scalar(tensor.dtype, value);
   }
 
+  /** `count`, when lists of that length may be built at load time; throws otherwise. */
+  bounded(count: number, most = 4_000_000): number {
+    if (!(count >= 0 && count <= most)) throw new Untranslatable(`would need a table of ${count} entries`);
+    return count;
+  }
+
   refuse(reason: string): never {
     throw new Untranslatable(reason);
   }

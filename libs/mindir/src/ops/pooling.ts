@@ -104,6 +104,7 @@ function adaptiveAxis(call: OpCall, x: TensorValue, axis: number, cells: number,
   const { graph } = call;
   if (cells === 1) return call.node(opType, [x, graph.ints([axis])], { keepdims: 1 });
   const size = call.dim(x, axis);
+  call.bounded(cells, 4096);
   const parts = Array.from({ length: cells }, (_, index) => {
     const [start, end] = cellBounds(index, cells, size);
     const cell = call.node('Slice', [x, graph.ints([start]), graph.ints([end]), graph.ints([axis])]);
@@ -135,8 +136,8 @@ function adaptiveIndices(call: OpCall, x: TensorValue, wanted: readonly number[]
   const { graph } = call;
   const axes = wanted.map((_, index) => call.rank(x) - rank + index);
   const lead = call.rank(x) - rank;
-  const flat = sizes.reduce((a, b) => a * b, 1);
-  const total = wanted.reduce((a, b) => a * b, 1);
+  const flat = call.bounded(sizes.reduce((a, b) => a * b, 1), 1_000_000);
+  const total = call.bounded(wanted.reduce((a, b) => a * b, 1), 4096);
   const cells = Array.from({ length: total }, (_, cell) => {
     let rest = cell;
     const at = [...wanted].reverse().map((count) => {

@@ -136,7 +136,7 @@ function cumulative(call: OpCall): Value {
 /** Prefixes of a short axis, each reduced by itself and put together. */
 function prefixes(call: OpCall, x: TensorValue, axis: number, fold: (before: TensorValue, next: TensorValue) => TensorValue): TensorValue[] {
   const length = call.dim(x, axis);
-  if (length > 512) call.refuse(`accumulates along a dim of ${length}`);
+  call.bounded(length, 512);
   const parts = call.graph.multi('Split', [x, call.graph.ints(Array.from({ length }, () => 1))], length, { axis });
   const results: TensorValue[] = [];
   for (const part of parts) results.push(results.length === 0 ? part : fold(results[results.length - 1] as TensorValue, part));
@@ -168,7 +168,7 @@ function cumulativeExtreme(isLater: 'GreaterOrEqual' | 'LessOrEqual'): Emit {
   return (call) => {
     const x = operandOf(call);
     const axis = positiveAxis(call.number('axis|dim', 0), call.rank(x));
-    const length = call.dim(x, axis);
+    const length = call.bounded(call.dim(x, axis), 512);
     const positions = Array.from({ length }, (_, index) => call.graph.constant('int64', [], [index]));
     const parts = call.graph.multi('Split', [x, call.graph.ints(Array.from({ length }, () => 1))], length, { axis });
     const values: TensorValue[] = [];

@@ -76,7 +76,7 @@ function unstack(call: OpCall): Value {
   const x = operandOf(call);
   const axis = call.number('axis|dim', 0);
   const count = call.outputCount ?? (call.find('num') === undefined ? call.dim(x, axis) : call.number('num'));
-  const rows = call.graph.multi('Split', [x, call.graph.ints(Array.from({ length: count }, () => 1))], count, { axis });
+  const rows = call.graph.multi('Split', [x, call.graph.ints(Array.from({ length: call.bounded(count) }, () => 1))], count, { axis });
   return tupleOf(rows.map((row) => call.node('Squeeze', [row, call.graph.ints([axis])])));
 }
 
@@ -99,12 +99,14 @@ function splitBySize(call: OpCall): Value {
   const value = call.find('split_size');
   if (value?.kind === 'tuple' || call.op.startsWith('SplitWithSize')) return splitSizes(call, sizes, axis);
   const [size, total] = [sizes[0] as number, call.dim(operandOf(call), axis)];
+  call.bounded(total / size);
   return splitSizes(call, pieces(total, size), axis);
 }
 
 function chunk(call: OpCall): Value {
   const axis = call.number('dim', 0);
   const total = call.dim(operandOf(call), axis);
+  call.bounded(call.number('chunks'));
   return splitSizes(call, pieces(total, Math.max(1, Math.ceil(total / call.number('chunks')))), axis);
 }
 
@@ -221,6 +223,7 @@ function repeatInterleave(call: OpCall): Value {
   const flat = dimValue === undefined ? call.node('Reshape', [x, call.graph.ints([-1])]) : x;
   const axis = positiveAxis(dimValue === undefined ? 0 : call.number('dim|axis'), call.rank(flat));
   const size = call.dim(flat, axis);
+  call.bounded(size * Math.max(...repeats, 1));
   const indices = Array.from({ length: size }, (_, index) => Array.from({ length: (repeats.length === 1 ? repeats[0] : repeats[index]) as number }, () => index)).flat();
   return call.node('Gather', [flat, call.graph.ints(indices)], { axis });
 }

@@ -21,6 +21,7 @@ function stridedSlice(call: OpCall): Value {
   const [begins, ends, steps] = ['begin', 'end', 'strides'].map((name) => listOf(call, name)) as [Value[], Value[], Value[]];
   const mask = (name: string): number => call.number(name, 0);
   const [beginMask, endMask, ellipsis, newAxis, shrink] = [mask('begin_mask'), mask('end_mask'), mask('ellipsis_mask'), mask('new_axis_mask'), mask('shrink_axis_mask')];
+  if (ends.length !== begins.length || steps.length !== begins.length) return call.refuse('has begin, end and strides of different lengths');
   const cuts: Cut[] = [];
   const squeezed: number[] = [];
   const inserted: number[] = [];

@@ -88,7 +88,7 @@ function writeAttribute(node: ProtoWriter, name: string, attribute: OnnxAttribut
   node.message(5, (proto) => {
     proto.text(1, name);
     if (typeof attribute === 'number') {
-      if (!Number.isInteger(attribute)) throw new TypeError(`attribute ${name} = ${attribute} is no integer`);
+      requireInteger(name, attribute);
       proto.integer(3, attribute);
       proto.integer(20, attributeInt);
     } else if (typeof attribute === 'string') {
@@ -104,10 +104,16 @@ function writeAttribute(node: ProtoWriter, name: string, attribute: OnnxAttribut
       proto.packedFloats(7, attribute.reals);
       proto.integer(20, attributeFloats);
     } else {
+      for (const value of attribute) requireInteger(name, value);
       proto.packedIntegers(8, attribute);
       proto.integer(20, attributeInts);
     }
   });
+}
+
+/** A damaged file may hold reals where integers belong. */
+function requireInteger(name: string, value: number): void {
+  if (!Number.isSafeInteger(value)) throw new MindirError('format', `the attribute '${name}' is ${value}, not an integer`);
 }
 
 function writeSubgraph(graph: ProtoWriter, subgraph: OnnxSubgraph): void {
