@@ -8,7 +8,7 @@ than 1 GiB; here its thresholds are lowered for the split cases.
 """
 import argparse, importlib, json, os, shutil, stat, sys, tempfile
 
-import make_nets
+import make_whole
 import mindspore as ms
 import mindspore.train.serialization as serialization
 from registry import NETS
@@ -52,15 +52,15 @@ def writable(folder):
 def seal(out, case, net_name, split=None, mode=None, length=0):
     entry = NETS[net_name]
     folder = tempfile.mkdtemp()
-    xs = make_nets.tensors(entry, entry["inputs"], 0)
-    ys = make_nets.flat(make_nets.build(entry)(*xs))
+    xs = make_whole.tensors(entry, entry["inputs"], 0)
+    ys = make_whole.flat(make_whole.build(entry)(*xs))
     more = {"enc_key": KEYS[length], "enc_mode": mode} if mode else {}
     os.chdir(folder)
     with (Split(*split) if split else Whole()):
-        ms.export(make_nets.build(entry), *make_nets.example_inputs(entry, xs), file_name="net", file_format="MINDIR", **more)
+        ms.export(make_whole.build(entry), *make_whole.example_inputs(entry, xs), file_name="net", file_format="MINDIR", **more)
     writable(folder)
     file = "net_graph.mindir" if split else "net.mindir"
-    record = {"file": file, **({"key_hex": KEYS[length].hex(), "mode": mode} if mode else {}), "inputs": [make_nets.pack(x) for x in xs], "outputs": [make_nets.pack(y) for y in ys]}
+    record = {"file": file, **({"key_hex": KEYS[length].hex(), "mode": mode} if mode else {}), "inputs": [make_whole.pack(x) for x in xs], "outputs": [make_whole.pack(y) for y in ys]}
     if not os.path.exists(file):
         raise RuntimeError(f"export wrote {os.listdir('.')}")
     with open("case.json", "w") as f:
