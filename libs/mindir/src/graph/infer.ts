@@ -240,8 +240,8 @@ function rule(opTypes: string, infer: Infer): void {
 }
 
 rule('Abs Acos Acosh Asin Asinh Atan Atanh Ceil Celu Cos Cosh Cast Clip Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity LeakyRelu Log Mish Neg Not PRelu Reciprocal', same);
-rule('Relu Round Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Tan Tanh ThresholdedRelu Shrink IsNaN IsInf BitwiseNot Softmax LogSoftmax CumSum Hardmax Det', same);
-rule('BatchNormalization LayerNormalization GroupNormalization InstanceNormalization LpNormalization LRN Trilu ReverseSequence ScatterElements ScatterND Dropout', same);
+rule('Relu Round Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Tan Tanh ThresholdedRelu Shrink IsNaN IsInf BitwiseNot Softmax LogSoftmax CumSum Hardmax', same);
+rule('BatchNormalization GroupNormalization InstanceNormalization LpNormalization LRN Trilu ReverseSequence ScatterElements ScatterND Dropout', same);
 rule('Add Sub Mul Div Pow Mod Max Min Sum Mean And Or Xor Equal Greater GreaterOrEqual Less LessOrEqual BitwiseAnd BitwiseOr BitwiseXor BitShift Where', broadcast);
 rule('ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceSumSquare', reduce);
 rule('ArgMax ArgMin', argReduce);
@@ -263,6 +263,14 @@ rule('Transpose', transpose);
 rule('Flatten', flattenShape);
 rule('Conv MaxPool AveragePool LpPool', windowed);
 rule('GlobalAveragePool GlobalMaxPool', (inputs) => [inputs[0]?.shape?.map((dim, index) => (index < 2 ? dim : 1))]);
+rule('Det', (inputs) => [inputs[0]?.shape?.slice(0, -2)]);
+rule('LayerNormalization', (inputs, attributes) => {
+  const shape = inputs[0]?.shape;
+  if (shape === undefined) return [];
+  const axis = positiveAxis((attributes['axis'] as number | undefined) ?? -1, shape.length);
+  const statistics = shape.map((dim, index) => (index < axis ? dim : 1));
+  return [shape, statistics, statistics];
+});
 rule('Shape', (inputs, attributes) => {
   const rank = inputs[0]?.shape?.length;
   if (rank === undefined) return [[-1]];

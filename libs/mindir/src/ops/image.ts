@@ -131,7 +131,7 @@ function cropAndResize(call: OpCall): Value {
   return call.node('Where', [outside, graph.scalar('float32', call.number('extrapolation_value', 0)), call.node('Transpose', [sampled], { perm: [0, 2, 3, 1] })]);
 }
 
-/** Boxes sorted by score, their former places, and which of them survive. */
+/** Boxes sorted by score, their numbers in this order (as MindSpore's kernel counts them), and which of them survive. */
 function nmsWithMask(call: OpCall): Value {
   const { graph } = call;
   const boxes = operandOf(call);
@@ -142,13 +142,14 @@ function nmsWithMask(call: OpCall): Value {
   const corners = call.node('Unsqueeze', [graph.cast(call.node('Slice', [sorted, graph.ints([0]), graph.ints([4]), graph.ints([1])]), 'float32'), graph.ints([0])]);
   // Ranks instead of scores: NonMaxSuppression keeps this order also for equal scores.
   const length = call.node('Squeeze', [count, graph.ints([0])]);
-  const ranks = call.node('Neg', [graph.cast(call.node('Range', [graph.int(0), length, graph.int(1)]), 'float32')]);
+  const numbers = call.node('Range', [graph.int(0), length, graph.int(1)]);
+  const ranks = call.node('Neg', [graph.cast(numbers, 'float32')]);
   const kept = call.node('NonMaxSuppression', [corners, call.node('Unsqueeze', [ranks, graph.ints([0, 1])]), count, graph.scalar('float32', call.number('iou_threshold', 0.5))]);
   const rows = call.node('Gather', [kept, graph.ints([2])], { axis: 1 });
   const nothing = call.node('Expand', [graph.scalar('int32', 0), count]);
   const ones = call.node('Expand', [graph.scalar('int32', 1), call.node('Shape', [rows], { start: 0, end: 1 })]);
   const mask = graph.cast(call.node('ScatterND', [nothing, rows, ones]), 'bool');
-  return tupleOf([sorted, order, mask]);
+  return tupleOf([sorted, numbers, mask]);
 }
 
 function nonMaxSuppression(call: OpCall): Value {
