@@ -5,6 +5,7 @@ import { inferNode } from './infer.js';
 import { computeDtype, ownDtype } from './kernel-dtypes.js';
 import type { OnnxAttribute, OnnxInitializer, OnnxNode, OnnxPort, OnnxSubgraph } from './onnx-graph.js';
 import type { Shape, TensorValue } from './value.js';
+import { sequence } from './sequence.js';
 
 export interface NodeOptions {
   /** dtype of the first output where it is not that of the first input. */
@@ -53,7 +54,7 @@ export class GraphBuilder {
     const compute = options.dtype === undefined ? computeDtype(opType, inputs, attributes) : undefined;
     if (compute !== undefined) return this.throughDtype(compute, opType, inputs, outputs, attributes, options);
     const inferred = inferNode(opType, inputs, attributes, outputs);
-    const names = Array.from({ length: outputs }, () => this.uniqueName(opType));
+    const names = sequence(outputs, () => this.uniqueName(opType));
     this.nodes.push({ opType, name: names[0] as string, inputs: inputs.map((input) => input?.name ?? ''), outputs: names, attributes, domain: '' });
     this.nodeCount++;
     return names.map((name, index) => ({

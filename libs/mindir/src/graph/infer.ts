@@ -3,6 +3,7 @@ import { numbersOfBytes } from './dtypes.js';
 import type { OnnxAttribute } from './onnx-graph.js';
 import { broadcastShapes, knownCount, positiveAxis } from './shapes.js';
 import type { Shape, TensorValue } from './value.js';
+import { sequence } from './sequence.js';
 
 /** What is known of a node's outputs before the run. `undefined` in `shapes` = nothing. */
 export interface Inference {
@@ -27,7 +28,7 @@ export function inferNode(opType: string, inputs: Inputs, attributes: Attributes
   else if (opType === 'OneHot') dtype = inputs[2]?.dtype ?? dtype;
   const infer = rules.get(opType);
   const shapes = infer === undefined ? [] : infer(inputs, attributes, outputs);
-  return { dtype, shapes: Array.from({ length: outputs }, (_, index) => shapes[index]) };
+  return { dtype, shapes: sequence(outputs, (_, index) => shapes[index]) };
 }
 
 /** The integers of a tensor that is known at load time; undefined for others and for long ones. */
@@ -37,7 +38,7 @@ export function knownInts(tensor: TensorValue | undefined): number[] | undefined
 }
 
 function same(inputs: Inputs, _attributes: Attributes, outputs: number): (Shape | undefined)[] {
-  return Array.from({ length: outputs }, () => inputs[0]?.shape);
+  return sequence(outputs, () => inputs[0]?.shape);
 }
 
 function broadcast(inputs: Inputs): (Shape | undefined)[] {
@@ -78,7 +79,7 @@ function reshape(inputs: Inputs): (Shape | undefined)[] {
   const from = inputs[0]?.shape;
   if (target === undefined) {
     const rank = inputs[1]?.shape?.[0];
-    return [rank === undefined || rank < 0 ? undefined : Array.from({ length: rank }, () => -1)];
+    return [rank === undefined || rank < 0 ? undefined : sequence(rank, () => -1)];
   }
   const dims = target.map((dim, index) => (dim === 0 ? (from?.[index] ?? -1) : dim));
   const unknown = dims.indexOf(-1);
@@ -97,7 +98,7 @@ function unsqueeze(inputs: Inputs): (Shape | undefined)[] {
   const rank = shape.length + axes.length;
   const inserted = new Set(axes.map((axis) => positiveAxis(axis, rank)));
   const rest = shape[Symbol.iterator]();
-  return [Array.from({ length: rank }, (_, index) => (inserted.has(index) ? 1 : (rest.next().value as number)))];
+  return [sequence(rank, (_, index) => (inserted.has(index) ? 1 : (rest.next().value as number)))];
 }
 
 function squeeze(inputs: Inputs): (Shape | undefined)[] {
@@ -128,7 +129,7 @@ function split(inputs: Inputs, attributes: Attributes, outputs: number): (Shape 
   const axis = positiveAxis((attributes['axis'] as number | undefined) ?? 0, shape.length);
   const total = shape[axis] as number;
   const sizes = knownInts(inputs[1]);
-  return Array.from({ length: outputs }, (_, part) => {
+  return sequence(outputs, (_, part) => {
     const even = total >= 0 && total % outputs === 0 ? total / outputs : -1;
     return shape.map((dim, index) => (index === axis ? (sizes?.[part] ?? even) : dim));
   });
@@ -178,7 +179,7 @@ function expand(inputs: Inputs): (Shape | undefined)[] {
   const target = knownInts(inputs[1]);
   if (target !== undefined) return [broadcastShapes([inputs[0]?.shape, target])];
   const rank = inputs[1]?.shape?.[0];
-  return [rank === undefined || rank < 0 ? undefined : Array.from({ length: Math.max(rank, inputs[0]?.shape?.length ?? 0) }, () => -1)];
+  return [rank === undefined || rank < 0 ? undefined : sequence(Math.max(rank, inputs[0]?.shape?.length ?? 0), () => -1)];
 }
 
 function tile(inputs: Inputs): (Shape | undefined)[] {
@@ -196,7 +197,7 @@ function pad(inputs: Inputs): (Shape | undefined)[] {
 function constantShape(inputs: Inputs): (Shape | undefined)[] {
   const dims = knownInts(inputs[0]);
   const rank = inputs[0]?.shape?.[0];
-  return [dims ?? (rank === undefined || rank < 0 ? undefined : Array.from({ length: rank }, () => -1))];
+  return [dims ?? (rank === undefined || rank < 0 ? undefined : sequence(rank, () => -1))];
 }
 
 function transpose(inputs: Inputs, attributes: Attributes): (Shape | undefined)[] {
@@ -224,7 +225,7 @@ function windowed(inputs: Inputs, attributes: Attributes, outputs: number): (Sha
     const padded = dim + (pads?.[index] ?? 0) + (pads?.[index + shape.length - 2] ?? 0);
     return Math.floor((padded - (size - 1) * (dilations?.[index] ?? 1) - 1) / stride) + 1;
   });
-  return Array.from({ length: outputs }, () => [shape[0] as number, channels ?? -1, ...spatial]);
+  return sequence(outputs, () => [shape[0] as number, channels ?? -1, ...spatial]);
 }
 
 function flattenShape(inputs: Inputs, attributes: Attributes): (Shape | undefined)[] {
@@ -285,7 +286,7 @@ rule('TopK', (inputs, attributes, outputs) => {
   if (shape === undefined) return [];
   const axis = positiveAxis((attributes['axis'] as number | undefined) ?? -1, shape.length);
   const k = knownInts(inputs[1])?.[0] ?? -1;
-  return Array.from({ length: outputs }, () => shape.map((dim, index) => (index === axis ? k : dim)));
+  return sequence(outputs, () => shape.map((dim, index) => (index === axis ? k : dim)));
 });
 rule('OneHot', (inputs, attributes) => {
   const shape = inputs[0]?.shape;

@@ -1,4 +1,5 @@
 import type { Shape } from './value.js';
+import { sequence } from './sequence.js';
 
 /** The shape of elementwise results; undefined when a rank is unknown. A dim that cannot be told is -1. */
 export function broadcastShapes(shapes: readonly (Shape | undefined)[]): Shape | undefined {
@@ -12,7 +13,7 @@ export function broadcastShapes(shapes: readonly (Shape | undefined)[]): Shape |
 
 function broadcastTwo(a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
-  return Array.from({ length: rank }, (_, index) => {
+  return sequence(rank, (_, index) => {
     const left = a[index - rank + a.length] ?? 1;
     const right = b[index - rank + b.length] ?? 1;
     if (left === 1) return right;

@@ -4,6 +4,7 @@ import type { TensorValue, Value } from '../graph/value.js';
 import { composer, operandOf, realOperand, realUnary, unary } from './compose.js';
 import type { OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
+import { sequence } from '../graph/sequence.js';
 
 function clip(call: OpCall, low: string, high: string): Value {
   const x = operandOf(call);
@@ -44,7 +45,7 @@ function prelu(call: OpCall): Value {
   const weight = operandOf(call, 1);
   const rank = call.rank(x);
   if (rank <= 2) return call.node('PRelu', [x, weight]);
-  return call.node('PRelu', [x, call.node('Reshape', [weight, call.graph.ints([-1, ...Array.from({ length: rank - 2 }, () => 1)])])]);
+  return call.node('PRelu', [x, call.node('Reshape', [weight, call.graph.ints([-1, ...sequence(rank - 2, () => 1)])])]);
 }
 
 /** exp(x * 1.702 * ...): the approximation that MindSpore calls FastGeLU. */

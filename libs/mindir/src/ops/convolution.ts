@@ -3,6 +3,7 @@ import type { TensorValue, Value } from '../graph/value.js';
 import { operandOf } from './compose.js';
 import type { OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
+import { sequence } from '../graph/sequence.js';
 
 export type PadMode = 'same' | 'valid' | 'pad';
 
@@ -17,8 +18,8 @@ export function padModeOf(call: OpCall, names = 'pad_mode|padding'): PadMode {
 
 /** The last `rank` of a list (strides come with batch and channel), or one number for all. */
 export function spatial(values: readonly number[] | undefined, rank: number, fallback: number): number[] {
-  if (values === undefined || values.length === 0) return Array.from({ length: rank }, () => fallback);
-  if (values.length === 1) return Array.from({ length: rank }, () => values[0] as number);
+  if (values === undefined || values.length === 0) return sequence(rank, () => fallback);
+  if (values.length === 1) return sequence(rank, () => values[0] as number);
   return values.slice(-rank);
 }
 
@@ -29,7 +30,7 @@ export function beginsThenEnds(pairs: readonly number[]): number[] {
 
 /** Explicit pads of a window operator, each side: pairs per axis, one number per axis, or one for all. */
 export function explicitPads(values: readonly number[] | undefined, rank: number): number[] {
-  if (values === undefined || values.length === 0) return Array.from({ length: 2 * rank }, () => 0);
+  if (values === undefined || values.length === 0) return sequence(2 * rank, () => 0);
   if (values.length === 2 * rank) return beginsThenEnds(values);
   const each = spatial(values, rank, 0);
   return [...each, ...each];

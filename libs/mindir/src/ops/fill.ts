@@ -3,6 +3,7 @@ import type { TensorValue, Value } from '../graph/value.js';
 import { operandOf } from './compose.js';
 import { toTensor, type OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
+import { sequence } from '../graph/sequence.js';
 
 function cast(call: OpCall): Value {
   const dtype = call.dtype('dtype|DstT|dst_type') ?? call.output()?.dtype ?? call.refuse('casts to an unknown dtype');
@@ -63,7 +64,7 @@ function linSpace(call: OpCall): Value {
   const count = call.bounded(call.number('num|steps'));
   const [start, stop] = [call.tensor('start'), call.tensor('stop|end')].map((value) => graph.cast(value, 'float64'));
   const step = call.node('Div', [call.node('Sub', [stop as TensorValue, start as TensorValue]), graph.scalar('float64', Math.max(1, count - 1))]);
-  const positions = graph.constant('float64', [count], Array.from({ length: count }, (_, index) => index));
+  const positions = graph.constant('float64', [count], sequence(count, (_, index) => index));
   const rank = start?.shape?.length ?? 0;
   const column = (value: TensorValue): TensorValue => (rank === 0 ? value : call.node('Unsqueeze', [value, graph.ints([-1])]));
   return graph.cast(call.node('Add', [column(start as TensorValue), call.node('Mul', [positions, column(step)])]), dtype);
@@ -116,11 +117,11 @@ function diagonal(call: OpCall): Value {
   const rank = call.rank(x);
   const [first, second] = [call.number('dim1|axis1', 0), call.number('dim2|axis2', 1)].map((axis) => (axis < 0 ? axis + rank : axis)) as [number, number];
   const offset = call.number('offset', 0);
-  const others = Array.from({ length: rank }, (_, axis) => axis).filter((axis) => axis !== first && axis !== second);
+  const others = sequence(rank, (_, axis) => axis).filter((axis) => axis !== first && axis !== second);
   const moved = call.node('Transpose', [x], { perm: [first, second, ...others] });
   const [rows, columns] = [call.dim(x, first), call.dim(x, second)];
   const length = call.bounded(Math.max(0, Math.min(rows - Math.max(0, -offset), columns - Math.max(0, offset))));
-  const places = Array.from({ length }, (_, index) => [index + Math.max(0, -offset), index + Math.max(0, offset)]).flat();
+  const places = sequence(length, (_, index) => [index + Math.max(0, -offset), index + Math.max(0, offset)]).flat();
   const picked = call.node('GatherND', [moved, graph.constant('int64', [length, 2], places)]);
   const perm = [...others.map((_, index) => index + 1), 0];
   return perm.length === 1 ? picked : call.node('Transpose', [picked], { perm });
@@ -129,7 +130,7 @@ function diagonal(call: OpCall): Value {
 function trace(call: OpCall): Value {
   const x = operandOf(call);
   const count = call.bounded(Math.min(call.dim(x, 0), call.dim(x, 1)));
-  const places = call.graph.constant('int64', [count, 2], Array.from({ length: count }, (_, index) => [index, index]).flat());
+  const places = call.graph.constant('int64', [count, 2], sequence(count, (_, index) => [index, index]).flat());
   return call.node('ReduceSum', [call.node('GatherND', [x, places])], { keepdims: 0 });
 }
 

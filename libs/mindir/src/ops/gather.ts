@@ -3,6 +3,7 @@ import type { TensorValue, Value } from '../graph/value.js';
 import { operandOf, operandPair } from './compose.js';
 import type { OpCall } from './op-call.js';
 import { family, inPlace, op, type Emit } from './op-table.js';
+import { sequence } from '../graph/sequence.js';
 
 function gather(call: OpCall): Value {
   const [x, indices] = [operandOf(call, 0), operandOf(call, 1)];
@@ -16,14 +17,14 @@ function gather(call: OpCall): Value {
 function batchedGather(call: OpCall, x: TensorValue, indices: TensorValue, axis: number, batch: number): TensorValue {
   if (axis !== batch) {
     const rank = call.rank(x);
-    const between = Array.from({ length: axis - batch }, (_, index) => batch + index);
-    const after = Array.from({ length: rank - axis - 1 }, (_, index) => axis + 1 + index);
-    const leading = Array.from({ length: batch }, (_, index) => index);
+    const between = sequence(axis - batch, (_, index) => batch + index);
+    const after = sequence(rank - axis - 1, (_, index) => axis + 1 + index);
+    const leading = sequence(batch, (_, index) => index);
     const moved = call.node('Transpose', [x], { perm: [...leading, axis, ...between, ...after] });
     const gathered = batchedGather(call, moved, indices, batch, batch);
     const picked = call.rank(indices) - batch;
     // Result: batch, picked, between, after -> batch, between, picked, after.
-    const perm = [...leading, ...between.map((_, index) => batch + picked + index), ...Array.from({ length: picked }, (_, index) => batch + index), ...after.map((_, index) => batch + picked + between.length + index)];
+    const perm = [...leading, ...between.map((_, index) => batch + picked + index), ...sequence(picked, (_, index) => batch + index), ...after.map((_, index) => batch + picked + between.length + index)];
     return call.node('Transpose', [gathered], { perm });
   }
   const positions = call.node('Unsqueeze', [call.graph.cast(indices, 'int64'), call.graph.ints([-1])]);
@@ -41,7 +42,7 @@ function embeddingLookup(call: OpCall): Value {
   const inside = call.node('And', [call.node('GreaterOrEqual', [shifted, call.graph.int(0)]), call.node('Less', [shifted, count])]);
   const safe = call.node('Where', [inside, shifted, call.graph.int(0)]);
   const found = call.node('Gather', [table, safe], { axis: 0 });
-  const mask = Array.from({ length: call.rank(table) - 1 }, (_, index) => call.rank(ids) + index);
+  const mask = sequence(call.rank(table) - 1, (_, index) => call.rank(ids) + index);
   const wideMask = mask.length === 0 ? inside : call.node('Unsqueeze', [inside, call.graph.ints(mask)]);
   return call.node('Where', [wideMask, found, call.like(table, 0)]);
 }
@@ -151,7 +152,7 @@ function scatterAlong(fixed?: Reduction): Emit {
 /** The leading part of updates that indices cover. */
 function trimTo(call: OpCall, updates: TensorValue, index: TensorValue): TensorValue {
   const rank = call.rank(index);
-  const zeros = Array.from({ length: rank }, () => 0);
+  const zeros = sequence(rank, () => 0);
   return call.node('Slice', [updates, call.graph.ints(zeros), call.node('Shape', [index]), call.graph.ints(zeros.map((_, axis) => axis))]);
 }
 
@@ -167,7 +168,7 @@ function indexAdd(call: OpCall): Value {
 /** A 1-D index laid out like a tensor, along its axis. */
 function spread(call: OpCall, index: TensorValue, like: TensorValue, axis: number): TensorValue {
   const rank = call.rank(like);
-  const shaped = call.node('Reshape', [call.graph.cast(index, 'int64'), call.graph.ints(Array.from({ length: rank }, (_, dim) => (dim === axis ? -1 : 1)))]);
+  const shaped = call.node('Reshape', [call.graph.cast(index, 'int64'), call.graph.ints(sequence(rank, (_, dim) => (dim === axis ? -1 : 1)))]);
   return call.node('Expand', [shaped, call.node('Shape', [like])]);
 }
 

@@ -3,6 +3,7 @@ import { tupleOf, type TensorValue, type Value } from '../graph/value.js';
 import { composer, operandOf } from './compose.js';
 import type { OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
+import { sequence } from '../graph/sequence.js';
 
 type Mode = 'nearest' | 'linear' | 'cubic';
 
@@ -112,7 +113,7 @@ function cropAndResize(call: OpCall): Value {
   // Positions on [0, 1] along an axis of `count` samples: [boxes, count].
   const along = (low: TensorValue, high: TensorValue, count: number): TensorValue => {
     if (count === 1) return mul(add(low, high), graph.scalar('float32', 0.5));
-    const steps = graph.constant('float32', [1, count], Array.from({ length: count }, (_, step) => step / (count - 1)));
+    const steps = graph.constant('float32', [1, count], sequence(count, (_, step) => step / (count - 1)));
     return add(low, mul(sub(high, low), steps));
   };
   const rows = call.node('Unsqueeze', [along(part(0), part(2), height), graph.ints([2, 3])]);
@@ -204,7 +205,7 @@ function boundingBoxEncode(call: OpCall): Value {
   };
   const [a, t] = [measure(anchors), measure(truths)];
   const deltas = call.node('Concat', [div(sub(t.centre, a.centre), a.size), one('Log', div(t.size, a.size))], { axis: 1 });
-  const row = (name: string, fallback: number): TensorValue => graph.constant('float32', [4], call.numbersOr(name) ?? Array.from({ length: 4 }, () => fallback));
+  const row = (name: string, fallback: number): TensorValue => graph.constant('float32', [4], call.numbersOr(name) ?? sequence(4, () => fallback));
   return div(sub(deltas, row('means', 0)), row('stds', 1));
 }
 
@@ -213,7 +214,7 @@ function boundingBoxDecode(call: OpCall): Value {
   const { add, sub, mul, one } = composer(call);
   const { graph } = call;
   const [anchors, raw] = [graph.cast(operandOf(call, 0), 'float32'), graph.cast(operandOf(call, 1), 'float32')];
-  const row = (name: string, fallback: number): TensorValue => graph.constant('float32', [4], call.numbersOr(name) ?? Array.from({ length: 4 }, () => fallback));
+  const row = (name: string, fallback: number): TensorValue => graph.constant('float32', [4], call.numbersOr(name) ?? sequence(4, () => fallback));
   const deltas = add(mul(raw, row('stds', 1)), row('means', 0));
   const pair = (boxes: TensorValue, from: number): TensorValue => call.node('Slice', [boxes, graph.ints([from]), graph.ints([from + 2]), graph.ints([1])]);
   const number = (value: number): TensorValue => graph.scalar('float32', value);

@@ -1,6 +1,8 @@
 import { activation } from './activation.js';
 import { arithmetic } from './arithmetic.js';
 import { convolutionFamily } from './convolution.js';
+import { decoding } from './decoding.js';
+import { deformable } from './deformable.js';
 import { fillFamily } from './fill.js';
 import { gatherScatter } from './gather.js';
 import { image } from './image.js';
@@ -13,6 +15,7 @@ import { matmul } from './matmul.js';
 import { normalisation } from './normalisation.js';
 import type { OpEntry, OpFamily } from './op-table.js';
 import { pooling } from './pooling.js';
+import { positions } from './positions.js';
 import { recurrent } from './recurrent.js';
 import { reduction } from './reduction.js';
 import { shape } from './shape.js';
@@ -22,7 +25,7 @@ import { special } from './special.js';
 import { structure } from './structure.js';
 
 const pure: readonly OpFamily[] = [
-  arithmetic, special, logic, activation, reduction, matmul, linalg, convolutionFamily, pooling, normalisation, shape, slicing, gatherScatter, fillFamily, sorting, recurrent, image, loss,
+  arithmetic, special, logic, activation, reduction, matmul, linalg, convolutionFamily, pooling, normalisation, shape, slicing, gatherScatter, fillFamily, sorting, recurrent, decoding, image, deformable, positions, loss,
 ];
 
 function byName(families: readonly OpFamily[]): Map<string, OpEntry> {

@@ -5,10 +5,11 @@ import { explicitPads, spatial } from './convolution.js';
 import type { OpCall } from './op-call.js';
 import { reduced } from './reduction.js';
 import { family, op } from './op-table.js';
+import { sequence } from '../graph/sequence.js';
 
 /** A rows x columns mask of one diagonal. */
 function diagonalMask(call: OpCall, rows: number, columns: number, offset: number): TensorValue {
-  const values = Array.from({ length: call.bounded(rows * columns) }, (_, index) => Number((index % columns) - Math.floor(index / columns) === offset));
+  const values = sequence(call.bounded(rows * columns), (_, index) => Number((index % columns) - Math.floor(index / columns) === offset));
   return call.graph.constant('bool', [rows, columns], values);
 }
 
@@ -25,7 +26,7 @@ function matrixDiagonalPart(call: OpCall): Value {
   const [rows, columns] = [call.dim(x, -2), call.dim(x, -1)];
   const length = Math.min(rows - Math.max(0, -k), columns - Math.max(0, k));
   const flat = call.node('Reshape', [x, call.graph.ints([...(x.shape as number[]).slice(0, -2), rows * columns])]);
-  const places = Array.from({ length }, (_, index) => (index + Math.max(0, -k)) * columns + index + Math.max(0, k));
+  const places = sequence(length, (_, index) => (index + Math.max(0, -k)) * columns + index + Math.max(0, k));
   return call.node('Gather', [flat, call.graph.ints(places)], { axis: call.rank(flat) - 1 });
 }
 
@@ -48,7 +49,7 @@ function onDiagonal(call: OpCall, values: TensorValue, rest: TensorValue, rows: 
   const { graph } = call;
   // Column c of row r shows element min(r, c - k) of its vector; only the diagonal is kept.
   const length = call.dim(values, -1);
-  const places = Array.from({ length: call.bounded(rows * columns) }, (_, index) => Math.min(Math.max(Math.floor(index / columns) - Math.max(0, -k), 0), length - 1));
+  const places = sequence(call.bounded(rows * columns), (_, index) => Math.min(Math.max(Math.floor(index / columns) - Math.max(0, -k), 0), length - 1));
   const spread = call.node('Gather', [values, graph.constant('int64', [rows, columns], places)], { axis: call.rank(values) - 1 });
   return call.node('Where', [diagonalMask(call, rows, columns, k), spread, rest]);
 }
@@ -70,10 +71,10 @@ function fillDiagonal(call: OpCall): Value {
 function diagonalPart(call: OpCall): Value {
   const x = operandOf(call);
   const half = call.rank(x) / 2;
-  const sizes = Array.from({ length: half }, (_, axis) => call.dim(x, axis));
+  const sizes = sequence(half, (_, axis) => call.dim(x, axis));
   const count = call.bounded(sizes.reduce((a, b) => a * b, 1));
   const flat = call.node('Reshape', [x, call.graph.ints([-1])]);
-  const picked = call.node('Gather', [flat, call.graph.ints(Array.from({ length: count }, (_, index) => index * (count + 1)))], { axis: 0 });
+  const picked = call.node('Gather', [flat, call.graph.ints(sequence(count, (_, index) => index * (count + 1)))], { axis: 0 });
   return call.node('Reshape', [picked, call.graph.ints(sizes)]);
 }
 
@@ -92,18 +93,18 @@ function matrixInverse(call: OpCall): Value {
     const [r1, r2, c1, c2] = [(row + 1) % 3, (row + 2) % 3, (column + 1) % 3, (column + 2) % 3];
     return sub(mul(entry(r1, c1), entry(r2, c2)), mul(entry(r1, c2), entry(r2, c1)));
   };
-  const cells = Array.from({ length: size * size }, (_, index) => call.node('Unsqueeze', [cofactor(index % size, Math.floor(index / size)), call.graph.ints([-1])]));
+  const cells = sequence(size * size, (_, index) => call.node('Unsqueeze', [cofactor(index % size, Math.floor(index / size)), call.graph.ints([-1])]));
   const adjugate = call.node('Reshape', [call.node('Concat', cells, { axis: -1 }), call.node('Shape', [x])]);
-  const determinant = Array.from({ length: size }, (_, column) => mul(entry(0, column), cofactor(0, column))).reduce((a, b) => call.node('Add', [a, b]));
+  const determinant = sequence(size, (_, column) => mul(entry(0, column), cofactor(0, column))).reduce((a, b) => call.node('Add', [a, b]));
   const inverse = call.node('Div', [adjugate, call.node('Unsqueeze', [determinant, call.graph.ints([-1, -2])])]);
-  return call.bool('adjoint') ? call.node('Transpose', [inverse], { perm: [...Array.from({ length: axis - 1 }, (_, index) => index), axis, axis - 1] }) : inverse;
+  return call.bool('adjoint') ? call.node('Transpose', [inverse], { perm: [...sequence(axis - 1, (_, index) => index), axis, axis - 1] }) : inverse;
 }
 
 /** Rows whose p-norm is above maxnorm are scaled down to it. */
 function renorm(call: OpCall): Value {
   const x = operandOf(call);
   const axis = positiveAxis(call.number('dim'), call.rank(x));
-  const others = Array.from({ length: call.rank(x) }, (_, index) => index).filter((index) => index !== axis);
+  const others = sequence(call.rank(x), (_, index) => index).filter((index) => index !== axis);
   const p = call.number('p');
   const size = p === 2 ? reduced(call, 'ReduceL2', x, others, true)
     : p === 1 ? reduced(call, 'ReduceL1', x, others, true)
@@ -179,7 +180,7 @@ function reverseSequence(call: OpCall): Value {
   const lengths = call.graph.cast(operandOf(call, 1), 'int64');
   const [time, batch] = [positiveAxis(call.number('seq_dim'), call.rank(x)), positiveAxis(call.number('batch_dim', 0), call.rank(x))];
   if (time + batch === 1) return call.node('ReverseSequence', [x, lengths], { time_axis: time, batch_axis: batch });
-  const rest = Array.from({ length: call.rank(x) }, (_, axis) => axis).filter((axis) => axis !== time && axis !== batch);
+  const rest = sequence(call.rank(x), (_, axis) => axis).filter((axis) => axis !== time && axis !== batch);
   const perm = [batch, time, ...rest];
   const reversed = call.node('ReverseSequence', [call.node('Transpose', [x], { perm }), lengths], { time_axis: 1, batch_axis: 0 });
   return call.node('Transpose', [reversed], { perm: perm.map((_, axis) => perm.indexOf(axis)) });

@@ -3,6 +3,7 @@ import type { TensorValue, Value } from '../graph/value.js';
 import { binary, operandOf, operandPair } from './compose.js';
 import type { OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
+import { sequence } from '../graph/sequence.js';
 
 function booleans(opType: 'And' | 'Or' | 'Xor'): Emit {
   return (call) => call.node(opType, [call.graph.cast(operandOf(call, 0), 'bool'), call.graph.cast(operandOf(call, 1), 'bool')]);
@@ -72,7 +73,7 @@ function populationCount(call: OpCall): Value {
   const width = { int8: 8, uint8: 8, int16: 16, uint16: 16 }[x.dtype as 'int8'] as number | undefined;
   if (width === undefined) return call.refuse(`counts the bits of ${x.dtype}`);
   const word = call.node('Mod', [call.graph.cast(x, 'int64'), call.graph.int(2 ** width)]);
-  const powers = call.graph.ints(Array.from({ length: width }, (_, bit) => 2 ** bit));
+  const powers = call.graph.ints(sequence(width, (_, bit) => 2 ** bit));
   const columns = call.node('Div', [call.node('Unsqueeze', [word, call.graph.ints([-1])]), powers]);
   const count = call.node('ReduceSum', [call.node('Mod', [columns, call.graph.int(2)]), call.graph.ints([-1])], { keepdims: 0 });
   return call.graph.cast(count, 'uint8');

@@ -2,11 +2,12 @@ import type { TensorValue, Value } from '../graph/value.js';
 import { composer, operandOf } from './compose.js';
 import type { OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
+import { sequence } from '../graph/sequence.js';
 
 /** The last two dims swapped. */
 export function matrixTransposed(call: OpCall, x: TensorValue): TensorValue {
   const rank = call.rank(x);
-  const perm = Array.from({ length: rank }, (_, axis) => axis);
+  const perm = sequence(rank, (_, axis) => axis);
   perm[rank - 1] = rank - 2;
   perm[rank - 2] = rank - 1;
   return call.node('Transpose', [x], { perm });
@@ -27,7 +28,7 @@ function biasAdd(call: OpCall): Value {
   const format = call.find('data_format');
   const isLast = format?.kind === 'scalar' && (format.value === 'NHWC' || format.value === 1);
   if (rank <= 2 || isLast) return call.node('Add', [x, bias]);
-  return call.node('Add', [x, call.node('Reshape', [bias, call.graph.ints([-1, ...Array.from({ length: rank - 2 }, () => 1)])])]);
+  return call.node('Add', [x, call.node('Reshape', [bias, call.graph.ints([-1, ...sequence(rank - 2, () => 1)])])]);
 }
 
 function dense(call: OpCall): Value {

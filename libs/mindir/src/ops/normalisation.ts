@@ -5,11 +5,12 @@ import { composer, operandOf } from './compose.js';
 import type { OpCall } from './op-call.js';
 import { reduced } from './reduction.js';
 import { family, op, type Emit } from './op-table.js';
+import { sequence } from '../graph/sequence.js';
 
 /** Results that only training needs get a stand-in: nobody reads them in an exported net. */
 function withUnused(call: OpCall, result: TensorValue, count: number, ...known: TensorValue[]): Value {
   const stand = call.like(result, 0);
-  return tupleOf([result, ...known, ...Array.from({ length: Math.max(0, count - 1 - known.length) }, () => stand)]);
+  return tupleOf([result, ...known, ...sequence(Math.max(0, count - 1 - known.length), () => stand)]);
 }
 
 function batchNorm(call: OpCall): Value {
@@ -25,8 +26,8 @@ function batchNorm(call: OpCall): Value {
 /** Normalises by the statistics of the batch itself. */
 function batchStatistics(call: OpCall, x: TensorValue, scale: TensorValue, bias: TensorValue, epsilon: number): TensorValue {
   const rank = call.rank(x);
-  const axes = Array.from({ length: rank }, (_, axis) => axis).filter((axis) => axis !== 1);
-  const perChannel = call.graph.ints([1, -1, ...Array.from({ length: rank - 2 }, () => 1)]);
+  const axes = sequence(rank, (_, axis) => axis).filter((axis) => axis !== 1);
+  const perChannel = call.graph.ints([1, -1, ...sequence(rank - 2, () => 1)]);
   const shaped = (tensor: TensorValue): TensorValue => call.node('Reshape', [tensor, perChannel]);
   return affine(call, standardised(call, x, axes, epsilon), shaped(scale), shaped(bias));
 }
@@ -60,7 +61,7 @@ function layerNorm(call: OpCall): Value {
   const epsilon = call.number('epsilon', 1e-7);
   const rank = call.rank(x);
   const [from, paramsFrom] = [axis < 0 ? axis + rank : axis, paramsAxis < 0 ? paramsAxis + rank : paramsAxis];
-  const axes = Array.from({ length: rank - from }, (_, index) => from + index);
+  const axes = sequence(rank - from, (_, index) => from + index);
   if (from === paramsFrom) {
     const [result, mean, inverse] = call.graph.multi('LayerNormalization', [x, gamma, beta], 3, { axis: from, epsilon: real(epsilon) }) as [TensorValue, TensorValue, TensorValue];
     const { div, mul } = composer(call);
@@ -75,7 +76,7 @@ function layerNormExt(call: OpCall): Value {
   const x = operandOf(call);
   const shape = call.numbers('normalized_shape');
   const [gamma, beta] = [call.optionalTensor('weight'), call.optionalTensor('bias')];
-  const scale = gamma ?? call.graph.constant(x.dtype, shape, Array.from({ length: knownCount(shape) }, () => 1));
+  const scale = gamma ?? call.graph.constant(x.dtype, shape, sequence(knownCount(shape), () => 1));
   return withUnused(call, call.node('LayerNormalization', [x, scale, beta], { axis: -shape.length, epsilon: real(call.number('eps', 1e-5)) }), 3);
 }
 
@@ -83,7 +84,7 @@ function groupNorm(call: OpCall): Value {
   const x = operandOf(call);
   const [gamma, beta] = [call.optionalTensor('weight'), call.optionalTensor('bias')];
   const channels = call.dim(x, 1);
-  const fill = (value: number): TensorValue => call.graph.constant(x.dtype, [channels], Array.from({ length: channels }, () => value));
+  const fill = (value: number): TensorValue => call.graph.constant(x.dtype, [channels], sequence(channels, () => value));
   const result = call.node('GroupNormalization', [x, gamma ?? fill(1), beta ?? fill(0)], { num_groups: call.number('num_groups'), epsilon: real(call.number('eps', 1e-5)) });
   return withUnused(call, result, 3);
 }
@@ -101,7 +102,7 @@ function rmsNorm(call: OpCall): Value {
   const { add, mul, div, one } = composer(call);
   const [x, gamma] = [operandOf(call, 0), operandOf(call, 1)];
   const count = call.rank(gamma);
-  const axes = Array.from({ length: count }, (_, index) => index - count);
+  const axes = sequence(count, (_, index) => index - count);
   const wide = call.graph.cast(x, x.dtype === 'float64' ? 'float64' : 'float32');
   const root = one('Sqrt', add(reduced(call, 'ReduceMean', mul(wide, wide), axes, true), call.like(wide, call.number('epsilon', 1e-6))));
   return tupleOf([mul(call.graph.cast(div(wide, root), x.dtype), call.graph.cast(gamma, x.dtype)), div(call.like(wide, 1), root)]);

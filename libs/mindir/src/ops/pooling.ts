@@ -5,6 +5,7 @@ import { operandOf } from './compose.js';
 import { explicitPads, padModeOf, refuseChannelsLast, spatial } from './convolution.js';
 import type { OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
+import { sequence } from '../graph/sequence.js';
 
 function window(call: OpCall, rank: number): Record<string, OnnxAttribute> {
   return { kernel_shape: windowSizes(call, 'kernel_size|ksize', rank), strides: windowSizes(call, 'strides|stride', rank) };
@@ -105,7 +106,7 @@ function adaptiveAxis(call: OpCall, x: TensorValue, axis: number, cells: number,
   if (cells === 1) return call.node(opType, [x, graph.ints([axis])], { keepdims: 1 });
   const size = call.dim(x, axis);
   call.bounded(cells, 4096);
-  const parts = Array.from({ length: cells }, (_, index) => {
+  const parts = sequence(cells, (_, index) => {
     const [start, end] = cellBounds(index, cells, size);
     const cell = call.node('Slice', [x, graph.ints([start]), graph.ints([end]), graph.ints([axis])]);
     return call.node(opType, [cell, graph.ints([axis])], { keepdims: 1 });
@@ -138,7 +139,7 @@ function adaptiveIndices(call: OpCall, x: TensorValue, wanted: readonly number[]
   const lead = call.rank(x) - rank;
   const flat = call.bounded(sizes.reduce((a, b) => a * b, 1), 1_000_000);
   const total = call.bounded(wanted.reduce((a, b) => a * b, 1), 4096);
-  const cells = Array.from({ length: total }, (_, cell) => {
+  const cells = sequence(total, (_, cell) => {
     let rest = cell;
     const at = [...wanted].reverse().map((count) => {
       const position = rest % count;
@@ -147,7 +148,7 @@ function adaptiveIndices(call: OpCall, x: TensorValue, wanted: readonly number[]
     }).reverse();
     const bounds = at.map((position, index) => cellBounds(position, wanted[index] as number, sizes[index] as number));
     const inside = call.node('Slice', [x, graph.ints(bounds.map(([start]) => start)), graph.ints(bounds.map(([, end]) => end)), graph.ints(axes)]);
-    const positions = Array.from({ length: flat }, (_, index) => index).filter((index) => {
+    const positions = sequence(flat, (_, index) => index).filter((index) => {
       let remaining = index;
       return [...sizes].reverse().every((size, reverse) => {
         const position = remaining % size;
@@ -156,12 +157,12 @@ function adaptiveIndices(call: OpCall, x: TensorValue, wanted: readonly number[]
         return position >= start && position < end;
       });
     });
-    const rows = call.node('Reshape', [inside, graph.ints([...Array.from({ length: lead }, () => 0), -1])]);
+    const rows = call.node('Reshape', [inside, graph.ints([...sequence(lead, () => 0), -1])]);
     const best = call.node('ArgMax', [rows], { axis: lead, keepdims: 1 });
     return call.node('Gather', [graph.ints(positions), best], { axis: 0 });
   });
   const joined = call.node('Concat', cells, { axis: lead });
-  return call.node('Reshape', [joined, graph.ints([...Array.from({ length: lead }, () => 0), ...wanted])]);
+  return call.node('Reshape', [joined, graph.ints([...sequence(lead, () => 0), ...wanted])]);
 }
 
 export const pooling = family('Pooling', [

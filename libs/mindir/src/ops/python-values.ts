@@ -1,6 +1,7 @@
 import { boolScalar, floatScalar, intScalar, tupleOf, type ScalarValue, type TensorValue, type Value } from '../graph/value.js';
 import { numberOf, Untranslatable, type OpCall } from './op-call.js';
 import { op, structuralFamily, type Emit } from './op-table.js';
+import { sequence } from '../graph/sequence.js';
 
 function operand(call: OpCall, index: number): Value {
   const value = call.inputs[index];
@@ -142,7 +143,7 @@ function range(call: OpCall): Value {
   const [start, stop] = second === undefined ? [0, first] : [first, second];
   const length = third === 0 ? 0 : Math.max(0, Math.ceil((stop - start) / third));
   if (length > 100_000) throw new Untranslatable(`makes a range of ${length} numbers`);
-  return tupleOf(Array.from({ length }, (_, index) => intScalar(start + index * third)));
+  return tupleOf(sequence(length, (_, index) => intScalar(start + index * third)));
 }
 
 function indexOf(call: OpCall): Value {

@@ -2,6 +2,7 @@ import { tupleOf, type TensorValue, type Value } from '../graph/value.js';
 import { operandOf } from './compose.js';
 import type { OpCall } from './op-call.js';
 import { family, op } from './op-table.js';
+import { sequence } from '../graph/sequence.js';
 
 /** Weights of one layer: [directions, 4 * hidden, ...] in ONNX's gate order. */
 interface LayerWeights {
@@ -36,15 +37,15 @@ function layerWeights(call: OpCall, flat: FlatWeights, layer: number, sizes: { i
   const { hidden, directions, layers } = sizes;
   const inputOf = (index: number): number => (index === 0 ? sizes.input : hidden * directions);
   const gates = 4 * hidden;
-  const inputTotal = Array.from({ length: layers }, (_, index) => directions * gates * inputOf(index)).reduce((a, b) => a + b, 0);
-  const inputFrom = Array.from({ length: layer }, (_, index) => directions * gates * inputOf(index)).reduce((a, b) => a + b, 0);
+  const inputTotal = sequence(layers, (_, index) => directions * gates * inputOf(index)).reduce((a, b) => a + b, 0);
+  const inputFrom = sequence(layer, (_, index) => directions * gates * inputOf(index)).reduce((a, b) => a + b, 0);
   const hiddenFrom = inputTotal + layer * directions * gates * hidden;
   const biasBase = inputTotal + layers * directions * gates * hidden;
   const input = reorder(call, flat.part(inputFrom, [directions, gates, inputOf(layer)]), 1);
   const recurrent = reorder(call, flat.part(hiddenFrom, [directions, gates, hidden]), 1);
   if (!sizes.hasBias) return { input, hidden: recurrent, bias: undefined };
   const bias = reorder(call, flat.part(biasBase + layer * directions * gates, [directions, gates]), 1);
-  const none = call.graph.constant(bias.dtype, [directions, gates], Array.from({ length: directions * gates }, () => 0));
+  const none = call.graph.constant(bias.dtype, [directions, gates], sequence(directions * gates, () => 0));
   return { input, hidden: recurrent, bias: call.node('Concat', [bias, none], { axis: 1 }) };
 }
 

@@ -4,6 +4,7 @@ import { tupleOf, type TensorValue, type Value } from '../graph/value.js';
 import { composer, operandOf, realOperand } from './compose.js';
 import type { OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
+import { sequence } from '../graph/sequence.js';
 
 /** Axes of a reduction: undefined = all of them. */
 function axesOf(call: OpCall): number[] | undefined {
@@ -52,7 +53,7 @@ function extremeIndex(opType: 'ArgMax' | 'ArgMin'): Emit {
     const keep = keepDims(call);
     const flat = axes === undefined && call.op.endsWith('Ext') ? call.node('Reshape', [x, call.graph.ints([-1])]) : x;
     const index = call.node(opType, [flat], { axis: axes?.[0] ?? (flat === x ? -1 : 0), keepdims: keep || flat !== x ? 1 : 0 });
-    const shaped = flat === x ? index : call.node('Reshape', [index, call.graph.ints(keep ? Array.from({ length: call.rank(x) }, () => 1) : [])]);
+    const shaped = flat === x ? index : call.node('Reshape', [index, call.graph.ints(keep ? sequence(call.rank(x), () => 1) : [])]);
     return call.graph.cast(shaped, call.dtype('output_type') ?? call.output()?.dtype ?? 'int64');
   };
 }
@@ -137,7 +138,7 @@ function cumulative(call: OpCall): Value {
 function prefixes(call: OpCall, x: TensorValue, axis: number, fold: (before: TensorValue, next: TensorValue) => TensorValue): TensorValue[] {
   const length = call.dim(x, axis);
   call.bounded(length, 512);
-  const parts = call.graph.multi('Split', [x, call.graph.ints(Array.from({ length }, () => 1))], length, { axis });
+  const parts = call.graph.multi('Split', [x, call.graph.ints(sequence(length, () => 1))], length, { axis });
   const results: TensorValue[] = [];
   for (const part of parts) results.push(results.length === 0 ? part : fold(results[results.length - 1] as TensorValue, part));
   return results;
@@ -169,8 +170,8 @@ function cumulativeExtreme(isLater: 'GreaterOrEqual' | 'LessOrEqual'): Emit {
     const x = operandOf(call);
     const axis = positiveAxis(call.number('axis|dim', 0), call.rank(x));
     const length = call.bounded(call.dim(x, axis), 512);
-    const positions = Array.from({ length }, (_, index) => call.graph.constant('int64', [], [index]));
-    const parts = call.graph.multi('Split', [x, call.graph.ints(Array.from({ length }, () => 1))], length, { axis });
+    const positions = sequence(length, (_, index) => call.graph.constant('int64', [], [index]));
+    const parts = call.graph.multi('Split', [x, call.graph.ints(sequence(length, () => 1))], length, { axis });
     const values: TensorValue[] = [];
     const indices: TensorValue[] = [];
     parts.forEach((part, index) => {

@@ -3,6 +3,7 @@ import { tupleOf, type TensorValue, type Value } from '../graph/value.js';
 import { operandOf } from './compose.js';
 import { intTensorOf, numbersOf, type OpCall } from './op-call.js';
 import { family, op } from './op-table.js';
+import { sequence } from '../graph/sequence.js';
 
 function reshape(call: OpCall): Value {
   return call.node('Reshape', [operandOf(call), call.intTensor('shape')]);
@@ -19,7 +20,7 @@ function swapAxes(call: OpCall): Value {
   const x = operandOf(call);
   const rank = call.rank(x);
   const [a, b] = [positiveAxis(call.number('dim0'), rank), positiveAxis(call.number('dim1'), rank)];
-  const perm = Array.from({ length: rank }, (_, axis) => (axis === a ? b : axis === b ? a : axis));
+  const perm = sequence(rank, (_, axis) => (axis === a ? b : axis === b ? a : axis));
   return call.node('Transpose', [x], { perm });
 }
 
@@ -42,7 +43,7 @@ function flattenRange(call: OpCall): Value {
   if (rank === 0) return call.node('Reshape', [x, call.graph.ints([1])]);
   const [start, end] = [positiveAxis(call.number('start_dim', 1), rank), positiveAxis(call.number('end_dim', -1), rank)];
   if (start === end) return x;
-  const before = Array.from({ length: start }, () => 0);
+  const before = sequence(start, () => 0);
   const after = x.shape?.slice(end + 1) ?? [];
   if (!after.includes(-1)) return call.node('Reshape', [x, call.graph.ints([...before, -1, ...after])]);
   const tail = call.node('Shape', [x], { start: end + 1 });
@@ -76,7 +77,7 @@ function unstack(call: OpCall): Value {
   const x = operandOf(call);
   const axis = call.number('axis|dim', 0);
   const count = call.outputCount ?? (call.find('num') === undefined ? call.dim(x, axis) : call.number('num'));
-  const rows = call.graph.multi('Split', [x, call.graph.ints(Array.from({ length: call.bounded(count) }, () => 1))], count, { axis });
+  const rows = call.graph.multi('Split', [x, call.graph.ints(sequence(call.bounded(count), () => 1))], count, { axis });
   return tupleOf(rows.map((row) => call.node('Squeeze', [row, call.graph.ints([axis])])));
 }
 
@@ -123,8 +124,8 @@ function tile(call: OpCall): Value {
   const rank = call.rank(x);
   if (repeats === undefined) return call.node('Tile', [x, intTensorOf(call.graph, value)]);
   const missing = repeats.length - rank;
-  const wide = missing > 0 ? call.node('Unsqueeze', [x, call.graph.ints(Array.from({ length: missing }, (_, index) => index))]) : x;
-  return call.node('Tile', [wide, call.graph.ints([...Array.from({ length: Math.max(0, -missing) }, () => 1), ...repeats])]);
+  const wide = missing > 0 ? call.node('Unsqueeze', [x, call.graph.ints(sequence(missing, (_, index) => index))]) : x;
+  return call.node('Tile', [wide, call.graph.ints([...sequence(Math.max(0, -missing), () => 1), ...repeats])]);
 }
 
 /** -1 keeps a dim. */
@@ -147,8 +148,8 @@ function meshgrid(call: OpCall): Value {
   const isXy = mode === 'xy' || mode === 1;
   const rank = vectors.length;
   const axisOf = (index: number): number => (isXy && rank > 1 && index < 2 ? 1 - index : index);
-  const shaped = vectors.map((vector, index) => call.node('Reshape', [vector, call.graph.ints(Array.from({ length: rank }, (_, axis) => (axis === axisOf(index) ? -1 : 1)))]));
-  const sizes = Array.from({ length: rank }, (_, axis) => call.node('Shape', [vectors[axisOf(axis)] as TensorValue]));
+  const shaped = vectors.map((vector, index) => call.node('Reshape', [vector, call.graph.ints(sequence(rank, (_, axis) => (axis === axisOf(index) ? -1 : 1)))]));
+  const sizes = sequence(rank, (_, axis) => call.node('Shape', [vectors[axisOf(axis)] as TensorValue]));
   const full = rank === 1 ? (sizes[0] as TensorValue) : call.node('Concat', sizes, { axis: 0 });
   return tupleOf(shaped.map((vector) => call.node('Expand', [vector, full])));
 }
@@ -170,7 +171,7 @@ function channelShuffle(call: OpCall): Value {
   const x = operandOf(call);
   const groups = call.number('group|groups');
   const [channels, rank] = [call.dim(x, 1), call.rank(x)];
-  const spatial = Array.from({ length: rank - 2 }, (_, index) => index + 3);
+  const spatial = sequence(rank - 2, (_, index) => index + 3);
   const rest = call.node('Shape', [x], { start: 2 });
   const batch = call.node('Shape', [x], { start: 0, end: 1 });
   const grouped = call.node('Reshape', [x, call.node('Concat', [batch, call.graph.ints([groups, channels / groups]), rest], { axis: 0 })]);
@@ -192,23 +193,23 @@ function batchSpace(toBatch: boolean): (call: OpCall) => Value {
 
 function spaceToBatch(call: OpCall, x: TensorValue, block: readonly number[], edges: readonly number[], lead: number): TensorValue {
   const { graph } = call;
-  const zeros = Array.from({ length: lead }, () => 0);
+  const zeros = sequence(lead, () => 0);
   const padded = call.node('Pad', [x, graph.ints([...zeros, ...block.map((_, i) => edges[2 * i] as number), ...zeros, ...block.map((_, i) => edges[2 * i + 1] as number)])]);
-  const dims = [...Array.from({ length: lead }, (_, axis) => call.dim(x, axis)), ...block.map((_, i) => call.dim(padded, lead + i))];
+  const dims = [...sequence(lead, (_, axis) => call.dim(x, axis)), ...block.map((_, i) => call.dim(padded, lead + i))];
   const split = call.node('Reshape', [padded, graph.ints([...dims.slice(0, lead), ...block.flatMap((size, i) => [(dims[lead + i] as number) / size, size])])]);
   const spatial = block.map((_, i) => lead + 2 * i);
   const inner = block.map((_, i) => lead + 2 * i + 1);
-  const moved = call.node('Transpose', [split], { perm: [...inner, ...Array.from({ length: lead }, (_, axis) => axis), ...spatial] });
+  const moved = call.node('Transpose', [split], { perm: [...inner, ...sequence(lead, (_, axis) => axis), ...spatial] });
   return call.node('Reshape', [moved, graph.ints([-1, ...dims.slice(1, lead), ...block.map((size, i) => (dims[lead + i] as number) / size)])]);
 }
 
 function batchToSpace(call: OpCall, x: TensorValue, block: readonly number[], edges: readonly number[], lead: number): TensorValue {
   const { graph } = call;
   const rank = call.rank(x);
-  const dims = Array.from({ length: rank }, (_, axis) => call.dim(x, axis));
+  const dims = sequence(rank, (_, axis) => call.dim(x, axis));
   const split = call.node('Reshape', [x, graph.ints([...block, -1, ...dims.slice(1)])]);
   const count = block.length;
-  const leads = Array.from({ length: lead }, (_, axis) => count + axis);
+  const leads = sequence(lead, (_, axis) => count + axis);
   const moved = call.node('Transpose', [split], { perm: [...leads, ...block.flatMap((_, i) => [count + lead + i, i])] });
   const whole = call.node('Reshape', [moved, graph.ints([-1, ...dims.slice(1, lead), ...block.map((size, i) => size * (dims[lead + i] as number))])]);
   const starts = block.map((_, i) => edges[2 * i] as number);
@@ -224,7 +225,7 @@ function repeatInterleave(call: OpCall): Value {
   const axis = positiveAxis(dimValue === undefined ? 0 : call.number('dim|axis'), call.rank(flat));
   const size = call.dim(flat, axis);
   call.bounded(size * Math.max(...repeats, 1));
-  const indices = Array.from({ length: size }, (_, index) => Array.from({ length: (repeats.length === 1 ? repeats[0] : repeats[index]) as number }, () => index)).flat();
+  const indices = sequence(size, (_, index) => sequence((repeats.length === 1 ? repeats[0] : repeats[index]) as number, () => index)).flat();
   return call.node('Gather', [flat, call.graph.ints(indices)], { axis });
 }
 

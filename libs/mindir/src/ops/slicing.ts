@@ -4,6 +4,7 @@ import { operandOf } from './compose.js';
 import { intTensorOf, numbersOf, toTensor, type OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
 import { reversed } from './reduction.js';
+import { sequence } from '../graph/sequence.js';
 
 const toEnd = 2 ** 62;
 
@@ -70,7 +71,7 @@ function listOf(call: OpCall, name: string): Value[] {
   if (numbers !== undefined) return numbers.map((number) => ({ kind: 'scalar', type: 'int', value: number }));
   const length = value.shape?.[0] ?? -1;
   if (length < 0) return call.refuse(`'${name}' has a length that is not known before the run`);
-  return Array.from({ length }, (_, index) => call.node('Gather', [value, call.graph.int(index)], { axis: 0 }));
+  return sequence(length, (_, index) => call.node('Gather', [value, call.graph.int(index)], { axis: 0 }));
 }
 
 /** The end that leaves one element: -1 has no successor. */
@@ -151,7 +152,7 @@ function padDims(pairs: readonly number[]): number[] {
 /** Pads that start at the last dim, as (left, right, top, bottom, ...). */
 function padLastDims(call: OpCall, x: TensorValue, pads: readonly number[]): number[] {
   const rank = call.rank(x);
-  const pairs = Array.from({ length: 2 * rank }, () => 0);
+  const pairs = sequence(2 * rank, () => 0);
   for (let index = 0; index < pads.length / 2; index++) {
     pairs[2 * (rank - 1 - index)] = pads[2 * index] as number;
     pairs[2 * (rank - 1 - index) + 1] = pads[2 * index + 1] as number;

@@ -2,6 +2,7 @@ import { numberOf, numbersOf, toTensor, Untranslatable, type OpCall } from './op
 import { op, structuralFamily } from './op-table.js';
 import { RaiseReached } from '../graph/raise.js';
 import { boolScalar, floatScalar, intScalar, monad, tupleOf, type ScalarValue, type TensorValue, type Value } from '../graph/value.js';
+import { sequence } from '../graph/sequence.js';
 
 function first(call: OpCall): Value {
   return operand(call, 0);
@@ -19,7 +20,7 @@ function elements(call: OpCall, value: Value): readonly Value[] {
   if (value.kind !== 'tensor') throw new Untranslatable(`takes a ${value.kind} for a tuple`);
   const length = value.shape?.length === 1 ? (value.shape[0] as number) : -1;
   if (length < 0) throw new Untranslatable('takes a tuple whose length is not known before the run');
-  return Array.from({ length }, (_, index) => call.node('Gather', [value, call.graph.int(index)], { axis: 0 }));
+  return sequence(length, (_, index) => call.node('Gather', [value, call.graph.int(index)], { axis: 0 }));
 }
 
 function getItem(call: OpCall): Value {
@@ -175,7 +176,7 @@ export const structure = structuralFamily('Structure', [
   }),
   op('SequenceSlice', 'x begin end step', sliceTuple),
   op('SequenceAdd', 'x y', (call) => tupleOf([...elements(call, first(call)), ...elements(call, operand(call, 1))])),
-  op('SequenceMul sequence_mul', 'x n', (call) => tupleOf(Array.from({ length: call.number('n') }, () => elements(call, first(call))).flat())),
+  op('SequenceMul sequence_mul', 'x n', (call) => tupleOf(sequence(call.number('n'), () => elements(call, first(call))).flat())),
   op('tuple_equal list_equal', 'x y', compareTuples),
   op('scalar_add ScalarAdd', 'x y', scalarBinary((a, b) => a + b, onnxBinary('Add'))),
   op('scalar_sub ScalarSub', 'x y', scalarBinary((a, b) => a - b, onnxBinary('Sub'))),
