@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 import { ServingError } from '@mserve/wire';
-import { CliError } from './cli/cli-error.js';
+import { CliError, Reported } from './cli/cli-error.js';
 import { mserveProgram } from './cli/program.js';
 
 /** Resolves at the first SIGINT or SIGTERM; the second one ends the process at once. */
@@ -22,8 +22,9 @@ function exitCodeOf(error: unknown): number {
 }
 
 function tell(error: unknown): void {
-  if (error instanceof CommanderError) return; // commander has printed it
-  const expected = error instanceof CliError || error instanceof ServingError;
+  if (error instanceof CommanderError || error instanceof Reported) return; // it is printed already
+  // ConfigError by its name: its module would load half of the server
+  const expected = error instanceof CliError || error instanceof ServingError || (error instanceof Error && error.name === 'ConfigError');
   process.stderr.write(`${expected ? `mserve: ${(error as Error).message}` : `mserve: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`}\n`);
 }
 

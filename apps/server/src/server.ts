@@ -1,6 +1,6 @@
 import { BusTensorStore, LocalTensorStore, MemoryExchange, NatsBus, type Bus, type TensorStore } from '@mserve/bus';
 import { ServingError, type ServableSignature } from '@mserve/wire';
-import { startDeviceWorker, type ModelProgress, type RunningWorker, type WorkerLog } from '@mserve/device-worker';
+import { listServables, startDeviceWorker, type ModelProgress, type RunningWorker, type WorkerLog } from '@mserve/device-worker';
 import { startGateway } from '@mserve/gateway';
 import { startScheduler } from '@mserve/scheduler';
 import type { ModelKey } from './model-file.js';
@@ -83,8 +83,12 @@ function progressLine(progress: ModelProgress): string {
 
 /** What the worker says on the console of a server that runs in the foreground. */
 function consoleLog(write: (line: string) => void): WorkerLog {
-  const line = (fields: Readonly<Record<string, unknown>>, text: string): void => write(`${text} ${JSON.stringify(fields)}`);
+  const line = (fields: Readonly<Record<string, unknown>>, text: string): void => write(`${text} ${JSON.stringify(fields, errorText)}`);
   return { info: () => undefined, warn: line, error: line };
+}
+
+function errorText(_key: string, value: unknown): unknown {
+  return value instanceof Error ? value.message : value;
 }
 
 /** Ready servables. Throws when a chosen one failed, or none is ready. */
@@ -106,6 +110,8 @@ function readyServables(worker: RunningWorker, options: ServerOptions): Servable
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   if (options.key !== undefined && options.servables === undefined) throw new ServingError('INVALID_ARGUMENT', 'a decryption key needs the names of the servables that it is for (--servable)');
+  // The directory first: what is wrong with it is told in one sentence, before anything runs.
+  if (options.servables === undefined) listServables(options.directory);
   const connections = await connect(options.bus ?? 'memory');
   const steps: ((graceMs: number) => Promise<unknown>)[] = [];
   const close = async (graceMs = 30_000): Promise<void> => {

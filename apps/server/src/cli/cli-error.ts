@@ -8,3 +8,10 @@ export class CliError extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/** Exit code 1, after the command itself has printed what is wrong. */
+export class Reported extends CliError {
+  constructor() {
+    super('');
+  }
+}

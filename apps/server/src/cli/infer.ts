@@ -27,18 +27,22 @@ function readInputFile(path: string): Buffer {
   }
 }
 
-/** `name=@file` (.npy = tensor, anything else = its bytes) or `name=json`. */
-export function inputValue(text: string): [name: string, value: unknown] {
+/**
+ * `name=@file` (.npy = tensor, anything else = its bytes) or `name=json`, as the name and the JSON text that is sent. JSON goes as it was written:
+ * in the original's protocol 1.0 is a float and 1 an integer, which JavaScript's numbers would not keep apart.
+ */
+export function inputValue(text: string): [name: string, json: string] {
   const at = text.indexOf('=');
   if (at <= 0) throw new CliError(`--input '${text}' is neither name=@file nor name=json`, 2);
   const name = text.slice(0, at);
   const value = text.slice(at + 1);
   if (value.startsWith('@')) {
     const bytes = readInputFile(value.slice(1));
-    return [name, value.endsWith('.npy') ? tensorValue(readNpy(bytes)) : { b64: bytes.toString('base64') }];
+    return [name, JSON.stringify(value.endsWith('.npy') ? tensorValue(readNpy(bytes)) : { b64: bytes.toString('base64') })];
   }
   try {
-    return [name, JSON.parse(value)];
+    JSON.parse(value);
+    return [name, value];
   } catch {
     throw new CliError(`--input ${name}: '${value.slice(0, 60)}' is not JSON (text needs quotes: ${name}='"text"'; a file needs @: ${name}=@file)`, 2);
   }
@@ -46,7 +50,8 @@ export function inputValue(text: string): [name: string, value: unknown] {
 
 /** Sends one instance to a running server's REST port; resolves with the instance of the answer. */
 export async function infer(flags: InferFlags): Promise<unknown> {
-  const instance = Object.fromEntries(flags.input.map(inputValue));
+  const inputs = new Map(flags.input.map(inputValue));
+  const instance = [...inputs].map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(',');
   const version = flags.version === undefined ? '' : `/version/${flags.version}`;
   const url = `http://${flags.rest}/model/${encodeURIComponent(flags.servable)}${version}:${encodeURIComponent(flags.method)}`;
   let response: Response;
@@ -54,7 +59,7 @@ export async function infer(flags: InferFlags): Promise<unknown> {
     response = await fetch(url, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ instances: [instance] }),
+      body: `{"instances":[{${instance}}]}`,
       signal: AbortSignal.timeout(flags.timeoutMs),
     });
   } catch (error) {

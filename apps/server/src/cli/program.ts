@@ -1,9 +1,9 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { startServer, type RunningServer } from '../server.js';
+import type { RunningServer } from '../server.js';
+import { CliError, Reported } from './cli-error.js';
 import { infer } from './infer.js';
+import { init, initText } from './init.js';
 import { decryptionMode, readKey, type KeyFlags } from './key.js';
-import { convertModel, inspectionText, inspectModel } from './model.js';
-import { run } from './run.js';
 import { parseServableChoice, readyText, serveOptions, type ServeFlags } from './serve.js';
 import { print } from './text.js';
 import { packageVersion } from './version.js';
@@ -53,6 +53,7 @@ function addServe(program: Command, foreground: Foreground): void {
     .option('--grace-ms <n>', 'how long work in hand may take when the server is asked to end', wholeNumber(0, 3_600_000), 30_000)
     .addOption(jsonFlag)
     .action(async (directory: string, flags: ServeFlags) => {
+      const { startServer } = await import('../server.js');
       let server: RunningServer | undefined;
       const starting = startServer(serveOptions(directory, flags)).then((running) => (server = running));
       const first = await Promise.race([starting.then(() => 'ready' as const), foreground.asked.then(() => 'asked' as const)]);
@@ -97,9 +98,43 @@ function addRun(program: Command): void {
     .addOption(keyModeFlag)
     .addOption(jsonFlag)
     .action(async (model: string, flags: { input: string[]; outputDir?: string; threads: number; json: boolean } & KeyFlags) => {
+      const { run } = await import('./run.js');
       const outputs = await run(model, { ...flags, key: readKey(flags) });
       const text = outputs.map((output) => `${output.name}  ${output.dtype} [${output.shape.join(', ')}]${output.file === undefined ? '' : `  ${output.file}`}`);
       print(flags.json, { outputs }, text.join('\n'));
+    });
+}
+
+function addCheck(program: Command): void {
+  program
+    .command('check')
+    .argument('<dir>', 'directory that holds one folder per servable')
+    .description('load every servable in DIR without serving it, and say everything that is wrong')
+    .option('--servable <name>', 'check only this one; may be given several times', collect(String))
+    .addOption(keyFileFlag)
+    .addOption(keyModeFlag)
+    .addOption(jsonFlag)
+    .action(async (directory: string, flags: { servable?: string[]; json: boolean } & KeyFlags) => {
+      const key = readKey(flags);
+      if (key !== undefined && flags.servable === undefined) throw new CliError('--dec-key-file needs --servable: the servables that the key is for', 2);
+      const { check, checkText } = await import('./check.js');
+      const servables = await check(directory, { servable: flags.servable, key });
+      const ok = servables.every((servable) => servable.ok);
+      print(flags.json, { ok, servables }, checkText(servables));
+      if (!ok) throw new Reported();
+    });
+}
+
+function addInit(program: Command): void {
+  program
+    .command('init')
+    .argument('<name>', 'name of the new servable: 1 to 64 letters, digits, _ and -')
+    .description('write a small servable that works: config, model, test')
+    .option('--dir <dir>', 'servable directory that it is written into (made when it is not there)', '.')
+    .addOption(jsonFlag)
+    .action((name: string, flags: { dir: string; json: boolean }) => {
+      const written = init(name, flags.dir);
+      print(flags.json, written, initText(written));
     });
 }
 
@@ -113,6 +148,7 @@ function addModel(program: Command): void {
     .addOption(keyModeFlag)
     .addOption(jsonFlag)
     .action(async (file: string, flags: KeyFlags & { json: boolean }) => {
+      const { inspectionText, inspectModel } = await import('./model.js');
       const inspection = await inspectModel(file, readKey(flags));
       print(flags.json, inspection, inspectionText(inspection));
     });
@@ -125,12 +161,16 @@ function addModel(program: Command): void {
     .addOption(keyModeFlag)
     .addOption(jsonFlag)
     .action(async (file: string, flags: KeyFlags & { output: string; json: boolean }) => {
+      const { convertModel } = await import('./model.js');
       const written = await convertModel(file, flags.output, readKey(flags));
       print(flags.json, { written }, `wrote ${written.join(' and ')}`);
     });
 }
 
-/** The `mserve` command. Rejects with CliError, ServingError or CommanderError; main.ts turns them into text and exit code. */
+/**
+ * The `mserve` command; what a command needs is loaded when it is used, because all of it takes a second. Rejects with CliError, ServingError,
+ * ConfigError or CommanderError; main.ts turns them into text and exit code.
+ */
 export function mserveProgram(foreground: Foreground): Command {
   const program = new Command('mserve')
     .description('An inference server for ONNX, MindIR and OM models: REST, gRPC, Open Inference Protocol.')
@@ -141,5 +181,7 @@ export function mserveProgram(foreground: Foreground): Command {
   addInfer(program);
   addRun(program);
   addModel(program);
+  addCheck(program);
+  addInit(program);
   return program;
 }

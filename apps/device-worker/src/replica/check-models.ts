@@ -1,0 +1,76 @@
+import { resolve } from 'node:path';
+import type { ModelDeclaration, ServableDeclaration } from '@mserve/register';
+import { planMethod } from '../execution/method-plan.js';
+import type { ModelPlan } from '../execution/model-plan.js';
+import { ConfigError } from '../servable/config-error.js';
+import { modelFiles } from '../servable/servable-directory.js';
+import { workerDefaults } from '../worker-defaults.js';
+import { loadModels } from './load-models.js';
+import type { DecryptionKey, ModelOpeners } from './model-loader.js';
+import { signatureOf } from './signature.js';
+import { silentLog } from './worker-options.js';
+
+export interface CheckModelsOptions {
+  /** For encrypted MindIR files. */
+  readonly decryption?: DecryptionKey | undefined;
+  /** For specs: other ways to open models. */
+  readonly openers?: ModelOpeners | undefined;
+}
+
+/**
+ * The second half of a check, after checkServable: opens the model files of one version as a replica would, one at a time, without running them, and
+ * compares them with the declaration. Files that checkServable refuses (missing, empty, links) are left out. Resolves with everything that is wrong.
+ */
+export async function checkModels(directory: string, declaration: ServableDeclaration, version: number, options: CheckModelsOptions = {}): Promise<ConfigError[]> {
+  const { servable } = declaration;
+  const problems: ConfigError[] = [];
+  const add = (thrown: unknown, where = ''): void => {
+    problems.push(new ConfigError(servable, `version ${version}${where}: ${thrown instanceof Error ? thrown.message : String(thrown)}`));
+  };
+  const plans: ModelPlan[] = [];
+  for (const model of declaration.models) {
+    const paths = pathsOf(resolve(directory), declaration, model, version);
+    if (paths === undefined) continue;
+    await planOf(model, paths, options).then((plan) => plans.push(plan), (thrown: unknown) => add(thrown));
+  }
+  // Methods can only be compared with models that could all be read
+  if (plans.length < declaration.models.length) return problems;
+  for (const method of declaration.methods) {
+    try {
+      planMethod(declaration, method, plans);
+      signatureOf({ ...declaration, methods: [method] }, version, plans);
+    } catch (thrown) {
+      add(thrown, `, method '${method.name}'`);
+    }
+  }
+  return problems;
+}
+
+function pathsOf(directory: string, declaration: ServableDeclaration, model: ModelDeclaration, version: number): readonly string[] | undefined {
+  try {
+    return modelFiles(directory, declaration.servable, version, { ...declaration, models: [model] }).modelPaths[0];
+  } catch {
+    return undefined; // checkServable has told it
+  }
+}
+
+/** The plan of subgraph 0; every subgraph is opened and compared. Rejects with the reason, which names the file. */
+async function planOf(model: ModelDeclaration, paths: readonly string[], options: CheckModelsOptions): Promise<ModelPlan> {
+  let file = model.key;
+  try {
+    const loaded = await loadModels([model], {
+      openers: options.openers ?? workerDefaults(silentLog).openers,
+      paths: [paths],
+      session: { intraOpThreads: 1 },
+      decryption: options.decryption,
+      warmUp: false,
+      onProgress: (progress) => void (file = progress.model),
+      onWarning: () => undefined,
+    });
+    await loaded.close();
+    return (loaded.models[0]?.[0] as { plan: ModelPlan }).plan;
+  } catch (thrown) {
+    const text = thrown instanceof Error ? thrown.message : String(thrown);
+    throw text.includes(file) ? thrown : new Error(`model file '${file}': ${text}`);
+  }
+}

@@ -1,0 +1,91 @@
+import { checkModels, checkServable, ConfigError, listServables, type ServableReport } from '@mserve/device-worker';
+import type { ModelKey } from '../model-file.js';
+import { CliError } from './cli-error.js';
+
+export interface CheckFlags {
+  /** Default: every servable in the directory. */
+  readonly servable?: readonly string[] | undefined;
+  /** For encrypted MindIR models of `servable`. */
+  readonly key?: ModelKey | undefined;
+}
+
+export interface CheckProblem {
+  readonly text: string;
+  /** The author's file, relative to the servable's folder, where that is known. */
+  readonly file: string | undefined;
+  readonly line: number | undefined;
+}
+
+/** What is said about one servable. */
+export interface CheckedServable {
+  readonly servable: string;
+  /** No problems: it can be served. */
+  readonly ok: boolean;
+  readonly versions: readonly number[];
+  /** undefined when the config could not be loaded. */
+  readonly methods: readonly string[] | undefined;
+  readonly problems: readonly CheckProblem[];
+  /** Worth knowing, but nothing that keeps it from being served. */
+  readonly remarks: readonly string[];
+}
+
+/** Looks at the servables of a directory without serving them: configs, versions, model files. Throws CliError when there is nothing to look at. */
+export async function check(directory: string, flags: CheckFlags): Promise<CheckedServable[]> {
+  let names: readonly string[];
+  try {
+    names = flags.servable ?? listServables(directory);
+  } catch (error) {
+    throw error instanceof ConfigError ? new CliError(error.message) : error;
+  }
+  if (names.length === 0) throw new CliError(`there is no servable in ${directory}: a folder NAME with a servable_config.ts is expected`);
+  const reports: CheckedServable[] = [];
+  for (const name of new Set(names)) reports.push(await checkOne(directory, name, flags.key));
+  return reports;
+}
+
+async function checkOne(directory: string, name: string, key: ModelKey | undefined): Promise<CheckedServable> {
+  const report: ServableReport = await checkServable(directory, name);
+  const problems = [...report.problems];
+  const { declaration } = report;
+  if (declaration !== undefined) {
+    // Only models have versions to look at; a servable without them runs as any version
+    for (const version of declaration.models.length > 0 ? report.versions : []) {
+      problems.push(...(await checkModels(directory, declaration, version, { decryption: key })));
+    }
+  }
+  return {
+    servable: name,
+    ok: problems.length === 0,
+    versions: report.versions,
+    methods: declaration?.methods.map((method) => method.name),
+    problems: problems.map(problemOf),
+    remarks: report.remarks,
+  };
+}
+
+/** ConfigError's text ends with the place, which is told apart here. */
+function problemOf({ message, file, line }: ConfigError): CheckProblem {
+  const place = file === undefined ? '' : ` (${file}${line === undefined ? '' : `:${line}`})`;
+  return { text: place !== '' && message.endsWith(place) ? message.slice(0, -place.length) : message, file, line };
+}
+
+/** One paragraph per servable; every problem on a line of its own that starts with its place, as compilers do. */
+export function checkText(reports: readonly CheckedServable[]): string {
+  const lines = reports.flatMap(({ servable, ok, versions, methods, problems, remarks }) => {
+    const version = versions.length === 0 ? '' : `, ${versions.length === 1 ? 'version' : 'versions'} ${versions.join(', ')}`;
+    const found = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+    const head = ok ? `✓ ${servable}${version}: ${methods?.join(', ') ?? ''}` : `✗ ${servable}: ${found}`;
+    return [head, ...problems.map((problem) => `  ${placeOf(servable, problem)}${indented(problem.text)}`), ...remarks.map((remark) => `  remark: ${indented(remark)}`)];
+  });
+  const broken = reports.filter(({ ok }) => !ok).length;
+  const count = reports.length === 1 ? '1 servable' : `${reports.length} servables`;
+  return [...lines, '', broken === 0 ? `${count} checked, nothing wrong.` : `${count} checked, ${broken} cannot be served.`].join('\n');
+}
+
+function placeOf(servable: string, { file, line }: CheckProblem): string {
+  return file === undefined ? '' : `${servable}/${file}${line === undefined ? '' : `:${line}`}: `;
+}
+
+function indented(text: string): string {
+  return text.replaceAll('\n', '\n    ');
+}

@@ -1,0 +1,68 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CliError } from './cli-error.js';
+
+/** What `mserve init` wrote. */
+export interface WrittenServable {
+  readonly servable: string;
+  /** The servable directory, as given. */
+  readonly directory: string;
+  readonly files: readonly string[];
+  /** Command that runs the servable's test. */
+  readonly test: string;
+}
+
+const template = fileURLToPath(new URL('../../templates/servable/', import.meta.url));
+const commandFile = fileURLToPath(new URL('../../bin/mserve.mjs', import.meta.url));
+const servableName = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** Writes servable `name` into a servable directory. Throws CliError when the name is not allowed or something of that name is there. */
+export function init(name: string, directory: string): WrittenServable {
+  if (!servableName.test(name)) throw new CliError(`servable name '${name.slice(0, 64)}' is not allowed: 1 to 64 letters, digits, '_' and '-'`, 2);
+  const folder = join(directory, name);
+  try {
+    mkdirSync(directory, { recursive: true });
+    mkdirSync(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CliError(code === 'EEXIST' && existsSync(folder) ? `${folder} is there already, and nothing is overwritten` : `cannot make ${folder}: ${code ?? 'unknown reason'}`);
+  }
+  const files = copyTemplate('', folder, name);
+  return { servable: name, directory, files, test: `${environmentFor(folder)}node --test ${join(folder, `${name}.test.mjs`)}` };
+}
+
+/** Files are taken over byte by byte, but {{name}} in text becomes the servable's name. */
+function copyTemplate(at: string, folder: string, name: string): string[] {
+  return readdirSync(join(template, at), { withFileTypes: true }).flatMap((entry) => {
+    const from = join(at, entry.name);
+    if (entry.isDirectory()) {
+      mkdirSync(join(folder, from));
+      return copyTemplate(from, folder, name);
+    }
+    const to = join(folder, from.replace('servable.test.mjs', `${name}.test.mjs`));
+    const bytes = readFileSync(join(template, from));
+    writeFileSync(to, entry.name.endsWith('.onnx') ? bytes : bytes.toString().replaceAll('{{name}}', name));
+    return [to];
+  });
+}
+
+/** The test finds an mserve that is installed above it; elsewhere it must be told. */
+function environmentFor(folder: string): string {
+  for (let above = resolve(folder); ; above = dirname(above)) {
+    if (existsSync(join(above, 'node_modules/.bin/mserve'))) return '';
+    if (above === dirname(above)) return `MSERVE=${commandFile} `;
+  }
+}
+
+export function initText({ servable, directory, files, test }: WrittenServable): string {
+  return [
+    ...files.map((file) => `wrote ${file}`),
+    '',
+    'Next:',
+    `  mserve check ${directory}`,
+    `  ${test}`,
+    `  mserve serve ${directory} --servable ${servable}`,
+    `  mserve infer --servable ${servable} --method predict --input x=[1.0,2.0,3.0]`,
+  ].join('\n');
+}
