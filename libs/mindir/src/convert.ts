@@ -17,13 +17,15 @@ import { inputPorts, type ModelReport } from './report.js';
 export async function convert(model: MindirModel, report: ModelReport, external: ExternalTensors, owned: boolean): Promise<OnnxModel> {
   if (model.graph.hasMapParameters) throw new MindirError('unsupported', 'the model keeps weights in MapParameters (hash tables), which have no translation');
   const builder = new GraphBuilder();
-  const parameters = await readParameters(model, builder, external, owned);
   const ports = inputPorts(model);
+  builder.reserve([...ports.map(({ name }) => name), ...model.graph.parameters.map(stemOf)]);
+  const parameters = await readParameters(model, ports, builder, external, owned);
   const inputs = inputValues(model, ports);
   const tracer = new Tracer(model, builder, parameters);
   const results = tracer.run(inputs);
   if (tracer.refusals.length > 0) throw new MindirError('unsupported', refusalText(tracer.refusals));
-  const outputs = results.map((result, index): TensorValue => ({ ...result, name: outputName(ports, index) }));
+  const taken = new Set([...ports.map(({ name }) => name), ...builder.initializers.map(({ name }) => name)]);
+  const outputs = results.map((result, index): TensorValue => ({ ...result, name: outputName((name) => taken.has(name), index) }));
   // Outputs get names of their own; one that is an input or a weight needs a node in any case.
   const nodes = results.map((result, index) => identity(result, outputs[index] as TensorValue));
   const pruned = prune([...builder.scope, ...nodes], builder.initializers, outputs.map(({ name }) => name));
@@ -50,9 +52,8 @@ function identity(result: TensorValue, output: TensorValue): { opType: string; n
 }
 
 /** MindIR has no user names for outputs. */
-function outputName(inputs: readonly ModelPort[], index: number): string {
-  const name = `output_${index}`;
-  return inputs.some((input) => input.name === name) ? `result_${index}` : name;
+function outputName(taken: (name: string) => boolean, index: number): string {
+  return [`output_${index}`, `result_${index}`].find((name) => !taken(name)) ?? `mindir_output_${index}`;
 }
 
 function namedDims({ name, shape }: ModelPort): (number | string)[] | undefined {
@@ -68,20 +69,25 @@ function inputValues(model: MindirModel, ports: readonly ModelPort[]): TensorVal
   });
 }
 
-async function readParameters(model: MindirModel, builder: GraphBuilder, external: ExternalTensors, owned: boolean): Promise<Map<string, TensorValue>> {
+async function readParameters(model: MindirModel, ports: readonly ModelPort[], builder: GraphBuilder, external: ExternalTensors, owned: boolean): Promise<Map<string, TensorValue>> {
   const parameters = new Map<string, TensorValue>();
-  const used = new Set(model.graph.inputs.map((input) => input.name));
+  const used = new Set(ports.map(({ name }) => name));
   for (const parameter of model.graph.parameters) {
-    const where = `parameter '${parameter.refKey === '' ? parameter.name : parameter.refKey}'`;
+    const stem = stemOf(parameter);
+    const where = `parameter '${stem}'`;
     if (parameter.compressed) throw new MindirError('unsupported', `${where} is compressed or quantised`);
     const dtype = dtypeOfMindir(parameter.dataType, where);
     const bytes = aligned(await bytesOf(parameter, dtype, external, where), dtype, owned && parameter.external === undefined);
-    const stem = parameter.refKey === '' ? parameter.name : parameter.refKey;
     const name = used.has(stem) ? builder.uniqueName(stem) : stem;
     used.add(name);
     parameters.set(parameter.name, builder.initializer(name, dtype, parameter.dims, bytes));
   }
   return parameters;
+}
+
+/** The Python name of a parameter. */
+function stemOf({ name, refKey }: MindirTensor): string {
+  return refKey === '' ? name : refKey;
 }
 
 async function bytesOf(parameter: MindirTensor, dtype: DType, external: ExternalTensors, where: string): Promise<Uint8Array> {

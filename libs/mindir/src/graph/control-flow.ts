@@ -109,7 +109,6 @@ export class ControlFlow {
   }
 
   private merge(condition: TensorValue, first: Branch, second: Branch): Value {
-    const { builder } = this.tracer;
     const headers = [...new Set([...first.targets, ...second.targets].map((target) => target.header))];
     const outputs: [TensorValue[], TensorValue[]] = [[], []];
     const types: { dtype: DType; shape: Shape | undefined }[] = [];

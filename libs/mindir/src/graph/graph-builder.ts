@@ -25,6 +25,7 @@ export class GraphBuilder {
   readonly initializers: OnnxInitializer[] = [];
   private readonly constants = new Map<string, TensorValue>();
   private nodes: OnnxNode[] = [];
+  private readonly reserved = new Set<string>();
   private count = 0;
   private nodeCount = 0;
 
@@ -38,8 +39,15 @@ export class GraphBuilder {
     return this.nodeCount;
   }
 
+  /** Keeps names that the model gives to its inputs, outputs and weights from being made up again. */
+  reserve(names: readonly string[]): void {
+    for (const name of names) this.reserved.add(name);
+  }
+
   uniqueName(stem: string): string {
-    return `${stem}_${++this.count}`;
+    let name = `${stem}_${++this.count}`;
+    while (this.reserved.has(name)) name = `${stem}_${++this.count}`;
+    return name;
   }
 
   /** One node with one output. Where ONNX Runtime has no CPU kernel for the dtype, the operands are cast to one that has and the result back. */

@@ -1,7 +1,7 @@
 import { MindirError } from '../mindir-error.js';
 
 /** Elements of a list that is made at load time. Lists that grow with a tensor's content are made by ONNX nodes instead. */
-const maxLength = 2 ** 20;
+const maxLength = 2 ** 22;
 
 /** As Array.from({ length }, element), for lengths that come from a file: a huge one is a MindirError, not the end of the process. */
 export function sequence<Element>(length: number, element: (unused: undefined, index: number) => Element): Element[] {

@@ -79,6 +79,16 @@ describe('names', () => {
     await session.close();
   });
 
+  it('does not make up a name that an input has', async () => {
+    const inputs = [['main:Neg_1', [2]], ['main:Neg_2', [2]]] as const;
+    const model = await loadMindir({ bytes: mindirFile([{ name: 'main', inputs, nodes: [['main:a', 'Neg', 'main:Neg_1'], ['main:b', 'Neg', 'main:Neg_2'], ['main:c', 'Add', 'main:a', 'main:b']], output: 'main:c' }]) });
+    const session = await Session.open(model.model);
+    const one = { dtype: 'float32', shape: [2], bytes: new Uint8Array(new Float32Array([1, 2]).buffer) } as const;
+    const [sum] = await session.run([one, one]);
+    expect([...new Float32Array(new Uint8Array(sum?.bytes ?? []).buffer)]).toEqual([-2, -4]);
+    await session.close();
+  });
+
   it('keeps dynamic dims', async () => {
     const model = await loadMindir({ bytes: mindirFile([{ name: 'main', inputs: [['main:x', [-1, 3]]], nodes: [['main:a', 'Neg', 'main:x']], output: 'main:a' }]) });
     expect(model.inputs).toEqual([{ name: 'x', dtype: 'float32', shape: [-1, 3] }]);
