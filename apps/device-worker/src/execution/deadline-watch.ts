@@ -2,6 +2,8 @@
 export interface Watched {
   /** performance.now() clock; may only move nearer while watched, by {@link DeadlineWatch.nearer}. */
   readonly deadlineAt: number;
+  /** Place in its watch's list; the watch's own. */
+  place?: number | undefined;
   expire(): void;
 }
 
@@ -13,13 +15,14 @@ const maxTimerMs = 2 ** 31 - 1;
  * The timer is armed for the nearest deadline and is not moved back when that run ends in time.
  */
 export class DeadlineWatch {
-  private readonly watched = new Set<Watched>();
+  /** In no order. A list, not a Set: entries come and go with every run (see IdTable in libs/bus). */
+  private readonly watched: Watched[] = [];
   private timer: NodeJS.Timeout | undefined;
   private armedFor = Infinity;
 
   add(run: Watched): void {
     if (run.deadlineAt === Infinity) return;
-    this.watched.add(run);
+    if (run.place === undefined) run.place = this.watched.push(run) - 1;
     this.arm(run.deadlineAt);
   }
 
@@ -29,11 +32,18 @@ export class DeadlineWatch {
   }
 
   remove(run: Watched): void {
-    if (run.deadlineAt !== Infinity) this.watched.delete(run);
+    const { place } = run;
+    if (place === undefined) return;
+    run.place = undefined;
+    const last = this.watched.pop() as Watched;
+    if (last === run) return;
+    this.watched[place] = last;
+    last.place = place;
   }
 
   close(): void {
-    this.watched.clear();
+    for (const run of this.watched) run.place = undefined;
+    this.watched.length = 0;
     this.disarm();
   }
 
@@ -60,7 +70,7 @@ export class DeadlineWatch {
     let nearest = Infinity;
     for (const run of [...this.watched]) {
       if (run.deadlineAt <= now) {
-        this.watched.delete(run);
+        this.remove(run);
         run.expire();
       } else if (run.deadlineAt < nearest) {
         nearest = run.deadlineAt;

@@ -49,12 +49,16 @@ export class Executor implements ModelCaller {
   private readonly watch = new DeadlineWatch();
   private readonly dispatch: FunctionDispatch | undefined;
   /** What is to be pumped when this turn's pushes are done, so that instances that came together are run together. */
-  private readonly awake = new Set<ModelQueue | FunctionDispatch>();
+  private readonly awake: (ModelQueue | FunctionDispatch | undefined)[] = [];
   private readonly pumpAwake = (): void => {
-    for (const queue of this.awake) {
-      this.awake.delete(queue);
-      queue.pump();
+    const { awake } = this;
+    // Those that wake meanwhile are pumped too: the list grows under the loop
+    for (let i = 0; i < awake.length; i++) {
+      const queue = awake[i];
+      awake[i] = undefined;
+      queue?.pump();
     }
+    awake.length = 0;
   };
 
   /** Throws ServingError INVALID_ARGUMENT when methods and models do not fit (SPEC 6.3). */
@@ -132,8 +136,8 @@ export class Executor implements ModelCaller {
   }
 
   private wake(queue: ModelQueue | FunctionDispatch): void {
-    if (this.awake.size === 0) queueMicrotask(this.pumpAwake);
-    this.awake.add(queue);
+    if (this.awake.length === 0) queueMicrotask(this.pumpAwake);
+    if (!this.awake.includes(queue)) this.awake.push(queue);
   }
 }
 

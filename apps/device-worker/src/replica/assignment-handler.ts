@@ -1,9 +1,11 @@
 import { instanceCount, ServingError, type Assignment, type Cancellation, type Failure, type Instance, type Ticket } from '@mserve/wire';
-import { answers, assignments, cancellations, receipts, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
+import { answers, assignments, cancellations, IdTable, receipts, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
 import { deadlineExceeded } from '../execution/failures.js';
 import { AssignmentRun, failureCount } from './assignment-run.js';
 import type { Replica } from './replica.js';
 
+/** Assignments between two looks for gateways that are gone. */
+const sweepEvery = 4096;
 /** setTimeout takes no more than this. */
 const maxTimerMs = 2 ** 31 - 1;
 
@@ -23,8 +25,9 @@ export interface HandlerCounters {
 export class AssignmentHandler {
   readonly counters: HandlerCounters = { assignments: 0, succeeded: 0, failed: 0 };
   /** gateway, then ticket id: what is in hand (a ticket may come in several assignments). */
-  private readonly inHand = new Map<string, Map<number, AssignmentRun[]>>();
+  private readonly inHand = new Map<string, IdTable<AssignmentRun[]>>();
   private runs = 0;
+  private forgotten = 0;
   private outbox: AssignmentRun[] = [];
   private idleWaiters: (() => void)[] = [];
   private readonly subscriptions: Subscription[];
@@ -64,7 +67,7 @@ export class AssignmentHandler {
   close(): void {
     for (const subscription of this.subscriptions) subscription.unsubscribe();
     for (const tickets of this.inHand.values()) {
-      for (const runs of tickets.values()) for (const run of runs) run.cancel();
+      for (const runs of tickets.list()) for (const run of runs) run.cancel();
     }
   }
 
@@ -137,7 +140,7 @@ export class AssignmentHandler {
   private remember(run: AssignmentRun): void {
     const { gateway, id } = run.assignment.ticket;
     let tickets = this.inHand.get(gateway);
-    if (tickets === undefined) this.inHand.set(gateway, (tickets = new Map<number, AssignmentRun[]>()));
+    if (tickets === undefined) this.inHand.set(gateway, (tickets = new IdTable<AssignmentRun[]>()));
     const others = tickets.get(id);
     if (others === undefined) tickets.set(id, [run]);
     else others.push(run);
@@ -147,13 +150,18 @@ export class AssignmentHandler {
   private forget(run: AssignmentRun): void {
     const { gateway, id } = run.assignment.ticket;
     const tickets = this.inHand.get(gateway);
-    const left = (tickets?.get(id) ?? []).filter((other) => other !== run);
-    if (left.length > 0) tickets?.set(id, left);
-    else tickets?.delete(id);
-    // Gateways come and go; one that has nothing here is not kept.
-    if (tickets?.size === 0) this.inHand.delete(gateway);
-    if (--this.runs > 0) return;
+    const runs = tickets?.get(id);
+    if (runs === undefined || runs.length === 1) tickets?.delete(id);
+    else runs.splice(runs.indexOf(run), 1);
+    this.runs--;
+    if (++this.forgotten % sweepEvery === 0) this.sweep();
+    if (this.runs > 0 || this.idleWaiters.length === 0) return;
     for (const resolve of this.idleWaiters.splice(0)) resolve();
+  }
+
+  /** Gateways come and go; not done on the way, because one that has nothing here now comes back with its next request. */
+  private sweep(): void {
+    for (const [gateway, tickets] of this.inHand) if (tickets.size === 0) this.inHand.delete(gateway);
   }
 }
 

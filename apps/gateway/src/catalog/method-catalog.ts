@@ -31,6 +31,8 @@ export class MethodCatalog implements MethodLookup {
   private servables: ReadonlyMap<string, ServableEntry> = new Map();
   /** false until a scheduler was asked for the first time: till then everything is unavailable, nothing unknown. */
   private known = false;
+  /** What model names without a version have been resolved to; only names that exist get here. */
+  private readonly latestModels = new Map<string, ResolvedMethod>();
   private readonly listeners = new Set<() => void>();
   /** Everything listed, ready or not. */
   all: readonly ServableStatus[] = [];
@@ -46,6 +48,7 @@ export class MethodCatalog implements MethodLookup {
       else group.push(status);
     }
     this.servables = new Map([...grouped].map(([name, statuses]) => [name, servableEntry(name, statuses)]));
+    this.latestModels.clear();
     this.known = true;
     this.all = list;
     this.ready = [...this.servables.values()].flatMap((entry) => [...entry.versions.values()].map((version) => version.status));
@@ -71,7 +74,10 @@ export class MethodCatalog implements MethodLookup {
   }
 
   resolveModel(model: string, version: string): ResolvedMethod {
-    return this.findModel(model, version);
+    if (version !== '') return this.findModel(model, version);
+    let found = this.latestModels.get(model);
+    if (found === undefined) this.latestModels.set(model, (found = this.findModel(model, '')));
+    return found;
   }
 
   /** As {@link resolveModel}, with what metadata needs besides. */

@@ -1,4 +1,4 @@
-import { answers, cancellations, refusals, tickets, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
+import { answers, cancellations, IdTable, refusals, tickets, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
 import { ServingError, type Answer, type InstanceResult, type Refusal } from '@mserve/wire';
 import type { SchedulerWatch } from '../catalog/scheduler-watch.js';
 import type { Ingress, IngressAnswer, IngressListener, IngressRequest, InferRoute } from '../ingress/ingress.js';
@@ -41,7 +41,7 @@ const maxTimerMs = 2 ** 31 - 1;
  */
 export class InferPath implements IngressListener {
   readonly counters = new InferCounters();
-  private readonly pending = new Map<number, PendingRequest>();
+  private readonly pending = new IdTable<PendingRequest>();
   private readonly deadlines = new DeadlineHeap<PendingRequest>();
   private readonly subscriptions: Subscription[];
   private ingress: Ingress | undefined;
@@ -115,7 +115,7 @@ export class InferPath implements IngressListener {
   close(): void {
     for (const subscription of this.subscriptions) subscription.unsubscribe();
     clearTimeout(this.timer);
-    for (const pending of [...this.pending.values()]) {
+    for (const pending of this.pending.list()) {
       this.finish(pending, new ServingError('UNAVAILABLE', 'the server is shutting down'));
       this.cancel(pending);
     }
@@ -161,7 +161,7 @@ export class InferPath implements IngressListener {
   /** A scheduler that is new to us knows nothing of our tickets: it gets the unanswered ones. The first answer wins, whoever gives it. */
   private resendAll(scheduler: string | undefined): void {
     if (scheduler === undefined) return;
-    for (const pending of this.pending.values()) {
+    for (const pending of this.pending.list()) {
       this.counters.resent++;
       this.send(pending, scheduler);
     }

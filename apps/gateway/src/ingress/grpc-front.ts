@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
+import { IdTable } from '@mserve/bus';
 import { ServingError } from '@mserve/wire';
 import { formatAddress, parseAddress, type ListenAddress } from './address.js';
 import type { InferRoute, IngressAnswer, IngressRequest } from './ingress.js';
@@ -48,7 +49,7 @@ class GrpcExchange implements IngressRequest {
 /** The gRPC port: one grpc-js server. The two infer rpcs pass through as bytes; `addServices` adds the others. */
 export class GrpcFront {
   private readonly server: Server;
-  private readonly exchanges = new Map<number, GrpcExchange>();
+  private readonly exchanges = new IdTable<GrpcExchange>();
   private unixPath: string | undefined;
 
   constructor(

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { IdTable } from '@mserve/bus';
 import { ServingError } from '@mserve/wire';
 import { formatAddress, parseAddress, type ListenAddress } from './address.js';
 import { ExchangeRequest, ExchangeResponse, HttpExchange, type ExchangeOwner } from './http-exchange.js';
@@ -23,9 +24,9 @@ const joinBelowBytes = 64 * 1024;
 export class HttpFront implements ExchangeOwner {
   private readonly server: Server<typeof ExchangeRequest, typeof ExchangeResponse>;
   /** Those not answered, by token. */
-  private readonly exchanges = new Map<number, HttpExchange>();
+  private readonly exchanges = new IdTable<HttpExchange>();
   /** Those not over (answered, and the answer written out), by connection. */
-  private readonly connections = new Map<Socket, Set<HttpExchange>>();
+  private readonly connections = new Map<Socket, HttpExchange[]>();
   private open = 0;
   private bufferedBytes = 0;
   private draining = false;
@@ -171,7 +172,10 @@ export class HttpFront implements ExchangeOwner {
 
   onClose(exchange: HttpExchange): void {
     const { socket, state } = exchange;
-    if (this.connections.get(socket)?.delete(exchange) !== true) return;
+    const unfinished = this.connections.get(socket);
+    const at = unfinished?.indexOf(exchange) ?? -1;
+    if (unfinished === undefined || at < 0) return;
+    unfinished.splice(at, 1);
     this.open--;
     this.bufferedBytes -= exchange.receivedBytes;
     if (state === 'answered' || state === 'refused') return;
@@ -187,10 +191,10 @@ export class HttpFront implements ExchangeOwner {
     this.open++;
     const known = this.connections.get(socket);
     if (known !== undefined) {
-      known.add(exchange);
+      known.push(exchange);
       return;
     }
-    this.connections.set(socket, new Set([exchange]));
+    this.connections.set(socket, [exchange]);
     socket.once('close', () => {
       for (const unfinished of [...(this.connections.get(socket) ?? [])]) this.onClose(unfinished);
       this.connections.delete(socket);

@@ -1,8 +1,9 @@
+import { IdTable } from '@mserve/bus';
 import type { Portion } from './portion.js';
 
 /** Finds the living portions of a request: the ticket id is unique per gateway. */
 export class RequestBook {
-  private readonly gateways = new Map<string, Map<number, Portion>>();
+  private readonly gateways = new Map<string, IdTable<Portion>>();
 
   /** The first of the request's living portions; the others follow by `sibling`. */
   find(gateway: string, id: number): Portion | undefined {
@@ -13,7 +14,7 @@ export class RequestBook {
     const { gateway, id } = portion.ticket;
     let requests = this.gateways.get(gateway);
     if (requests === undefined) {
-      requests = new Map();
+      requests = new IdTable();
       this.gateways.set(gateway, requests);
     }
     portion.sibling = requests.get(id);
