@@ -57,6 +57,12 @@ export function bytesOfNumbers(dtype: DType, values: readonly number[]): Uint8Ar
   return bytes;
 }
 
+/** Throws MindirError 'format' where a file puts NaN or infinity into an integer. */
+function wholeNumber(value: number): number {
+  if (!Number.isFinite(value)) throw new MindirError('format', `${value} stands where an integer is needed`);
+  return Math.trunc(value);
+}
+
 function writeNumber(view: DataView, at: number, dtype: DType, value: number): void {
   switch (dtype) {
     case 'bool': case 'uint8': view.setUint8(at, dtype === 'bool' ? Number(value !== 0) : value); break;
@@ -66,7 +72,7 @@ function writeNumber(view: DataView, at: number, dtype: DType, value: number): v
     case 'int32': view.setInt32(at, value, true); break;
     case 'uint32': view.setUint32(at, value, true); break;
     case 'int64': view.setBigInt64(at, clampedInt64(value), true); break;
-    case 'uint64': view.setBigUint64(at, BigInt.asUintN(64, BigInt(Math.trunc(value))), true); break;
+    case 'uint64': view.setBigUint64(at, BigInt.asUintN(64, BigInt(wholeNumber(value))), true); break;
     case 'float16': view.setUint16(at, float16Bits(value), true); break;
     case 'bfloat16': view.setUint16(at, bfloat16Bits(value), true); break;
     case 'float32': view.setFloat32(at, value, true); break;

@@ -28,7 +28,12 @@ export function inferNode(opType: string, inputs: Inputs, attributes: Attributes
   else if (opType === 'OneHot') dtype = inputs[2]?.dtype ?? dtype;
   const infer = rules.get(opType);
   const shapes = infer === undefined ? [] : infer(inputs, attributes, outputs);
-  return { dtype, shapes: sequence(outputs, (_, index) => shapes[index]) };
+  return { dtype, shapes: sequence(outputs, (_, index) => sound(shapes[index])) };
+}
+
+/** Nothing, for what a rule makes of operands that do not go together (a damaged file). */
+function sound(shape: Shape | undefined): Shape | undefined {
+  return shape?.every((dim) => Number.isSafeInteger(dim) && dim >= -1) === true ? shape : undefined;
 }
 
 /** The integers of a tensor that is known at load time; undefined for others and for long ones. */

@@ -151,7 +151,7 @@ export class Tracer {
   private apply(opType: string, inputs: readonly Value[], attributes: ReadonlyMap<string, Value>, annotation: Annotation | undefined): Value {
     const entry = opTable.get(opType);
     if (entry === undefined) throw new Untranslatable('the operator is not in the op table');
-    if (opType === 'Load') return this.memory.read(inputs[0] as Value);
+    if (opType === 'Load' && inputs[0] !== undefined) return this.memory.read(inputs[0]);
     const operands = entry.inPlace === true && inputs[0] !== undefined ? [this.memory.read(inputs[0]), ...inputs.slice(1)] : inputs;
     const result = entry.emit(new OpCall(this.builder, opType, entry.args, operands, attributes, annotation));
     if (entry.inPlace === true && inputs[0] !== undefined && result.kind === 'tensor') {

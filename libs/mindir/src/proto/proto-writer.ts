@@ -1,3 +1,5 @@
+import { MindirError } from '../mindir-error.js';
+
 /** Writes protobuf fields into a buffer that grows. Fields of messages nest by callback: their length is filled in afterwards. */
 export class ProtoWriter {
   private buffer = Buffer.allocUnsafe(4096);
@@ -77,6 +79,7 @@ export class ProtoWriter {
       this.varint(value);
       return;
     }
+    if (typeof value === 'number' && !Number.isInteger(value)) throw new MindirError('format', `${value} stands where an integer is needed`);
     let rest = BigInt.asUintN(64, BigInt(value));
     while (rest > 127n) {
       this.buffer[this.size++] = Number(rest & 127n) | 0x80;
