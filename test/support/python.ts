@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** Whether there is a python3 that can make virtual environments. */
 export function hasPython(): boolean {
@@ -16,6 +16,35 @@ export function pythonWith(packages: readonly string[]): string {
   const python = join(folder, 'bin/python');
   const stamp = join(folder, 'complete');
   if (existsSync(stamp)) return python;
+  const release = lock(folder);
+  try {
+    if (!existsSync(stamp)) makeVenv(folder, python, packages);
+  } finally {
+    release();
+  }
+  return python;
+}
+
+const lockMs = 600_000;
+
+/** Only one of several test processes makes a folder; the others wait. A lock that is older than ten minutes belongs to nobody any more. */
+function lock(folder: string): () => void {
+  const path = `${folder}.lock`;
+  mkdirSync(dirname(folder), { recursive: true });
+  for (;;) {
+    try {
+      mkdirSync(path);
+      return () => rmSync(path, { recursive: true, force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      const stats = statSync(path, { throwIfNoEntry: false });
+      if (stats !== undefined && Date.now() - stats.mtimeMs > lockMs) rmSync(path, { recursive: true, force: true });
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    }
+  }
+}
+
+function makeVenv(folder: string, python: string, packages: readonly string[]): void {
   mkdirSync(folder, { recursive: true });
   for (const [command, args] of [
     ['python3', ['-m', 'venv', folder]],
@@ -24,6 +53,5 @@ export function pythonWith(packages: readonly string[]): string {
     const { status, stderr, stdout } = spawnSync(command, args, { encoding: 'utf8' });
     if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}\n${stderr}`);
   }
-  writeFileSync(stamp, packages.join('\n'));
-  return python;
+  writeFileSync(join(folder, 'complete'), packages.join('\n'));
 }

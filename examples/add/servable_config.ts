@@ -1,0 +1,18 @@
+import { addStage, declareModel, registerMethod, type Tensor } from '@mserve/register';
+
+/** y = x1 + x2, float32 [2, 2]; no dim of it is a batch, so one instance is one run. */
+const model = declareModel({ modelFile: 'tensor_add.mindir', modelFormat: 'MindIR', withBatchDim: false });
+
+/** Any numbers to what the model takes. */
+function toFloat32(x1: Tensor, x2: Tensor): [Tensor, Tensor] {
+  return [x1.astype('float32'), x2.astype('float32')];
+}
+
+registerMethod({ doc: 'The model alone: x1 and x2 must be float32.', outputs: { y: {} } }, function add_common(x1, x2) {
+  return addStage(model, x1, x2);
+});
+
+registerMethod({ doc: 'Takes numbers of any type.', outputs: { y: {} } }, function add_cast(x1, x2) {
+  const [a, b] = addStage(toFloat32, x1, x2, { outputsCount: 2 });
+  return addStage(model, a, b);
+});
