@@ -40,7 +40,8 @@ function differsFromBefore(call: OpCall, x: TensorValue, axis: number): TensorVa
 /** Runs of equal elements as one: values, the run of each element, and the lengths of the runs. */
 function uniqueConsecutive(call: OpCall): Value {
   const { graph } = call;
-  if (call.find('dim|axis') !== undefined) return call.refuse('works along an axis');
+  // 2.0 writes 1000 for no axis.
+  if (call.find('dim|axis') !== undefined && call.number('dim|axis') !== 1000) return call.refuse('works along an axis');
   const given = operandOf(call);
   const x = call.node('Reshape', [given, graph.ints([-1])]);
   const starts = differsFromBefore(call, x, 0);

@@ -21,7 +21,7 @@ function windowSizes(call: OpCall, names: string, rank: number): number[] {
 function padding(call: OpCall, rank: number): Record<string, OnnxAttribute> {
   const mode = padModeOf(call);
   const computed = call.numbersOr('pad_list');
-  if (mode === 'same' && rank === 3 && computed?.length === 6 && computed.every((pad) => pad >= 0)) return { pads: explicitPads(computed, rank) };
+  if (mode === 'same' && rank === 3 && computed?.length === 6 && computed.every((pad) => pad >= 0) && computed.some((pad) => pad > 0)) return { pads: explicitPads(computed, rank) };
   if (mode === 'same') return samePool(call, rank);
   return mode === 'valid' ? {} : { pads: explicitPads(call.numbersOr('pad_list|pad|pads'), rank), ceil_mode: call.bool('ceil_mode') ? 1 : 0 };
 }

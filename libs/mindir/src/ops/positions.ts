@@ -65,6 +65,15 @@ function indexPut(call: OpCall): Value {
   return call.node('ScatterND', [x, places, call.node('Expand', [values, shape])], { reduction: call.bool('accumulate') ? 'add' : 'none' });
 }
 
+/** How often each number below `size` occurs, by weight. */
+function bincount(call: OpCall): Value {
+  const { graph } = call;
+  const [x, weights] = [graph.cast(operandOf(call), 'int64'), call.tensor('weights')];
+  const base = call.node('Expand', [call.like(weights, 0), call.intTensor('size')]);
+  const flat = (tensor: TensorValue): TensorValue => call.node('Reshape', [tensor, graph.ints([-1])]);
+  return call.node('ScatterElements', [base, flat(x), flat(weights)], { axis: 0, reduction: 'add' });
+}
+
 function sparseToDense(call: OpCall): Value {
   const values = operandOf(call, 1);
   const base = call.node('Expand', [call.like(values, 0), call.intTensor('dense_shape')]);
@@ -128,6 +137,7 @@ export const positions = family('Positions, windows, distances', [
   op('BlackmanWindow', 'length', cosineWindow(() => [0.42, 0.5, 0.08])),
   op('LogSpace', 'start end', logSpace),
   op('IndexPut', 'x values indices', indexPut),
+  op('Bincount', 'x size weights', bincount),
   op('SparseToDense', 'indices values dense_shape', sparseToDense),
   op('Pdist', 'x', pairDistances),
   op('Eps', 'x', spacing),
