@@ -26,6 +26,13 @@ export interface Fleet {
   stop(): Promise<Record<string, number>>;
 }
 
+/** Flags for every process of a kind, beyond what all fleets of tests need. */
+export interface FleetFlags {
+  readonly gateway?: readonly string[];
+  readonly scheduler?: readonly string[];
+  readonly worker?: readonly string[];
+}
+
 /** Resolves when the gateway says that it is ready and that each model is. Polls the public health routes. */
 async function untilReady(rest: string, models: readonly string[], alive: () => boolean): Promise<void> {
   const paths = ['/v2/health/ready', ...models.map((model) => `/v2/models/${model}/ready`)];
@@ -39,24 +46,25 @@ async function untilReady(rest: string, models: readonly string[], alive: () => 
 
 /**
  * A fleet through `nx serve`, as docs/fleet.md says: 2 gateways, 1 scheduler, 2 device-workers, each its own process, started in the given order
- * (gateway-0, scheduler, worker-1, ...), nats-server at `nats`. Resolves when every gateway can call every one of the `models` (`servable.method`).
+ * (gateway-0, scheduler, worker-1, ...), nats-server at `nats`. Resolves when every gateway can call every one of the `models` (`servable.method`, or
+ * `servable.method/versions/n`).
  */
-export async function startFleet(nats: string, servables: string, models: readonly string[], order: readonly string[]): Promise<Fleet> {
+export async function startFleet(nats: string, servables: string, models: readonly string[], order: readonly string[], flags: FleetFlags = {}): Promise<Fleet> {
   const gateways: FleetGateway[] = [];
   for (let i = 0; i < order.filter((name) => name.startsWith('gateway')).length; i++) {
     gateways.push({ rest: `127.0.0.1:${await freePort()}`, grpc: `127.0.0.1:${await freePort()}` });
   }
   const argsOf = (name: string): string[] => {
     const index = Number(name.split('-')[1]);
-    if (name.startsWith('gateway')) return ['gateway', '--rest', gateways[index]?.rest as string, '--grpc', gateways[index]?.grpc as string];
-    if (name.startsWith('worker')) return ['device-worker', '--directory', servables, '--device-ids', String(index)];
-    return ['scheduler'];
+    if (name.startsWith('gateway')) return ['gateway', '--rest', gateways[index]?.rest as string, '--grpc', gateways[index]?.grpc as string, ...(flags.gateway ?? [])];
+    if (name.startsWith('worker')) return ['device-worker', '--directory', servables, '--device-ids', String(index), ...(flags.worker ?? [])];
+    return ['scheduler', ...(flags.scheduler ?? [])];
   };
   const processes = new Map<string, RunningProcess>();
   for (const name of order) {
-    const [app, ...flags] = argsOf(name) as [string, ...string[]];
+    const [app, ...args] = argsOf(name) as [string, ...string[]];
     // One nx at a time prepares its project graph; the apps themselves may start in any order.
-    processes.set(name, startProcess('node_modules/.bin/nx', ['serve', app, '--excludeTaskDependencies', '--', '--nats', nats, ...flags], { NX_DAEMON: 'false', NX_TUI: 'false', NX_ISOLATE_PLUGINS: 'false' }));
+    processes.set(name, startProcess('node_modules/.bin/nx', ['serve', app, '--excludeTaskDependencies', '--', '--nats', nats, ...args], { NX_DAEMON: 'false', NX_TUI: 'false', NX_ISOLATE_PLUGINS: 'false' }));
   }
   const alive = (): boolean => [...processes.values()].every(({ child }) => child.exitCode === null);
   try {

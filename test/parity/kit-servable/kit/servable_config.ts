@@ -7,13 +7,17 @@ import { setTimeout as sleepMs } from 'node:timers/promises';
 import { addStage, declareModel, registerMethod, Tensor, type NumericDType } from '@mserve/register';
 import { formatG } from './format-g.js';
 
-const add22 = declareModel('add22.onnx', 'ONNX', false);
-const addB4 = declareModel('add_b4.onnx', 'ONNX');
-const subB2 = declareModel('sub_b2.onnx', 'ONNX');
-const sumdiffB2 = declareModel('sumdiff_b2.onnx', 'ONNX');
-const biasB4 = declareModel({ modelFile: 'bias_b4.onnx', modelFormat: 'ONNX', withoutBatchDimInputs: 1 });
+/** The models as MindSpore exported them, or as ONNX: whichever the version folders hold. */
+const format = existsSync(new URL('1/add22.mindir', import.meta.url)) ? 'MindIR' : 'ONNX';
+const fileOf = (model: string): string => `${model}.${format.toLowerCase()}`;
+
+const add22 = declareModel(fileOf('add22'), format, false);
+const addB4 = declareModel(fileOf('add_b4'), format);
+const subB2 = declareModel(fileOf('sub_b2'), format);
+const sumdiffB2 = declareModel(fileOf('sumdiff_b2'), format);
+const biasB4 = declareModel({ modelFile: fileOf('bias_b4'), modelFormat: format, withoutBatchDimInputs: 1 });
 // 33 MB, for load tests only: put there by who runs them.
-const hasMlp = existsSync(new URL('1/mlp_b8.onnx', import.meta.url));
+const hasMlp = existsSync(new URL(`1/${fileOf('mlp_b8')}`, import.meta.url));
 
 type Pair = [Tensor, Tensor];
 
@@ -217,7 +221,7 @@ registerMethod(['y', 'n'], function count3(x) {
   return addStage(f_count, x, { outputsCount: 2, batchSize: 3 });
 });
 if (hasMlp) {
-  const mlpB8 = declareModel('mlp_b8.onnx', 'ONNX');
+  const mlpB8 = declareModel(fileOf('mlp_b8'), format);
   registerMethod(['y'], function mlp(x) {
     return addStage(mlpB8, x);
   });
