@@ -36,6 +36,8 @@ try {
     '--experimental-vm-modules',
     '--no-warnings=ExperimentalWarning',
     'node_modules/jest/bin/jest.js',
+    // A failed test may leave a socket or a process behind: that must not keep the run from ending
+    '--forceExit',
     '--json',
     `--outputFile=${report}`,
     ...jestArgs,

@@ -16,7 +16,8 @@ export interface FillContext {
 /**
  * Gives replicas of the pool what is queued until nothing is queued or no credit is free. Returns the number of batches.
  *
- * One batch is what one replica gets at once: up to the method's batch size. A portion that would fit a batch but not the rest of
+ * One batch is what one replica gets at once: up to the method's batch size, and not more than its share where several replicas are idle (two
+ * half batches on two devices are done before one whole batch on one of them). A portion that would fit a batch but not the rest of
  * this one is left for the next, so that it stays together; it is split only when no replica has the credits to take it whole.
  */
 export function fillReplicas(pool: ServablePool, now: number, context: FillContext): number {
@@ -29,23 +30,26 @@ export function fillReplicas(pool: ServablePool, now: number, context: FillConte
     const replica = pool.chooseReplica(Math.min(head.count, queue.batchSize));
     if (replica === undefined) break;
     pool.passTurn(queue);
-    giveBatch(queue, replica, now, context);
+    giveBatch(queue, replica, pool.idleShare(queue), now, context);
     batches += 1;
   }
   for (const portion of context.given) if (portion.replica !== undefined) portion.replica.lastGiven = undefined;
   return batches;
 }
 
-function giveBatch(queue: MethodQueue, replica: Replica, now: number, context: FillContext): void {
+/** `share`: the instances that are enough when no portion is to be split for it. */
+function giveBatch(queue: MethodQueue, replica: Replica, share: number, now: number, context: FillContext): void {
   let room = Math.min(queue.batchSize, replica.free);
+  let left = share;
   let empty = true;
   while (room > 0) {
     const head = livingHead(queue, now, context);
     if (head === undefined) return;
-    if (head.count > room && !empty && head.count <= queue.batchSize) return;
+    if (!empty && (head.count > left || (head.count > room && head.count <= queue.batchSize))) return;
     const count = Math.min(head.count, room);
     if (!extendLast(queue, replica, head, count, context)) give(queue, replica, head, count, context);
     room -= count;
+    left -= count;
     empty = false;
   }
 }

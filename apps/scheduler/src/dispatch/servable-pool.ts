@@ -76,6 +76,13 @@ export class ServablePool {
     return best;
   }
 
+  /** What one replica should take of the queue, so that every idle one gets something: Infinity when at most one is idle. */
+  idleShare(queue: MethodQueue): number {
+    let idle = 0;
+    for (const replica of this.replicas) if (replica.inHand === 0 && replica.free > 0) idle += 1;
+    return idle < 2 ? Infinity : Math.ceil(queue.instances / idle);
+  }
+
   /**
    * The method whose turn it is: of those whose head has the highest priority, each in turn. Undefined when nothing may go at `now`.
    * Its turn is over when {@link passTurn} is called.
