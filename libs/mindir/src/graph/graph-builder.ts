@@ -2,7 +2,7 @@ import { dtypeEntry, isVariableSize, type DType } from '@mserve/wire';
 import { MindirError } from '../mindir-error.js';
 import { bytesOfNumbers, numbersOfBytes, onnxNumber } from './dtypes.js';
 import { inferNode } from './infer.js';
-import { computeDtype, ownDtype } from './kernel-dtypes.js';
+import { computeDtype, holdsData, ownDtype } from './kernel-dtypes.js';
 import type { OnnxAttribute, OnnxInitializer, OnnxNode, OnnxPort, OnnxSubgraph } from './onnx-graph.js';
 import type { Shape, TensorValue } from './value.js';
 import { sequence } from './sequence.js';
@@ -15,6 +15,9 @@ export interface NodeOptions {
 
 type Operand = TensorValue | undefined;
 
+/** Outputs of all nodes, also of those of traces that were thrown away. The largest published nets need some ten thousand. */
+const maxAllOutputs = 300_000;
+/** Outputs of one node. */
 const maxOutputs = 65_536;
 
 /**
@@ -28,6 +31,7 @@ export class GraphBuilder {
   private readonly reserved = new Set<string>();
   private count = 0;
   private nodeCount = 0;
+  private outputCount = 0;
 
   /** Nodes of the open scope (the main graph when no branch is being built). */
   get scope(): readonly OnnxNode[] {
@@ -61,10 +65,10 @@ export class GraphBuilder {
     if (!(outputs >= 0 && outputs <= maxOutputs)) throw new MindirError('limits', `an operator has ${outputs} outputs, at most ${maxOutputs} are allowed`);
     const compute = options.dtype === undefined ? computeDtype(opType, inputs, attributes) : undefined;
     if (compute !== undefined) return this.throughDtype(compute, opType, inputs, outputs, attributes, options);
+    this.countNode(outputs);
     const inferred = inferNode(opType, inputs, attributes, outputs);
     const names = sequence(outputs, () => this.uniqueName(opType));
     this.nodes.push({ opType, name: names[0] as string, inputs: inputs.map((input) => input?.name ?? ''), outputs: names, attributes, domain: '' });
-    this.nodeCount++;
     return names.map((name, index) => ({
       kind: 'tensor',
       name,
@@ -144,7 +148,7 @@ export class GraphBuilder {
   structured(opType: string, inputs: readonly Operand[], attributes: Readonly<Record<string, OnnxAttribute>>, outputs: readonly { dtype: DType; shape: Shape | undefined }[]): TensorValue[] {
     const names = outputs.map(() => this.uniqueName(opType));
     this.nodes.push({ opType, name: names[0] ?? this.uniqueName(opType), inputs: inputs.map((input) => input?.name ?? ''), outputs: names, attributes, domain: '' });
-    this.nodeCount++;
+    this.countNode(outputs.length);
     return outputs.map(({ dtype, shape }, index) => ({ kind: 'tensor', name: names[index] as string, dtype, shape }));
   }
 
@@ -156,9 +160,16 @@ export class GraphBuilder {
     return opType === 'Mod' ? result : this.node('Where', [isMinusOne, this.node('Neg', [a]), result]);
   }
 
+  private countNode(outputs: number): void {
+    this.nodeCount++;
+    this.outputCount += outputs;
+    if (!(this.outputCount <= maxAllOutputs)) throw new MindirError('limits', `the model needs more than ${maxAllOutputs} ONNX nodes`);
+  }
+
   private throughDtype(compute: DType, opType: string, inputs: readonly Operand[], outputs: number, attributes: Readonly<Record<string, OnnxAttribute>>, options: NodeOptions): TensorValue[] {
     const reference = ownDtype(opType, inputs) as DType;
-    const cast = inputs.map((input) => (input !== undefined && input.dtype === reference ? this.cast(input, compute) : input));
+    const isData = holdsData(opType);
+    const cast = inputs.map((input, index) => (input !== undefined && input.dtype === reference && isData(index) ? this.cast(input, compute) : input));
     const results = this.multi(opType, cast, outputs, attributes, options);
     return results.map((result) => (result.dtype === compute ? this.cast(result, reference) : result));
   }

@@ -87,6 +87,7 @@ function textOf(call: OpCall, index: number): string {
 }
 
 function text(value: string): ScalarValue {
+  if (value.length > 10_000) throw new Untranslatable('makes a string of more than 10000 characters');
   return { kind: 'scalar', type: 'string', value };
 }
 

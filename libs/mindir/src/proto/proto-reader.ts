@@ -102,9 +102,9 @@ export class ProtoReader {
     return this.bytes.toString('utf8', start, end);
   }
 
-  /** A reader over the embedded message; counts as one object. */
+  /** A reader over the embedded message; counts as eight list elements, since that is what its object takes. */
   message(): ProtoReader {
-    this.budget.spend(1);
+    this.budget.spend(8);
     const [start, end] = this.span();
     return new ProtoReader(this.bytes, start, end, this.budget);
   }
