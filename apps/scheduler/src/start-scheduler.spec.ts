@@ -1,7 +1,7 @@
 import { startNatsServer } from '../../../test/support/nats-server.js';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { assignments, type Bus, cancellations, type Catalog, MemoryExchange, NatsBus, receipts, refusals, type ReplicaStatus, type SchedulerHello, tickets, type WorkerHello } from '@mserve/bus';
-import type { Assignment, Cancellation, Refusal, ServableSignature } from '@mserve/wire';
+import { type Assignment, type Cancellation, type Refusal, type ServableSignature, ServingError } from '@mserve/wire';
 import { signature, ticket } from './dispatch/dispatch.fixture.js';
 import type { DispatchStats } from './dispatch/dispatch-stats.js';
 import type { RunningScheduler, StartOptions } from './start-scheduler.js';
@@ -112,11 +112,22 @@ class FakeGateway {
   }
 
   async catalog(): Promise<Catalog> {
-    return parsed(await this.bus.request(this.scheduler, 'catalog.list', json({})));
+    return parsed(await this.ask('catalog.list'));
   }
 
   async stats(): Promise<DispatchStats> {
-    return parsed(await this.bus.request(this.scheduler, 'scheduler.stats', json({})));
+    return parsed(await this.ask('scheduler.stats'));
+  }
+
+  /** Again while nobody answers: over NATS a responder is reachable a moment after it said so. */
+  private async ask(subject: string): Promise<Uint8Array> {
+    for (;;) {
+      try {
+        return await this.bus.request(this.scheduler, subject, json({}));
+      } catch (error) {
+        if (!(error instanceof ServingError && error.code === 'UNAVAILABLE')) throw error;
+      }
+    }
   }
 
   /** Until the scheduler lists so many ready replicas, over all servables. */
