@@ -73,6 +73,19 @@ export function computeDtype(opType: string, inputs: readonly (TensorValue | und
   return taken === undefined || taken.has(dtype) ? undefined : substitute(dtype, taken);
 }
 
+const allOperands = (): boolean => true;
+const dataOperands = new Map<string, (index: number) => boolean>([
+  ['Where', (index) => index > 0],
+  ['OneHot', (index) => index === 2],
+  ['Resize', (index) => index === 0],
+  ['Pad', (index) => index !== 1],
+]);
+
+/** Whether the operand at an index holds data (and follows the decisive one's dtype), rather than a condition, sizes or indices. */
+export function holdsData(opType: string): (index: number) => boolean {
+  return dataOperands.get(opType) ?? allOperands;
+}
+
 /** dtype of the decisive operand: what results are cast back to. */
 export function ownDtype(opType: string, inputs: readonly (TensorValue | undefined)[]): DType | undefined {
   return inputs[decisive(opType)]?.dtype;
