@@ -56,21 +56,15 @@ function pathsOf(directory: string, declaration: ServableDeclaration, model: Mod
 
 /** The plan of subgraph 0; every subgraph is opened and compared. Rejects with the reason, which names the file. */
 async function planOf(model: ModelDeclaration, paths: readonly string[], options: CheckModelsOptions): Promise<ModelPlan> {
-  let file = model.key;
-  try {
-    const loaded = await loadModels([model], {
-      openers: options.openers ?? workerDefaults(silentLog).openers,
-      paths: [paths],
-      session: { intraOpThreads: 1 },
-      decryption: options.decryption,
-      warmUp: false,
-      onProgress: (progress) => void (file = progress.model),
-      onWarning: () => undefined,
-    });
-    await loaded.close();
-    return (loaded.models[0]?.[0] as { plan: ModelPlan }).plan;
-  } catch (thrown) {
-    const text = thrown instanceof Error ? thrown.message : String(thrown);
-    throw text.includes(file) ? thrown : new Error(`model file '${file}': ${text}`);
-  }
+  const loaded = await loadModels([model], {
+    openers: options.openers ?? workerDefaults(silentLog).openers,
+    paths: [paths],
+    session: { intraOpThreads: 1 },
+    decryption: options.decryption,
+    warmUp: false,
+    onProgress: () => undefined,
+    onWarning: () => undefined,
+  });
+  await loaded.close();
+  return (loaded.models[0]?.[0] as { plan: ModelPlan }).plan;
 }

@@ -71,11 +71,19 @@ async function loadModel(declaration: ModelDeclaration, paths: readonly string[]
       subgraphs.push(loaded);
       tell('ready');
     } catch (thrown) {
-      tell('failed', thrown instanceof Error ? thrown.message : String(thrown));
-      throw thrown;
+      const error = namingFile(thrown, file);
+      tell('failed', error.message);
+      throw error;
     }
   }
   return subgraphs;
+}
+
+/** The error, with the file in its text: a servable may have many, and most errors come from rooms that only see bytes. */
+function namingFile(thrown: unknown, file: string): Error {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  if (error.message.includes(file)) return error;
+  return new ServingError(error instanceof ServingError ? error.code : 'INVALID_ARGUMENT', `model file '${file}': ${error.message}`, { cause: thrown });
 }
 
 /** The author's Context (SPEC 6.1) wins over what the worker would choose. */
