@@ -72,6 +72,8 @@ def example_inputs(entry, xs):
     dynamic = entry["dynamic"]
     if not dynamic:
         return xs
+    if dynamic == "rank":
+        return [ms.Tensor(dtype=x.dtype, shape=None) for x in xs]
     open_dims = {i: range(len(x.shape)) for i, x in enumerate(xs)} if dynamic == "all" else dynamic
     return [ms.Tensor(shape=[None if d in open_dims[i] else n for d, n in enumerate(x.shape)], dtype=x.dtype) if i in open_dims else x for i, x in enumerate(xs)]
 

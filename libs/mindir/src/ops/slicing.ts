@@ -48,7 +48,7 @@ function stridedSlice(call: OpCall): Value {
       cuts.push({
         axis, step,
         begin: bit(beginMask, index) ? (step > 0 ? 0 : toEnd) : begin,
-        end: bit(endMask, index) ? (step > 0 ? toEnd : -toEnd) : (ends[index] as Value),
+        end: bit(endMask, index) ? (step > 0 ? toEnd : -toEnd) : (ends[index] ?? call.refuse('has begins and ends of different lengths')),
       });
       outputAxis++;
     }
