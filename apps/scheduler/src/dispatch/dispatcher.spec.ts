@@ -18,6 +18,21 @@ describe('batches', () => {
     expect(rig.given()).toEqual(['w1.0 <- 1[0+1]', 'w2.0 <- 2[0+1]', 'w1.0 <- 3[0+1]', 'w2.0 <- 4[0+1]']);
   });
 
+  it('stays with the replica used last while all are idle: its weights are in the caches', () => {
+    const rig = new DispatchRig();
+    rig.ready('w1', 8);
+    rig.ready('w2', 8);
+    const used: string[] = [];
+    for (let id = 1; id <= 4; id++) {
+      rig.submit(ticket(id));
+      const [given] = rig.given();
+      used.push(given as string);
+      rig.receipt((given as string).split('.')[0] as string, id, 0, 1);
+    }
+    expect(new Set(used.map((given) => given.split(' ')[0])).size).toBe(1);
+    expect(used).toHaveLength(4);
+  });
+
   it('gives a request that fits a batch to one replica, although it does not fit the rest of a batch', () => {
     const rig = new DispatchRig();
     rig.ready('w1', 8);

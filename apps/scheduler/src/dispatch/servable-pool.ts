@@ -14,8 +14,9 @@ export class ServablePool {
   /** Without usable replica: until then what is queued waits for one. */
   orphanedUntil = Infinity;
   private readonly byMethod = new Map<string, MethodQueue>();
-  /** Where the search for a replica, for a queue, starts: ties rotate. */
-  private replicaTurn = 0;
+  /** Of equals that are busy, each in turn; of idle ones the one used last, whose weights are still in the caches. */
+  private lastReplica = 0;
+  /** Where the search for a queue starts: methods take turns. */
   private queueTurn = 0;
 
   constructor(readonly signature: ServableSignature) {
@@ -48,7 +49,7 @@ export class ServablePool {
     const at = this.replicas.indexOf(replica);
     if (at < 0) return;
     this.replicas.splice(at, 1);
-    if (at < this.replicaTurn) this.replicaTurn -= 1;
+    if (at < this.lastReplica) this.lastReplica -= 1;
     if (!replica.draining) this.usableReplicas -= 1;
   }
 
@@ -62,17 +63,17 @@ export class ServablePool {
     let bestAt = 0;
     let bestScore = 0;
     for (let i = 0; i < replicas.length; i++) {
-      const at = (this.replicaTurn + i) % replicas.length;
+      const at = (this.lastReplica + 1 + i) % replicas.length;
       const replica = replicas[at] as Replica;
       const { free } = replica;
       const score = free === 0 ? 0 : free / replica.credits + (free >= want ? 1 : 0);
-      if (score > bestScore) {
+      if (score > bestScore || (at === this.lastReplica && replica.inHand === 0 && score > 0 && score === bestScore)) {
         best = replica;
         bestAt = at;
         bestScore = score;
       }
     }
-    if (best !== undefined) this.replicaTurn = bestAt + 1;
+    if (best !== undefined) this.lastReplica = bestAt;
     return best;
   }
 
