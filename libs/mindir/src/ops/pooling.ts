@@ -1,9 +1,9 @@
 import type { OnnxAttribute } from '../graph/onnx-graph.js';
 import { isStatic } from '../graph/shapes.js';
-import { tupleOf, type TensorValue, type Value } from '../graph/value.js';
+import { noneScalar, tupleOf, type TensorValue, type Value } from '../graph/value.js';
 import { operandOf } from './compose.js';
 import { explicitPads, padModeOf, refuseChannelsLast, spatial } from './convolution.js';
-import type { OpCall } from './op-call.js';
+import { Untranslatable, type OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
 import { sequence } from '../graph/sequence.js';
 
@@ -100,15 +100,19 @@ function cellBounds(index: number, cells: number, size: number): [number, number
   return [Math.floor((index * size) / cells), Math.ceil(((index + 1) * size) / cells)];
 }
 
-/** Adaptive pooling along one axis: equal cells by one pool, others cell by cell. */
+/** Adaptive pooling along one axis: one reduction per cell. Bounds of a dynamic size are computed in the run. */
 function adaptiveAxis(call: OpCall, x: TensorValue, axis: number, cells: number, opType: 'ReduceMean' | 'ReduceMax'): TensorValue {
   const { graph } = call;
   if (cells === 1) return call.node(opType, [x, graph.ints([axis])], { keepdims: 1 });
-  const size = call.dim(x, axis);
-  call.bounded(cells, 4096);
-  const parts = sequence(cells, (_, index) => {
-    const [start, end] = cellBounds(index, cells, size);
-    const cell = call.node('Slice', [x, graph.ints([start]), graph.ints([end]), graph.ints([axis])]);
+  const size = x.shape?.[axis] ?? -1;
+  const dynamic = size >= 0 ? undefined : call.node('Shape', [x], { start: axis, end: axis + 1 });
+  // floor((factor * size + add) / cells)
+  const bound = (factor: number, add: number): TensorValue =>
+    dynamic === undefined
+      ? graph.ints([Math.floor((factor * size + add) / cells)])
+      : call.node('Div', [call.node('Add', [call.node('Mul', [dynamic, graph.ints([factor])]), graph.ints([add])]), graph.ints([cells])]);
+  const parts = sequence(call.bounded(cells, 4096), (_, index) => {
+    const cell = call.node('Slice', [x, bound(index, 0), bound(index + 1, cells - 1), graph.ints([axis])]);
     return call.node(opType, [cell, graph.ints([axis])], { keepdims: 1 });
   });
   return call.node('Concat', parts, { axis });
@@ -126,8 +130,18 @@ function adaptive(opType: 'ReduceMean' | 'ReduceMax', rank: number): Emit {
       if (cells <= 0 || cells === x.shape?.[axis]) return;
       result = adaptiveAxis(call, result, axis, cells, opType);
     });
-    return call.outputCount === 2 ? tupleOf([result, adaptiveIndices(call, x, wanted, rank)]) : result;
+    return call.outputCount === 2 ? tupleOf([result, positionsOrNone(call, x, wanted, rank)]) : result;
   };
+}
+
+/** Most nets drop the positions: where they have no translation, None stands for them, which is refused only when something uses it. */
+function positionsOrNone(call: OpCall, x: TensorValue, wanted: readonly number[], rank: number): Value {
+  try {
+    return adaptiveIndices(call, x, wanted.map((cells, index) => (cells <= 0 ? call.dim(x, call.rank(x) - rank + index) : cells)), rank);
+  } catch (thrown) {
+    if (thrown instanceof Untranslatable) return noneScalar;
+    throw thrown;
+  }
 }
 
 /** Flat positions of the maxima inside each plane, for static spatial sizes. */

@@ -436,3 +436,17 @@ class StateSpace(nn.Cell):
             h = decay[:, t] * h + dt[:, t] * b[:, t] * x[:, t]
             ys.append(h * c[:, t])
         return ops.stack(ys, 1)
+
+
+@net("adaptive_max_dynamic", f32(1, 3, 8, 10), dynamic={0: (0, 2, 3)}, runs=[[f32(2, 3, 7, 9)]])
+class AdaptiveMaxDynamic(nn.Cell):
+    """Global pools of images of any size."""
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, has_bias=True)
+        self.pool = nn.AdaptiveMaxPool2d((1, 1))
+        self.mean = nn.AdaptiveAvgPool2d((1, 1))
+
+    def construct(self, x):
+        x = self.conv(x)
+        return ops.concat((self.pool(x), self.mean(x)), 1).reshape(x.shape[0], -1)
