@@ -7,7 +7,7 @@ import { family, op } from './op-table.js';
 function ctcGreedyDecoder(call: OpCall): Value {
   const { graph } = call;
   const [logits, lengths] = [operandOf(call, 0), graph.cast(operandOf(call, 1), 'int64')];
-  const blank = call.dim(logits, 2) - 1;
+  const blank = call.node('Sub', [call.node('Squeeze', [call.node('Shape', [logits], { start: 2, end: 3 }), graph.ints([0])]), graph.int(1)]);
   const last = graph.ints([-1]);
   // [steps, batch] -> [batch, steps]
   const labels = call.node('Transpose', [call.node('ArgMax', [logits], { axis: 2, keepdims: 0 })], { perm: [1, 0] });
@@ -15,7 +15,7 @@ function ctcGreedyDecoder(call: OpCall): Value {
   const steps = call.node('Squeeze', [call.node('Shape', [labels], { start: 1, end: 2 }), graph.ints([0])]);
   const positions = call.node('Range', [graph.int(0), steps, graph.int(1)]);
   const inside = call.node('Less', [positions, call.node('Unsqueeze', [lengths, last])]);
-  const isLabel = call.node('And', [inside, call.node('Not', [call.node('Equal', [labels, graph.int(blank)])])]);
+  const isLabel = call.node('And', [inside, call.node('Not', [call.node('Equal', [labels, blank])])]);
   const kept = call.bool('merge_repeated', true) ? call.node('And', [isLabel, differsFromBefore(call, labels, 1)]) : isLabel;
   const counts = call.node('CumSum', [graph.cast(kept, 'int64'), graph.int(1)]);
   const places = call.node('Transpose', [call.node('NonZero', [kept])], { perm: [1, 0] });

@@ -83,8 +83,7 @@ function layerNormExt(call: OpCall): Value {
 function groupNorm(call: OpCall): Value {
   const x = operandOf(call);
   const [gamma, beta] = [call.optionalTensor('weight'), call.optionalTensor('bias')];
-  const channels = call.dim(x, 1);
-  const fill = (value: number): TensorValue => call.graph.constant(x.dtype, [channels], sequence(channels, () => value));
+  const fill = (value: number): TensorValue => call.graph.constant(x.dtype, [call.dim(x, 1)], sequence(call.dim(x, 1), () => value));
   const result = call.node('GroupNormalization', [x, gamma ?? fill(1), beta ?? fill(0)], { num_groups: call.number('num_groups'), epsilon: real(call.number('eps', 1e-5)) });
   return withUnused(call, result, 3);
 }

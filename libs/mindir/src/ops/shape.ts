@@ -76,7 +76,8 @@ function stack(call: OpCall): Value {
 function unstack(call: OpCall): Value {
   const x = operandOf(call);
   const axis = call.number('axis|dim', 0);
-  const count = call.outputCount ?? (call.find('num') === undefined ? call.dim(x, axis) : call.number('num'));
+  const [size, given] = [x.shape?.at(axis) ?? -1, call.find('num') === undefined ? 0 : call.number('num')];
+  const count = size >= 0 ? size : given > 0 ? given : call.dim(x, axis);
   const rows = call.graph.multi('Split', [x, call.graph.ints(sequence(call.bounded(count), () => 1))], count, { axis });
   return tupleOf(rows.map((row) => call.node('Squeeze', [row, call.graph.ints([axis])])));
 }

@@ -1,7 +1,7 @@
 import { numberOf, numbersOf, toTensor, Untranslatable, type OpCall } from './op-call.js';
 import { op, structuralFamily } from './op-table.js';
 import { RaiseReached } from '../graph/raise.js';
-import { boolScalar, floatScalar, intScalar, monad, tupleOf, type ScalarValue, type TensorValue, type Value } from '../graph/value.js';
+import { boolScalar, flatten, floatScalar, intScalar, monad, tupleOf, type ScalarValue, type TensorValue, type Value } from '../graph/value.js';
 import { sequence } from '../graph/sequence.js';
 
 function first(call: OpCall): Value {
@@ -145,16 +145,27 @@ function stackScalars(call: OpCall, items: readonly Value[]): TensorValue {
   return call.node('Concat', tensors.map((tensor) => call.node('Reshape', [call.graph.cast(tensor, dtype), call.graph.ints([1])])), { axis: 0 });
 }
 
+/** Equality of tuples element by element; what depends on dynamic dims is compared by ONNX nodes. */
 function compareTuples(call: OpCall): Value {
-  const [a, b] = [numbersOf(first(call)), numbersOf(operand(call, 1))];
-  if (a === undefined || b === undefined) throw new Untranslatable('compares tuples that are not known before the run');
-  return boolScalar(a.length === b.length && a.every((value, index) => value === b[index]));
+  const [a, b] = [first(call), operand(call, 1)].map((value) => (value.kind === 'tuple' ? flatten(value) : elements(call, value))) as [readonly Value[], readonly Value[]];
+  if (a.length !== b.length) return boolScalar(false);
+  const open: TensorValue[] = [];
+  for (let index = 0; index < a.length; index++) {
+    const [x, y] = [a[index] as Value, b[index] as Value];
+    const [left, right] = [numberOf(x), numberOf(y)];
+    if (left !== undefined && right !== undefined) {
+      if (left !== right) return boolScalar(false);
+    } else open.push(call.node('Equal', [call.graph.cast(call.toTensor(x), 'int64'), call.graph.cast(call.toTensor(y), 'int64')]));
+  }
+  return open.length === 0 ? boolScalar(true) : open.reduce((all, next) => call.node('And', [all, next]));
 }
 
 /** Effects, tuples, closures and Python arithmetic: gone before the ONNX graph is written, but for numbers that depend on dynamic dims. */
 export const structure = structuralFamily('Structure', [
   op('Load Depend Identity identity stop_gradient StopGradient TensorMove Return return Assert_ InsertGradientOf HookBackward', 'x monad', first),
   op('UpdateState Print ScalarSummary TensorSummary', '', () => monad),
+  // Texts of exceptions with values in them.
+  op('JoinedStr', '', () => ({ kind: 'scalar', type: 'string', value: '' })),
   op('raise', '', () => {
     throw new RaiseReached();
   }),
