@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { command, mserve } from '../support/command.js';
 import { onnxModel, type OnnxModel } from '../support/onnx-model.js';
+import { root } from '../support/running-process.js';
 import { servableDirectory } from '../support/servables.js';
 
 describe('mserve init', () => {
@@ -130,6 +131,28 @@ registerMethod({ inputs: { x: { dtype: 'int32' } }, outputs: { y: {} } }, functi
     expect(stdout).toMatch(/^✗ declarations: 2 problems$/m);
     expect(stdout).toMatch(/^ {2}declarations\/servable_config\.ts:2: /m);
     expect(stdout).toMatch(/^2 servables checked, 1 cannot be served\.$/m);
+  });
+
+  it('reads MindIR as serving would: dialect, operators, and encrypted files with their key', async () => {
+    const sealed = servableDirectory();
+    try {
+      const cases = join(root, 'test/parity/mindir/cases');
+      for (const [name, source] of [['old', 'ms10_lenet5/model.mindir'], ['sealed', 'lenet5_enc_gcm16/lenet.mindir']] as const) {
+        mkdirSync(join(sealed.path, name, '1'), { recursive: true });
+        writeFileSync(join(sealed.path, name, '1/m.mindir'), readFileSync(join(cases, source)));
+        writeFileSync(join(sealed.path, name, 'servable_config.ts'), `${head}const m = declareModel('m.mindir', 'MindIR');\nregisterMethod(['y'], function p(x) { return addStage(m, x); });\n`);
+      }
+      const { key_hex: key } = (JSON.parse(readFileSync(join(cases, 'lenet5_enc_gcm16/meta.json'), 'utf8')) as { encryption: { key_hex: string } }).encryption;
+      writeFileSync(join(sealed.path, 'key'), Buffer.from(key, 'hex'));
+      const without = await mserve('check', sealed.path);
+      expect([without.code, without.stderr]).toEqual([1, '']);
+      expect(without.stdout).toMatch(/✗ old: 1 problem\n {2}version 1: .*unsupported MindIR dialect/);
+      expect(without.stdout).toMatch(/✗ sealed: 1 problem\n {2}version 1: .*encrypted/);
+      const opened = await mserve('check', sealed.path, '--servable', 'sealed', '--dec-key-file', join(sealed.path, 'key'));
+      expect([opened.code, opened.stdout]).toEqual([0, expect.stringMatching(/^✓ sealed, version 1: p$/m)]);
+    } finally {
+      sealed.remove();
+    }
   });
 
   it.each([

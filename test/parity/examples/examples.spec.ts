@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { command } from '../../support/command.js';
 import { hasPython } from '../../support/python.js';
 import { root, serveDirectory, type RunningProcess, type ServerAddresses } from '../../support/running-process.js';
-import { servableDirectory } from '../../support/servables.js';
+import { servableDirectory, type ServableDirectory } from '../../support/servables.js';
 import { upstreamClient, type UpstreamClient } from '../../support/upstream-client.js';
 
 /** The original's example servables, called by the original's own client and over REST: the answers are MindSpore's, as recorded in the cases. */
@@ -45,15 +45,18 @@ async function callExamples(client: UpstreamClient, server: ServerAddresses, ...
   });
 
   describe.each(sealed)('lenet encrypted with $mode ($name)', ({ name, mode, key }) => {
-    const directory = servableDirectory();
-    const keyFile = join(directory.path, 'key');
-    const flags = ['--servable', 'lenet', '--dec-key-file', keyFile, '--dec-mode', mode];
+    let directory: ServableDirectory;
+    let keyFile: string;
+    let flags: string[];
     beforeAll(() => {
+      directory = servableDirectory();
+      keyFile = join(directory.path, 'key');
+      flags = ['--servable', 'lenet', '--dec-key-file', keyFile, '--dec-mode', mode];
       cpSync(join(root, 'examples/lenet/servable_config.ts'), join(directory.path, 'lenet/servable_config.ts'));
       mkdirSync(join(directory.path, 'lenet/1'));
       cpSync(join(cases, name, 'lenet.mindir'), join(directory.path, 'lenet/1/lenet.mindir'));
     });
-    afterAll(() => directory.remove());
+    afterAll(() => directory?.remove());
 
     it.each(['as bytes', 'in hexadecimal'])('gives the same answers with the key %s', async (how) => {
       writeFileSync(keyFile, how === 'as bytes' ? key : `${key.toString('hex')}\n`);

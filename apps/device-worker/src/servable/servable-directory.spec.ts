@@ -47,6 +47,14 @@ describe('servables of a directory', () => {
     expect(listServables(folder.path)).toEqual(['a', 'b', 'c']);
   });
 
+  it('are listed beside plain files and links in a circle that could be servables by their names', () => {
+    folder.write('a/servable_config.ts', '');
+    folder.write('LICENSE', '');
+    symlinkSync('circle', join(folder.path, 'circle'));
+    expect(listServables(folder.path)).toEqual(['a']);
+    expect(message(() => findConfig(folder.path, 'LICENSE'))).toContain('not exist');
+  });
+
   it('cannot be listed where there is no directory', () => {
     expect(message(() => listServables(join(folder.path, 'nope')))).toMatch(/^The servable directory 'D\/nope' cannot be read: ENOENT/);
   });

@@ -138,8 +138,13 @@ function checkedInside(root: string, path: string, name: string, what: string): 
   throw new ConfigError(name, `Check servable config failed, ${what} '${path}' is a link that leads out of '${root}'`);
 }
 
+/** undefined also for what cannot be looked at: below a plain file (ENOTDIR), links in a circle (ELOOP), no permission. */
 function statOf(path: string): Stats | undefined {
-  return statSync(path, { throwIfNoEntry: false });
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }
 
 function lstatOf(path: string): Stats | undefined {
