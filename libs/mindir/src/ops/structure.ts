@@ -187,7 +187,12 @@ export const structure = structuralFamily('Structure', [
   }),
   op('SequenceSlice', 'x begin end step', sliceTuple),
   op('SequenceAdd', 'x y', (call) => tupleOf([...elements(call, first(call)), ...elements(call, operand(call, 1))])),
-  op('SequenceMul sequence_mul', 'x n', (call) => tupleOf(sequence(call.number('n'), () => elements(call, first(call))).flat())),
+  op('SequenceMul sequence_mul', 'x n', (call) => {
+    const items = elements(call, first(call));
+    const turns = call.bounded(call.number('n'), 100_000);
+    call.bounded(turns * items.length, 100_000);
+    return tupleOf(sequence(turns, () => items).flat());
+  }),
   op('tuple_equal list_equal', 'x y', compareTuples),
   op('scalar_add ScalarAdd', 'x y', scalarBinary((a, b) => a + b, onnxBinary('Add'))),
   op('scalar_sub ScalarSub', 'x y', scalarBinary((a, b) => a - b, onnxBinary('Sub'))),
