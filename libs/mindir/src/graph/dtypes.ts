@@ -84,7 +84,9 @@ function writeNumber(view: DataView, at: number, dtype: DType, value: number): v
 const int64Max = 2n ** 63n - 1n;
 
 function clampedInt64(value: number): bigint {
-  if (Number.isNaN(value)) return 0n;
+  // A damaged file may lack a number: what comes here is undefined then.
+  const isNumber = typeof value === 'number' && !Number.isNaN(value);
+  if (!isNumber) throw new MindirError('format', 'an integer is missing or not a number');
   if (value >= 2 ** 63) return int64Max;
   return value <= -(2 ** 63) ? -(2n ** 63n) : BigInt(Math.trunc(value));
 }

@@ -125,7 +125,7 @@ function windows(call: OpCall, height: number, width: number): { places: number[
   const [dh, dw] = dilations as [number, number];
   const [ph, pw] = [height + (pads[0] as number) + (pads[2] as number), width + (pads[1] as number) + (pads[3] as number)];
   const [rows, columns] = [Math.floor((ph - (kh - 1) * dh - 1) / sh) + 1, Math.floor((pw - (kw - 1) * dw - 1) / sw) + 1];
-  call.bounded(kh * kw * rows * columns);
+  call.bounded(kh * kw * rows * columns, 4_000_000);
   const places: number[] = [];
   for (let i = 0; i < kh; i++) for (let j = 0; j < kw; j++) for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) places.push((r * sh + i * dh) * pw + c * sw + j * dw);
   return { places, kernel, positions: rows * columns, pads: [...pads] };

@@ -157,7 +157,7 @@ export class OpCall {
   }
 
   /** `count`, when lists of that length may be built at load time; throws otherwise. */
-  bounded(count: number, most = 4_000_000): number {
+  bounded(count: number, most = 2 ** 20): number {
     if (!(count >= 0 && count <= most)) throw new Untranslatable(`would need a table of ${count} entries`);
     return count;
   }

@@ -3,7 +3,7 @@ import type { MindirAttribute, MindirExternal, MindirGraph, MindirModel, MindirN
 import { DecodeBudget, ProtoReader, wireBytes } from './proto-reader.js';
 
 /** Messages and list elements in one file. A graph of 100 000 nodes has about 2 million. */
-const maxObjects = 20_000_000;
+const maxObjects = 8_000_000;
 /** Attributes inside attributes (tuples of tuples). */
 const maxNesting = 64;
 const none: readonly never[] = [];
