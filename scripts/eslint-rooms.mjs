@@ -9,19 +9,20 @@ export const allowedRooms = {
   wire: [],
   native: [],
   config: [],
+  app: ['wire', 'bus', 'config'],
   bus: ['wire'],
   register: ['wire'],
   mindir: ['wire'],
-  gateway: ['wire', 'bus', 'bus/nest', 'config'],
-  scheduler: ['wire', 'bus', 'bus/nest', 'config'],
-  'device-worker': ['wire', 'bus', 'bus/nest', 'config', 'register', 'mindir', 'native'],
-  agent: ['wire', 'bus', 'bus/nest', 'config', 'mindir', 'native'],
-  server: ['wire', 'bus', 'bus/nest', 'config', 'register', 'mindir', 'native', 'gateway', 'scheduler', 'device-worker', 'agent'],
+  gateway: ['wire', 'bus', 'bus/nest', 'config', 'app'],
+  scheduler: ['wire', 'bus', 'bus/nest', 'config', 'app'],
+  'device-worker': ['wire', 'bus', 'bus/nest', 'config', 'app', 'register', 'mindir', 'native'],
+  agent: ['wire', 'bus', 'bus/nest', 'config', 'app', 'mindir', 'native'],
+  server: ['wire', 'bus', 'bus/nest', 'config', 'app', 'register', 'mindir', 'native', 'gateway', 'scheduler', 'device-worker', 'agent'],
 };
 
 /** Files (by path from the root) that may use what is restricted to one place. */
 const places = [
-  { what: /^@nestjs\//, where: /^(apps\/|libs\/bus\/src\/nest\/)/, text: 'Nest is used in apps and libs/bus/src/nest only' },
+  { what: /^@nestjs\//, where: /^(apps\/|libs\/app\/|libs\/bus\/src\/nest\/)/, text: 'Nest is used in apps, libs/app and libs/bus/src/nest only' },
   { what: /^@nats-io\//, where: /^(libs\/bus\/src\/nats\/|test\/)/, text: '@nats-io/* is used in libs/bus/src/nats only' },
   { what: /\.node$/, where: /^libs\/native\/src\/binding\.ts$/, text: 'the .node file is loaded in libs/native/src/binding.ts only' },
 ];

@@ -4,7 +4,7 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { Bus, ReplicaStatus, TensorStore } from '@mserve/bus';
 import { BusServer } from '@mserve/bus/nest';
 import { DeviceWorkerModule } from './device-worker.module.js';
-import { NestLog } from './logging/worker-log.js';
+import { NestLog } from '@mserve/app';
 import { DeviceWorker, type WorkerStats } from './replica/device-worker.js';
 import { silentLog, type DeviceWorkerOptions } from './replica/worker-options.js';
 

@@ -15,7 +15,7 @@ import { InferPath } from './infer/infer-path.js';
 import type { IngressLimits, TlsOptions } from './ingress/ingress-options.js';
 import { NodeIngress } from './ingress/node-ingress.js';
 import { serveApiDocs } from './openapi/api-docs.js';
-import { createLog, NestLog } from './logging/gateway-log.js';
+import { createLog, NestLog } from '@mserve/app';
 
 /** A public port to be opened. What is left out is as in the gateway's own options. */
 export interface PortOptions {

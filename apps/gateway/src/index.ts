@@ -2,5 +2,4 @@ export { startGateway, type PortOptions, type RunningGateway } from './gateway.j
 export type { GatewayOptions } from './gateway-options.js';
 export { GatewayModule, type GatewayParts } from './gateway.module.js';
 export type { InferCounters } from './infer/counters.js';
-export { createLog, type LogLevel } from './logging/gateway-log.js';
 export type { IngressLimits, TlsOptions } from './ingress/ingress-options.js';

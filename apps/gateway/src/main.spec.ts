@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { ConfigError, loadConfig } from '@mserve/config';
 import { GatewayConfig } from './config/gateway-config.js';
-import { busOptionsOf, gatewayOptionsOf } from './config/options-of-config.js';
+import { busOptionsOf } from '@mserve/app';
+import { gatewayOptionsOf } from './config/options-of-config.js';
 
 function configure(...argv: string[]): GatewayConfig {
   return loadConfig(GatewayConfig, { argv, env: {}, program: 'gateway' });
@@ -22,13 +23,13 @@ describe('the configuration of a gateway', () => {
       tls: undefined,
       limits: { headersTimeoutMs: 10_000, requestTimeoutMs: 30_000 },
     });
-    expect(busOptionsOf(configure())).toMatchObject({ servers: ['nats://127.0.0.1:4222'], role: 'gateway', prefix: 'mserve' });
+    expect(busOptionsOf(configure(), 'gateway')).toMatchObject({ servers: ['nats://127.0.0.1:4222'], role: 'gateway', prefix: 'mserve' });
   });
 
   it('can be told everything', () => {
     const config = configure('--rest', '0.0.0.0:80', '--grpc=', '--nats', 'a:1,b:2', '--max-message-mb', '512', '--legacy-status-200', '--docs', 'false');
     expect(gatewayOptionsOf(config)).toMatchObject({ restAddress: '0.0.0.0:80', grpcAddress: undefined, maxMessageBytes: 512 * 1024 * 1024, legacyStatus200: true, docs: false });
-    expect(busOptionsOf(config).servers).toEqual(['a:1', 'b:2']);
+    expect(busOptionsOf(config, 'gateway').servers).toEqual(['a:1', 'b:2']);
   });
 
   it.each([
@@ -41,7 +42,7 @@ describe('the configuration of a gateway', () => {
     expect(() => {
       const config = configure(...argv);
       gatewayOptionsOf(config);
-      busOptionsOf(config);
+      busOptionsOf(config, 'gateway');
     }).toThrow(ConfigError);
   });
 });

@@ -23,4 +23,5 @@ export const defaultSchedulerOptions: SchedulerOptions = {
 export interface SchedulerLog {
   info(fields: object, text: string): void;
   warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
 }

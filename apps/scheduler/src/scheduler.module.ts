@@ -3,7 +3,7 @@ import { BUS, BusClient } from '@mserve/bus/nest';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CatalogController } from './control/catalog.controller.js';
 import { HelloController } from './control/hello.controller.js';
-import { createLog } from './logging/scheduler-log.js';
+import { createLog } from '@mserve/app';
 import type { SchedulerLog, SchedulerOptions } from './scheduler-options.js';
 import { SchedulerService } from './scheduler.service.js';
 
@@ -18,7 +18,7 @@ export interface SchedulerModuleOptions {
 /** A scheduler as a Nest module; to be served by a BusServer on the same bus. {@link SchedulerService.start} begins. */
 @Module({})
 export class SchedulerModule {
-  static register({ bus, options = {}, log = createLog('warn') }: SchedulerModuleOptions): DynamicModule {
+  static register({ bus, options = {}, log = createLog('warn', 'scheduler') }: SchedulerModuleOptions): DynamicModule {
     const client = new BusClient(bus);
     return {
       module: SchedulerModule,

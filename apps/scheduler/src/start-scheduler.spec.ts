@@ -9,7 +9,7 @@ import { startScheduler } from './start-scheduler.js';
 
 const json = (message: unknown): Uint8Array => Buffer.from(JSON.stringify(message));
 const parsed = <T>(body: Uint8Array): T => JSON.parse(Buffer.from(body).toString()) as T;
-const log = { info: () => undefined, warn: () => undefined };
+const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** Collects, and lets a test wait until enough has come. */
 class Mailbox<M> {

@@ -4,7 +4,7 @@ import { BusServer } from '@mserve/bus/nest';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { DispatchStats } from './dispatch/dispatch-stats.js';
-import { createLog, NestLog } from './logging/scheduler-log.js';
+import { createLog, NestLog } from '@mserve/app';
 import type { SchedulerLog, SchedulerOptions } from './scheduler-options.js';
 import { SchedulerModule } from './scheduler.module.js';
 import { SchedulerService } from './scheduler.service.js';
@@ -27,7 +27,7 @@ export interface RunningScheduler {
 
 /** Starts a scheduler on a bus. Resolves when it takes tickets; workers and gateways may come before or after. */
 export async function startScheduler(bus: Bus, options: StartOptions = {}): Promise<RunningScheduler> {
-  const { log = createLog('warn'), ...rest } = options;
+  const { log = createLog('warn', 'scheduler'), ...rest } = options;
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(SchedulerModule.register({ bus, options: rest, log }), {
     strategy: new BusServer(bus),
     logger: new NestLog(log),

@@ -120,7 +120,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const quiet = options.onProgress === undefined;
   steps.push(async () => Promise.all([connections.gateway.close(), connections.scheduler.close(), connections.worker.close()]));
   try {
-    const scheduler = await startScheduler(connections.scheduler, { log: { info: () => undefined, warn: () => undefined } });
+    const scheduler = await startScheduler(connections.scheduler, { log: { info: () => undefined, warn: () => undefined, error: () => undefined } });
     steps.push((graceMs) => scheduler.close(graceMs));
     // The ports first: a taken one is found before models are loaded.
     const gateway = await startGateway(connections.gateway, connections.store(connections.gateway), {

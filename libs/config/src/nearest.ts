@@ -12,14 +12,16 @@ function distance(a: string, b: string): number {
   return row[b.length] as number;
 }
 
-/** The known word closest to `word`, or undefined when none is close (more than half of its letters differ). */
+/** The known word closest to `word`, or undefined when none is close (more than a third of its letters differ). */
 export function nearest(word: string, known: readonly string[]): string | undefined {
-  const lower = word.toLowerCase();
+  // What all flags and variables begin with says nothing about how close two are
+  const bare = (name: string): string => name.toLowerCase().replace(/^(--|mserve_)/, '');
+  const lower = bare(word);
   let best: string | undefined;
   let bestDistance = Infinity;
   for (const candidate of known) {
-    const d = distance(lower, candidate.toLowerCase());
+    const d = distance(lower, bare(candidate));
     if (d < bestDistance) [best, bestDistance] = [candidate, d];
   }
-  return best !== undefined && bestDistance <= Math.max(2, best.length / 2) ? best : undefined;
+  return best !== undefined && bestDistance <= Math.max(2, bare(best).length / 3) ? best : undefined;
 }

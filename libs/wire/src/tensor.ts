@@ -47,9 +47,9 @@ export function expectedBytes(dtype: DType, shape: readonly number[]): number {
   return elementCount(shape) * dtypeEntry(dtype).elementBytes;
 }
 
-/** The same bytes at an offset that is a multiple of `elementBytes`: the view itself when it already is, else a copy. */
+/** The same bytes at an offset that is a multiple of `elementBytes`: the view itself when it already is, else a copy (slice() of a Buffer is none). */
 export function alignedBytes(bytes: Uint8Array, elementBytes: number): Uint8Array {
-  return bytes.byteOffset % elementBytes === 0 ? bytes : bytes.slice();
+  return bytes.byteOffset % elementBytes === 0 ? bytes : new Uint8Array(bytes);
 }
 
 /** Lays out elements of a string or bytes tensor: uint32 length (little-endian) and the bytes, one after the other. */

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { settingFile } from '@mserve/app';
 import { ConfigError } from '@mserve/config';
-import type { NatsBusOptions } from '@mserve/bus';
 import type { GatewayOptions } from '../gateway-options.js';
 import type { TlsOptions } from '../ingress/ingress-options.js';
 import type { GatewayConfig } from './gateway-config.js';
@@ -25,18 +24,6 @@ export function gatewayOptionsOf(config: GatewayConfig): GatewayOptions {
   };
 }
 
-export function busOptionsOf(config: GatewayConfig): NatsBusOptions {
-  return {
-    servers: config.nats.split(','),
-    role: 'gateway',
-    prefix: config.subjectPrefix,
-    user: config.natsUser,
-    password: config.natsPassword,
-    token: config.natsToken,
-    credentials: config.natsCreds === undefined ? undefined : fileOf('--nats-creds', config.natsCreds),
-  };
-}
-
 function tlsOf(config: GatewayConfig): TlsOptions | undefined {
   const { tlsCertificate, tlsPrivateKey, tlsCustomCa, tlsVerifyClient } = config;
   if (tlsCertificate === undefined && tlsPrivateKey === undefined) {
@@ -46,17 +33,9 @@ function tlsOf(config: GatewayConfig): TlsOptions | undefined {
   if (tlsCertificate === undefined || tlsPrivateKey === undefined) throw new ConfigError('--tls-certificate and --tls-private-key go together');
   if (tlsVerifyClient && tlsCustomCa === undefined) throw new ConfigError('--tls-verify-client needs --tls-custom-ca');
   return {
-    certificate: fileOf('--tls-certificate', tlsCertificate),
-    privateKey: fileOf('--tls-private-key', tlsPrivateKey),
-    customCa: tlsCustomCa === undefined ? undefined : fileOf('--tls-custom-ca', tlsCustomCa),
+    certificate: settingFile('--tls-certificate', tlsCertificate),
+    privateKey: settingFile('--tls-private-key', tlsPrivateKey),
+    customCa: tlsCustomCa === undefined ? undefined : settingFile('--tls-custom-ca', tlsCustomCa),
     verifyClient: tlsVerifyClient,
   };
-}
-
-function fileOf(flag: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new ConfigError(`${flag}: cannot read ${path}: ${(error as Error).message}`);
-  }
 }

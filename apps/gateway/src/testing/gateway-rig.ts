@@ -2,7 +2,7 @@ import { credentials, makeClientConstructor, type Client, type ServiceError } fr
 import { LocalTensorStore, MemoryExchange, type ServableStatus } from '@mserve/bus';
 import { startGateway, type RunningGateway } from '../gateway.js';
 import type { GatewayOptions } from '../gateway-options.js';
-import { createLog } from '../logging/gateway-log.js';
+import { createLog } from '@mserve/app';
 import { FakeScheduler, method, servable } from './fake-scheduler.js';
 import { plainProtocols } from './plain-protocols.js';
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { ConfigError, loadConfig } from '@mserve/config';
 import { defaultSchedulerOptions } from '../scheduler-options.js';
-import { busOptionsOf, schedulerOptionsOf } from './options-of-config.js';
+import { busOptionsOf } from '@mserve/app';
+import { schedulerOptionsOf } from './options-of-config.js';
 import { SchedulerConfig } from './scheduler-config.js';
 
 function load(argv: readonly string[], env: Readonly<Record<string, string>> = {}): SchedulerConfig {
@@ -16,7 +17,7 @@ describe('configuration of the scheduler', () => {
   it('reaches scheduler and bus', () => {
     const config = load(['--max-queued-requests', '5', '--nats=a:1,b:2', '--max-queue-delay-ms', '1.5'], { MSERVE_SUBJECT_PREFIX: 'x', MSERVE_MAX_ATTEMPTS: '3' });
     expect(schedulerOptionsOf(config)).toMatchObject({ maxQueuedRequests: 5, maxQueueDelayMs: 1.5, maxAttempts: 3, maxQueuedInstances: 100_000 });
-    expect(busOptionsOf(config)).toMatchObject({ servers: ['a:1', 'b:2'], role: 'scheduler', prefix: 'x' });
+    expect(busOptionsOf(config, 'scheduler')).toMatchObject({ servers: ['a:1', 'b:2'], role: 'scheduler', prefix: 'x' });
   });
 
   it.each([
@@ -27,6 +28,6 @@ describe('configuration of the scheduler', () => {
   });
 
   it('says which credentials cannot be read', () => {
-    expect(() => busOptionsOf(load(['--nats-creds', '/nowhere/x.creds']))).toThrow(ConfigError);
+    expect(() => busOptionsOf(load(['--nats-creds', '/nowhere/x.creds']), 'scheduler')).toThrow(ConfigError);
   });
 });

@@ -1,0 +1,58 @@
+import { ConfigError, HelpRequested, loadConfig, type FleetConfig } from '@mserve/config';
+import { ServingError } from '@mserve/wire';
+import type { Logger } from 'pino';
+import { createLog, type LogLevel } from './log.js';
+
+export interface AppOptions<C extends FleetConfig> {
+  /** In log lines and messages, for example `gateway`. */
+  readonly name: string;
+  readonly Config: new () => C;
+  /** Errors whose message is meant for the operator; ConfigError and ServingError always are. */
+  readonly isExpected?: (error: unknown) => boolean;
+  /** Does the app's work until `asked` is aborted; resolves with the exit code. */
+  readonly work: (config: C, log: Logger, asked: AbortSignal) => Promise<number>;
+}
+
+/** The part of `process` that an app's frame needs; only main.ts has the real one. */
+export type HostProcess = Pick<NodeJS.Process, 'argv' | 'env' | 'stdout' | 'stderr'> & {
+  on(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
+  exit(code: number): void;
+};
+
+/** Aborted by the first SIGINT or SIGTERM; the second one ends the process at once. */
+function askedToEnd(host: HostProcess): AbortSignal {
+  const asked = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    host.on(signal, () => {
+      if (asked.signal.aborted) host.exit(1);
+      asked.abort();
+    });
+  }
+  return asked.signal;
+}
+
+/**
+ * The frame of an app that is a process of its own: configuration, log, signals, exit code. Resolves with that code: what `work` says;
+ * 78 for a wrong configuration or anything else that the operator has to change; 1 for a bug. Messages go to stderr.
+ */
+export async function runApp<C extends FleetConfig>(host: HostProcess, options: AppOptions<C>): Promise<number> {
+  const { name, Config, work } = options;
+  const asked = askedToEnd(host);
+  let log: Logger | undefined;
+  try {
+    const config = loadConfig(Config, { argv: host.argv.slice(2), env: host.env, program: `nx serve ${name} --` });
+    log = createLog(config.logLevel as LogLevel, name);
+    return await work(config, log, asked);
+  } catch (error) {
+    if (error instanceof HelpRequested) {
+      host.stdout.write(`${error.message}\n`);
+      return 0;
+    }
+    if (error instanceof ServingError && error.code === 'CANCELLED' && asked.aborted) return 0;
+    const expected = error instanceof ConfigError || error instanceof ServingError || options.isExpected?.(error) === true;
+    host.stderr.write(`${name}: ${error instanceof Error ? (expected ? error.message : (error.stack ?? error.message)) : String(error)}\n`);
+    return expected ? ConfigError.exitCode : 1;
+  } finally {
+    await new Promise<void>((resolve) => (log === undefined ? resolve() : log.flush(() => resolve())));
+  }
+}

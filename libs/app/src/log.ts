@@ -1,0 +1,49 @@
+import type { LoggerService } from '@nestjs/common';
+import { destination, pino, type Logger } from 'pino';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** A log of JSON lines on stderr. Lines that cannot be written (closed pipe, full disk) are dropped: the app goes on. */
+export function createLog(level: LogLevel, name: string): Logger {
+  const lines = destination({ dest: 2, sync: false });
+  lines.on('error', () => undefined);
+  return pino({ level, name }, lines);
+}
+
+/** Where an app writes what operators should know; a pino logger fits. */
+export interface AppLog {
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
+
+/** What Nest itself complains of, in the app's log. That it tells of every route and module at start is of interest only to its developers. */
+export class NestLog implements LoggerService {
+  constructor(private readonly lines: AppLog) {}
+
+  log(): void {}
+
+  debug(): void {}
+
+  verbose(): void {}
+
+  warn(message: unknown, ...rest: unknown[]): void {
+    this.lines.warn(contextOf(rest), String(message));
+  }
+
+  error(message: unknown, ...rest: unknown[]): void {
+    if (message instanceof Error) this.lines.error({ ...contextOf(rest), err: message }, message.message);
+    else this.lines.error(contextOf(rest), String(message));
+  }
+
+  fatal(message: unknown, ...rest: unknown[]): void {
+    this.error(message, ...rest);
+  }
+}
+
+/** Nest passes the context last, and for errors a stack before it. */
+function contextOf(rest: readonly unknown[]): { context?: string; stack?: string } {
+  const texts = rest.filter((part): part is string => typeof part === 'string');
+  const context = texts.at(-1);
+  return texts.length > 1 ? { context, stack: texts[0] } : { context };
+}
