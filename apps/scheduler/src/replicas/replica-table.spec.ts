@@ -14,7 +14,7 @@ class TableRig {
     fetchReplicas: (address) => new Promise((answer, fail) => this.asked.push({ address, answer, fail })),
     now: () => this.dispatch.now,
     onChange: () => undefined,
-    log: { info: () => undefined, warn: (_fields, text) => void this.warnings.push(text) },
+    log: { error: () => undefined, info: () => undefined, warn: (_fields, text) => void this.warnings.push(text) },
     workerLostMs: 1_000,
     suspectLostMs: 400,
   });
