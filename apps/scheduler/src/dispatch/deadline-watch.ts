@@ -9,7 +9,7 @@ export class DeadlineWatch {
   add(portion: Portion, queuedPortions: number): void {
     if (portion.ticket.deadlineAt === Infinity) return;
     this.heap.push(portion);
-    if (this.heap.size > 2 * queuedPortions + 1024) this.heap.retain((other) => other.state === 'queued');
+    if (this.heap.size > 2 * queuedPortions + 64) this.heap.retain((other) => other.state === 'queued');
   }
 
   /** The next queued portion whose deadline has passed, taken out. */
