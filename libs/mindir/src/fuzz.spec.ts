@@ -8,10 +8,10 @@ import { mutated } from './testing/mutations.js';
 import { Random } from './testing/random.js';
 import { bytesField, integerField, messageField, writeWire, type WireField } from './testing/wire-tree.js';
 
-/** Files that MindSpore wrote, damaged at random. MINDIR_FUZZ_SEED repeats a run that failed; MINDIR_FUZZ_SECONDS makes it longer. */
+/** Files that MindSpore wrote, damaged at random. MINDIR_FUZZ_SEED repeats a run that failed; MINDIR_FUZZ_SECONDS is how long it takes, 60 by default. */
 const root = join(dirname(fileURLToPath(import.meta.url)), '../test-cases');
 const seed = Number(process.env['MINDIR_FUZZ_SEED'] ?? 20261123);
-const seconds = Number(process.env['MINDIR_FUZZ_SECONDS'] ?? 20);
+const seconds = Number(process.env['MINDIR_FUZZ_SECONDS'] ?? 60);
 const most = 6_000;
 /** Far more than any of these small files needs: a load that takes this long hangs for a larger one. */
 const patienceMs = 5_000;
