@@ -9,7 +9,7 @@ describe('mserve serve examples, embedded', () => {
   }, 60_000);
   afterAll(() => server?.stop());
 
-  describeDigits(() => server, new Map());
+  describeDigits(() => server);
 
   it('ends with exit code 0 when asked to', async () => {
     expect(await server.stop('SIGINT')).toBe(0);

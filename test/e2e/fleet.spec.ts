@@ -25,7 +25,6 @@ describe('a fleet of 2 gateways, 1 scheduler and 2 device-workers, started throu
   let fleet: Fleet;
   let bus: Bus;
   const directory = servableDirectory();
-  const seen = new Map<string, string>();
 
   beforeAll(async () => {
     nats = await startNatsServer();
@@ -43,7 +42,7 @@ describe('a fleet of 2 gateways, 1 scheduler and 2 device-workers, started throu
     directory.remove();
   }, 60_000);
 
-  describeDigits(() => fleet.gateways[0] as ServerAddresses, seen);
+  describeDigits(() => fleet.gateways[0] as ServerAddresses);
 
   async function schedulerStats(): Promise<{ accepted: number; batches: number }> {
     const body = await bus.request(undefined, 'scheduler.stats', Buffer.from('{}'));

@@ -1,3 +1,2 @@
-/** Injection tokens of what has no class of its own. */
+/** Injection token of the log, which has no class of its own. */
 export const logToken = Symbol('gateway log');
-export const optionsToken = Symbol('gateway options');
