@@ -51,7 +51,7 @@ describe('the gRPC port', () => {
   it('refuses messages over the limit', async () => {
     const within = `kit echo ${'x'.repeat(mebibyte - 9)}`;
     expect(await predict(raw, within).done).toHaveLength(mebibyte - 9);
-    await expect(predict(raw, `${within}x`).done).rejects.toMatchObject({ code: 8, details: expect.stringMatching(/^Received message larger than max \(1048577 vs/) });
+    await expect(predict(raw, `${within}x`).done).rejects.toMatchObject({ code: 8, details: expect.stringContaining('Received message larger than max (1048577 vs. 1048576)') });
   });
 
   it('refuses what has no method, and a deadline that has passed', async () => {

@@ -1,90 +1,95 @@
 import { rm } from 'node:fs/promises';
-import { connect } from 'node:net';
-import { Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
+import { createSecureServer, createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream, type ServerOptions } from 'node:http2';
+import { connect, type AddressInfo } from 'node:net';
+import type { Server as GrpcServer } from '@grpc/grpc-js';
 import { IdTable } from '@mserve/bus';
 import { ServingError } from '@mserve/wire';
+import { EdgeError, grpcStatusOf, tooLarge } from '../protocols/status.js';
 import { formatAddress, parseAddress, type ListenAddress } from './address.js';
-import type { InferRoute, IngressAnswer, IngressRequest } from './ingress.js';
-import type { IngressLimits, TlsOptions } from './ingress-options.js';
-import { nextToken, type TurnGather } from './turn-gather.js';
+import { GrpcExchange, type GrpcExchangeOwner } from './grpc-exchange.js';
+import { inflateMessage } from './grpc-inflate.js';
+import { grpcDeadlineAt, isGrpcContentType } from './grpc-wire.js';
+import type { InferRoute, IngressAnswer } from './ingress.js';
+import type { IngressLimits, Refuse, TlsOptions } from './ingress-options.js';
+import { RpcRelay } from './rpc-relay.js';
+import type { TurnGather } from './turn-gather.js';
 
-type RawCall = ServerUnaryCall<Buffer, Buffer>;
 type GrpcAnswer = Exclude<IngressAnswer, { kind: 'http' }>;
 
-const inferPaths: readonly (readonly [string, InferRoute])[] = [
-  ['/mindspore.serving.proto.MSService/Predict', 'ms-grpc'],
-  ['/inference.GRPCInferenceService/ModelInfer', 'oip-grpc'],
-];
+const inferRoutes: Readonly<Record<string, InferRoute | undefined>> = {
+  '/mindspore.serving.proto.MSService/Predict': 'ms-grpc',
+  '/inference.GRPCInferenceService/ModelInfer': 'oip-grpc',
+};
 
-/** What one HTTP/2 stream may have on its way: the default of 64 KiB makes large messages twice as dear. */
-const flowControlWindowBytes = 4 * 1024 * 1024;
+/** What one stream, and one connection, may have on its way: HTTP/2's default of 64 KiB makes large messages twice as dear. */
+const streamWindowBytes = 4 * 1024 * 1024;
+const connectionWindowBytes = 16 * 1024 * 1024;
+/** How often calls that take too long to come in are looked for. */
+const timeoutCheckMs = 1_000;
 
-/** One infer call in hand; is itself the IngressRequest. */
-class GrpcExchange implements IngressRequest {
-  readonly token = nextToken();
-  readonly path = '';
-  readonly verb = 'POST';
-  readonly deadlineAt: number;
-
-  constructor(
-    private readonly call: RawCall,
-    readonly route: InferRoute,
-    readonly callback: sendUnaryData<Buffer>,
-  ) {
-    const deadline = call.getDeadline();
-    this.deadlineAt = deadline === Infinity ? Infinity : performance.now() + (Number(deadline) - Date.now());
-  }
-
-  get body(): Uint8Array {
-    return this.call.request;
-  }
-
-  get headers(): Readonly<Record<string, string | undefined>> {
-    const headers: Record<string, string | undefined> = {};
-    for (const [name, value] of Object.entries(this.call.metadata.getMap())) if (typeof value === 'string') headers[name] = value;
-    return headers;
-  }
-}
-
-/** The gRPC port: one grpc-js server. The two infer rpcs pass through as bytes; `addServices` adds the others. */
-export class GrpcFront {
-  private readonly server: Server;
+/**
+ * The gRPC port: one node:http2 server. The two infer rpcs are served here, as bytes; every other rpc is passed on to grpc-js (ADR 8).
+ * Owns each connection and each exchange until it is answered or its client is gone.
+ */
+export class GrpcFront implements GrpcExchangeOwner {
+  private readonly server: Http2Server;
+  private readonly relay: RpcRelay;
+  private readonly sessions = new Set<ServerHttp2Session>();
+  /** Those not answered, by token. */
   private readonly exchanges = new IdTable<GrpcExchange>();
+  private open = 0;
+  private bufferedBytes = 0;
   private unixPath: string | undefined;
+  private timeoutCheck: NodeJS.Timeout | undefined;
+  private isDraining = false;
 
   constructor(
-    limits: IngressLimits,
+    private readonly limits: IngressLimits,
     private readonly gather: TurnGather,
-    addServices: (server: Server) => void,
-    private readonly tls?: TlsOptions,
+    private readonly refuse: Refuse,
+    addServices: (server: GrpcServer) => void,
+    tls?: TlsOptions,
   ) {
-    this.server = new Server({
-      'grpc.max_receive_message_length': limits.maxMessageBytes,
-      'grpc.max_send_message_length': limits.maxMessageBytes,
-      'grpc.max_concurrent_streams': limits.maxConcurrentStreams,
-      'grpc-node.flow_control_window': flowControlWindowBytes,
-    });
-    for (const [path, route] of inferPaths) {
-      this.server.register(path, (call: RawCall, callback: sendUnaryData<Buffer>) => this.begin(call, callback, route), passThrough, passThrough, 'unary');
-    }
-    addServices(this.server);
+    this.relay = new RpcRelay(
+      {
+        'grpc.max_receive_message_length': limits.maxMessageBytes,
+        'grpc.max_send_message_length': limits.maxMessageBytes,
+        'grpc.max_concurrent_streams': limits.maxConcurrentStreams,
+      },
+      addServices,
+    );
+    this.server = createPort(limits, tls);
+    this.server.maxConnections = limits.maxConnections;
+    this.server.on('session', this.onSession);
+    this.server.on('stream', this.onStream);
   }
 
   /** Binds the port or socket file; resolves with the address bound. Rejects with the original's texts. */
   async listen(text: string): Promise<string> {
     const address: ListenAddress = parseAddress('Serving gRPC', text);
     if (address.kind === 'unix') await removeStaleSocket(address.path);
-    const failed = (error?: Error): ServingError =>
-      new ServingError('UNAVAILABLE', `Serving Error: Serving gRPC server start failed, create server failed, address ${text}`, { cause: error });
-    const port = await new Promise<number>((resolve, reject) => {
-      this.server.bindAsync(formatAddress(address), this.credentials(), (error, bound) => (error === null ? resolve(bound) : reject(failed(error))));
+    await new Promise<void>((resolve, reject) => {
+      const onError = (error: Error): void =>
+        reject(new ServingError('UNAVAILABLE', `Serving Error: Serving gRPC server start failed, create server failed, address ${text}`, { cause: error }));
+      this.server.once('error', onError);
+      this.server.listen(address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port, backlog: 1024 }, () => {
+        this.server.off('error', onError);
+        // A failed accept (no file descriptors left) is the client's loss, not the process' end
+        this.server.on('error', () => undefined);
+        resolve();
+      });
     });
-    if (address.kind === 'unix') this.unixPath = address.path;
-    return formatAddress(address, port);
+    this.timeoutCheck = setInterval(this.onTimeoutCheck, Math.min(timeoutCheckMs, this.limits.requestTimeoutMs)).unref();
+    if (address.kind === 'unix') {
+      this.unixPath = address.path;
+      return formatAddress(address);
+    }
+    return formatAddress(address, (this.server.address() as AddressInfo).port);
   }
 
+  /** Infer calls being received, in hand, or whose answer is not written out. */
   get inFlight(): number {
-    return this.exchanges.size;
+    return this.open;
   }
 
   /** false when the token is not one of this port. */
@@ -92,54 +97,169 @@ export class GrpcFront {
     const exchange = this.exchanges.get(answer.token);
     if (exchange === undefined) return false;
     this.exchanges.delete(answer.token);
-    if (answer.kind === 'grpc') exchange.callback(null, asBuffer(answer.message));
-    else exchange.callback({ code: answer.status, details: answer.message });
+    exchange.state = 'answered';
+    const { maxMessageBytes, writeTimeoutMs } = this.limits;
+    if (answer.kind === 'grpc-error') exchange.fail(answer.status, answer.message);
+    else if (answer.message.byteLength <= maxMessageBytes) exchange.reply(answer.message, writeTimeoutMs);
+    else exchange.fail(grpcStatusOf('RESOURCE_EXHAUSTED'), `Sent message larger than max (${answer.message.byteLength} vs. ${maxMessageBytes})`);
     return true;
   }
 
-  /** Takes no new connections and calls. Resolves when the calls in hand are done. */
+  /** Takes no new connections and calls. Resolves when the calls in hand are done and all connections are closed. */
   async drain(): Promise<void> {
-    await new Promise<void>((resolve) => this.server.tryShutdown(() => resolve()));
-    await this.removeSocket();
+    this.isDraining = true;
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    for (const session of this.sessions) session.close();
+    await closed;
+    await this.end();
   }
 
-  /** Ends every call now. */
+  /** Ends every connection now. */
   async close(): Promise<void> {
-    this.server.forceShutdown();
-    await this.removeSocket();
+    this.isDraining = true;
+    this.server.close();
+    for (const session of this.sessions) session.destroy();
+    await this.end();
   }
 
-  private begin(call: RawCall, callback: sendUnaryData<Buffer>, route: InferRoute): void {
-    const exchange = new GrpcExchange(call, route, callback);
-    const { token } = exchange;
-    this.exchanges.set(token, exchange);
-    call.on('cancelled', () => {
-      if (this.exchanges.delete(token)) this.gather.addGone(token);
-    });
+  onChunk(exchange: GrpcExchange, chunk: Buffer): void {
+    const { maxMessageBytes, maxBufferedBytes } = this.limits;
+    const rest = exchange.takePrefix(chunk);
+    if (rest === undefined) return;
+    if (exchange.announcedBytes > maxMessageBytes) {
+      return this.refuseEarly(exchange, tooLarge(`Received message larger than max (${exchange.announcedBytes} vs. ${maxMessageBytes})`));
+    }
+    if (exchange.receivedBytes + rest.length > exchange.announcedBytes) {
+      return this.refuseEarly(exchange, new EdgeError('UNIMPLEMENTED', 400, 'a unary call has one request message, more than one was sent'));
+    }
+    if (this.bufferedBytes + rest.length > Math.max(maxBufferedBytes, maxMessageBytes)) {
+      return this.refuseEarly(exchange, new EdgeError('UNAVAILABLE', 503, 'the server holds too many bytes of requests, try again later'));
+    }
+    if (rest.length === 0) return;
+    this.bufferedBytes += rest.length;
+    exchange.take(rest);
+  }
+
+  onEnd(exchange: GrpcExchange): void {
+    const { announcedBytes, receivedBytes } = exchange;
+    if (!exchange.hasBegun) return this.refuseEarly(exchange, new EdgeError('UNIMPLEMENTED', 400, 'a unary call has one request message, none was sent'));
+    if (announcedBytes < 0) return this.refuseEarly(exchange, new EdgeError('INTERNAL', 400, 'the request message ends within its prefix'));
+    if (receivedBytes < announcedBytes) {
+      return this.refuseEarly(exchange, new EdgeError('INTERNAL', 400, `the request message ends after ${receivedBytes} of its ${announcedBytes} bytes`));
+    }
+    if (exchange.isCompressed) return void this.inflate(exchange);
+    exchange.complete();
     this.gather.add(exchange);
   }
 
-  private credentials(): ServerCredentials {
-    if (this.tls === undefined) return ServerCredentials.createInsecure();
-    const { certificate, privateKey, customCa, verifyClient } = this.tls;
-    const root = customCa === undefined ? null : Buffer.from(customCa);
-    return ServerCredentials.createSsl(root, [{ cert_chain: Buffer.from(certificate), private_key: Buffer.from(privateKey) }], verifyClient === true);
+  onClose(exchange: GrpcExchange): void {
+    const { state } = exchange;
+    this.open--;
+    this.bufferedBytes -= exchange.receivedBytes;
+    if (state === 'answered' || state === 'refused') return;
+    this.exchanges.delete(exchange.token);
+    exchange.state = 'gone';
+    exchange.forgetBody();
+    if (state === 'waiting') this.gather.addGone(exchange.token);
   }
 
-  private async removeSocket(): Promise<void> {
+  private readonly onSession = (session: ServerHttp2Session): void => {
+    this.sessions.add(session);
+    session.setLocalWindowSize(connectionWindowBytes);
+    // A connection that does not begin to speak HTTP/2 is nobody's
+    const silence = setTimeout(() => session.destroy(), this.limits.headersTimeoutMs).unref();
+    session.once('remoteSettings', () => clearTimeout(silence));
+    session.once('close', () => {
+      clearTimeout(silence);
+      this.sessions.delete(session);
+    });
+    if (this.isDraining) session.close();
+  };
+
+  private readonly onStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
+    const route = inferRoutes[headers[':path'] ?? ''];
+    if (route === undefined) {
+      this.relay.pass(stream, headers);
+      return;
+    }
+    const contentType = headers['content-type'];
+    if (headers[':method'] !== 'POST' || !isGrpcContentType(contentType)) {
+      stream.on('error', () => undefined);
+      stream.respond({ ':status': headers[':method'] === 'POST' ? 415 : 405 }, { endStream: true });
+      stream.resume();
+      return;
+    }
+    const timeout = headers['grpc-timeout'];
+    const deadlineAt = grpcDeadlineAt(typeof timeout === 'string' ? timeout : undefined);
+    const exchange = new GrpcExchange(this, stream, headers, route, deadlineAt ?? Infinity);
+    this.open++;
+    this.exchanges.set(exchange.token, exchange);
+    if (deadlineAt === undefined) this.refuseEarly(exchange, new EdgeError('INTERNAL', 400, `grpc-timeout is '${String(timeout).slice(0, 100)}', which is no timeout`));
+  };
+
+  private readonly onTimeoutCheck = (): void => {
+    const now = performance.now();
+    for (const exchange of this.exchanges.list()) {
+      if (exchange.state !== 'receiving') continue;
+      if (now > Math.min(exchange.deadlineAt, exchange.beganAt + this.limits.requestTimeoutMs)) {
+        this.refuseEarly(exchange, new EdgeError('DEADLINE_EXCEEDED', 408, 'the request message did not come in in time'));
+      }
+    }
+  };
+
+  private async inflate(exchange: GrpcExchange): Promise<void> {
+    // Still 'receiving': a client that leaves meanwhile leaves nothing behind
+    exchange.complete();
+    exchange.state = 'receiving';
+    const { maxMessageBytes } = this.limits;
+    try {
+      const message = await inflateMessage(exchange.body, exchange.encoding, maxMessageBytes);
+      if (exchange.state !== 'receiving') return;
+      exchange.body = message;
+      exchange.state = 'waiting';
+      this.gather.add(exchange);
+    } catch (error) {
+      if (exchange.state === 'receiving') this.refuseEarly(exchange, ServingError.from(error));
+    }
+  }
+
+  /** Answers before the message is complete, in the shape of the call's protocol. */
+  private refuseEarly(exchange: GrpcExchange, error: ServingError): void {
+    exchange.state = 'refused';
+    exchange.forgetBody();
+    this.exchanges.delete(exchange.token);
+    const refusal = this.refuse(exchange, error);
+    if (refusal.kind === 'grpc') exchange.reply(refusal.message, this.limits.writeTimeoutMs);
+    else if (refusal.kind === 'grpc-error') exchange.fail(refusal.status, refusal.message);
+    else exchange.fail(grpcStatusOf(error.code), error.message);
+  }
+
+  private async end(): Promise<void> {
+    clearInterval(this.timeoutCheck);
+    this.relay.close();
     if (this.unixPath === undefined) return;
     await rm(this.unixPath, { force: true });
     this.unixPath = undefined;
   }
 }
 
-/** grpc-js hands bytes to and from these; ours are the message itself. */
-function passThrough(message: Buffer): Buffer {
-  return message;
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+function createPort(limits: IngressLimits, tls: TlsOptions | undefined): Http2Server {
+  const options: ServerOptions = {
+    settings: { initialWindowSize: streamWindowBytes, maxConcurrentStreams: limits.maxConcurrentStreams },
+    // Megabytes of one connection; what is held is bounded over all connections instead (maxBufferedBytes)
+    maxSessionMemory: Number.MAX_SAFE_INTEGER,
+  };
+  if (tls === undefined) return createServer(options);
+  return createSecureServer({
+    ...options,
+    key: tls.privateKey,
+    cert: tls.certificate,
+    ...(tls.customCa === undefined ? {} : { ca: tls.customCa }),
+    requestCert: tls.verifyClient === true,
+    rejectUnauthorized: tls.verifyClient === true,
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: limits.headersTimeoutMs,
+  });
 }
 
 /** A socket file that a killed server left behind would keep the address busy for ever; one that answers is left alone. */

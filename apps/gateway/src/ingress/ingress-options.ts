@@ -7,11 +7,11 @@ export interface IngressLimits {
   readonly maxMessageBytes: number;
   /** The most pieces of a chunked body. Default 65 536. */
   readonly maxBodyChunks: number;
-  /** Bodies held at a time, all requests of the REST port together; over it requests are refused. Never less than one message. Default 1 GiB. */
+  /** Bodies held at a time, all requests of one port together; over it requests are refused. Never less than one message. Default 1 GiB. */
   readonly maxBufferedBytes: number;
-  /** From the first byte of a request (or of the connection) to the end of its headers; then 408. Default 10 s. */
+  /** From the first byte of a request (or of the connection) to the end of its headers, over gRPC to the end of the HTTP/2 preface; then 408, or the connection's end. Default 10 s. */
   readonly headersTimeoutMs: number;
-  /** From the first byte of a request to its last; then 408. Default 30 s. */
+  /** From the first byte of a request to its last; then 408, over gRPC DEADLINE_EXCEEDED. Default 30 s. */
   readonly requestTimeoutMs: number;
   /** How long an idle connection is kept. Default 65 s. */
   readonly keepAliveTimeoutMs: number;
@@ -19,7 +19,7 @@ export interface IngressLimits {
   readonly writeTimeoutMs: number;
   /** How long the rest of a refused body is read and dropped, so that the client sees the refusal and not a reset. Default 2 s. */
   readonly lingerMs: number;
-  /** REST connections at a time; further ones are closed at once. Default 10 000. */
+  /** Connections of one port at a time; further ones are closed at once. Default 10 000. */
   readonly maxConnections: number;
   /** gRPC calls at a time on one connection. Default 4096. */
   readonly maxConcurrentStreams: number;

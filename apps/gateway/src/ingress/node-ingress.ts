@@ -23,7 +23,7 @@ export interface ListenOptions {
   readonly tls?: TlsOptions | undefined;
 }
 
-/** The Ingress in pure TypeScript: node:http and grpc-js. Ports are opened one by one, at any time, each at most once. */
+/** The Ingress in pure TypeScript: node:http and node:http2. Ports are opened one by one, at any time, each at most once. */
 export class NodeIngress implements Ingress {
   private readonly gather: TurnGather;
   private http: HttpFront | undefined;
@@ -52,7 +52,8 @@ export class NodeIngress implements Ingress {
   async listenGrpc(listen: ListenOptions): Promise<string> {
     if (this.grpc !== undefined) throw new ServingError('INVALID_ARGUMENT', 'Serving Error: Serving gRPC server is already running');
     if (listen.tls !== undefined) checkTls(listen.tls);
-    const grpc = new GrpcFront({ ...defaultIngressLimits, ...listen.limits }, this.gather, this.options.addServices, listen.tls);
+    const { refuse, addServices } = this.options;
+    const grpc = new GrpcFront({ ...defaultIngressLimits, ...listen.limits }, this.gather, refuse, addServices, listen.tls);
     this.grpc = grpc;
     try {
       return await grpc.listen(listen.address);

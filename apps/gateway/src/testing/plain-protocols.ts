@@ -45,6 +45,7 @@ const statuses = new Map<string, readonly [http: number, grpc: number]>([
   ['RESOURCE_EXHAUSTED', [429, 8]],
   ['DEADLINE_EXCEEDED', [504, 4]],
   ['UNAVAILABLE', [503, 14]],
+  ['UNIMPLEMENTED', [501, 12]],
   ['INTERNAL', [500, 13]],
 ]);
 

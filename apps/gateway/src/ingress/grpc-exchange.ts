@@ -1,0 +1,136 @@
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { Exchange } from './exchange.js';
+import { framed, grpcContentType, messagePrefixBytes, statusText, textHeaders } from './grpc-wire.js';
+import type { InferRoute, IngressRequest } from './ingress.js';
+
+const exchangeKey = Symbol('exchange');
+
+/** node:http2's stream with a place for ours, so that no closure per call is needed. */
+interface InferStream extends ServerHttp2Stream {
+  [exchangeKey]?: GrpcExchange;
+}
+
+/** Whose exchanges they are; told by the listeners of the stream. */
+export interface GrpcExchangeOwner {
+  onChunk(exchange: GrpcExchange, chunk: Buffer): void;
+  /** The client has sent all it has to send. */
+  onEnd(exchange: GrpcExchange): void;
+  /** The stream is over: answered and written out, or its client is gone. */
+  onClose(exchange: GrpcExchange): void;
+}
+
+const okHeaders = { ':status': 200, 'content-type': grpcContentType };
+const okTrailers = { 'grpc-status': '0' };
+const trailersFollow = { waitForTrailers: true };
+
+/** One unary infer call in hand: collects its message and is itself the IngressRequest. */
+export class GrpcExchange extends Exchange implements IngressRequest {
+  readonly path = '';
+  readonly verb = 'POST';
+  readonly beganAt = performance.now();
+  isCompressed = false;
+  private prefix: Buffer | undefined;
+
+  constructor(
+    private readonly owner: GrpcExchangeOwner,
+    private readonly stream: ServerHttp2Stream,
+    private readonly received: IncomingHttpHeaders,
+    route: InferRoute,
+    deadlineAt: number,
+  ) {
+    super(route, deadlineAt, -1);
+    (stream as InferStream)[exchangeKey] = this;
+    stream.on('error', ignore);
+    stream.on('close', onClose);
+    stream.on('data', onData);
+    stream.on('end', onEnd);
+  }
+
+  get headers(): Readonly<Record<string, string | undefined>> {
+    return textHeaders(this.received);
+  }
+
+  /** The encoding of compressed messages. */
+  get encoding(): string {
+    const encoding = this.received['grpc-encoding'];
+    return typeof encoding === 'string' ? encoding : 'identity';
+  }
+
+  /** Takes the message's prefix off what came; undefined while the prefix is not whole. Sets announcedBytes and isCompressed. */
+  takePrefix(chunk: Buffer): Buffer | undefined {
+    if (this.announcedBytes >= 0) return chunk;
+    const bytes = this.prefix === undefined ? chunk : Buffer.concat([this.prefix, chunk]);
+    if (bytes.length < messagePrefixBytes) {
+      this.prefix = bytes;
+      return undefined;
+    }
+    this.prefix = undefined;
+    this.isCompressed = bytes[0] !== 0;
+    this.announcedBytes = bytes.readUInt32BE(1);
+    return bytes.subarray(messagePrefixBytes);
+  }
+
+  /** Whether any byte of a message, or of its prefix, came. */
+  get hasBegun(): boolean {
+    return this.prefix !== undefined || this.announcedBytes >= 0;
+  }
+
+  chunk(chunk: Buffer): void {
+    if (this.state === 'receiving') this.owner.onChunk(this, chunk);
+  }
+
+  end(): void {
+    if (this.state === 'receiving') this.owner.onEnd(this);
+  }
+
+  close(): void {
+    this.owner.onClose(this);
+  }
+
+  /** Status OK. A client that takes nothing of it for `writeTimeoutMs` is cut off. */
+  reply(message: Uint8Array, writeTimeoutMs: number): void {
+    const { stream } = this;
+    if (stream.destroyed || stream.headersSent) return;
+    stream.respond(okHeaders, trailersFollow);
+    stream.on('wantTrailers', sendOk);
+    const [first, rest] = framed(message);
+    if (rest === undefined) {
+      stream.end(first);
+      return;
+    }
+    stream.write(first);
+    stream.end(rest);
+    stream.setTimeout(writeTimeoutMs, () => stream.close(constants.NGHTTP2_CANCEL));
+  }
+
+  /** Any other status; what is still coming of the call is dropped. */
+  fail(status: number, message: string): void {
+    const { stream } = this;
+    if (stream.destroyed || stream.headersSent) return;
+    stream.respond({ ...okHeaders, 'grpc-status': String(status), 'grpc-message': statusText(message), ...acceptedEncodings }, { endStream: true });
+    stream.resume();
+    if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+  }
+}
+
+const acceptedEncodings = { 'grpc-accept-encoding': 'identity,deflate,gzip' };
+
+// Listeners find their exchange by `this`: one function each for all calls, instead of closures for every one.
+function onData(this: InferStream, chunk: Buffer): void {
+  this[exchangeKey]?.chunk(chunk);
+}
+
+function onEnd(this: InferStream): void {
+  this[exchangeKey]?.end();
+}
+
+function onClose(this: InferStream): void {
+  this[exchangeKey]?.close();
+}
+
+function sendOk(this: InferStream): void {
+  this.sendTrailers(okTrailers);
+}
+
+/** A stream that fails is closed as well, and that is listened to. */
+function ignore(): void {}

@@ -1,0 +1,57 @@
+import type { IncomingHttpHeaders } from 'node:http2';
+
+/**
+ * What an infer call needs of gRPC's wire format over HTTP/2.
+ * Source: the gRPC project's PROTOCOL-HTTP2 document (request and response headers, length-prefixed messages, status in the trailers).
+ */
+
+/** Before each message: one byte, 1 = compressed, and its length as a big-endian uint32. */
+export const messagePrefixBytes = 5;
+
+export const grpcContentType = 'application/grpc';
+
+/** Percent-encoded texts are cut here: clients take no more than 8 to 16 KiB of headers. */
+const mostStatusTextBytes = 2048;
+
+const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
+
+export function isGrpcContentType(contentType: string | undefined): boolean {
+  return contentType !== undefined && contentType.startsWith(grpcContentType) && /^(?:[+;]|$)/.test(contentType.slice(grpcContentType.length));
+}
+
+/** When the client stops waiting, on performance.now()'s clock: Infinity when it did not say, undefined when what it said is no timeout. */
+export function grpcDeadlineAt(timeout: string | undefined): number | undefined {
+  if (timeout === undefined) return Infinity;
+  const match = /^(\d{1,8})([HMSmun])$/.exec(timeout);
+  return match === null ? undefined : performance.now() + Number(match[1]) * (unitMs[match[2] as string] as number);
+}
+
+/** Headers whose values are text, as an IngressRequest gives them. */
+export function textHeaders(headers: IncomingHttpHeaders): Readonly<Record<string, string | undefined>> {
+  const texts: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(headers)) if (typeof value === 'string' && !name.startsWith(':') && !name.endsWith('-bin')) texts[name] = value;
+  return texts;
+}
+
+/** A message with its prefix, in as many pieces as cost least: small ones are copied together. */
+export function framed(message: Uint8Array): readonly [Buffer] | readonly [Buffer, Uint8Array] {
+  const { byteLength } = message;
+  const whole = byteLength <= 64 * 1024;
+  const first = Buffer.allocUnsafe(whole ? messagePrefixBytes + byteLength : messagePrefixBytes);
+  first[0] = 0;
+  first.writeUInt32BE(byteLength, 1);
+  if (!whole) return [first, message];
+  first.set(message, messagePrefixBytes);
+  return [first];
+}
+
+/** A status text as `grpc-message` has it: what is not printable ASCII, and '%', as %XX of its UTF-8. */
+export function statusText(message: string): string {
+  if (/^[ -$&-~]*$/.test(message) && message.length <= mostStatusTextBytes) return message;
+  let text = '';
+  for (const byte of Buffer.from(message)) {
+    if (text.length >= mostStatusTextBytes) break;
+    text += byte >= 0x20 && byte <= 0x7e && byte !== 0x25 ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return text;
+}

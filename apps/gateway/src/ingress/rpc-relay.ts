@@ -1,0 +1,71 @@
+import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { duplexPair } from 'node:stream';
+import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
+
+/**
+ * Serves the rpcs that are no infer calls (health, reflection, metadata) with a grpc-js server of this process that has no port of its own: their
+ * HTTP/2 streams are passed on to it, frame by frame, over one connection in memory. Such calls are few; the infer calls never come here.
+ */
+export class RpcRelay {
+  private readonly server: Server;
+  private readonly injector: ReturnType<Server['createConnectionInjector']>;
+  private connection: ClientHttp2Session | undefined;
+
+  constructor(options: ServerOptions, addServices: (server: Server) => void) {
+    this.server = new Server(options);
+    addServices(this.server);
+    this.injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
+  }
+
+  /** Owns the stream from here on. */
+  pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    stream.on('error', ignore);
+    const upstream = this.connect().request(headers as OutgoingHttpHeaders, { endStream: false });
+    upstream.on('error', ignore);
+    passAnswer(upstream, stream);
+    stream.pipe(upstream);
+    stream.on('close', () => reset(upstream, stream.rstCode || constants.NGHTTP2_CANCEL));
+    upstream.on('close', () => {
+      // Ended in order: its answer is still being written, and ends the stream by itself
+      if (upstream.rstCode === constants.NGHTTP2_NO_ERROR && stream.headersSent) return;
+      reset(stream, upstream.rstCode || constants.NGHTTP2_INTERNAL_ERROR);
+    });
+  }
+
+  /** Ends every call that is under way. */
+  close(): void {
+    this.connection?.destroy();
+    this.server.forceShutdown();
+  }
+
+  private connect(): ClientHttp2Session {
+    if (this.connection !== undefined && !this.connection.closed && !this.connection.destroyed) return this.connection;
+    const [near, far] = duplexPair();
+    this.injector.injectConnection(far);
+    const connection = connect('http://services', { createConnection: () => near });
+    connection.on('error', ignore);
+    this.connection = connection;
+    return connection;
+  }
+}
+
+function passAnswer(upstream: ClientHttp2Stream, stream: ServerHttp2Stream): void {
+  let trailers: IncomingHttpHeaders = {};
+  upstream.on('response', (headers, flags) => {
+    if (stream.destroyed || stream.headersSent) return;
+    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) {
+      stream.respond(headers as OutgoingHttpHeaders, { endStream: true });
+      return;
+    }
+    stream.on('wantTrailers', () => stream.sendTrailers(trailers as OutgoingHttpHeaders));
+    stream.respond(headers as OutgoingHttpHeaders, { waitForTrailers: true });
+    upstream.pipe(stream);
+  });
+  upstream.on('trailers', (received) => (trailers = received));
+}
+
+function reset(stream: ServerHttp2Stream | ClientHttp2Stream, code: number): void {
+  if (!stream.closed && !stream.destroyed) stream.close(code);
+}
+
+function ignore(): void {}
