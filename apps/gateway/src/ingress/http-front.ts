@@ -3,6 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { IdTable } from '@mserve/bus';
 import { ServingError } from '@mserve/wire';
+import { EdgeError, tooLarge } from '../protocols/status.js';
 import { formatAddress, parseAddress, type ListenAddress } from './address.js';
 import { ExchangeRequest, ExchangeResponse, HttpExchange, type ExchangeOwner } from './http-exchange.js';
 import { hasTwoHosts, httpDeadlineAt, httpInferRoute, isInferContentType, strayPostRoute } from './http-route.js';
@@ -146,7 +147,7 @@ export class HttpFront implements ExchangeOwner {
     if (announcedBytes > this.limits.maxMessageBytes) return this.refuseSize(request, exchange);
     if (route === 'oip-rest' && !isInferContentType(headers['content-type'])) {
       const text = `content-type '${(headers['content-type'] ?? '').slice(0, 100)}' is not supported, use application/json or application/octet-stream`;
-      return this.refuseEarly(request, exchange, 415, new ServingError('INVALID_ARGUMENT', text));
+      return this.refuseEarly(request, exchange, new EdgeError('INVALID_ARGUMENT', 415, text));
     }
     exchange.receive(request);
   }
@@ -155,11 +156,10 @@ export class HttpFront implements ExchangeOwner {
     const { maxMessageBytes, maxBodyChunks } = this.limits;
     if (exchange.receivedBytes + chunk.length > maxMessageBytes) return this.refuseSize(request, exchange);
     if (exchange.announcedBytes < 0 && exchange.receivedChunks >= maxBodyChunks) {
-      const text = `http message has more than ${maxBodyChunks} chunks`;
-      return this.refuseEarly(request, exchange, 413, new ServingError('RESOURCE_EXHAUSTED', text));
+      return this.refuseEarly(request, exchange, tooLarge(`http message has more than ${maxBodyChunks} chunks`));
     }
     if (this.bufferedBytes + chunk.length > Math.max(this.limits.maxBufferedBytes, maxMessageBytes)) {
-      return this.refuseEarly(request, exchange, 503, new ServingError('UNAVAILABLE', 'the server holds too many bytes of requests, try again later'));
+      return this.refuseEarly(request, exchange, new EdgeError('UNAVAILABLE', 503, 'the server holds too many bytes of requests, try again later'));
     }
     this.bufferedBytes += chunk.length;
     exchange.take(chunk);
@@ -202,15 +202,14 @@ export class HttpFront implements ExchangeOwner {
   }
 
   private refuseSize(request: IncomingMessage, exchange: HttpExchange): void {
-    const text = `http message is bigger than ${this.limits.maxMessageBytes}`;
-    this.refuseEarly(request, exchange, 413, new ServingError('RESOURCE_EXHAUSTED', text));
+    this.refuseEarly(request, exchange, tooLarge(`http message is bigger than ${this.limits.maxMessageBytes}`));
   }
 
   /**
    * Answers before the body is complete, in the shape of the request's protocol, and ends the connection.
    * What the client is still sending is read and dropped for a moment: closing on it would reset the connection and lose the answer.
    */
-  private refuseEarly(request: IncomingMessage, exchange: HttpExchange, status: number, error: ServingError): void {
+  private refuseEarly(request: IncomingMessage, exchange: HttpExchange, error: EdgeError): void {
     exchange.state = 'refused';
     exchange.forgetBody();
     this.exchanges.delete(exchange.token);
@@ -218,8 +217,7 @@ export class HttpFront implements ExchangeOwner {
     if (refusal.kind !== 'http') throw new TypeError('an HTTP request was refused with a gRPC answer');
     const { response } = exchange;
     const body = joinBody(refusal.body);
-    // legacyStatus200 stays 200: the protocol decides that
-    response.writeHead(refusal.status === 200 ? 200 : status, { ...refusal.headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' });
+    response.writeHead(refusal.status, { ...refusal.headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' });
     response.write(body);
     const finish = (): void => {
       clearTimeout(timer);

@@ -1,6 +1,7 @@
 import { isFailure, ServingError, stringTensor, unpackElements, type InstanceResult } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../ingress/ingress.js';
 import type { Protocols } from '../infer/infer-path.js';
+import { grpcStatusOf, httpStatusOfError } from '../protocols/status.js';
 import type { InferRequest, MethodLookup, Protocol } from '../protocols/protocol.js';
 
 /** The simplest protocol: body `servable method text|text|...`, each text an instance; the answer is `text|text|...`. Refusals are `code: message`. */
@@ -29,8 +30,8 @@ class PlainProtocol implements Protocol {
   refuse(request: IngressRequest, error: ServingError): IngressAnswer {
     if (request.headers['x-bug'] === 'refuse') throw new TypeError('a bug in the codec');
     const message = `${error.code}: ${error.message}`;
-    if (request.route.endsWith('grpc')) return { token: request.token, kind: 'grpc-error', status: statuses.get(error.code)?.[1] ?? 2, message };
-    return { token: request.token, kind: 'http', status: statuses.get(error.code)?.[0] ?? 500, headers: { 'content-type': 'text/plain' }, body: [message] };
+    if (request.route.endsWith('grpc')) return { token: request.token, kind: 'grpc-error', status: grpcStatusOf(error.code), message };
+    return { token: request.token, kind: 'http', status: httpStatusOfError(error), headers: { 'content-type': 'text/plain' }, body: [message] };
   }
 }
 
@@ -38,16 +39,6 @@ function textOf(result: Exclude<InstanceResult, { failure: unknown }>): string {
   const [tensor] = result.outputs;
   return tensor === undefined ? '' : Buffer.from(unpackElements(tensor)[0] as Uint8Array).toString();
 }
-
-const statuses = new Map<string, readonly [http: number, grpc: number]>([
-  ['INVALID_ARGUMENT', [400, 3]],
-  ['NOT_FOUND', [404, 5]],
-  ['RESOURCE_EXHAUSTED', [429, 8]],
-  ['DEADLINE_EXCEEDED', [504, 4]],
-  ['UNAVAILABLE', [503, 14]],
-  ['UNIMPLEMENTED', [501, 12]],
-  ['INTERNAL', [500, 13]],
-]);
 
 const plain = new PlainProtocol();
 
