@@ -1,3 +1,4 @@
+import { soon } from '@mserve/bus';
 import { ServingError, type Failure, type Instance } from '@mserve/wire';
 import type { ServableDeclaration } from '@mserve/register';
 import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
@@ -136,7 +137,7 @@ export class Executor implements ModelCaller {
   }
 
   private wake(queue: ModelQueue | FunctionDispatch): void {
-    if (this.awake.length === 0) queueMicrotask(this.pumpAwake);
+    if (this.awake.length === 0) soon(this.pumpAwake);
     if (!this.awake.includes(queue)) this.awake.push(queue);
   }
 }

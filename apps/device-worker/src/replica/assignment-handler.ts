@@ -1,5 +1,5 @@
 import { instanceCount, ServingError, type Assignment, type Cancellation, type Failure, type Instance, type Ticket } from '@mserve/wire';
-import { answers, assignments, cancellations, IdTable, receipts, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
+import { answers, assignments, cancellations, IdTable, receipts, soon, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
 import { deadlineExceeded } from '../execution/failures.js';
 import { AssignmentRun, failureCount } from './assignment-run.js';
 import type { Replica } from './replica.js';
@@ -37,7 +37,7 @@ export class AssignmentHandler {
     for (const run of runs) this.send(run);
   };
   private readonly onResults = (run: AssignmentRun): void => {
-    if (this.outbox.length === 0) queueMicrotask(this.flush);
+    if (this.outbox.length === 0) soon(this.flush);
     this.outbox.push(run);
   };
 

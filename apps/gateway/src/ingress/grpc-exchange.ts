@@ -1,6 +1,6 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { Exchange } from './exchange.js';
-import { framed, grpcContentType, messagePrefixBytes, statusText, textHeaders } from './grpc-wire.js';
+import { framed, grpcContentType, messagePrefixBytes, statusText } from './grpc-wire.js';
 import type { InferRoute, IngressRequest } from './ingress.js';
 
 const exchangeKey = Symbol('exchange');
@@ -47,7 +47,8 @@ export class GrpcExchange extends Exchange implements IngressRequest {
   }
 
   get headers(): Readonly<Record<string, string | undefined>> {
-    return textHeaders(this.received);
+    // Of all headers node gives only set-cookie as a list, and that one is no request header.
+    return this.received as Readonly<Record<string, string | undefined>>;
   }
 
   /** The encoding of compressed messages. */

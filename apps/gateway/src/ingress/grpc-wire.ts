@@ -1,5 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http2';
-
 /**
  * What an infer call needs of gRPC's wire format over HTTP/2.
  * Source: the gRPC project's PROTOCOL-HTTP2 document (request and response headers, length-prefixed messages, status in the trailers).
@@ -24,13 +22,6 @@ export function grpcDeadlineAt(timeout: string | undefined): number | undefined 
   if (timeout === undefined) return Infinity;
   const match = /^(\d{1,8})([HMSmun])$/.exec(timeout);
   return match === null ? undefined : performance.now() + Number(match[1]) * (unitMs[match[2] as string] as number);
-}
-
-/** Headers whose values are text, as an IngressRequest gives them. */
-export function textHeaders(headers: IncomingHttpHeaders): Readonly<Record<string, string | undefined>> {
-  const texts: Record<string, string | undefined> = {};
-  for (const [name, value] of Object.entries(headers)) if (typeof value === 'string' && !name.startsWith(':') && !name.endsWith('-bin')) texts[name] = value;
-  return texts;
 }
 
 /** A message with its prefix, in as many pieces as cost least: small ones are copied together. */

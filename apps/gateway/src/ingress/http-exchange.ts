@@ -3,9 +3,25 @@ import type { Socket } from 'node:net';
 import { Exchange } from './exchange.js';
 import type { InferRoute, IngressRequest } from './ingress.js';
 
-/** node:http's request with a place for ours, so that no closure per request is needed. */
+/**
+ * node:http's request with a place for ours. The body of an exchange does not go through the request's own stream: what the parser pushes is handed over
+ * at once, which saves a small request a tenth of its CPU (buffering, ticks for 'resume', 'data' and 'end').
+ */
 export class ExchangeRequest extends IncomingMessage {
   exchange: HttpExchange | undefined;
+
+  override push(chunk: Buffer | null, encoding?: BufferEncoding): boolean {
+    const { exchange } = this;
+    if (exchange === undefined) return super.push(chunk, encoding);
+    if (chunk === null) exchange.end();
+    else exchange.chunk(chunk);
+    return true;
+  }
+
+  /** node resumes what nobody has read when the answer is out. Of an exchange nothing is left to be read. */
+  override resume(): this {
+    return this.exchange === undefined ? super.resume() : this;
+  }
 }
 
 export class ExchangeResponse extends ServerResponse<ExchangeRequest> {
@@ -14,7 +30,7 @@ export class ExchangeResponse extends ServerResponse<ExchangeRequest> {
 
 /** Whose exchanges they are; told by the listeners of request and response. */
 export interface ExchangeOwner {
-  onChunk(request: ExchangeRequest, exchange: HttpExchange, chunk: Buffer): void;
+  onChunk(exchange: HttpExchange, chunk: Buffer): void;
   onEnd(exchange: HttpExchange): void;
   /** The response is over: written, or its client is gone. */
   onClose(exchange: HttpExchange): void;
@@ -25,19 +41,19 @@ export class HttpExchange extends Exchange implements IngressRequest {
   readonly path: string;
   readonly verb: string;
   readonly socket: Socket;
-  private readonly received: IncomingMessage;
+  /** Told when the body, wanted or not, is at its end, or the exchange is. */
+  onOver: (() => void) | undefined;
 
   /** `announcedBytes` is the Content-Length, -1 when there is none. */
   constructor(
     private readonly owner: ExchangeOwner,
-    request: ExchangeRequest,
+    private readonly request: ExchangeRequest,
     readonly response: ExchangeResponse,
     route: InferRoute,
     deadlineAt: number,
     announcedBytes: number,
   ) {
     super(route, deadlineAt, announcedBytes);
-    this.received = request;
     this.path = request.url ?? '';
     this.verb = request.method ?? '';
     this.socket = request.socket;
@@ -46,39 +62,30 @@ export class HttpExchange extends Exchange implements IngressRequest {
     response.on('close', onClose);
   }
 
-  /** Starts the body coming in. */
-  receive(request: ExchangeRequest): void {
-    request.on('data', onData);
-    request.on('end', onEnd);
-  }
-
-  chunk(request: ExchangeRequest, chunk: Buffer): void {
-    if (this.state === 'receiving') this.owner.onChunk(request, this, chunk);
+  /** A piece of the body; dropped when nobody wants it any more. */
+  chunk(chunk: Buffer): void {
+    if (this.state === 'receiving') this.owner.onChunk(this, chunk);
   }
 
   end(): void {
     if (this.state === 'receiving') this.owner.onEnd(this);
+    this.onOver?.();
   }
 
   close(): void {
     this.owner.onClose(this);
+    this.onOver?.();
+    // node's parser keeps the last request of a connection, which should not keep the exchange
+    if (this.request.complete) this.request.exchange = undefined;
   }
 
   get headers(): Readonly<Record<string, string | undefined>> {
     // Of all headers node gives only set-cookie as a list, and that one is no request header.
-    return this.received.headers as Readonly<Record<string, string | undefined>>;
+    return this.request.headers as Readonly<Record<string, string | undefined>>;
   }
 }
 
-// Listeners find their exchange by `this`: one function each for all requests, instead of closures for every one.
-function onData(this: ExchangeRequest, chunk: Buffer): void {
-  this.exchange?.chunk(this, chunk);
-}
-
-function onEnd(this: ExchangeRequest): void {
-  this.exchange?.end();
-}
-
+// Finds its exchange by `this`: one function for all responses, instead of a closure for every one.
 function onClose(this: ExchangeResponse): void {
   this.exchange?.close();
 }

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { IdTable } from '@mserve/bus';
@@ -144,22 +144,21 @@ export class HttpFront implements ExchangeOwner {
       this.gather.add(exchange);
       return;
     }
-    if (announcedBytes > this.limits.maxMessageBytes) return this.refuseSize(request, exchange);
+    if (announcedBytes > this.limits.maxMessageBytes) return this.refuseSize(exchange);
     if (route === 'oip-rest' && !isInferContentType(headers['content-type'])) {
       const text = `content-type '${(headers['content-type'] ?? '').slice(0, 100)}' is not supported, use application/json or application/octet-stream`;
-      return this.refuseEarly(request, exchange, new EdgeError('INVALID_ARGUMENT', 415, text));
+      return this.refuseEarly(exchange, new EdgeError('INVALID_ARGUMENT', 415, text));
     }
-    exchange.receive(request);
   }
 
-  onChunk(request: ExchangeRequest, exchange: HttpExchange, chunk: Buffer): void {
+  onChunk(exchange: HttpExchange, chunk: Buffer): void {
     const { maxMessageBytes, maxBodyChunks } = this.limits;
-    if (exchange.receivedBytes + chunk.length > maxMessageBytes) return this.refuseSize(request, exchange);
+    if (exchange.receivedBytes + chunk.length > maxMessageBytes) return this.refuseSize(exchange);
     if (exchange.announcedBytes < 0 && exchange.receivedChunks >= maxBodyChunks) {
-      return this.refuseEarly(request, exchange, tooLarge(`http message has more than ${maxBodyChunks} chunks`));
+      return this.refuseEarly(exchange, tooLarge(`http message has more than ${maxBodyChunks} chunks`));
     }
     if (this.bufferedBytes + chunk.length > Math.max(this.limits.maxBufferedBytes, maxMessageBytes)) {
-      return this.refuseEarly(request, exchange, new EdgeError('UNAVAILABLE', 503, 'the server holds too many bytes of requests, try again later'));
+      return this.refuseEarly(exchange, new EdgeError('UNAVAILABLE', 503, 'the server holds too many bytes of requests, try again later'));
     }
     this.bufferedBytes += chunk.length;
     exchange.take(chunk);
@@ -196,20 +195,20 @@ export class HttpFront implements ExchangeOwner {
     }
     this.connections.set(socket, [exchange]);
     socket.once('close', () => {
-      for (const unfinished of [...(this.connections.get(socket) ?? [])]) this.onClose(unfinished);
+      for (const unfinished of [...(this.connections.get(socket) ?? [])]) unfinished.close();
       this.connections.delete(socket);
     });
   }
 
-  private refuseSize(request: IncomingMessage, exchange: HttpExchange): void {
-    this.refuseEarly(request, exchange, tooLarge(`http message is bigger than ${this.limits.maxMessageBytes}`));
+  private refuseSize(exchange: HttpExchange): void {
+    this.refuseEarly(exchange, tooLarge(`http message is bigger than ${this.limits.maxMessageBytes}`));
   }
 
   /**
    * Answers before the body is complete, in the shape of the request's protocol, and ends the connection.
    * What the client is still sending is read and dropped for a moment: closing on it would reset the connection and lose the answer.
    */
-  private refuseEarly(request: IncomingMessage, exchange: HttpExchange, error: EdgeError): void {
+  private refuseEarly(exchange: HttpExchange, error: EdgeError): void {
     exchange.state = 'refused';
     exchange.forgetBody();
     this.exchanges.delete(exchange.token);
@@ -224,9 +223,7 @@ export class HttpFront implements ExchangeOwner {
       response.end();
     };
     const timer = setTimeout(finish, this.limits.lingerMs);
-    request.once('end', finish);
-    request.once('close', finish);
-    request.resume();
+    exchange.onOver = finish;
   }
 
   private write(response: ServerResponse, answer: HttpAnswer): void {

@@ -18,7 +18,7 @@ export interface IngressRequest {
   readonly path: string;
   /** HTTP method; 'POST' for gRPC. */
   readonly verb: string;
-  /** Lower-case header names; for gRPC the metadata that is text. */
+  /** Lower-case header names; for gRPC the metadata, binary ones in base64 as they were sent. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   /** Whole body, or whole gRPC message; never over the size limit (the ingress refuses those itself). */
   readonly body: Uint8Array;

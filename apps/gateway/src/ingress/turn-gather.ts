@@ -1,3 +1,4 @@
+import { soon } from '@mserve/bus';
 import type { IngressListener, IngressRequest } from './ingress.js';
 
 /** After so many turns in a row that brought one request each, the next ones are handed over without waiting for the turn's end ... */
@@ -43,7 +44,7 @@ export class TurnGather {
     this.scheduled = true;
     if (this.lonely >= lonelyTurns && this.direct < directRequests) {
       this.direct++;
-      queueMicrotask(this.flush);
+      soon(this.flush);
     } else {
       this.direct = 0;
       setImmediate(this.flush);

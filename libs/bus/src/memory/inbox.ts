@@ -1,5 +1,6 @@
 import { ServingError } from '@mserve/wire';
 import type { Report } from '../report.js';
+import { soon } from '../soon.js';
 
 type Undelivered = ((error: Error) => void) | undefined;
 
@@ -27,7 +28,7 @@ export class Inbox {
     this.undelivered.push(onUndelivered);
     if (!this.scheduled) {
       this.scheduled = true;
-      queueMicrotask(this.flushLater);
+      soon(this.flushLater);
     }
   }
 
