@@ -7,6 +7,11 @@ export class Fifo<T> {
     return this.entries.length - this.head;
   }
 
+  /** What shift() would give. */
+  peek(): T | undefined {
+    return this.entries[this.head];
+  }
+
   push(entry: T): void {
     this.entries.push(entry);
   }

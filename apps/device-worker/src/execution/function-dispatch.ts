@@ -84,12 +84,17 @@ export class FunctionDispatch {
   private next(): FunctionQueue | undefined {
     for (let i = 0; i < this.methods.length; i++) {
       const position = (this.turn + i) % this.methods.length;
-      const queue = this.methods[position]?.find((candidate) => candidate.waiting.length > 0);
+      const queue = this.methods[position]?.find((candidate) => candidate.waiting.length > 0 && this.isTaken(candidate));
       if (queue === undefined) continue;
       this.turn = (position + 1) % this.methods.length;
       return queue;
     }
     return undefined;
+  }
+
+  private isTaken({ stage }: FunctionQueue): boolean {
+    const { runner } = this;
+    return runner.takes === undefined || this.underWay === 0 || runner.takes(stage.function?.index ?? -1);
   }
 
   private take(queue: FunctionQueue): Waiting[] {

@@ -22,9 +22,11 @@ export interface FunctionRunner {
   readonly declaration: ServableDeclaration;
   /** Threads that are free now; run() beyond it queues. */
   readonly free: number;
+  /** false while calls of function `index` had better wait though threads are free: others of it take long, and must not take all of them. Default true. */
+  takes?: ((index: number) => boolean) | undefined;
   /**
    * Called, on a turn of its own, whenever `free` grew without a run() having settled: a function awaits something and its thread can take
-   * more meanwhile, or a replacement or spare thread arrived. One listener; the last one set counts.
+   * more meanwhile, a thread stands in for one that is stuck, or a replacement arrived. One listener; the last one set counts.
    */
   onFree?: ((listener: () => void) => void) | undefined;
   /**

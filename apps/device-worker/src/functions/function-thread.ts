@@ -5,6 +5,7 @@ import type { ServableDeclaration } from '@mserve/register';
 import { ConfigError } from '../servable/config-error.js';
 import { control, controlCells, takenBack, type FromThread, type LoadFailure, type ThreadStart, type ToThread } from './thread-message.js';
 import { transferOf } from './instance-pack.js';
+import { lowerPriority, restorePriority } from './thread-priority.js';
 
 /** What a function thread tells its owner. After `ended` nothing comes any more. */
 export interface ThreadEvents {
@@ -27,6 +28,9 @@ export class FunctionThread {
   private readonly options: ThreadOptions;
   private events: ThreadEvents | undefined;
   private reason: string | undefined;
+  private threadId: number | undefined;
+  /** What its priority was before it gave way. */
+  private ownPriority: number | undefined;
   /** Settles a load that is under way when the thread is ended meanwhile. */
   private cancelLoad: () => void = () => undefined;
 
@@ -76,6 +80,7 @@ export class FunctionThread {
             clearTimeout(timer);
             this.cancelLoad = () => undefined;
             this.events = events;
+            this.threadId = message.threadId;
             resolve(message.declaration);
           }
         },
@@ -113,6 +118,19 @@ export class FunctionThread {
   takeBack(): number {
     const started = Atomics.exchange(this.cells, control.started, takenBack);
     return started >= takenBack ? Infinity : started;
+  }
+
+  /** Lets everything else on the machine go first from now on. */
+  giveWay(): void {
+    if (this.threadId !== undefined && this.ownPriority === undefined && this.events !== undefined) this.ownPriority = lowerPriority(this.threadId);
+  }
+
+  /** Takes {@link giveWay} back; false when that is not allowed. */
+  regain(): boolean {
+    if (this.threadId === undefined || this.ownPriority === undefined) return true;
+    if (!restorePriority(this.threadId, this.ownPriority)) return false;
+    this.ownPriority = undefined;
+    return true;
   }
 
   /** Ends the thread, whatever it does; no events after this. A load that is under way rejects. */

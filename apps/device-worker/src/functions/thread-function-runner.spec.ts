@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { Tensor } from '@mserve/register';
 import { stringTensor, type Instance, type InstanceResult } from '@mserve/wire';
 import { loadServable, type LoadedServable, type LoadServableOptions } from '../servable/load-servable.js';
+import { canRaisePriority } from './thread-priority.js';
 import { ServableFolder } from '../servable/servable-folder.fixture.js';
 
 /** Real threads that load a real servable_config.ts; what user code can do to them. */
@@ -72,6 +74,17 @@ function plain(results: readonly InstanceResult[]): unknown[] {
 function sharedFlag(): { instance: Instance; set: () => void } {
   const cells = new Int32Array(new SharedArrayBuffer(8192));
   return { instance: [Tensor.from(cells)], set: () => void Atomics.store(cells, 0, 1) };
+}
+/** How many threads of this process have this priority (`nice`, the 19th field of /proc/.../stat). */
+function threadsByPriority(nice: number): number {
+  const stats = readdirSync('/proc/self/task').map((thread) => {
+    try {
+      return readFileSync(`/proc/self/task/${thread}/stat`, 'utf8');
+    } catch {
+      return ''; // it has ended
+    }
+  });
+  return stats.filter((stat) => stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16] === String(nice)).length;
 }
 async function works(): Promise<void> {
   expect(plain(await run('add', [[...float(1), ...float(2.5)]]))).toEqual([[3.5]]);
@@ -148,6 +161,38 @@ describe('a call that hangs', () => {
     expect((await others).map(plain)).toEqual([[['a!']], [['b!']]]);
     flag.set();
     expect(plain(await spinning)).toEqual([[1n]]);
+    await works();
+  });
+
+  it('is not the end of a second one: functions that hang leave threads to the others', async () => {
+    await load();
+    const flag = sharedFlag();
+    const spinning = Array.from({ length: 10 }, () => run('spin', [flag.instance]));
+    const hanging = run('hangAt', [float(1)], performance.now() + 30_000);
+    for (const name of ['a', 'b', 'c']) expect(plain(await run('greet', [[stringTensor(name)]]))).toEqual([[`${name}!`]]);
+    flag.set();
+    expect((await Promise.all(spinning)).map(plain)).toEqual(Array.from({ length: 10 }, () => [[1n]]));
+    await works();
+    await servable?.runner.close();
+    expect(plain(await hanging)).toEqual([expect.stringContaining('UNAVAILABLE')]);
+  });
+
+  it('delays no instance that was called with it', async () => {
+    await load();
+    const results = ['x', 1, 'y'].map((at) => run('hangAt', [float(at === 1 ? 1 : 0.5)], performance.now() + 30_000));
+    expect(plain(await (results[0] as Promise<readonly InstanceResult[]>))).toEqual([[0.5]]);
+    expect(plain(await (results[2] as Promise<readonly InstanceResult[]>))).toEqual([[0.5]]);
+  });
+
+  (canRaisePriority() ? it : it.skip)('gives way to everything else meanwhile (skipped where priorities cannot be raised: not Linux, or no CAP_SYS_NICE)', async () => {
+    const before = threadsByPriority(19);
+    await load();
+    const flag = sharedFlag();
+    const spinning = run('spin', [flag.instance]);
+    while (threadsByPriority(19) === before) await new Promise((resolve) => setTimeout(resolve, 5));
+    flag.set();
+    expect(plain(await spinning)).toEqual([[1n]]);
+    while (threadsByPriority(19) !== before) await new Promise((resolve) => setTimeout(resolve, 5));
     await works();
   });
 
@@ -308,6 +353,17 @@ describe('close()', () => {
     expect(plain(await waiting)).toEqual(["UNAVAILABLE: servable 'S' is being unloaded"]);
     expect(plain(await run('greet', [[stringTensor('x')]]))).toEqual(["UNAVAILABLE: servable 'S' is being unloaded"]);
   });
+});
+
+it('a config that can be loaded only once has no spare thread, and serves', async () => {
+  folder.config('once', `import { createServer } from 'node:net';
+    await new Promise((resolve, reject) => createServer().on('error', reject).listen(${JSON.stringify(`${folder.path}/once.sock`)}, () => resolve(1)));
+    registerMethod(['y'], function same(x) { return addStage(function keep(x: Tensor) { return x; }, x); });`);
+  let tell: (line: string) => void = () => undefined;
+  const told = new Promise<string>((resolve) => (tell = resolve));
+  servable = await loadServable(folder.path, 'once', { log: (level, text) => tell(`${level}: ${text}`) });
+  expect(await told).toMatch(/^warn: servable once has no spare thread for calls that take long: .*EADDRINUSE/);
+  expect(plain(await servable.runner.run(0, [float(0.5)], { deadlineAt: Infinity }))).toEqual([[0.5]]);
 });
 
 it('a servable without functions keeps no thread', async () => {

@@ -6,6 +6,7 @@ import { FunctionRun, stepsOf, type Step } from './function-run.js';
 import type { ThreadOptions } from './function-thread.js';
 import { PackReader, PackWriter } from './instance-pack.js';
 import type { FromThread } from './thread-message.js';
+import { canRaisePriority } from './thread-priority.js';
 import { ThreadPool, type Slot } from './thread-pool.js';
 
 export interface FunctionRunnerOptions extends ThreadOptions {
@@ -13,7 +14,7 @@ export interface FunctionRunnerOptions extends ThreadOptions {
   readonly numParallelWorkers: number;
   /** Longest time of one call for which nobody set a deadline. */
   readonly functionTimeoutMs: number;
-  /** A call that takes longer than this gets a spare thread beside it. */
+  /** When a call takes longer than this, another thread stands in for its thread. */
   readonly stuckAfterMs: number;
   /** How long a thread whose callers are all gone may take to come back before it is replaced. */
   readonly cutGraceMs: number;
@@ -23,8 +24,11 @@ export interface FunctionRunnerOptions extends ThreadOptions {
 const tickMs = 10;
 /** Steps that one message takes to a thread when there is more work than threads. */
 const largestBatch = 32;
-/** A batch that does not get on for this long gives its unbegun steps to idle threads. */
-const takeBackMs = 20;
+/** After this time with one call the results that a thread keeps back for it are given up: their calls are made again. */
+const reclaimAfterMs = 500;
+/** A call gives way to everything else on the machine after this time, or after the longer one where its thread's priority cannot be raised again. */
+const giveWayAfterMs = 100;
+const giveWayForGoodAfterMs = 2_000;
 /** Threads that a step may see ending before it is taken to be the cause. */
 const mostAttempts = 3;
 /** Batches of a thread that were answered without their having ended, after which the thread is replaced to be rid of them. */
@@ -65,7 +69,12 @@ class ThreadFunctionRunner implements FunctionRunner {
   }
 
   get free(): number {
-    return Math.max(0, this.pool.idleCount - this.waiting.length - (this.returned.length > 0 ? 1 : 0));
+    const returned = this.returned.some((step) => !this.pool.isHeldBack(step.run.index)) ? 1 : 0;
+    return Math.max(0, this.pool.idleCount - this.waiting.length - returned);
+  }
+
+  takes(index: number): boolean {
+    return !this.pool.isHeldBack(index);
   }
 
   onFree(listener: () => void): void {
@@ -118,14 +127,31 @@ class ThreadFunctionRunner implements FunctionRunner {
     }
   }
 
-  /** The next batch: what came back first, else the oldest run; more runs only when there are more than idle threads. */
+  /**
+   * The next batch: what came back first, else the oldest runs; more than one run only when there are more than idle threads. A batch calls one
+   * function, so that no result waits for another function's call.
+   */
   private takeSteps(): Step[] {
-    const steps = this.returned.splice(0, 1).filter(isWanted);
+    const steps = this.takeReturned();
     while (this.waiting.length > 0 && steps.length < largestBatch) {
-      if (steps.length > 0 && this.waiting.length < this.pool.idleCount) break;
-      for (const step of this.waiting.shift() ?? []) if (isWanted(step)) steps.push(step);
+      if (steps.length > 0 && (this.waiting.length < this.pool.idleCount || this.waiting.peek()?.[0]?.run.index !== steps[0]?.run.index)) break;
+      const next = (this.waiting.shift() ?? []).filter(isWanted);
+      if (next[0] !== undefined && this.pool.isHeldBack(next[0].run.index)) this.returned.push(...next);
+      else steps.push(...next);
     }
-    return steps.length === 0 && this.returned.length > 0 ? this.takeSteps() : steps;
+    return steps;
+  }
+
+  /** One step of those that came back and need not wait longer. */
+  private takeReturned(): Step[] {
+    for (let at = 0; at < this.returned.length; at++) {
+      const step = this.returned[at] as Step;
+      const wanted = isWanted(step);
+      if (wanted && this.pool.isHeldBack(step.run.index)) continue;
+      this.returned.splice(at--, 1);
+      if (wanted) return [step];
+    }
+    return [];
   }
 
   private send(slot: Slot, steps: readonly Step[]): void {
@@ -136,6 +162,7 @@ class ThreadFunctionRunner implements FunctionRunner {
     }
     slot.state = 'busy';
     slot.steps = steps;
+    slot.functionIndex = steps[0]?.run.index ?? -1;
     slot.startedSeen = 0;
     slot.progressAt = performance.now();
     slot.batch = ++this.lastBatch;
@@ -219,17 +246,27 @@ class ThreadFunctionRunner implements FunctionRunner {
     }
     const standsMs = now - slot.progressAt;
     if (standsMs > this.options.functionTimeoutMs) this.timeOut(current(slot, started));
-    if (standsMs > takeBackMs && started < slot.steps.length && this.pool.idle !== undefined) this.takeBack(slot, false);
     const isForNobody = started > 0 && current(slot, started).length === 0;
     slot.deadSince = isForNobody ? (slot.deadSince ?? now) : undefined;
     if (slot.deadSince !== undefined && now - slot.deadSince > this.options.cutGraceMs) {
       this.takeBack(slot, true);
       this.pool.giveUp(slot);
-    } else if (standsMs > this.options.stuckAfterMs && !slot.isStuck) {
-      slot.isStuck = true;
-      this.takeBack(slot, true);
-      this.pool.replenish();
+      this.becameFree();
+    } else if (standsMs > this.options.stuckAfterMs) {
+      this.standIn(slot, standsMs);
     }
+  }
+
+  /** A call that takes long must delay nobody else's: another thread takes what is behind it, and it gives way. */
+  private standIn(slot: Slot, standsMs: number): void {
+    if (!slot.isStuck) {
+      slot.isStuck = true;
+      this.takeBack(slot, false);
+      this.pool.replenish();
+      this.becameFree();
+    }
+    if (standsMs > reclaimAfterMs) this.takeBack(slot, true);
+    if (standsMs > (canRaisePriority() ? giveWayAfterMs : giveWayForGoodAfterMs)) slot.thread.giveWay();
   }
 
   /**

@@ -4,6 +4,7 @@ import type { Instance } from '@mserve/wire';
 import { loadConfig } from '../servable/config-load.js';
 import { callFunction, textOf, type CallableFunction, type StepResult } from './function-call.js';
 import { PackReader, PackWriter, transferOf } from './instance-pack.js';
+import { nativeThreadId } from './thread-priority.js';
 import { control, takenBack, type BatchState, type FromThread, type ThreadStart, type ToThread } from './thread-message.js';
 
 /**
@@ -132,7 +133,7 @@ async function main(): Promise<void> {
     if (message.kind === 'steps') runSteps(callables, message.batch, new PackReader(message.pack));
     else settleModelCall(message);
   });
-  send({ kind: 'loaded', declaration });
+  send({ kind: 'loaded', declaration, threadId: nativeThreadId() });
 }
 
 main().catch((thrown: unknown) => send({ kind: 'loadFailed', failures: [{ message: textOf(thrown), file: undefined, line: undefined }] }));

@@ -42,7 +42,8 @@ export type BatchState = 'running' | 'parked' | 'done';
 
 /** Thread to loop. */
 export type FromThread =
-  | { readonly kind: 'loaded'; readonly declaration: ServableDeclaration }
+  /** `threadId`: see nativeThreadId. */
+  | { readonly kind: 'loaded'; readonly declaration: ServableDeclaration; readonly threadId: number | undefined }
   | { readonly kind: 'loadFailed'; readonly failures: readonly LoadFailure[] }
   /** Results of a batch: per result step, instance in the step, and 1 + outputs or 0 + index into texts. */
   | { readonly kind: 'results'; readonly batch: number; readonly state: BatchState; readonly pack: Pack; readonly texts: readonly string[] }

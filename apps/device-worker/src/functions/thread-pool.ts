@@ -11,8 +11,10 @@ export interface Slot {
    * given up: nobody waits for what it does; it is ended when its replacement is there, unless it comes back before.
    */
   state: 'loading' | 'idle' | 'busy' | 'full' | 'given up';
-  /** It has been busy with one call for long: a spare thread stands in for it. */
+  /** It has been busy with one call for long: another thread stands in for it. */
   isStuck: boolean;
+  /** The function that its batch calls. */
+  functionIndex: number;
   /** The batch it is busy with; steps that were taken back are no longer here. */
   steps: readonly Step[];
   batch: number;
@@ -54,16 +56,24 @@ const firstRetryMs = 100;
 const longestRetryMs = 30_000;
 /** How long a thread that is too many is kept: calls that take long come again. */
 const surplusMs = 30_000;
+/** Threads loaded beyond those that work, so that one can stand in at once for a thread that is stuck. */
+const spareThreads = 1;
 /** Batches that one thread may have parked. */
 const mostParked = 64;
 /** A thread that ends before this age without having been called counts as a failed start, so that a config that ends its thread is not reloaded in a loop. */
 const infancyMs = 1_000;
 
-/** Keeps `target` threads that can work. Threads that are stuck or given up don't count, but there are never more than twice as many in all. */
+/**
+ * Keeps `target` threads that can work, and a spare one. At most `target` work at a time; those that are stuck or given up don't count, but there are
+ * never more than `mostThreads` in all.
+ */
 export class ThreadPool {
   readonly slots = new Set<Slot>();
   private readonly options: ThreadOptions;
   private readonly target: number;
+  private readonly mostThreads: number;
+  /** A config of which a second copy cannot be loaded (it binds a port, say) has to do without. */
+  private spares = 0;
   private readonly events: PoolEvents;
   private declared = '';
   private retryMs = 0;
@@ -74,6 +84,7 @@ export class ThreadPool {
   constructor(options: ThreadOptions, target: number, events: PoolEvents) {
     this.options = options;
     this.target = target;
+    this.mostThreads = 2 * target + 4;
     this.events = events;
   }
 
@@ -86,7 +97,11 @@ export class ThreadPool {
       const declaration = await this.spawn();
       if (declaration === undefined) throw new Error('the servable was closed while it was loaded');
       if (declaration.functions.length === 0) await this.close();
-      else await Promise.all(Array.from({ length: this.target - 1 }, () => this.spawn()));
+      else {
+        await Promise.all(Array.from({ length: this.target - 1 }, () => this.spawn()));
+        this.spares = spareThreads;
+        this.replenish();
+      }
       return declaration;
     } catch (thrown) {
       await this.close();
@@ -94,15 +109,35 @@ export class ThreadPool {
     }
   }
 
+  /** A thread for the next batch, if one more may work. */
   get idle(): Slot | undefined {
-    for (const slot of this.slots) if (slot.state === 'idle') return slot;
-    return undefined;
+    return this.idleCount > 0 ? this.find(({ state }) => state === 'idle') : undefined;
   }
 
+  /** Batches that could be given out now. */
   get idleCount(): number {
-    let count = 0;
-    for (const slot of this.slots) if (slot.state === 'idle') count++;
-    return count;
+    let idle = 0;
+    let busy = 0;
+    for (const { state, isStuck } of this.slots) {
+      if (state === 'idle') idle++;
+      else if (state === 'busy' && !isStuck) busy++;
+    }
+    return Math.max(0, Math.min(idle, this.target - busy));
+  }
+
+  /**
+   * Whether a call of this function has to wait though a thread is idle. A function whose calls get stuck may go on with others (they need not be like
+   * those), but with no more than `target` + 1 stuck ones, and never so that no thread is left for the other functions.
+   */
+  isHeldBack(functionIndex: number): boolean {
+    let stuck = 0;
+    let own = 0;
+    for (const slot of this.slots) {
+      if (!slot.isStuck) continue;
+      stuck++;
+      if (slot.functionIndex === functionIndex) own++;
+    }
+    return own > this.target || (own > 0 && stuck >= this.mostThreads - this.target - spareThreads);
   }
 
   /** true while no thread lives and the next attempt to start one is still to come. */
@@ -118,7 +153,11 @@ export class ThreadPool {
     slot.deadSince = undefined;
     slot.state = slot.parked.size < mostParked ? 'idle' : 'full';
     this.retryMs = 0;
-    if (this.ableCount > this.target) this.retireTimer ??= setTimeout(() => this.retireSurplus(), surplusMs).unref();
+    if (!slot.thread.regain() && slot.parked.size === 0) {
+      this.end(slot);
+      this.replenish();
+    }
+    if (this.ableCount > this.target + this.spares) this.retireTimer ??= setTimeout(() => this.retireSurplus(), surplusMs).unref();
   }
 
   /** A parked batch is done, or nobody waits for it. */
@@ -127,23 +166,27 @@ export class ThreadPool {
     if (slot.state === 'full') slot.state = 'idle';
   }
 
-  /** Nobody waits for this slot any more: starts a replacement, at whose arrival the slot's thread is ended. */
+  /** Nobody waits for this slot any more: its thread is ended, or, when no other one can take its place yet, at its replacement's arrival. */
   giveUp(slot: Slot): void {
     slot.state = 'given up';
-    if (this.slots.size >= 2 * this.target) this.end(slot);
+    if (this.loadedCount >= this.target || this.slots.size >= this.mostThreads) this.end(slot);
     this.replenish();
   }
 
   /** Starts threads until enough of them can work. */
   replenish(): void {
     if (this.isClosed || this.retryTimer !== undefined) return;
-    while (this.ableCount < this.target && this.slots.size < 2 * this.target) {
+    while (this.ableCount < this.target + this.spares && this.slots.size < this.mostThreads) {
+      const isSpare = this.ableCount >= this.target;
       this.spawn().catch((thrown: unknown) => {
-        this.events.log(
-          'error',
-          `a function thread of servable ${this.options.servable} could not be started: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
-        );
-        this.retryLater();
+        const reason = thrown instanceof Error ? thrown.message : String(thrown);
+        if (isSpare) {
+          this.spares = 0;
+          this.events.log('warn', `servable ${this.options.servable} has no spare thread for calls that take long: ${reason}`);
+        } else {
+          this.events.log('error', `a function thread of servable ${this.options.servable} could not be started: ${reason}`);
+          this.retryLater();
+        }
       });
     }
   }
@@ -158,9 +201,22 @@ export class ThreadPool {
   }
 
   private get ableCount(): number {
+    return this.count(({ state, isStuck }) => state !== 'given up' && !isStuck);
+  }
+
+  private get loadedCount(): number {
+    return this.count(({ state, isStuck }) => state !== 'given up' && state !== 'loading' && !isStuck);
+  }
+
+  private count(matches: (slot: Slot) => boolean): number {
     let count = 0;
-    for (const slot of this.slots) if (slot.state !== 'given up' && !slot.isStuck) count++;
+    for (const slot of this.slots) if (matches(slot)) count++;
     return count;
+  }
+
+  private find(matches: (slot: Slot) => boolean): Slot | undefined {
+    for (const slot of this.slots) if (matches(slot)) return slot;
+    return undefined;
   }
 
   /** undefined when the thread was ended on purpose before it was ready. Rejects when it could not be started. */
@@ -171,6 +227,7 @@ export class ThreadPool {
       thread,
       state: 'loading',
       isStuck: false,
+      functionIndex: -1,
       isReclaimed: false,
       steps: [],
       batch: 0,
@@ -207,7 +264,7 @@ export class ThreadPool {
   private arrived(slot: Slot): void {
     slot.state = 'idle';
     slot.thread.unref();
-    const replaced = [...this.slots].find(({ state }) => state === 'given up');
+    const replaced = this.find(({ state }) => state === 'given up');
     if (replaced !== undefined) this.end(replaced);
     this.events.ready();
   }
@@ -221,8 +278,8 @@ export class ThreadPool {
   /** When a stuck thread has come back there is one too many. */
   private retireSurplus(): void {
     this.retireTimer = undefined;
-    while (this.ableCount > this.target) {
-      const surplus = [...this.slots].find(({ state, parked }) => state === 'idle' && parked.size === 0);
+    while (this.ableCount > this.target + this.spares) {
+      const surplus = this.find(({ state, parked }) => state === 'idle' && parked.size === 0);
       if (surplus === undefined) return;
       this.end(surplus);
     }

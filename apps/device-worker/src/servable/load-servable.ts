@@ -18,7 +18,7 @@ export interface LoadServableOptions {
   readonly loadTimeoutMs?: number;
   /** Longest time of one call of a function for which nobody set a deadline. Default 60 000. */
   readonly functionTimeoutMs?: number;
-  /** A call that takes longer than this gets a spare thread beside it. Default 500. */
+  /** When a call takes longer than this, another thread stands in for its thread. Default 20. */
   readonly stuckAfterMs?: number;
   /** How long a thread whose callers are all gone may take to come back before it is replaced. Default 100. */
   readonly cutGraceMs?: number;
@@ -75,7 +75,7 @@ export async function loadRunner(directory: string, name: string, options: LoadS
       environment: options.environment ?? {},
       loadTimeoutMs: options.loadTimeoutMs ?? 30_000,
       functionTimeoutMs: options.functionTimeoutMs ?? 60_000,
-      stuckAfterMs: options.stuckAfterMs ?? 500,
+      stuckAfterMs: options.stuckAfterMs ?? 20,
       cutGraceMs: options.cutGraceMs ?? 100,
       heapMb: options.threadHeapMb ?? 2048,
       log: options.log ?? (() => undefined),
