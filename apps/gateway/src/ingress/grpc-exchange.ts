@@ -104,13 +104,16 @@ export class GrpcExchange extends Exchange implements IngressRequest {
     stream.setTimeout(writeTimeoutMs, () => stream.close(constants.NGHTTP2_CANCEL));
   }
 
-  /** Any other status; what is still coming of the call is dropped. */
-  fail(status: number, message: string): void {
+  /** Any other status; what is still coming of the call is dropped, for `lingerMs` at most. */
+  fail(status: number, message: string, lingerMs: number): void {
     const { stream } = this;
     if (stream.destroyed || stream.headersSent) return;
     stream.respond({ ...okHeaders, 'grpc-status': String(status), 'grpc-message': statusText(message), ...acceptedEncodings }, { endStream: true });
+    if (stream.readableEnded) return;
     stream.resume();
-    if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+    // Not at once: node 22 then resets the stream before the status is out
+    const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), lingerMs);
+    stream.once('close', () => clearTimeout(timer));
   }
 }
 

@@ -98,10 +98,10 @@ export class GrpcFront implements GrpcExchangeOwner {
     if (exchange === undefined) return false;
     this.exchanges.delete(answer.token);
     exchange.state = 'answered';
-    const { maxMessageBytes, writeTimeoutMs } = this.limits;
-    if (answer.kind === 'grpc-error') exchange.fail(answer.status, answer.message);
+    const { maxMessageBytes, writeTimeoutMs, lingerMs } = this.limits;
+    if (answer.kind === 'grpc-error') exchange.fail(answer.status, answer.message, lingerMs);
     else if (answer.message.byteLength <= maxMessageBytes) exchange.reply(answer.message, writeTimeoutMs);
-    else exchange.fail(grpcStatusOf('RESOURCE_EXHAUSTED'), `Sent message larger than max (${answer.message.byteLength} vs. ${maxMessageBytes})`);
+    else exchange.fail(grpcStatusOf('RESOURCE_EXHAUSTED'), `Sent message larger than max (${answer.message.byteLength} vs. ${maxMessageBytes})`, lingerMs);
     return true;
   }
 
@@ -229,9 +229,10 @@ export class GrpcFront implements GrpcExchangeOwner {
     exchange.forgetBody();
     this.exchanges.delete(exchange.token);
     const refusal = this.refuse(exchange, error);
-    if (refusal.kind === 'grpc') exchange.reply(refusal.message, this.limits.writeTimeoutMs);
-    else if (refusal.kind === 'grpc-error') exchange.fail(refusal.status, refusal.message);
-    else exchange.fail(grpcStatusOf(error.code), error.message);
+    const { writeTimeoutMs, lingerMs } = this.limits;
+    if (refusal.kind === 'grpc') exchange.reply(refusal.message, writeTimeoutMs);
+    else if (refusal.kind === 'grpc-error') exchange.fail(refusal.status, refusal.message, lingerMs);
+    else exchange.fail(grpcStatusOf(error.code), error.message, lingerMs);
   }
 
   private async end(): Promise<void> {

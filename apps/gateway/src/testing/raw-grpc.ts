@@ -47,12 +47,15 @@ export class RawGrpc {
   }
 }
 
-/** Resolves when the stream is closed. */
+/** Resolves when the server has said all, or the stream is closed. */
 export function replyOf(stream: ClientHttp2Stream): Promise<RawReply> {
   let headers: IncomingHttpHeaders = {};
   const chunks: Buffer[] = [];
   stream.on('response', (received) => (headers = { ...headers, ...received }));
   stream.on('trailers', (received) => (headers = { ...headers, ...received }));
   stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-  return new Promise((resolve) => stream.on('close', () => resolve({ headers, body: Buffer.concat(chunks), rstCode: stream.rstCode })));
+  return new Promise((resolve) => {
+    const finish = (): void => resolve({ headers, body: Buffer.concat(chunks), rstCode: stream.rstCode });
+    stream.on('end', finish).on('close', finish);
+  });
 }
