@@ -55,10 +55,12 @@ function mindirServable(): ServableDirectory {
     });
     afterAll(() => copy?.remove());
 
-    it.each([
+    const modes: [string, string[], string[]][] = [
       ['true HTTP codes', [], ['--http-errors', '4xx']],
       ['always 200, as the original', ['--legacy-status-200'], []],
-    ])('embedded: %s', async (_name, serverFlags, runnerFlags) => {
+    ];
+
+    it.each(modes)('embedded: %s', async (_name, serverFlags, runnerFlags) => {
       const server = await serveDirectory(directory, ['--max-msg-mb', '4', ...versions.flatMap((version) => ['--servable', version]), ...serverFlags]);
       try {
         expect(await playKit(client, server, ...runnerFlags)).toBe(passed);
@@ -67,15 +69,15 @@ function mindirServable(): ServableDirectory {
       }
     }, 120_000);
 
-    it('a fleet of a gateway, a scheduler and two device-workers', async () => {
+    it.each(modes)('a fleet of a gateway, a scheduler and two device-workers: %s', async (_name, gatewayFlags, runnerFlags) => {
       let nats: NatsServer | undefined;
       let fleet: Fleet | undefined;
       try {
         nats = await startNatsServer();
         const models = ['kit.passthrough/versions/1', 'kit.passthrough/versions/2'];
-        const flags = { gateway: ['--max-message-mb', '4'], worker: ['--servables', versions.join(',')] };
+        const flags = { gateway: ['--max-message-mb', '4', ...gatewayFlags], worker: ['--servables', versions.join(',')] };
         fleet = await startFleet(nats.url, directory, models, ['worker-0', 'gateway-0', 'worker-1', 'scheduler'], flags);
-        expect(await playKit(client, fleet.gateways[0] as ServerAddresses, '--http-errors', '4xx')).toBe(passed);
+        expect(await playKit(client, fleet.gateways[0] as ServerAddresses, ...runnerFlags)).toBe(passed);
       } finally {
         await fleet?.stop();
         await nats?.stop();
