@@ -9,6 +9,11 @@ import { mayShareRun, type ModelPlan } from './model-plan.js';
 import type { ModelSession } from './model-session.js';
 import type { Waiting } from './waiting.js';
 
+/** Runs handed to the session beyond those it works at, so that its device goes from one to the next without waiting for this thread. */
+const runsAhead = 1;
+/** How much the last batch counts for the typical one. */
+const newestShare = 1 / 8;
+
 /** A place for one native run at a time. */
 interface Slot {
   readonly staging: Staging;
@@ -37,11 +42,13 @@ export class ModelQueue {
   private readonly waiting = new Fifo<Waiting>();
   private readonly slots: Slot[] = [];
   private readonly options: ModelQueueOptions;
+  /** Instances of a run, smoothed. */
+  private typicalBatch = 1;
 
   constructor(options: ModelQueueOptions) {
     this.plan = options.plan;
     this.options = options;
-    for (let i = 0; i < options.concurrentRuns; i++) this.slots.push({ staging: new Staging(), controller: new AbortController() });
+    for (let i = 0; i < options.concurrentRuns + runsAhead; i++) this.slots.push({ staging: new Staging(), controller: new AbortController() });
   }
 
   /** The waiting's inputs have passed checkInputs for this plan. */
@@ -50,11 +57,17 @@ export class ModelQueue {
     if (this.slots.length > 0) this.options.wake(this);
   }
 
-  /** Starts as many runs as there are free slots and waiting instances. */
+  /**
+   * Starts as many runs as there are free slots and waiting instances. A run ahead is formed only of as many instances as runs have here: it does not
+   * begin before another one ends, and until then more may come.
+   */
   pump(): void {
     while (this.slots.length > 0 && this.waiting.length > 0) {
+      if (this.slots.length <= runsAhead && this.waiting.length < this.typicalBatch) return;
       const members = this.take();
-      if (members.length > 0) this.start(this.slots.pop() as Slot, members);
+      if (members.length === 0) continue;
+      this.typicalBatch += (members.length - this.typicalBatch) * newestShare;
+      this.start(this.slots.pop() as Slot, members);
     }
   }
 
