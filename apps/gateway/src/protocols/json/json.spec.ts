@@ -113,7 +113,20 @@ describe('syntax', () => {
     ['"a', '1, column 3: syntax error while parsing value - invalid string: missing closing quote'],
     ['"\\x"', '1, column 3: syntax error while parsing value - invalid string: forbidden character after backslash'],
     ['"\\ud800"', '1, column 8: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF'],
-    ['"\u0001"', '1, column 2: syntax error while parsing value - invalid string: control character U+0001 must be escaped'],
+    ['"\u0001"', '1, column 2: syntax error while parsing value - invalid string: control character U+0001 (SOH) must be escaped to \\u0001'],
+    ['["\t"]', '1, column 3: syntax error while parsing value - invalid string: control character U+0009 (HT) must be escaped to \\u0009 or \\t'],
+    // A line feed that was read is where the next line begins.
+    ['{"a":"b\n"}', '2, column 0: syntax error while parsing value - invalid string: control character U+000A (LF) must be escaped to \\u000A or \\n'],
+    ['[\nt\n]', '3, column 0: syntax error while parsing value - invalid literal'],
+    ['{ 1\n}', '1, column 0: syntax error while parsing object key - unexpected number literal; expected string literal'],
+    ['{1 \n}', '1, column 2: syntax error while parsing object key - unexpected number literal; expected string literal'],
+    ['"\\u12"', `1, column 6: syntax error while parsing value - invalid string: '\\u' must be followed by 4 hex digits`],
+    ['"\\ud800\\n"', '1, column 9: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF'],
+    ['"\\ud800\\u0041"', '1, column 13: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF'],
+    ['"\\ud800\\uxxxx"', `1, column 10: syntax error while parsing value - invalid string: '\\u' must be followed by 4 hex digits`],
+    ['"\\udc00"', '1, column 7: syntax error while parsing value - invalid string: surrogate U+DC00..U+DFFF must follow U+D800..U+DBFF'],
+    ['[1,\0', `1, column 4: syntax error while parsing value - unexpected end of input; expected '[', '{', or a literal`],
+    ['[1 1e400]', `1, column 8: syntax error while parsing array - unexpected number literal; expected ']'`],
   ])('%j', (text, told) => {
     expect(fault(text)).toBe(`![json.exception.parse_error.101] parse error at line ${told}`);
   });

@@ -5,7 +5,7 @@ import { JsonReader, unreadable, utf8Text } from '../json/json-reader.js';
 import { invalid, maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
 import type { MethodPlan } from '../plan.js';
 import { tooLarge } from '../status.js';
-import { strictBase64 } from './base64.js';
+import { strangerInBase64, strictBase64 } from './base64.js';
 import { dtypeOfB64Type, literalDType, readValue } from './ms-value.js';
 
 const instancesMember = [Buffer.from('instances')];
@@ -135,7 +135,7 @@ function explainShape(reader: JsonReader): number[] {
   const text = (): string => {
     reader.at = begin;
     reader.skip();
-    return clip(JSON.stringify(JSON.parse(utf8Text(reader.bytes.subarray(begin, reader.at)))));
+    return clip(utf8Text(withoutBlanks(reader.bytes.subarray(begin, reader.at))));
   };
   const shape: number[] = [];
   let zero = false;
@@ -156,6 +156,19 @@ function explainShape(reader: JsonReader): number[] {
   return shape;
 }
 
+/** JSON text as the original prints it again, near enough: without blanks. As much of it as an error text can show. */
+function withoutBlanks(text: Uint8Array): Uint8Array {
+  const kept: number[] = [];
+  let quoted = false;
+  for (let i = 0; i < text.length && kept.length < 1000; i++) {
+    const byte = text[i] as number;
+    if (byte === 0x22) quoted = !quoted;
+    else if (quoted && byte === 0x5c) kept.push(byte, text[++i] as number);
+    if (quoted ? byte !== 0x5c : byte > 0x20) kept.push(byte);
+  }
+  return Uint8Array.from(kept);
+}
+
 /** The cursor is on the value of `b64`. */
 function explainB64(reader: JsonReader, type: DType, shape: readonly number[]): void {
   const count = elementCount(shape);
@@ -174,8 +187,10 @@ function decodeB64(reader: JsonReader): Uint8Array {
   if (reader.peek() !== 0x22) throw parserFault('get scalar data failed, type is string, but json is not string type');
   const text = reader.string();
   const bytes = strictBase64(text);
-  if (bytes === undefined) throw parserFault(`'${clip(utf8Text(text.subarray(0, 400)))}' is illegal b64 encode string`);
-  return bytes;
+  if (bytes !== undefined) return bytes;
+  // The original decodes until a group of four ends early, and then misses the rest; a bad first half of a group it never answers.
+  if (text.length % 4 === 0 && strangerInBase64(text) % 4 >= 2) throw parserFault('decode base64 failed, size is not matched.');
+  throw parserFault(`'${clip(utf8Text(text.subarray(0, 400)))}' is illegal b64 encode string`);
 }
 
 function explainArray(reader: JsonReader, signature: TensorSignature | undefined): void {

@@ -86,6 +86,8 @@ describe('values', () => {
     ['[{"b64":"AP8="}]', [1], Buffer.from([0, 255])],
     ['{"b64":"","type":"bytes","shape":[1]}', [1], Buffer.alloc(0)],
     ['[{"b64":"aGk=","type":"str"}]', [1], Buffer.from('aGk=')],
+    ['[{"b64":"AP8=","shape":[3,"x"],"k":{"l":null}}]', [1], Buffer.from([0, 255])],
+    ['[{"a":1,"b":2,"c":3,"b64":"AP8="}]', [1], Buffer.from([0, 255])],
   ])('%s holds its bytes', (value, shape, bytes) => {
     const tensor = tensorOf(value);
     expect([tensor.shape, Buffer.from(tensor.bytes)]).toEqual([shape, Buffer.from(packElements([bytes]))]);
@@ -128,6 +130,7 @@ describe('values', () => {
     ['{"b64":"AQ==","type":"int8","shape":[-1]}', `${p}json object, key is 'shape', array value should be unsigned integer`],
     ['{"b64":"AQ==","type":"int8","shape":[1.0]}', `${p}json object, key is 'shape', array value should be unsigned integer`],
     ['{"b64":"AQ==","type":"int8","shape":[0, 2]}', `${p}json object, key is 'shape', invalid shape value [0,2]`],
+    ['{"b64":"AQ==","type":"int8","shape":[ 0, 2.0,\t"a \\" b" , 9223372036854775808]}', `${p}json object, key is 'shape', invalid shape value [0,2.0,"a \\" b",9223372036854775808]`],
     ['{"b64":"AQ==","shape":[2]}', `${p}json object, only support scalar when data type is string or bytes, please check 'type' or 'shape'`],
     ['{"b64":1}', `${p}get scalar data failed, type is string, but json is not string type`],
     ['{"b64":"abc"}', `${p}'abc' is illegal b64 encode string`],
@@ -135,8 +138,12 @@ describe('values', () => {
     ['{"b64":"_-_-"}', `${p}'_-_-' is illegal b64 encode string`],
     ['{"b64":"YWJj===="}', `${p}'YWJj====' is illegal b64 encode string`],
     ['{"b64":"A==="}', `${p}'A===' is illegal b64 encode string`],
-    ['{"b64":"AA==AAAA"}', `${p}'AA==AAAA' is illegal b64 encode string`],
-    ['{"b64":"AA A"}', `${p}'AA A' is illegal b64 encode string`],
+    ['{"b64":"AA==AAAA"}', `${p}decode base64 failed, size is not matched.`],
+    ['{"b64":"AA A"}', `${p}decode base64 failed, size is not matched.`],
+    ['{"b64":"AA=A"}', `${p}decode base64 failed, size is not matched.`],
+    ['{"b64":"AAAAAA@="}', `${p}decode base64 failed, size is not matched.`],
+    ['{"b64":"AAAAA@=="}', `${p}'AAAAA@==' is illegal b64 encode string`],
+    ['[{"b64":"AAA@"}]', `${p}decode base64 failed, size is not matched.`],
     ['{"b64":"AQID","type":"int32"}', `${p}size is not matched, decode base64 size:3; Given info: type:int32; type size:4; element nums:1`],
     ['{"b64":"AQID","type":"fp16","shape":[2]}', `${p}size is not matched, decode base64 size:3; Given info: type:float16; type size:2; element nums:2`],
     ['2147483648', `${p}json value 2147483648 is out of the range of int32`],
@@ -229,6 +236,12 @@ describe('URLs', () => {
     ['/model/kit/version/abc:passthrough', 400, badVersion('abc')],
     ['/model/kit/version/1abc:passthrough', 400, badVersion('1abc')],
     ['/model/kit/version/:passthrough', 400, badVersion('')],
+    ['/model/kit/version:passthrough', 400, badVersion('passthrough')],
+    ['/model/kit/versions/1:passthrough', 400, badVersion('')],
+    ['/model/kit/version/1/passthrough', 400, 'please check url, the keyword:[service method] must contain.'],
+    ['/model/kit/passthrough', 400, 'please check url, the keyword:[service method] must contain.'],
+    ['/model/kit/version/1/x:passthrough', 400, `please check url, '/model/kit/version/1/x:passthrough' is not /model/{servable}[/version/{n}]:{method}`],
+    ['/model/kit/version/7/version/1:passthrough', 400, `please check url, '/model/kit/version/7/version/1:passthrough' is not /model/{servable}[/version/{n}]:{method}`],
     ['/model/kit/ver/1:passthrough', 400, `please check url, '/model/kit/ver/1:passthrough' is not /model/{servable}[/version/{n}]:{method}`],
     ['/model/nope:passthrough', 404, 'Request servable(nope) method(passthrough) , servable is not available'],
     ['/model/..%2fkit:passthrough', 404, 'Request servable(..%2fkit) method(passthrough) , servable is not available'],
@@ -262,6 +275,9 @@ describe('answers', () => {
     ['no elements', { dtype: 'int8', shape: [2, 0], bytes: new Uint8Array(0) }, '[[],[]]'],
     ['strings', stringTensor('a"\u0001é'), '"a\\"\\u0001é"'],
     ['strings of shape [1]', stringTensor(['s']), '["s"]'],
+    ['two strings', stringTensor(['a', 'b']), '["a","b"]'],
+    ['no strings', stringTensor([]), '[]'],
+    ['two values of bytes', { dtype: 'bytes', shape: [2], bytes: packElements([Buffer.from('a'), Buffer.alloc(0)]) }, '[{"b64":"YQ=="},{"b64":""}]'],
     ['empty bytes', { dtype: 'bytes', shape: [], bytes: packElements([Buffer.alloc(0)]) }, '{"b64":""}'],
     ['unaligned numbers', { dtype: 'int32', shape: [1], bytes: Uint8Array.of(9, 1, 0, 0, 0).subarray(1) }, '[1]'],
   ])('%s', (_, tensor, text) => {
@@ -270,7 +286,7 @@ describe('answers', () => {
 
   it.each<[string, Tensor, string]>([
     ['a string that is not UTF-8', { dtype: 'string', shape: [], bytes: packElements([Uint8Array.of(0xff)]) }, 'Failed to construct the response'],
-    ['two strings', stringTensor(['a', 'b']), 'Failed to construct the response: reply string or bytes, shape should be 1, given shape size:2'],
+    ['strings of rank 2', { ...stringTensor(['a']), shape: [1, 1] }, 'Failed to construct the response: reply string or bytes, shape should be 1, given shape size:2'],
     ['2^31 rows without elements', { dtype: 'int8', shape: [2 ** 31, 0], bytes: new Uint8Array(0) }, 'Failed to construct the response: shape [2147483648, 0] has more than 65536 rows without elements'],
   ])('%s cannot be written', (_, tensor, text) => {
     expect(answered([y(tensor)])).toEqual({ status: 500, body: JSON.stringify({ error_msg: text }) });

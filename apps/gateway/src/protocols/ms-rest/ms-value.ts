@@ -90,7 +90,7 @@ function readB64Element(reader: JsonReader, begin: number): Tensor {
 
 /**
  * `{"b64": text, "type": t, "shape": [..]}`. As an array's element (`inArray`) only bytes and str are allowed, and for str the original
- * takes the text as it stands, not decoded; `type` and `b64` alone count there.
+ * takes the text as it stands, not decoded; `type` and `b64` alone count there, other members are passed over.
  */
 function readObjectValue(reader: JsonReader, elementShape: readonly number[], inArray: boolean): Tensor {
   let text: Uint8Array | undefined;
@@ -109,11 +109,13 @@ function readObjectValue(reader: JsonReader, elementShape: readonly number[], in
         break;
       case 'shape':
         reader.expect(0x3a);
-        if (inArray) throw unreadable;
-        shape = readShape(reader);
+        if (inArray) reader.skip();
+        else shape = readShape(reader);
         break;
       default:
-        throw unreadable;
+        if (!inArray) throw unreadable;
+        reader.expect(0x3a);
+        reader.skip();
     }
   } while (reader.more(0x7d));
   if (text === undefined || dtype === undefined) throw unreadable;
