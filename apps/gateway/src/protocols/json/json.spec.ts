@@ -193,6 +193,10 @@ describe('float texts', () => {
     );
   });
 
+  it('float32: minus zero keeps its sign for readers to whom -0 is an integer', () => {
+    expect(float32Text(-0)).toBe('-0.0');
+  });
+
   it.each<[number, string]>([
     [2, '2.0'],
     [-0, '-0.0'],

@@ -167,6 +167,7 @@ describe('bodies', () => {
     ['no JSON', 'not json', 'Illegal JSON format.[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while parsing value - invalid literal'],
     ['not UTF-8', Buffer.from('{"instances":"\xff"}', 'latin1'), 'Illegal JSON format.'],
     ['a number past all doubles', '{"instances":[{"x":1e400}]}', `Illegal JSON format.[json.exception.out_of_range.406] number overflow parsing '1e400'`],
+    ['nested too deeply in what is ignored', `{"other":${'['.repeat(100)}${']'.repeat(100)},"instances":[{"x":1}]}`, 'Illegal JSON format. nesting is deeper than 100'],
     ['nested too deeply', `{"instances":${'['.repeat(100)}${']'.repeat(100)}}`, 'Illegal JSON format. nesting is deeper than 100'],
     ['an array', '[1,2]', `${p}key 'instances' expects to exist once, but actually 0 times`],
     ['a number', '3', `${p}key 'instances' expects to exist once, but actually 0 times`],
