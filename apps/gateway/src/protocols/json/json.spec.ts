@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { DType } from '@mserve/wire';
+import { packElements, type DType } from '@mserve/wire';
 import { elementSink, type ElementSink } from './element-sink.js';
 import { float32Text } from './float32-text.js';
 import { JsonReader } from './json-reader.js';
 import { checkJsonSyntax } from './json-syntax.js';
 import { readArray } from './nested-array.js';
 import { NumberScan } from './number-scan.js';
+import { maxTextElements } from '../text-count.js';
 import { floatRowText, floatText, numbersOf } from './value-text.js';
 
 function scanned(text: string): NumberScan | undefined {
@@ -38,7 +39,7 @@ describe('numbers', () => {
   });
 
   // Halfway between two float32: one digit decides, far behind what a double holds.
-  it.each(['1.00000005960464477539062500000001', '1.000000059604644775390625', '1.00000005960464477539062499999999', '16777217.0000000000000001', '0.1e-400', '123456789012345678901234567890'])('%s', (text) => {
+  it.each(['1.00000005960464477539062500000001', '1.000000059604644775390625', '1.00000005960464477539062499999999', '16777217.0000000000000001', '0.1e-400', '123456789012345678901234567890', '-0', '-0.0', '-0e50', '-0.00e-200', '0e50', '-1e-100'])('%s', (text) => {
     expect(scanned(text)?.float32()).toBe(Math.fround(Number(text)));
   });
 
@@ -80,6 +81,26 @@ describe('arrays', () => {
   it('are bounded in bytes, not in text', () => {
     const sink = elementSink('int64', 'any') as ElementSink;
     expect(() => readArray(new JsonReader(Buffer.from(`[${'1,'.repeat(5000)}1]`), 10_000), sink)).toThrow('a tensor of the request is bigger than 10000 bytes');
+  });
+
+  it.each([0, 1, 5, 3000, 70_000, 300_000])('strings of up to %i bytes are packed as tensors have them', (longest) => {
+    const sink = elementSink('bytes', 'any') as ElementSink;
+    const texts = ['', 'a', 'é'.repeat(longest / 2), '\u0000"', 'x'.repeat(longest), ''];
+    for (const all of [texts, texts.slice(0, 2)]) {
+      const reader = new JsonReader(Buffer.from(JSON.stringify(all)));
+      expect(readArray(reader, sink)).toEqual([all.length]);
+      expect(Buffer.from(sink.finish()).equals(packElements(all.map((text) => Buffer.from(text))))).toBe(true);
+    }
+  });
+
+  it('strings are counted, and bounded in bytes', () => {
+    const sink = elementSink('bytes', 'any') as ElementSink;
+    const strings = (count: number): Buffer => Buffer.from(`[${'"",'.repeat(count - 1)}""]`);
+    expect(readArray(new JsonReader(strings(maxTextElements)), sink)).toEqual([maxTextElements]);
+    expect(sink.finish().byteLength).toBe(4 * maxTextElements);
+    expect(() => readArray(new JsonReader(strings(maxTextElements + 1)), sink)).toThrow('a tensor of the request has more than 1000000 strings');
+    expect(() => readArray(new JsonReader(strings(5000), 10_000), elementSink('bytes', 'any') as ElementSink)).toThrow('a tensor of the request is bigger than 10000 bytes');
+    expect(readArray(new JsonReader(strings(3)), elementSink('bytes', 'any') as ElementSink)).toEqual([3]);
   });
 
   it('a sink is empty again after a reader failed', () => {
