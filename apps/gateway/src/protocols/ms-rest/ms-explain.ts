@@ -207,10 +207,9 @@ function explainArray(reader: JsonReader, signature: TensorSignature | undefined
   const dtype = object ? typeOfObject(reader) : byte === 0x6e ? undefined : literalDType(reader, signature);
   if (dtype === undefined) throw parserFault('json array, data type is unknown');
   const variable = isVariableSize(dtype);
-  reader.at = begin;
-  const { shape, fault } = new Rows(reader, rank, dtype, object).read();
-  if (variable && shape.some((length) => length !== 1)) throw parserFault('json array, string or bytes type only support one item');
   if (object && !variable) throw parserFault('json array, item is object type, object only support string or bytes type');
+  reader.at = begin;
+  const fault = new Rows(reader, rank, dtype, object).read();
   if (fault !== undefined) throw fault;
 }
 
@@ -233,7 +232,8 @@ function typeOfObject(reader: JsonReader): DType | undefined {
  */
 class Rows {
   /** Lengths of the first row of each depth: the shape that all others must have. */
-  readonly shape: number[] = [];
+  readonly #shape: number[] = [];
+  readonly #variable: boolean;
   #faultAt = Infinity;
   #fault: Error | undefined;
 
@@ -242,41 +242,47 @@ class Rows {
     readonly rank: number,
     readonly dtype: DType,
     readonly objects: boolean,
-  ) {}
+  ) {
+    this.#variable = isVariableSize(dtype);
+  }
 
-  read(): { shape: readonly number[]; fault: Error | undefined } {
+  /** The fault, or undefined. The cursor is anywhere then. */
+  read(): Error | undefined {
     this.#row(0);
-    return { shape: this.shape, fault: this.#fault };
+    return this.#fault;
   }
 
   /** Recursion is as deep as the rank, which is bounded. */
   #row(depth: number): void {
-    const { reader, shape } = this;
+    const { reader } = this;
     const begin = reader.at;
+    const expected = this.#shape[depth];
     let length = 0;
     if (reader.enter(0x5b)) {
       do {
+        if (++length === 2 && this.#variable && expected === undefined) throw parserFault('json array, string or bytes type only support one item');
         const byte = reader.peek();
-        length++;
         if (depth + 1 === this.rank) this.#leaf();
         else if (byte === 0x5b) this.#row(depth + 1);
         else {
           this.#note(reader.at, 'invalid json array: json type is not array');
           reader.skip();
         }
+        // The lengths of first rows are never wrong: with only such around it, this fault stays the first.
+        if (this.#fault !== undefined && expected === undefined) return;
       } while (reader.more(0x5d));
     }
-    const expected = shape[depth];
-    if (expected === undefined) shape[depth] = length;
+    if (expected === undefined) this.#shape[depth] = length;
     else if (expected !== length) this.#note(begin, `invalid json array: json size is ${length}, the dim ${depth} expected to be ${expected}`);
   }
 
   #leaf(): void {
     const { reader } = this;
     const { at } = reader;
-    if (at < this.#faultAt) {
+    if (this.#fault === undefined) {
       try {
         if (this.objects) explainElementObject(reader, this.dtype);
+        else if (explainNumber(reader, this.dtype)) return;
         else explainElement(reader, this.dtype);
       } catch (thrown) {
         this.#faultAt = at;
@@ -299,6 +305,14 @@ function explainElementObject(reader: JsonReader, dtype: DType): void {
   if (b64 === undefined || reader.bytes[b64] !== 0x22) throw parserFault('get scalar data failed, type is string, but json is not string type');
   reader.at = b64;
   if (dtype === 'bytes') decodeB64(reader);
+}
+
+/** The usual element: a number that goes with the dtype. Consumed then; false for anything else. */
+function explainNumber(reader: JsonReader, dtype: DType): boolean {
+  const { numbers } = reader;
+  if (!numbers.scan(reader.at) || !dtype.includes(numbers.integral ? 'int' : 'float')) return false;
+  reader.at = numbers.end;
+  return true;
 }
 
 function explainElement(reader: JsonReader, dtype: DType): void {
