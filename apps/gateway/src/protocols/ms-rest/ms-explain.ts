@@ -268,8 +268,8 @@ class Rows {
           this.#note(reader.at, 'invalid json array: json type is not array');
           reader.skip();
         }
-        // The lengths of first rows are never wrong: with only such around it, this fault stays the first.
-        if (this.#fault !== undefined && expected === undefined) return;
+        // The lengths of first rows are never wrong: with only such around it, this fault stays the first. (A second string goes before all faults.)
+        if (this.#fault !== undefined && expected === undefined && !this.#variable) return;
       } while (reader.more(0x5d));
     }
     if (expected === undefined) this.#shape[depth] = length;
