@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { MicroserviceOptions } from '@nestjs/microservices';
+import type { FastifyReply } from 'fastify';
 import type { Bus, TensorStore } from '@mserve/bus';
 import { BusServer } from '@mserve/bus/nest';
 import { MethodCatalog } from './catalog/method-catalog.js';
@@ -10,6 +11,7 @@ import { SchedulerWatch } from './catalog/scheduler-watch.js';
 import { maxMessageBytesOf, type GatewayOptions } from './gateway-options.js';
 import { GatewayModule } from './gateway.module.js';
 import { Readiness } from './health/readiness.js';
+import { ServingErrorFilter } from './health/serving-error.filter.js';
 import type { InferCounters } from './infer/counters.js';
 import { InferPath } from './infer/infer-path.js';
 import type { IngressLimits, TlsOptions } from './ingress/ingress-options.js';
@@ -143,6 +145,11 @@ function isLoopback(address: string | undefined): boolean {
   return address !== undefined && /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/.test(address);
 }
 
+/** Fastify's own errors, which never get as far as Nest: URLs that cannot be decoded. */
+function frameworkErrors(error: { readonly statusCode?: number; readonly message: string }, _request: unknown, reply: FastifyReply): void {
+  void reply.status(error.statusCode ?? 400).send({ error: error.message });
+}
+
 /**
  * Starts a gateway on a bus: opens the ports that the options name and serves as soon as a scheduler is heard.
  * Rejects (with nothing left running) when an address is wrong or taken.
@@ -150,10 +157,12 @@ function isLoopback(address: string | undefined): boolean {
 export async function startGateway(bus: Bus, store: TensorStore, options: GatewayOptions = {}): Promise<RunningGateway> {
   maxMessageBytesOf(options);
   const log = options.log ?? createLog('warn', 'gateway');
-  const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.register({ bus, store, options, log }), new FastifyAdapter(), {
+  const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.register({ bus, store, options, log }), new FastifyAdapter({ frameworkErrors }), {
     logger: new NestLog(log),
     abortOnError: false,
   });
+  // Also for paths that nobody has and bodies that cannot be read: those errors begin outside of any controller.
+  app.useGlobalFilters(new ServingErrorFilter(log));
   const gateway = new RunningGateway(app, options);
   serveApiDocs(app, app.get(MethodCatalog), () => options.docs ?? isLoopback(gateway.restAddress));
   app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(bus) });

@@ -14,6 +14,11 @@ describe('what a function sees (SPEC 6.4)', () => {
     expect(inputValue(stringTensor(['a', 'b']))).toEqual(['a', 'b']);
   });
 
+  it('a string to the last character, or an error', () => {
+    for (const text of ['', '\ufeffbom', 'a\0b', '\ufffd', '😀']) expect(inputValue(stringTensor(text))).toBe(text);
+    expect(() => inputValue({ dtype: 'string', shape: [], bytes: packElements([Uint8Array.of(0x61, 0xff)]) })).toThrow('a string is not valid UTF-8');
+  });
+
   it('a uint8 tensor of rank 1 for bytes', () => {
     expect(inputValue(bytesTensor(Uint8Array.of(0, 255)))).toEqual(Tensor.of('uint8', [0, 255]));
     expect(inputValue(bytesTensor(Uint8Array.of(1), Uint8Array.of()))).toEqual([Tensor.of('uint8', [1]), Tensor.of('uint8', [])]);

@@ -12,18 +12,26 @@ export type InputValue = Tensor | string | readonly string[] | readonly Tensor[]
 /** What a function may give for one output (SPEC 6.5). */
 export type OutputValue = Tensor | ElementArray | Uint8Array | string | boolean | number | bigint;
 
-const utf8Decoder = new TextDecoder();
+const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const utf8Encoder = new TextEncoder();
 
-/** A request's tensor as functions see it. Views on the tensor's bytes, no copy when they are aligned. */
+/** A request's tensor as functions see it. Views on the tensor's bytes, no copy when they are aligned. Throws TypeError for a string that is not UTF-8. */
 export function inputValue(tensor: WireTensor): InputValue {
   const { dtype, shape, bytes } = tensor;
   if (!isVariableSize(dtype)) return Tensor.fromBytes(dtype, shape, bytes);
   const elements = unpackElements(tensor);
-  const values = dtype === 'string' ? elements.map((element) => utf8Decoder.decode(element)) : elements.map(
+  const values = dtype === 'string' ? elements.map(textOf) : elements.map(
     (element) => new Tensor('uint8', [element.byteLength], element),
   );
   return values.length === 1 ? (values[0] as string | Tensor) : (values as string[] | Tensor[]);
+}
+
+function textOf(element: Uint8Array): string {
+  try {
+    return utf8Decoder.decode(element);
+  } catch (thrown) {
+    throw new TypeError('a string is not valid UTF-8', { cause: thrown });
+  }
 }
 
 /** A value that a function returned, as a tensor. Throws TypeError for what is no value: undefined, null, objects, arrays. */

@@ -68,26 +68,38 @@ export function packElements(elements: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * The elements of a string or bytes tensor as views (no copy).
+ * Where each element of a string or bytes tensor ends in its bytes; it begins 4 bytes (its length) after the end of the one before.
  * Throws ServingError INVALID_ARGUMENT when the bytes do not hold exactly product(shape) elements.
  */
-export function unpackElements(tensor: Tensor): Uint8Array[] {
-  const { bytes } = tensor;
-  const count = elementCount(tensor.shape);
+export function elementEnds({ dtype, shape, bytes }: Tensor): Uint32Array {
+  const count = elementCount(shape);
   if (count > bytes.byteLength / 4) {
-    throw new ServingError('INVALID_ARGUMENT', `${tensor.dtype} tensor of shape [${tensor.shape.join(', ')}] needs ${count} elements, its ${bytes.byteLength} bytes cannot hold them`);
+    throw new ServingError('INVALID_ARGUMENT', `${dtype} tensor of shape [${shape.join(', ')}] needs ${count} elements, its ${bytes.byteLength} bytes cannot hold them`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const elements: Uint8Array[] = [];
+  const ends = new Uint32Array(count);
+  let found = 0;
   let at = 0;
-  while (at + 4 <= bytes.byteLength && elements.length < count) {
+  while (at + 4 <= bytes.byteLength && found < count) {
     const length = view.getUint32(at, true);
     if (at + 4 + length > bytes.byteLength) break;
-    elements.push(bytes.subarray(at + 4, at + 4 + length));
     at += 4 + length;
+    ends[found++] = at;
   }
-  if (elements.length !== count || at !== bytes.byteLength) {
-    throw new ServingError('INVALID_ARGUMENT', `${tensor.dtype} tensor of shape [${tensor.shape.join(', ')}] needs ${count} elements, its bytes hold ${elements.length}${at === bytes.byteLength ? '' : ' and a rest'}`);
+  if (found !== count || at !== bytes.byteLength) {
+    throw new ServingError('INVALID_ARGUMENT', `${dtype} tensor of shape [${shape.join(', ')}] needs ${count} elements, its bytes hold ${found}${at === bytes.byteLength ? '' : ' and a rest'}`);
+  }
+  return ends;
+}
+
+/** The elements of a string or bytes tensor as views (no copy). Throws like {@link elementEnds}. */
+export function unpackElements(tensor: Tensor): Uint8Array[] {
+  const { bytes } = tensor;
+  const elements: Uint8Array[] = [];
+  let begin = 0;
+  for (const end of elementEnds(tensor)) {
+    elements.push(bytes.subarray(begin + 4, end));
+    begin = end;
   }
   return elements;
 }

@@ -109,6 +109,7 @@ describe('checks of model inputs', () => {
     { title: 'second input', shape: [4, 2], instance: [floats([2], [1, 1]), floats([3], [1, 2, 3])], text: 'Given model input 1 size 12 not match the size 8 defined in model' },
     { title: 'dtype', shape: [4, 2], instance: [int32(8), floats([2], [1, 2])], text: 'Given model input 0 data type kMSI_Int32 not match the data type kMSI_Float32 defined in model' },
     { title: 'size before dtype', shape: [4, 2], instance: [int32(4), floats([2], [1, 2])], text: 'Given model input 0 size 4 not match the size 8 defined in model' },
+    { title: 'text, whatever its length', shape: [4, 2], instance: [{ dtype: 'string' as const, shape: [], bytes: Buffer.from('\x04\0\0\0abcd') }, floats([2], [1, 2])], text: 'Given model input 0 size 0 not match the size 8 defined in model' },
     { title: 'first input before second', shape: [4, 2], instance: [int32(8), floats([1], [1])], text: 'Given model input 0 data type kMSI_Int32 not match the data type kMSI_Float32 defined in model' },
     { title: 'rank of a dynamic input', shape: [-1, -1], instance: [floats([1, 2], [1, 2]), floats([2], [1, 2])], text: 'Given model input 0 shape [1, 2] not match the shape [any] defined in model' },
     { title: 'known dim of a dynamic input', shape: [-1, -1, 3], instance: [floats([1, 2], [1, 2]), floats([2], [1, 2])], text: 'Given model input 0 shape [1, 2] not match the shape [any, 3] defined in model' },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Tensor } from '@mserve/register';
-import type { Instance } from '@mserve/wire';
+import { packElements, type Instance } from '@mserve/wire';
 import { callFunction, textOf, type CallableFunction, type StepResult } from './function-call.js';
 
 /** SPEC 6.6, without threads: how a function is called, and what becomes of each instance. */
@@ -28,6 +28,22 @@ const tooFew = (given: number, wanted: number): string =>
 const wrongCount = (given: number, registered: number): string =>
   `The outputs number ${given} of one instance returned by function 'S.f' is not equal to the outputs number ${registered} registered in method m`;
 const noList = "The value returned by function 'S.f' should be an array, a generator or an async generator with one result per instance";
+
+describe('inputs that cannot be read', () => {
+  const text = (...bytes: number[]): Instance => [{ dtype: 'string', shape: [], bytes: packElements([Uint8Array.from(bytes)]) }];
+  const instances = [text(0x61), text(0xff), text(0x62, 0x63)];
+  const expected = [[1], 'a string is not valid UTF-8', [2]];
+  const lengths = (results: readonly StepResult[]): unknown[] => plain(results).map((result) => (typeof result === 'string' ? result : (result as bigint[]).map(Number)));
+
+  it.each<[string, unknown, number | undefined]>([
+    ['a function', (x: string) => x.length, undefined],
+    ['a batch function', (all: [string][]) => all.map(([x]) => x.length), 4],
+    ['an asynchronous batch function', async (all: [string][]) => all.map(([x]) => x.length), 4],
+  ])('fail their instance before %s sees it', async (_what, fn, batchSize) => {
+    expect(lengths(await callFunction(callable(fn, batchSize), instances))).toEqual(expected);
+    expect(lengths(await callFunction(callable(fn, batchSize), instances.slice(1, 2)))).toEqual(expected.slice(1, 2));
+  });
+});
 
 describe('a function without a batch size', () => {
   it('is called once per instance; an exception fails its instance alone', async () => {

@@ -20,24 +20,43 @@ const maxTextLength = 4096;
  * the function does. A plain value when the function is synchronous, so that nothing waits for microtasks.
  */
 export function callFunction(callable: CallableFunction, instances: readonly Instance[]): StepResult[] | Promise<StepResult[]> {
-  try {
-    if (callable.declaration.batchSize !== undefined) return new BatchCall(callable, instances).run();
-  } catch (thrown) {
-    const text = textOf(thrown); // inputs that cannot be read: not the function's doing
-    return instances.map(() => text);
-  }
+  if (callable.declaration.batchSize !== undefined) return callBatch(callable, instances);
   const results = instances.map((instance) => callOnce(callable, instance));
   return results.some((result) => result instanceof Promise) ? Promise.all(results) : (results as StepResult[]);
 }
 
-function callOnce(callable: CallableFunction, instance: Instance): StepResult | Promise<StepResult> {
+/** The inputs of an instance as the function sees them, or the text of why they cannot be read: not the function's doing. */
+function readInputs(instance: Instance): unknown[] | string {
   try {
-    const returned = (callable.fn as AnyFunction)(...instance.map(inputValue));
+    return instance.map(inputValue);
+  } catch (thrown) {
+    return textOf(thrown);
+  }
+}
+
+function callOnce(callable: CallableFunction, instance: Instance): StepResult | Promise<StepResult> {
+  const inputs = readInputs(instance);
+  if (typeof inputs === 'string') return inputs;
+  try {
+    const returned = (callable.fn as AnyFunction)(...inputs);
     if (!isPromise(returned)) return outputsOf(callable, returned);
     return returned.then((value) => outputsOf(callable, value)).catch(textOf);
   } catch (thrown) {
     return textOf(thrown);
   }
+}
+
+/** The function sees only the instances that can be read; the others fail in their places. */
+function callBatch(callable: CallableFunction, instances: readonly Instance[]): StepResult[] | Promise<StepResult[]> {
+  const inputs = instances.map(readInputs);
+  const readable = inputs.filter((input) => typeof input !== 'string');
+  const results = new BatchCall(callable, readable).run();
+  if (readable.length === inputs.length) return results;
+  const inPlace = (given: readonly StepResult[]): StepResult[] => {
+    const rest = given.values();
+    return inputs.map((input) => (typeof input === 'string' ? input : (rest.next().value as StepResult)));
+  };
+  return results instanceof Promise ? results.then(inPlace) : inPlace(results);
 }
 
 /** One value, or an array of as many as the function has outputs. Never throws: a text says what is wrong. */
@@ -62,14 +81,12 @@ function outputsOf(callable: CallableFunction, returned: unknown): StepResult {
  * raised fails, and the function is called again with the instances behind it.
  */
 class BatchCall {
-  private readonly callable: CallableFunction;
-  private readonly inputs: unknown[][];
   private readonly results: StepResult[] = [];
 
-  constructor(callable: CallableFunction, instances: readonly Instance[]) {
-    this.callable = callable;
-    this.inputs = instances.map((instance) => instance.map(inputValue));
-  }
+  constructor(
+    private readonly callable: CallableFunction,
+    private readonly inputs: readonly unknown[][],
+  ) {}
 
   run(): StepResult[] | Promise<StepResult[]> {
     for (let call = this.start(); call !== undefined; call = this.start()) {

@@ -15,6 +15,7 @@ describe('MethodCatalog', () => {
       servable('one', [method('only')]),
       servable('with.dot', [method('only')]),
       servable('two', [method('a'), method('b')]),
+      servable('many', Array.from({ length: 12 }, (_, i) => method(`m${i}`))),
     ]);
   });
   const refusal = (code: 'NOT_FOUND' | 'UNAVAILABLE', message: string): ServingError => new ServingError(code, message);
@@ -53,6 +54,10 @@ describe('MethodCatalog', () => {
     ['kit.echo', '11', 'UNAVAILABLE', "model 'kit.echo' version 11 is not available"],
     ['kit.echo', '01', 'NOT_FOUND', "model 'kit.echo' version '01' is not a version, it should be a positive integer"],
     ['kit.nope', '', 'NOT_FOUND', "model 'kit.nope': servable 'kit' has no method 'nope'"],
+    ['many', '', 'NOT_FOUND', `model 'many' has several methods, ask for one of ${Array.from({ length: 10 }, (_, i) => `many.m${i}`).join(', ')} and 2 more`],
+    ['x'.repeat(3000), '', 'NOT_FOUND', `model '${'x'.repeat(200)}...' is not available`],
+    [`kit.${'x'.repeat(3000)}`, '', 'NOT_FOUND', `model 'kit.${'x'.repeat(196)}...': servable 'kit' has no method '${'x'.repeat(200)}...'`],
+    ['x'.repeat(3000), 'y'.repeat(3000), 'NOT_FOUND', `model '${'x'.repeat(200)}...' version '${'y'.repeat(40)}' is not a version, it should be a positive integer`],
     ['two', '', 'NOT_FOUND', "model 'two' has several methods, ask for one of two.a, two.b"],
   ] as const)('refuses model %s version %j', (model, version, code, message) => {
     const act = (): unknown => catalog.resolveModel(model, version);

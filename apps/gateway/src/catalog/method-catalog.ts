@@ -1,5 +1,6 @@
 import type { ServableStatus, Subscription } from '@mserve/bus';
 import { ServingError, type MethodSignature } from '@mserve/wire';
+import { clip } from '../protocols/json/json-syntax.js';
 import type { MethodLookup, ResolvedMethod } from '../protocols/protocol.js';
 
 interface VersionEntry {
@@ -25,6 +26,8 @@ export interface ResolvedModel extends ResolvedMethod {
 
 /** The method that stands for a servable with several, when a client names the servable alone. */
 const defaultMethod = 'predict';
+/** Methods that an error text lists. */
+const maxListed = 10;
 
 /** The servables that run now, as the scheduler listed them last; looks methods up for the protocols. */
 export class MethodCatalog implements MethodLookup {
@@ -87,11 +90,11 @@ export class MethodCatalog implements MethodLookup {
     const wanted = version === '' ? 0 : modelVersion(model, version);
     const running = wanted === 0 ? entry?.latest : entry?.versions.get(wanted);
     if (entry === undefined || running === undefined) {
-      throw new ServingError(this.codeOfAbsent(entry, wanted), `model '${model}'${version === '' ? '' : ` version ${version}`} is not available`);
+      throw new ServingError(this.codeOfAbsent(entry, wanted), `model '${clip(model)}'${version === '' ? '' : ` version ${version}`} is not available`);
     }
     const name = methodName ?? onlyMethod(model, [...running.methods.keys()]);
     const resolved = running.methods.get(name);
-    if (resolved === undefined) throw new ServingError('NOT_FOUND', `model '${model}': servable '${servable}' has no method '${name}'`);
+    if (resolved === undefined) throw new ServingError('NOT_FOUND', `model '${clip(model)}': servable '${servable}' has no method '${clip(name)}'`);
     const versions = [...entry.versions.values()].filter((other) => other.methods.has(name)).map((other) => other.version);
     return { ...resolved, versions };
   }
@@ -126,10 +129,12 @@ function versionEntry(servable: string, status: ServableStatus): VersionEntry {
 function onlyMethod(model: string, names: readonly string[]): string {
   if (names.length === 1) return names[0] as string;
   if (names.includes(defaultMethod)) return defaultMethod;
-  throw new ServingError('NOT_FOUND', `model '${model}' has several methods, ask for one of ${names.map((name) => `${model}.${name}`).join(', ')}`);
+  const all = names.map((name) => `${model}.${name}`);
+  const shown = all.length <= maxListed ? all.join(', ') : `${all.slice(0, maxListed).join(', ')} and ${all.length - maxListed} more`;
+  throw new ServingError('NOT_FOUND', `model '${model}' has several methods, ask for one of ${shown}`);
 }
 
 function modelVersion(model: string, text: string): number {
-  if (!/^[1-9]\d{0,15}$/.test(text)) throw new ServingError('NOT_FOUND', `model '${model}' version '${text.slice(0, 40)}' is not a version, it should be a positive integer`);
+  if (!/^[1-9]\d{0,15}$/.test(text)) throw new ServingError('NOT_FOUND', `model '${clip(model)}' version '${text.slice(0, 40)}' is not a version, it should be a positive integer`);
   return Number(text);
 }

@@ -89,7 +89,8 @@ describe('the infer path', () => {
     expect((await own).status).toBe(504);
     expect(await (await shorter).text()).toMatch(/^DEADLINE_EXCEEDED: /);
     expect(await longer).toBe(4);
-    await scheduler.until(() => scheduler.cancelled.length === 3);
+    // What ran out before it became a ticket (5 ms on a busy machine) has nothing to cancel.
+    await scheduler.until(() => scheduler.cancelled.length === scheduler.seen.length);
     expect(scheduler.cancelled.map(({ id }) => id).sort()).toEqual(scheduler.seen.map(({ id }) => id).sort());
     await rig.idle();
     client.close();

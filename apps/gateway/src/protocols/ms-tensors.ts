@@ -17,14 +17,22 @@ export function tensorFault(tensor: Tensor): string | undefined {
   let count = 1;
   let zero = false;
   for (const dim of shape) {
-    if (dim < 0 || zero) return `Tensor check failed: input  shape [${shape.join(', ')}] invalid`;
+    if (dim < 0 || zero) return shapeFault(shape);
     if (dim === 0) zero = true;
     count *= dim;
   }
+  if (count > maxElements) return shapeFault(shape);
   if (shape.length > maxRank) return `Tensor check failed: input  shape has ${shape.length} dims, at most ${maxRank} are allowed`;
-  // An inexact product is far over any message size, so this comparison also refuses what overflows.
   if (count * dtypeEntry(dtype).elementBytes !== bytes.byteLength) return `Tensor check failed: input data size ${bytes.byteLength} invalid`;
   return undefined;
+}
+
+/** Elements that the original lets a shape have. */
+const maxElements = 0x7fffffff;
+
+/** Dims past 2^53 as they are, not as JavaScript rounds them for printing. */
+function shapeFault(shape: readonly number[]): string {
+  return `Tensor check failed: input  shape [${shape.slice(0, maxRank).map(BigInt).join(', ')}] invalid`;
 }
 
 /** A string or bytes tensor of the original's protocols is one element of rank 0 or shape [1]. */

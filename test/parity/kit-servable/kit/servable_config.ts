@@ -23,37 +23,70 @@ type Pair = [Tensor, Tensor];
 
 const isNegative = (x: Tensor): boolean => x.some((value) => Number(value) < 0);
 
+/** Python's words for a value of the wrong kind: the text of the exception is part of the answer. */
+function numbers(x: Tensor | string, attribute: string): Tensor {
+  if (typeof x === 'string') throw new TypeError(`'str' object has no attribute '${attribute}'`);
+  return x;
+}
+function text(x: Tensor | string, attribute: string): string {
+  if (typeof x !== 'string') throw new TypeError(`'numpy.ndarray' object has no attribute '${attribute}'`);
+  return x;
+}
+/** A Python int beside x. NumPy before 2.0, which the cases were recorded with: with a rank 0 array it promotes as an int64 does, else it is weak. */
+const intFor = (x: Tensor, value: number): Tensor | number => (x.shape.length === 0 ? Tensor.scalar('int64', BigInt(value)) : value);
+const tupleText = (shape: readonly number[]): string => `(${shape.join(',')}${shape.length === 1 ? ',' : ''})`;
+
+function plus(a: Tensor | string, b: Tensor | string) {
+  if (typeof a === 'string' && typeof b === 'string') return a + b;
+  return broadcast((x, y) => x.add(y), numbers(a, '__add__'), numbers(b, '__add__'));
+}
+function minus(a: Tensor, b: Tensor) {
+  if (a.dtype === 'bool' && b.dtype === 'bool') {
+    throw new TypeError('numpy boolean subtract, the `-` operator, is not supported, use the bitwise_xor, the `^` operator, or the logical_xor function instead.');
+  }
+  return broadcast((x, y) => x.sub(y), a, b);
+}
+function broadcast(operation: (a: Tensor, b: Tensor) => Tensor, a: Tensor, b: Tensor): Tensor {
+  try {
+    return operation(a, b);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new RangeError(`operands could not be broadcast together with shapes ${tupleText(a.shape)} ${tupleText(b.shape)} `);
+  }
+}
+
 // Functions, called as in the original: their names are part of error texts.
 function f_identity(x: Tensor | string) {
   return x;
 }
-function f_to_f32(a: Tensor, b: Tensor) {
-  return [a.astype('float32'), b.astype('float32')];
+function f_to_f32(a: Tensor | string, b: Tensor | string) {
+  return [numbers(a, 'astype').astype('float32'), numbers(b, 'astype').astype('float32')];
 }
-function f_bytes(x: Tensor) {
-  return x.bytes;
+function f_bytes(x: Tensor | string) {
+  return numbers(x, 'tobytes').bytes;
 }
-function f_upper(s: string) {
-  return s.toUpperCase();
+function f_upper(s: Tensor | string) {
+  return text(s, 'upper').toUpperCase();
 }
-function f_concat_str(a: string, b: string) {
-  return a + b;
+function f_concat_str(a: Tensor | string, b: Tensor | string) {
+  return plus(a, b);
 }
-function f_sum(a: Tensor, b: Tensor) {
-  return a.add(b);
+function f_sum(a: Tensor | string, b: Tensor | string) {
+  return plus(a, b);
 }
 function f_sumdiff(a: Tensor, b: Tensor) {
-  return [a.add(b), a.sub(b)];
+  return [plus(a, b), minus(a, b)];
 }
 function f_describe(x: Tensor | string) {
   return typeof x === 'string' ? `str:${[...x].length}` : `${x.dtype}:[${x.shape.join(', ')}]`;
 }
-function f_raise_neg(x: Tensor) {
+function f_raise_neg(x: Tensor | string) {
+  if (typeof x === 'string') throw new TypeError("'<' not supported between instances of 'str' and 'int'");
   if (isNegative(x)) throw new Error('negative value');
-  // NumPy before 2.0, which the cases were recorded with: a rank 0 array and a Python int promote like two int64-or-wider scalars
-  return x.add(x.shape.length === 0 ? Tensor.scalar('int64', 1n) : 1);
+  return x.add(intFor(x, 1));
 }
-function f_py_scalar(kind: string) {
+function f_py_scalar(kind: Tensor | string) {
+  if (typeof kind !== 'string') throw new TypeError("unhashable type: 'numpy.ndarray'");
   const values = new Map<string, unknown>([
     ['int', 7],
     ['float', 2.5],
@@ -66,14 +99,20 @@ function f_py_scalar(kind: string) {
     ['list0', Tensor.zeros('int32', [0])],
     ['arr2', Tensor.of('int64', [[1, 2], [3, 4]])],
   ]);
-  if (!values.has(kind)) throw new Error(`'${kind}'`);
+  if (!values.has(kind)) throw new Error(keyErrorText(kind));
   return values.get(kind);
 }
-function f_fp16(x: Tensor) {
-  return x.astype('float16');
+/** Python's repr of a str. */
+function keyErrorText(key: string): string {
+  const quote = key.includes("'") && !key.includes('"') ? '"' : "'";
+  const inner = key.replace(/\\/g, '\\\\').replace(/\n/g, '\\n').replace(/\r/g, '\\r').replace(/\t/g, '\\t');
+  return quote + (quote === "'" ? inner.replace(/'/g, "\\'") : inner) + quote;
 }
-function f_astype(x: Tensor, t: string) {
-  return x.astype(t as NumericDType);
+function f_fp16(x: Tensor | string) {
+  return numbers(x, 'astype').astype('float16');
+}
+function f_astype(x: Tensor | string, t: string) {
+  return numbers(x, 'astype').astype(t as NumericDType);
 }
 function f_half(x: Tensor) {
   return x.div(2);
@@ -81,8 +120,9 @@ function f_half(x: Tensor) {
 function f_label(x: Tensor) {
   return `sum=${formatG(Number(x.sum()))}`;
 }
-function f_size(x: Tensor) {
-  return [x.size, x.shape[0] ?? 0];
+function f_size(x: Tensor | string) {
+  const { size, shape } = numbers(x, 'size');
+  return [size, shape[0] ?? 0];
 }
 async function f_sleep(x: Tensor, ms: Tensor) {
   await sleepMs(Number(ms.item()));
@@ -95,20 +135,20 @@ async function f_call_sub(a: Tensor, b: Tensor) {
   return subB2.call(a, b);
 }
 function* f_gen_add(instances: Pair[]) {
-  for (const [a, b] of instances) yield a.add(b);
+  for (const [a, b] of instances) yield plus(a, b);
 }
 function f_list_add(instances: Pair[]) {
-  return instances.map(([a, b]) => [a.add(b)]);
+  return instances.map(([a, b]) => [plus(a, b)]);
 }
 function* f_gen_raise(instances: [Tensor][]) {
   for (const [x] of instances) {
     if (isNegative(x)) throw new Error('bad item');
-    yield x.mul(2);
+    yield x.mul(intFor(x, 2));
   }
 }
 function f_gen_raise_at_start(instances: [Tensor][]) {
   if (instances.some(([x]) => isNegative(x))) throw new Error('bad batch');
-  return instances.map(([x]) => [x.mul(2)]);
+  return instances.map(([x]) => [x.mul(intFor(x, 2))]);
 }
 function* f_count(instances: [Tensor][]) {
   for (const [x] of instances) yield [x, instances.length];

@@ -1,5 +1,6 @@
-import { packElements, type DType } from '@mserve/wire';
+import type { DType } from '@mserve/wire';
 import { tooLarge } from '../status.js';
+import { checkTextCount } from '../text-count.js';
 import { unreadable, type JsonReader } from './json-reader.js';
 
 /** An element that its dtype cannot hold. Carries the literal, for the error text of the protocol. */
@@ -51,6 +52,7 @@ export function elementSink(dtype: DType, literals: FloatLiterals): ElementSink 
 type Store = Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer> | BigInt64Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
 
 const firstCapacity = 256;
+const firstTextBytes = 1024;
 /** Elements beyond which a store is let go after its tensor was taken, not kept for the next one. */
 const keptCapacity = 65_536;
 
@@ -270,22 +272,42 @@ class BoolSink extends ElementSink {
   }
 }
 
-/** Strings: each element's UTF-8 bytes, packed at the end. */
+/** Strings: each element's length and UTF-8 bytes, as tensors have them. */
 class StringSink extends ElementSink {
-  #elements: Uint8Array[] = [];
+  #packed = Buffer.allocUnsafeSlow(firstTextBytes);
+  #size = 0;
+  #count = 0;
 
   override one(reader: JsonReader): void {
-    this.#elements.push(reader.string());
+    const text = reader.string();
+    checkTextCount(++this.#count);
+    const begin = this.#size;
+    this.#size = begin + 4 + text.byteLength;
+    if (this.#size > this.#packed.byteLength) this.#grow(begin, reader.maxTensorBytes);
+    this.#packed.writeUInt32LE(text.byteLength, begin);
+    this.#packed.set(text, begin + 4);
+  }
+
+  #grow(used: number, maxTensorBytes: number): void {
+    if (used >= maxTensorBytes) throw tooLarge(`a tensor of the request is bigger than ${maxTensorBytes} bytes`);
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.#size, this.#packed.byteLength * 2));
+    this.#packed.copy(grown, 0, 0, used);
+    this.#packed = grown;
   }
 
   override finish(): Uint8Array {
-    const packed = packElements(this.#elements);
+    const { byteLength } = this.#packed;
+    // A large store is not kept: where it is nearly full it becomes the tensor itself.
+    const given = byteLength > keptCapacity && this.#size * 4 >= byteLength * 3;
+    const packed = given ? this.#packed.subarray(0, this.#size) : new Uint8Array(this.#packed.subarray(0, this.#size));
     this.clear();
     return packed;
   }
 
   override clear(): void {
-    if (this.#elements.length > 0) this.#elements = [];
+    this.#size = 0;
+    this.#count = 0;
+    if (this.#packed.byteLength > keptCapacity) this.#packed = Buffer.allocUnsafeSlow(firstTextBytes);
   }
 }
 

@@ -117,13 +117,13 @@ export class JsonReader {
     throw unreadable;
   }
 
-  /** Consumes any value: checked for its grammar, nothing is kept of it. */
-  skip(): void {
+  /** Consumes any value: checked for its grammar, nothing is kept of it. `around` = arrays and objects that are open around it. */
+  skip(around = 0): void {
     const open: number[] = [];
     do {
       const byte = this.peek();
       if (byte === 0x7b || byte === 0x5b) {
-        if (open.length >= maxNesting) throw unreadable;
+        if (around + open.length >= maxNesting) throw unreadable;
         if (this.enter(byte)) {
           open.push(byte + 2);
           if (byte === 0x7b) this.key();

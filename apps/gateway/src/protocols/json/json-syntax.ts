@@ -143,7 +143,7 @@ class SyntaxCheck {
       const byte = bytes[at];
       if (byte === undefined) return { at, text: 'invalid string: missing closing quote' };
       if (byte === 0x22) break;
-      if (byte < 0x20) return { at, text: `invalid string: control character U+${hex4(byte)} must be escaped` };
+      if (byte < 0x20) return { at, text: `invalid string: control character ${controlText(byte)}` };
       if (byte !== 0x5c) {
         at++;
         continue;
@@ -165,18 +165,23 @@ class SyntaxCheck {
   /** Index after a `\u` escape (after both of a surrogate pair). */
   #unicodeEscape(at: number): number | LexerFault {
     const unit = this.#hex(at + 2);
-    if (Number.isNaN(unit)) return { at: at + 5, text: `invalid string: '\\u' must be followed by 4 hex digits` };
+    if (typeof unit !== 'number') return unit;
     if (unit >= 0xdc00 && unit <= 0xdfff) return { at: at + 5, text: 'invalid string: surrogate U+DC00..U+DFFF must follow U+D800..U+DBFF' };
     if (unit < 0xd800 || unit > 0xdbff) return at + 6;
-    const low = this.bytes[at + 6] === 0x5c && this.bytes[at + 7] === 0x75 ? this.#hex(at + 8) : Number.NaN;
-    if (low >= 0xdc00 && low <= 0xdfff) return at + 12;
-    return { at: at + 6, text: 'invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF' };
+    const text = 'invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF';
+    if (this.bytes[at + 6] !== 0x5c) return { at: at + 6, text };
+    if (this.bytes[at + 7] !== 0x75) return { at: at + 7, text };
+    const low = this.#hex(at + 8);
+    if (typeof low !== 'number') return low;
+    return low >= 0xdc00 && low <= 0xdfff ? at + 12 : { at: at + 11, text };
   }
 
-  #hex(at: number): number {
+  /** The four hex digits at `at`. */
+  #hex(at: number): number | LexerFault {
     let unit = 0;
     for (let i = at; i < at + 4; i++) {
       const digit = Number.parseInt(String.fromCharCode(this.bytes[i] ?? 0x20), 16);
+      if (Number.isNaN(digit)) return { at: i, text: `invalid string: '\\u' must be followed by 4 hex digits` };
       unit = unit * 16 + digit;
     }
     return unit;
@@ -191,32 +196,51 @@ class SyntaxCheck {
 
   /** A token that may not be here: what it is and what was expected. */
   #unexpected(context: string, expected: string): string {
-    const byte = this.bytes[this.#at];
-    if (byte === undefined) return this.#syntax(context, this.#at, `unexpected end of input; expected ${expected}`);
-    const character = String.fromCharCode(byte);
-    if (':,{}[]'.includes(character)) return this.#syntax(context, this.#at, `unexpected '${character}'; expected ${expected}`);
     const begin = this.#at;
-    const fault = '"-0123456789tfn'.includes(character) ? this.#scalar(byte) : { at: begin, text: 'invalid literal' };
+    const byte = this.bytes[begin];
+    // A NUL is the end of input to the original's lexer. (There, what stands behind a whole text is then never read; here it is refused.)
+    if (byte === undefined || (byte === 0 && expected !== 'end of input')) return this.#syntax(context, begin, `unexpected end of input; expected ${expected}`);
+    const character = String.fromCharCode(byte);
+    if (':,{}[]'.includes(character)) return this.#syntax(context, begin, `unexpected '${character}'; expected ${expected}`);
+    const number = this.#numbers.scan(begin);
+    const fault = number ? undefined : '"-0123456789tfn'.includes(character) ? this.#scalar(byte) : { at: begin, text: 'invalid literal' };
     if (typeof fault === 'string') return fault;
     if (fault !== undefined) return this.#syntax(context, fault.at, fault.text);
+    // Too large a number is one all the same where none may be.
+    if (number) this.#at = this.#numbers.end;
     const name = byte === 0x22 ? 'string literal' : byte >= 0x61 ? `${byte === 0x74 ? 'true' : byte === 0x66 ? 'false' : 'null'} literal` : 'number literal';
-    return this.#syntax(context, this.#at - 1, `unexpected ${name}; expected ${expected}`);
+    const text = `unexpected ${name}; expected ${expected}`;
+    const ahead = name === 'number literal' && this.bytes[this.#at] === 0x0a;
+    return this.#syntax(context, this.#at - 1, text, ahead);
   }
 
-  #syntax(context: string, lastRead: number, text: string): string {
+  /** `lineLost`: the lexer has looked at a line feed and put it back, which makes it forget the column. */
+  #syntax(context: string, lastRead: number, text: string, lineLost = false): string {
     let line = 1;
     let lineStart = 0;
-    for (let i = this.bytes.indexOf(0x0a); i !== -1 && i < lastRead; i = this.bytes.indexOf(0x0a, i + 1)) {
+    // A line feed that was read last begins the next line, of which nothing was read.
+    for (let i = this.bytes.indexOf(0x0a); i !== -1 && i <= lastRead; i = this.bytes.indexOf(0x0a, i + 1)) {
       line++;
       lineStart = i + 1;
     }
-    const column = Math.min(lastRead, this.bytes.length) - lineStart + 1;
+    const column = lineLost ? 0 : Math.min(lastRead, this.bytes.length) - lineStart + 1;
     return `[json.exception.parse_error.101] parse error at line ${line}, column ${column}: syntax error while parsing ${context} - ${text}`;
   }
 }
 
-function hex4(value: number): string {
-  return value.toString(16).toUpperCase().padStart(4, '0');
+const controlNames = 'NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US'.split(' ');
+const shortEscapes: ReadonlyMap<number, string> = new Map([
+  [0x08, 'b'],
+  [0x09, 't'],
+  [0x0a, 'n'],
+  [0x0c, 'f'],
+  [0x0d, 'r'],
+]);
+
+function controlText(byte: number): string {
+  const digits = byte.toString(16).toUpperCase().padStart(4, '0');
+  const short = shortEscapes.get(byte);
+  return `U+${digits} (${controlNames[byte]}) must be escaped to \\u${digits}${short === undefined ? '' : ` or \\${short}`}`;
 }
 
 /** Client text inside an error text, cut so that the answer stays small. */

@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { DType } from '@mserve/wire';
+import { packElements, type DType } from '@mserve/wire';
 import { elementSink, type ElementSink } from './element-sink.js';
 import { float32Text } from './float32-text.js';
 import { JsonReader } from './json-reader.js';
 import { checkJsonSyntax } from './json-syntax.js';
 import { readArray } from './nested-array.js';
 import { NumberScan } from './number-scan.js';
+import { maxTextElements } from '../text-count.js';
 import { floatRowText, floatText, numbersOf } from './value-text.js';
 
 function scanned(text: string): NumberScan | undefined {
@@ -38,7 +39,7 @@ describe('numbers', () => {
   });
 
   // Halfway between two float32: one digit decides, far behind what a double holds.
-  it.each(['1.00000005960464477539062500000001', '1.000000059604644775390625', '1.00000005960464477539062499999999', '16777217.0000000000000001', '0.1e-400', '123456789012345678901234567890'])('%s', (text) => {
+  it.each(['1.00000005960464477539062500000001', '1.000000059604644775390625', '1.00000005960464477539062499999999', '16777217.0000000000000001', '0.1e-400', '123456789012345678901234567890', '-0', '-0.0', '-0e50', '-0.00e-200', '0e50', '-1e-100'])('%s', (text) => {
     expect(scanned(text)?.float32()).toBe(Math.fround(Number(text)));
   });
 
@@ -82,6 +83,26 @@ describe('arrays', () => {
     expect(() => readArray(new JsonReader(Buffer.from(`[${'1,'.repeat(5000)}1]`), 10_000), sink)).toThrow('a tensor of the request is bigger than 10000 bytes');
   });
 
+  it.each([0, 1, 5, 3000, 70_000, 300_000])('strings of up to %i bytes are packed as tensors have them', (longest) => {
+    const sink = elementSink('bytes', 'any') as ElementSink;
+    const texts = ['', 'a', 'é'.repeat(longest / 2), '\u0000"', 'x'.repeat(longest), ''];
+    for (const all of [texts, texts.slice(0, 2)]) {
+      const reader = new JsonReader(Buffer.from(JSON.stringify(all)));
+      expect(readArray(reader, sink)).toEqual([all.length]);
+      expect(Buffer.from(sink.finish()).equals(packElements(all.map((text) => Buffer.from(text))))).toBe(true);
+    }
+  });
+
+  it('strings are counted, and bounded in bytes', () => {
+    const sink = elementSink('bytes', 'any') as ElementSink;
+    const strings = (count: number): Buffer => Buffer.from(`[${'"",'.repeat(count - 1)}""]`);
+    expect(readArray(new JsonReader(strings(maxTextElements)), sink)).toEqual([maxTextElements]);
+    expect(sink.finish().byteLength).toBe(4 * maxTextElements);
+    expect(() => readArray(new JsonReader(strings(maxTextElements + 1)), sink)).toThrow('a tensor of the request has more than 1000000 strings');
+    expect(() => readArray(new JsonReader(strings(5000), 10_000), elementSink('bytes', 'any') as ElementSink)).toThrow('a tensor of the request is bigger than 10000 bytes');
+    expect(readArray(new JsonReader(strings(3)), elementSink('bytes', 'any') as ElementSink)).toEqual([3]);
+  });
+
   it('a sink is empty again after a reader failed', () => {
     expect(() => read('int8', '[1,2,300]')).toThrow('300 is not a value of int8');
     expect(read('int8', '[4]').values).toEqual([4]);
@@ -113,7 +134,20 @@ describe('syntax', () => {
     ['"a', '1, column 3: syntax error while parsing value - invalid string: missing closing quote'],
     ['"\\x"', '1, column 3: syntax error while parsing value - invalid string: forbidden character after backslash'],
     ['"\\ud800"', '1, column 8: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF'],
-    ['"\u0001"', '1, column 2: syntax error while parsing value - invalid string: control character U+0001 must be escaped'],
+    ['"\u0001"', '1, column 2: syntax error while parsing value - invalid string: control character U+0001 (SOH) must be escaped to \\u0001'],
+    ['["\t"]', '1, column 3: syntax error while parsing value - invalid string: control character U+0009 (HT) must be escaped to \\u0009 or \\t'],
+    // A line feed that was read is where the next line begins.
+    ['{"a":"b\n"}', '2, column 0: syntax error while parsing value - invalid string: control character U+000A (LF) must be escaped to \\u000A or \\n'],
+    ['[\nt\n]', '3, column 0: syntax error while parsing value - invalid literal'],
+    ['{ 1\n}', '1, column 0: syntax error while parsing object key - unexpected number literal; expected string literal'],
+    ['{1 \n}', '1, column 2: syntax error while parsing object key - unexpected number literal; expected string literal'],
+    ['"\\u12"', `1, column 6: syntax error while parsing value - invalid string: '\\u' must be followed by 4 hex digits`],
+    ['"\\ud800\\n"', '1, column 9: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF'],
+    ['"\\ud800\\u0041"', '1, column 13: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF'],
+    ['"\\ud800\\uxxxx"', `1, column 10: syntax error while parsing value - invalid string: '\\u' must be followed by 4 hex digits`],
+    ['"\\udc00"', '1, column 7: syntax error while parsing value - invalid string: surrogate U+DC00..U+DFFF must follow U+D800..U+DBFF'],
+    ['[1,\0', `1, column 4: syntax error while parsing value - unexpected end of input; expected '[', '{', or a literal`],
+    ['[1 1e400]', `1, column 8: syntax error while parsing array - unexpected number literal; expected ']'`],
   ])('%j', (text, told) => {
     expect(fault(text)).toBe(`![json.exception.parse_error.101] parse error at line ${told}`);
   });
@@ -178,6 +212,10 @@ describe('float texts', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  it('float32: minus zero keeps its sign for readers to whom -0 is an integer', () => {
+    expect(float32Text(-0)).toBe('-0.0');
   });
 
   it.each<[number, string]>([

@@ -66,7 +66,8 @@ export class NumberScan {
   float32(): number {
     const { value } = this;
     if (this.exact) return Math.fround(value);
-    if (this.#near) {
+    // Of minus zero the sign would be lost here.
+    if (this.#near && value !== 0) {
       // Only next to the middle between two float32 can the error bound matter.
       const low = Math.fround(value - value * slack);
       if (low === Math.fround(value + value * slack)) return low;

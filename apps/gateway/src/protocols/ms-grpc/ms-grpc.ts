@@ -2,7 +2,7 @@ import { ServingError, type InstanceResult } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
 import { commonFailure, invalid } from '../ms-tensors.js';
 import { MalformedMessage, WireReader } from '../protobuf/wire-reader.js';
-import type { InferRequest, MethodLookup, Protocol } from '../protocol.js';
+import type { InferRequest, MethodLookup, Protocol, ResolvedMethod } from '../protocol.js';
 import { EdgeError, grpcStatusOf, tooLarge } from '../status.js';
 import { errorReply, instancesReply } from './ms-reply.js';
 import { noSpec, outline, readInstances, specText, type MsSpec } from './ms-request.js';
@@ -20,7 +20,7 @@ export class MsGrpc implements Protocol {
     const reader = new WireReader(body);
     const { spec, instances } = outline(reader);
     const { servable, method } = specText(spec);
-    const target = methods.resolve(servable, spec.version, method);
+    const target = findTarget(methods, spec);
     if (instances === 0) throw invalid(`Instances count of request cannot be 0, servable: ${servable}, method: ${method}`);
     return {
       target,
@@ -46,6 +46,14 @@ export class MsGrpc implements Protocol {
   refuse(request: IngressRequest, error: ServingError): IngressAnswer {
     return refusal(request, undefined, error);
   }
+}
+
+/** No version is past 2^53; the text tells the number to its last digit all the same. */
+function findTarget(methods: MethodLookup, spec: MsSpec): ResolvedMethod {
+  const { servable, method } = specText(spec);
+  if (Number.isSafeInteger(spec.version)) return methods.resolve(servable, spec.version, method);
+  const version = new WireReader(spec.versionBytes).varint64();
+  throw new ServingError('NOT_FOUND', `Request servable(${servable}) method(${method})  version(${version}) , servable is not available`);
 }
 
 /** `spec` undefined: it is read again from the request, whose decoding may have failed before or after it. */

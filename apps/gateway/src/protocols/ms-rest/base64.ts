@@ -16,3 +16,8 @@ export function strictBase64(text: Uint8Array): Uint8Array | undefined {
   const equals = text.indexOf(0x3d);
   return equals === -1 || equals === length - padding ? decoded : undefined;
 }
+
+/** Where the first character is that base64 does not have (padding included), or -1. */
+export function strangerInBase64(text: Uint8Array): number {
+  return text.findIndex((byte) => !((byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a) || (byte >= 0x30 && byte <= 0x39) || byte === 0x2b || byte === 0x2f));
+}

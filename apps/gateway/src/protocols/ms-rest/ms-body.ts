@@ -37,7 +37,7 @@ function readInstances(reader: JsonReader, plan: MethodPlan, method: MethodSigna
   if (!reader.enter(0x7b)) throw unreadable;
   do {
     if (!sameBytes(reader.key(), instancesKey)) {
-      reader.skip();
+      reader.skip(1);
       continue;
     }
     instances = [];

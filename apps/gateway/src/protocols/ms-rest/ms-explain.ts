@@ -5,7 +5,7 @@ import { JsonReader, unreadable, utf8Text } from '../json/json-reader.js';
 import { invalid, maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
 import type { MethodPlan } from '../plan.js';
 import { tooLarge } from '../status.js';
-import { strictBase64 } from './base64.js';
+import { strangerInBase64, strictBase64 } from './base64.js';
 import { dtypeOfB64Type, literalDType, readValue } from './ms-value.js';
 
 const instancesMember = [Buffer.from('instances')];
@@ -135,7 +135,7 @@ function explainShape(reader: JsonReader): number[] {
   const text = (): string => {
     reader.at = begin;
     reader.skip();
-    return clip(JSON.stringify(JSON.parse(utf8Text(reader.bytes.subarray(begin, reader.at)))));
+    return clip(utf8Text(withoutBlanks(reader.bytes.subarray(begin, reader.at))));
   };
   const shape: number[] = [];
   let zero = false;
@@ -156,6 +156,19 @@ function explainShape(reader: JsonReader): number[] {
   return shape;
 }
 
+/** JSON text as the original prints it again, near enough: without blanks. As much of it as an error text can show. */
+function withoutBlanks(text: Uint8Array): Uint8Array {
+  const kept: number[] = [];
+  let quoted = false;
+  for (let i = 0; i < text.length && kept.length < 1000; i++) {
+    const byte = text[i] as number;
+    if (byte === 0x22) quoted = !quoted;
+    else if (quoted && byte === 0x5c) kept.push(byte, text[++i] as number);
+    if (quoted ? byte !== 0x5c : byte > 0x20) kept.push(byte);
+  }
+  return Uint8Array.from(kept);
+}
+
 /** The cursor is on the value of `b64`. */
 function explainB64(reader: JsonReader, type: DType, shape: readonly number[]): void {
   const count = elementCount(shape);
@@ -174,8 +187,10 @@ function decodeB64(reader: JsonReader): Uint8Array {
   if (reader.peek() !== 0x22) throw parserFault('get scalar data failed, type is string, but json is not string type');
   const text = reader.string();
   const bytes = strictBase64(text);
-  if (bytes === undefined) throw parserFault(`'${clip(utf8Text(text.subarray(0, 400)))}' is illegal b64 encode string`);
-  return bytes;
+  if (bytes !== undefined) return bytes;
+  // The original decodes until a group of four ends early, and then misses the rest; a bad first half of a group it never answers.
+  if (text.length % 4 === 0 && strangerInBase64(text) % 4 >= 2) throw parserFault('decode base64 failed, size is not matched.');
+  throw parserFault(`'${clip(utf8Text(text.subarray(0, 400)))}' is illegal b64 encode string`);
 }
 
 function explainArray(reader: JsonReader, signature: TensorSignature | undefined): void {
@@ -192,10 +207,9 @@ function explainArray(reader: JsonReader, signature: TensorSignature | undefined
   const dtype = object ? typeOfObject(reader) : byte === 0x6e ? undefined : literalDType(reader, signature);
   if (dtype === undefined) throw parserFault('json array, data type is unknown');
   const variable = isVariableSize(dtype);
-  reader.at = begin;
-  const { shape, fault } = new Rows(reader, rank, dtype, object).read();
-  if (variable && shape.some((length) => length !== 1)) throw parserFault('json array, string or bytes type only support one item');
   if (object && !variable) throw parserFault('json array, item is object type, object only support string or bytes type');
+  reader.at = begin;
+  const fault = new Rows(reader, rank, dtype, object).read();
   if (fault !== undefined) throw fault;
 }
 
@@ -218,7 +232,8 @@ function typeOfObject(reader: JsonReader): DType | undefined {
  */
 class Rows {
   /** Lengths of the first row of each depth: the shape that all others must have. */
-  readonly shape: number[] = [];
+  readonly #shape: number[] = [];
+  readonly #variable: boolean;
   #faultAt = Infinity;
   #fault: Error | undefined;
 
@@ -227,41 +242,47 @@ class Rows {
     readonly rank: number,
     readonly dtype: DType,
     readonly objects: boolean,
-  ) {}
+  ) {
+    this.#variable = isVariableSize(dtype);
+  }
 
-  read(): { shape: readonly number[]; fault: Error | undefined } {
+  /** The fault, or undefined. The cursor is anywhere then. */
+  read(): Error | undefined {
     this.#row(0);
-    return { shape: this.shape, fault: this.#fault };
+    return this.#fault;
   }
 
   /** Recursion is as deep as the rank, which is bounded. */
   #row(depth: number): void {
-    const { reader, shape } = this;
+    const { reader } = this;
     const begin = reader.at;
+    const expected = this.#shape[depth];
     let length = 0;
     if (reader.enter(0x5b)) {
       do {
+        if (++length === 2 && this.#variable && expected === undefined) throw parserFault('json array, string or bytes type only support one item');
         const byte = reader.peek();
-        length++;
         if (depth + 1 === this.rank) this.#leaf();
         else if (byte === 0x5b) this.#row(depth + 1);
         else {
           this.#note(reader.at, 'invalid json array: json type is not array');
           reader.skip();
         }
+        // The lengths of first rows are never wrong: with only such around it, this fault stays the first. (A second string goes before all faults.)
+        if (this.#fault !== undefined && expected === undefined && !this.#variable) return;
       } while (reader.more(0x5d));
     }
-    const expected = shape[depth];
-    if (expected === undefined) shape[depth] = length;
+    if (expected === undefined) this.#shape[depth] = length;
     else if (expected !== length) this.#note(begin, `invalid json array: json size is ${length}, the dim ${depth} expected to be ${expected}`);
   }
 
   #leaf(): void {
     const { reader } = this;
     const { at } = reader;
-    if (at < this.#faultAt) {
+    if (this.#fault === undefined) {
       try {
         if (this.objects) explainElementObject(reader, this.dtype);
+        else if (explainNumber(reader, this.dtype)) return;
         else explainElement(reader, this.dtype);
       } catch (thrown) {
         this.#faultAt = at;
@@ -284,6 +305,14 @@ function explainElementObject(reader: JsonReader, dtype: DType): void {
   if (b64 === undefined || reader.bytes[b64] !== 0x22) throw parserFault('get scalar data failed, type is string, but json is not string type');
   reader.at = b64;
   if (dtype === 'bytes') decodeB64(reader);
+}
+
+/** The usual element: a number that goes with the dtype. Consumed then; false for anything else. */
+function explainNumber(reader: JsonReader, dtype: DType): boolean {
+  const { numbers } = reader;
+  if (!numbers.scan(reader.at) || !dtype.includes(numbers.integral ? 'int' : 'float')) return false;
+  reader.at = numbers.end;
+  return true;
 }
 
 function explainElement(reader: JsonReader, dtype: DType): void {

@@ -1,4 +1,4 @@
-import { ServingError, isFailure, unpackElements, type InstanceResult, type MethodSignature, type Tensor } from '@mserve/wire';
+import { ServingError, isFailure, unpackElements, type DType, type InstanceResult, type MethodSignature, type Tensor } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
 import { checkJsonSyntax, clip } from '../json/json-syntax.js';
 import { floatRowText, nestedText, numbersOf } from '../json/value-text.js';
@@ -109,18 +109,18 @@ export function tensorText(tensor: Tensor): string {
 }
 
 function textTensorText(tensor: Tensor): string {
+  if (tensor.shape.length > 1) throw new ServingError('INTERNAL', `reply string or bytes, shape should be 1, given shape size:${tensor.shape.length}`);
   const elements = unpackElements(tensor);
-  if (elements.length !== 1) {
-    const shape = tensor.shape.length === 1 ? `${tensor.shape[0]}` : `[${tensor.shape.join(', ')}]`;
-    throw new ServingError('INTERNAL', `reply string or bytes, shape should be 1, given shape size:${shape}`);
-  }
-  const element = Buffer.from(elements[0] as Uint8Array);
-  if (tensor.dtype === 'bytes') return nestedText(tensor, () => `{"b64":"${element.toString('base64')}"}`);
-  const text = utf8Text(element);
+  return nestedText(tensor, (from, to) => elements.slice(from, to).map((element) => elementText(tensor.dtype, element)).join());
+}
+
+function elementText(dtype: DType, element: Uint8Array): string {
+  const bytes = Buffer.from(element);
+  if (dtype === 'bytes') return `{"b64":"${bytes.toString('base64')}"}`;
+  const text = utf8Text(bytes);
   // Bytes that are no UTF-8 would turn into replacement characters: they do not come back as they were.
-  if (text.includes('\ufffd') && !Buffer.from(text).equals(element)) throw unprintable;
-  const quoted = JSON.stringify(text);
-  return nestedText(tensor, () => quoted);
+  if (text.includes('\ufffd') && !Buffer.from(text).equals(bytes)) throw unprintable;
+  return JSON.stringify(text);
 }
 
 const unprintable = new Error('not UTF-8');

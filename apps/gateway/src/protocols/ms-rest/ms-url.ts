@@ -25,24 +25,22 @@ export function parseMsUrl(url: string): MsTarget {
   const servable = names.startsWith(prefix) ? names.slice(prefix.length, slash === -1 ? undefined : slash) : '';
   if (servable === '') throw invalid('please check url, the keyword:[model] must contain.');
   const rest = slash === -1 || slash === names.length - 1 ? '' : names.slice(slash);
-  const version = rest === '' ? 0 : parseVersion(rest, path);
+  const version = rest.includes('version') ? parseVersion(path.slice(path.indexOf('version', slash) + 8)) : 0;
   const method = colon === -1 ? '' : path.slice(colon + 1);
   if (method === '') throw invalid('please check url, the keyword:[service method] must contain.');
+  if (rest !== '' && !/^\/version\/[^/]+\/?$/.test(rest)) throw invalid(`please check url, '${clip(path)}' is not /model/{servable}[/version/{n}]:{method}`);
   return { servable, version, method };
 }
 
-/** `/version/{n}`, `/version/{n}/`; n is all decimal digits (the original takes what C strtol takes: `1abc` is 1 there). */
-function parseVersion(rest: string, path: string): number {
-  const text = rest.startsWith('/version/') ? rest.slice(9, rest.endsWith('/') && rest.length > 9 ? -1 : undefined) : undefined;
-  if (text === undefined) throw invalid(`please check url, '${clip(path)}' is not /model/{servable}[/version/{n}]:{method}`);
-  const sign = text.startsWith('-') ? 1 : 0;
-  for (let i = sign; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code < 0x30 || code > 0x39) throw invalid(`please check url, the keyword:[version] value invalid, request version number ${clip(text)}`);
-  }
-  if (text.length === sign) throw invalid(`please check url, the keyword:[version] value invalid, request version number ${text}`);
-  const version = Number(text);
-  if (sign === 1 && version !== 0) throw invalid(`please check url, version number range failed, request version number ${clip(text)}`);
-  if (version > maxVersion) throw invalid(`please check url, version number range failed, request version number ${clip(text)}`);
-  return Math.abs(version);
+/**
+ * The version in what comes after `version` and one more character, up to the next `/` or `:`: there the original looks for it, wherever the word
+ * stands. All decimal digits (the original takes what C strtol takes: `1abc` is 1 there).
+ */
+function parseVersion(rest: string): number {
+  const text = rest.split(/[/:]/, 1)[0] as string;
+  const digits = text.startsWith('-') ? text.slice(1) : text;
+  if (!/^[0-9]+$/.test(digits)) throw invalid(`please check url, the keyword:[version] value invalid, request version number ${clip(text)}`);
+  const version = Number(digits);
+  if ((digits !== text && version !== 0) || version > maxVersion) throw invalid(`please check url, version number range failed, request version number ${clip(text)}`);
+  return version;
 }

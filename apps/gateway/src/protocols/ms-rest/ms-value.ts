@@ -42,7 +42,7 @@ export function readValue(reader: JsonReader, signature: TensorSignature | undef
   const byte = reader.peek();
   if (byte === 0x5b) return readArrayValue(reader, signature);
   if (byte === 0x22) return { dtype: 'string', shape: scalar, bytes: packElements([reader.string()]) };
-  if (byte === 0x7b) return readObjectValue(reader, scalar, false);
+  if (byte === 0x7b) return readObjectValue(reader, scalar, 0);
   const dtype = literalDType(reader, signature);
   const sink = elementSink(dtype, 'fractional') as ElementSink;
   sink.one(reader);
@@ -83,16 +83,19 @@ function readB64Element(reader: JsonReader, begin: number): Tensor {
   let depth = 0;
   for (let i = begin; i < reader.at; i++) if (reader.bytes[i] === 0x5b) depth++;
   const shape = depth === 1 ? one : new Array<number>(depth).fill(1);
-  const tensor = readObjectValue(reader, shape, true);
+  const tensor = readObjectValue(reader, shape, depth);
   for (; depth > 0; depth--) if (reader.more(0x5d)) throw unreadable;
   return tensor;
 }
 
 /**
- * `{"b64": text, "type": t, "shape": [..]}`. As an array's element (`inArray`) only bytes and str are allowed, and for str the original
- * takes the text as it stands, not decoded; `type` and `b64` alone count there.
+ * `{"b64": text, "type": t, "shape": [..]}`. As an array's element (`arrays` > 0 around it) only bytes and str are allowed, and for str the original
+ * takes the text as it stands, not decoded; `type` and `b64` alone count there, other members are passed over.
  */
-function readObjectValue(reader: JsonReader, elementShape: readonly number[], inArray: boolean): Tensor {
+function readObjectValue(reader: JsonReader, elementShape: readonly number[], arrays: number): Tensor {
+  const inArray = arrays > 0;
+  // The body, its instances, the instance, the arrays, this object.
+  const around = 4 + arrays;
   let text: Uint8Array | undefined;
   let dtype: DType | undefined = 'bytes';
   let shape = elementShape;
@@ -109,11 +112,13 @@ function readObjectValue(reader: JsonReader, elementShape: readonly number[], in
         break;
       case 'shape':
         reader.expect(0x3a);
-        if (inArray) throw unreadable;
-        shape = readShape(reader);
+        if (inArray) reader.skip(around);
+        else shape = readShape(reader);
         break;
       default:
-        throw unreadable;
+        if (!inArray) throw unreadable;
+        reader.expect(0x3a);
+        reader.skip(around);
     }
   } while (reader.more(0x7d));
   if (text === undefined || dtype === undefined) throw unreadable;

@@ -2,6 +2,7 @@ import { elementCount, isVariableSize, packElements, type DTypeEntry } from '@ms
 import { invalid, shapeText } from '../oip/oip-inputs.js';
 import { MalformedMessage, type WireReader } from '../protobuf/wire-reader.js';
 import { tooLarge } from '../status.js';
+import { checkTextCount } from '../text-count.js';
 
 /** Which repeated field of InferTensorContents holds the elements of a dtype; undefined for those that travel raw only. */
 export function contentsField({ dtype }: DTypeEntry): number | undefined {
@@ -76,6 +77,7 @@ function countFault(name: string, shape: readonly number[], expected: number, gi
 }
 
 function readElements(reader: WireReader, count: number, shape: readonly number[], name: string): Uint8Array {
+  checkTextCount(count);
   const elements: Uint8Array[] = [];
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag !== 0x42) {

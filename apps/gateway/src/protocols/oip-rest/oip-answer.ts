@@ -55,7 +55,7 @@ function numbersText(dtype: Exclude<StackedOutput['entry']['dtype'], 'string' | 
   if (dtype === 'float32' || dtype === 'float64') {
     for (let i = 0; i < values.length; i++) {
       const value = values[i] as number;
-      const shown = value - value !== 0 ? notFiniteText(value) : dtype === 'float32' ? float32Text(value) : Object.is(value, -0) ? '-0' : `${value}`;
+      const shown = value - value !== 0 ? notFiniteText(value) : dtype === 'float32' ? float32Text(value) : Object.is(value, -0) ? '-0.0' : `${value}`;
       text += i === 0 ? shown : `,${shown}`;
     }
     return text;

@@ -77,30 +77,30 @@ class BodyReader {
     const reader = this.#reader;
     let id = '';
     let parameters: Parameters | undefined;
-    let hasInputs = false;
+    let seen = 0;
     if (!reader.enter(0x7b)) throw unreadable;
     do {
-      switch (reader.member(requestMembers)) {
+      const member = reader.member(requestMembers);
+      seen = once(seen, member, requestMembers, 'the request');
+      switch (member) {
         case 2:
           id = this.#text('id');
           break;
         case 3:
-          parameters = readParameters(reader, 'the request');
+          parameters = readParameters(reader, 'the request', 2);
           break;
         case 0:
-          if (hasInputs) throw invalid(`the request has 'inputs' twice`);
-          hasInputs = true;
           this.#readInputs();
           break;
         case 1:
           this.#readOutputs();
           break;
         default:
-          reader.skip();
+          reader.skip(1);
       }
     } while (reader.more(0x7d));
     reader.finish();
-    if (!hasInputs) throw invalid(`the request has no 'inputs'`);
+    if ((seen & 1) === 0) throw invalid(`the request has no 'inputs'`);
     if (this.binary !== undefined && this.#binaryAt !== this.binary.byteLength) {
       throw invalid(`${this.binary.byteLength} bytes follow the JSON, the inputs' binary_data_size add up to ${this.#binaryAt}`);
     }
@@ -141,9 +141,12 @@ class BodyReader {
     let dataAt = -1;
     let content: Content | undefined;
     let binarySize: number | undefined;
+    let seen = 0;
     if (!reader.enter(0x7b)) throw invalid('an input is {}, it must have name, shape and datatype');
     do {
-      switch (reader.member(inputMembers)) {
+      const member = reader.member(inputMembers);
+      seen = once(seen, member, inputMembers, name ?? 'an input');
+      switch (member) {
         case 0:
           name = this.#string(`an input's name`);
           break;
@@ -154,17 +157,16 @@ class BodyReader {
           shape = readShape(reader, name);
           break;
         case 4:
-          binarySize = readParameters(reader, `input '${shown(name)}'`).binaryDataSize;
+          binarySize = readParameters(reader, `input '${shown(name)}'`, 4).binaryDataSize;
           break;
         case 3:
-          if (dataAt !== -1) throw invalid(`input '${shown(name)}' has 'data' twice`);
           reader.peek();
           dataAt = reader.at;
-          if (entry === undefined) reader.skip();
+          if (entry === undefined) reader.skip(3);
           else content = readContent(reader, entry, name);
           break;
         default:
-          reader.skip();
+          reader.skip(3);
       }
     } while (reader.more(0x7d));
     if (name === undefined) throw invalid('an input has no name');
@@ -203,17 +205,27 @@ class BodyReader {
       }
       let name: string | undefined;
       let parameters: Parameters | undefined;
+      let seen = 0;
       if (!reader.enter(0x7b)) throw invalid('an output has no name');
       do {
         const member = reader.member(outputMembers);
+        seen = once(seen, member, outputMembers, 'an output');
         if (member === 0) name = this.#text(`an output's name`);
-        else if (member === 1) parameters = readParameters(reader, `output '${clip(name ?? '')}'`);
-        else reader.skip();
+        else if (member === 1) parameters = readParameters(reader, `output '${clip(name ?? '')}'`, 4);
+        else reader.skip(3);
       } while (reader.more(0x7d));
       if (name === undefined) throw invalid('an output has no name');
       this.#asked.push({ name, binary: parameters?.binaryData });
     } while (reader.more(0x5d));
   }
+}
+
+/** Notes that a member was seen (bit `member` of `seen`); -1 is none of `names`. Doubled members mean another thing to every reader: refused. */
+function once(seen: number, member: number, names: readonly Uint8Array[], owner: Uint8Array | string): number {
+  if (member === -1) return seen;
+  const bit = 1 << member;
+  if ((seen & bit) === 0) return seen | bit;
+  throw invalid(`${typeof owner === 'string' ? owner : `input '${shown(owner)}'`} has '${shown(names[member])}' twice`);
 }
 
 /** A name for an error text. */
@@ -279,7 +291,7 @@ function readShape(reader: JsonReader, name: Uint8Array | undefined): number[] {
 }
 
 /** Reads a `parameters` object. Handles to a client's shared memory are refused, classification is not offered; what is unknown is skipped. */
-function readParameters(reader: JsonReader, owner: string): Parameters {
+function readParameters(reader: JsonReader, owner: string, around: number): Parameters {
   const found: Parameters = { binaryDataSize: undefined, binaryData: undefined, priority: 0, timeoutMicroseconds: 0 };
   if (!reader.enter(0x7b)) return found;
   do {
@@ -305,7 +317,7 @@ function readParameters(reader: JsonReader, owner: string): Parameters {
       case 'classification':
         throw invalid(`${owner} has parameter 'classification', which is not supported`);
       default:
-        reader.skip();
+        reader.skip(around);
     }
   } while (reader.more(0x7d));
   return found;

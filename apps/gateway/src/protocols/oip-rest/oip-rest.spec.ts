@@ -132,10 +132,21 @@ describe('JSON tensors', () => {
     ['binary_data_size without the header', { inputs: [{ name: 'x', shape: [1, 1], datatype: 'INT8', parameters: { binary_data_size: 1 } }] }, `input 'x' has binary_data_size, the header inference-header-content-length is missing`],
     ['no JSON', '{"inputs":', 'the body is not JSON: [json.exception.parse_error.101] parse error at line 1, column 11: syntax error while parsing value - unexpected end of input; expected \'[\', \'{\', or a literal'],
     ['nesting of 101', '['.repeat(101), 'the body is not JSON:  nesting is deeper than 100'],
+    ['nesting of 101 in what is ignored', `{"other":${'['.repeat(100)}${']'.repeat(100)},"inputs":[]}`, 'the body is not JSON:  nesting is deeper than 100'],
+    ['nesting of 101 in a parameter', `{"inputs":[{"parameters":{"other":${'['.repeat(97)}${']'.repeat(97)}}}]}`, 'the body is not JSON:  nesting is deeper than 100'],
+    ['inputs twice', '{"inputs":[],"inputs":[]}', `the request has 'inputs' twice`],
+    ['an id twice', '{"id":"a","inputs":[],"id":"b"}', `the request has 'id' twice`],
+    ['a shape twice', '{"inputs":[{"name":"x","shape":[1],"datatype":"INT8","data":[1],"shape":[1]}]}', `input 'x' has 'shape' twice`],
+    ['data twice, before the name', '{"inputs":[{"data":[1],"data":[1],"name":"x","shape":[1],"datatype":"INT8"}]}', `an input has 'data' twice`],
+    ['parameters of an output twice', '{"inputs":[],"outputs":[{"name":"y","parameters":{},"parameters":{}}]}', `an output has 'parameters' twice`],
     ['bytes that are not UTF-8', Buffer.from('{"id":"\xff"}', 'latin1'), 'the body is not UTF-8'],
     ['an empty body', '', 'the body is empty'],
   ])('refuses %s', (_, body, error) => {
     expect(refusal(body)).toEqual({ status: 400, error });
+  });
+
+  it('takes nesting of 100, and unknown members twice', () => {
+    expect(tensorOf(`{"other":1,"other":${'['.repeat(99)}${']'.repeat(99)},"inputs":[{"k":1,"k":2,"name":"x","shape":[1,1],"datatype":"INT8","data":[7]}]}`).bytes).toEqual(Uint8Array.of(7));
   });
 
   it('refuses 5,000,000 open brackets without a stack overflow', () => {
@@ -282,10 +293,14 @@ describe('answers', () => {
     expect((encode({ ...(one as object), outputs: [{ name: 'y' }] }, [[tensor]])['outputs'] as { data: unknown }[])[0]?.data).toEqual(data);
   });
 
-  it('int64 keep all their digits', () => {
+  it.each<[string, Tensor, string]>([
+    ['int64 keep all their digits', { dtype: 'int64', shape: [1], bytes: new Uint8Array(BigInt64Array.of(2n ** 53n + 1n).buffer) }, '9007199254740993'],
+    ['minus zero keeps its sign', { dtype: 'float64', shape: [2], bytes: new Uint8Array(Float64Array.of(-0, 0).buffer) }, '-0.0,0'],
+    ['minus zero of 32 bits too', { dtype: 'float32', shape: [2], bytes: new Uint8Array(Float32Array.of(-0, 0).buffer) }, '-0.0,0'],
+  ])('%s', (_, tensor, text) => {
     const raw = request({ ...(one as object), outputs: [{ name: 'y' }] });
-    const answer = protocol.encode(raw, protocol.decode(raw, catalog), [{ outputs: [{ dtype: 'int64', shape: [1], bytes: new Uint8Array(BigInt64Array.of(2n ** 53n + 1n).buffer) }] }]);
-    expect(answer.kind === 'http' ? String(answer.body[0]) : '').toContain('"data":[9007199254740993]');
+    const answer = protocol.encode(raw, protocol.decode(raw, catalog), [{ outputs: [tensor] }]);
+    expect(answer.kind === 'http' ? String(answer.body[0]) : '').toContain(`"data":[${text}]`);
   });
 
   it.each<[string, Tensor[][], number, string]>([

@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import { ServingError, dtypeEntry, elementCount, isVariableSize, unpackElements } from '@mserve/wire';
+import { ServingError, dtypeEntry, elementCount, elementEnds, isVariableSize } from '@mserve/wire';
 import type { DType, DTypeEntry, Instance, Tensor, TensorSignature } from '@mserve/wire';
 import { clip } from '../json/json-syntax.js';
 import { maxInstances } from '../ms-tensors.js';
+import { checkTextCount } from '../text-count.js';
 import type { ResolvedMethod } from '../protocol.js';
 import { tooLarge } from '../status.js';
 
@@ -79,7 +80,7 @@ function checkAgainst(signature: TensorSignature, { entry, shape, bytes }: OipIn
 function splitInput(signature: TensorSignature, input: OipInput, instances: readonly Tensor[][], at: number, batched: boolean): void {
   const { shape, bytes } = input;
   const dtype = dtypeOf(signature, input.entry);
-  const elements = isVariableSize(dtype) ? checkedElements(signature.name, dtype, input) : undefined;
+  const ends = isVariableSize(dtype) ? checkedElements(signature.name, dtype, input) : undefined;
   if (!batched) {
     (instances[0] as Tensor[])[at] = { dtype, shape, bytes };
     return;
@@ -89,30 +90,31 @@ function splitInput(signature: TensorSignature, input: OipInput, instances: read
     (instances[0] as Tensor[])[at] = { dtype, shape: own, bytes };
     return;
   }
-  const each = elements === undefined ? bytes.byteLength / instances.length : elements.length / instances.length;
+  const each = (ends ?? bytes).length / instances.length;
   let from = 0;
   for (let n = 0; n < instances.length; n++) {
-    let size = each;
     // Elements lie one after the other, each behind its length: an instance's are one run of bytes.
-    if (elements !== undefined) {
-      size = 0;
-      for (let k = n * each; k < (n + 1) * each; k++) size += 4 + (elements[k] as Uint8Array).byteLength;
-    }
-    (instances[n] as Tensor[])[at] = { dtype, shape: own, bytes: bytes.subarray(from, from + size) };
-    from += size;
+    const to = ends === undefined ? from + each : each === 0 ? 0 : (ends[(n + 1) * each - 1] as number);
+    (instances[n] as Tensor[])[at] = { dtype, shape: own, bytes: bytes.subarray(from, to) };
+    from = to;
   }
 }
 
-/** Elements of a BYTES input, counted against its shape; UTF-8 where it is to be text. */
-function checkedElements(name: string, dtype: 'string' | 'bytes', { shape, bytes }: OipInput): Uint8Array[] {
-  let elements;
+/** Where the elements of a BYTES input end, counted against its shape; UTF-8 where it is to be text. */
+function checkedElements(name: string, dtype: 'string' | 'bytes', { shape, bytes }: OipInput): Uint32Array {
+  let ends;
   try {
-    elements = unpackElements({ dtype, shape, bytes });
+    ends = elementEnds({ dtype, shape, bytes });
   } catch (thrown) {
     throw invalid(`input '${name}': ${ServingError.from(thrown).message}`);
   }
+  checkTextCount(ends.length);
   if (dtype === 'string') {
-    for (const element of elements) if (!isUtf8(element)) throw invalid(`input '${name}' is text, it has an element that is not UTF-8`);
+    let begin = 0;
+    for (const end of ends) {
+      if (!isUtf8(bytes.subarray(begin + 4, end))) throw invalid(`input '${name}' is text, it has an element that is not UTF-8`);
+      begin = end;
+    }
   }
-  return elements;
+  return ends;
 }
