@@ -2,10 +2,10 @@ import { rm } from 'node:fs/promises';
 import { createSecureServer, createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream, type ServerOptions } from 'node:http2';
 import { connect, type AddressInfo } from 'node:net';
 import type { Server as GrpcServer } from '@grpc/grpc-js';
-import { IdTable } from '@mserve/bus';
 import { ServingError } from '@mserve/wire';
-import { EdgeError, grpcStatusOf, tooLarge } from '../protocols/status.js';
+import { EdgeError, grpcStatusOf, tooLarge, tooManyBytes } from '../protocols/status.js';
 import { formatAddress, parseAddress, type ListenAddress } from './address.js';
+import { ExchangeBook } from './exchange-book.js';
 import { GrpcExchange, type GrpcExchangeOwner } from './grpc-exchange.js';
 import { inflateMessage } from './grpc-inflate.js';
 import { grpcDeadlineAt, isGrpcContentType } from './grpc-wire.js';
@@ -35,10 +35,7 @@ export class GrpcFront implements GrpcExchangeOwner {
   private readonly server: Http2Server;
   private readonly relay: RpcRelay;
   private readonly sessions = new Set<ServerHttp2Session>();
-  /** Those not answered, by token. */
-  private readonly exchanges = new IdTable<GrpcExchange>();
-  private open = 0;
-  private bufferedBytes = 0;
+  private readonly exchanges: ExchangeBook<GrpcExchange>;
   private unixPath: string | undefined;
   private timeoutCheck: NodeJS.Timeout | undefined;
   private isDraining = false;
@@ -58,6 +55,7 @@ export class GrpcFront implements GrpcExchangeOwner {
       },
       addServices,
     );
+    this.exchanges = new ExchangeBook(gather, Math.max(limits.maxBufferedBytes, limits.maxMessageBytes));
     this.server = createPort(limits, tls);
     this.server.maxConnections = limits.maxConnections;
     this.server.on('session', this.onSession);
@@ -89,15 +87,13 @@ export class GrpcFront implements GrpcExchangeOwner {
 
   /** Infer calls being received, in hand, or whose answer is not written out. */
   get inFlight(): number {
-    return this.open;
+    return this.exchanges.inFlight;
   }
 
   /** false when the token is not one of this port. */
   answer(answer: GrpcAnswer): boolean {
-    const exchange = this.exchanges.get(answer.token);
+    const exchange = this.exchanges.answered(answer.token);
     if (exchange === undefined) return false;
-    this.exchanges.delete(answer.token);
-    exchange.state = 'answered';
     const { maxMessageBytes, writeTimeoutMs, lingerMs } = this.limits;
     if (answer.kind === 'grpc-error') exchange.fail(answer.status, answer.message, lingerMs);
     else if (answer.message.byteLength <= maxMessageBytes) exchange.reply(answer.message, writeTimeoutMs);
@@ -123,7 +119,7 @@ export class GrpcFront implements GrpcExchangeOwner {
   }
 
   onChunk(exchange: GrpcExchange, chunk: Buffer): void {
-    const { maxMessageBytes, maxBufferedBytes } = this.limits;
+    const { maxMessageBytes } = this.limits;
     const rest = exchange.takePrefix(chunk);
     if (rest === undefined) return;
     if (exchange.announcedBytes > maxMessageBytes) {
@@ -132,12 +128,8 @@ export class GrpcFront implements GrpcExchangeOwner {
     if (exchange.receivedBytes + rest.length > exchange.announcedBytes) {
       return this.refuseEarly(exchange, new EdgeError('UNIMPLEMENTED', 400, 'a unary call has one request message, more than one was sent'));
     }
-    if (this.bufferedBytes + rest.length > Math.max(maxBufferedBytes, maxMessageBytes)) {
-      return this.refuseEarly(exchange, new EdgeError('UNAVAILABLE', 503, 'the server holds too many bytes of requests, try again later'));
-    }
-    if (rest.length === 0) return;
-    this.bufferedBytes += rest.length;
-    exchange.take(rest);
+    if (rest.length === 0 || this.exchanges.take(exchange, rest)) return;
+    this.refuseEarly(exchange, tooManyBytes());
   }
 
   onEnd(exchange: GrpcExchange): void {
@@ -153,14 +145,7 @@ export class GrpcFront implements GrpcExchangeOwner {
   }
 
   onClose(exchange: GrpcExchange): void {
-    const { state } = exchange;
-    this.open--;
-    this.bufferedBytes -= exchange.receivedBytes;
-    if (state === 'answered' || state === 'refused') return;
-    this.exchanges.delete(exchange.token);
-    exchange.state = 'gone';
-    exchange.forgetBody();
-    if (state === 'waiting') this.gather.addGone(exchange.token);
+    this.exchanges.close(exchange);
   }
 
   private readonly onSession = (session: ServerHttp2Session): void => {
@@ -192,8 +177,7 @@ export class GrpcFront implements GrpcExchangeOwner {
     const timeout = headers['grpc-timeout'];
     const deadlineAt = grpcDeadlineAt(typeof timeout === 'string' ? timeout : undefined);
     const exchange = new GrpcExchange(this, stream, headers, route, deadlineAt ?? Infinity);
-    this.open++;
-    this.exchanges.set(exchange.token, exchange);
+    this.exchanges.begin(exchange);
     if (deadlineAt === undefined) this.refuseEarly(exchange, new EdgeError('INTERNAL', 400, `grpc-timeout is '${String(timeout).slice(0, 100)}', which is no timeout`));
   };
 
@@ -225,9 +209,7 @@ export class GrpcFront implements GrpcExchangeOwner {
 
   /** Answers before the message is complete, in the shape of the call's protocol. */
   private refuseEarly(exchange: GrpcExchange, error: ServingError): void {
-    exchange.state = 'refused';
-    exchange.forgetBody();
-    this.exchanges.delete(exchange.token);
+    this.exchanges.refused(exchange);
     const refusal = this.refuse(exchange, error);
     const { writeTimeoutMs, lingerMs } = this.limits;
     if (refusal.kind === 'grpc') exchange.reply(refusal.message, writeTimeoutMs);

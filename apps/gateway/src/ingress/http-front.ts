@@ -1,10 +1,10 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { IdTable } from '@mserve/bus';
 import { ServingError } from '@mserve/wire';
-import { EdgeError, tooLarge } from '../protocols/status.js';
+import { EdgeError, tooLarge, tooManyBytes } from '../protocols/status.js';
 import { formatAddress, parseAddress, type ListenAddress } from './address.js';
+import { ExchangeBook } from './exchange-book.js';
 import { ExchangeRequest, ExchangeResponse, HttpExchange, type ExchangeOwner } from './http-exchange.js';
 import { hasTwoHosts, httpDeadlineAt, httpInferRoute, isInferContentType, strayPostRoute } from './http-route.js';
 import type { IngressAnswer, InferRoute } from './ingress.js';
@@ -24,12 +24,9 @@ const joinBelowBytes = 64 * 1024;
  */
 export class HttpFront implements ExchangeOwner {
   private readonly server: Server<typeof ExchangeRequest, typeof ExchangeResponse>;
-  /** Those not answered, by token. */
-  private readonly exchanges = new IdTable<HttpExchange>();
+  private readonly exchanges: ExchangeBook<HttpExchange>;
   /** Those not over (answered, and the answer written out), by connection. */
   private readonly connections = new Map<Socket, HttpExchange[]>();
-  private open = 0;
-  private bufferedBytes = 0;
   private draining = false;
 
   constructor(
@@ -39,6 +36,7 @@ export class HttpFront implements ExchangeOwner {
     private readonly fallback: RequestListener,
     tls?: TlsOptions,
   ) {
+    this.exchanges = new ExchangeBook(gather, Math.max(limits.maxBufferedBytes, limits.maxMessageBytes));
     const options = {
       IncomingMessage: ExchangeRequest,
       ServerResponse: ExchangeResponse,
@@ -79,15 +77,13 @@ export class HttpFront implements ExchangeOwner {
 
   /** Requests being received, in hand, or whose answer is not written out. */
   get inFlight(): number {
-    return this.open;
+    return this.exchanges.inFlight;
   }
 
   /** false when the token is not one of this port. */
   answer(answer: HttpAnswer): boolean {
-    const exchange = this.exchanges.get(answer.token);
+    const exchange = this.exchanges.answered(answer.token);
     if (exchange === undefined) return false;
-    this.exchanges.delete(answer.token);
-    exchange.state = 'answered';
     try {
       this.write(exchange.response, answer);
     } catch (error) {
@@ -136,7 +132,7 @@ export class HttpFront implements ExchangeOwner {
     const length = headers['content-length'];
     const announcedBytes = length === undefined ? -1 : Number(length);
     const exchange = new HttpExchange(this, request, response, route, httpDeadlineAt(headers), announcedBytes);
-    this.exchanges.set(exchange.token, exchange);
+    this.exchanges.begin(exchange);
     this.follow(exchange);
     if (exchange.verb !== 'POST') {
       // Not worth reading a body: the protocol refuses the verb
@@ -157,11 +153,7 @@ export class HttpFront implements ExchangeOwner {
     if (exchange.announcedBytes < 0 && exchange.receivedChunks >= maxBodyChunks) {
       return this.refuseEarly(exchange, tooLarge(`http message has more than ${maxBodyChunks} chunks`));
     }
-    if (this.bufferedBytes + chunk.length > Math.max(this.limits.maxBufferedBytes, maxMessageBytes)) {
-      return this.refuseEarly(exchange, new EdgeError('UNAVAILABLE', 503, 'the server holds too many bytes of requests, try again later'));
-    }
-    this.bufferedBytes += chunk.length;
-    exchange.take(chunk);
+    if (!this.exchanges.take(exchange, chunk)) this.refuseEarly(exchange, tooManyBytes());
   }
 
   onEnd(exchange: HttpExchange): void {
@@ -170,24 +162,16 @@ export class HttpFront implements ExchangeOwner {
   }
 
   onClose(exchange: HttpExchange): void {
-    const { socket, state } = exchange;
-    const unfinished = this.connections.get(socket);
+    const unfinished = this.connections.get(exchange.socket);
     const at = unfinished?.indexOf(exchange) ?? -1;
     if (unfinished === undefined || at < 0) return;
     unfinished.splice(at, 1);
-    this.open--;
-    this.bufferedBytes -= exchange.receivedBytes;
-    if (state === 'answered' || state === 'refused') return;
-    this.exchanges.delete(exchange.token);
-    exchange.state = 'gone';
-    exchange.forgetBody();
-    if (state === 'waiting') this.gather.addGone(exchange.token);
+    this.exchanges.close(exchange);
   }
 
   /** The connection itself has to be followed: node tells of its end only the response that is being written, not those queued behind it. */
   private follow(exchange: HttpExchange): void {
     const { socket } = exchange;
-    this.open++;
     const known = this.connections.get(socket);
     if (known !== undefined) {
       known.push(exchange);
@@ -209,9 +193,7 @@ export class HttpFront implements ExchangeOwner {
    * What the client is still sending is read and dropped for a moment: closing on it would reset the connection and lose the answer.
    */
   private refuseEarly(exchange: HttpExchange, error: EdgeError): void {
-    exchange.state = 'refused';
-    exchange.forgetBody();
-    this.exchanges.delete(exchange.token);
+    this.exchanges.refused(exchange);
     const refusal = this.refuse(exchange, error);
     if (refusal.kind !== 'http') throw new TypeError('an HTTP request was refused with a gRPC answer');
     const { response } = exchange;

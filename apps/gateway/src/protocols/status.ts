@@ -69,6 +69,11 @@ export function tooLarge(message: string): EdgeError {
   return new EdgeError('RESOURCE_EXHAUSTED', 413, message);
 }
 
+/** The refusal of a request whose bytes would be too many beside those of all others. */
+export function tooManyBytes(): EdgeError {
+  return new EdgeError('UNAVAILABLE', 503, 'the server holds too many bytes of requests, try again later');
+}
+
 /** HTTP status of any error: its own when it has one, else that of its code. */
 export function httpStatusOfError(error: ServingError): number {
   return error instanceof EdgeError ? error.status : httpStatus[error.code];

@@ -1,0 +1,66 @@
+import { IdTable } from '@mserve/bus';
+import type { Exchange } from './exchange.js';
+import type { TurnGather } from './turn-gather.js';
+
+/** The exchanges of one port: which of them are unanswered, how many are under way, and how many bytes they hold. */
+export class ExchangeBook<E extends Exchange> {
+  private readonly unanswered = new IdTable<E>();
+  private open = 0;
+  private heldBytes = 0;
+
+  constructor(
+    private readonly gather: TurnGather,
+    private readonly mostHeldBytes: number,
+  ) {}
+
+  /** Exchanges that are not over: being received, in hand, or whose answer is not written out. */
+  get inFlight(): number {
+    return this.open;
+  }
+
+  begin(exchange: E): void {
+    this.open++;
+    this.unanswered.set(exchange.token, exchange);
+  }
+
+  /** Those that are not answered. */
+  list(): E[] {
+    return this.unanswered.list();
+  }
+
+  /** Takes one more piece of a body; false, and nothing is taken, when the bytes of all exchanges would be too many. */
+  take(exchange: E, piece: Buffer): boolean {
+    if (this.heldBytes + piece.length > this.mostHeldBytes) return false;
+    this.heldBytes += piece.length;
+    exchange.take(piece);
+    return true;
+  }
+
+  /** The exchange that an answer is for, answered from now on; undefined when it is none of this port, or not there any more. */
+  answered(token: number): E | undefined {
+    const exchange = this.unanswered.get(token);
+    if (exchange === undefined) return undefined;
+    this.unanswered.delete(token);
+    exchange.state = 'answered';
+    return exchange;
+  }
+
+  /** Its body is not wanted any more: the caller answers it now. */
+  refused(exchange: E): void {
+    exchange.state = 'refused';
+    exchange.forgetBody();
+    this.unanswered.delete(exchange.token);
+  }
+
+  /** The exchange is over. The listener is told of one that it waits for no longer. To be called once. */
+  close(exchange: E): void {
+    const { state } = exchange;
+    this.open--;
+    this.heldBytes -= exchange.receivedBytes;
+    if (state === 'answered' || state === 'refused') return;
+    this.unanswered.delete(exchange.token);
+    exchange.state = 'gone';
+    exchange.forgetBody();
+    if (state === 'waiting') this.gather.addGone(exchange.token);
+  }
+}
