@@ -1,11 +1,11 @@
 import type { ServableDeclaration } from '@mserve/register';
 import type { Failure, Instance, InstanceResult } from '@mserve/wire';
-import { Fifo } from '../execution/fifo.js';
 import type { FunctionRunner, FunctionRunOptions, ModelCaller } from './function-runner.js';
 import { FunctionRun, stepsOf, type Step } from './function-run.js';
 import type { ThreadOptions } from './function-thread.js';
 import { PackReader, PackWriter } from './instance-pack.js';
 import type { FromThread } from './thread-message.js';
+import { isWanted, StepQueue } from './step-queue.js';
 import { canRaisePriority } from './thread-priority.js';
 import { ThreadPool, type Slot } from './thread-pool.js';
 
@@ -22,8 +22,6 @@ export interface FunctionRunnerOptions extends ThreadOptions {
 }
 
 const tickMs = 10;
-/** Steps that one message takes to a thread when there is more work than threads. */
-const largestBatch = 32;
 /** After this time with one call the results that a thread keeps back for it are given up: their calls are made again. */
 const reclaimAfterMs = 500;
 /** A call gives way to everything else on the machine after this time, or after the longer one where its thread's priority cannot be raised again. */
@@ -40,9 +38,7 @@ class ThreadFunctionRunner implements FunctionRunner {
   private readonly options: FunctionRunnerOptions;
   private readonly models: ModelCaller;
   private readonly pool: ThreadPool;
-  private readonly waiting = new Fifo<Step[]>();
-  /** Steps that a thread did not come to; they go before what waits. */
-  private readonly returned: Step[] = [];
+  private readonly queue: StepQueue;
   private readonly runs = new Set<FunctionRun>();
   private ticker: NodeJS.Timeout | undefined;
   private isDispatchDue = false;
@@ -61,6 +57,7 @@ class ThreadFunctionRunner implements FunctionRunner {
       empty: () => this.failAll({ code: 'UNAVAILABLE', message: `servable '${options.servable}' has no thread for its functions at the moment` }),
       log: options.log,
     });
+    this.queue = new StepQueue(this.pool);
   }
 
   async open(): Promise<this> {
@@ -69,8 +66,7 @@ class ThreadFunctionRunner implements FunctionRunner {
   }
 
   get free(): number {
-    const returned = this.returned.some((step) => !this.pool.isHeldBack(step.run.index)) ? 1 : 0;
-    return Math.max(0, this.pool.idleCount - this.waiting.length - returned);
+    return this.queue.free;
   }
 
   takes(index: number): boolean {
@@ -93,7 +89,7 @@ class ThreadFunctionRunner implements FunctionRunner {
     this.runs.add(run);
     const onAbort = (): void => run.fail(cancelled);
     options.signal?.addEventListener('abort', onAbort, { once: true });
-    this.waiting.push(stepsOf(run, declaration?.batchSize !== undefined));
+    this.queue.push(stepsOf(run, declaration?.batchSize !== undefined));
     this.dispatchSoon();
     this.ticker ??= setInterval(() => this.tick(), tickMs);
     return run.promise.finally(() => {
@@ -121,37 +117,10 @@ class ThreadFunctionRunner implements FunctionRunner {
 
   private dispatch(): void {
     for (let slot = this.pool.idle; slot !== undefined; slot = this.pool.idle) {
-      const steps = this.takeSteps();
+      const steps = this.queue.take();
       if (steps.length === 0) return;
       this.send(slot, steps);
     }
-  }
-
-  /**
-   * The next batch: what came back first, else the oldest runs; more than one run only when there are more than idle threads. A batch calls one
-   * function, so that no result waits for another function's call.
-   */
-  private takeSteps(): Step[] {
-    const steps = this.takeReturned();
-    while (this.waiting.length > 0 && steps.length < largestBatch) {
-      if (steps.length > 0 && (this.waiting.length < this.pool.idleCount || this.waiting.peek()?.[0]?.run.index !== steps[0]?.run.index)) break;
-      const next = (this.waiting.shift() ?? []).filter(isWanted);
-      if (next[0] !== undefined && this.pool.isHeldBack(next[0].run.index)) this.returned.push(...next);
-      else steps.push(...next);
-    }
-    return steps;
-  }
-
-  /** One step of those that came back and need not wait longer. */
-  private takeReturned(): Step[] {
-    for (let at = 0; at < this.returned.length; at++) {
-      const step = this.returned[at] as Step;
-      const wanted = isWanted(step);
-      if (wanted && this.pool.isHeldBack(step.run.index)) continue;
-      this.returned.splice(at--, 1);
-      if (wanted) return [step];
-    }
-    return [];
   }
 
   private send(slot: Slot, steps: readonly Step[]): void {
@@ -282,7 +251,7 @@ class ThreadFunctionRunner implements FunctionRunner {
       steps.unshift(...slot.steps.slice(0, slot.thread.finished).filter(isWanted));
     }
     if (steps.length === 0) return;
-    this.returned.push(...steps);
+    this.queue.giveBack(steps);
     this.dispatchSoon();
   }
 
@@ -319,7 +288,7 @@ class ThreadFunctionRunner implements FunctionRunner {
 
   private runAgain(steps: readonly Step[], reason: string): void {
     for (const step of steps) {
-      if (++step.attempts < mostAttempts) this.returned.push(step);
+      if (++step.attempts < mostAttempts) this.queue.giveBack([step]);
       else this.cutOff(step, reason);
     }
     this.dispatchSoon();
@@ -346,11 +315,6 @@ const cancelled: Failure = { code: 'CANCELLED', message: 'the request was cancel
 
 function parkedSteps(slot: Slot): Step[] {
   return [...slot.parked.values()].flatMap(({ steps }) => steps.filter(isWanted));
-}
-
-function isWanted({ run, first, end }: Step): boolean {
-  for (let i = first; i < end; i++) if (!run.hasResult(i)) return true;
-  return false;
 }
 
 /** The steps that a thread is at, as far as anybody waits: the last one begun, or all begun ones when functions of the batch await something. */
