@@ -70,8 +70,8 @@ function methodParameters(given: string | readonly string[] | MethodParameters, 
   const { name = body.name, outputs, inputs, doc } = named;
   if (name === '') throw new RegisterError(`The method has no name: use a named function (function m(x) {...}), or registerMethod({ name: 'm', ... }, fn)`);
   const methodName = checkString('name', name);
-  if (!/^[^\s/:@?#%]{1,128}$/u.test(methodName)) throw new RegisterError(
-    `Method name '${methodName.slice(0, 128)}' is not allowed: 1 to 128 characters without blanks and / : @ ? # %`,
+  if (!/^[^\s/:@?#%"<>\\^`{|}\p{Cc}]{1,128}$/u.test(methodName)) throw new RegisterError(
+    `Method name '${methodName.slice(0, 128)}' is not allowed: 1 to 128 characters without blanks, control characters and / : @ ? # % " < > \\ ^ \` { | }`,
   );
   const kind = Object.prototype.toString.call(body);
   if (kind !== '[object Function]') throw new RegisterError(
@@ -109,7 +109,7 @@ function describeInputs(method: string, names: readonly string[], described: unk
   if (unknownName !== undefined) throw new RegisterError(
     `Parameter 'inputs' describes '${unknownName}', but the inputs of method '${method}' are: ${names.join(', ')}`,
   );
-  return names.map((name) => signature(`inputs.${name}`, name, described[name] ?? {}));
+  return names.map((name) => signature(`inputs.${name}`, name, (Object.hasOwn(described, name) ? described[name] : undefined) ?? {}));
 }
 
 function signature(where: string, name: string, description: unknown): TensorSignature {

@@ -1,6 +1,7 @@
 import type { ModelOptions } from './declaration.js';
-import { checkBoolean, checkInteger, checkIntegerOrList, checkString, checkWord } from './argument.js';
-import { RegisterError } from './register-error.js';
+import { checkBoolean, checkInteger, checkIntegerOrList, checkString, checkWord, isPlainObject } from './argument.js';
+import { RegisterError, typeName } from './register-error.js';
+import { collected, currentRegistry } from './registry.js';
 
 /** Known by this mark, not by class, so that copies of this package understand each other. */
 const optionsMark = Symbol.for('mserve.register.options');
@@ -8,8 +9,16 @@ const deviceMark = Symbol.for('mserve.register.device');
 
 type Check = (name: string, value: unknown) => unknown;
 
-/** Checks every given key and copies what was given; an unknown key throws `<refusal> <key>`. undefined values count as not given. */
+/**
+ * Checks every given key and copies what was given; an unknown key throws `<refusal> <key>`. undefined values count as not given.
+ * While a server loads the config, what is wrong is collected like that of any declaration, and nothing counts as given.
+ */
 function checkedValues(given: object, checks: Readonly<Record<string, Check>>, refusal: string): Readonly<Record<string, unknown>> {
+  return collected(currentRegistry(), () => checkAll(given, checks, refusal), () => ({}));
+}
+
+function checkAll(given: object, checks: Readonly<Record<string, Check>>, refusal: string): Readonly<Record<string, unknown>> {
+  if (!isPlainObject(given)) throw new RegisterError(`Parameter 'values' should be object, but actually ${typeName(given)}`);
   const values: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(given)) {
     const check = Object.hasOwn(checks, key) ? checks[key] : undefined;
@@ -126,6 +135,11 @@ export class Context {
 
   /** Throws RegisterError for anything but a device info, and for a second one of the same device. */
   appendDeviceInfo(deviceInfo: CPUDeviceInfo | GPUDeviceInfo | AscendDeviceInfo): this {
+    collected(currentRegistry(), () => this.#append(deviceInfo), () => undefined);
+    return this;
+  }
+
+  #append(deviceInfo: CPUDeviceInfo | GPUDeviceInfo | AscendDeviceInfo): void {
     const device = (deviceInfo as { [deviceMark]?: DeviceValues } | undefined)?.[deviceMark];
     if (device === undefined) throw new RegisterError(`Parameter 'deviceInfo' should be CPUDeviceInfo, GPUDeviceInfo or AscendDeviceInfo`);
     const { deviceInfos } = this[optionsMark].values;
@@ -133,7 +147,6 @@ export class Context {
       throw new RegisterError(`Device info of type ${device.device} has already been appended`);
     }
     deviceInfos.push(device);
-    return this;
   }
 }
 

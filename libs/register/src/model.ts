@@ -84,7 +84,7 @@ export function declareModel(
 ): Model {
   const registry = openRegistry('declareModel');
   const given = isPlainObject(first) ? first : { modelFile: first, modelFormat, withBatchDim, options, withoutBatchDimInputs, context };
-  const usedFiles = new Set(registry.models.flatMap(({ files }) => files));
+  const usedFiles = new Set(registry.models.flatMap(({ files }) => files.map(plainName)));
   const declaration = collected(registry, () => modelDeclaration(given, usedFiles), () => undeclared);
   registry.models.push(declaration);
   return new Model(registry.models.length - 1, declaration.key);
@@ -97,7 +97,8 @@ function modelDeclaration(given: Record<string, unknown>, usedFiles: ReadonlySet
   const unknownName = Object.keys(given).find((name) => !parameterNames.includes(name));
   if (unknownName !== undefined) throw new RegisterError(`Declare model failed, unsupported parameter ${unknownName}`);
   const files = checkStringOrList('modelFile', given['modelFile'], false);
-  const format = formats[checkString('modelFormat', given['modelFormat']).toLowerCase()];
+  const formatName = checkString('modelFormat', given['modelFormat']).toLowerCase();
+  const format = Object.hasOwn(formats, formatName) ? formats[formatName] : undefined;
   if (format === undefined) throw new RegisterError('model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored');
   checkFiles(files, usedFiles);
   const { withBatchDim = true, withoutBatchDimInputs = [], maxBatchSize = defaultMaxBatchSize } = given;
@@ -117,10 +118,15 @@ function checkFiles(files: readonly string[], usedFiles: ReadonlySet<string>): v
     if (file.includes('\0') || file.startsWith('/') || file.includes('\\') || file.split('/').includes('..')) {
       throw new RegisterError(`Declare model [${files.join(', ')}] failed, model file '${file}' should be a name inside the version directory`);
     }
-    if (usedFiles.has(file) || files.indexOf(file) !== index) {
+    if (usedFiles.has(plainName(file)) || files.findIndex((other) => plainName(other) === plainName(file)) !== index) {
       throw new RegisterError(`Declare model [${files.join(', ')}] failed, model file '${file}' has already been used`);
     }
   });
+}
+
+/** `./a` is `a`. */
+function plainName(file: string): string {
+  return file.split('/').filter((part) => part !== '.' && part !== '').join('/');
 }
 
 function modelOptions(options: unknown, context: unknown): ModelOptions | undefined {

@@ -49,7 +49,7 @@ export interface Registry {
    * Takes what declarations do wrong, so that the config goes on and its author sees all of it at once; the load fails in the end.
    * undefined (outside of a server): declarations throw.
    */
-  collect: ((error: Error) => void) | undefined;
+  collect: ((thrown: unknown) => void) | undefined;
   /** Names of deprecated calls that were warned of. */
   readonly warned: Set<string>;
   /** Where warnings for the author go; console.warn outside a server. */
@@ -96,12 +96,12 @@ export function openRegistry(call: string): Registry {
   return registry;
 }
 
-/** Gives what `declare` gives; a RegisterError goes to the registry's collector when there is one, and `instead` is given. */
+/** Gives what `declare` gives; what it throws goes to the registry's collector when there is one, and `instead` is given. */
 export function collected<T>(registry: Registry, declare: () => T, instead: () => T): T {
   try {
     return declare();
   } catch (thrown) {
-    if (registry.collect === undefined || !(thrown instanceof Error)) throw thrown;
+    if (registry.collect === undefined || registry.sealed) throw thrown;
     registry.collect(thrown);
     return instead();
   }

@@ -131,7 +131,7 @@ export function checkArity(fn: StageFunction, given: number): void {
   const required = parameters.filter(({ kind }) => kind === 'plain' || kind === 'destructured').length;
   const most = parameters.some(({ kind }) => kind === 'rest') ? Infinity : parameters.length;
   if (given < required || given > most) {
-    throw new RegisterError(`function ${fn.name} input args count ${parameters.length} not match the count ${given} registered in method`);
+    throw new RegisterError(`function ${fn.name === '' ? '(anonymous)' : fn.name} input args count ${parameters.length} not match the count ${given} registered in method`);
   }
 }
 

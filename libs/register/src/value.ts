@@ -12,7 +12,8 @@ export type InputValue = Tensor | string | readonly string[] | readonly Tensor[]
 /** What a function may give for one output (SPEC 6.5). */
 export type OutputValue = Tensor | ElementArray | Uint8Array | string | boolean | number | bigint;
 
-const utf8Decoder = new TextDecoder();
+/** A byte order mark is part of a string: without ignoreBOM it would be lost. */
+const utf8Decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const utf8Encoder = new TextEncoder();
 
 /** A request's tensor as functions see it. Views on the tensor's bytes, no copy when they are aligned. */

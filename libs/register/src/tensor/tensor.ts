@@ -49,8 +49,7 @@ export class Tensor<D extends NumericDType = NumericDType> {
   static from(array: ElementArray, shape?: readonly number[]): Tensor {
     const dtype = dtypeOfArray(array);
     if (dtype === undefined) throw new TypeError('Tensor.from takes a TypedArray');
-    const data = array instanceof Uint8ClampedArray || Buffer.isBuffer(array) ? new Uint8Array(array.buffer, array.byteOffset, array.length) : array;
-    return new Tensor(dtype, shape ?? [data.length], data);
+    return new Tensor(dtype, shape ?? [array.length], asElements(dtype, array));
   }
 
   /** Rank 0. */
@@ -117,6 +116,7 @@ export class Tensor<D extends NumericDType = NumericDType> {
   /** Entries [begin, end) along the first axis, as a view; like Array.slice, negative positions count from the end. */
   slice(begin = 0, end?: number): Tensor<D> {
     const [length, ...rest] = this.shape;
+    if (Math.trunc(begin) !== begin || (end !== undefined && Math.trunc(end) !== end)) throw new RangeError(`slice takes whole numbers, but got ${begin} and ${end}`);
     if (length === undefined) throw new RangeError('a tensor of rank 0 cannot be sliced');
     const block = length === 0 ? 0 : this.size / length;
     const from = position(begin, length);
@@ -124,10 +124,18 @@ export class Tensor<D extends NumericDType = NumericDType> {
     return new Tensor(this.dtype, [to - from, ...rest], this.data.subarray(from * block, to * block) as ElementArrays[D]);
   }
 
-  /** The same elements in another shape; one dim may be -1. Throws RangeError when the counts differ. */
-  reshape(...shape: number[]): Tensor<D> {
-    const known = shape.filter((dim) => dim !== -1).reduce((product, dim) => product * dim, 1);
-    return new Tensor(this.dtype, shape.map((dim) => (dim === -1 ? this.size / known : dim)), this.data);
+  /**
+   * The same elements in another shape, as a view: `reshape(2, -1)` or `reshape([2, -1])`. One dim may be -1: what the others leave over.
+   * Throws RangeError when the counts differ.
+   */
+  reshape(...shape: number[] | [readonly number[]]): Tensor<D> {
+    const [first] = shape;
+    const given = Array.isArray(first) ? (first as readonly number[]) : (shape as readonly number[]);
+    const known = elementCount(given.filter((dim) => dim !== -1));
+    const open = given.length - given.filter((dim) => dim !== -1).length;
+    if (open > 1) throw new RangeError(`only one dim of a shape can be -1, but [${given.join(', ')}] is given`);
+    if (open === 1 && (known === 0 || this.size % known !== 0)) throw new RangeError(`${this.size} elements cannot have the shape [${given.join(', ')}]`);
+    return new Tensor(this.dtype, given.map((dim) => (dim === -1 ? this.size / known : dim)), this.data);
   }
 
   /** Converted to another element type like numpy's astype: integers wrap, fractions are cut, floats are rounded to the nearest. Always a copy. */
@@ -236,6 +244,12 @@ export class Tensor<D extends NumericDType = NumericDType> {
     const { shape, data } = elementwise(operation, dtype, left, right);
     return new Tensor(dtype, shape, data);
   }
+}
+
+/** Clamped arrays, Buffers and Float16Arrays, seen as the class that holds their dtype here; other arrays as they are. */
+function asElements(dtype: NumericDType, array: ElementArray): ElementArray {
+  if (dtype === 'uint8') return array.constructor === Uint8Array ? array : new Uint8Array(array.buffer, array.byteOffset, array.length);
+  return dtype === 'float16' ? new Uint16Array(array.buffer, array.byteOffset, array.length) : array;
 }
 
 function weakScalar(dtype: NumericDType, value: ElementValue): Tensor {
