@@ -14,6 +14,7 @@ describe('MethodCatalog', () => {
       { ...servable('down', [method('echo')]), readyReplicas: 0 },
       servable('one', [method('only')]),
       servable('with.dot', [method('only')]),
+      servable('dots', [method('in.its.method'), method('plain')]),
       servable('two', [method('a'), method('b')]),
     ]);
   });
@@ -45,6 +46,8 @@ describe('MethodCatalog', () => {
     expect(catalog.resolveModel('one', '')).toMatchObject({ method: { name: 'only' } });
     expect(catalog.resolveModel('with.dot', '')).toMatchObject({ servable: 'with.dot' });
     expect(catalog.resolveModel('with.dot.only', '1')).toMatchObject({ servable: 'with.dot' });
+    expect(catalog.resolveModel('dots.in.its.method', '')).toMatchObject({ servable: 'dots', method: { name: 'in.its.method' } });
+    expect(catalog.resolveModel('dots.plain', '')).toMatchObject({ servable: 'dots', method: { name: 'plain' } });
   });
 
   it.each([
@@ -53,6 +56,8 @@ describe('MethodCatalog', () => {
     ['kit.echo', '11', 'UNAVAILABLE', "model 'kit.echo' version 11 is not available"],
     ['kit.echo', '01', 'NOT_FOUND', "model 'kit.echo' version '01' is not a version, it should be a positive integer"],
     ['kit.nope', '', 'NOT_FOUND', "model 'kit.nope': servable 'kit' has no method 'nope'"],
+    ['dots.in.no.method', '', 'NOT_FOUND', "model 'dots.in.no.method': servable 'dots' has no method 'in.no.method'"],
+    ['no.such.model', '', 'NOT_FOUND', "model 'no.such.model' is not available"],
     ['two', '', 'NOT_FOUND', "model 'two' has several methods, ask for one of two.a, two.b"],
   ] as const)('refuses model %s version %j', (model, version, code, message) => {
     const act = (): unknown => catalog.resolveModel(model, version);
