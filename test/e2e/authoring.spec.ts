@@ -121,7 +121,7 @@ registerMethod({ inputs: { x: { dtype: 'int32' } }, outputs: { y: {} } }, functi
   });
 
   it('compares methods with the models they use', () => {
-    expect(problems('misfits')).toEqual([expect.stringMatching(/version 1, method 'two': The inputs count 2 in register_method not equal to the count 1/)]);
+    expect(problems('misfits')).toEqual([expect.stringMatching(/version 1, method 'two': The inputs count 2 in registerMethod not equal to the count 1/)]);
   });
 
   it('prints the same for people', async () => {

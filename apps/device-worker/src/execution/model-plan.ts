@@ -97,13 +97,18 @@ export function checkInputs(plan: ModelPlan, instance: Instance): Failure | unde
     const input = inputs[i] as ValuePlan;
     const tensor = instance[i] as Tensor;
     // Fixed sizes are compared by bytes only: float32[4] is fine for [2, 2], as in the original.
-    if (input.bytes !== undefined ? tensor.bytes.byteLength !== input.bytes : !fits(input, tensor)) return misfit(input, i, tensor);
+    if (input.bytes !== undefined ? dataSize(tensor) !== input.bytes : !fits(input, tensor)) return misfit(input, i, tensor);
     if (tensor.dtype !== input.dtype && !(input.dtype === 'string' && tensor.dtype === 'bytes')) {
       const given = dtypeEntry(tensor.dtype).msName;
       return invalid(`Given model input ${i} data type ${given} not match the data type ${dtypeEntry(input.dtype).msName} defined in model`);
     }
   }
   return undefined;
+}
+
+/** As the original counts it: strings and bytes lie apart from a tensor's data, whose size is 0 then. */
+function dataSize(tensor: Tensor): number {
+  return isVariableSize(tensor.dtype) ? 0 : tensor.bytes.byteLength;
 }
 
 /** For inputs with dims decided at run time, and strings. */
@@ -124,7 +129,7 @@ function fits(input: ValuePlan, tensor: Tensor): boolean {
 }
 
 function misfit(input: ValuePlan, index: number, tensor: Tensor): Failure {
-  if (input.bytes !== undefined) return invalid(`Given model input ${index} size ${tensor.bytes.byteLength} not match the size ${input.bytes} defined in model`);
+  if (input.bytes !== undefined) return invalid(`Given model input ${index} size ${dataSize(tensor)} not match the size ${input.bytes} defined in model`);
   const allowed = input.shape.map((dim) => (dim === -1 ? 'any' : String(dim)));
   return invalid(`Given model input ${index} shape [${tensor.shape.join(', ')}] not match the shape [${allowed.join(', ')}] defined in model`);
 }

@@ -212,7 +212,7 @@ describe('replicas', () => {
 
   it.each([
     { title: 'a model that cannot be opened', openers: { ONNX: () => Promise.reject(new Error('no such operator')) }, error: 'no such operator' },
-    { title: 'a model that does not fit its methods', openers: { ONNX: () => Promise.resolve(elementwise([4, 2], 1, (x) => x)) }, error: /The inputs count 2 in register_method not equal to the count 1/ },
+    { title: 'a model that does not fit its methods', openers: { ONNX: () => Promise.resolve(elementwise([4, 2], 1, (x) => x)) }, error: /The inputs count 2 in registerMethod not equal to the count 1/ },
   ])('$title: failed, and everything opened is closed', async ({ openers, error }) => {
     const progress: string[] = [];
     const refuse = (): Promise<never> => Promise.reject(new Error('no'));

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { ServableDeclaration } from '@mserve/register';
 import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
 import { createFunctionRunner } from '../functions/thread-function-runner.js';
@@ -66,7 +66,7 @@ export async function loadRunner(directory: string, name: string, options: LoadS
   if (!Number.isSafeInteger(numParallelWorkers) || numParallelWorkers < 1 || numParallelWorkers > 64) {
     throw new ConfigError(name, `Parameter 'numParallelWorkers' should be in range [1,64]`);
   }
-  return createFunctionRunner(
+  const loading = createFunctionRunner(
     {
       servable: name,
       configFile,
@@ -82,4 +82,7 @@ export async function loadRunner(directory: string, name: string, options: LoadS
     },
     options.models ?? noModels,
   );
+  return loading.catch((thrown: unknown) => {
+    throw thrown instanceof ConfigError ? thrown.inFile(basename(configFile)) : thrown;
+  });
 }
