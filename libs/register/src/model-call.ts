@@ -9,8 +9,9 @@ export type InputValue = AuthorOutput;
 /** A value that a model gives. */
 export type OutputValue = Exclude<AuthorInput, readonly unknown[]>;
 
+/** The last argument of Model.call. */
 export interface CallOptions {
-  /** Which graph of the model. Default 0. */
+  /** Which graph of the model: the position of its file in declareModel, >= 0. Default 0. */
   readonly subgraph?: number;
 }
 

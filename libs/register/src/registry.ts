@@ -2,7 +2,10 @@ import type { Instance } from '@mserve/wire';
 import type { FunctionDeclaration, MethodDeclaration, ModelDeclaration, ServableDeclaration, ValueSource } from './declaration.js';
 import { RegisterError } from './register-error.js';
 
-/** Any function that an author uses as a stage; what it takes and gives is checked when it runs. */
+/**
+ * Any function that an author uses as a stage: plain or async, or with `batchSize` also a generator or async generator. It gets an
+ * {@link InputValue} per input (or an array of instances) and gives an {@link OutputValue} per output; what it gives is checked when it runs.
+ */
 export type StageFunction = (...args: never[]) => unknown;
 
 /** A stage while its method's body runs; `outputs` grows for the deprecated calls, whose count is read off the destructuring. */
