@@ -91,14 +91,17 @@ ${method}`,
     await expect(load('versions', { version: 3 })).rejects.toThrow('specified version number: 3');
   });
 
-  it('warns of deprecated calls through the log', async () => {
+  it('warns of deprecated calls through the log, once each, however many threads load it', async () => {
     folder.write('old/1/m.onnx', 'x');
-    folder.write('old/servable_config.ts', `import { callServable, declareServable, registerMethod } from '@mserve/register';
+    folder.write('old/servable_config.ts', `import { callPostprocess, callServable, declareServable, registerMethod } from '@mserve/register';
 declareServable('m.onnx', 'onnx');
-registerMethod('y', function m(x) { return callServable(x); });`);
+const g = (x: string) => x;
+registerMethod('y', function m(x) { return callPostprocess(g, callServable(x)); });`);
     const lines: string[] = [];
-    await load('old', { log: (level, text) => lines.push(`${level}: ${text}`) });
-    expect(lines.map((line) => line.slice(0, 40))).toEqual(["warn: servable old: 'declareServable' is", "warn: servable old: 'callServable' is de"]);
+    await load('old', { numParallelWorkers: 3, log: (level, text) => lines.push(`${level}: ${text}`) });
+    expect(lines.map((line) => line.slice(0, 40))).toEqual(
+      ["warn: servable old: 'declareServable' is", "warn: servable old: 'callServable' is de", "warn: servable old: 'callPostprocess' is"],
+    );
   });
 });
 

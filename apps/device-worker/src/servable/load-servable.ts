@@ -59,6 +59,16 @@ export async function loadServable(directory: string, name: string, options: Loa
   }
 }
 
+/** Every thread loads the config, replacements too, and says the same of it. */
+function configWarningsOnce(name: string, log: Required<LoadServableOptions>['log']): Required<LoadServableOptions>['log'] {
+  const told = new Set<string>();
+  return (level, text) => {
+    if (told.has(text)) return;
+    if (text.startsWith(`servable ${name}: `)) told.add(text);
+    log(level, text);
+  };
+}
+
 /** The first half of {@link loadServable}: the config alone, without a look at versions and model files. */
 export async function loadRunner(directory: string, name: string, options: LoadServableOptions): Promise<FunctionRunner> {
   const configFile = findConfig(directory, name);
@@ -78,7 +88,7 @@ export async function loadRunner(directory: string, name: string, options: LoadS
       stuckAfterMs: options.stuckAfterMs ?? 500,
       cutGraceMs: options.cutGraceMs ?? 100,
       heapMb: options.threadHeapMb ?? 2048,
-      log: options.log ?? (() => undefined),
+      log: configWarningsOnce(name, options.log ?? (() => undefined)),
     },
     options.models ?? noModels,
   );
