@@ -1,4 +1,4 @@
-import { env } from 'node:process';
+import process, { env } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import * as register from '@mserve/register';
 import { createJiti } from 'jiti';
@@ -21,7 +21,7 @@ export async function loadConfig(start: ThreadStart, warn: (text: string) => voi
   registry.collect = (error) => failures.push(loadFailure(start, error));
   try {
     const jiti = createJiti(start.configFile, { fsCache: start.cacheDirectory ?? false, virtualModules: { '@mserve/register': register } });
-    await jiti.import(start.configFile);
+    await orLeftToNobody(jiti.import(start.configFile));
     registry.sealed = true;
     if (failures.length === 0) return { declaration: register.sealRegistry(registry) };
   } catch (thrown) {
@@ -29,6 +29,22 @@ export async function loadConfig(start: ThreadStart, warn: (text: string) => voi
     failures.push(loadFailure(start, thrown));
   }
   return { failures };
+}
+
+const leftToNobody = ['unhandledRejection', 'uncaughtException'] as const;
+
+/** As `loading`, but rejects with what the config throws or rejects meanwhile where nobody catches it: that would end the thread, its place unsaid. */
+async function orLeftToNobody(loading: Promise<unknown>): Promise<void> {
+  let refuse: (reason: unknown) => void = () => undefined;
+  const left = new Promise<never>((_resolve, reject) => (refuse = reject));
+  for (const event of leftToNobody) process.on(event, refuse);
+  try {
+    await Promise.race([loading, left]);
+    // Rejections are told at the end of a turn
+    await Promise.race([new Promise((resolve) => setImmediate(resolve)), left]);
+  } finally {
+    for (const event of leftToNobody) process.off(event, refuse);
+  }
 }
 
 /** Syntax errors end with a line that holds nothing but the place, which is told apart. */

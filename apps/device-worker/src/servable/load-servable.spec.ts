@@ -123,7 +123,17 @@ describe('a servable_config is refused', () => {
     [
       'that-rejects',
       `void Promise.reject(new Error('nobody listens'));\nawait new Promise(() => setInterval(() => undefined, 1000));`,
-      'import that-rejects.servable_config failed, an error was thrown outside of any call: nobody listens (servable_config.ts)',
+      'import that-rejects.servable_config failed, nobody listens (servable_config.ts:2)',
+    ],
+    [
+      'that-throws-later',
+      `setTimeout(() => { throw new Error('later'); });\nawait new Promise(() => setInterval(() => undefined, 1000));`,
+      'import that-throws-later.servable_config failed, later (servable_config.ts:2)',
+    ],
+    [
+      'that-leaves-a-rejection',
+      `registerMethod(['y'], function m(x) { return x; });\nvoid Promise.reject(new Error('nobody listens'));`,
+      'import that-leaves-a-rejection.servable_config failed, nobody listens (servable_config.ts:3)',
     ],
     ['without-methods', ``, 'import without-methods.servable_config failed, There is no method registered for servable (servable_config.ts)'],
     ['with-a-syntax-error', `const a = = 1;`, 'import with-a-syntax-error.servable_config failed, ParseError: Unexpected token (servable_config.ts:2)'],
