@@ -24,9 +24,19 @@ describe('mserve init', () => {
       0,
       { ok: true, servables: [{ servable: 'my_net-1', ok: true, versions: [1], methods: ['predict', 'predict_text'], problems: [], remarks: [] }] },
     ]);
-    // The command that init prints, word by word; NODE_OPTIONS is Jest's own
+    // The commands that init prints, word by word; NODE_OPTIONS is Jest's own
     const tested = await command('/bin/sh', ['-c', written.test], { NODE_OPTIONS: '' });
     expect(tested.stdout).toMatch(/^# pass 3$|^ℹ pass 3$/m);
+    expect(tested.code).toBe(0);
+  }, 60_000);
+
+  it('prints commands that work as they stand, whatever the directory is called', async () => {
+    const { stdout } = await mserve('init', 'second', '--dir', join(directory.path, "a friend's models"));
+    const commands = stdout.slice(stdout.indexOf('Next:')).trim().split('\n').slice(1).map((line) => line.trim());
+    expect(commands.map((line) => / (check|--test|serve|infer) /.exec(line)?.[1])).toEqual(['check', '--test', 'serve', 'infer']);
+    const checked = await command('/bin/sh', ['-c', commands[0] ?? ''], { NODE_OPTIONS: '' });
+    expect([checked.code, checked.stdout]).toEqual([0, expect.stringContaining('✓ second, version 1: predict, predict_text')]);
+    const tested = await command('/bin/sh', ['-c', commands[1] ?? ''], { NODE_OPTIONS: '' });
     expect(tested.code).toBe(0);
   }, 60_000);
 
@@ -121,7 +131,7 @@ registerMethod({ inputs: { x: { dtype: 'int32' } }, outputs: { y: {} } }, functi
   });
 
   it('compares methods with the models they use', () => {
-    expect(problems('misfits')).toEqual([expect.stringMatching(/version 1, method 'two': The inputs count 2 in register_method not equal to the count 1/)]);
+    expect(problems('misfits')).toEqual([expect.stringMatching(/version 1, method 'two': The inputs count 2 in registerMethod not equal to the count 1/)]);
   });
 
   it('prints the same for people', async () => {

@@ -239,6 +239,7 @@ describe('mserve serve ends with one sentence when', () => {
       expect(JSON.parse(await server.line((line) => line.startsWith('{"rest"')))).toEqual({
         rest: server.rest, grpc: server.grpc, servables: [{ servable: 'good', version: 1, methods: ['m'] }],
       });
+      expect(await server.line((line) => line.includes('import broken.servable_config failed'))).toContain('servable_config.ts:4');
     } finally {
       expect(await server.stop()).toBe(0);
     }

@@ -11,6 +11,7 @@ export interface ServableDeclaration {
   readonly methods: readonly MethodDeclaration[];
 }
 
+/** What kind of file a model is: of an Ascend device (OM), MindSpore's (MindIR), or ONNX. */
 export type ModelFormat = 'OM' | 'MindIR' | 'ONNX';
 
 /** One declareModel (SPEC 6.1). Models are named by their key: the file names joined by `;`. */

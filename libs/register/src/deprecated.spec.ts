@@ -1,55 +1,23 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
+  AclOptions,
   addStage,
   callPostprocess,
   callPostprocessPipeline,
   callPreprocess,
   callPreprocessPipeline,
   callServable,
+  Context,
   declareModel,
   declareServable,
+  GPUDeviceInfo,
   registerMethod,
-  sealRegistry,
-  startRegistry,
   type Model,
   type Placeholder,
-  type Registry,
-  type ServableDeclaration,
 } from './index.js';
+import { declare, f, g, method, newAuthor, stage, type Row } from './testing/author.js';
 
-let registry: Registry;
-let warnings: string[];
-beforeEach(() => {
-  registry = startRegistry('S');
-  warnings = [];
-  registry.warn = (text) => warnings.push(text);
-});
-
-/** Calls with values that the types refuse: what a JavaScript author may write. */
-function loose(fn: unknown): (...args: unknown[]) => never {
-  return fn as (...args: unknown[]) => never;
-}
-const declare = loose(declareModel);
-const register = loose(registerMethod);
-const stage = loose(addStage);
-
-function declaration(): ServableDeclaration {
-  return sealRegistry(registry);
-}
-function f(a: unknown, b: unknown): unknown[] {
-  return [a, b];
-}
-function g(x: unknown): unknown {
-  return x;
-}
-/** Registers a method of one input whose body is `body`. */
-function method(body: (x: Placeholder) => unknown, name = 'm'): void {
-  register({ name, outputs: 'y' }, function (x: Placeholder) {
-    return body(x);
-  });
-}
-
-type Row = readonly [what: string, act: () => unknown, text: string];
+const author = newAuthor();
 
 describe('the deprecated calls (SPEC 6.8)', () => {
   const order = (...calls: ((x: Placeholder) => unknown)[]) => () => {
@@ -115,7 +83,7 @@ describe('the deprecated calls (SPEC 6.8)', () => {
       const [p, q] = callPostprocessPipeline(g, z);
       return [p as Placeholder, q as Placeholder];
     });
-    const { functions, methods, models } = declaration();
+    const { functions, methods, models } = author.declaration();
     expect(models[0]?.withBatchDim).toBe(false);
     expect(functions.map(({ name, outputsCount, batchSize }) => [name, outputsCount, batchSize])).toEqual([['S.f', 2, undefined], ['S.g', 2, 0]]);
     expect(methods[0]?.stages.map(({ kind, outputsCount, batchSize }) => [kind, outputsCount, batchSize])).toEqual([
@@ -130,14 +98,14 @@ describe('the deprecated calls (SPEC 6.8)', () => {
     registerMethod(['p', 'q'], function m(x) {
       return callServable(x);
     });
-    expect(declaration().methods[0]).toMatchObject({ stages: [{ kind: 'model', outputsCount: 2 }], returns: [{ output: 0 }, { output: 1 }] });
+    expect(author.declaration().methods[0]).toMatchObject({ stages: [{ kind: 'model', outputsCount: 2 }], returns: [{ output: 0 }, { output: 1 }] });
   });
 
   it('warn once each', () => {
     declareServable('a', 'ONNX');
     method((x) => callPostprocess(g, callServable(callPreprocess(g, x))));
     method((x) => callServable(x), 'n');
-    expect(warnings).toEqual([
+    expect(author.warnings).toEqual([
       "'declareServable' is deprecated from version 1.5.0 and will be removed in a future version, use 'declareModel' instead.",
       ...['callPreprocess', 'callServable', 'callPostprocess'].map(
         (name) => `'${name}' is deprecated from version 1.5.0 and will be removed in a future version, use 'addStage' instead.`,
@@ -149,13 +117,28 @@ describe('the deprecated calls (SPEC 6.8)', () => {
 describe('a registry that collects', () => {
   it('hands over everything that is wrong and goes on', () => {
     const problems: string[] = [];
-    registry.collect = (error) => problems.push(error.message);
+    author.registry.collect = (thrown) => problems.push(thrown instanceof Error ? thrown.message : String(thrown));
     const broken = declare('a', 'tflite') as Model;
     method((x) => addStage(broken, x));
     method(() => stage(g, 1), 'n');
+    method(() => { throw 'text'; }, 'o');
+    declareModel('b', 'OM', true, new AclOptions({ deviceId: 1 } as object));
+    new Context({ threadNum: 0 }).appendDeviceInfo(new GPUDeviceInfo()).appendDeviceInfo(new GPUDeviceInfo({ precisionMode: 'fp8' as 'fp16' }));
     expect(problems).toEqual([
       'model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored',
       "Check failed in method 'n', Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage",
+      'text',
+      'Set ascend device info failed, unsupported parameter deviceId',
+      "Parameter 'threadNum' should be >= 1",
+      "Parameter 'precisionMode' can only be 'origin', 'fp16', but actually 'fp8'",
+      'Device info of type gpu has already been appended',
     ]);
+  });
+
+  it('is no excuse for what is done after the load', () => {
+    author.registry.collect = () => undefined;
+    method((x) => x);
+    author.declaration();
+    expect(() => new AclOptions({ deviceId: 1 } as object)).toThrow('Set ascend device info failed, unsupported parameter deviceId');
   });
 });

@@ -14,7 +14,10 @@ function warn(registry: Registry, call: string, instead: string): void {
   registry.warn(`'${call}' is deprecated from version 1.5.0 and will be removed in a future version, use '${instead}' instead.`);
 }
 
-/** @deprecated use declareModel. */
+/**
+ * Declares a model; parameters, result and errors as declareModel's.
+ * @deprecated use {@link declareModel}.
+ */
 export function declareServable(
   servableFile: string | readonly string[],
   modelFormat: ModelFormatName,
@@ -26,27 +29,45 @@ export function declareServable(
   return declareModel(servableFile, modelFormat, withBatchDim, options, withoutBatchDimInputs);
 }
 
-/** @deprecated use addStage. A function called per instance, before the model. */
+/**
+ * Adds a function that is called per instance, before the model. Gives its output, or when destructured (`const [a, b] = callPreprocess(f, x)`) as many as
+ * are taken. Throws RegisterError when it is not the first stage of a method, or beside addStage.
+ * @deprecated use {@link addStage}.
+ */
 export function callPreprocess(preprocess: StageFunction, ...inputs: Placeholder[]): OutputsPlaceholder {
   return addDeprecated({ kind: 'preprocess', call: 'callPreprocess', fn: preprocess }, inputs, undefined);
 }
 
-/** @deprecated use addStage with batchSize 0. A function called with an array of instances, before the model. */
+/**
+ * As {@link callPreprocess}, with a function that is called with an array of instances.
+ * @deprecated use {@link addStage} with batchSize 0.
+ */
 export function callPreprocessPipeline(preprocess: StageFunction, ...inputs: Placeholder[]): OutputsPlaceholder {
   return addDeprecated({ kind: 'preprocess', call: 'callPreprocessPipeline', fn: preprocess }, inputs, 0);
 }
 
-/** @deprecated use addStage with the model. */
+/**
+ * Adds the servable's one model. Every method that has deprecated calls needs this one. Gives its outputs like {@link callPreprocess}. Throws RegisterError
+ * when there is no model or more than one, and behind a postprocess.
+ * @deprecated use {@link addStage} with the model.
+ */
 export function callServable(...inputs: Placeholder[]): OutputsPlaceholder {
   return addDeprecated({ kind: 'servable', call: 'callServable', fn: undefined }, inputs, undefined);
 }
 
-/** @deprecated use addStage. A function called per instance, after the model. */
+/**
+ * Adds a function that is called per instance, after the model. Gives its outputs like {@link callPreprocess}. Throws RegisterError before
+ * {@link callServable}.
+ * @deprecated use {@link addStage}.
+ */
 export function callPostprocess(postprocess: StageFunction, ...inputs: Placeholder[]): OutputsPlaceholder {
   return addDeprecated({ kind: 'postprocess', call: 'callPostprocess', fn: postprocess }, inputs, undefined);
 }
 
-/** @deprecated use addStage with batchSize 0. A function called with an array of instances, after the model. */
+/**
+ * As {@link callPostprocess}, with a function that is called with an array of instances.
+ * @deprecated use {@link addStage} with batchSize 0.
+ */
 export function callPostprocessPipeline(postprocess: StageFunction, ...inputs: Placeholder[]): OutputsPlaceholder {
   return addDeprecated({ kind: 'postprocess', call: 'callPostprocessPipeline', fn: postprocess }, inputs, 0);
 }

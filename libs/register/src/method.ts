@@ -7,31 +7,40 @@ import { RegisterError, typeName } from './register-error.js';
 import { collected, openRegistry, type OpenMethod, type Registry } from './registry.js';
 import { closeDeprecated } from './deprecated.js';
 
-/** A method's body: gets one placeholder per input and gives those that the method answers with. */
+/** A method's body: gets one placeholder per input and gives those that the method answers with, as many as it has outputs. */
 export type MethodBody = (...inputs: Placeholder[]) => Placeholder | readonly Placeholder[];
 
-/** What an author may tell of an input or output, for checks at the front door and for the API documentation. */
+/**
+ * What an author may tell of an input or output: for the API documentation, and for the Open Inference Protocol, whose requests are checked against it.
+ * What is not told is taken from a model that the value goes to or comes from.
+ */
 export interface ValueDescription {
+  /** bool, int8, ..., uint64, float16, bfloat16, float32, float64, string or bytes. Whole numbers in JSON take a declared integer type. */
   readonly dtype?: DType;
-  /** Per instance; -1 = any size. */
+  /** Per instance, without a batch dim; -1 = any size, [] = a single value. */
   readonly shape?: readonly number[];
+  /** A sentence for the API documentation. Not empty. */
   readonly doc?: string;
 }
 
 /** registerMethod with named parameters. */
 export interface MethodParameters {
-  /** Default: the name of the function. */
+  /** Default: the name of the function. 1 to 128 characters that need no escape in a URL. */
   readonly name?: string;
-  /** By parameter name. */
+  /** By parameter name; those left out are of any type. */
   readonly inputs?: Readonly<Record<string, ValueDescription>>;
   /** Names in the order in which the body returns them; as an object also with types and docs. */
   readonly outputs: string | readonly string[] | Readonly<Record<string, ValueDescription>>;
+  /** A sentence for the API documentation. Not empty. */
   readonly doc?: string;
 }
 
 /**
- * Registers a method of the servable: its name is the function's name, its inputs the function's parameters.
- * The body runs once, here, with placeholders. Throws RegisterError for anything that is not allowed (docs/servables.md lists the rules).
+ * Registers a method of the servable: its name is the function's name, its inputs the function's parameters, its outputs have the names given. The body
+ * runs once, here, with placeholders, and is given back.
+ *
+ * Throws RegisterError when the body is no plain function with plain parameters, returns anything but placeholders or not as many as there are names, when
+ * a name is not allowed or taken, and for everything that its stages do wrong. In a server the error is kept, and the load fails in the end.
  */
 export function registerMethod<Body extends MethodBody>(outputNames: string | readonly string[] | MethodParameters, body: Body): Body {
   const registry = openRegistry('registerMethod');
@@ -70,8 +79,8 @@ function methodParameters(given: string | readonly string[] | MethodParameters, 
   const { name = body.name, outputs, inputs, doc } = named;
   if (name === '') throw new RegisterError(`The method has no name: use a named function (function m(x) {...}), or registerMethod({ name: 'm', ... }, fn)`);
   const methodName = checkString('name', name);
-  if (!/^[^\s/:@?#%]{1,128}$/u.test(methodName)) throw new RegisterError(
-    `Method name '${methodName.slice(0, 128)}' is not allowed: 1 to 128 characters without blanks and / : @ ? # %`,
+  if (!/^[^\s/:@?#%"<>\\^`{|}\p{Cc}]{1,128}$/u.test(methodName)) throw new RegisterError(
+    `Method name '${methodName.slice(0, 128)}' is not allowed: 1 to 128 characters without blanks, control characters and / : @ ? # % " < > \\ ^ \` { | }`,
   );
   const kind = Object.prototype.toString.call(body);
   if (kind !== '[object Function]') throw new RegisterError(
@@ -109,7 +118,7 @@ function describeInputs(method: string, names: readonly string[], described: unk
   if (unknownName !== undefined) throw new RegisterError(
     `Parameter 'inputs' describes '${unknownName}', but the inputs of method '${method}' are: ${names.join(', ')}`,
   );
-  return names.map((name) => signature(`inputs.${name}`, name, described[name] ?? {}));
+  return names.map((name) => signature(`inputs.${name}`, name, (Object.hasOwn(described, name) ? described[name] : undefined) ?? {}));
 }
 
 function signature(where: string, name: string, description: unknown): TensorSignature {

@@ -52,6 +52,7 @@ describe('Model.call (SPEC 6.7)', () => {
     ['an array among single inputs', () => loose(1, [2]), `${prefix}inputs format invalid, ${forms}`],
     ['an array in an instance', () => loose([[[1]]]), `${prefix}inputs format invalid, ${forms}`],
     ['an illegal value', () => loose(undefined), `${prefix}Get illegal result data with type undefined`],
+    ['an unknown option', () => loose(1, { subGraph: 1 }), "Parameter 'subGraph' of Model.call is not supported, it can be subgraph"],
     ['a negative subgraph', () => loose(1, { subgraph: -1 }), "Parameter 'subgraph' should be >= 0"],
     ['a subgraph that is no integer', () => loose(1, { subgraph: '1' }), "Parameter 'subgraph' should be integer, but actually string"],
   ];

@@ -1,6 +1,6 @@
 import type { Instance } from '@mserve/wire';
 import { checkInteger, isPlainObject } from './argument.js';
-import { typeName } from './register-error.js';
+import { RegisterError, typeName } from './register-error.js';
 import { currentRegistry } from './registry.js';
 import { inputValue, outputTensor, type InputValue as AuthorInput, type OutputValue as AuthorOutput } from './value.js';
 
@@ -9,8 +9,9 @@ export type InputValue = AuthorOutput;
 /** A value that a model gives. */
 export type OutputValue = Exclude<AuthorInput, readonly unknown[]>;
 
+/** The last argument of Model.call. */
 export interface CallOptions {
-  /** Which graph of the model. Default 0. */
+  /** Which graph of the model: the position of its file in declareModel, >= 0. Default 0. */
   readonly subgraph?: number;
 }
 
@@ -19,6 +20,8 @@ export async function modelCall(modelKey: string, args: readonly unknown[]): Pro
   const last = args.at(-1);
   const options: Record<string, unknown> = isPlainObject(last) ? last : {};
   const values = isPlainObject(last) ? args.slice(0, -1) : args;
+  const unknownName = Object.keys(options).find((name) => name !== 'subgraph');
+  if (unknownName !== undefined) throw new RegisterError(`Parameter '${unknownName}' of Model.call is not supported, it can be subgraph`);
   const subgraph = checkInteger('subgraph', options['subgraph'] ?? 0, 0);
   const prefix = subgraph === 0 ? `Model(${modelKey}).call() failed: ` : `Model(${modelKey}, subgraph=${subgraph}).call() failed: `;
   const [first] = values;

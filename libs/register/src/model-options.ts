@@ -1,6 +1,7 @@
 import type { ModelOptions } from './declaration.js';
-import { checkBoolean, checkInteger, checkIntegerOrList, checkString, checkWord } from './argument.js';
-import { RegisterError } from './register-error.js';
+import { checkBoolean, checkInteger, checkIntegerOrList, checkString, checkWord, isPlainObject } from './argument.js';
+import { RegisterError, typeName } from './register-error.js';
+import { collected, currentRegistry } from './registry.js';
 
 /** Known by this mark, not by class, so that copies of this package understand each other. */
 const optionsMark = Symbol.for('mserve.register.options');
@@ -8,8 +9,16 @@ const deviceMark = Symbol.for('mserve.register.device');
 
 type Check = (name: string, value: unknown) => unknown;
 
-/** Checks every given key and copies what was given; an unknown key throws `<refusal> <key>`. undefined values count as not given. */
+/**
+ * Checks every given key and copies what was given; an unknown key throws `<refusal> <key>`. undefined values count as not given.
+ * While a server loads the config, what is wrong is collected like that of any declaration, and nothing counts as given.
+ */
 function checkedValues(given: object, checks: Readonly<Record<string, Check>>, refusal: string): Readonly<Record<string, unknown>> {
+  return collected(currentRegistry(), () => checkAll(given, checks, refusal), () => ({}));
+}
+
+function checkAll(given: object, checks: Readonly<Record<string, Check>>, refusal: string): Readonly<Record<string, unknown>> {
+  if (!isPlainObject(given)) throw new RegisterError(`Parameter 'values' should be object, but actually ${typeName(given)}`);
   const values: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(given)) {
     const check = Object.hasOwn(checks, key) ? checks[key] : undefined;
@@ -33,24 +42,29 @@ const ascendChecks: Readonly<Record<string, Check>> = {
 };
 const precisionChecks: Readonly<Record<string, Check>> = { precisionMode: word('origin', 'fp16') };
 
-/** Options of models on Ascend devices (the names and values of the original in camelCase). */
+/** Options of models on Ascend devices (the names and values of the original in camelCase). What is not given, the device decides. No effect elsewhere. */
 export interface AscendValues {
-  /** Path of an AIPP configuration file. */
+  /** Path of an AIPP configuration file. Not empty. */
   insertOpCfgPath?: string;
+  /** Layout of the model's inputs. */
   inputFormat?: 'ND' | 'NCHW' | 'NHWC' | 'CHWN' | 'NC1HWC0' | 'NHWC1C0';
-  /** Like `input1:1,2,3,4;input2:4,3,2,1`. */
+  /** Shapes of the model's inputs, like `input1:1,2,3,4;input2:4,3,2,1`. Not empty. */
   inputShape?: string;
+  /** Element type of the model's outputs. */
   outputType?: 'FP32' | 'FP16' | 'UINT8';
+  /** In which precision operators run. */
   precisionMode?: 'force_fp16' | 'allow_fp32_to_fp16' | 'must_keep_origin_dtype' | 'allow_mix_precision';
+  /** Which implementation of an operator is preferred. */
   opSelectImplMode?: 'high_performance' | 'high_precision';
 }
 
-/** `origin` runs the model in its own precision, `fp16` lets the device use half precision. */
+/** Precision on a CPU or GPU: `origin` runs the model in its own precision, `fp16` lets the device use half precision. Not given: as `origin`. */
 export interface PrecisionValues {
+  /** Default: the device's own choice, which is `origin`. */
   precisionMode?: 'origin' | 'fp16';
 }
 
-/** Options of an OM or MindIR model on an Ascend device. Throws RegisterError for an unknown key or value. */
+/** The `options` of declareModel for an OM or MindIR model on an Ascend device. Throws RegisterError for an unknown key or value. */
 export class AclOptions {
   readonly [optionsMark]: ModelOptions;
 
@@ -59,7 +73,7 @@ export class AclOptions {
   }
 }
 
-/** Options of a model on a GPU. Throws RegisterError for an unknown key or value. */
+/** The `options` of declareModel for a model on a GPU. Throws RegisterError for an unknown key or value. */
 export class GpuOptions {
   readonly [optionsMark]: ModelOptions;
 
@@ -73,7 +87,7 @@ interface DeviceValues {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
-/** How a model runs on the CPU. */
+/** How a model runs on the CPU, for {@link Context.appendDeviceInfo}. Throws RegisterError for an unknown key or value. */
 export class CPUDeviceInfo {
   readonly [deviceMark]: DeviceValues;
 
@@ -82,7 +96,7 @@ export class CPUDeviceInfo {
   }
 }
 
-/** How a model runs on a GPU. */
+/** How a model runs on a GPU, for {@link Context.appendDeviceInfo}. Throws RegisterError for an unknown key or value. */
 export class GPUDeviceInfo {
   readonly [deviceMark]: DeviceValues;
 
@@ -91,7 +105,7 @@ export class GPUDeviceInfo {
   }
 }
 
-/** How a model runs on an Ascend device. */
+/** How a model runs on an Ascend device, for {@link Context.appendDeviceInfo}. Throws RegisterError for an unknown key or value. */
 export class AscendDeviceInfo {
   readonly [deviceMark]: DeviceValues;
 
@@ -100,12 +114,13 @@ export class AscendDeviceInfo {
   }
 }
 
+/** What does not depend on the kind of device. */
 export interface ContextValues {
-  /** Threads inside one run, >= 1. */
+  /** Threads inside one run, >= 1. Default: what the server was started with. */
   threadNum?: number;
-  /** CPU cores that those threads may use. */
+  /** Numbers of the CPU cores that those threads may use, all different. Default: any. */
   threadAffinityCoreList?: number | number[];
-  /** Runs independent operators at the same time. */
+  /** Runs independent operators at the same time. Default false. */
   enableParallel?: boolean;
 }
 
@@ -126,6 +141,11 @@ export class Context {
 
   /** Throws RegisterError for anything but a device info, and for a second one of the same device. */
   appendDeviceInfo(deviceInfo: CPUDeviceInfo | GPUDeviceInfo | AscendDeviceInfo): this {
+    collected(currentRegistry(), () => this.#append(deviceInfo), () => undefined);
+    return this;
+  }
+
+  #append(deviceInfo: CPUDeviceInfo | GPUDeviceInfo | AscendDeviceInfo): void {
     const device = (deviceInfo as { [deviceMark]?: DeviceValues } | undefined)?.[deviceMark];
     if (device === undefined) throw new RegisterError(`Parameter 'deviceInfo' should be CPUDeviceInfo, GPUDeviceInfo or AscendDeviceInfo`);
     const { deviceInfos } = this[optionsMark].values;
@@ -133,7 +153,6 @@ export class Context {
       throw new RegisterError(`Device info of type ${device.device} has already been appended`);
     }
     deviceInfos.push(device);
-    return this;
   }
 }
 

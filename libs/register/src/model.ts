@@ -7,7 +7,7 @@ import { collected, openRegistry } from './registry.js';
 
 const brand = Symbol.for('mserve.register.model');
 
-/** A declared model: a stage of methods (addStage) and callable from function stages ({@link call}). Made by declareModel. */
+/** A declared model: a stage of methods ({@link addStage}) and callable from function stages ({@link Model.call}). Made by {@link declareModel} alone. */
 export class Model {
   /** Index among the servable's models. Known by its brand, not by its class, so that copies of this package understand each other. */
   readonly [brand]: number;
@@ -26,7 +26,12 @@ export class Model {
    * - `await model.call([[x1, x2], [x1, x2]])`: instances; gives an array of outputs per instance
    * - a last argument `{subgraph: 1}` names another graph than the first
    *
-   * Rejects with an Error whose text starts with `Model(<key>).call() failed: `.
+   * Inputs are compared with the model's by bytes per instance and by dtype: a `Float32Array` or a float32 tensor for float32, a number is int64 or float64.
+   * Outputs are tensors of the shape of one instance, without the batch dim. More instances than the batch size are run in several batches. A call may
+   * take 60 s.
+   *
+   * Rejects with an Error whose text starts with `Model(<key>).call() failed: ` for inputs of a wrong form, count, size or dtype, for a subgraph that the
+   * model does not have, and when the run fails; with a RegisterError for options that are not allowed; always while the config is loaded.
    */
   call(instances: readonly (readonly InputValue[])[], options?: CallOptions): Promise<OutputValue[][]>;
   call(...inputs: [InputValue, ...InputValue[]] | [InputValue, ...InputValue[], CallOptions]): Promise<OutputValue>;
@@ -48,15 +53,20 @@ export type ModelFormatName = ModelFormat | 'MindIR_Opt' | 'MindIR_Lite' | Lower
 export interface ModelParameters {
   /** Name of the file in the version directory; several = subgraphs of one model, in order. A file belongs to one model only. */
   modelFile: string | readonly string[];
+  /** What kind of file that is; all subgraphs are of one kind. */
   modelFormat: ModelFormatName;
-  /** Whether the first dim of every input and output is the batch. Default true. */
+  /**
+   * true (default): the first dim of every input and output is the batch, the same for all, and instances have shapes without it. false: shapes as in the
+   * model, one instance per run.
+   */
   withBatchDim?: boolean | undefined;
-  /** Inputs (by index) that have no batch dim although the model has one; for a batch the first instance's value is used. */
+  /** Inputs (by index, from 0) that have no batch dim although the model has one; instances share a run when their values there are equal. Default: none. */
   withoutBatchDimInputs?: number | readonly number[] | undefined;
+  /** For one kind of device. Default: none. */
   options?: AclOptions | GpuOptions | undefined;
-  /** Wins over `options`. */
+  /** For several kinds of devices; wins over `options`. Default: none. */
   context?: Context | undefined;
-  /** For models whose batch dim has no fixed size: most instances in one run. Default 32. */
+  /** For models whose batch dim has no fixed size: most instances in one run, >= 1. Default 32. */
   maxBatchSize?: number | undefined;
 }
 
@@ -64,8 +74,14 @@ const parameterNames = ['modelFile', 'modelFormat', 'withBatchDim', 'withoutBatc
 const formats: Readonly<Record<string, ModelFormat>> = { om: 'OM', mindir: 'MindIR', mindir_opt: 'MindIR', mindir_lite: 'MindIR', onnx: 'ONNX' };
 const defaultMaxBatchSize = 32;
 
-/** Declares a model of the servable. Throws RegisterError for parameters that are not allowed. */
+/**
+ * Declares a model of the servable, to be used as a stage or called by functions; its files are read when the servable is loaded.
+ *
+ * Throws RegisterError for parameters that are not allowed, for a file that another model has, and once the config is loaded. In a server, which wants to
+ * tell everything that is wrong at once, the error is kept and the load fails in the end.
+ */
 export function declareModel(parameters: ModelParameters): Model;
+/** The same with the original's order of parameters; {@link ModelParameters} tells what they mean. */
 export function declareModel(
   modelFile: string | readonly string[],
   modelFormat: ModelFormatName,
@@ -84,7 +100,7 @@ export function declareModel(
 ): Model {
   const registry = openRegistry('declareModel');
   const given = isPlainObject(first) ? first : { modelFile: first, modelFormat, withBatchDim, options, withoutBatchDimInputs, context };
-  const usedFiles = new Set(registry.models.flatMap(({ files }) => files));
+  const usedFiles = new Set(registry.models.flatMap(({ files }) => files.map(plainName)));
   const declaration = collected(registry, () => modelDeclaration(given, usedFiles), () => undeclared);
   registry.models.push(declaration);
   return new Model(registry.models.length - 1, declaration.key);
@@ -97,7 +113,8 @@ function modelDeclaration(given: Record<string, unknown>, usedFiles: ReadonlySet
   const unknownName = Object.keys(given).find((name) => !parameterNames.includes(name));
   if (unknownName !== undefined) throw new RegisterError(`Declare model failed, unsupported parameter ${unknownName}`);
   const files = checkStringOrList('modelFile', given['modelFile'], false);
-  const format = formats[checkString('modelFormat', given['modelFormat']).toLowerCase()];
+  const formatName = checkString('modelFormat', given['modelFormat']).toLowerCase();
+  const format = Object.hasOwn(formats, formatName) ? formats[formatName] : undefined;
   if (format === undefined) throw new RegisterError('model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored');
   checkFiles(files, usedFiles);
   const { withBatchDim = true, withoutBatchDimInputs = [], maxBatchSize = defaultMaxBatchSize } = given;
@@ -117,10 +134,15 @@ function checkFiles(files: readonly string[], usedFiles: ReadonlySet<string>): v
     if (file.includes('\0') || file.startsWith('/') || file.includes('\\') || file.split('/').includes('..')) {
       throw new RegisterError(`Declare model [${files.join(', ')}] failed, model file '${file}' should be a name inside the version directory`);
     }
-    if (usedFiles.has(file) || files.indexOf(file) !== index) {
+    if (usedFiles.has(plainName(file)) || files.findIndex((other) => plainName(other) === plainName(file)) !== index) {
       throw new RegisterError(`Declare model [${files.join(', ')}] failed, model file '${file}' has already been used`);
     }
   });
+}
+
+/** `./a` is `a`. */
+function plainName(file: string): string {
+  return file.split('/').filter((part) => part !== '.' && part !== '').join('/');
 }
 
 function modelOptions(options: unknown, context: unknown): ModelOptions | undefined {

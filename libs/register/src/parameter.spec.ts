@@ -28,7 +28,7 @@ describe('parametersOf', () => {
     ['(a = 4 / 2, b = 1 / 3) => 1', 'default:a default:b'],
     ['(...rest) => 1', 'rest:rest'],
     ['({ a, b = 1 }, [c, d]) => 1', 'destructured: destructured:'],
-    ['({ a } = {}) => 1', 'destructured:'],
+    ['({ a } = {}, [b] = [1], { c = "}" }) => 1', 'default: default: destructured:'],
   ];
   it.each(rows)('of %s', (source, parameters) => {
     expect(parametersOf(from(source))?.map(({ kind, name }) => (kind === 'plain' ? name : `${kind}:${name}`)).join(' ')).toBe(parameters);

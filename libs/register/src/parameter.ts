@@ -1,4 +1,4 @@
-/** One parameter of a function, as its source text says. `name` is '' for a destructured one. */
+/** One parameter of a function, as its source text says. `name` is '' for a destructured one, also for one with a default value. */
 export interface Parameter {
   readonly name: string;
   readonly kind: 'plain' | 'default' | 'rest' | 'destructured';
@@ -71,7 +71,10 @@ function splitTopLevel(list: string): string[] {
 
 function parameterOf(text: string): Parameter {
   if (text.startsWith('...')) return { name: text.slice(3).trim(), kind: 'rest' };
-  if (text.startsWith('{') || text.startsWith('[')) return { name: '', kind: 'destructured' };
+  if (text.startsWith('{') || text.startsWith('[')) {
+    const behind = text.slice(skipNested(text, 0)).trim();
+    return { name: '', kind: behind.startsWith('=') ? 'default' : 'destructured' };
+  }
   const equals = text.indexOf('=');
   return equals === -1 ? { name: text, kind: 'plain' } : { name: text.slice(0, equals).trim(), kind: 'default' };
 }

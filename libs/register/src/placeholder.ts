@@ -15,6 +15,7 @@ export class Placeholder {
   /** Known by its brand, not by its class, so that copies of this package understand each other. */
   readonly [brand]: { readonly method: OpenMethod; readonly source: ValueSource };
 
+  /** For the package itself: authors get placeholders from registerMethod and addStage. */
   constructor(method: OpenMethod, source: ValueSource) {
     this[brand] = { method, source };
   }

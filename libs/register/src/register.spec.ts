@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   AclOptions,
   addStage,
@@ -9,48 +9,14 @@ import {
   GpuOptions,
   GPUDeviceInfo,
   registerMethod,
-  sealRegistry,
-  startRegistry,
   type Model,
-  type Placeholder,
-  type Registry,
   type ServableDeclaration,
 } from './index.js';
+import { declare, f, g, loose, method, newAuthor, register, stage, type Row } from './testing/author.js';
 
 /** Rules of SPEC 6.1 to 6.3, one row per sentence: what an author writes, and the error text or what is declared. */
 
-let registry: Registry;
-beforeEach(() => {
-  registry = startRegistry('S');
-});
-
-/** Calls with values that the types refuse: what a JavaScript author may write. */
-function loose(fn: unknown): (...args: unknown[]) => never {
-  return fn as (...args: unknown[]) => never;
-}
-const declare = loose(declareModel);
-const register = loose(registerMethod);
-const stage = loose(addStage);
-
-function declaration(): ServableDeclaration {
-  return sealRegistry(registry);
-}
-
-function f(a: unknown, b: unknown): unknown[] {
-  return [a, b];
-}
-function g(x: unknown): unknown {
-  return x;
-}
-
-/** Registers a method of one input whose body is `body`. */
-function method(body: (x: Placeholder) => unknown, name = 'm'): void {
-  register({ name, outputs: 'y' }, function (x: Placeholder) {
-    return body(x);
-  });
-}
-
-type Row = readonly [what: string, act: () => unknown, text: string];
+const author = newAuthor();
 
 describe('declareModel refuses (SPEC 6.1)', () => {
   const rows: readonly Row[] = [
@@ -60,6 +26,7 @@ describe('declareModel refuses (SPEC 6.1)', () => {
     ['a list of numbers', () => declare([1], 'ONNX'), "The item of parameter 'modelFile' should be string, but actually number"],
     ['a list with an empty name', () => declare(['a', ''], 'ONNX'), "The item of parameter 'modelFile' should not be empty string"],
     ['an unknown format', () => declare('a', 'tflite'), 'model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored'],
+    ['a format named like a property of objects', () => declare('a', 'constructor'), 'model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored'],
     ['a format that is no string', () => declare('a', 1), "Parameter 'modelFormat' should be string, but actually number"],
     [
       'a file used before',
@@ -70,6 +37,11 @@ describe('declareModel refuses (SPEC 6.1)', () => {
       'a subgraph used before',
       () => (declare(['a', 'b'], 'OM'), declare(['c', 'b'], 'OM')),
       "Declare model [c, b] failed, model file 'b' has already been used",
+    ],
+    [
+      'a file used before by another name',
+      () => (declare('b/a.onnx', 'ONNX'), declare('./b//a.onnx', 'ONNX')),
+      "Declare model [./b//a.onnx] failed, model file './b//a.onnx' has already been used",
     ],
     ['a file twice in one model', () => declare(['a', 'a'], 'OM'), "Declare model [a, a] failed, model file 'a' has already been used"],
     [
@@ -123,6 +95,8 @@ describe('declareModel refuses (SPEC 6.1)', () => {
       () => loose(() => new AclOptions({ inputFormat: 'HW' as 'ND' }))(),
       "Parameter 'inputFormat' can only be 'ND', 'NCHW', 'NHWC', 'CHWN', 'NC1HWC0', 'NHWC1C0', but actually 'HW'",
     ],
+    ['options that are no object', () => loose(() => new AclOptions('x' as unknown as object))(), "Parameter 'values' should be object, but actually string"],
+    ['null as options', () => loose(() => new GpuOptions(null as unknown as object))(), "Parameter 'values' should be object, but actually null"],
     ['an unknown gpu option', () => new GpuOptions({ outputType: 'FP16' } as object), 'Set gpu device info failed, unsupported option outputType'],
     [
       'an unknown gpu value',
@@ -157,7 +131,7 @@ describe('declareModel refuses (SPEC 6.1)', () => {
 describe('declareModel gives (SPEC 6.1)', () => {
   function models(): ServableDeclaration['models'] {
     method((x) => x);
-    return declaration().models;
+    return author.declaration().models;
   }
 
   it('the defaults: batch dim, no exceptions, 32 instances', () => {
@@ -219,6 +193,7 @@ describe('registerMethod refuses (SPEC 6.2)', () => {
     ['a rest parameter', () => register('y', function m(...x: unknown[]) { return x; }), "'m' input x cannot be a rest parameter !"],
     ['a default value', () => register('y', function m(x = 1) { return x; }), "'m' input x cannot have a default value !"],
     ['destructuring', () => register('y', function m(a: unknown, { b }: { b: unknown }) { return a ?? b; }), "'m' input 2 cannot be destructured !"],
+    ['destructuring with a default value', () => register('y', function m({ b } = { b: 1 }) { return b; }), "'m' input 1 cannot have a default value !"],
     [
       'an async function',
       () => register('y', async function m(x: unknown) { return x; }),
@@ -237,7 +212,12 @@ describe('registerMethod refuses (SPEC 6.2)', () => {
     [
       'a name that no URL can hold',
       () => register({ name: 'a/b', outputs: 'y' }, (x: unknown) => x),
-      "Method name 'a/b' is not allowed: 1 to 128 characters without blanks and / : @ ? # %",
+      "Method name 'a/b' is not allowed: 1 to 128 characters without blanks, control characters and / : @ ? # % \" < > \\ ^ ` { | }",
+    ],
+    [
+      'a name that clients of HTTP would write in another way',
+      () => register({ name: 'a"b', outputs: 'y' }, (x: unknown) => x),
+      "Method name 'a\"b' is not allowed: 1 to 128 characters without blanks, control characters and / : @ ? # % \" < > \\ ^ ` { | }",
     ],
     ['an unknown parameter', () => register({ name: 'm', output: 'y' }, (x: unknown) => x), 'Register method failed, unsupported parameter output'],
     [
@@ -274,10 +254,10 @@ describe('registerMethod refuses (SPEC 6.2)', () => {
     ],
     ['a second method of a name', () => { method((x) => x); method((x) => x); }, 'Method m has been registered more than once.'],
     ['a method in a method', () => method((x) => (method((z) => z, 'n'), x)), "registerMethod cannot be called in the body of method 'm'"],
-    ['a servable without methods', () => declaration(), 'There is no method registered for servable'],
+    ['a servable without methods', () => author.declaration(), 'There is no method registered for servable'],
     [
       'anything once the config is loaded',
-      () => { method((x) => x); declaration(); method((x) => x, 'late'); },
+      () => { method((x) => x); author.declaration(); method((x) => x, 'late'); },
       'registerMethod can only be called while servable_config is being loaded',
     ],
   ];
@@ -293,7 +273,7 @@ describe('registerMethod gives (SPEC 6.2)', () => {
     // eslint-disable-next-line prefer-const
     let arrow = (x: unknown): unknown => x;
     register('y', arrow);
-    expect(declaration().methods.map(({ name, inputs, outputs }) => [name, inputs.map((input) => input.name), outputs])).toEqual([
+    expect(author.declaration().methods.map(({ name, inputs, outputs }) => [name, inputs.map((input) => input.name), outputs])).toEqual([
       ['plain', ['a', 'b', 'c'], [{ name: 'y' }]],
       ['arrow', ['x'], [{ name: 'y' }]],
     ]);
@@ -306,7 +286,7 @@ describe('registerMethod gives (SPEC 6.2)', () => {
         return [a, b];
       },
     );
-    expect(declaration().methods[0]).toEqual({
+    expect(author.declaration().methods[0]).toEqual({
       name: 'm',
       doc: 'what it does',
       inputs: [{ name: 'a', dtype: undefined, shape: undefined, doc: undefined }, { name: 'b', dtype: 'float32', shape: [-1, 2], doc: 'second' }],
@@ -316,11 +296,18 @@ describe('registerMethod gives (SPEC 6.2)', () => {
     });
   });
 
+  it('inputs and outputs that are called like properties of objects', () => {
+    register({ inputs: { x: { dtype: 'int8' } }, outputs: ['__proto__', 'constructor'] }, function m(toString: unknown, x: unknown) { return [toString, x]; });
+    const [declared] = author.declaration().methods;
+    expect(declared?.inputs).toMatchObject([{ name: 'toString', dtype: undefined }, { name: 'x', dtype: 'int8' }]);
+    expect(declared?.outputs.map(({ name }) => name)).toEqual(['__proto__', 'constructor']);
+  });
+
   it('a passthrough without stages, in any order, and the same value twice', () => {
     registerMethod(['p', 'q', 'r'], function swap(a, b) {
       return [b, a, b];
     });
-    expect(declaration().methods[0]?.returns).toEqual([{ from: 'input', index: 1 }, { from: 'input', index: 0 }, { from: 'input', index: 1 }]);
+    expect(author.declaration().methods[0]?.returns).toEqual([{ from: 'input', index: 1 }, { from: 'input', index: 0 }, { from: 'input', index: 1 }]);
   });
 
   it('what ordinary control flow in the body adds up to', () => {
@@ -329,7 +316,7 @@ describe('registerMethod gives (SPEC 6.2)', () => {
       for (let i = 0; i < 3; i++) value = addStage(g, value);
       return value;
     });
-    expect(declaration().methods[0]?.stages.map(({ number, index, inputs }) => [number, index, inputs[0]])).toEqual([
+    expect(author.declaration().methods[0]?.stages.map(({ number, index, inputs }) => [number, index, inputs[0]])).toEqual([
       [1, 0, { from: 'input', index: 0 }],
       [2, 0, { from: 'stage', stage: 1, output: 0 }],
       [3, 0, { from: 'stage', stage: 2, output: 0 }],
@@ -372,6 +359,11 @@ describe('addStage refuses (SPEC 6.3)', () => {
       "Check failed in method 'm', the parameter 'batchSize' of addStage is for functions: a model's batch size comes from the model",
     ],
     ['more inputs than the function takes', () => method((x) => stage(g, x, x)), 'function g input args count 1 not match the count 2 registered in method'],
+    [
+      'more inputs than a function without a name takes',
+      () => method((x) => stage((y: unknown) => y, x, x)),
+      'function (anonymous) input args count 1 not match the count 2 registered in method',
+    ],
     ['fewer inputs than the function takes', () => method((x) => stage(f, x)), 'function f input args count 2 not match the count 1 registered in method'],
     [
       'other inputs counts of a function',
@@ -413,7 +405,7 @@ describe('addStage gives (SPEC 6.3)', () => {
       return [y, x];
     });
     expect(outputs).toHaveLength(2);
-    const { methods, functions } = declaration();
+    const { methods, functions } = author.declaration();
     expect(functions).toEqual([{ index: 0, name: 'S.f', inputsCount: 2, outputsCount: 2, batchSize: undefined }]);
     expect(methods[0]?.returns).toEqual([{ from: 'stage', stage: 1, output: 1 }, { from: 'stage', stage: 1, output: 0 }]);
   });
@@ -423,7 +415,7 @@ describe('addStage gives (SPEC 6.3)', () => {
       const a = addStage(g, x, { batchSize: 0 });
       return addStage(g, a, { batchSize: 3, tag: 'T' });
     });
-    expect(declaration().methods[0]?.stages).toEqual([
+    expect(author.declaration().methods[0]?.stages).toEqual([
       { number: 1, kind: 'function', index: 0, inputs: [{ from: 'input', index: 0 }], outputsCount: 1, batchSize: 0, tag: undefined },
       { number: 2, kind: 'function', index: 0, inputs: [{ from: 'stage', stage: 1, output: 0 }], outputsCount: 1, batchSize: 3, tag: 'T' },
     ]);
@@ -435,14 +427,16 @@ describe('addStage gives (SPEC 6.3)', () => {
     registerMethod('y', function m(x) {
       return addStage(second, x, { tag: 'second' });
     });
-    expect(declaration().methods[0]?.stages[0]).toMatchObject({ kind: 'model', index: 1, tag: 'second', batchSize: undefined });
+    expect(author.declaration().methods[0]?.stages[0]).toMatchObject({ kind: 'model', index: 1, tag: 'second', batchSize: undefined });
   });
 
   it('functions with defaults and rest parameters for what they can take', () => {
-    registerMethod(['a', 'b'], function m(x) {
-      return [addStage((p: unknown, q = p) => q, x), addStage((p: unknown, ...rest: unknown[]) => rest ?? p, x, x, x)];
+    registerMethod(['a', 'b', 'c'], function m(x) {
+      const optional = addStage((p: unknown, { q }: { q: number } = { q: 1 }) => q ?? p, x);
+      return [addStage((p: unknown, q = p) => q, x), addStage((p: unknown, ...rest: unknown[]) => rest ?? p, x, x, x), optional];
     });
-    expect(declaration().functions.map(({ name, inputsCount }) => [name, inputsCount])).toEqual([['S.m_function1', 1], ['S.m_function2', 3]]);
+    const { functions } = author.declaration();
+    expect(functions.map(({ name, inputsCount }) => [name, inputsCount])).toEqual([['S.m_function1', 1], ['S.m_function2', 1], ['S.m_function3', 3]]);
   });
 
   it('two functions of one name as two', () => {
@@ -450,6 +444,6 @@ describe('addStage gives (SPEC 6.3)', () => {
     registerMethod('y', function m(x) {
       return addStage(make(2), addStage(make(3), x));
     });
-    expect(declaration().functions.map(({ index, name }) => [index, name])).toEqual([[0, 'S.scale'], [1, 'S.scale']]);
+    expect(author.declaration().functions.map(({ index, name }) => [index, name])).toEqual([[0, 'S.scale'], [1, 'S.scale']]);
   });
 });

@@ -2,7 +2,10 @@ import type { Instance } from '@mserve/wire';
 import type { FunctionDeclaration, MethodDeclaration, ModelDeclaration, ServableDeclaration, ValueSource } from './declaration.js';
 import { RegisterError } from './register-error.js';
 
-/** Any function that an author uses as a stage; what it takes and gives is checked when it runs. */
+/**
+ * Any function that an author uses as a stage: plain or async, or with `batchSize` also a generator or async generator. It gets an
+ * {@link InputValue} per input (or an array of instances) and gives an {@link OutputValue} per output; what it gives is checked when it runs.
+ */
 export type StageFunction = (...args: never[]) => unknown;
 
 /** A stage while its method's body runs; `outputs` grows for the deprecated calls, whose count is read off the destructuring. */
@@ -49,7 +52,7 @@ export interface Registry {
    * Takes what declarations do wrong, so that the config goes on and its author sees all of it at once; the load fails in the end.
    * undefined (outside of a server): declarations throw.
    */
-  collect: ((error: Error) => void) | undefined;
+  collect: ((thrown: unknown) => void) | undefined;
   /** Names of deprecated calls that were warned of. */
   readonly warned: Set<string>;
   /** Where warnings for the author go; console.warn outside a server. */
@@ -96,12 +99,12 @@ export function openRegistry(call: string): Registry {
   return registry;
 }
 
-/** Gives what `declare` gives; a RegisterError goes to the registry's collector when there is one, and `instead` is given. */
+/** Gives what `declare` gives; what it throws goes to the registry's collector when there is one, and `instead` is given. */
 export function collected<T>(registry: Registry, declare: () => T, instead: () => T): T {
   try {
     return declare();
   } catch (thrown) {
-    if (registry.collect === undefined || !(thrown instanceof Error)) throw thrown;
+    if (registry.collect === undefined || registry.sealed) throw thrown;
     registry.collect(thrown);
     return instead();
   }

@@ -8,18 +8,18 @@ import { openRegistry, type OpenMethod, type OpenStage, type Registry, type Stag
 
 /** Options of a stage, as the last argument of addStage. */
 export interface StageOptions {
-  /** How many values the stage gives per instance. Default 1. */
+  /** How many values the stage gives per instance, 1 to 1024. Default 1. */
   readonly outputsCount?: number | undefined;
   /**
    * For functions. Not given: the function is called per instance with its values. 0: with an array of instances, at most the batch size
    * that fits the method's models. n >= 1: with an array of at most n instances.
    */
   readonly batchSize?: number | undefined;
-  /** Names the stage in error texts, instead of the function's name. */
+  /** Names the stage in error texts, instead of the function's name. Not empty. */
   readonly tag?: string | undefined;
 }
 
-/** `Placeholder` for one output, a tuple of `Count` placeholders for several. */
+/** What addStage gives: a `Placeholder` for one output, a tuple of `Count` placeholders for several, an array where the count is not known to the compiler. */
 export type StageOutputs<Count extends number> = number extends Count ? Placeholder[] : Count extends 1 ? Placeholder : PlaceholderTuple<Count>;
 type PlaceholderTuple<Count extends number, List extends Placeholder[] = []> = List['length'] extends Count
   ? List
@@ -28,8 +28,12 @@ type PlaceholderTuple<Count extends number, List extends Placeholder[] = []> = L
     : PlaceholderTuple<Count, [...List, Placeholder]>;
 
 /**
- * Adds a stage to the method whose body runs: a function, or a model from declareModel (its first subgraph).
- * Gives one placeholder, or an array of `outputsCount`. Throws RegisterError for anything that is not allowed.
+ * Adds a stage to the method whose body runs: a function, or a model from declareModel (its first subgraph). `inputs` are placeholders: inputs of the method
+ * or outputs of its earlier stages. The last argument may be {@link StageOptions}.
+ *
+ * Gives one placeholder, or with `outputsCount` > 1 an array of as many. Throws RegisterError outside of a method's body, for inputs that are no
+ * placeholders of this method, for a function that takes another count of values, and when a function or model is used with other counts (or a function
+ * with and without `batchSize`) than before.
  */
 export function addStage(stage: StageFunction | Model, ...inputs: Placeholder[]): Placeholder;
 export function addStage<const Count extends number>(
@@ -131,7 +135,7 @@ export function checkArity(fn: StageFunction, given: number): void {
   const required = parameters.filter(({ kind }) => kind === 'plain' || kind === 'destructured').length;
   const most = parameters.some(({ kind }) => kind === 'rest') ? Infinity : parameters.length;
   if (given < required || given > most) {
-    throw new RegisterError(`function ${fn.name} input args count ${parameters.length} not match the count ${given} registered in method`);
+    throw new RegisterError(`function ${fn.name === '' ? '(anonymous)' : fn.name} input args count ${parameters.length} not match the count ${given} registered in method`);
   }
 }
 

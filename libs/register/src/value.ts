@@ -9,9 +9,13 @@ import { Tensor } from './tensor/tensor.js';
  */
 export type InputValue = Tensor | string | readonly string[] | readonly Tensor[];
 
-/** What a function may give for one output (SPEC 6.5). */
-export type OutputValue = Tensor | ElementArray | Uint8Array | string | boolean | number | bigint;
+/**
+ * What a function may give for one output (SPEC 6.5): a tensor as it is, another TypedArray as a tensor of rank 1, a Uint8Array (a Buffer too) or
+ * ArrayBuffer as bytes, a string, a boolean as bool, a bigint or whole number (within 2^53) as int64, another number as float64.
+ */
+export type OutputValue = Tensor | ElementArray | Uint8Array | ArrayBuffer | string | boolean | number | bigint;
 
+/** A byte order mark is part of a string: without ignoreBOM it would be lost. */
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const utf8Encoder = new TextEncoder();
 

@@ -62,10 +62,10 @@ function checkCounts(stage: StageDeclaration, model: ModelPlan | undefined): voi
   if (model === undefined) throw new ServingError('INTERNAL', `stage ${stage.number} names no model`);
   const where = `model info: ${model.key}, subgraph: 0`;
   if (stage.inputs.length !== model.inputs.length) {
-    throw new ServingError('INVALID_ARGUMENT', `The inputs count ${stage.inputs.length} in register_method not equal to the count ${model.inputs.length} defined in model, ${where}`);
+    throw new ServingError('INVALID_ARGUMENT', `The inputs count ${stage.inputs.length} in registerMethod not equal to the count ${model.inputs.length} defined in model, ${where}`);
   }
   if (stage.outputsCount !== model.outputs.length) {
-    throw new ServingError('INVALID_ARGUMENT', `The outputs count ${stage.outputsCount} in register_method not equal to the count ${model.outputs.length} defined in model, ${where}`);
+    throw new ServingError('INVALID_ARGUMENT', `The outputs count ${stage.outputsCount} in registerMethod not equal to the count ${model.outputs.length} defined in model, ${where}`);
   }
 }
 

@@ -106,9 +106,9 @@ export function checkInputs(plan: ModelPlan, instance: Instance): Failure | unde
   return undefined;
 }
 
-/** Bytes of numbers in a tensor. The original keeps text beside them: there it has none. */
-function dataSize({ dtype, bytes }: Tensor): number {
-  return isVariableSize(dtype) ? 0 : bytes.byteLength;
+/** As the original counts it: strings and bytes lie apart from a tensor's data, whose size is 0 then. */
+function dataSize(tensor: Tensor): number {
+  return isVariableSize(tensor.dtype) ? 0 : tensor.bytes.byteLength;
 }
 
 /** For inputs with dims decided at run time, and strings. */

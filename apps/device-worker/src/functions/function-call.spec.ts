@@ -80,6 +80,21 @@ describe('a function without a batch size', () => {
   });
 });
 
+/** A thenable whose own \`then\` gives nothing, as those of query builders may. */
+class Later {
+  constructor(private readonly value: number | Error) {}
+  then(resolve: (value: number) => void, reject: (reason: Error) => void): void {
+    if (this.value instanceof Error) reject(this.value);
+    else resolve(this.value);
+  }
+}
+
+it.each([undefined, 4])('promises of any make are waited for (batch size %s)', async (batchSize) => {
+  const later = (x: X): Later => new Later(x.item() < 0 ? new Error('negative') : x.item() + 0.5);
+  const fn = batchSize === undefined ? later : (instances: [X][]) => instances.map(([x]) => later(x));
+  expect(await call(fn, batchSize, [1, -1, 3])).toEqual([[1.5], 'negative', [3.5]]);
+});
+
 describe('a batch function', () => {
   const doubled = (x: X): number => x.item() * 2;
 
@@ -89,6 +104,9 @@ describe('a batch function', () => {
     ['a generator', function* (instances) { for (const [x] of instances) yield doubled(x); }],
     ['another iterable', (instances) => new Set(instances.map(([x]) => doubled(x)))],
     ['a promise of an array', async (instances) => instances.map(([x]) => doubled(x))],
+    ['an array of promises', (instances) => instances.map(async ([x]) => doubled(x))],
+    ['promises among values', (instances) => instances.map(([x], index) => (index === 1 ? Promise.resolve(doubled(x)) : doubled(x)))],
+    ['a generator of promises', function* (instances) { for (const [x] of instances) yield Promise.resolve(doubled(x)); }],
     ['a promise of a generator', async (instances) => (function* () { for (const [x] of instances) yield doubled(x); })()],
     ['an async generator', async function* (instances) { for (const [x] of instances) yield doubled(x); }],
   ];
@@ -137,6 +155,18 @@ describe('a batch function', () => {
     ['a promise of nothing', async () => undefined, noList],
   ])('that gives %s fails all instances of the call', async (_what, fn, text) => {
     expect(await call(fn, 4, [1, 2])).toEqual([text, text]);
+  });
+
+  it('whose array holds a promise that rejects fails that instance alone', async () => {
+    expect(await call((instances: [X][]) => instances.map(async ([x]) => refuseNegative(x)), 4, [1, -1, 3])).toEqual([[2.5], 'negative', [6.5]]);
+    expect(await call((instances: [X][]) => instances.slice(1).map(async ([x]) => refuseNegative(x)), 4, [1, -1, 3])).toEqual([2, 2, 2].map(() => tooFew(2, 3)));
+  });
+
+  it('is called once when its array holds what cannot be looked at', async () => {
+    let calls = 0;
+    const hostile = Object.defineProperty({}, 'then', { get: () => { throw new Error(); } });
+    expect(await call(() => (calls++, [hostile, 1.5]), 4, [1, 2])).toEqual(['Get illegal result data with type Object', [1.5]]);
+    expect(calls).toBe(1);
   });
 
   it('that skips an instance does not put results where they do not belong', async () => {

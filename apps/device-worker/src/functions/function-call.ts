@@ -39,8 +39,7 @@ function callOnce(callable: CallableFunction, instance: Instance): StepResult | 
   if (typeof inputs === 'string') return inputs;
   try {
     const returned = (callable.fn as AnyFunction)(...inputs);
-    if (!isPromise(returned)) return outputsOf(callable, returned);
-    return returned.then((value) => outputsOf(callable, value)).catch(textOf);
+    return isPromise(returned) ? settled(callable, returned) : outputsOf(callable, returned);
   } catch (thrown) {
     return textOf(thrown);
   }
@@ -57,6 +56,11 @@ function callBatch(callable: CallableFunction, instances: readonly Instance[]): 
     return inputs.map((input) => (typeof input === 'string' ? input : (rest.next().value as StepResult)));
   };
   return results instanceof Promise ? results.then(inPlace) : inPlace(results);
+}
+
+/** What a promise comes to, whoever's promise it is (its own `then` may give anything). Never rejects. */
+function settled(callable: CallableFunction, promise: PromiseLike<unknown>): Promise<StepResult> {
+  return Promise.resolve(promise).then((value) => outputsOf(callable, value)).catch(textOf);
 }
 
 /** One value, or an array of as many as the function has outputs. Never throws: a text says what is wrong. */
@@ -78,10 +82,11 @@ function outputsOf(callable: CallableFunction, returned: unknown): StepResult {
 
 /**
  * The calls of a batch function for one step (SPEC 6.6): when a generator raises, the results it gave count, the instance at which it
- * raised fails, and the function is called again with the instances behind it.
+ * raised fails, and the function is called again with the instances behind it. A result may be a promise (`instances.map(async ...)`):
+ * it is waited for when all have been given, and its rejection fails its instance.
  */
 class BatchCall {
-  private readonly results: StepResult[] = [];
+  private readonly results: (StepResult | Promise<StepResult>)[] = [];
 
   constructor(
     private readonly callable: CallableFunction,
@@ -93,7 +98,11 @@ class BatchCall {
       if (isPromise(call.returned) || isAsyncIterable(call.returned)) return this.runAsync(call);
       this.drain(call.returned);
     }
-    return this.results;
+    return this.results.some((result) => result instanceof Promise) ? Promise.all(this.results) : (this.results as StepResult[]);
+  }
+
+  private resultOf(value: unknown): StepResult | Promise<StepResult> {
+    return isPromise(value) ? settled(this.callable, value) : outputsOf(this.callable, value);
   }
 
   private async runAsync(first: { returned: unknown }): Promise<StepResult[]> {
@@ -106,7 +115,7 @@ class BatchCall {
         this.failRest(textOf(thrown));
       }
     }
-    return this.results;
+    return Promise.all(this.results);
   }
 
   /** Calls the function with the instances that have no result yet. undefined: there are none, also because it threw and they all failed. */
@@ -130,7 +139,7 @@ class BatchCall {
     }
     try {
       for (const value of returned) {
-        this.results.push(outputsOf(this.callable, value));
+        this.results.push(this.resultOf(value));
         if (this.results.length === this.inputs.length) return; // surplus results are ignored
       }
       this.failTooFew(given, wanted);
@@ -144,7 +153,7 @@ class BatchCall {
     const wanted = this.inputs.length - given;
     try {
       for await (const value of returned) {
-        this.results.push(outputsOf(this.callable, value));
+        this.results.push(this.resultOf(value));
         if (this.results.length === this.inputs.length) return;
       }
       this.failTooFew(given, wanted);
@@ -173,8 +182,12 @@ class BatchCall {
   }
 }
 
-function isPromise(value: unknown): value is Promise<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  try {
+    return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+  } catch {
+    return false;
+  }
 }
 
 function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {

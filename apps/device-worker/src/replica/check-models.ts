@@ -24,21 +24,22 @@ export interface CheckModelsOptions {
 export async function checkModels(directory: string, declaration: ServableDeclaration, version: number, options: CheckModelsOptions = {}): Promise<ConfigError[]> {
   const { servable } = declaration;
   const problems: ConfigError[] = [];
-  const add = (thrown: unknown, where = ''): void => {
+  const add = (thrown: unknown, where = ''): undefined => {
     problems.push(new ConfigError(servable, `version ${version}${where}: ${thrown instanceof Error ? thrown.message : String(thrown)}`));
   };
-  const plans: ModelPlan[] = [];
+  const plans: (ModelPlan | undefined)[] = [];
   for (const model of declaration.models) {
     const paths = pathsOf(resolve(directory), declaration, model, version);
-    if (paths === undefined) continue;
-    await planOf(model, paths, options).then((plan) => plans.push(plan), (thrown: unknown) => add(thrown));
+    plans.push(paths && (await planOf(model, paths, options).catch((thrown: unknown) => add(thrown))));
   }
-  // Methods can only be compared with models that could all be read
-  if (plans.length < declaration.models.length) return problems;
+  const readable = plans.find((plan) => plan !== undefined);
+  // Stands for models that could not be read, which no method that is looked at uses.
+  const known = readable === undefined ? [] : plans.map((plan) => plan ?? readable);
   for (const method of declaration.methods) {
+    if (method.stages.some(({ kind, index }) => kind === 'model' && plans[index] === undefined)) continue;
     try {
-      planMethod(declaration, method, plans);
-      signatureOf({ ...declaration, methods: [method] }, version, plans);
+      planMethod(declaration, method, known);
+      signatureOf({ ...declaration, methods: [method] }, version, known);
     } catch (thrown) {
       add(thrown, `, method '${method.name}'`);
     }

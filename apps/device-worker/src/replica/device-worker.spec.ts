@@ -210,9 +210,30 @@ describe('replicas', () => {
     expect(outputsOf((await gotAnswers.until((list) => list.length === 1))[0])).toEqual([[1, 1]]);
   });
 
+  it('whose config hangs hold up nobody: what is behind them is loaded beside them', async () => {
+    let giveUp: (reason: Error) => void = () => undefined;
+    const hanging = new Promise<never>((_resolve, reject) => (giveUp = reject));
+    const servables = [{ name: 'hangs' }, { name: 'sums' }];
+    const open: DeviceWorkerOptions['open'] = ({ servable: name }) => (name === 'hangs' ? hanging : Promise.resolve({ runner: fakeRunner(), version: 3, modelPaths: [['/x']] }));
+    const starting = start({ configPatienceMs: 1, servables, open });
+    const states = async (address: string): Promise<string[]> => {
+      const list = JSON.parse(Buffer.from(await scheduler.request(address, 'replicas.list', Buffer.from('{}'))).toString()) as ReplicaList;
+      return list.replicas.map(({ state }) => state);
+    };
+    let seen: string[] = [];
+    for (let heard = 0; seen[1] !== 'ready'; ) {
+      const all = await hellos.until((list) => list.length > heard);
+      heard = all.length;
+      seen = await states(all.at(-1)?.address ?? '');
+    }
+    expect(seen).toEqual(['loading', 'ready']);
+    giveUp(new Error('it was not loaded within 30000 ms'));
+    expect((await starting).replicas.map(({ state }) => state)).toEqual(['failed', 'ready']);
+  });
+
   it.each([
     { title: 'a model that cannot be opened', openers: { ONNX: () => Promise.reject(new Error('no such operator')) }, error: 'no such operator' },
-    { title: 'a model that does not fit its methods', openers: { ONNX: () => Promise.resolve(elementwise([4, 2], 1, (x) => x)) }, error: /The inputs count 2 in register_method not equal to the count 1/ },
+    { title: 'a model that does not fit its methods', openers: { ONNX: () => Promise.resolve(elementwise([4, 2], 1, (x) => x)) }, error: /The inputs count 2 in registerMethod not equal to the count 1/ },
   ])('$title: failed, and everything opened is closed', async ({ openers, error }) => {
     const progress: string[] = [];
     const refuse = (): Promise<never> => Promise.reject(new Error('no'));

@@ -10,6 +10,8 @@ import { silentLog, type DeviceWorkerOptions, type ServableOptions, type WorkerL
 
 /** Longest time that an assignment is expected to be on its way. */
 const lateArrivalMs = 50;
+/** Configs are small programs; see DeviceWorkerOptions.configPatienceMs. */
+const configPatienceMs = 2_000;
 
 /** How servables and models are opened when the options do not say otherwise. */
 export interface WorkerDefaults {
@@ -59,10 +61,19 @@ export class DeviceWorker {
   async start(): Promise<void> {
     this.beacon.start();
     // One after the other: loading takes all cores by itself, and what is first in the list serves first.
+    const loads: Promise<void>[] = [];
     for (const plan of this.plans) {
-      if (this.closing !== undefined) return;
-      await this.load(plan);
+      if (this.closing !== undefined) break;
+      await new Promise<void>((next) => {
+        const patience = setTimeout(next, this.options.configPatienceMs ?? configPatienceMs);
+        const goOn = (): void => {
+          clearTimeout(patience);
+          next();
+        };
+        loads.push(this.load(plan, () => clearTimeout(patience)).finally(goOn));
+      });
     }
+    await Promise.all(loads);
   }
 
   get address(): string {
@@ -123,7 +134,8 @@ export class DeviceWorker {
     return plans;
   }
 
-  private async load({ replica, servable, threads }: Plan): Promise<void> {
+  /** `onConfig`: the config is loaded, what follows are models. Never rejects. */
+  private async load({ replica, servable, threads }: Plan, onConfig: () => void): Promise<void> {
     const { options, log } = this;
     const about = { servable: servable.name, deviceId: replica.deviceId };
     const startedAt = performance.now();
@@ -143,7 +155,10 @@ export class DeviceWorker {
           credits: options.credits,
           warmUp: options.warmUp ?? true,
           decryption: servable.decKey && { key: servable.decKey, mode: servable.decMode },
-          onVersion: (version) => (replica.version = version),
+          onVersion: (version) => {
+            replica.version = version;
+            onConfig();
+          },
           onProgress: (progress) => options.onProgress?.({ ...about, version: replica.version, ...progress }),
           onWarning: (text, cause) => log.warn({ ...about, version: replica.version, err: cause }, text),
         },

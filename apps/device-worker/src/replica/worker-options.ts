@@ -42,6 +42,8 @@ export interface DeviceWorkerOptions {
   readonly credits?: number | undefined;
   /** A run with zeros before a replica is ready. Default true. */
   readonly warmUp?: boolean | undefined;
+  /** A servable_config that takes longer than this may hang: the servables behind it are loaded beside it. Default 2000. */
+  readonly configPatienceMs?: number | undefined;
   readonly onProgress?: ((progress: ModelProgress) => void) | undefined;
   readonly log?: WorkerLog | undefined;
   /** For specs: other ways to open servables and models. */

@@ -1,6 +1,5 @@
-import { relative } from 'node:path';
-import { env } from 'node:process';
-import { fileURLToPath } from 'node:url';
+import process, { env } from 'node:process';
+import { pathToFileURL } from 'node:url';
 import * as register from '@mserve/register';
 import { createJiti } from 'jiti';
 import { textOf } from '../functions/function-call.js';
@@ -22,7 +21,7 @@ export async function loadConfig(start: ThreadStart, warn: (text: string) => voi
   registry.collect = (error) => failures.push(loadFailure(start, error));
   try {
     const jiti = createJiti(start.configFile, { fsCache: start.cacheDirectory ?? false, virtualModules: { '@mserve/register': register } });
-    await jiti.import(start.configFile);
+    await orLeftToNobody(jiti.import(start.configFile));
     registry.sealed = true;
     if (failures.length === 0) return { declaration: register.sealRegistry(registry) };
   } catch (thrown) {
@@ -32,15 +31,44 @@ export async function loadConfig(start: ThreadStart, warn: (text: string) => voi
   return { failures };
 }
 
-/** A place in a stack or message: an absolute path, or file: URL, with line and column. */
-const place = /((?:file:\/\/)?\/[^\s():]+):(\d+):\d+/g;
+const leftToNobody = ['unhandledRejection', 'uncaughtException'] as const;
+
+/** As `loading`, but rejects with what the config throws or rejects meanwhile where nobody catches it: that would end the thread, its place unsaid. */
+async function orLeftToNobody(loading: Promise<unknown>): Promise<void> {
+  let refuse: (reason: unknown) => void = () => undefined;
+  const left = new Promise<never>((_resolve, reject) => (refuse = reject));
+  for (const event of leftToNobody) process.on(event, refuse);
+  try {
+    await Promise.race([loading, left]);
+    // Rejections are told at the end of a turn
+    await Promise.race([new Promise((resolve) => setImmediate(resolve)), left]);
+  } finally {
+    for (const event of leftToNobody) process.off(event, refuse);
+  }
+}
+
+/** Syntax errors end with a line that holds nothing but the place, which is told apart. */
+const placeLine = /\s*\n\s*(?:file:\/\/)?\/[^\n]*:\d+:\d+\s*$/;
 
 function loadFailure(start: ThreadStart, thrown: unknown): LoadFailure {
-  const stack = thrown instanceof Error || (typeof thrown === 'object' && thrown !== null && 'stack' in thrown) ? String(thrown.stack) : '';
-  const root = start.configFile.slice(0, start.configFile.lastIndexOf('/') + 1);
-  for (const [, path = '', line] of `${stack}`.matchAll(place)) {
-    const file = path.startsWith('file:') ? fileURLToPath(path) : path;
-    if (file.startsWith(root) && !file.includes('/node_modules/')) return { message: textOf(thrown), file: relative(root, file), line: Number(line) };
+  const stack = typeof thrown === 'object' && thrown !== null && 'stack' in thrown ? String(thrown.stack) : '';
+  const place = placeIn(stack, start.configFile.slice(0, start.configFile.lastIndexOf('/') + 1));
+  const text = textOf(thrown);
+  return { message: place === undefined ? text : text.replace(placeLine, ''), file: place?.file, line: place?.line };
+}
+
+/**
+ * The first line of a stack that is in the author's own files. `folder` (with its slash) is looked for as it is and as a file: URL, so that any
+ * character may be in its name.
+ */
+function placeIn(stack: string, folder: string): { file: string; line: number } | undefined {
+  const url = pathToFileURL(folder).href;
+  for (const text of stack.split('\n')) {
+    const root = text.includes(url) ? url : folder;
+    const at = text.indexOf(root);
+    const [, path, line] = at === -1 ? [] : (/^(.+?):(\d+)/.exec(text.slice(at + root.length)) ?? []);
+    if (path === undefined || path.includes('node_modules/')) continue;
+    return { file: root === url ? decodeURIComponent(path) : path, line: Number(line) };
   }
-  return { message: textOf(thrown), file: undefined, line: undefined };
+  return undefined;
 }

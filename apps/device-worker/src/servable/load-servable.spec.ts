@@ -91,14 +91,17 @@ ${method}`,
     await expect(load('versions', { version: 3 })).rejects.toThrow('specified version number: 3');
   });
 
-  it('warns of deprecated calls through the log', async () => {
+  it('warns of deprecated calls through the log, once each, however many threads load it', async () => {
     folder.write('old/1/m.onnx', 'x');
-    folder.write('old/servable_config.ts', `import { callServable, declareServable, registerMethod } from '@mserve/register';
+    folder.write('old/servable_config.ts', `import { callPostprocess, callServable, declareServable, registerMethod } from '@mserve/register';
 declareServable('m.onnx', 'onnx');
-registerMethod('y', function m(x) { return callServable(x); });`);
+const g = (x: string) => x;
+registerMethod('y', function m(x) { return callPostprocess(g, callServable(x)); });`);
     const lines: string[] = [];
-    await load('old', { log: (level, text) => lines.push(`${level}: ${text}`) });
-    expect(lines.map((line) => line.slice(0, 40))).toEqual(["warn: servable old: 'declareServable' is", "warn: servable old: 'callServable' is de"]);
+    await load('old', { numParallelWorkers: 3, log: (level, text) => lines.push(`${level}: ${text}`) });
+    expect(lines.map((line) => line.slice(0, 40))).toEqual(
+      ["warn: servable old: 'declareServable' is", "warn: servable old: 'callServable' is de", "warn: servable old: 'callPostprocess' is"],
+    );
   });
 });
 
@@ -109,20 +112,31 @@ describe('a servable_config is refused', () => {
       `\nconst deep = (): never => { throw new Error('no luck'); };\n\ndeep();`,
       'import that-throws.servable_config failed, no luck (servable_config.ts:3)',
     ],
-    ['that-throws-a-string', `throw 'text';`, 'import that-throws-a-string.servable_config failed, text'],
-    ['that-exits', `process.exit(4);`, 'import that-exits.servable_config failed, it exited with code 4'],
-    ['that-spins', `while (true);`, 'import that-spins.servable_config failed, it was not loaded within 1500 ms'],
+    ['that-throws-a-string', `throw 'text';`, 'import that-throws-a-string.servable_config failed, text (servable_config.ts)'],
+    ['that-exits', `process.exit(4);`, 'import that-exits.servable_config failed, it exited with code 4 (servable_config.ts)'],
+    ['that-spins', `while (true);`, 'import that-spins.servable_config failed, it was not loaded within 1500 ms (servable_config.ts)'],
     [
       'that-waits',
       `await new Promise(() => setInterval(() => undefined, 1000));`,
-      'import that-waits.servable_config failed, it was not loaded within 1500 ms',
+      'import that-waits.servable_config failed, it was not loaded within 1500 ms (servable_config.ts)',
     ],
     [
       'that-rejects',
       `void Promise.reject(new Error('nobody listens'));\nawait new Promise(() => setInterval(() => undefined, 1000));`,
-      'import that-rejects.servable_config failed, an error was thrown outside of any call: nobody listens',
+      'import that-rejects.servable_config failed, nobody listens (servable_config.ts:2)',
     ],
-    ['without-methods', ``, 'import without-methods.servable_config failed, There is no method registered for servable'],
+    [
+      'that-throws-later',
+      `setTimeout(() => { throw new Error('later'); });\nawait new Promise(() => setInterval(() => undefined, 1000));`,
+      'import that-throws-later.servable_config failed, later (servable_config.ts:2)',
+    ],
+    [
+      'that-leaves-a-rejection',
+      `registerMethod(['y'], function m(x) { return x; });\nvoid Promise.reject(new Error('nobody listens'));`,
+      'import that-leaves-a-rejection.servable_config failed, nobody listens (servable_config.ts:3)',
+    ],
+    ['without-methods', ``, 'import without-methods.servable_config failed, There is no method registered for servable (servable_config.ts)'],
+    ['with-a-syntax-error', `const a = = 1;`, 'import with-a-syntax-error.servable_config failed, ParseError: Unexpected token (servable_config.ts:2)'],
     [
       'with-bad-declarations',
       `declareModel('a', 'tflite' as 'ONNX');
@@ -153,6 +167,17 @@ registerMethod(['y'], function n(x = 1) { return x; });`,
     folder.write('module/lib/broken.ts', `// one\n\nthrow new Error('in a module');`);
     await expect(load('syntax')).rejects.toMatchObject({ file: 'servable_config.ts', line: 2 });
     await expect(load('module')).rejects.toMatchObject({ file: 'lib/broken.ts', line: 3 });
+  });
+
+  it('with file and line whatever its directory is called', async () => {
+    const odd = new ServableFolder();
+    odd.config('in (brackets)/größe 1:2/odd', `\n\nthrow new Error('here');`);
+    odd.config('in (brackets)/größe 1:2/module', `import './größe der.mjs';`);
+    odd.write('in (brackets)/größe 1:2/module/größe der.mjs', `// one\n\nthrow new Error('there');`);
+    const directory = `${odd.path}/in (brackets)/größe 1:2`;
+    await expect(loadServable(directory, 'odd')).rejects.toMatchObject({ file: 'servable_config.ts', line: 4 });
+    await expect(loadServable(directory, 'module')).rejects.toMatchObject({ file: 'größe der.mjs', line: 3 });
+    odd.remove();
   });
 
   it('with an import that is not there', async () => {

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { ServableDeclaration } from '@mserve/register';
 import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
 import { createFunctionRunner } from '../functions/thread-function-runner.js';
@@ -59,6 +59,16 @@ export async function loadServable(directory: string, name: string, options: Loa
   }
 }
 
+/** Every thread loads the config, replacements too, and says the same of it. */
+function configWarningsOnce(name: string, log: Required<LoadServableOptions>['log']): Required<LoadServableOptions>['log'] {
+  const told = new Set<string>();
+  return (level, text) => {
+    if (told.has(text)) return;
+    if (text.startsWith(`servable ${name}: `)) told.add(text);
+    log(level, text);
+  };
+}
+
 /** The first half of {@link loadServable}: the config alone, without a look at versions and model files. */
 export async function loadRunner(directory: string, name: string, options: LoadServableOptions): Promise<FunctionRunner> {
   const configFile = findConfig(directory, name);
@@ -66,7 +76,7 @@ export async function loadRunner(directory: string, name: string, options: LoadS
   if (!Number.isSafeInteger(numParallelWorkers) || numParallelWorkers < 1 || numParallelWorkers > 64) {
     throw new ConfigError(name, `Parameter 'numParallelWorkers' should be in range [1,64]`);
   }
-  return createFunctionRunner(
+  const loading = createFunctionRunner(
     {
       servable: name,
       configFile,
@@ -78,8 +88,11 @@ export async function loadRunner(directory: string, name: string, options: LoadS
       stuckAfterMs: options.stuckAfterMs ?? 20,
       cutGraceMs: options.cutGraceMs ?? 100,
       heapMb: options.threadHeapMb ?? 2048,
-      log: options.log ?? (() => undefined),
+      log: configWarningsOnce(name, options.log ?? (() => undefined)),
     },
     options.models ?? noModels,
   );
+  return loading.catch((thrown: unknown) => {
+    throw thrown instanceof ConfigError ? thrown.inFile(basename(configFile)) : thrown;
+  });
 }

@@ -76,7 +76,7 @@ describe('servables of a directory', () => {
       "Check servable config failed, directory 'D/nope' not exist, servable directory 'D', servable name 'nope'",
     );
     expect(message(() => findConfig(folder.path, 'empty'))).toBe(
-      "Check servable config failed, file 'D/empty/servable_config.ts' not exist, servable directory 'D', servable name 'empty'",
+      "Check servable config failed, file 'D/empty/servable_config.ts' not exist,  servable directory 'D', servable name 'empty'",
     );
   });
 

@@ -48,7 +48,7 @@ export function findConfig(directory: string, name: string): string {
   if (statOf(folder)?.isDirectory() !== true) throw new ConfigError(name, `Check servable config failed, directory '${folder}' not exist, ${where}`);
   const root = checkedInside(directory, folder, name, 'directory');
   const config = configNames.map((file) => join(root, file)).find((file) => statOf(file)?.isFile() === true);
-  if (config === undefined) throw new ConfigError(name, `Check servable config failed, file '${join(folder, 'servable_config.ts')}' not exist, ${where}`);
+  if (config === undefined) throw new ConfigError(name, `Check servable config failed, file '${join(folder, 'servable_config.ts')}' not exist,  ${where}`);
   return checkedInside(directory, config, name, 'file');
 }
 

@@ -14,6 +14,7 @@ describe('MethodCatalog', () => {
       { ...servable('down', [method('echo')]), readyReplicas: 0 },
       servable('one', [method('only')]),
       servable('with.dot', [method('only')]),
+      servable('dots', [method('in.its.method'), method('plain')]),
       servable('two', [method('a'), method('b')]),
       servable('many', Array.from({ length: 12 }, (_, i) => method(`m${i}`))),
     ]);
@@ -46,6 +47,8 @@ describe('MethodCatalog', () => {
     expect(catalog.resolveModel('one', '')).toMatchObject({ method: { name: 'only' } });
     expect(catalog.resolveModel('with.dot', '')).toMatchObject({ servable: 'with.dot' });
     expect(catalog.resolveModel('with.dot.only', '1')).toMatchObject({ servable: 'with.dot' });
+    expect(catalog.resolveModel('dots.in.its.method', '')).toMatchObject({ servable: 'dots', method: { name: 'in.its.method' } });
+    expect(catalog.resolveModel('dots.plain', '')).toMatchObject({ servable: 'dots', method: { name: 'plain' } });
   });
 
   it.each([
@@ -58,6 +61,8 @@ describe('MethodCatalog', () => {
     ['x'.repeat(3000), '', 'NOT_FOUND', `model '${'x'.repeat(200)}...' is not available`],
     [`kit.${'x'.repeat(3000)}`, '', 'NOT_FOUND', `model 'kit.${'x'.repeat(196)}...': servable 'kit' has no method '${'x'.repeat(200)}...'`],
     ['x'.repeat(3000), 'y'.repeat(3000), 'NOT_FOUND', `model '${'x'.repeat(200)}...' version '${'y'.repeat(40)}' is not a version, it should be a positive integer`],
+    ['dots.in.no.method', '', 'NOT_FOUND', "model 'dots.in.no.method': servable 'dots' has no method 'in.no.method'"],
+    ['no.such.model', '', 'NOT_FOUND', "model 'no.such.model' is not available"],
     ['two', '', 'NOT_FOUND', "model 'two' has several methods, ask for one of two.a, two.b"],
   ] as const)('refuses model %s version %j', (model, version, code, message) => {
     const act = (): unknown => catalog.resolveModel(model, version);

@@ -99,11 +99,14 @@ export class MethodCatalog implements MethodLookup {
     return { ...resolved, versions };
   }
 
-  /** Whole name first: a servable's own name may hold dots. */
+  /** Whole name first, then what is before the last dot, then before the first: servables and methods may have dots in their own names. */
   private splitModel(model: string): [servable: string, method: string | undefined] {
     if (this.servables.has(model)) return [model, undefined];
-    const dot = model.lastIndexOf('.');
-    return dot < 0 ? [model, undefined] : [model.slice(0, dot), model.slice(dot + 1)];
+    const last = model.lastIndexOf('.');
+    if (last < 0) return [model, undefined];
+    const first = model.indexOf('.');
+    const dot = !this.servables.has(model.slice(0, last)) && this.servables.has(model.slice(0, first)) ? first : last;
+    return [model.slice(0, dot), model.slice(dot + 1)];
   }
 
   /** NOT_FOUND only when it is certain that nobody has it: a client that may try again is told so. */

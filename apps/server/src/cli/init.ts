@@ -29,7 +29,8 @@ export function init(name: string, directory: string): WrittenServable {
     throw new CliError(code === 'EEXIST' && existsSync(folder) ? `${folder} is there already, and nothing is overwritten` : `cannot make ${folder}: ${code ?? 'unknown reason'}`);
   }
   const files = copyTemplate('', folder, name);
-  return { servable: name, directory, files, test: `${environmentFor(folder)}node --test ${join(folder, `${name}.test.mjs`)}` };
+  const environment = isInstalledAbove(folder) ? '' : `MSERVE=${quoted(commandFile)} `;
+  return { servable: name, directory, files, test: `${environment}node --test ${quoted(join(folder, `${name}.test.mjs`))}` };
 }
 
 /** Files are taken over byte by byte, but {{name}} in text becomes the servable's name. */
@@ -47,22 +48,29 @@ function copyTemplate(at: string, folder: string, name: string): string[] {
   });
 }
 
-/** The test finds an mserve that is installed above it; elsewhere it must be told. */
-function environmentFor(folder: string): string {
+/** npx, and the servable's test, find an mserve that is installed above them; elsewhere they must be told. */
+function isInstalledAbove(folder: string): boolean {
   for (let above = resolve(folder); ; above = dirname(above)) {
-    if (existsSync(join(above, 'node_modules/.bin/mserve'))) return '';
-    if (above === dirname(above)) return `MSERVE=${commandFile} `;
+    if (existsSync(join(above, 'node_modules/.bin/mserve'))) return true;
+    if (above === dirname(above)) return false;
   }
 }
 
+/** As one word of a shell. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
 export function initText({ servable, directory, files, test }: WrittenServable): string {
+  const mserve = isInstalledAbove(directory) && isInstalledAbove('.') ? 'npx mserve' : quoted(commandFile);
+  const where = quoted(directory);
   return [
     ...files.map((file) => `wrote ${file}`),
     '',
     'Next:',
-    `  mserve check ${directory}`,
+    `  ${mserve} check ${where}`,
     `  ${test}`,
-    `  mserve serve ${directory} --servable ${servable}`,
-    `  mserve infer --servable ${servable} --method predict --input x=[1.0,2.0,3.0]`,
+    `  ${mserve} serve ${where} --servable ${servable}`,
+    `  ${mserve} infer --servable ${servable} --method predict --input 'x=[1.0,2.0,3.0]'`,
   ].join('\n');
 }

@@ -36,7 +36,7 @@ export function serveOptions(directory: string, flags: ServeFlags): ServerOption
     intraOpThreads: flags.intraOpThreads,
     legacyStatus200: flags.legacyStatus200,
     key: readKey(flags),
-    onProgress: flags.json ? undefined : (line) => process.stderr.write(`${line}\n`),
+    onProgress: (line) => process.stderr.write(`${line}\n`),
   };
 }
 

@@ -74,8 +74,9 @@ const plainDTypes: readonly (readonly [unknown, NumericDType])[] = [
   [Float64Array, 'float64'],
 ];
 
-/** The dtype that a TypedArray stands for by itself; undefined for what is no TypedArray. */
+/** The dtype that a TypedArray stands for by itself; undefined for what is no TypedArray. Float16Array (Node 24 has it) is known by its tag. */
 export function dtypeOfArray(array: ArrayBufferView): NumericDType | undefined {
+  if ((array as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === 'Float16Array') return 'float16';
   return plainDTypes.find(([type]) => array instanceof (type as new () => ArrayBufferView))?.[1];
 }
 
@@ -94,8 +95,9 @@ export function elementWriter(dtype: NumericDType, data: ElementArray): (index: 
   if (dtype === 'int64' || dtype === 'uint64') return (index, value) => void (data[index] = toBigInt(value));
   if (dtype === 'float16') return (index, value) => void (data[index] = doubleToHalf(Number(value)));
   if (dtype === 'bfloat16') return (index, value) => void (data[index] = floatToBfloat(Number(value)));
+  if (dtype === 'float32') return (index, value) => void (data[index] = typeof value === 'bigint' ? bigintToFloat32(value) : Number(value));
+  if (dtype === 'float64') return (index, value) => void (data[index] = Number(value));
   // Number() of a bigint is not exact beyond 2^53, and 32 bits of it would then be wrong.
-  if (dtype === 'float32' || dtype === 'float64') return (index, value) => void (data[index] = Number(value));
   return (index, value) => void (data[index] = typeof value === 'bigint' ? Number(BigInt.asIntN(32, value)) : Number(value));
 }
 
@@ -103,6 +105,21 @@ function toBigInt(value: ElementValue): bigint {
   if (typeof value === 'bigint') return value;
   const number = Math.trunc(Number(value));
   return Number.isFinite(number) ? BigInt(number) : 0n;
+}
+
+/**
+ * A number that float32 rounds as it would round `value`. By way of the nearest double it would be rounded twice, so that what lies close to
+ * the middle of two floats may go astray; a bit below the double's last one that is not 0 is kept as that last bit (round to odd).
+ */
+function bigintToFloat32(value: bigint): number {
+  const nearest = Number(value);
+  if (Number.isSafeInteger(nearest)) return nearest;
+  const magnitude = value < 0n ? -value : value;
+  const dropped = BigInt(magnitude.toString(2).length - 53);
+  const kept = magnitude >> dropped;
+  const odd = kept << dropped === magnitude ? kept : kept | 1n;
+  const rounded = Number(odd << dropped);
+  return value < 0n ? -rounded : rounded;
 }
 
 const limits: Readonly<Partial<Record<NumericDType, readonly [bigint, bigint]>>> = {

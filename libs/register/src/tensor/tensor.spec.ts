@@ -99,6 +99,9 @@ describe('a tensor', () => {
     expect(matrix.slice(-2, -1).toArray()).toEqual([[1, 2, 3]]);
     expect(matrix.slice(5).shape).toEqual([0, 3]);
     expect(matrix.at(1).data.buffer).toBe(matrix.data.buffer);
+    expect(matrix.slice(0, Infinity).shape).toEqual([2, 3]);
+    expect(() => matrix.slice(0.5)).toThrow('slice takes whole numbers, but got 0.5 and undefined');
+    expect(() => matrix.slice(0, NaN)).toThrow('slice takes whole numbers, but got 0 and NaN');
     expect(() => matrix.at(2)).toThrow('index 2 is out of bounds for axis 0 with size 2');
     expect(() => matrix.get(1)).toThrow('get needs 2 indexes, but got 1');
     expect(() => Tensor.scalar('int8', 1).slice(0)).toThrow('a tensor of rank 0 cannot be sliced');
@@ -107,7 +110,20 @@ describe('a tensor', () => {
   it('reshapes, one dim left open', () => {
     expect(matrix.reshape(3, -1).shape).toEqual([3, 2]);
     expect(matrix.reshape(6).toArray()).toEqual([1, 2, 3, 4, 5, 6]);
-    expect(() => matrix.reshape(4)).toThrow('shape [4] has 4 elements, but 6 are given');
+    expect(matrix.reshape([1, -1]).shape).toEqual([1, 6]);
+    expect(matrix.slice(0, 1).at(0, 0).reshape([]).toArray()).toBe(1);
+    expect(Tensor.zeros('int8', [0, 3]).reshape(-1, 5).shape).toEqual([0, 5]);
+  });
+
+  it.each<readonly [number[], string]>([
+    [[4], 'shape [4] has 4 elements, but 6 are given'],
+    [[4, -1], '6 elements cannot have the shape [4, -1]'],
+    [[0, -1], '6 elements cannot have the shape [0, -1]'],
+    [[-1, -1], 'only one dim of a shape can be -1, but [-1, -1] is given'],
+    [[-2, -3], 'shape [-2, -3] has a dim that is not a non-negative integer'],
+    [[1.5, 4], 'shape [1.5, 4] has a dim that is not a non-negative integer'],
+  ])('cannot be reshaped to %j', (shape, text) => {
+    expect(() => matrix.reshape(...shape)).toThrow(text);
   });
 
   it('sums, and finds its greatest element', () => {
@@ -146,6 +162,10 @@ describe('astype', () => {
     ['bool', [true, false], 'float16', [1, 0]],
     ['float32', [1.0009765625], 'bfloat16', [1]],
     ['float32', [0.1], 'float64', [Math.fround(0.1)]],
+    // Just above the middle of two floats: numpy rounds once, up
+    ['int64', [2n ** 60n + 2n ** 36n + 1n, -(2n ** 60n) - 2n ** 36n - 1n], 'float32', [2 ** 60 + 2 ** 37, -(2 ** 60) - 2 ** 37]],
+    ['uint64', [2n ** 63n + 2n ** 39n + 1n, 2n ** 64n - 2n ** 39n - 1n, 2n ** 64n - 1n], 'float32', [2 ** 63 + 2 ** 40, 2 ** 64 - 2 ** 40, 2 ** 64]],
+    ['int64', [2n ** 60n + 2n ** 36n, 2n ** 53n + 1n], 'float32', [2 ** 60, 2 ** 53]],
   ];
   it.each(rows)('%s %j to %s', (from, values, to, expected) => {
     expect(Tensor.of(from, values as number[]).astype(to).toArray()).toEqual(expected);

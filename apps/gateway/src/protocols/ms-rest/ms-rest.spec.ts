@@ -9,6 +9,7 @@ import { FakeCatalog, method, named, rawRequest } from '../testing/fake-catalog.
 const catalog = new FakeCatalog('kit', [
   method('passthrough', named('x'), named('y')),
   method('two', named('a', 'b'), named('sum', 'diff')),
+  method('größe', named('x'), named('y')),
   method('long', [{ name: 'x', dtype: 'int64' }], named('y')),
   method('small', [{ name: 'x', dtype: 'uint8' }], named('y')),
   method('double', [{ name: 'x', dtype: 'float64' }], named('y')),
@@ -228,6 +229,10 @@ describe('URLs', () => {
     expect(protocol.decode(request(body, path), catalog).target).toMatchObject({ servable: 'kit', version: 2 });
   });
 
+  it.each(['gr%C3%B6%C3%9Fe', 'gr%c3%b6%c3%9fe'])('name a method beyond ASCII in the only way that there is: %s', (name) => {
+    expect(protocol.decode(request(body, `/model/kit:${name}`), catalog).target.method.name).toBe('größe');
+  });
+
   const badVersion = (version: string): string => `please check url, the keyword:[version] value invalid, request version number ${version}`;
   const badRange = (version: string): string => `please check url, version number range failed, request version number ${version}`;
   it.each<[string, number, string]>([
@@ -255,6 +260,9 @@ describe('URLs', () => {
     ['/model/..%2fkit:passthrough', 404, 'Request servable(..%2fkit) method(passthrough) , servable is not available'],
     ['/model/kit/version/9:passthrough', 404, 'Request servable(kit) method(passthrough)  version(9) , servable is not available'],
     ['/model/kit:nope', 404, 'Request servable(kit) method(nope) , method is not available'],
+    ['/model/kit:pass%74hrough', 404, 'Request servable(kit) method(pass%74hrough) , method is not available'],
+    ['/model/kit:gr%C3%B6%25', 404, 'Request servable(kit) method(grö%25) , method is not available'],
+    ['/model/kit:gr%F6sse', 404, 'Request servable(kit) method(gr%F6sse) , method is not available'],
   ])('%s', (path, status, text) => {
     expect(refusal(request(body, path))).toEqual({ status, text });
   });

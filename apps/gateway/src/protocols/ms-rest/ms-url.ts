@@ -14,7 +14,7 @@ const maxVersion = 4_294_967_294;
 
 /**
  * `/model/{servable}:{method}`, `/model/{servable}/:{method}` or either with `/version/{n}` before the colon. The query is cut,
- * nothing is percent-decoded. Throws ServingError INVALID_ARGUMENT with the texts of SPEC 3.5.
+ * and nothing is percent-decoded but what cannot be in a URL otherwise: a method's letters beyond ASCII. Throws ServingError INVALID_ARGUMENT with the texts of SPEC 3.5.
  */
 export function parseMsUrl(url: string): MsTarget {
   const query = url.indexOf('?');
@@ -29,7 +29,18 @@ export function parseMsUrl(url: string): MsTarget {
   const method = colon === -1 ? '' : path.slice(colon + 1);
   if (method === '') throw invalid('please check url, the keyword:[service method] must contain.');
   if (rest !== '' && !/^\/version\/[^/]+\/?$/.test(rest)) throw invalid(`please check url, '${clip(path)}' is not /model/{servable}[/version/{n}]:{method}`);
-  return { servable, version, method };
+  return { servable, version, method: beyondAscii.test(method) ? withLetters(method) : method };
+}
+
+const beyondAscii = /%[89a-f]/i;
+
+/** Percent-encoded bytes that are no ASCII as the letters they stand for; what is no UTF-8 stays as it came. */
+function withLetters(name: string): string {
+  try {
+    return name.replace(/(?:%[89a-f][0-9a-f])+/gi, decodeURIComponent);
+  } catch {
+    return name;
+  }
 }
 
 /**
