@@ -16,7 +16,10 @@
         'src/native/onnxruntime/ort_lane.cc',
         'src/native/onnxruntime/ort_library.cc',
         'src/native/onnxruntime/ort_session.cc',
-        'src/native/onnxruntime/ort_strings.cc'
+        'src/native/onnxruntime/ort_strings.cc',
+        'src/native/onnxruntime/ort_threads.cc',
+        'src/native/traps/division_guard.cc',
+        'src/native/traps/x86_division.cc'
       ],
       'include_dirs': ['src/native', '<!(node -p "require(\'node-addon-api\').include_dir")'],
       'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_DEPRECATED', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],

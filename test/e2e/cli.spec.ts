@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -7,8 +9,8 @@ import { float32s } from '../support/clients.js';
 import { mserve } from '../support/command.js';
 import { distance, imagePng, imageTensor, labelOf, logitsOf } from '../support/digits.js';
 import { freePort } from '../support/fleet.js';
-import { addModel, doubleModel, onnxModel } from '../support/onnx-model.js';
-import { root, serveDirectory, type RunningProcess, type ServerAddresses } from '../support/running-process.js';
+import { addModel, doubleModel, int64Bytes, loopModel, onnxModel } from '../support/onnx-model.js';
+import { root, serveDirectory, startProcess, type RunningProcess, type ServerAddresses } from '../support/running-process.js';
 import { servableDirectory } from '../support/servables.js';
 
 /** The commands of docs/cli.md as their own processes: what they print, where, and how they end. */
@@ -129,6 +131,21 @@ describe('mserve run', () => {
 
   it('writes nothing without --output-dir', async () => {
     expect(await mserve('run', sum, '--input', a, '--input', b)).toEqual({ code: 0, stderr: '', stdout: 'sum  float32 [2, 2]\n' });
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('ends at the first %s, also when the model never would', async (signal) => {
+    const limit = join(scratch.path, `${signal}.npy`);
+    execFileSync('mkfifo', [limit]);
+    const running = startProcess(process.execPath, [join(root, 'apps/server/bin/mserve.mjs'), 'run', file('loop.onnx', loopModel()), '--input', limit]);
+    try {
+      const pipe = await open(limit, 'w'); // open once the command reads its input
+      await pipe.write(writeNpy({ dtype: 'int64', shape: [], bytes: int64Bytes([2n ** 62n]) }));
+      await pipe.close();
+      await running.stop(signal);
+      expect(running.child.signalCode).toBe(signal);
+    } finally {
+      running.child.kill('SIGKILL');
+    }
   });
 
   it.each([

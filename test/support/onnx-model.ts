@@ -193,6 +193,24 @@ export function addModel(shape: readonly (number | string)[] = ['batch', 2], dty
   });
 }
 
+/** y = a op b, element by element. ONNX Runtime looks for zeros in b first, but not for the smallest integer by -1. */
+export function divisionModel(op: 'Div' | 'Mod', dtype: OnnxDtype, shape: readonly (number | string)[] = ['n']): Uint8Array {
+  return onnxModel({
+    inputs: [{ name: 'a', dtype, shape }, { name: 'b', dtype, shape }],
+    outputs: [{ name: 'y', dtype, shape }],
+    nodes: [{ op, inputs: ['a', 'b'], outputs: ['y'] }],
+  });
+}
+
+/** y = the Fourier transform of x. ONNX Runtime divides by the length of the signal without looking whether it is 0. */
+export function spectrumModel(): Uint8Array {
+  return onnxModel({
+    inputs: [{ name: 'x', dtype: 'float32', shape: ['batch', 'length', 1] }],
+    outputs: [{ name: 'y', dtype: 'float32', shape: ['batch', 'length', 2] }],
+    nodes: [{ op: 'DFT', inputs: ['x'], outputs: ['y'] }],
+  });
+}
+
 /**
  * Counts until `limit` (an int64 scalar input) is reached, so that a test chooses how long a run takes:
  * 2^62 never ends, 0 ends at once. Output `count`: int64 scalar.

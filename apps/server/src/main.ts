@@ -4,16 +4,25 @@ import { CliError, Reported } from './cli/cli-error.js';
 import { mserveProgram } from './cli/program.js';
 
 /** Resolves at the first SIGINT or SIGTERM; the second one ends the process at once. */
-const asked = new Promise<void>((resolve) => {
-  let signals = 0;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      signals += 1;
-      if (signals > 1) process.exit(1);
-      resolve();
-    });
-  }
-});
+function listenForSignals(): Promise<void> {
+  return new Promise((resolve) => {
+    let signals = 0;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        signals += 1;
+        if (signals > 1) process.exit(1);
+        resolve();
+      });
+    }
+  });
+}
+
+let asked: Promise<void> | undefined;
+const foreground = {
+  get asked(): Promise<void> {
+    return (asked ??= listenForSignals());
+  },
+};
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
@@ -29,7 +38,7 @@ function tell(error: unknown): void {
 }
 
 try {
-  await mserveProgram({ asked }).parseAsync();
+  await mserveProgram(foreground).parseAsync();
   process.exit(0);
 } catch (error) {
   tell(error);

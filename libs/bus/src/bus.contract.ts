@@ -432,6 +432,28 @@ export function describeBus(name: string, start: () => Promise<BusFactory>, stop
         }
       });
 
+      it('close right after drain loses no large message and no large answer', async () => {
+        const sizes = [30_000_000, 3_000_000, 3];
+        const got = new Collected<Uint8Array>();
+        sender.receive(blobs, got.take);
+        await sender.request(sender.address, 'known', bytesOf('')).catch(() => undefined);
+        const asked = new Promise<void>((started) => {
+          receiver.respond('large', async (body) => {
+            started();
+            return patterned(20_000_000 + body.byteLength);
+          });
+        });
+        await settled();
+        const answer = sender.request(receiver.address, 'large', bytesOf('x'), { timeoutMs: 20_000 });
+        await asked;
+        for (const size of sizes) receiver.send(blobs, sender.address, patterned(size));
+        expect(await receiver.drain(20_000)).toBe(0);
+        await receiver.close();
+        expect(Buffer.compare(await answer, patterned(20_000_001))).toBe(0);
+        const received = await got.until(sizes.length);
+        received.forEach((bytes, i) => expect(Buffer.compare(bytes, patterned(sizes[i] as number))).toBe(0));
+      });
+
       it('drain gives up after its grace and says how many responders are unfinished', async () => {
         receiver.respond('stuck', () => new Promise(() => undefined));
         await settled();

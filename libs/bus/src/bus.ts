@@ -75,7 +75,7 @@ export interface Bus {
 
   /**
    * Stops receiving and responding (others get "nobody serves this" at once), waits until handlers and responders in hand are done and
-   * what was sent is out. Held bytes stay fetchable, and sending still works, until close().
+   * what was sent is out, large messages and answers included (their receivers have them). Held bytes stay fetchable, and sending still works, until close().
    * Resolves after at most `graceMs` with the number of responders still unfinished.
    */
   drain(graceMs: number): Promise<number>;

@@ -1,45 +1,25 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { promisify } from 'node:util';
 import { doubleModel, loopModel } from '../../../test/support/onnx-model.js';
+import { ScriptProcess } from './testing/script-process.js';
 
-/**
- * These need processes of their own: they end while runs are in hand, or look at the memory of the whole process.
- * They run the compiled library, which is brought up to date first.
- */
-const root = join(import.meta.dirname, '..', '..', '..');
-const libraryUrl = pathToFileURL(join(root, 'libs', 'native', 'dist', 'index.js')).href;
-let folder: string;
+/** These need processes of their own: they end while runs are in hand, or look at the memory of the whole process. */
+let scripts: ScriptProcess;
 
 beforeAll(() => {
-  execFileSync(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b', join(root, 'libs', 'native')]);
-  folder = mkdtempSync(join(tmpdir(), 'mserve-lifetime-'));
-  writeFileSync(join(folder, 'loop.onnx'), loopModel());
-  writeFileSync(join(folder, 'double.onnx'), doubleModel(['n']));
+  scripts = new ScriptProcess(
+    { loop: loopModel(), double: doubleModel(['n']) },
+    `
+      const limit = (value) => [{ dtype: 'int64', shape: [], bytes: new Uint8Array(BigInt64Array.of(value).buffer) }];
+      const floats = (count, value) => [{ dtype: 'float32', shape: [count], bytes: new Uint8Array(new Float32Array(count).fill(value).buffer) }];
+    `,
+  );
 }, 60_000);
 
-const prelude = (): string => `
-  import { Session } from ${JSON.stringify(libraryUrl)};
-  import { Worker, isMainThread, parentPort } from 'node:worker_threads';
-  const loop = ${JSON.stringify(join(folder, 'loop.onnx'))};
-  const double = ${JSON.stringify(join(folder, 'double.onnx'))};
-  const limit = (value) => [{ dtype: 'int64', shape: [], bytes: new Uint8Array(BigInt64Array.of(value).buffer) }];
-  const floats = (count, value) => [{ dtype: 'float32', shape: [count], bytes: new Uint8Array(new Float32Array(count).fill(value).buffer) }];
-`;
-
-let scripts = 0;
-
-/** Runs a script in a process of its own; rejects unless it exits with 0 in time. Its standard output. */
+/** Its standard output, when it exits with 0 in time and has nothing to complain about. */
 async function runScript(body: string, ...flags: string[]): Promise<string> {
-  const file = join(folder, `script-${++scripts}.mjs`);
-  writeFileSync(file, prelude() + body);
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, [...flags, file], { timeout: 25_000 });
-  expect(stderr).toBe('');
-  return stdout.trim();
+  const { stdout, ...end } = await scripts.run(body, ...flags);
+  expect(end).toEqual({ ended: 0, stderr: '' });
+  return stdout;
 }
 
 describe('the end of a process or thread', () => {

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { addModel, float32Bytes, onnxModel, type OnnxTensor, type OnnxValue } from '../../../test/support/onnx-model.js';
+import { addModel, float32Bytes, int64Bytes, onnxModel, type OnnxTensor, type OnnxValue } from '../../../test/support/onnx-model.js';
 import { Session } from './session.js';
 import { floatTensor, floatsOf, tensor } from './testing/tensors.js';
 
@@ -26,6 +26,30 @@ function externalModel(location: string, more: Partial<OnnxTensor> = {}): Uint8A
   });
 }
 
+/** y = x + w, the weight's bytes being zeros. */
+function weightModel(shape: readonly number[], byteLength: number): Uint8Array {
+  const value = (name: string): OnnxValue => ({ name, dtype: 'float32', shape: ['n'] });
+  return onnxModel({
+    inputs: [value('x')],
+    outputs: [value('y')],
+    initializers: [{ name: 'w', dtype: 'float32', shape, bytes: new Uint8Array(byteLength) }],
+    nodes: [{ op: 'Add', inputs: ['x', 'w'], outputs: ['y'] }],
+  });
+}
+
+/** y = the sum of `count` zeros: a hundred bytes that ask for as much memory as one likes. */
+function bombModel(count: bigint): Uint8Array {
+  return onnxModel({
+    inputs: [],
+    outputs: [{ name: 'y', dtype: 'float32', shape: [1] }],
+    initializers: [{ name: 'shape', dtype: 'int64', shape: [1], bytes: int64Bytes([count]) }],
+    nodes: [
+      { op: 'ConstantOfShape', inputs: ['shape'], outputs: ['zeros'] },
+      { op: 'ReduceSum', inputs: ['zeros'], outputs: ['y'] },
+    ],
+  });
+}
+
 async function runZeros(session: Session): Promise<number[]> {
   const [output] = await session.run([floatTensor([64], new Array<number>(64).fill(0))]);
   await session.close();
@@ -43,9 +67,29 @@ describe('loading models', () => {
     ['zeros', new Uint8Array(100), 'not a readable ONNX file'],
     ['a cut model', addModel().subarray(0, 60), 'not a readable ONNX file'],
     ['an unknown operator', onnxModel({ inputs: [], outputs: [], nodes: [{ op: 'Nonsense', inputs: [], outputs: ['y'] }] }), 'Nonsense'],
-    ['an unknown operator set', onnxModel({ inputs: [], outputs: [], nodes: [], opset: 999 }), 'opset'],
+    ['an unknown operator set', onnxModel({ inputs: [], outputs: [], nodes: [], opset: 999 }), /^ONNX Runtime only \*guarantees\* support for models .* opset/],
+    ['a weight of too few bytes', weightModel([4], 3), /^Exception during initialization: [^:]+ : 1 : FAIL : Initializer 'w': raw_data size \(3 bytes\)/],
+    ['a weight of too many bytes', weightModel([1], 400), /Initializer 'w'.*400/],
+    ['a weight of a negative size', weightModel([-4], 4), 'dimensions'],
+    ['a weight of 2^38 bytes', weightModel([2 ** 36], 4), 'exceeds the 2147483648 byte limit'],
+    ['a weight of more bytes than there are numbers', weightModel([2 ** 40, 2 ** 40], 4), 'Integer overflow'],
+    ['a constant of a negative size', bombModel(-5n), 'non-negative'],
   ])('refuses %s', async (_, model, text) => {
     await expect(Session.open(model)).rejects.toMatchObject(load(text));
+  });
+
+  it.each([2n ** 44n, 2n ** 62n])('a model that needs %p floats fails to load or to run, and a smaller one runs', async (count) => {
+    const attempt = Session.open(bombModel(count)).then(async (session) => {
+      try {
+        await session.run([]);
+      } finally {
+        await session.close();
+      }
+    });
+    await expect(attempt).rejects.toMatchObject({ name: 'NativeError', kind: expect.stringMatching(/^(load|run)$/) });
+    const session = await Session.open(bombModel(10n));
+    expect(floatsOf((await session.run([]))[0]!)).toEqual([0]);
+    await session.close();
   });
 
   it.each(['sequence', 'optional', 'sparse'] as const)('refuses a model with a %s input, naming it', async (kind) => {

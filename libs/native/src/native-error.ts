@@ -1,6 +1,6 @@
 /**
  * What went wrong, for the caller to decide by:
- * load = the model cannot be used; input = this run's tensors do not fit the model; run = the model failed while running;
+ * load = the model cannot be used; input = this run's tensors do not fit the model, or make it divide an integer by zero; run = the model failed while running;
  * cancelled = ended by its AbortSignal; closed = the session was closed before; library = ONNX Runtime or the addon is missing or unfit.
  */
 export type NativeErrorKind = 'load' | 'input' | 'run' | 'cancelled' | 'closed' | 'library';

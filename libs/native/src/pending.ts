@@ -79,9 +79,16 @@ export function takePending(slot: number): Pending | undefined {
   return pending;
 }
 
-/** ONNX Runtime puts the place in its own sources before many texts (`/x/graph.cc:12 SomeFunction text`): of no use to an operator. */
+/** Texts can quote names of a model, which can be of any length. */
+const longestMessage = 2048;
+
+/** ONNX Runtime puts the place in its own sources before many texts (`/x/graph.cc:12 SomeFunction text`, `void a::B::c(const D&) text`): of no use to an operator. */
 function tidy(message: string): string {
-  return message.replace(/\S*\b\w+\.(?:cc|h|cpp):\d+ (?:\w+ )?/g, '').trim();
+  return message
+    .slice(0, longestMessage)
+    .replace(/\S*\b\w+\.(?:cc|h|cpp):\d+ (?:\w+ )?/g, '')
+    .replace(/(?:\b(?:void|bool|\w+[*&])[*&]* )?\b\w+(?:<[\w, :]*>)?::[\w<>:~, ]*\((?:[^()]|\([^()]*\))*\)(?: const)?(?: \[with [^\]]*\])? /g, '')
+    .trim();
 }
 
 function errorOf(failureKind: number, message: string): NativeError {

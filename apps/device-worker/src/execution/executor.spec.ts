@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { isFailure, stringTensor, type Instance } from '@mserve/wire';
-import type { NativeTensor, SessionDescription } from '@mserve/native';
+import { NativeError, type NativeTensor, type SessionDescription } from '@mserve/native';
 import { input, method, model, output, servable, stage } from '../../../../test/support/declarations.js';
 import { elementwise, FakeSession, floats, valuesOf } from '../../../../test/support/fake-session.js';
 import { addition, outputsOf, pairs, run, setUp, Ticket } from './testing/executor-setup.js';
@@ -157,6 +157,15 @@ describe('failed runs', () => {
     session.failNext(new Error('out of device memory at 0x1'));
     expect(outputsOf(await ticket)).toEqual(['INTERNAL Predict Failed']);
     expect(causes.map(String)).toEqual(['Error: out of device memory at 0x1']);
+  });
+
+  it('INVALID_ARGUMENT with the reason when the model cannot take the tensors', async () => {
+    const { executor, session } = addition([-1, 2]);
+    session.hold();
+    const ticket = run(executor, 'add', pairs(1));
+    await session.started(1);
+    session.failNext(new NativeError('input', 'integer division by zero in the model'));
+    expect(outputsOf(await ticket)).toEqual(['INVALID_ARGUMENT Predict Failed, integer division by zero in the model']);
   });
 
   it('one bad instance does not fail its neighbours: a failed batch is run again one by one', async () => {

@@ -1,9 +1,17 @@
-import type { Failure } from '@mserve/wire';
+import { NativeError } from '@mserve/native';
 import type { StageDeclaration } from '@mserve/register';
+import type { Failure } from '@mserve/wire';
 
 /** Texts that clients see (SPEC 1.4), made in one place. */
 
-export const predictFailed: Failure = { code: 'INTERNAL', message: 'Predict Failed' };
+/**
+ * Why an instance has no outputs after a native run by itself. Tensors that the model cannot take (dims that contradict each other, an integer
+ * divided by zero) are the caller's affair, and said; anything else is for operators only.
+ */
+export function predictFailed(cause: unknown): Failure {
+  if (cause instanceof NativeError && cause.kind === 'input') return { code: 'INVALID_ARGUMENT', message: `Predict Failed, ${cause.message}` };
+  return { code: 'INTERNAL', message: 'Predict Failed' };
+}
 
 export function cancelled(method: string): Failure {
   return { code: 'CANCELLED', message: `the request was cancelled, method '${method}'` };

@@ -29,7 +29,7 @@ export interface ModelQueueOptions {
   readonly watch: DeadlineWatch;
   /** Called when the queue has work and is not being served: {@link ModelQueue.pump} is to be called at the end of this turn's work. */
   readonly wake: (queue: ModelQueue) => void;
-  /** Why a native run failed: for operators, clients only see `Predict Failed`. */
+  /** Why a native run failed: for operators. What clients are told: {@link predictFailed}. */
   readonly reportFailure: (plan: ModelPlan, cause: unknown) => void;
 }
 
@@ -144,7 +144,7 @@ export class ModelQueue {
       for (const member of wanted) member.alone = true;
       this.waiting.unshift(wanted);
     } else {
-      for (const member of wanted) member.fail(predictFailed);
+      for (const member of wanted) member.fail(predictFailed(cause));
     }
     this.slots.push(slot);
     this.pump();

@@ -30,7 +30,7 @@ const jsonFlag = new Option('--json', 'print one line of JSON instead of text').
 
 /** What ends a server that runs in the foreground; resolved by SIGINT or SIGTERM in main.ts. */
 export interface Foreground {
-  /** Resolves when the process was asked to end. */
+  /** Resolves when the process was asked to end, from when this is first read; before, and for commands that never do, a signal ends the process. */
   readonly asked: Promise<void>;
 }
 
@@ -53,17 +53,18 @@ function addServe(program: Command, foreground: Foreground): void {
     .option('--grace-ms <n>', 'how long work in hand may take when the server is asked to end', wholeNumber(0, 3_600_000), 30_000)
     .addOption(jsonFlag)
     .action(async (directory: string, flags: ServeFlags) => {
+      const { asked } = foreground;
       const { startServer } = await import('../server.js');
       let server: RunningServer | undefined;
       const starting = startServer(serveOptions(directory, flags)).then((running) => (server = running));
-      const first = await Promise.race([starting.then(() => 'ready' as const), foreground.asked.then(() => 'asked' as const)]);
+      const first = await Promise.race([starting.then(() => 'ready' as const), asked.then(() => 'asked' as const)]);
       if (first === 'asked') {
         starting.catch(() => undefined);
         return;
       }
       const running = server as unknown as RunningServer;
       print(flags.json, { rest: running.rest, grpc: running.grpc, servables: running.servables }, readyText(running));
-      await foreground.asked;
+      await asked;
       if (!flags.json) process.stderr.write('ending: finishing what is in hand (press Ctrl+C again to end at once)\n');
       await running.close(flags.graceMs);
     });

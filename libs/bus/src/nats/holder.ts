@@ -28,6 +28,7 @@ interface HolderOptions {
 export class Holder {
   private readonly awaited = new Map<number, AwaitedPull>();
   private sweeper: NodeJS.Timeout | undefined;
+  private readonly onAllPulled: (() => void)[] = [];
 
   constructor(private readonly options: HolderOptions) {
     const { connection, subjects, address } = options;
@@ -55,9 +56,17 @@ export class Holder {
     if (this.awaited.delete(id) && this.awaited.size === 0) this.stop();
   }
 
+  /** Resolves when no message is kept for its receiver any more: each was pulled, or will not be. */
+  allPulled(): Promise<void> {
+    return new Promise((resolve) => (this.awaited.size === 0 ? resolve() : this.onAllPulled.push(resolve)));
+  }
+
+  /** Nothing is kept any more. */
   stop(): void {
+    this.awaited.clear();
     clearInterval(this.sweeper);
     this.sweeper = undefined;
+    for (const resolve of this.onAllPulled.splice(0)) resolve();
   }
 
   private serve(connection: NatsConnection, subject: string, handler: (message: Msg) => void): void {

@@ -238,6 +238,8 @@ export class NatsBus implements Bus {
     for (const { arrivals } of receivers) arrivals.stop();
     this.outboxes.flush();
     if (this.currentState === 'up') await withTimeout(this.connection.flush(), Math.max(endsAt - performance.now(), 100), () => 'flush').catch(() => undefined);
+    // What was too large to be sent is only out when its receivers have it.
+    await withTimeout(this.holder.allPulled(), Math.max(endsAt - performance.now(), 0), () => 'pull').catch(() => undefined);
     return this.responders.unfinished;
   }
 

@@ -201,6 +201,27 @@ describe('NatsBus and its server', () => {
     expect(Buffer.compare(await scheduler.fetch(gateway.hold(patterned(1_000_000))), patterned(1_000_000))).toBe(0);
   });
 
+  it('drains no longer than its grace for a receiver that does not pull', async () => {
+    await start();
+    const worker = await join('worker');
+    const observer = await raw();
+    const taken = new Promise<void>((resolve) => observer.subscribe('mserve.v1.to.gateway-1.notes', { callback: () => resolve() }));
+    await observer.flush();
+    const undelivered = new Promise<Error>((resolve) => worker.send(notes, 'gateway-2', 'x'.repeat(2_000_000), resolve));
+    worker.send(notes, 'gateway-1', 'x'.repeat(2_000_000));
+    expect(await worker.drain(300)).toBe(0);
+    await taken;
+    expect(await undelivered).toMatchObject({ code: 'UNAVAILABLE' });
+  });
+
+  it('drains at once what nobody will pull', async () => {
+    await start();
+    const worker = await join('worker');
+    const undelivered = new Promise<Error>((resolve) => worker.send(notes, 'gateway-2', 'x'.repeat(2_000_000), resolve));
+    expect(await worker.drain(2 ** 30)).toBe(0);
+    expect(await undelivered).toMatchObject({ code: 'UNAVAILABLE' });
+  });
+
   it('ends the wait of a receiver for a large message whose sender died', async () => {
     await start();
     const [gateway, scheduler] = [await join('gateway'), await join('scheduler')];

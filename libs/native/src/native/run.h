@@ -51,13 +51,25 @@ struct Run {
   std::vector<OutputTensor> outputs;
   std::vector<uint8_t> smallBytes;
   Failure failure;
+  /** It failed, but another run of the session may be at fault. Set by the lane. */
+  bool isSuspect = false;
+  /** It is executed while no other run of the session is, and then surely at fault. Set while it is not executing. */
+  bool isAlone = false;
   bool cancelled = false;  // guarded by the session's mutex while the run is queued or executing
 
   void reset() {
     for (OutputTensor& output : outputs) output.drop();
     smallBytes.clear();
     failure.clear();
+    isSuspect = false;
+    isAlone = false;
     cancelled = false;
+  }
+
+  /** Forgets an execution whose verdict is in doubt: the next one is alone. Not for a cancelled run. */
+  void retryAlone() {
+    reset();
+    isAlone = true;
   }
 };
 

@@ -56,6 +56,7 @@ void SessionCore::load(Backend& backend, const OpenRequest& request) {
 }
 
 bool SessionCore::prepare(Backend& backend, const OpenRequest& request) {
+  sharesThreads_ = request.intraOpThreads != 1 || request.interOpThreads != 1;
   session_ = backend.open(request, loadCancellation_, failure_);
   if (session_ == nullptr) return false;
   std::vector<Seat> seats(request.concurrentRuns);
@@ -80,8 +81,7 @@ bool SessionCore::prepare(Backend& backend, const OpenRequest& request) {
 void SessionCore::serve(Seat& seat) {
   while (std::unique_ptr<Run> run = next(seat)) {
     execute(*seat.lane, *run);
-    finish(seat, *run);
-    listener_.onSettled(std::move(run));
+    if (finish(seat, run)) listener_.onSettled(std::move(run));
   }
 }
 
@@ -101,9 +101,33 @@ bool SessionCore::tryInline(Run& run, bool alone) {
   const int64_t limit = alone && inlineAloneBelowNs_ > inlineBelowNs_ ? inlineAloneBelowNs_ : inlineBelowNs_;
   if (limit == 0 || inlineLane_ == nullptr || timedRuns_.load(std::memory_order_relaxed) < kRunsBeforeInline) return false;
   if (typicalNs_.load(std::memory_order_relaxed) > limit || queued_.load(std::memory_order_acquire) > 0) return false;
-  if (inputBytes(run) > largestBytes_.load(std::memory_order_relaxed)) return false;
+  if (inputBytes(run) > largestBytes_.load(std::memory_order_relaxed) || !beginInline()) return false;
   execute(*inlineLane_, run);
-  return true;
+  endInline();
+  if (!run.isSuspect) return true;
+  run.retryAlone();
+  return false;
+}
+
+/** False when a run waits for being alone, or is. */
+bool SessionCore::beginInline() {
+  if (!sharesThreads_) return true;
+  std::lock_guard<std::mutex> lock(mutex_);
+  inlineExecuting_ = !aloneExecuting_ && queue_.empty();
+  return inlineExecuting_;
+}
+
+void SessionCore::endInline() {
+  if (!sharesThreads_) return;
+  std::lock_guard<std::mutex> lock(mutex_);
+  inlineExecuting_ = false;
+  if (!queue_.empty()) wake_.notify_all();
+}
+
+/** Whether the first run of the queue may begin now. */
+bool SessionCore::mayBegin() const {
+  if (queue_.empty() || aloneExecuting_) return false;
+  return !queue_.front()->isAlone || (executing_ == 0 && !inlineExecuting_);
 }
 
 /**
@@ -112,7 +136,7 @@ bool SessionCore::tryInline(Run& run, bool alone) {
  */
 std::unique_ptr<Run> SessionCore::next(Seat& seat) {
   std::unique_lock<std::mutex> lock(mutex_);
-  while (queue_.empty() && !stopping_) {
+  while (!mayBegin() && !(stopping_ && queue_.empty())) {
     sleeping_++;
     wake_.wait(lock);
     sleeping_--;
@@ -122,16 +146,31 @@ std::unique_ptr<Run> SessionCore::next(Seat& seat) {
   queue_.pop_front();
   queued_.store(queue_.size(), std::memory_order_release);
   seat.executing = run.get();
+  executing_++;
+  aloneExecuting_ = run->isAlone;
   return run;
 }
 
-/** After execution: a terminate flag that was set for this run must not hit the next one. */
-void SessionCore::finish(Seat& seat, Run& run) {
+/**
+ * After execution: whether the run is to be settled. One that failed, maybe by the fault of another that was executing at the same time, goes
+ * to the head of the queue once more, to be executed alone: an innocent run thus gives its outputs, whatever others send.
+ */
+bool SessionCore::finish(Seat& seat, std::unique_ptr<Run>& run) {
   std::lock_guard<std::mutex> lock(mutex_);
   seat.executing = nullptr;
-  if (!run.cancelled) return;
-  seat.lane->allow();
-  run.failure.set(FailureKind::Cancelled, "the run was cancelled");
+  executing_--;
+  aloneExecuting_ = false;
+  if (!queue_.empty() && (run->isAlone || queue_.front()->isAlone)) wake_.notify_all();
+  if (run->cancelled) {
+    seat.lane->allow();  // the terminate flag that was set for this run must not hit the next one
+    run->failure.set(FailureKind::Cancelled, "the run was cancelled");
+    return true;
+  }
+  if (!run->isSuspect || run->isAlone || (seats_.size() == 1 && inlineLane_ == nullptr)) return true;
+  run->retryAlone();
+  queue_.push_front(std::move(run));
+  queued_.store(queue_.size(), std::memory_order_release);
+  return false;
 }
 
 void SessionCore::submit(std::unique_ptr<Run> run) {
@@ -160,6 +199,7 @@ void SessionCore::cancel(uint32_t runSlot) {
       taken = std::move(*it);
       queue_.erase(it);
       queued_.store(queue_.size(), std::memory_order_release);
+      if (taken->isAlone) wake_.notify_all();
       break;
     }
   }

@@ -70,8 +70,11 @@ class SessionCore {
   bool prepare(Backend& backend, const OpenRequest& request);
   void serve(Seat& seat);
   std::unique_ptr<Run> next(Seat& seat);
+  bool mayBegin() const;
+  bool beginInline();
+  void endInline();
   void execute(Lane& lane, Run& run);
-  void finish(Seat& seat, Run& run);
+  bool finish(Seat& seat, std::unique_ptr<Run>& run);
 
   const uint32_t number_;
   SessionListener& listener_;
@@ -94,7 +97,11 @@ class SessionCore {
   std::atomic<uint32_t> timedRuns_{0};
   std::atomic<size_t> queued_{0};  // queue_.size(), readable without the mutex
   size_t sleeping_ = 0;
+  size_t executing_ = 0;            // seats that execute
+  bool aloneExecuting_ = false;     // a run that must be alone does: no other may begin
+  bool inlineExecuting_ = false;    // only kept where sharesThreads_
   bool stopping_ = false;
+  bool sharesThreads_ = false;  // runs share pool threads, so that one may be suspected of another's fault; set before onOpened
 };
 
 }  // namespace mserve

@@ -19,6 +19,7 @@ struct MemoryInfo;
 struct Allocator;
 struct TypeInfo;
 struct TensorInfo;
+struct Thread;  // one of a session's own threads, made by us
 
 /** What the library's one exported symbol, OrtGetApiBase, returns. */
 struct ApiBase {
@@ -89,6 +90,9 @@ constexpr int kTypeTensor = 1;
   F(99, releaseTensorInfo, void, (TensorInfo*))                                                                        \
   F(100, releaseSessionOptions, void, (SessionOptions*))                                                               \
   F(130, addSessionConfig, Status*, (SessionOptions*, const char* key, const char* value))                             \
+  F(196, setCreateThread, Status*, (SessionOptions*, Thread* (*create)(void* options, void (*work)(void*), void* argument))) \
+  F(197, setThreadOptions, Status*, (SessionOptions*, void* options))                                                  \
+  F(198, setJoinThread, Status*, (SessionOptions*, void (*join)(Thread*)))                                             \
   F(210, addExternalInitializers, Status*, (SessionOptions*, const char* const* names, const Value* const*, size_t))   \
   F(252, getStringBuffer, Status*, (Value*, size_t index, size_t length, char**))
 

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "onnxruntime/ort_strings.h"
 
@@ -31,6 +32,11 @@ size_t firstNonBool(const uint8_t* bytes, size_t length) {
   return length;
 }
 
+/** ONNX Runtime's "Integer division by zero" and "Integer modulo by zero". */
+bool isDivisionByZero(const std::string& message) {
+  return message.find("nteger division by zero") != std::string::npos || message.find("nteger modulo by zero") != std::string::npos;
+}
+
 bool overlapsInput(const Run& run, const void* bytes) {
   for (const InputTensor& input : run.inputs) {
     const auto* start = static_cast<const uint8_t*>(input.bytes);
@@ -58,6 +64,9 @@ void OrtLane::allow() {
 
 void OrtLane::execute(Run& run) {
   const Api& api = library_.api;
+  const DivisionGuard guard(traps_);
+  const uint64_t ownBefore = traps_.count();
+  const uint64_t poolBefore = session_.poolTraps().count();
   const auto& outputNames = session_.outputNames();
   outputs_.assign(outputNames.size(), nullptr);
   if (makeInputs(run)) {
@@ -66,8 +75,18 @@ void OrtLane::execute(Run& run) {
     const bool refused = status != nullptr && api.getErrorCode(status) == kCodeInvalidArgument &&
                          std::strncmp(api.getErrorMessage(status), "Non-zero status", 15) != 0;
     if (library_.check(status, refused ? FailureKind::Input : FailureKind::Run, run.failure)) takeOutputs(run);
+    blameDivisions(run, ownBefore, poolBefore);
   }
   releaseValues();
+}
+
+/** A division by zero makes the inputs at fault, whether ONNX Runtime looked for zeros itself (1.2x and later do in Div and Mod) or trapped. */
+void OrtLane::blameDivisions(Run& run, uint64_t ownBefore, uint64_t poolBefore) {
+  const bool isOwn = traps_.count() != ownBefore || (run.failure && isDivisionByZero(run.failure.message));
+  const bool isOfPool = session_.poolTraps().count() != poolBefore;
+  if (!isOwn && !isOfPool) return;
+  run.failure.set(FailureKind::Input, "integer division by zero in the model");
+  run.isSuspect = !isOwn;
 }
 
 void OrtLane::releaseValues() {

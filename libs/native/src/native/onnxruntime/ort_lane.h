@@ -24,10 +24,12 @@ class OrtLane : public Lane {
   bool takeOutputs(Run& run);
   bool takeOutput(Run& run, OutputTensor& output, Value*& value);
   void releaseValues();
+  void blameDivisions(Run& run, uint64_t ownBefore, uint64_t poolBefore);
 
   const OrtSession& session_;
   const Library& library_;
   OwnedRunOptions options_;
+  DivisionTraps traps_;  // on the thread that executes
   std::vector<Value*> inputs_;
   std::vector<Value*> outputs_;
   std::vector<std::vector<uint64_t>> copies_;  // of misaligned inputs

@@ -6,6 +6,8 @@
 #include <map>
 #include <mutex>
 
+#include "traps/division_guard.h"
+
 namespace mserve::ort {
 
 const Library* Library::load(const std::string& path, Failure& failure) {
@@ -60,6 +62,7 @@ std::unique_ptr<Library> Library::open(const std::string& path, Failure& failure
     MSERVE_ORT_LOAD_CANCELLATION(MSERVE_ORT_FILL)
   }
 #undef MSERVE_ORT_FILL
+  guardDivisionsOf(reinterpret_cast<const void*>(getBase));
   return library->prepare(failure) ? std::move(library) : nullptr;
 }
 

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "onnxruntime/ort_lane.h"
+#include "onnxruntime/ort_threads.h"
 
 namespace mserve::ort {
 
@@ -14,6 +15,8 @@ bool isMemoryAddress(const std::string& location) { return location.find("_ORT_M
 }  // namespace
 
 bool OrtSession::load(const OpenRequest& request, LoadCancellation& cancellation, Failure& failure) {
+  DivisionTraps traps;  // graphs are checked and constants computed while a model is loaded
+  const DivisionGuard guard(traps);
   MappedFile modelFile;
   const uint8_t* model = request.modelBytes;
   size_t length = request.modelLength;
@@ -37,7 +40,9 @@ bool OrtSession::load(const OpenRequest& request, LoadCancellation& cancellation
   }
   Status* status = library_.api.createSessionFromArray(library_.env, model, length, options.get(), session_.out());
   cancellation.disarm();
-  if (!library_.check(status, FailureKind::Load, failure)) return false;
+  const bool isCreated = library_.check(status, FailureKind::Load, failure);
+  if (traps.count() + poolTraps_.count() > 0) failure.set(FailureKind::Load, "the model divides an integer by zero while it is being loaded");
+  if (!isCreated || failure) return false;
   if (!describeSession(library_, session_.get(), description_, failure)) return false;
   for (const ValueDescription& input : description_.inputs) inputNames_.push_back(input.name.c_str());
   for (const ValueDescription& output : description_.outputs) outputNames_.push_back(output.name.c_str());
@@ -49,7 +54,7 @@ bool OrtSession::configure(const OpenRequest& request, SessionOptions* options, 
   const auto check = [&](Status* status) { return library_.check(status, FailureKind::Load, failure); };
   if (!check(api.setSessionLogSeverity(options, kLogFatal)) || !check(api.setIntraOpThreads(options, request.intraOpThreads)) ||
       !check(api.setInterOpThreads(options, request.interOpThreads)) ||
-      !check(api.setGraphOptimization(options, request.graphOptimization))) {
+      !check(api.setGraphOptimization(options, request.graphOptimization)) || !guardPoolThreads(library_, options, poolTraps_, failure)) {
     return false;
   }
   if (request.interOpThreads > 1 && !check(api.setExecutionMode(options, kExecutionParallel))) return false;

@@ -7,6 +7,7 @@
 #include "onnx/model_file.h"
 #include "onnx/model_scan.h"
 #include "onnxruntime/ort_library.h"
+#include "traps/division_guard.h"
 
 namespace mserve::ort {
 
@@ -22,6 +23,8 @@ class OrtSession : public BackendSession {
 
   const Library& library() const { return library_; }
   Session* session() const { return session_.get(); }
+  /** Divisions by zero on threads that all runs of this session share. */
+  const DivisionTraps& poolTraps() const { return poolTraps_; }
   const std::vector<const char*>& inputNames() const { return inputNames_; }
   const std::vector<const char*>& outputNames() const { return outputNames_; }
 
@@ -32,6 +35,7 @@ class OrtSession : public BackendSession {
 
   const Library& library_;
   std::vector<OwnedValue> initializers_;  // before session_: outlive it
+  DivisionTraps poolTraps_;               // likewise
   OwnedSession session_;
   ModelScan scan_;
   SessionDescription description_;
