@@ -19,12 +19,17 @@ export type HostProcess = Pick<NodeJS.Process, 'argv' | 'env' | 'stdout' | 'stde
   exit(code: number): void;
 };
 
+/** nx and npx pass Ctrl+C on to a process that the terminal has told already: signals this close together are one. */
+const sameSignalMs = 500;
+
 /** Aborted by the first SIGINT or SIGTERM; the second one ends the process at once. */
 function askedToEnd(host: HostProcess): AbortSignal {
   const asked = new AbortController();
+  let firstAt: number | undefined;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     host.on(signal, () => {
-      if (asked.signal.aborted) host.exit(1);
+      if (firstAt !== undefined && performance.now() - firstAt > sameSignalMs) host.exit(1);
+      firstAt ??= performance.now();
       asked.abort();
     });
   }
