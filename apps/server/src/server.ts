@@ -1,14 +1,23 @@
 import { BusTensorStore, LocalTensorStore, MemoryExchange, NatsBus, type Bus, type TensorStore } from '@mserve/bus';
 import { ServingError, type ServableSignature } from '@mserve/wire';
-import { listServables, startDeviceWorker, type ModelProgress, type RunningWorker, type WorkerLog } from '@mserve/device-worker';
+import { checkServableNames, startDeviceWorker, type RunningWorker, type WorkerLog } from '@mserve/device-worker';
 import { startGateway } from '@mserve/gateway';
 import { startScheduler } from '@mserve/scheduler';
+import { LoadingProgress } from './loading-progress.js';
 import type { ModelKey } from './model-file.js';
 
 export interface ServableChoice {
   readonly name: string;
   /** 0 = the highest version there is. */
   readonly version: number;
+}
+
+export interface BusLogin {
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  readonly token?: string | undefined;
+  /** The contents of a .creds file. */
+  readonly credentials?: string | undefined;
 }
 
 export interface ServerOptions {
@@ -26,6 +35,8 @@ export interface ServerOptions {
   readonly maxMessageBytes?: number | undefined;
   /** `memory` (default), or the address of a NATS server. */
   readonly bus?: string | undefined;
+  /** How to log in at the NATS server. */
+  readonly busLogin?: BusLogin | undefined;
   /** Threads per replica for functions. Default 1. */
   readonly numParallelWorkers?: number | undefined;
   /** Threads inside one native run. Default: what the worker decides. */
@@ -35,6 +46,8 @@ export interface ServerOptions {
   readonly key?: ModelKey | undefined;
   /** One line per step of loading, for people. */
   readonly onProgress?: ((line: string) => void) | undefined;
+  /** One line for each thing that is wrong but ends nothing, such as a servable that could not be loaded, for people. */
+  readonly onWarning?: ((line: string) => void) | undefined;
 }
 
 export interface RunningServable {
@@ -43,12 +56,19 @@ export interface RunningServable {
   readonly methods: readonly string[];
 }
 
+/** A servable that was not chosen by name, and could not be loaded. */
+export interface FailedServable {
+  readonly servable: string;
+  readonly reason: string;
+}
+
 export interface RunningServer {
   /** Bound address, `host:port`. */
   readonly rest: string;
   /** Bound address, `host:port` or `unix:path`. */
   readonly grpc: string;
   readonly servables: readonly RunningServable[];
+  readonly failed: readonly FailedServable[];
   /** Stops taking requests, finishes those in hand (at most graceMs, default 30 000), then ends everything. */
   close(graceMs?: number): Promise<void>;
 }
@@ -61,34 +81,32 @@ interface Connections {
 }
 
 /** Embedded: one exchange in this process, tensors by reference. Fleet: three connections to NATS, so that others may join. */
-async function connect(address: string): Promise<Connections> {
+async function connect(address: string, login: BusLogin | undefined): Promise<Connections> {
   if (address === 'memory') {
     const exchange = new MemoryExchange();
     const store = new LocalTensorStore();
     return { gateway: exchange.connect('gateway'), scheduler: exchange.connect('scheduler'), worker: exchange.connect('worker'), store: () => store };
   }
   const servers = address.split(',');
-  const join = (role: string): Promise<Bus> => NatsBus.connect({ servers, role, connectTimeoutMs: natsConnectMs });
-  const [gateway, scheduler, worker] = await Promise.all([join('gateway'), join('scheduler'), join('worker')]);
+  const join = (role: string): Promise<Bus> => NatsBus.connect({ servers, role, connectTimeoutMs: natsConnectMs, ...login });
+  const [gateway, scheduler, worker] = await Promise.all([join('gateway'), join('scheduler'), join('worker')]).catch((error: unknown) => {
+    const { code, message } = ServingError.from(error);
+    throw new ServingError(code, `cannot join the fleet at ${address}: ${message}`, { cause: error });
+  });
   return { gateway, scheduler, worker, store: (bus) => new BusTensorStore(bus) };
 }
 
 const natsConnectMs = 10_000;
 
-function progressLine(progress: ModelProgress): string {
-  const what = `${progress.servable} version ${progress.version}, device ${progress.deviceId}, ${progress.model}`;
-  if (progress.state === 'failed') return `✗ ${what}: ${progress.error ?? 'failed'}`;
-  return progress.state === 'ready' ? `✓ ${what}: ready in ${Math.round(progress.ms)} ms` : `… ${what}: loading`;
-}
-
-/** What the worker says on the console of a server that runs in the foreground. */
+/** What the worker says on the console of a server that runs in the foreground: `✗ servable, device 0: reason` where a servable is concerned. */
 function consoleLog(write: (line: string) => void): WorkerLog {
-  const line = (fields: Readonly<Record<string, unknown>>, text: string): void => write(`${text} ${JSON.stringify(fields, errorText)}`);
+  const line = (fields: object, text: string): void => {
+    const { servable, deviceId, version, err, ...others } = fields as Readonly<Record<string, unknown>>;
+    const about = typeof servable === 'string' ? `${servable}${typeof version === 'number' && version > 0 ? ` version ${version}` : ''}, device ${String(deviceId)}: ` : '';
+    const rest = Object.keys(others).length === 0 ? '' : ` ${JSON.stringify(others)}`;
+    write(`✗ ${about}${text}${rest}${err === undefined ? '' : `: ${err instanceof Error ? err.message : String(err)}`}`);
+  };
   return { info: () => undefined, warn: line, error: line };
-}
-
-function errorText(_key: string, value: unknown): unknown {
-  return value instanceof Error ? value.message : value;
 }
 
 /** Ready servables. Throws when a chosen one failed, or none is ready. */
@@ -104,6 +122,11 @@ function readyServables(worker: RunningWorker, options: ServerOptions): Servable
   return [...signatures.values()];
 }
 
+function failedServables({ replicas }: RunningWorker): FailedServable[] {
+  const reasons = new Map(replicas.filter(({ state }) => state === 'failed').map(({ servable, error }) => [servable, error ?? 'failed']));
+  return [...reasons].map(([servable, reason]) => ({ servable, reason }));
+}
+
 /**
  * Gateway, scheduler and device-worker in this process. Resolves when every servable can be called; rejects, with nothing left running, when an
  * address is wrong or taken, the directory cannot be read, a chosen servable cannot be loaded, or none can.
@@ -111,13 +134,14 @@ function readyServables(worker: RunningWorker, options: ServerOptions): Servable
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   if (options.key !== undefined && options.servables === undefined) throw new ServingError('INVALID_ARGUMENT', 'a decryption key needs the names of the servables that it is for (--servable)');
   // The directory first: what is wrong with it is told in one sentence, before anything runs.
-  if (options.servables === undefined) listServables(options.directory);
-  const connections = await connect(options.bus ?? 'memory');
+  checkServableNames(options.directory, (options.servables ?? []).map(({ name }) => name));
+  const connections = await connect(options.bus ?? 'memory', options.busLogin);
   const steps: ((graceMs: number) => Promise<unknown>)[] = [];
   const close = async (graceMs = 30_000): Promise<void> => {
     for (const step of steps.splice(0).reverse()) await step(graceMs);
   };
-  const quiet = options.onProgress === undefined;
+  const { onProgress, onWarning } = options;
+  const progress = onProgress === undefined ? undefined : new LoadingProgress(onProgress);
   steps.push(async () => Promise.all([connections.gateway.close(), connections.scheduler.close(), connections.worker.close()]));
   try {
     const scheduler = await startScheduler(connections.scheduler, { log: { info: () => undefined, warn: () => undefined, error: () => undefined } });
@@ -135,8 +159,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       deviceIds: options.deviceIds,
       numParallelWorkers: options.numParallelWorkers,
       intraOpThreads: options.intraOpThreads,
-      onProgress: quiet ? undefined : (progress) => options.onProgress?.(progressLine(progress)),
-      log: quiet ? undefined : consoleLog((line) => options.onProgress?.(line)),
+      onProgress: (step) => progress?.tell(step),
+      log: onWarning === undefined ? undefined : consoleLog(onWarning),
     }).catch(async (error: unknown) => {
       await gateway.close(0);
       throw error;
@@ -148,10 +172,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       rest: gateway.restAddress as string,
       grpc: gateway.grpcAddress as string,
       servables: servables.map(({ servable, version, methods }) => ({ servable, version, methods: methods.map((method) => method.name) })),
+      failed: failedServables(worker),
       close,
     };
   } catch (error) {
     await close(0);
     throw error;
+  } finally {
+    progress?.end();
   }
 }
