@@ -252,7 +252,7 @@ describe('mserve serve ends with one sentence when', () => {
     const server = await serveDirectory(directory.path);
     try {
       expect(JSON.parse(await server.line((line) => line.startsWith('{"rest"')))).toEqual({
-        rest: server.rest, grpc: server.grpc, servables: [{ servable: 'good', version: 1, methods: ['m'] }], failed: [{ servable: 'broken', reason: expect.stringContaining('missing') }],
+        rest: server.rest, grpc: server.grpc, docs: `http://${server.rest}/docs`, servables: [{ servable: 'good', version: 1, methods: ['m'] }], failed: [{ servable: 'broken', reason: expect.stringContaining('missing') }],
       });
       expect(server.output()).toMatch(/^✗ broken, device 0: replica could not be loaded: .*missing/m);
     } finally {

@@ -69,6 +69,11 @@ export class RunningGateway {
     });
   }
 
+  /** Whether /docs and /openapi.json are answered at the REST port. */
+  get servesDocs(): boolean {
+    return this.options.docs ?? isLoopback(this.restAddress);
+  }
+
   /** Resolves when each of these servable versions can be called through this gateway. */
   whenServing(wanted: readonly { readonly servable: string; readonly version: number }[]): Promise<void> {
     const catalog = this.app.get(MethodCatalog);
@@ -155,7 +160,7 @@ export async function startGateway(bus: Bus, store: TensorStore, options: Gatewa
     abortOnError: false,
   });
   const gateway = new RunningGateway(app, options);
-  serveApiDocs(app, app.get(MethodCatalog), () => options.docs ?? isLoopback(gateway.restAddress));
+  serveApiDocs(app, app.get(MethodCatalog), () => gateway.servesDocs);
   app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(bus) });
   await app.startAllMicroservices();
   await app.init();

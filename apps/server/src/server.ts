@@ -37,11 +37,13 @@ export interface ServerOptions {
   readonly bus?: string | undefined;
   /** How to log in at the NATS server. */
   readonly busLogin?: BusLogin | undefined;
-  /** Threads per replica for functions. Default 1. */
+  /** Threads for the functions of a servable, over all its replicas; at least one per replica. Default 1. */
   readonly numParallelWorkers?: number | undefined;
   /** Threads inside one native run. Default: what the worker decides. */
   readonly intraOpThreads?: number | undefined;
   readonly legacyStatus200?: boolean | undefined;
+  /** Whether /docs and /openapi.json are answered. Default: only when the REST port listens on loopback. */
+  readonly docs?: boolean | undefined;
   /** For the encrypted MindIR models of `servables`, which must be given then. */
   readonly key?: ModelKey | undefined;
   /** One line per step of loading, for people. */
@@ -67,6 +69,8 @@ export interface RunningServer {
   readonly rest: string;
   /** Bound address, `host:port` or `unix:path`. */
   readonly grpc: string;
+  /** Address of the API documentation; undefined when it is switched off. */
+  readonly docs: string | undefined;
   readonly servables: readonly RunningServable[];
   readonly failed: readonly FailedServable[];
   /** Stops taking requests, finishes those in hand (at most graceMs, default 30 000), then ends everything. */
@@ -152,6 +156,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       grpcAddress: options.grpc ?? '127.0.0.1:5500',
       maxMessageBytes: options.maxMessageBytes,
       legacyStatus200: options.legacyStatus200,
+      docs: options.docs,
     });
     const worker = await startDeviceWorker(connections.worker, connections.store(connections.worker), {
       directory: options.directory,
@@ -171,6 +176,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     return {
       rest: gateway.restAddress as string,
       grpc: gateway.grpcAddress as string,
+      docs: gateway.servesDocs ? `http://${gateway.restAddress}/docs` : undefined,
       servables: servables.map(({ servable, version, methods }) => ({ servable, version, methods: methods.map((method) => method.name) })),
       failed: failedServables(worker),
       close,

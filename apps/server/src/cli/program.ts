@@ -49,9 +49,11 @@ function addServe(program: Command, foreground: Foreground): void {
     .option('--grpc <host:port|unix:path>', 'gRPC address; port 0 = any free one', grpcAddress, '127.0.0.1:5500')
     .option('--max-msg-mb <n>', 'largest request or answer in MiB', wholeNumber(1, 512), 100)
     .option('--bus <memory|nats://host:port>', 'memory = everything in this process; a NATS address joins a fleet', busAddress, 'memory')
-    .option('--workers <n>', 'threads per replica for the functions of a servable', wholeNumber(1, 64), 1)
+    .option('--workers <n>', 'threads for the functions of a servable, over all its replicas; at least one per replica', wholeNumber(1, 64), 1)
     .option('--intra-op-threads <n>', 'threads inside one native run (0 = one per core)', wholeNumber(0, 1024))
     .option('--legacy-status-200', 'answer errors of /model/... with HTTP 200, as the original did', false)
+    .option('--docs', 'answer /docs and /openapi.json (default: only when REST is on loopback)')
+    .option('--no-docs', 'do not answer them')
     .addOption(keyFileFlag)
     .addOption(keyModeFlag)
     .option('--grace-ms <n>', 'how long work in hand may take when the server is asked to end', wholeNumber(0, 3_600_000), 30_000)
@@ -67,7 +69,7 @@ function addServe(program: Command, foreground: Foreground): void {
         return;
       }
       const running = server as unknown as RunningServer;
-      print(flags.json, { rest: running.rest, grpc: running.grpc, servables: running.servables, failed: running.failed }, readyText(running));
+      print(flags.json, { rest: running.rest, grpc: running.grpc, docs: running.docs, servables: running.servables, failed: running.failed }, readyText(running));
       await asked;
       if (!flags.json) process.stderr.write('ending: finishing what is in hand (press Ctrl+C again to end at once)\n');
       await running.close(flags.graceMs);

@@ -16,6 +16,7 @@ export interface ServeFlags extends KeyFlags {
   readonly workers: number;
   readonly intraOpThreads?: number;
   readonly legacyStatus200: boolean;
+  readonly docs?: boolean;
   readonly graceMs: number;
   readonly json: boolean;
 }
@@ -65,6 +66,7 @@ export function serveOptions(directory: string, flags: ServeFlags): ServerOption
     numParallelWorkers: flags.workers,
     intraOpThreads: flags.intraOpThreads,
     legacyStatus200: flags.legacyStatus200,
+    docs: flags.docs,
     key: keyOf(flags),
     onProgress: flags.json ? undefined : toStderr,
     onWarning: toStderr,
@@ -74,5 +76,5 @@ export function serveOptions(directory: string, flags: ServeFlags): ServerOption
 export function readyText(server: RunningServer): string {
   const rows = server.servables.map((servable) => `  ${servable.servable} version ${servable.version}: ${servable.methods.join(', ')}`);
   const failed = server.failed.length === 0 ? [] : [`  not served, for the reason above: ${server.failed.map(({ servable }) => servable).join(', ')}`];
-  return ['', 'mserve is ready.', ...rows, ...failed, '', `  REST  http://${server.rest}`, `  gRPC  ${server.grpc}`, `  docs  http://${server.rest}/docs`, '', 'Ctrl+C stops the server.'].join('\n');
+  return ['', 'mserve is ready.', ...rows, ...failed, '', `  REST  http://${server.rest}`, `  gRPC  ${server.grpc}`, `  docs  ${server.docs ?? 'switched off: REST is not on loopback (--docs switches them on)'}`, '', 'Ctrl+C stops the server.'].join('\n');
 }
