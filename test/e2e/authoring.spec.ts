@@ -30,6 +30,11 @@ describe('mserve init', () => {
     expect(tested.code).toBe(0);
   }, 60_000);
 
+  it('says what to do next in words that work where it was called', async () => {
+    const { code, stdout } = await mserve('init', 'next', '--dir', servables);
+    expect([code, stdout.split('\n')]).toEqual([0, expect.arrayContaining([`  npx mserve check ${servables}`, "  npx mserve infer --servable next --method predict --input 'x=[1.0,2.0,3.0]'"])]);
+  });
+
   it('overwrites nothing', async () => {
     mkdirSync(join(servables, 'mine'));
     writeFileSync(join(servables, 'mine', 'notes.txt'), 'kept');

@@ -95,7 +95,8 @@ async function connect(address: string, login: BusLogin | undefined): Promise<Co
   const join = (role: string): Promise<Bus> => NatsBus.connect({ servers, role, connectTimeoutMs: natsConnectMs, ...login });
   const [gateway, scheduler, worker] = await Promise.all([join('gateway'), join('scheduler'), join('worker')]).catch((error: unknown) => {
     const { code, message } = ServingError.from(error);
-    throw new ServingError(code, `cannot join the fleet at ${address}: ${message}`, { cause: error });
+    const hint = code === 'INVALID_ARGUMENT' ? ' (the command takes them from MSERVE_NATS_USER and MSERVE_NATS_PASSWORD, MSERVE_NATS_TOKEN or MSERVE_NATS_CREDS)' : '';
+    throw new ServingError(code, `cannot join the fleet at ${address}: ${message}${hint}`, { cause: error });
   });
   return { gateway, scheduler, worker, store: (bus) => new BusTensorStore(bus) };
 }

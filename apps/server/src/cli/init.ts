@@ -29,7 +29,7 @@ export function init(name: string, directory: string): WrittenServable {
     throw new CliError(code === 'EEXIST' && existsSync(folder) ? `${folder} is there already, and nothing is overwritten` : `cannot make ${folder}: ${code ?? 'unknown reason'}`);
   }
   const files = copyTemplate('', folder, name);
-  return { servable: name, directory, files, test: `${environmentFor(folder)}node --test ${join(folder, `${name}.test.mjs`)}` };
+  return { servable: name, directory, files, test: `${isInstalledAbove(folder) ? '' : `MSERVE=${commandFile} `}node --test ${join(folder, `${name}.test.mjs`)}` };
 }
 
 /** Files are taken over byte by byte, but {{name}} in text becomes the servable's name. */
@@ -47,22 +47,23 @@ function copyTemplate(at: string, folder: string, name: string): string[] {
   });
 }
 
-/** The test finds an mserve that is installed above it; elsewhere it must be told. */
-function environmentFor(folder: string): string {
+/** Whether npx, and the servable's test, find an mserve that is installed at or above a folder. */
+function isInstalledAbove(folder: string): boolean {
   for (let above = resolve(folder); ; above = dirname(above)) {
-    if (existsSync(join(above, 'node_modules/.bin/mserve'))) return '';
-    if (above === dirname(above)) return `MSERVE=${commandFile} `;
+    if (existsSync(join(above, 'node_modules/.bin/mserve'))) return true;
+    if (above === dirname(above)) return false;
   }
 }
 
 export function initText({ servable, directory, files, test }: WrittenServable): string {
+  const mserve = isInstalledAbove('.') ? 'npx mserve' : `node ${commandFile}`;
   return [
     ...files.map((file) => `wrote ${file}`),
     '',
     'Next:',
-    `  mserve check ${directory}`,
+    `  ${mserve} check ${directory}`,
     `  ${test}`,
-    `  mserve serve ${directory} --servable ${servable}`,
-    `  mserve infer --servable ${servable} --method predict --input x=[1.0,2.0,3.0]`,
+    `  ${mserve} serve ${directory} --servable ${servable}`,
+    `  ${mserve} infer --servable ${servable} --method predict --input 'x=[1.0,2.0,3.0]'`,
   ].join('\n');
 }
