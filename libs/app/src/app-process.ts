@@ -36,6 +36,13 @@ function askedToEnd(host: HostProcess): AbortSignal {
   return asked.signal;
 }
 
+/** ` (EADDRINUSE)` and the like, where the system gave the reason; the texts about public ports, which are the original's, do not tell it. */
+function systemCodeOf({ cause }: Error): string {
+  if (!(cause instanceof Error)) return '';
+  const code = (cause as NodeJS.ErrnoException).code ?? /\bE[A-Z]{4,}\b/.exec(cause.message)?.[0];
+  return typeof code === 'string' && code.startsWith('E') ? ` (${code})` : '';
+}
+
 /**
  * The frame of an app that is a process of its own: configuration, log, signals, exit code. Resolves with that code: what `work` says;
  * 78 for a wrong configuration or anything else that the operator has to change; 1 for a bug. Messages go to stderr.
@@ -55,7 +62,7 @@ export async function runApp<C extends FleetConfig>(host: HostProcess, options: 
     }
     if (error instanceof ServingError && error.code === 'CANCELLED' && asked.aborted) return 0;
     const expected = error instanceof ConfigError || error instanceof ServingError || options.isExpected?.(error) === true;
-    host.stderr.write(`${name}: ${error instanceof Error ? (expected ? error.message : (error.stack ?? error.message)) : String(error)}\n`);
+    host.stderr.write(`${name}: ${error instanceof Error ? (expected ? `${error.message}${systemCodeOf(error)}` : (error.stack ?? error.message)) : String(error)}\n`);
     return expected ? ConfigError.exitCode : 1;
   } finally {
     await new Promise<void>((resolve) => (log === undefined ? resolve() : log.flush(() => resolve())));

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { Writable } from 'node:stream';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ConfigError, FleetConfig } from '@mserve/config';
+import { ServingError } from '@mserve/wire';
 import { pino, type Logger } from 'pino';
 import { startNatsServer, type NatsServer } from '../../../test/support/nats-server.js';
 import { connectFleetBus, runApp, untilEnd, type HostProcess } from './index.js';
@@ -63,7 +64,8 @@ describe('the frame of an app', () => {
     readonly argv = ['node', 'app', '--log-level', 'silent'];
     readonly env = {};
     readonly stdout = process.stdout;
-    readonly stderr = process.stderr;
+    readonly stderr = { write: (text: string): boolean => this.written.push(text) > 0 };
+    readonly written: string[] = [];
     readonly exits: number[] = [];
     exit(code: number): void {
       this.exits.push(code);
@@ -72,7 +74,7 @@ describe('the frame of an app', () => {
 
   it('takes a signal that comes twice at once, by the terminal and by npx or nx, for one', async () => {
     const host = new Host();
-    const code = await runApp(host as HostProcess, {
+    const code = await runApp(host as unknown as HostProcess, {
       name: 'app',
       Config: FleetConfig,
       work: (_config, _log, asked) =>
@@ -83,5 +85,15 @@ describe('the frame of an app', () => {
         }),
     });
     expect([code, host.exits]).toEqual([0, []]);
+  });
+
+  it.each([
+    ['for a port that is taken', new ServingError('UNAVAILABLE', 'bind failed', { cause: Object.assign(new Error('listen'), { code: 'EADDRINUSE' }) }), 'app: bind failed (EADDRINUSE)\n'],
+    ['for a gRPC port that is taken', new ServingError('UNAVAILABLE', 'bind failed', { cause: new Error('No address added: listen EADDRINUSE: address already in use') }), 'app: bind failed (EADDRINUSE)\n'],
+    ['for anything else that an operator has to change', new ServingError('INVALID_ARGUMENT', 'this is wrong'), 'app: this is wrong\n'],
+  ])('ends with 78 and one sentence %s', async (_name, error, text) => {
+    const host = new Host();
+    expect(await runApp(host as unknown as HostProcess, { name: 'app', Config: FleetConfig, work: () => Promise.reject(error) })).toBe(78);
+    expect(host.written).toEqual([text]);
   });
 });
