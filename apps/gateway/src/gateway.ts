@@ -47,6 +47,11 @@ export class RunningGateway {
     return this.app.get(Readiness).isReady;
   }
 
+  /** Not ready, whatever else holds, until the function given back is called (once): for who still has something to do before requests should come. */
+  holdReadiness(): () => void {
+    return this.app.get(Readiness).hold();
+  }
+
   get counters(): InferCounters {
     return this.app.get(InferPath).counters;
   }

@@ -159,6 +159,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       legacyStatus200: options.legacyStatus200,
       docs: options.docs,
     });
+    // Whoever asks for readiness means all servables, not the first
+    const becomeReady = gateway.holdReadiness();
     const worker = await startDeviceWorker(connections.worker, connections.store(connections.worker), {
       directory: options.directory,
       servables: options.servables?.map((servable) => ({ ...servable, decKey: options.key?.key, decMode: options.key?.mode })),
@@ -174,6 +176,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     steps.push((graceMs) => worker.close(graceMs), (graceMs) => gateway.close(graceMs));
     const servables = readyServables(worker, options);
     await gateway.whenServing(servables);
+    becomeReady();
     return {
       rest: gateway.restAddress as string,
       grpc: gateway.grpcAddress as string,
