@@ -22,13 +22,20 @@ function checkTools() {
   if (major < 20 || (major === 20 && minor < 19)) {
     throw new Error(`mserve needs Node 20.19 or newer (22 and 24 are fine); this is Node ${process.versions.node}.`);
   }
-  if (!existsSync(join(root, 'libs/native/build/Release')) && !findCompiler()) {
-    throw new Error('A C++ compiler is missing: install one (Debian and Ubuntu: apt-get install g++ make; macOS: xcode-select --install) and run this again.');
+  if (existsSync(join(root, 'libs/native/build/Release'))) return;
+  const missing = [
+    ['a C++ compiler', [process.env.CXX, 'g++', 'clang++', 'c++']],
+    ['make', [process.env.MAKE, 'make', 'gmake']],
+    ['Python 3 (for node-gyp)', [process.env.PYTHON, 'python3', 'python']],
+  ].filter(([, names]) => !names.some(runs));
+  if (missing.length > 0) {
+    const names = missing.map(([name]) => name).join(', ').replace(/, ([^,]*)$/, ' and $1');
+    throw new Error(`To build the native addon ${names} ${missing.length > 1 ? 'are' : 'is'} missing: install (Debian and Ubuntu: apt-get install g++ make python3; macOS: xcode-select --install) and run this again.`);
   }
 }
 
-function findCompiler() {
-  return [process.env.CXX, 'g++', 'clang++', 'c++'].some((name) => name && spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
+function runs(name) {
+  return Boolean(name) && spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0;
 }
 
 /** Runs a command with its output shown, and says every 15 s that it still runs. Rejects with the last lines of its output when it fails. */

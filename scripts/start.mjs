@@ -31,7 +31,7 @@ async function classify(rest) {
   return JSON.parse(body).instances[0];
 }
 
-function tell({ rest, grpc }, answer) {
+function tell({ rest, grpc, docs }, answer) {
   const share = Math.max(...answer.probabilities);
   process.stdout.write(`
 mserve serves examples/digits.
@@ -44,7 +44,7 @@ Try it yourself:
   grpcurl -plaintext -d "{\\"model_name\\":\\"digits.classify\\",\\"inputs\\":[{\\"name\\":\\"image\\",\\"datatype\\":\\"BYTES\\",\\"shape\\":[1],\\"contents\\":{\\"bytes_contents\\":[\\"$(base64 < ${image} | tr -d '\\n')\\"]}}]}" ${grpc} inference.GRPCInferenceService/ModelInfer
   npx mserve infer --servable digits --method classify --input image=@${image}${rest === '127.0.0.1:1500' ? '' : ` --rest ${rest}`}
 
-  API docs  http://${rest}/docs
+  API docs  ${docs ?? 'switched off: REST is not on loopback (--docs switches them on)'}
 
 Ctrl+C stops the server.
 `);

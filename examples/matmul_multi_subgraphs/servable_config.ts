@@ -9,6 +9,13 @@ async function process(x: Tensor, y: Tensor): Promise<Tensor> {
   return (z1 as Tensor).add(z2 as Tensor);
 }
 
-registerMethod({ doc: 'Subgraph 0 of x plus subgraph 1 of y.', outputs: { z: {} } }, function predict(x, y) {
-  return addStage(process, x, y);
-});
+registerMethod(
+  {
+    doc: 'Subgraph 0 of x plus subgraph 1 of y.',
+    inputs: { x: { dtype: 'float32', shape: [128, 96] }, y: { dtype: 'float32', shape: [8, 96] } },
+    outputs: { z: { dtype: 'float32', shape: [16] } },
+  },
+  function predict(x, y) {
+    return addStage(process, x, y);
+  },
+);

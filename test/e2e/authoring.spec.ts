@@ -180,7 +180,7 @@ registerMethod({ inputs: { x: { dtype: 'int32' } }, outputs: { y: {} } }, functi
       const none = await mserve('check', empty.path);
       expect([none.code, none.stderr]).toEqual([1, expect.stringContaining('there is no servable in')]);
       const missing = await mserve('check', join(empty.path, 'gone'));
-      expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('cannot be read')]);
+      expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('does not exist')]);
     } finally {
       empty.remove();
     }

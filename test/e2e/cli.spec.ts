@@ -91,6 +91,10 @@ registerMethod(['y'], function refuse(x) { return addStage(fail, x); });
     ['an instance that fails', ['--servable', 'echo', '--method', 'refuse', '--input', 'x=1'], 1, /not today/],
     ['text without quotes', ['--servable', 'echo', '--method', 'tell', '--input', 'x=hello'], 2, /'hello' is not JSON \(text needs quotes/],
     ['a file that is not there', ['--servable', 'echo', '--method', 'tell', '--input', 'x=@gone.npy'], 2, /cannot read gone\.npy/],
+    ['an input given twice', ['--servable', 'echo', '--method', 'tell', '--input', 'x=1', '--input', 'x=2'], 2, /--input x is given twice/],
+    ['a .npy file that is none', ['--servable', 'echo', '--method', 'tell', '--input', `x=@${file('text.npy', 'no numbers here')}`], 1, /text\.npy is not a \.npy file mserve can read/],
+    ['a URL for an address', ['--rest', 'http://127.0.0.1:1500', '--servable', 'echo', '--method', 'tell', '--input', 'x=1'], 2, /HOST:PORT is expected/],
+    ["the flag --version, which is mserve's own", ['--servable', 'echo', '--method', 'tell', '--input', 'x=1', '--version', '3'], 2, /unknown option '--version'/],
     ['an input without a name', ['--servable', 'echo', '--method', 'tell', '--input', '=1'], 2, /neither name=@file nor name=json/],
     ['no servable', ['--method', 'm', '--input', 'x=1'], 2, /--servable <name>' not specified/],
     ['an unknown flag', ['--servable', 'echo', '--method', 'tell', '--input', 'x=1', '--fast'], 2, /unknown option '--fast'/],
@@ -151,6 +155,9 @@ describe('mserve run', () => {
   it.each([
     ['an input is missing', [sum, '--input', a], 2, /no --input for b; the model takes: a float32 \[-1, 2\]; b float32 \[-1, 2\]/],
     ['there is one too many', [sum, '--input', a, '--input', b, '--input', a], 2, /1 --input too many/],
+    ['an input is given twice', [sum, '--input', `a=${a}`, '--input', `a=${b}`], 2, /--input a is given twice/],
+    ['an input has a name that the model does not know', [sum, '--input', `c=${a}`, '--input', b], 2, /the model has no input 'c'; it takes: a float32/],
+    ['the outputs cannot be written', [sum, '--input', a, '--input', b, '--output-dir', a], 1, /cannot write into --output-dir .*a\.npy: a file of that name is in the way/],
     ['an input has another shape', [sum, '--input', a, '--input', file('wide.npy', floats([2, 3], [1, 2, 3, 4, 5, 6]))], 1, /'b'|dim|shape/],
     ['an input has another dtype', [sum, '--input', a, '--input', file('bytes.npy', writeNpy({ dtype: 'uint8', shape: [2, 2], bytes: Uint8Array.of(1, 2, 3, 4) }))], 1, /uint8/],
     ['an input is no .npy file', [sum, '--input', a, '--input', sum], 1, /npy/i],
@@ -202,6 +209,8 @@ describe('mserve model', () => {
     ['inspect a sealed model without its key', ['inspect', join(cases, 'lenet5_enc_gcm16/lenet.mindir')], 1, /encrypted/],
     ['convert an ONNX model', ['convert', file('d.onnx', doubleModel()), '-o', 'never.onnx'], 2, /only MindIR can be converted/],
     ['convert without a target', ['convert', lenet], 2, /--output <file\.onnx>' not specified/],
+    ['convert into a folder that is not there', ['convert', lenet, '-o', 'nowhere/lenet.onnx'], 1, /cannot write nowhere\/lenet\.onnx: no such file or folder/],
+    ['convert a file into itself', ['convert', lenet, '-o', lenet], 2, /is the file that is converted/],
     ['do something unknown', ['train', lenet], 2, /unknown command 'train'/],
   ])('does not %s', async (_name, args, code, text) => {
     expect(await mserve('model', ...args)).toEqual({ code, stdout: '', stderr: expect.stringMatching(text) });
@@ -231,17 +240,23 @@ describe('mserve serve ends with one sentence when', () => {
   });
 
   it.each([
-    ['the directory is missing', () => ['gone', ...ports], 1, /^mserve: The servable directory 'gone' cannot be read: ENOENT/],
+    ['the directory is missing', () => ['gone', ...ports], 1, /^mserve: The servable directory 'gone' does not exist$/m],
     ['the directory holds no servable', () => ['docs', ...ports], 1, /there is no servable in docs/],
     ['a chosen servable is broken', () => [directory.path, ...ports, '--servable', 'broken'], 1, /servable_config\.ts:4.*missing|missing.*servable_config\.ts:4/],
-    ['a chosen servable is not there', () => [directory.path, ...ports, '--servable', 'nothing'], 1, /directory '.*nothing' not exist/],
+    ['a chosen servable is not there', () => [directory.path, ...ports, '--servable', 'nothing'], 1, /there is no servable 'nothing' in .*; there are: broken, good$/m],
+    ['a chosen servable has nearly another name', () => [directory.path, ...ports, '--servable', 'godo'], 1, /there is no servable 'godo' .*did you mean 'good'\?/],
     ['a chosen version is not there', () => ['examples', ...ports, '--servable', 'digits:9'], 1, /no specified version directory.*9/],
-    ['the REST port is taken', () => ['examples', '--servable', 'digits', '--rest', `127.0.0.1:${port}`, '--grpc', '127.0.0.1:0'], 1, /127\.0\.0\.1:\d+/],
-    ['the gRPC port is taken', () => ['examples', '--servable', 'digits', '--rest', '127.0.0.1:0', '--grpc', `127.0.0.1:${port}`], 1, /127\.0\.0\.1:\d+/],
-    ['an address is none', () => ['examples', '--servable', 'digits', '--rest', 'nowhere'], 1, /nowhere/],
+    ['the REST port is taken', () => ['examples', '--servable', 'digits', '--rest', `127.0.0.1:${port}`, '--grpc', '127.0.0.1:0'], 1, /127\.0\.0\.1:\d+ failed \(another process has it\)$/m],
+    ['the gRPC port is taken', () => ['examples', '--servable', 'digits', '--rest', '127.0.0.1:0', '--grpc', `127.0.0.1:${port}`], 1, /^mserve: .*127\.0\.0\.1:\d+ \(another process has it\)\n$/],
+    ['the folder of the gRPC socket is missing', () => ['examples', '--servable', 'digits', '--rest', '127.0.0.1:0', '--grpc', 'unix:/nowhere/grpc.sock'], 1, /^mserve: .*unix:\/nowhere\/grpc\.sock \(its folder is not there or may not be written\)\n$/],
+    ['an address is none', () => ['examples', '--servable', 'digits', '--rest', 'nowhere'], 2, /'nowhere' is invalid\. HOST:PORT is expected/],
+    ['a port is too high', () => ['examples', '--grpc', '127.0.0.1:65536'], 2, /HOST:PORT or unix:PATH is expected/],
+    ['the bus is none', () => ['examples', '--bus', 'http://127.0.0.1:4222'], 2, /memory or nats:\/\/HOST:PORT is expected/],
+    ['a device is given twice', () => ['examples', '--device-ids', '1,0,1'], 2, /device 1 is given twice/],
+    ['a device is missing', () => ['examples', '--device-ids', '0,'], 2, /a whole number from 0 to/],
     ['a number is out of range', () => ['examples', '--max-msg-mb', '0'], 2, /a whole number from 1 to 512/],
     ['a servable is named wrongly', () => ['examples', '--servable', 'digits:one'], 2, /NAME or NAME:VERSION/],
-    ['a key is given without a servable', () => ['examples', ...ports, '--dec-key-file', file('key16', new Uint8Array(16))], 1, /--servable/],
+    ['a key is given without a servable', () => ['examples', ...ports, '--dec-key-file', file('key16', new Uint8Array(16))], 2, /--dec-key-file needs --servable/],
     ['a flag is unknown', () => ['examples', '--port', '1'], 2, /unknown option '--port'/],
     ['there is no directory', () => [], 2, /missing required argument 'dir'/],
   ])('%s', async (_name, args, code, text) => {
@@ -254,9 +269,10 @@ describe('mserve serve ends with one sentence when', () => {
     const server = await serveDirectory(directory.path);
     try {
       expect(JSON.parse(await server.line((line) => line.startsWith('{"rest"')))).toEqual({
-        rest: server.rest, grpc: server.grpc, servables: [{ servable: 'good', version: 1, methods: ['m'] }],
+        rest: server.rest, grpc: server.grpc, docs: `http://${server.rest}/docs`, servables: [{ servable: 'good', version: 1, methods: ['m'] }], failed: [{ servable: 'broken', reason: expect.stringContaining('missing') }],
       });
       expect(await server.line((line) => line.includes('import broken.servable_config failed'))).toContain('servable_config.ts:4');
+      expect(server.output()).toMatch(/^✗ broken, device 0: replica could not be loaded: .*missing/m);
     } finally {
       expect(await server.stop()).toBe(0);
     }

@@ -11,7 +11,8 @@ describe('mserve serve examples, embedded', () => {
 
   describeDigits(() => server);
 
-  it('ends with exit code 0 when asked to', async () => {
+  it('ends with exit code 0 when asked to, also when the terminal and npx both say so', async () => {
+    server.child.kill('SIGINT');
     expect(await server.stop('SIGINT')).toBe(0);
   });
 });

@@ -5,5 +5,5 @@ export type { ModelProgress } from './replica/load-models.js';
 export type { DecryptionKey } from './replica/model-loader.js';
 export type { WorkerStats } from './replica/device-worker.js';
 export { DeviceWorkerModule, type WorkerParts } from './device-worker.module.js';
-export { checkServable, checkServables, ConfigError, listServables, type ServableReport } from './servable/index.js';
+export { checkServable, checkServableNames, checkServables, ConfigError, listServables, type ServableReport } from './servable/index.js';
 export { checkModels, type CheckModelsOptions } from './replica/check-models.js';

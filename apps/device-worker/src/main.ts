@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { workerOptionsOf } from './config/options-of-config.js';
 import { WorkerConfig } from './config/worker-config.js';
 import { ConfigError } from './servable/config-error.js';
-import { listServables } from './servable/servable-directory.js';
+import { checkServableNames, listServables } from './servable/servable-directory.js';
 import { launchDeviceWorker } from './start-device-worker.js';
 
 const lastAnswersMs = 5_000;
@@ -14,6 +14,7 @@ const lastAnswersMs = 5_000;
 async function work(config: WorkerConfig, log: Logger, asked: AbortSignal): Promise<number> {
   const options = workerOptionsOf(config);
   // Before the bus: a wrong directory is told at once, also when there is no bus yet.
+  if (options.servables !== undefined) checkServableNames(options.directory, options.servables.map(({ name }) => name));
   const servables = options.servables ?? listServables(options.directory).map((name) => ({ name }));
   if (servables.length === 0) log.warn(`there is no servable in ${options.directory}: a folder NAME with a servable_config.ts is expected`);
   const bus = await connectFleetBus(config, 'worker', log, asked);

@@ -27,4 +27,14 @@ describe('gateway', () => {
     const ready = await fetch(`${rig.url}/v2/health/ready`);
     expect([ready.status, await ready.json()]).toEqual([200, { ready: true }]);
   });
+
+  it('is not ready while somebody holds it, and answers all the same', async () => {
+    const status = async (): Promise<number> => (await fetch(`${rig.url}/v2/health/ready`)).status;
+    const [first, second] = [rig.gateway.holdReadiness(), rig.gateway.holdReadiness()];
+    expect([await status(), rig.gateway.isReady, (await rig.post('kit echo a')).status]).toEqual([503, false, 200]);
+    first();
+    expect(await status()).toBe(503);
+    second();
+    expect([await status(), rig.gateway.isReady]).toEqual([200, true]);
+  });
 });

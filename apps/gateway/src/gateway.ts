@@ -49,6 +49,11 @@ export class RunningGateway {
     return this.app.get(Readiness).isReady;
   }
 
+  /** Not ready, whatever else holds, until the function given back is called (once): for who still has something to do before requests should come. */
+  holdReadiness(): () => void {
+    return this.app.get(Readiness).hold();
+  }
+
   get counters(): InferCounters {
     return this.app.get(InferPath).counters;
   }
@@ -69,6 +74,11 @@ export class RunningGateway {
         resolve();
       });
     });
+  }
+
+  /** Whether /docs and /openapi.json are answered at the REST port. */
+  get servesDocs(): boolean {
+    return this.options.docs ?? isLoopback(this.restAddress);
   }
 
   /** Resolves when each of these servable versions can be called through this gateway. */
@@ -164,7 +174,7 @@ export async function startGateway(bus: Bus, store: TensorStore, options: Gatewa
   // Also for paths that nobody has and bodies that cannot be read: those errors begin outside of any controller.
   app.useGlobalFilters(new ServingErrorFilter(log));
   const gateway = new RunningGateway(app, options);
-  serveApiDocs(app, app.get(MethodCatalog), () => options.docs ?? isLoopback(gateway.restAddress));
+  serveApiDocs(app, app.get(MethodCatalog), () => gateway.servesDocs);
   app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(bus) });
   await app.startAllMicroservices();
   await app.init();

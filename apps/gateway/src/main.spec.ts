@@ -38,6 +38,9 @@ describe('the configuration of a gateway', () => {
     ['--tls-certificate', '/nowhere/c.pem', '--tls-private-key', '/nowhere/k.pem'],
     ['--nats-creds', '/nowhere/gateway.creds'],
     ['--max-message-mb', '513'],
+    ['--rest', 'nowhere'],
+    ['--rest', 'unix:x'],
+    ['--grpc', '127.0.0.1:65536'],
   ])('refuses %s %s', (...argv) => {
     expect(() => {
       const config = configure(...argv);

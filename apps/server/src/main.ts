@@ -3,26 +3,22 @@ import { ServingError } from '@mserve/wire';
 import { CliError, Reported } from './cli/cli-error.js';
 import { mserveProgram } from './cli/program.js';
 
+/** npx passes Ctrl+C on to a process that the terminal has told already: signals this close together are one. */
+const sameSignalMs = 500;
+
 /** Resolves at the first SIGINT or SIGTERM; the second one ends the process at once. */
-function listenForSignals(): Promise<void> {
+function untilAsked(): Promise<void> {
   return new Promise((resolve) => {
-    let signals = 0;
+    let firstAt: number | undefined;
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.on(signal, () => {
-        signals += 1;
-        if (signals > 1) process.exit(1);
+        if (firstAt !== undefined && performance.now() - firstAt > sameSignalMs) process.exit(1);
+        firstAt ??= performance.now();
         resolve();
       });
     }
   });
 }
-
-let asked: Promise<void> | undefined;
-const foreground = {
-  get asked(): Promise<void> {
-    return (asked ??= listenForSignals());
-  },
-};
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
@@ -30,15 +26,34 @@ function exitCodeOf(error: unknown): number {
   return 1;
 }
 
+const addressProblems: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process has it',
+  EADDRNOTAVAIL: 'this machine does not have it',
+  EACCES: 'permission denied',
+  ENOTFOUND: 'there is no such host',
+};
+
+/** Why an address could not be had: the ingress' texts, which are the original's, do not say it. */
+function reasonOf({ message, cause }: Error): string {
+  if (!(cause instanceof Error)) return '';
+  const code = (cause as NodeJS.ErrnoException).code ?? /\bE[A-Z]{4,}\b/.exec(cause.message)?.[0];
+  // libuv calls a missing folder of a socket file EACCES
+  const reason = code === 'EACCES' && message.includes(' unix:') ? 'its folder is not there or may not be written' : addressProblems[code ?? ''];
+  return reason === undefined ? '' : ` (${reason})`;
+}
+
 function tell(error: unknown): void {
   if (error instanceof CommanderError || error instanceof Reported) return; // it is printed already
   // ConfigError by its name: its module would load half of the server
   const expected = error instanceof CliError || error instanceof ServingError || (error instanceof Error && error.name === 'ConfigError');
-  process.stderr.write(`${expected ? `mserve: ${(error as Error).message}` : `mserve: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`}\n`);
+  process.stderr.write(`${expected ? `mserve: ${(error as Error).message}${reasonOf(error as Error)}` : `mserve: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`}\n`);
 }
 
+// What grpc-js would print is in the errors that it gives
+process.env['GRPC_VERBOSITY'] ??= 'NONE';
+
 try {
-  await mserveProgram(foreground).parseAsync();
+  await mserveProgram({ untilAsked }).parseAsync();
   process.exit(0);
 } catch (error) {
   tell(error);

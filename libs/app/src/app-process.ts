@@ -19,16 +19,28 @@ export type HostProcess = Pick<NodeJS.Process, 'argv' | 'env' | 'stdout' | 'stde
   exit(code: number): void;
 };
 
+/** nx and npx pass Ctrl+C on to a process that the terminal has told already: signals this close together are one. */
+const sameSignalMs = 500;
+
 /** Aborted by the first SIGINT or SIGTERM; the second one ends the process at once. */
 function askedToEnd(host: HostProcess): AbortSignal {
   const asked = new AbortController();
+  let firstAt: number | undefined;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     host.on(signal, () => {
-      if (asked.signal.aborted) host.exit(1);
+      if (firstAt !== undefined && performance.now() - firstAt > sameSignalMs) host.exit(1);
+      firstAt ??= performance.now();
       asked.abort();
     });
   }
   return asked.signal;
+}
+
+/** ` (EADDRINUSE)` and the like, where the system gave the reason; the texts about public ports, which are the original's, do not tell it. */
+function systemCodeOf({ cause }: Error): string {
+  if (!(cause instanceof Error)) return '';
+  const code = (cause as NodeJS.ErrnoException).code ?? /\bE[A-Z]{4,}\b/.exec(cause.message)?.[0];
+  return typeof code === 'string' && code.startsWith('E') ? ` (${code})` : '';
 }
 
 /**
@@ -50,7 +62,7 @@ export async function runApp<C extends FleetConfig>(host: HostProcess, options: 
     }
     if (error instanceof ServingError && error.code === 'CANCELLED' && asked.aborted) return 0;
     const expected = error instanceof ConfigError || error instanceof ServingError || options.isExpected?.(error) === true;
-    host.stderr.write(`${name}: ${error instanceof Error ? (expected ? error.message : (error.stack ?? error.message)) : String(error)}\n`);
+    host.stderr.write(`${name}: ${error instanceof Error ? (expected ? `${error.message}${systemCodeOf(error)}` : (error.stack ?? error.message)) : String(error)}\n`);
     return expected ? ConfigError.exitCode : 1;
   } finally {
     await new Promise<void>((resolve) => (log === undefined ? resolve() : log.flush(() => resolve())));

@@ -1,11 +1,14 @@
-import { IsIn, IsInt, IsNotEmpty, IsOptional, IsString, Max, Min } from 'class-validator';
+import { IsIn, IsInt, IsNotEmpty, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
 import { Setting } from './setting.js';
+
+/** TLS is not asked for here: it is used when the server requires it. */
+const natsServers = /^(?:nats:\/\/)?[^\s,/@]+(?:,(?:nats:\/\/)?[^\s,/@]+)*$/;
 
 /** What every app of a fleet needs to know: where the bus is, how to log in, how to end. */
 export class FleetConfig {
   @Setting({ kind: 'text', doc: 'NATS server(s), comma-separated' })
   @IsString()
-  @IsNotEmpty()
+  @Matches(natsServers, { message: "nats must be nats://HOST:PORT, or several of them with commas between them, without a user or password (settings of their own)" })
   nats = 'nats://127.0.0.1:4222';
 
   @Setting({ kind: 'text', doc: 'user name at NATS' })

@@ -51,7 +51,10 @@ describe('loadConfig', () => {
     ['a key like no other', () => load(['--qqqqqqqqqqqq', '3']), /known: --nats,/],
     ['a number that is none', () => load(['--max-message-mb', 'many']), /--max-message-mb should be a number, but is 'many'/],
     ['a number out of range', () => load(['--max-message-mb', '513']), /--max-message-mb: maxMessageMb must not be greater than 512, but is 513/],
-    ['a wrong type in the file', () => load(['--config', file('{"graceMs": "soon"}')]), /--grace-ms: .*, but is "soon"/],
+    ['a wrong type in the file', () => load(['--config', file('{"graceMs": "soon"}')]), /app\.json: graceMs must be an integer number, but is "soon"/],
+    ['a wrong value in the environment', () => load([], { MSERVE_GRACE_MS: '-1' }), /^MSERVE_GRACE_MS: graceMs must not be less than 0, but is -1/],
+    ['an address that is none of NATS', () => load(['--nats', 'http://bus:4222']), /--nats: nats must be nats:\/\/HOST:PORT, .*, but is "http:\/\/bus:4222"/],
+    ['a password in the address, which is not shown', () => load(['--nats', 'nats://me:secret@bus:4222']), /^((?!secret).)*, but is "nats:\/\/\.\.\.@bus:4222"$/],
     ['a flag without value', () => load(['--nats']), /--nats needs a value/],
     ['a file that is no JSON', () => load(['--config', file('{\n "nats": \n')]), /app\.json(:\d)?: not JSON/],
     ['a file that is not there', () => load(['--config', '/nowhere/app.json']), /cannot read the config file/],
@@ -61,7 +64,7 @@ describe('loadConfig', () => {
   });
 
   it('never shows a secret', () => {
-    expect(() => load(['--config', file('{"natsPassword": 12345}')])).toThrow(/^--nats-password: natsPassword must be a string$/);
+    expect(() => load(['--config', file('{"natsPassword": 12345}')])).toThrow(/app\.json: natsPassword must be a string$/);
   });
 
   it('explains itself', () => {

@@ -145,13 +145,27 @@ export function loadConfig<T extends object>(Class: new () => T, sources: Config
     throw error;
   }
   const file = flags.file ?? sources.env['MSERVE_CONFIG'];
-  const values = { ...(file === undefined ? {} : fromFile(file, settings)), ...fromEnv(sources.env, settings), ...flags.values };
-  const config = plainToInstance(Class, values, { exposeDefaultValues: true });
+  const fileValues = file === undefined ? {} : fromFile(file, settings);
+  const envValues = fromEnv(sources.env, settings);
+  const config = plainToInstance(Class, { ...fileValues, ...envValues, ...flags.values }, { exposeDefaultValues: true });
   const [problem] = validateSync(config, { whitelist: true, forbidNonWhitelisted: false });
   if (problem !== undefined) {
-    const setting = settings.find((one) => one.key === problem.property);
-    const given = setting?.secret ? '' : `, but is ${JSON.stringify(problem.value)}`;
-    throw new ConfigError(`${setting?.flag ?? problem.property}: ${Object.values(problem.constraints ?? { nested: 'a nested value is wrong' })[0]}${given}`);
+    const key = problem.property;
+    const setting = settings.find((one) => one.key === key);
+    const fromElsewhere = key in envValues ? setting?.env : key in fileValues ? file : undefined;
+    const where = key in flags.values || fromElsewhere === undefined ? (setting?.flag ?? key) : fromElsewhere;
+    throw new ConfigError(`${where}: ${complaint(problem.constraints ?? {})}${setting?.secret === true ? '' : `, but is ${shown(problem.value)}`}`);
   }
   return config;
+}
+
+/** Of what is wrong with a value, a wrong type is the thing to say. */
+function complaint(constraints: Readonly<Record<string, string>>): string {
+  const [first] = Object.entries(constraints).sort(([a], [b]) => Number(b.startsWith('is')) - Number(a.startsWith('is')));
+  return first?.[1] ?? 'a nested value is wrong';
+}
+
+/** Credentials inside of an address are not shown. */
+function shown(value: unknown): string {
+  return JSON.stringify(value).replaceAll(/(\/\/|")[^/@"]*@/g, '$1...@');
 }

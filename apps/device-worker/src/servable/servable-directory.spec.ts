@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ServableDeclaration } from '@mserve/register';
-import { findConfig, isServableName, listServables, listVersions, modelFiles, resolveVersion } from './servable-directory.js';
+import { checkServableNames, findConfig, isServableName, listServables, listVersions, modelFiles, resolveVersion } from './servable-directory.js';
 import { ServableFolder } from './servable-folder.fixture.js';
 
 /** SPEC 4 and 4.1; FAULTS rows 74, 76, 77, 78, 79. */
@@ -56,7 +56,19 @@ describe('servables of a directory', () => {
   });
 
   it('cannot be listed where there is no directory', () => {
-    expect(message(() => listServables(join(folder.path, 'nope')))).toMatch(/^The servable directory 'D\/nope' cannot be read: ENOENT/);
+    expect(message(() => listServables(join(folder.path, 'nope')))).toBe("The servable directory 'D/nope' does not exist");
+    folder.write('LICENSE', '');
+    expect(message(() => listServables(join(folder.path, 'LICENSE')))).toBe("The servable directory 'D/LICENSE' is not a folder");
+  });
+
+  it.each([
+    ['digits', "there is no servable 'digist' in D (a folder with a servable_config.ts is expected); did you mean 'digits'?"],
+    ['kit', "there is no servable 'digist' in D (a folder with a servable_config.ts is expected); there are: kit"],
+    [undefined, "there is no servable 'digist' in D (a folder with a servable_config.ts is expected); there is none"],
+  ])('are asked for by name, beside %s', (other, text) => {
+    if (other !== undefined) folder.write(`${other}/servable_config.ts`, '');
+    expect(message(() => checkServableNames(folder.path, ['digist']))).toBe(text);
+    if (other !== undefined) expect(() => checkServableNames(folder.path, [other])).not.toThrow();
   });
 
   it.each(['../x', '..', '.', '', 'a/b', 'a\0b', 'a.b', 'ａ', 'a'.repeat(65), '%2e%2e', 'a.*', '$SYS'])('are never called %j', (name) => {

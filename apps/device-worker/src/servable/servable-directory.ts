@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync, realpathSync, statSync, type Stats } from 'node:fs';
 import { join, sep } from 'node:path';
+import { nearest } from '@mserve/config';
 import type { ServableDeclaration } from '@mserve/register';
 import { ConfigError } from './config-error.js';
 
@@ -32,9 +33,22 @@ export function listServables(directory: string): string[] {
   try {
     names = readdirSync(directory);
   } catch (thrown) {
-    throw new ConfigError('', `The servable directory '${directory}' cannot be read: ${(thrown as Error).message}`);
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new ConfigError('', `The servable directory '${directory}' does not exist`);
+    if (code === 'ENOTDIR') throw new ConfigError('', `The servable directory '${directory}' is not a folder`);
+    throw new ConfigError('', `The servable directory '${directory}' cannot be read: ${code ?? (thrown as Error).message}`);
   }
   return names.filter((name) => isServableName(name) && configNames.some((config) => statOf(join(directory, name, config))?.isFile() === true)).sort();
+}
+
+/** Throws ConfigError when one of the names is no servable of the directory, or the directory cannot be read. */
+export function checkServableNames(directory: string, names: readonly string[]): void {
+  const known = listServables(directory);
+  const name = names.find((one) => !known.includes(one));
+  if (name === undefined) return;
+  const close = nearest(name, known);
+  const allowed = close === undefined ? `there ${known.length === 0 ? 'is none' : `are: ${known.join(', ')}`}` : `did you mean '${close}'?`;
+  throw new ConfigError(name, `there is no servable '${name.slice(0, 64)}' in ${directory} (a folder with a servable_config.ts is expected); ${allowed}`);
 }
 
 /** Absolute path of a servable's config. Throws ConfigError when there is none or it leads out of the directory. */

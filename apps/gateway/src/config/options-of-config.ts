@@ -1,11 +1,22 @@
 import { settingFile } from '@mserve/app';
 import { ConfigError } from '@mserve/config';
 import type { GatewayOptions } from '../gateway-options.js';
+import { parseAddress, type ServerTag } from '../ingress/address.js';
 import type { TlsOptions } from '../ingress/ingress-options.js';
 import type { GatewayConfig } from './gateway-config.js';
 
-/** Throws ConfigError for files that cannot be read. */
+function checkAddress(flag: string, tag: ServerTag, text: string): void {
+  try {
+    parseAddress(tag, text);
+  } catch (error) {
+    throw new ConfigError(`${flag}: ${(error as Error).message}; ${tag === 'Serving gRPC' ? 'HOST:PORT or unix:PATH' : 'HOST:PORT'} is expected, or nothing for none`);
+  }
+}
+
+/** Throws ConfigError for addresses that are none and files that cannot be read. */
 export function gatewayOptionsOf(config: GatewayConfig): GatewayOptions {
+  if (config.rest !== '') checkAddress('--rest', 'RESTful server', config.rest);
+  if (config.grpc !== '') checkAddress('--grpc', 'Serving gRPC', config.grpc);
   return {
     restAddress: config.rest === '' ? undefined : config.rest,
     grpcAddress: config.grpc === '' ? undefined : config.grpc,

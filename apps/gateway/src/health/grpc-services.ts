@@ -7,6 +7,7 @@ import { grpcStatusOf } from '../protocols/status.js';
 import type { ModelDirectory } from './model-directory.js';
 import { publicProtos } from './proto-files.js';
 import type { Readiness } from './readiness.js';
+import { reflectedProtos } from './reflected-protos.js';
 
 interface NamedModel {
   readonly name: string;
@@ -43,7 +44,7 @@ export class GrpcServices {
       ModelMetadata: this.unary(({ name, version }) => this.models.model(name, version)),
     });
     this.health.addToServer(server);
-    new ReflectionService({ ...oip, ...ms, ...health }).addToServer(server);
+    new ReflectionService(reflectedProtos({ ...oip, ...ms, ...health })).addToServer(server);
   }
 
   /** Over gRPC an unknown model is one that is not ready, as with Triton. */

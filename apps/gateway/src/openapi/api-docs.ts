@@ -38,7 +38,7 @@ export function serveApiDocs(app: NestFastifyApplication, catalog: MethodCatalog
   const fastify = app.getHttpAdapter().getInstance();
   fastify.addHook('onRequest', async (request, reply) => {
     const { url } = request;
-    if ((url.startsWith('/docs') || url.startsWith('/openapi.json')) && !isEnabled()) return reply.status(404).send({ error: 'not found' });
+    if ((url.startsWith('/docs') || url.startsWith('/openapi.json')) && !isEnabled()) return reply.status(404).send({ error: 'the API documentation is switched off here (--docs)' });
     return undefined;
   });
   let base: OpenAPIObject | undefined;

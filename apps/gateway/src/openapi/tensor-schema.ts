@@ -1,10 +1,13 @@
-import { dtypeEntry, isVariableSize, type TensorSignature } from '@mserve/wire';
+import { dtypeEntry, isVariableSize, type DType, type TensorSignature } from '@mserve/wire';
 import type { SchemaObject } from './schema.js';
 
 /** Examples of more elements than this are left out: nobody reads them, and the document would be mostly examples. */
 const maxExampleElements = 16_384;
 /** Up to here an example is written as nested arrays; from here on as base64, which is shorter. */
 const maxNestedElements = 64;
+/** Bytes that most functions take for bytes are images: a white pixel as PNG, and one as text, because JSON of the Open Inference Protocol has no other bytes. */
+const examplePng = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mP4DwABAQEAHLCMmQAAAABJRU5ErkJggg==';
+const exampleSvg = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1" fill="white"/></svg>';
 
 /** The dtypes that the original's JSON can say with plain values; the others need base64. */
 const plainDtypes = new Map<string, SchemaObject>([
@@ -48,15 +51,14 @@ export function msValueSchema({ dtype, shape, doc }: TensorSignature): SchemaObj
 }
 
 /** A value that `/model/...` accepts, or undefined when there is none or it would be too large to show. */
-export function msValueExample({ dtype, shape }: TensorSignature): unknown {
-  if (dtype === undefined) return 0.5;
+export function msValueExample({ dtype = 'float32', shape }: TensorSignature): unknown {
   // The original has no name for it
   if (dtype === 'bfloat16') return undefined;
   const dims = exampleDims(shape ?? []);
   const count = exampleElements(dims);
   if (count === undefined) return undefined;
   if (dtype === 'string') return 'text';
-  if (dtype === 'bytes') return { b64: Buffer.from('bytes').toString('base64') };
+  if (dtype === 'bytes') return { b64: examplePng };
   if (plainDtypes.has(dtype) && count <= maxNestedElements && !dims.includes(0)) return nestedExample(dtype === 'bool' ? true : dtype === 'int32' ? 1 : 0.5, dims);
   const bytes = Buffer.alloc(count * dtypeEntry(dtype).elementBytes);
   return { b64: bytes.toString('base64'), type: dtype, shape: dims };
@@ -101,13 +103,25 @@ export function oipTensorSchema(signature: TensorSignature, batched: boolean): S
   };
 }
 
+function exampleElement(dtype: DType): string | boolean | number {
+  switch (dtype) {
+    case 'bytes':
+      return exampleSvg;
+    case 'string':
+      return 'text';
+    case 'bool':
+      return true;
+    default:
+      return dtype.startsWith('float') ? 0.5 : 1;
+  }
+}
+
 /** An input that the Open Inference Protocol's JSON accepts, or undefined when there is none to show. */
 export function oipInputExample(signature: TensorSignature, batched: boolean): unknown {
-  const { name, dtype } = signature;
+  const { name, dtype = 'float32' } = signature;
   if (!hasOipJson(signature)) return undefined;
   const shape = exampleDims(oipShape(signature, batched));
   const count = exampleElements(shape);
   if (count === undefined) return undefined;
-  const leaf = dtype === undefined || isVariableSize(dtype) ? 'text' : dtype === 'bool' ? true : dtype.startsWith('float') ? 0.5 : 1;
-  return { name, shape, datatype: dtype === undefined ? 'BYTES' : dtypeEntry(dtype).oipName, data: Array.from({ length: count }, () => leaf) };
+  return { name, shape, datatype: dtypeEntry(dtype).oipName, data: Array.from({ length: count }, () => exampleElement(dtype)) };
 }

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { dtypeEntry, type Tensor } from '@mserve/wire';
-import { readNpy } from '../npy.js';
 import { CliError } from './cli-error.js';
+import { readNpyFile } from './npy-file.js';
+import { fileProblem } from './text.js';
 
 export interface InferFlags {
   readonly servable: string;
@@ -23,7 +24,7 @@ function readInputFile(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new CliError(`cannot read ${path}: ${(error as Error).message}`, 2);
+    throw new CliError(`cannot read ${path}: ${fileProblem(error)}`, 2);
   }
 }
 
@@ -37,8 +38,8 @@ export function inputValue(text: string): [name: string, json: string] {
   const name = text.slice(0, at);
   const value = text.slice(at + 1);
   if (value.startsWith('@')) {
-    const bytes = readInputFile(value.slice(1));
-    return [name, JSON.stringify(value.endsWith('.npy') ? tensorValue(readNpy(bytes)) : { b64: bytes.toString('base64') })];
+    const path = value.slice(1);
+    return [name, JSON.stringify(path.endsWith('.npy') ? tensorValue(readNpyFile(path)) : { b64: readInputFile(path).toString('base64') })];
   }
   try {
     JSON.parse(value);
@@ -50,7 +51,11 @@ export function inputValue(text: string): [name: string, json: string] {
 
 /** Sends one instance to a running server's REST port; resolves with the instance of the answer. */
 export async function infer(flags: InferFlags): Promise<unknown> {
-  const inputs = new Map(flags.input.map(inputValue));
+  const inputs = new Map<string, string>();
+  for (const [name, json] of flags.input.map(inputValue)) {
+    if (inputs.has(name)) throw new CliError(`--input ${name} is given twice`, 2);
+    inputs.set(name, json);
+  }
   const instance = [...inputs].map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(',');
   const version = flags.version === undefined ? '' : `/version/${flags.version}`;
   const url = `http://${flags.rest}/model/${encodeURIComponent(flags.servable)}${version}:${encodeURIComponent(flags.method)}`;
@@ -63,8 +68,10 @@ export async function infer(flags: InferFlags): Promise<unknown> {
       signal: AbortSignal.timeout(flags.timeoutMs),
     });
   } catch (error) {
-    const cause = (error as { cause?: { code?: string } }).cause?.code ?? (error as Error).name;
-    throw new CliError(`no answer from ${flags.rest} (${cause}); is a server running there? Start one with: mserve serve DIR`);
+    if ((error as Error).name === 'TimeoutError') throw new CliError(`no answer from ${flags.rest} within ${flags.timeoutMs} ms (--timeout-ms)`);
+    const { cause } = error as { cause?: { code?: string; message?: string } };
+    const reason = cause?.code ?? cause?.message ?? (error as Error).message;
+    throw new CliError(`no answer from ${flags.rest} (${reason}); is a server running there? Start one with: mserve serve DIR`);
   }
   const text = await response.text();
   let body: { instances?: unknown[]; error_msg?: string };

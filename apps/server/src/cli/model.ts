@@ -1,9 +1,10 @@
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { inspectMindir, loadMindir, MindirError, writeOnnx, writeSplitOnnx, type ModelReport } from '@mserve/mindir';
 import { Session, type ValueDescription } from '@mserve/native';
 import { asCliError, formatOf, type ModelKey } from '../model-file.js';
 import { CliError } from './cli-error.js';
+import { fileProblem } from './text.js';
 
 /** What `model inspect` tells of a file of either format. */
 export interface Inspection {
@@ -58,28 +59,42 @@ export function inspectionText(inspection: Inspection): string {
   ].join('\n');
 }
 
+/** What node:fs throws becomes a CliError. */
+function writing(path: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    throw new CliError(`cannot write ${path}: ${fileProblem(error)}`);
+  }
+}
+
+function writeWeights(path: string, weights: ReturnType<typeof writeSplitOnnx>['weights']): void {
+  const file = openSync(path, 'w');
+  try {
+    for (const { offset, bytes } of weights) for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, Math.min(bytes.length - at, 2 ** 30), offset + at);
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** Writes an ONNX file (and, over 2 GB, its weights in `FILE.data` beside it). Resolves with the names of what was written. */
 export function convertModel(path: string, target: string, key: ModelKey | undefined): Promise<string[]> {
   return asCliError(path, async () => {
     const format = formatOf(path);
     if (format !== 'MindIR') throw new CliError(`${path} is ${format === 'OM' ? 'an OM' : 'an ONNX'} model; only MindIR can be converted`, 2);
+    if (resolve(target) === resolve(path)) throw new CliError(`--output ${target} is the file that is converted`, 2);
     const model = await loadMindir(path, { decKey: key?.key, decMode: key?.mode });
+    const weightsPath = `${target}.data`;
     try {
-      writeFileSync(target, writeOnnx(model));
+      const onnx = writeOnnx(model);
+      writing(target, () => writeFileSync(target, onnx));
       return [target];
     } catch (error) {
       if (!(error instanceof MindirError && error.kind === 'limits')) throw error;
     }
-    const weightsName = `${basename(target)}.data`;
-    const split = writeSplitOnnx(model, weightsName);
-    writeFileSync(target, split.model);
-    const weightsPath = join(dirname(target), weightsName);
-    const file = openSync(weightsPath, 'w');
-    try {
-      for (const { offset, bytes } of split.weights) for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, Math.min(bytes.length - at, 2 ** 30), offset + at);
-    } finally {
-      closeSync(file);
-    }
+    const split = writeSplitOnnx(model, basename(weightsPath));
+    writing(target, () => writeFileSync(target, split.model));
+    writing(weightsPath, () => writeWeights(weightsPath, split.weights));
     return [target, weightsPath];
   });
 }

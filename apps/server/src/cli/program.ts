@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { RunningServer } from '../server.js';
+import { busAddress, grpcAddress, hostAndPort } from './addresses.js';
 import { CliError, Reported } from './cli-error.js';
 import { infer } from './infer.js';
 import { init, initText } from './init.js';
@@ -10,7 +11,7 @@ import { packageVersion } from './version.js';
 
 function wholeNumber(min: number, max: number) {
   return (text: string): number => {
-    const number = Number(text);
+    const number = /^\d+$/.test(text) ? Number(text) : NaN;
     if (!Number.isInteger(number) || number < min || number > max) throw new InvalidArgumentError(`a whole number from ${min} to ${max} is expected.`);
     return number;
   };
@@ -21,17 +22,20 @@ function collect<T>(parse: (text: string) => T) {
 }
 
 function deviceIds(text: string): number[] {
-  return text.split(',').map(wholeNumber(0, 65_535));
+  const ids = text.split(',').map(wholeNumber(0, 65_535));
+  const twice = ids.find((id, at) => ids.indexOf(id) !== at);
+  if (twice !== undefined) throw new InvalidArgumentError(`device ${twice} is given twice.`);
+  return ids;
 }
 
 const keyFileFlag = new Option('--dec-key-file <file>', 'file with the key of an encrypted MindIR: 16, 24 or 32 bytes, or as many in hexadecimal');
 const keyModeFlag = new Option('--dec-mode <mode>', 'AES-GCM, AES-CBC or SM4-CBC; only checked, the file says which').argParser(decryptionMode);
 const jsonFlag = new Option('--json', 'print one line of JSON instead of text').default(false);
 
-/** What ends a server that runs in the foreground; resolved by SIGINT or SIGTERM in main.ts. */
+/** What ends a server that runs in the foreground: SIGINT or SIGTERM, in main.ts. */
 export interface Foreground {
-  /** Resolves when the process was asked to end, from when this is first read; before, and for commands that never do, a signal ends the process. */
-  readonly asked: Promise<void>;
+  /** From now on these signals no longer end the process; resolves with the first one. */
+  untilAsked(): Promise<void>;
 }
 
 function addServe(program: Command, foreground: Foreground): void {
@@ -41,19 +45,21 @@ function addServe(program: Command, foreground: Foreground): void {
     .description('serve every servable in DIR, all in this process')
     .option('--servable <name[:version]>', 'serve only this one; may be given several times (default: every servable, latest version)', collect(parseServableChoice))
     .option('--device-ids <ids>', 'a replica of every servable on each of these devices (on CPU: that many replicas)', deviceIds, [0])
-    .option('--rest <host:port>', 'REST address; port 0 = any free one', '127.0.0.1:1500')
-    .option('--grpc <host:port|unix:path>', 'gRPC address; port 0 = any free one', '127.0.0.1:5500')
+    .option('--rest <host:port>', 'REST address; port 0 = any free one', hostAndPort, '127.0.0.1:1500')
+    .option('--grpc <host:port|unix:path>', 'gRPC address; port 0 = any free one', grpcAddress, '127.0.0.1:5500')
     .option('--max-msg-mb <n>', 'largest request or answer in MiB', wholeNumber(1, 512), 100)
-    .option('--bus <memory|nats://host:port>', 'memory = everything in this process; a NATS address joins a fleet', 'memory')
-    .option('--workers <n>', 'threads per replica for the functions of a servable', wholeNumber(1, 64), 1)
+    .option('--bus <memory|nats://host:port>', 'memory = everything in this process; a NATS address joins a fleet', busAddress, 'memory')
+    .option('--workers <n>', 'threads for the functions of a servable, over all its replicas; at least one per replica', wholeNumber(1, 64), 1)
     .option('--intra-op-threads <n>', 'threads inside one native run (0 = one per core)', wholeNumber(0, 1024))
     .option('--legacy-status-200', 'answer errors of /model/... with HTTP 200, as the original did', false)
+    .option('--docs', 'answer /docs and /openapi.json (default: only when REST is on loopback)')
+    .option('--no-docs', 'do not answer them')
     .addOption(keyFileFlag)
     .addOption(keyModeFlag)
     .option('--grace-ms <n>', 'how long work in hand may take when the server is asked to end', wholeNumber(0, 3_600_000), 30_000)
     .addOption(jsonFlag)
     .action(async (directory: string, flags: ServeFlags) => {
-      const { asked } = foreground;
+      const asked = foreground.untilAsked();
       const { startServer } = await import('../server.js');
       let server: RunningServer | undefined;
       const starting = startServer(serveOptions(directory, flags)).then((running) => (server = running));
@@ -63,7 +69,7 @@ function addServe(program: Command, foreground: Foreground): void {
         return;
       }
       const running = server as unknown as RunningServer;
-      print(flags.json, { rest: running.rest, grpc: running.grpc, servables: running.servables }, readyText(running));
+      print(flags.json, { rest: running.rest, grpc: running.grpc, docs: running.docs, servables: running.servables, failed: running.failed }, readyText(running));
       await asked;
       if (!flags.json) process.stderr.write('ending: finishing what is in hand (press Ctrl+C again to end at once)\n');
       await running.close(flags.graceMs);
@@ -78,7 +84,7 @@ function addInfer(program: Command): void {
     .requiredOption('--method <name>', 'method')
     .option('--version-number <n>', 'servable version (default: the latest)', wholeNumber(0, 4_294_967_294))
     .requiredOption('--input <name=@file|json>', 'an input: @file (.npy is a tensor, anything else its bytes) or a JSON value; once per input', collect(String))
-    .option('--rest <host:port>', 'REST address of the server', '127.0.0.1:1500')
+    .option('--rest <host:port>', 'REST address of the server', hostAndPort, '127.0.0.1:1500')
     .option('--timeout-ms <n>', 'give up after this long', wholeNumber(1, 86_400_000), 60_000)
     .addOption(jsonFlag)
     .action(async (flags: { servable: string; method: string; versionNumber?: number; input: string[]; rest: string; timeoutMs: number; json: boolean }) => {
@@ -177,7 +183,9 @@ export function mserveProgram(foreground: Foreground): Command {
     .description('An inference server for ONNX, MindIR and OM models: REST, gRPC, Open Inference Protocol.')
     .version(packageVersion)
     .showHelpAfterError('(add --help for what is allowed)')
-    .exitOverride();
+    .exitOverride()
+    // Else `infer --version 1` would print the version of mserve
+    .enablePositionalOptions();
   addServe(program, foreground);
   addInfer(program);
   addRun(program);

@@ -1,9 +1,11 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NativeError, type NativeTensor, type SessionDescription } from '@mserve/native';
 import { openModel, type ModelKey } from '../model-file.js';
-import { readNpy, writeNpy } from '../npy.js';
+import { writeNpy } from '../npy.js';
 import { CliError } from './cli-error.js';
+import { readNpyFile } from './npy-file.js';
+import { fileProblem } from './text.js';
 
 export interface RunFlags {
   readonly input: readonly string[];
@@ -21,29 +23,35 @@ export interface RunOutput {
 }
 
 function readTensor(path: string): NativeTensor {
-  let bytes: Uint8Array;
+  return readNpyFile(path) as NativeTensor;
+}
+
+/** What work() gives; what node:fs throws becomes a CliError. */
+function inOutputDir<Result>(directory: string, work: () => Result): Result {
   try {
-    bytes = readFileSync(path);
+    return work();
   } catch (error) {
-    throw new CliError(`cannot read ${path}: ${(error as Error).message}`, 2);
+    throw new CliError(`cannot write into --output-dir ${directory}: ${fileProblem(error)}`);
   }
-  return readNpy(bytes) as NativeTensor;
 }
 
 /** Inputs in the model's order from `a.npy` (by position) and `name=a.npy` (by name), which may be mixed. */
 function inputsInOrder(inputs: readonly string[], description: SessionDescription): NativeTensor[] {
   const names = description.inputs.map((input) => input.name);
+  const described = description.inputs.map((input) => `${input.name} ${input.dtype} [${input.shape.join(', ')}]`).join('; ');
   const given = new Map<string, NativeTensor>();
   const byPosition: NativeTensor[] = [];
   for (const text of inputs) {
     const at = text.indexOf('=');
     const name = at > 0 ? text.slice(0, at) : '';
-    if (names.includes(name)) given.set(name, readTensor(text.slice(at + 1)));
+    if (names.includes(name)) {
+      if (given.has(name)) throw new CliError(`--input ${name} is given twice`, 2);
+      given.set(name, readTensor(text.slice(at + 1)));
+    } else if (name !== '' && !existsSync(text)) throw new CliError(`the model has no input '${name}'; it takes: ${described}`, 2);
     else byPosition.push(readTensor(text));
   }
   const ordered = names.map((name) => given.get(name) ?? byPosition.shift());
   const missing = names.filter((_, i) => ordered[i] === undefined);
-  const described = description.inputs.map((input) => `${input.name} ${input.dtype} [${input.shape.join(', ')}]`).join('; ');
   if (missing.length > 0) throw new CliError(`no --input for ${missing.join(', ')}; the model takes: ${described}`, 2);
   if (byPosition.length > 0) throw new CliError(`${byPosition.length} --input too many; the model takes: ${described}`, 2);
   return ordered as NativeTensor[];
@@ -55,10 +63,11 @@ export async function run(modelFile: string, flags: RunFlags): Promise<RunOutput
   try {
     const { outputs } = session.describe();
     const tensors = await session.run(inputsInOrder(flags.input, session.describe()));
-    if (flags.outputDir !== undefined) mkdirSync(flags.outputDir, { recursive: true });
+    const { outputDir } = flags;
+    if (outputDir !== undefined) inOutputDir(outputDir, () => mkdirSync(outputDir, { recursive: true }));
     return tensors.map((tensor, i) => {
-      const file = flags.outputDir === undefined ? undefined : join(flags.outputDir, `output_${i}.npy`);
-      if (file !== undefined) writeFileSync(file, writeNpy(tensor));
+      const file = outputDir === undefined ? undefined : join(outputDir, `output_${i}.npy`);
+      if (outputDir !== undefined && file !== undefined) inOutputDir(outputDir, () => writeFileSync(file, writeNpy(tensor)));
       return { name: outputs[i]?.name ?? String(i), dtype: tensor.dtype, shape: tensor.shape, file };
     });
   } catch (error) {
