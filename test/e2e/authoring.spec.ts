@@ -101,7 +101,7 @@ registerMethod({ inputs: { x: { dtype: 'int32' } }, outputs: { y: {} } }, functi
       `${head}const a = declareModel(['a.onnx', 'b.onnx'], 'ONNX');\nregisterMethod(['y'], function m(x) { return addStage(a, x); });\n`,
       { 'a.onnx': onnxModel(double), 'b.onnx': onnxModel({ ...double, inputs: [{ name: 'x', dtype: 'float32', shape: [4, 2] }], outputs: [{ name: 'y', dtype: 'float32', shape: [4, 2] }] }) },
     );
-    write('good', `${head}const a = declareModel('a.onnx', 'ONNX');\nregisterMethod(['y'], function m(x) { return addStage(a, x); });\n`, { 'a.onnx': onnxModel(double) });
+    write('good', `${head}console.log('printed while it is loaded');\nconst a = declareModel('a.onnx', 'ONNX');\nregisterMethod(['y'], function m(x) { return addStage(a, x); });\n`, { 'a.onnx': onnxModel(double) });
     const outcome = await mserve('check', directory.path, '--json');
     code = outcome.code;
     ({ servables } = JSON.parse(outcome.stdout) as { servables: Checked[] });

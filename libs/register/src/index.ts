@@ -25,5 +25,5 @@ export { doubleToHalf, halfToFloat } from './tensor/half.js';
 export type { InputValue, OutputValue } from './value.js';
 // For the worker's function threads, not for authors:
 export { inputValue, outputTensor } from './value.js';
-export { currentRegistry, sealRegistry, startRegistry } from './registry.js';
+export { currentRegistry, declarationOf, sealRegistry, startRegistry } from './registry.js';
 export { parametersOf, type Parameter } from './parameter.js';

@@ -114,6 +114,11 @@ export function collected<T>(registry: Registry, declare: () => T, instead: () =
 export function sealRegistry(registry: Registry): ServableDeclaration {
   registry.sealed = true;
   if (registry.methods.length === 0) throw new RegisterError(`There is no method registered for servable`);
+  return declarationOf(registry);
+}
+
+/** What was declared so far, as plain data. */
+export function declarationOf(registry: Registry): ServableDeclaration {
   return {
     servable: registry.servable,
     models: registry.models,

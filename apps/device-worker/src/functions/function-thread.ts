@@ -38,7 +38,9 @@ export class FunctionThread {
     this.options = options;
     const { servable, configFile, cacheDirectory, environment } = options;
     const start: ThreadStart = { servable, configFile, cacheDirectory, environment, control: this.cells.buffer as SharedArrayBuffer };
-    this.worker = startWorker(start, { name: `functions of ${servable}`, resourceLimits: { maxOldGenerationSizeMb: options.heapMb } });
+    this.worker = startWorker(start, { name: `functions of ${servable}`, resourceLimits: { maxOldGenerationSizeMb: options.heapMb }, stdout: true });
+    // What an author prints is for the operator; the process's own stdout may be read by programs (--json).
+    this.worker.stdout.on('data', (chunk: Uint8Array) => process.stderr.write(chunk));
     this.worker.on('error', (error: Error & { code?: string }) => {
       this.reason = error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'it ran out of memory' : `an error was thrown outside of any call: ${error.message}`;
     });
@@ -57,16 +59,13 @@ export class FunctionThread {
   load(events: ThreadEvents): Promise<ServableDeclaration> {
     const { servable, loadTimeoutMs } = this.options;
     return new Promise((resolve, reject) => {
-      const refuse = (failures: readonly LoadFailure[]): void => {
+      const refuse = (failures: readonly LoadFailure[], declared?: ServableDeclaration): void => {
         clearTimeout(timer);
         this.cancelLoad = () => undefined;
         this.events = undefined;
         void this.worker.terminate();
-        reject(
-          ConfigError.ofAll(
-            failures.map(({ message, file, line }) => new ConfigError(servable, `import ${servable}.servable_config failed, ${message}`, file, line)),
-          ),
-        );
+        const problems = failures.map(({ message, file, line }) => new ConfigError(servable, `import ${servable}.servable_config failed, ${message}`, file, line));
+        reject(ConfigError.ofAll(problems, declared));
       };
       this.cancelLoad = () => refuse([{ message: 'it was ended while it was loaded', file: undefined, line: undefined }]);
       const refuseWhole = (message: string): void => refuse([{ message, file: undefined, line: undefined }]);
@@ -74,7 +73,7 @@ export class FunctionThread {
       this.events = {
         ended: refuseWhole,
         message: (message) => {
-          if (message.kind === 'loadFailed') refuse(message.failures);
+          if (message.kind === 'loadFailed') refuse(message.failures, message.declared);
           else if (message.kind !== 'loaded') events.message(message);
           else {
             clearTimeout(timer);

@@ -31,6 +31,7 @@ const functions = {
   grow(x: Tensor) { const kept: unknown[] = []; while (x.item() === 1) kept.push(new Array(1000).fill(kept.length)); return x; },
   throwLater(_x: Tensor) { setTimeout(() => { throw new Error('later'); }, 0); return new Promise(() => {}); },
   rejectLater(_x: Tensor) { void Promise.reject(new Error('nobody listens')); return new Promise(() => {}); },
+  rejectBehind(x: Tensor) { void Promise.reject(new Error('nobody listens')); return x; },
   never(_x: Tensor) { return new Promise(() => {}); },
   async waitFor(flag: Tensor) { const cells = flag.data as Int32Array; while (Atomics.load(cells, 0) === 0) await new Promise(setImmediate); return 1; },
   callModel(x: Tensor) { return model.call(x); },
@@ -331,6 +332,15 @@ describe('a call that ends its thread', () => {
   ])('%s: its instances fail', async (_what, name, reason) => {
     await load();
     expect(plain(await run(name, [float(1)]))).toEqual([`ABORTED: function 'S.${name}' was cut off because its thread ended: ${reason}`]);
+    await works();
+  });
+
+  it('behind its result: the thread is replaced at once, though it is young and idle', async () => {
+    let tell: () => void = () => undefined;
+    const ended = new Promise<void>((resolve) => (tell = resolve));
+    await load({ log: () => tell() });
+    expect(plain(await run('rejectBehind', [float(0.5)]))).toEqual([[0.5]]);
+    await ended;
     await works();
   });
 

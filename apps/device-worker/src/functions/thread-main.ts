@@ -119,7 +119,7 @@ function settleModelCall(message: ToThread & { kind: 'modelAnswer' }): void {
 async function main(): Promise<void> {
   const loaded = await loadConfig(start, (text) => send({ kind: 'warning', text }));
   if ('failures' in loaded) {
-    send({ kind: 'loadFailed', failures: loaded.failures });
+    send({ kind: 'loadFailed', ...loaded });
     return;
   }
   const { declaration } = loaded;

@@ -44,7 +44,8 @@ export type BatchState = 'running' | 'parked' | 'done';
 export type FromThread =
   /** `threadId`: see nativeThreadId. */
   | { readonly kind: 'loaded'; readonly declaration: ServableDeclaration; readonly threadId: number | undefined }
-  | { readonly kind: 'loadFailed'; readonly failures: readonly LoadFailure[] }
+  /** `declared`: what was right. */
+  | { readonly kind: 'loadFailed'; readonly failures: readonly LoadFailure[]; readonly declared?: ServableDeclaration }
   /** Results of a batch: per result step, instance in the step, and 1 + outputs or 0 + index into texts. */
   | { readonly kind: 'results'; readonly batch: number; readonly state: BatchState; readonly pack: Pack; readonly texts: readonly string[] }
   | { readonly kind: 'modelCall'; readonly call: number; readonly modelKey: string; readonly subgraph: number; readonly pack: Pack }

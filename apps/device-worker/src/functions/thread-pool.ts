@@ -287,10 +287,10 @@ export class ThreadPool {
 
   private lost(slot: Slot, reason: string): void {
     if (!this.slots.delete(slot)) return;
-    const wasIdle = slot.state === 'idle' && slot.parked.size === 0;
+    const wasCalled = slot.batch !== 0;
     this.events.log('warn', `a function thread of servable ${this.options.servable} ended: ${reason}`);
     this.events.ended(slot, reason);
-    const isConfigsFault = wasIdle && performance.now() - slot.bornAt < infancyMs;
+    const isConfigsFault = !wasCalled && performance.now() - slot.bornAt < infancyMs;
     if (isConfigsFault) this.retryLater();
     else this.replenish();
   }

@@ -23,17 +23,19 @@ export async function checkServable(directory: string, name: string, options: Lo
   const problems: ConfigError[] = [];
   const remarks: string[] = [];
   const log = (_level: string, text: string): void => void remarks.push(text);
-  const declaration = await declared(root, name, { ...options, numParallelWorkers: 1, log }, problems);
+  const { declaration, broken } = await declared(root, name, { ...options, numParallelWorkers: 1, log }, problems);
   const versions = readVersions(root, name, problems, remarks);
-  if (declaration !== undefined && declaration.models.length > 0) {
+  // What is right in a broken config has its files looked at all the same.
+  const looked = declaration ?? broken;
+  if (looked !== undefined && looked.models.length > 0) {
     if (versions.length === 0) problems.push(
       new ConfigError(
         name,
         `There is no valid version directory of models while there are models declared in servable_config, servable directory: ${root}, servable name: ${name}`,
       ),
     );
-    for (const version of versions) collect(name, problems, () => modelFiles(root, name, version, declaration, problems));
-    remarks.push(...unusedModels(declaration));
+    for (const version of versions) collect(name, problems, () => modelFiles(root, name, version, looked, problems));
+    if (declaration !== undefined) remarks.push(...unusedModels(declaration));
   }
   return { servable: name, declaration, versions, problems, remarks };
 }
@@ -45,14 +47,21 @@ export async function checkServables(directory: string, options: LoadServableOpt
   return reports;
 }
 
-async function declared(root: string, name: string, options: LoadServableOptions, problems: ConfigError[]): Promise<ServableDeclaration | undefined> {
+interface Declared {
+  readonly declaration?: ServableDeclaration;
+  /** What a config with problems declares besides, as far as it came. */
+  readonly broken?: ServableDeclaration | undefined;
+}
+
+async function declared(root: string, name: string, options: LoadServableOptions, problems: ConfigError[]): Promise<Declared> {
   try {
     const runner = await loadRunner(root, name, options);
     await runner.close();
-    return runner.declaration;
+    return { declaration: runner.declaration };
   } catch (thrown) {
-    problems.push(...asConfigError(name, thrown).problems);
-    return undefined;
+    const error = asConfigError(name, thrown);
+    problems.push(...error.problems);
+    return { broken: error.declared };
   }
 }
 

@@ -1,3 +1,5 @@
+import type { ServableDeclaration } from '@mserve/register';
+
 /** What is wrong with a servable on disk, for its operator: the text may name directories and files, so it never goes to a client. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -5,6 +7,8 @@ export class ConfigError extends Error {
   /** The author's file, relative to the servable's directory, where that is known. */
   readonly file: string | undefined;
   readonly line: number | undefined;
+  /** What the config declares besides, as far as it came. */
+  readonly declared: ServableDeclaration | undefined;
   /** Everything that was found wrong, this error's own text first; one entry per problem. */
   readonly problems: readonly ConfigError[];
 
@@ -14,18 +18,19 @@ export class ConfigError extends Error {
     this.file = file;
     this.line = line;
     this.problems = [this];
+    this.declared = undefined;
   }
 
   /** The same, with a file for the problems of which nobody knows the place: a config that hangs, exits or throws something without a stack. */
   inFile(file: string): ConfigError {
-    return ConfigError.ofAll(this.problems.map((problem) => (problem.file === undefined ? new ConfigError(problem.servable, problem.message, file) : problem)));
+    return ConfigError.ofAll(this.problems.map((problem) => (problem.file === undefined ? new ConfigError(problem.servable, problem.message, file) : problem)), this.declared);
   }
 
   /** One error for several: their texts, one a line. `problems` must not be empty. */
-  static ofAll(problems: readonly ConfigError[]): ConfigError {
-    const [first] = problems;
-    if (first === undefined || problems.length === 1) return first ?? new ConfigError('', 'unknown problem');
+  static ofAll(problems: readonly ConfigError[], declared?: ServableDeclaration): ConfigError {
+    const [first = new ConfigError('', 'unknown problem')] = problems;
+    if (problems.length <= 1) return Object.assign(first, { declared });
     const whole = new ConfigError(first.servable, problems.map(({ message }) => message).join('\n'));
-    return Object.assign(whole, { file: first.file, line: first.line, problems });
+    return Object.assign(whole, { file: first.file, line: first.line, problems, declared });
   }
 }

@@ -5,7 +5,7 @@ import { createJiti } from 'jiti';
 import { textOf } from '../functions/function-call.js';
 import type { LoadFailure, ThreadStart } from '../functions/thread-message.js';
 
-export type LoadedConfig = { readonly declaration: register.ServableDeclaration } | { readonly failures: readonly LoadFailure[] };
+export type LoadedConfig = { readonly declaration: register.ServableDeclaration } | { readonly failures: readonly LoadFailure[]; readonly declared: register.ServableDeclaration };
 
 /**
  * Loads a servable_config in this thread, without a build step: TypeScript is transformed as it is imported, and `@mserve/register` is this
@@ -28,7 +28,7 @@ export async function loadConfig(start: ThreadStart, warn: (text: string) => voi
     registry.sealed = true;
     failures.push(loadFailure(start, thrown));
   }
-  return { failures };
+  return { failures, declared: register.declarationOf(registry) };
 }
 
 const leftToNobody = ['unhandledRejection', 'uncaughtException'] as const;

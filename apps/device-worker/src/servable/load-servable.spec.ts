@@ -215,6 +215,21 @@ describe('checkServable', () => {
     );
   });
 
+  it('tells what is wrong with model files beside what is wrong with the config', async () => {
+    folder.config('both', `declareModel('a.onnx', 'ONNX');\ndeclareModel('b', 'tflite' as 'ONNX');\nregisterMethod(['y'], function m(x) { return 1 as never; });`);
+    const { declaration, problems } = await checkServable(folder.path, 'both');
+    expect(declaration).toBeUndefined();
+    expect(problems.map(({ message, line }) => [message.slice(0, 60), line])).toEqual([
+      ['import both.servable_config failed, model format can only be', 3],
+      ["import both.servable_config failed, Check failed in method '", 4],
+      ['There is no valid version directory of models while there ar', undefined],
+    ]);
+    folder.write('both/1/b', 'x');
+    expect((await checkServable(folder.path, 'both')).problems.at(-1)?.message).toBe(
+      "Load model failed, servable name: both, version: 1, model file 'a.onnx' does not exist",
+    );
+  });
+
   it('tells all problems of a config, and of a servable that is not there', async () => {
     expect((await checkServable(folder.path, 'with-bad-declarations')).problems.map(({ line }) => line)).toEqual([2, 4, 6]);
     expect((await checkServable(folder.path, 'nope')).problems.map(({ message }) => message)).toEqual([expect.stringContaining("nope' not exist")]);
