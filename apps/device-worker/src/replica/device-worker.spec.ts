@@ -157,17 +157,23 @@ describe('assignments', () => {
     expect(outputsOf(answer)).toEqual(["DEADLINE_EXCEEDED deadline exceeded, method 'add', stage index(begin with 1): 1"]);
   });
 
-  it('that are cancelled give their credits back without an answer: waiting ones at once, running ones when the run has ended', async () => {
+  it('that are cancelled give their credits back without an answer: waiting ones at once, those of a run when it has ended', async () => {
     await start();
     session.hold();
+    const cancel = (id: number): void => scheduler.send(cancellations, worker?.address ?? '', { gateway: gateway.address, id });
+    // The second one is the run ahead
     send(assignment(local(4), { id: 1 }), assignment(local(2), { id: 2 }));
-    await session.started(1);
-    scheduler.send(cancellations, worker?.address ?? '', { gateway: gateway.address, id: 2 });
-    expect((await gotReceipts.until((list) => list.length === 1)).map((receipt) => [receipt.id, receipt.instances])).toEqual([[2, 2]]);
+    await session.started(2);
+    send(assignment(local(1), { id: 3 }));
+    cancel(3);
+    expect((await gotReceipts.until((list) => list.length === 1)).map((receipt) => [receipt.id, receipt.instances])).toEqual([[3, 1]]);
     expect(session.aborted).toBe(0);
-    scheduler.send(cancellations, worker?.address ?? '', { gateway: gateway.address, id: 1 });
-    expect(total(await gotReceipts.until((list) => total(list) === 6))).toBe(6);
+    cancel(2);
+    expect(total(await gotReceipts.until((list) => total(list) === 3))).toBe(3);
     expect(session.aborted).toBe(1);
+    cancel(1);
+    expect(total(await gotReceipts.until((list) => total(list) === 7))).toBe(7);
+    expect(session.aborted).toBe(2);
     expect(gotAnswers.messages).toHaveLength(0);
   });
 });
