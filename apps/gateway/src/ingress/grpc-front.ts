@@ -94,10 +94,7 @@ export class GrpcFront implements GrpcExchangeOwner {
   answer(answer: GrpcAnswer): boolean {
     const exchange = this.exchanges.answered(answer.token);
     if (exchange === undefined) return false;
-    const { maxMessageBytes, writeTimeoutMs, lingerMs } = this.limits;
-    if (answer.kind === 'grpc-error') exchange.fail(answer.status, answer.message, lingerMs);
-    else if (answer.message.byteLength <= maxMessageBytes) exchange.reply(answer.message, writeTimeoutMs);
-    else exchange.fail(grpcStatusOf('RESOURCE_EXHAUSTED'), `Sent message larger than max (${answer.message.byteLength} vs. ${maxMessageBytes})`, lingerMs);
+    this.send(exchange, answer);
     return true;
   }
 
@@ -211,10 +208,14 @@ export class GrpcFront implements GrpcExchangeOwner {
   private refuseEarly(exchange: GrpcExchange, error: ServingError): void {
     this.exchanges.refused(exchange);
     const refusal = this.refuse(exchange, error);
-    const { writeTimeoutMs, lingerMs } = this.limits;
-    if (refusal.kind === 'grpc') exchange.reply(refusal.message, writeTimeoutMs);
-    else if (refusal.kind === 'grpc-error') exchange.fail(refusal.status, refusal.message, lingerMs);
-    else exchange.fail(grpcStatusOf(error.code), error.message, lingerMs);
+    this.send(exchange, refusal.kind === 'http' ? { token: exchange.token, kind: 'grpc-error', status: grpcStatusOf(error.code), message: error.message } : refusal);
+  }
+
+  private send(exchange: GrpcExchange, answer: GrpcAnswer): void {
+    const { maxMessageBytes, writeTimeoutMs, lingerMs } = this.limits;
+    if (answer.kind === 'grpc-error') exchange.fail(answer.status, answer.message, lingerMs);
+    else if (answer.message.byteLength <= maxMessageBytes) exchange.reply(answer.message, writeTimeoutMs);
+    else exchange.fail(grpcStatusOf('RESOURCE_EXHAUSTED'), `Sent message larger than max (${answer.message.byteLength} vs. ${maxMessageBytes})`, lingerMs);
   }
 
   private async end(): Promise<void> {

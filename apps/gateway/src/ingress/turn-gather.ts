@@ -22,7 +22,7 @@ export class TurnGather {
   private requests: IngressRequest[] = [];
   private gone: number[] = [];
   private scheduled = false;
-  /** Gathered turns in a row that brought a single request. */
+  /** Hand-overs in a row, gathered or direct, of a single request. */
   private lonely = 0;
   /** Requests handed over without gathering since the last look. */
   private direct = 0;
