@@ -16,7 +16,8 @@ export interface BoundValue {
 export interface BoundSession {
   describe(): { inputs: BoundValue[]; outputs: BoundValue[] };
   outbox(words: Float64Array): void;
-  submit(...bytes: Uint8Array[]): void;
+  /** true: it was executed on this thread, and is settled. */
+  submit(...bytes: Uint8Array[]): boolean;
   cancel(slot: number): void;
   close(): void;
 }

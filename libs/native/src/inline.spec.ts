@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { addModel, loopModel, onnxModel, type OnnxModel } from '../../../test/support/onnx-model.js';
 import { Session } from './session.js';
+import type { RunOptions } from './session-options.js';
 import type { NativeTensor } from './tensor.js';
 import { floatTensor, floatsOf, loopLimit, nextTurn, tensor } from './testing/tensors.js';
 
@@ -14,9 +15,9 @@ async function warmUp(session: Session, inputs: readonly NativeTensor[]): Promis
 }
 
 /** Whether a run is settled without the event loop having turned. */
-async function settlesInPlace(session: Session, inputs: readonly NativeTensor[]): Promise<boolean> {
+async function settlesInPlace(session: Session, inputs: readonly NativeTensor[], options?: RunOptions): Promise<boolean> {
   let settled = false;
-  const run = session.run(inputs).then(
+  const run = session.run(inputs, options).then(
     () => (settled = true),
     () => (settled = true),
   );
@@ -61,6 +62,25 @@ describe('runs in place', () => {
     abort.abort();
     await expect(endless).rejects.toMatchObject({ kind: 'cancelled' });
     await Promise.all([session.close(), other.close()]);
+  });
+
+  it('a run may be allowed more than its session allows', async () => {
+    const session = await Session.open(addModel(), { inlineBelowUs: 1 });
+    await warmUp(session, pair(4096, 1));
+    expect(await settlesInPlace(session, pair(4096, 1))).toBe(false);
+    expect(await settlesInPlace(session, pair(4096, 1), { inlineBelowUs: 100_000 })).toBe(true);
+    await session.close();
+  });
+
+  it('larger inputs than those of recent runs are expected to take longer in proportion', async () => {
+    const session = await Session.open(addModel(), { inlineBelowUs: 1 });
+    await session.run(pair(200_000, 1));
+    for (let i = 0; i < 200; i++) await session.run(pair(1, 1));
+    const limit = { inlineBelowUs: 50_000 };
+    // Recent runs took a microsecond or more with 8 bytes: 200,000 times as many are not expected within 50 ms
+    expect(await settlesInPlace(session, pair(200_000, 1), limit)).toBe(false);
+    expect(await settlesInPlace(session, pair(1, 1), limit)).toBe(true);
+    await session.close();
   });
 
   it('report failures like others, and leave no listener on their signal', async () => {

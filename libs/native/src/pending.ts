@@ -13,7 +13,7 @@ export interface Pending {
   readonly resolve: (outputs: NativeTensor[]) => void;
   readonly reject: (error: NativeError) => void;
   /** Called before resolve or reject. */
-  readonly settled: (() => void) | undefined;
+  settled: (() => void) | undefined;
 }
 
 /** Same order as FailureKind in failure.h. */

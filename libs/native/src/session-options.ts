@@ -18,7 +18,7 @@ export interface SessionOptions {
   readonly externalFolder?: string;
   /**
    * Runs that are expected to take no longer than this many microseconds are executed on the calling thread, where handing them over would
-   * cost more than they do. Expected is what recent runs took; the first eight, and those with larger inputs than any before, never are.
+   * cost more than they do. Expected is what recent runs took, more in proportion for larger inputs; the first eight, and those with larger inputs than any before, never are.
    * Default 0: never. Such runs cannot be cancelled.
    */
   readonly inlineBelowUs?: number;
@@ -31,4 +31,6 @@ export interface SessionOptions {
 export interface RunOptions {
   /** Aborting ends the native run itself (terminate flag) and rejects with a NativeError of kind 'cancelled'. */
   readonly signal?: AbortSignal;
+  /** Raises SessionOptions.inlineBelowUs for this run: so long nobody else needs this JavaScript thread. Without effect on a session whose own limits are 0. */
+  readonly inlineBelowUs?: number;
 }

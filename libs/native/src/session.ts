@@ -3,7 +3,7 @@ import { codeOf, elementSizeOf, elementTypeOf } from './element-types.js';
 import { checkInitializer, checkInput, checkInputCount } from './input-check.js';
 import { defaultLibraryPath } from './library-path.js';
 import { NativeError } from './native-error.js';
-import { addPending, closeSession, maxRank, openSession, reserveOutputs, takePending } from './pending.js';
+import { addPending, closeSession, maxRank, openSession, reserveOutputs, takePending, type Pending } from './pending.js';
 import type { RunOptions, SessionOptions } from './session-options.js';
 import type { NativeTensor, SessionDescription, ValueDescription } from './tensor.js';
 
@@ -18,7 +18,7 @@ export class Session {
   readonly #bound: BoundSession;
   readonly #description: SessionDescription;
   readonly #hasShape: readonly boolean[];
-  /** [slot, rank, dims ..., rank, dims ...] of the run that is being submitted; read by the addon. */
+  /** [slot, inlineBelowUs, rank, dims ..., rank, dims ...] of the run that is being submitted; read by the addon. */
   readonly #outbox: Float64Array;
   /** Memory that the model reads until it is released. */
   #kept: BoundRequest['initializers'] | undefined;
@@ -31,7 +31,7 @@ export class Session {
     this.#description = { inputs: inputs.map(describe), outputs: outputs.map(describe) };
     this.#hasShape = inputs.map((input) => input.hasShape);
     const ranks = inputs.map((input) => (input.hasShape ? input.shape.length : maxRank));
-    this.#outbox = new Float64Array(1 + ranks.reduce((sum, rank) => sum + 1 + rank, 0));
+    this.#outbox = new Float64Array(2 + ranks.reduce((sum, rank) => sum + 1 + rank, 0));
     bound.outbox(this.#outbox);
     reserveOutputs(outputs.length);
   }
@@ -61,18 +61,18 @@ export class Session {
       if (this.#closing !== undefined) throw new NativeError('closed', 'the session is closed');
       if (signal?.aborted) throw new NativeError('cancelled', 'the run was cancelled before it began');
       this.#write(inputs);
-      const onAbort = signal && ((): void => this.#bound.cancel(slot));
-      const settled = onAbort && ((): void => signal.removeEventListener('abort', onAbort));
-      const slot = addPending({ keep: [this, inputs], resolve, reject, settled });
+      const pending: Pending = { keep: [this, inputs], resolve, reject, settled: undefined };
+      const slot = addPending(pending);
       this.#outbox[0] = slot;
-      // Before submit, which settles a run that it executes itself
-      if (onAbort) signal.addEventListener('abort', onAbort, { once: true });
+      this.#outbox[1] = options?.inlineBelowUs ?? 0;
+      let isSettled: boolean;
       try {
-        this.#submit(inputs);
+        isSettled = this.#submit(inputs);
       } catch (error) {
         takePending(slot);
         throw new NativeError('input', (error as Error).message, { cause: error });
       }
+      if (signal !== undefined && !isSettled) this.#cancelBy(signal, slot, pending);
     });
   }
 
@@ -87,11 +87,17 @@ export class Session {
     return this.#closing;
   }
 
+  #cancelBy(signal: AbortSignal, slot: number, pending: Pending): void {
+    const onAbort = (): void => this.#bound.cancel(slot);
+    pending.settled = () => signal.removeEventListener('abort', onAbort);
+    signal.addEventListener('abort', onAbort, { once: true });
+  }
+
   #write(inputs: readonly NativeTensor[]): void {
     const expected = this.#description.inputs;
     if (inputs.length !== expected.length) checkInputCount(this.#description, inputs);
     const outbox = this.#outbox;
-    let at = 1;
+    let at = 2;
     for (let i = 0; i < expected.length; i++) {
       const tensor = inputs[i]!;
       checkInput(expected[i]!, this.#hasShape[i]!, tensor);
@@ -101,10 +107,11 @@ export class Session {
     }
   }
 
-  #submit(inputs: readonly NativeTensor[]): void {
-    if (inputs.length === 1) this.#bound.submit(inputs[0]!.bytes);
-    else if (inputs.length === 2) this.#bound.submit(inputs[0]!.bytes, inputs[1]!.bytes);
-    else this.#bound.submit(...inputs.map((input) => input.bytes));
+  /** true: settled already. */
+  #submit(inputs: readonly NativeTensor[]): boolean {
+    if (inputs.length === 1) return this.#bound.submit(inputs[0]!.bytes);
+    if (inputs.length === 2) return this.#bound.submit(inputs[0]!.bytes, inputs[1]!.bytes);
+    return this.#bound.submit(...inputs.map((input) => input.bytes));
   }
 }
 

@@ -5,6 +5,7 @@ import type { FunctionRunner, ModelCaller } from '../functions/function-runner.j
 import { cancelled } from './failures.js';
 import { DeadlineWatch } from './deadline-watch.js';
 import { FunctionDispatch } from './function-dispatch.js';
+import { LoneClient } from './lone-client.js';
 import { planMethod, type MethodPlan } from './method-plan.js';
 import { ModelCall } from './model-call.js';
 import type { ModelPlan } from './model-plan.js';
@@ -29,6 +30,8 @@ export interface ExecutorOptions {
   readonly models: readonly (readonly LoadedModel[])[];
   /** Undefined when no method has a function stage. */
   readonly runner?: FunctionRunner | undefined;
+  /** Of the worker; undefined: runs never hold the JavaScript thread for one. */
+  readonly loneClient?: LoneClient | undefined;
   /** Why a native run failed: for operators. */
   readonly reportFailure: (plan: ModelPlan, cause: unknown) => void;
 }
@@ -64,12 +67,12 @@ export class Executor implements ModelCaller {
 
   /** Throws ServingError INVALID_ARGUMENT when methods and models do not fit (SPEC 6.3). */
   constructor(options: ExecutorOptions) {
-    const { declaration, runner, reportFailure } = options;
+    const { declaration, runner, loneClient = new LoneClient(), reportFailure } = options;
     this.servable = declaration.servable;
     const wake = (queue: ModelQueue | FunctionDispatch): void => this.wake(queue);
     declaration.models.forEach((model, i) => {
       const subgraphs = options.models[i] ?? [];
-      this.models.set(model.key, subgraphs.map((loaded) => new ModelQueue({ ...loaded, watch: this.watch, wake, reportFailure })));
+      this.models.set(model.key, subgraphs.map((loaded) => new ModelQueue({ ...loaded, watch: this.watch, wake, loneClient, reportFailure })));
     });
     const dispatch: FunctionDispatch | undefined = runner && new FunctionDispatch(runner, this.watch, () => dispatch && wake(dispatch));
     this.dispatch = dispatch;

@@ -5,6 +5,7 @@ import { BatchRun, stillWanted } from './batch-run.js';
 import type { DeadlineWatch } from './deadline-watch.js';
 import { predictFailed } from './failures.js';
 import { Fifo } from './fifo.js';
+import type { LoneClient } from './lone-client.js';
 import { mayShareRun, type ModelPlan } from './model-plan.js';
 import type { ModelSession } from './model-session.js';
 import type { Waiting } from './waiting.js';
@@ -27,6 +28,7 @@ export interface ModelQueueOptions {
   /** Runs that the session takes at the same time. */
   readonly concurrentRuns: number;
   readonly watch: DeadlineWatch;
+  readonly loneClient: LoneClient;
   /** Called when the queue has work and is not being served: {@link ModelQueue.pump} is to be called at the end of this turn's work. */
   readonly wake: (queue: ModelQueue) => void;
   /** Why a native run failed: for operators. What clients are told: {@link predictFailed}. */
@@ -94,11 +96,12 @@ export class ModelQueue {
 
   private start(slot: Slot, members: readonly Waiting[]): void {
     if (slot.controller.signal.aborted) slot.controller = new AbortController();
-    const run = new BatchRun(members, slot.controller, this.options.watch);
+    const { session, watch, loneClient } = this.options;
+    const run = new BatchRun(members, slot.controller, watch);
     let outputs: Promise<readonly NativeTensor[]>;
     try {
       const instances = members.length === 1 ? [(members[0] as Waiting).inputs] : members.map((member) => member.inputs);
-      outputs = this.options.session.run(assemble(this.plan, instances, slot.staging), { signal: slot.controller.signal });
+      outputs = session.run(assemble(this.plan, instances, slot.staging), { signal: slot.controller.signal, inlineBelowUs: loneClient.mayHoldUs });
     } catch (thrown) {
       outputs = Promise.reject(thrown);
     }

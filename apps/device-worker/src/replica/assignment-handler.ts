@@ -1,6 +1,7 @@
 import { instanceCount, ServingError, type Assignment, type Cancellation, type Failure, type Instance, type Ticket } from '@mserve/wire';
 import { answers, assignments, cancellations, IdTable, receipts, soon, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
 import { deadlineExceeded } from '../execution/failures.js';
+import type { LoneClient } from '../execution/lone-client.js';
 import { AssignmentRun, failureCount } from './assignment-run.js';
 import type { Replica } from './replica.js';
 
@@ -45,6 +46,7 @@ export class AssignmentHandler {
     private readonly bus: Bus,
     private readonly store: TensorStore,
     private readonly replicas: ReadonlyMap<string, Replica>,
+    private readonly loneClient: LoneClient,
   ) {
     this.subscriptions = [
       bus.receive(assignments, (list) => list.forEach((assignment) => this.accept(assignment))),
@@ -144,7 +146,7 @@ export class AssignmentHandler {
     const others = tickets.get(id);
     if (others === undefined) tickets.set(id, [run]);
     else others.push(run);
-    this.runs++;
+    this.loneClient.came(++this.runs);
   }
 
   private forget(run: AssignmentRun): void {

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Bus, ReplicaList, ReplicaStatus, TensorStore } from '@mserve/bus';
+import { LoneClient } from '../execution/lone-client.js';
 import { AssignmentHandler, type HandlerCounters } from './assignment-handler.js';
 import { Beacon } from './beacon.js';
 import { FailureLog } from './failure-log.js';
@@ -41,6 +42,7 @@ export class DeviceWorker {
   private readonly plans: readonly Plan[];
   private readonly handler: AssignmentHandler;
   private readonly beacon: Beacon;
+  private readonly loneClient = new LoneClient();
   private readonly log: WorkerLog;
   private closing: Promise<number> | undefined;
 
@@ -52,7 +54,7 @@ export class DeviceWorker {
     private readonly defaults: WorkerDefaults,
   ) {
     this.log = options.log ?? silentLog;
-    this.handler = new AssignmentHandler(bus, store, this.replicas);
+    this.handler = new AssignmentHandler(bus, store, this.replicas, this.loneClient);
     this.beacon = new Beacon(bus);
     this.plans = this.plan(servables);
   }
@@ -166,7 +168,7 @@ export class DeviceWorker {
       );
       try {
         const failures = new FailureLog(log, { ...about, version: loaded.version, replica: replica.id });
-        replica.ready(loaded, (plan, cause) => failures.report(plan, cause));
+        replica.ready(loaded, this.loneClient, (plan, cause) => failures.report(plan, cause));
         caller.executor = replica.executor;
       } catch (thrown) {
         await loaded.close();

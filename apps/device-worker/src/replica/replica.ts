@@ -2,6 +2,7 @@ import { ServingError, type ServableSignature } from '@mserve/wire';
 import type { ReplicaState, ReplicaStatus } from '@mserve/bus';
 import type { ServableDeclaration } from '@mserve/register';
 import { Executor, type LoadedModel } from '../execution/executor.js';
+import type { LoneClient } from '../execution/lone-client.js';
 import type { ModelPlan } from '../execution/model-plan.js';
 import type { FunctionRunner } from '../functions/function-runner.js';
 
@@ -59,9 +60,10 @@ export class Replica {
   }
 
   /** From loading to ready. Throws ServingError when methods and models do not fit; the caller then calls {@link fail}. */
-  ready(loaded: LoadedServable, reportFailure: (plan: ModelPlan, cause: unknown) => void): void {
+  ready(loaded: LoadedServable, loneClient: LoneClient, reportFailure: (plan: ModelPlan, cause: unknown) => void): void {
     if (this.current !== 'loading') throw new ServingError('CANCELLED', `replica of servable ${this.servable} was given up while it was loading`);
-    this.run = new Executor({ declaration: loaded.declaration, models: loaded.models, runner: loaded.runner, reportFailure });
+    const { declaration, models, runner } = loaded;
+    this.run = new Executor({ declaration, models, runner, loneClient, reportFailure });
     this.loaded = loaded;
     this.version = loaded.version;
     this.move('ready');

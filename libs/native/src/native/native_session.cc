@@ -103,6 +103,7 @@ Napi::Value NativeSession::submit(const Napi::CallbackInfo& call) {
   std::unique_ptr<Run> run = connection_.takeRun();
   const double* word = outbox_;
   run->slot = static_cast<uint32_t>(*word++);
+  const int64_t limitNs = static_cast<int64_t>(*word++ * 1000);
   run->inputs.resize(call.Length());
   for (size_t i = 0; i < call.Length(); i++) {
     if (!addInput(env, *run, i, call[i], word)) {
@@ -110,13 +111,13 @@ Napi::Value NativeSession::submit(const Napi::CallbackInfo& call) {
       return env.Undefined();
     }
   }
-  if (core_->tryInline(*run, connection_.isIdle())) {
+  if (core_->tryInline(*run, connection_.isIdle(), limitNs)) {
     connection_.settleNow(std::move(run));
-    return env.Undefined();
+    return Napi::Boolean::New(env, true);
   }
   connection_.expectReport();
   core_->submit(std::move(run));
-  return env.Undefined();
+  return Napi::Boolean::New(env, false);
 }
 
 bool NativeSession::addInput(Napi::Env env, Run& run, size_t index, napi_value view, const double*& word) {

@@ -1,5 +1,6 @@
 #include "session_core.h"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 
@@ -90,18 +91,30 @@ void SessionCore::execute(Lane& lane, Run& run) {
   const auto begin = std::chrono::steady_clock::now();
   guarded(run.failure, FailureKind::Run, [&] { lane.execute(run); });
   const int64_t ns = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin).count();
-  const int64_t typical = typicalNs_.load(std::memory_order_relaxed);
-  typicalNs_.store(typical == 0 ? ns : ns < typical ? (ns + typical) / 2 : typical + (ns - typical) / 16, std::memory_order_relaxed);
   const size_t bytes = inputBytes(run);
+  const int64_t typical = typicalNs_.load(std::memory_order_relaxed);
+  const int64_t typicalBytes = typicalBytes_.load(std::memory_order_relaxed);
+  const int64_t share = typical == 0 ? 1 : ns < typical ? 2 : 16;
+  typicalNs_.store(typical + (ns - typical) / share, std::memory_order_relaxed);
+  typicalBytes_.store(typicalBytes + (static_cast<int64_t>(bytes) - typicalBytes) / share, std::memory_order_relaxed);
   if (bytes > largestBytes_.load(std::memory_order_relaxed)) largestBytes_.store(bytes, std::memory_order_relaxed);
   timedRuns_.fetch_add(1, std::memory_order_relaxed);
 }
 
-bool SessionCore::tryInline(Run& run, bool alone) {
-  const int64_t limit = alone && inlineAloneBelowNs_ > inlineBelowNs_ ? inlineAloneBelowNs_ : inlineBelowNs_;
+/** What a run with so many bytes of inputs will take: in proportion, when recent runs had smaller ones. */
+int64_t SessionCore::expectedNs(size_t bytes) const {
+  const int64_t typical = typicalNs_.load(std::memory_order_relaxed);
+  const double typicalBytes = static_cast<double>(std::max<int64_t>(typicalBytes_.load(std::memory_order_relaxed), 1));
+  const double ratio = static_cast<double>(bytes) / typicalBytes;
+  return ratio <= 1 ? typical : static_cast<int64_t>(static_cast<double>(typical) * ratio);
+}
+
+bool SessionCore::tryInline(Run& run, bool alone, int64_t limitNs) {
+  const int64_t limit = std::max(limitNs, alone ? std::max(inlineAloneBelowNs_, inlineBelowNs_) : inlineBelowNs_);
   if (limit == 0 || inlineLane_ == nullptr || timedRuns_.load(std::memory_order_relaxed) < kRunsBeforeInline) return false;
-  if (typicalNs_.load(std::memory_order_relaxed) > limit || queued_.load(std::memory_order_acquire) > 0) return false;
-  if (inputBytes(run) > largestBytes_.load(std::memory_order_relaxed) || !beginInline()) return false;
+  const size_t bytes = inputBytes(run);
+  if (expectedNs(bytes) > limit || queued_.load(std::memory_order_acquire) > 0) return false;
+  if (bytes > largestBytes_.load(std::memory_order_relaxed) || !beginInline()) return false;
   execute(*inlineLane_, run);
   endInline();
   if (!run.isSuspect) return true;

@@ -41,11 +41,12 @@ class SessionCore {
   void submit(std::unique_ptr<Run> run);
   /**
    * Executes the run at once on the calling thread, when it is expected to end sooner than handing it over would cost. Expected is what
-   * recent runs with inputs of that size took. `alone`: nothing else awaits the owner's thread, which may then be held a little longer.
+   * recent runs took, more for larger inputs than theirs. `alone`: nothing else awaits the owner's thread, which may then be held a little
+   * longer; `limitNs`: how long for this run, when the session's own limits are lower.
    * Never for a model with open-ended cost.
    * False (and nothing done) when the run should be submitted. Such a run cannot be cancelled; there is nothing to settle later.
    */
-  bool tryInline(Run& run, bool alone);
+  bool tryInline(Run& run, bool alone, int64_t limitNs);
   /** Takes a queued run out, or terminates an executing one; its onSettled comes with kind Cancelled. No effect on others. */
   void cancel(uint32_t runSlot);
   /** No more runs: the threads end when the queue is empty; the last one releases the model and reports onClosed. */
@@ -71,6 +72,7 @@ class SessionCore {
   void serve(Seat& seat);
   std::unique_ptr<Run> next(Seat& seat);
   bool mayBegin() const;
+  int64_t expectedNs(size_t bytes) const;
   bool beginInline();
   void endInline();
   void execute(Lane& lane, Run& run);
@@ -93,6 +95,7 @@ class SessionCore {
   int64_t inlineBelowNs_ = 0;
   int64_t inlineAloneBelowNs_ = 0;
   std::atomic<int64_t> typicalNs_{0};      // of recent runs: falls quickly, rises slowly
+  std::atomic<int64_t> typicalBytes_{0};   // inputs of those runs
   std::atomic<size_t> largestBytes_{0};    // inputs of the largest run that was timed
   std::atomic<uint32_t> timedRuns_{0};
   std::atomic<size_t> queued_{0};  // queue_.size(), readable without the mutex

@@ -60,6 +60,7 @@ const keptCapacity = 65_536;
 class Elements<S extends Store> {
   values: S;
   count = 0;
+  private bytes: Uint8Array;
 
   constructor(
     readonly make: (capacity: number) => S,
@@ -67,6 +68,12 @@ class Elements<S extends Store> {
     readonly elementBytes: number,
   ) {
     this.values = make(firstCapacity);
+    this.bytes = new Uint8Array(this.values.buffer);
+  }
+
+  private use(values: S): void {
+    this.values = values;
+    this.bytes = new Uint8Array(values.buffer);
   }
 
   /** Room for more. A body of `1,1,1` grows fourfold as int64: what passes the limit by the store so far is refused. */
@@ -74,12 +81,12 @@ class Elements<S extends Store> {
     if (this.count * this.elementBytes >= maxTensorBytes) throw tooLarge(`a tensor of the request is bigger than ${maxTensorBytes} bytes`);
     const grown = this.make(this.values.length * 2);
     (grown as Uint8Array).set(this.values as Uint8Array);
-    this.values = grown;
+    this.use(grown);
   }
 
   clear(): void {
     this.count = 0;
-    if (this.values.length > keptCapacity) this.values = this.make(firstCapacity);
+    if (this.values.length > keptCapacity) this.use(this.make(firstCapacity));
   }
 
   /** The elements as bytes of their own. */
@@ -92,7 +99,9 @@ class Elements<S extends Store> {
     else if (size > 1024) bytes = new Uint8Array(values.buffer.slice(0, size));
     else {
       bytes = Buffer.allocUnsafe(size);
-      bytes.set(new Uint8Array(values.buffer, 0, size));
+      // Byte by byte while that is cheaper than making a view
+      if (size <= 64) for (let i = 0; i < size; i++) bytes[i] = this.bytes[i] as number;
+      else bytes.set(this.bytes.subarray(0, size));
     }
     this.clear();
     return bytes;

@@ -73,9 +73,52 @@ export class JsonReader {
     return escaped ? unescape(bytes.subarray(begin - 1, at + 1)) : bytes.subarray(begin, at);
   }
 
-  /** Consumes a string as text. */
+  /** Consumes a string as text; short plain ones, which names are, without a view of their own. */
   text(): string {
+    if (this.peek() !== 0x22) throw unreadable;
+    const { bytes } = this;
+    const begin = this.at + 1;
+    let text = '';
+    for (let at = begin; at <= begin + shortText; at++) {
+      const byte = bytes[at] as number;
+      if (byte === 0x22) {
+        this.at = at + 1;
+        return text;
+      }
+      if (!isPlain(byte)) break;
+      text += String.fromCharCode(byte);
+    }
     return utf8Text(this.string());
+  }
+
+  /**
+   * Consumes a string that is one of these names: which one. -1, and nothing but blanks consumed, when it is another one, no string, or
+   * written with escapes: the caller then reads it the long way. `hint` is tried first.
+   */
+  known(names: readonly Uint8Array[], hint = 0): number {
+    if (this.peek() !== 0x22) return -1;
+    for (let i = 0; i < names.length; i++) {
+      const index = i === 0 ? Math.min(hint, names.length - 1) : i <= hint ? i - 1 : i;
+      const end = this.#endOf(names[index] as Uint8Array);
+      if (end === -1) continue;
+      this.at = end;
+      return index;
+    }
+    return -1;
+  }
+
+  /** Where the string that begins here ends, when it is this name. */
+  #endOf(name: Uint8Array): number {
+    const { bytes } = this;
+    const begin = this.at + 1;
+    const { length } = name;
+    if (bytes[begin + length] !== 0x22) return -1;
+    for (let i = 0; i < length; i++) {
+      const byte = name[i] as number;
+      // A name that JSON has to escape is never found in plain
+      if (bytes[begin + i] !== byte || byte === 0x22 || byte === 0x5c || byte < 0x20) return -1;
+    }
+    return begin + length + 1;
   }
 
   /** Consumes a member's name and the colon. */
@@ -87,6 +130,11 @@ export class JsonReader {
 
   /** Consumes a member's name and the colon: which of these names it is, or -1. */
   member(names: readonly Uint8Array[]): number {
+    const known = this.known(names);
+    if (known !== -1) {
+      this.expect(0x3a);
+      return known;
+    }
     const key = this.key();
     for (let i = 0; i < names.length; i++) if (sameBytes(names[i] as Uint8Array, key)) return i;
     return -1;
@@ -153,6 +201,14 @@ export class JsonReader {
 /** Thrown by {@link JsonReader} for text that it cannot go on with; never leaves the protocols. */
 export const unreadable = new Error('unreadable JSON');
 
+/** Texts up to this length are put together byte by byte: cheaper than a call into the runtime. */
+const shortText = 16;
+
+/** A byte that means itself in a JSON string. */
+function isPlain(byte: number): boolean {
+  return byte >= 0x20 && byte < 0x80 && byte !== 0x5c;
+}
+
 const loneSurrogate = /\p{Surrogate}/u;
 
 function unescape(quoted: Uint8Array): Uint8Array {
@@ -169,7 +225,7 @@ function unescape(quoted: Uint8Array): Uint8Array {
 /** Text of UTF-8 bytes; short ASCII, which names are, without a call into the runtime. */
 export function utf8Text(bytes: Uint8Array): string {
   const { length } = bytes;
-  if (length <= 16) {
+  if (length <= shortText) {
     let text = '';
     let at = 0;
     for (let byte; at < length && (byte = bytes[at] as number) < 0x80; at++) text += String.fromCharCode(byte);
@@ -180,6 +236,7 @@ export function utf8Text(bytes: Uint8Array): string {
 
 /** Same bytes? */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true;
   const { length } = a;
   if (length !== b.length) return false;
   for (let i = 0; i < length; i++) if (a[i] !== b[i]) return false;

@@ -8,7 +8,7 @@ import { checkJsonSyntax } from './json-syntax.js';
 import { readArray } from './nested-array.js';
 import { NumberScan } from './number-scan.js';
 import { maxTextElements } from '../text-count.js';
-import { floatRowText, floatText, numbersOf } from './value-text.js';
+import { floatRowText, floatText, numbersOf, stringText } from './value-text.js';
 
 function scanned(text: string): NumberScan | undefined {
   const scan = new NumberScan(Buffer.from(text));
@@ -45,6 +45,49 @@ describe('numbers', () => {
 
   it.each(['', '-', '+1', '01', '-01', '1.', '.5', '1.e5', '1e', '1e+', 'NaN', 'Infinity', '0x10', '1_0', '--1'])('%j is none', (text) => {
     expect(scanned(text)).toBeUndefined();
+  });
+});
+
+describe('strings', () => {
+  // Much of what JSON escapes, and both sides of the limits for short ones
+  const text = fc.string({ unit: fc.constantFrom('a', 'x1', '"', '\\', '/', '\n', '\u0001', '\u007f', 'ü', '漢', '😀', ' '), maxLength: 20 });
+
+  it('are the texts that JSON.parse gives', () => {
+    fc.assert(
+      fc.property(text, text, (first, second) => {
+        const reader = new JsonReader(Buffer.from(JSON.stringify([first, second])));
+        reader.expect(0x5b);
+        expect(reader.text()).toBe(first);
+        reader.expect(0x2c);
+        expect(reader.text()).toBe(second);
+        reader.expect(0x5d);
+      }),
+    );
+  });
+
+  it('are found among known names whatever the hint, and left alone when they are none of them', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(text, { minLength: 1, maxLength: 5 }), text, fc.nat(6), (names, other, hint) => {
+        for (const name of [...names, other]) {
+          const written = JSON.stringify(name);
+          const reader = new JsonReader(Buffer.from(`${written}:`));
+          const found = reader.known(names.map((known) => Buffer.from(known)), hint);
+          const isPlain = written === `"${name}"`;
+          expect(found).toBe(isPlain ? names.indexOf(name) : -1);
+          if (found === -1) expect(reader.text()).toBe(name);
+          reader.expect(0x3a);
+        }
+      }),
+    );
+  });
+
+  it('a name with a quote is not found in a text that ends there', () => {
+    expect(new JsonReader(Buffer.from('"a"b":1')).known([Buffer.from('a"b')])).toBe(-1);
+  });
+
+  it('are written as JSON.stringify does', () => {
+    fc.assert(fc.property(text, (value) => expect(stringText(value)).toBe(JSON.stringify(value))));
+    for (const value of ['', 'a'.repeat(40), '\ud800']) expect(stringText(value)).toBe(JSON.stringify(value));
   });
 });
 

@@ -21,6 +21,17 @@ function exponentText(value: number): string {
   return `${text.slice(0, mark + 2)}${exponent.length === 1 ? '0' : ''}${exponent}`;
 }
 
+/** JSON.stringify of a string; names, which are short and plain, without a call into the runtime. */
+export function stringText(text: string): string {
+  const { length } = text;
+  if (length > 32) return JSON.stringify(text);
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x20 || unit > 0x7e || unit === 0x22 || unit === 0x5c) return JSON.stringify(text);
+  }
+  return `"${text}"`;
+}
+
 /**
  * A row of floats with commas between them. JSON.stringify writes long rows twice as fast as a loop does, but only what it writes alike:
  * fractions of a usual size.

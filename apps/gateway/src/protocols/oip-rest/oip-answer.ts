@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { isVariableSize } from '@mserve/wire';
 import { float32Text } from '../json/float32-text.js';
 import { utf8Text } from '../json/json-reader.js';
-import { numbersOf } from '../json/value-text.js';
+import { numbersOf, stringText } from '../json/value-text.js';
 import { invalid, shapeText } from '../oip/oip-inputs.js';
 import { unpackedParts, type OipEcho, type StackedOutput } from '../oip/oip-outputs.js';
 import type { ResolvedMethod } from '../protocol.js';
@@ -15,13 +15,13 @@ export interface InferAnswer {
 
 /** Writes the answer of an infer request; binary outputs are passed on as they are. Throws ServingError for what JSON cannot hold. */
 export function inferAnswer(target: ResolvedMethod, echo: OipEcho, outputs: readonly StackedOutput[]): InferAnswer {
-  const id = echo.id === '' ? '' : `"id":${JSON.stringify(echo.id)},`;
-  let text = `{"model_name":${JSON.stringify(echo.model)},"model_version":"${target.version}",${id}"outputs":[`;
+  const id = echo.id === '' ? '' : `"id":${stringText(echo.id)},`;
+  let text = `{"model_name":${stringText(echo.model)},"model_version":"${target.version}",${id}"outputs":[`;
   const binary: Uint8Array[] = [];
   let hasBinary = false;
   for (let i = 0; i < outputs.length; i++) {
     const output = outputs[i] as StackedOutput;
-    text += `${i === 0 ? '' : ','}{"name":${JSON.stringify(output.name)},"datatype":"${output.entry.oipName}","shape":[${output.shape.join(',')}],`;
+    text += `${i === 0 ? '' : ','}{"name":${stringText(output.name)},"datatype":"${output.entry.oipName}","shape":[${output.shape.join(',')}],`;
     if (echo.outputs[i]?.binary === true) {
       hasBinary = true;
       let size = 0;

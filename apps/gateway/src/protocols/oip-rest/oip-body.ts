@@ -121,7 +121,8 @@ class BodyReader {
   }
 
   #text(what: string): string {
-    return utf8Text(this.#string(what));
+    if (this.#reader.peek() !== 0x22) throw invalid(`${what} must be a string`);
+    return this.#reader.text();
   }
 
   #readInputs(): void {
@@ -135,6 +136,7 @@ class BodyReader {
   /** One input. Its members may come in any order, so `data` may have to wait for `datatype`. */
   #readInput(hint: number): void {
     const reader = this.#reader;
+    const { inputNames } = planOf(this.target.method);
     let name: Uint8Array | undefined;
     let entry: DTypeEntry | undefined;
     let shape: number[] | undefined;
@@ -148,10 +150,10 @@ class BodyReader {
       seen = once(seen, member, inputMembers, name ?? 'an input');
       switch (member) {
         case 0:
-          name = this.#string(`an input's name`);
+          name = inputNames[reader.known(inputNames, hint)] ?? this.#string(`an input's name`);
           break;
         case 2:
-          entry = datatypeOf(this.#string(`an input's datatype`), name);
+          entry = datatypes[reader.known(datatypeNames)] ?? datatypeOf(this.#string(`an input's datatype`), name);
           break;
         case 1:
           shape = readShape(reader, name);
@@ -178,7 +180,7 @@ class BodyReader {
       content = readContent(reader, entry, name);
       reader.at = end;
     }
-    const index = nameIndex(planOf(this.target.method).inputNames, name, hint);
+    const index = nameIndex(inputNames, name, hint);
     if (index === -1) throw unexpectedInput(shown(name), this.target);
     if (this.#inputs[index] !== undefined) throw invalid(`input '${shown(name)}' is given twice`);
     const bytes = content === undefined ? this.#takeBinary(shown(name), binarySize) : checkedContent(name, shape, content, binarySize);
