@@ -18,6 +18,8 @@ export class FakeSession {
   /** First dim of the first input of each run, in order. */
   readonly batchSizes: number[] = [];
   readonly runs: (readonly NativeTensor[])[] = [];
+  /** How long each run was allowed to hold the thread, in microseconds. */
+  readonly mayHoldUs: number[] = [];
   aborted = 0;
   private readonly model: FakeModel;
   private holding = false;
@@ -36,6 +38,7 @@ export class FakeSession {
   run(inputs: readonly NativeTensor[], options?: RunOptions): Promise<readonly NativeTensor[]> {
     const copies = inputs.map((tensor) => ({ ...tensor, bytes: tensor.bytes.slice() }));
     this.runs.push(copies);
+    this.mayHoldUs.push(options?.inlineBelowUs ?? 0);
     this.batchSizes.push(copies[0]?.shape[0] ?? 0);
     const run = new Promise<readonly NativeTensor[]>((resolve, reject) => {
       const finish = (): void => {

@@ -112,6 +112,19 @@ describe('assignments', () => {
     expect(gotAnswers.messages.map((answer) => [answer.id, answer.firstInstance, answer.results.length])).toEqual([[1, 0, 1], [2, 0, 3], [2, 3, 4], [2, 7, 2]]);
   });
 
+  it('that come one by one may hold the thread after a while; a second one in hand ends that', async () => {
+    await start();
+    for (let sent = 1; sent <= 40; sent++) {
+      send(assignment(local(1)));
+      await gotReceipts.until((list) => list.length === sent);
+    }
+    expect(session.mayHoldUs.slice(0, 31)).toEqual(Array(31).fill(0));
+    expect(Math.min(...session.mayHoldUs.slice(32, 40))).toBeGreaterThan(0);
+    send(assignment(local(1)), assignment(local(1)));
+    await gotReceipts.until((list) => list.length === 42);
+    expect(session.mayHoldUs.slice(40)).toEqual([0]);
+  });
+
   it('keep failures of an instance at its place', async () => {
     await start();
     const mixed = [...instances(2), [floats([1], [1]), floats([2], [1, 1])], ...instances(1)];
