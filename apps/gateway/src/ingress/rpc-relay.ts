@@ -1,6 +1,12 @@
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import { duplexPair } from 'node:stream';
+import { Duplex } from 'node:stream';
 import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
+
+/**
+ * Requests of these rpcs are names. They come back in error texts, which gRPC sends as a header: one of megabytes would hold up the connection in
+ * memory, and with it every other client's calls.
+ */
+const maxRequestBytes = 8 * 1024;
 
 /**
  * Serves the rpcs that are no infer calls (health, reflection, metadata) with a grpc-js server of this process that has no port of its own: their
@@ -12,7 +18,7 @@ export class RpcRelay {
   private connection: ClientHttp2Session | undefined;
 
   constructor(options: ServerOptions, addServices: (server: Server) => void) {
-    this.server = new Server(options);
+    this.server = new Server({ ...options, 'grpc.max_receive_message_length': maxRequestBytes });
     addServices(this.server);
     this.injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
   }
@@ -23,7 +29,7 @@ export class RpcRelay {
     const upstream = this.connect().request(headers as OutgoingHttpHeaders, { endStream: false });
     upstream.on('error', ignore);
     passAnswer(upstream, stream);
-    stream.pipe(upstream);
+    passRequests(stream, upstream);
     stream.on('close', () => reset(upstream, stream.rstCode || constants.NGHTTP2_CANCEL));
     upstream.on('close', () => {
       // Ended in order: its answer is still being written, and ends the stream by itself
@@ -40,13 +46,54 @@ export class RpcRelay {
 
   private connect(): ClientHttp2Session {
     if (this.connection !== undefined && !this.connection.closed && !this.connection.destroyed) return this.connection;
-    const [near, far] = duplexPair();
+    const [near, far] = memoryConnection();
     this.injector.injectConnection(far);
     const connection = connect('http://services', { createConnection: () => near });
     connection.on('error', ignore);
     this.connection = connection;
     return connection;
   }
+}
+
+/** Takes no more requests of a call while its client leaves answers unread: grpc-js would keep the answers to all of them. */
+function passRequests(stream: ServerHttp2Stream, upstream: ClientHttp2Stream): void {
+  stream.on('data', (chunk: Buffer) => {
+    const goOn = (): void => void stream.resume();
+    if (!upstream.write(chunk)) {
+      stream.pause();
+      upstream.once('drain', goOn);
+    } else if (stream.writableNeedDrain) {
+      stream.pause();
+      stream.once('drain', goOn);
+    }
+  });
+  stream.on('end', () => upstream.end());
+}
+
+/**
+ * Both ends of a connection in memory. A write never waits for the other end to read: node's HTTP/2 sessions read nothing while a write of theirs is
+ * under way, and two of them would wait for each other for ever. HTTP/2's windows bound what is between them.
+ */
+function memoryConnection(): [Duplex, Duplex] {
+  const ends: [Duplex, Duplex] = [endOf(() => ends[1]), endOf(() => ends[0])];
+  return ends;
+}
+
+function endOf(other: () => Duplex): Duplex {
+  return new Duplex({
+    read: ignore,
+    write(chunk, _encoding, done) {
+      // In a turn of its own: a session that is given bytes while it reads others crashes the process
+      setImmediate(() => {
+        other().push(chunk);
+        done();
+      });
+    },
+    final(done) {
+      other().push(null);
+      done();
+    },
+  });
 }
 
 function passAnswer(upstream: ClientHttp2Stream, stream: ServerHttp2Stream): void {
