@@ -49,6 +49,10 @@ describe('mserve init', () => {
     expect(readFileSync(join(servables, 'mine', 'notes.txt'), 'utf8')).toBe('kept');
   });
 
+  it('says that a directory cannot be made', async () => {
+    expect(await mserve('init', 'mine', '--dir', '/proc/none/here')).toEqual({ code: 1, stdout: '', stderr: 'mserve: cannot make /proc/none/here/mine: ENOENT\n' });
+  });
+
   it.each(['', '.', '../up', 'a b', 'naïve', 'n'.repeat(65)])("refuses the name '%s'", async (name) => {
     const { code, stderr } = await mserve('init', name, '--dir', servables);
     expect([code, stderr]).toEqual([2, expect.stringContaining("is not allowed: 1 to 64 letters, digits, '_' and '-'")]);

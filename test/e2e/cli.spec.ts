@@ -158,6 +158,7 @@ describe('mserve run', () => {
     ['an input is given twice', [sum, '--input', `a=${a}`, '--input', `a=${b}`], 2, /--input a is given twice/],
     ['an input has a name that the model does not know', [sum, '--input', `c=${a}`, '--input', b], 2, /the model has no input 'c'; it takes: a float32/],
     ['the outputs cannot be written', [sum, '--input', a, '--input', b, '--output-dir', a], 1, /cannot write into --output-dir .*a\.npy: a file of that name is in the way/],
+    ['the file system has no folders to make', [sum, '--input', a, '--input', b, '--output-dir', '/proc/out/x'], 1, /cannot write into --output-dir \/proc\/out\/x: no such file or folder/],
     ['an input has another shape', [sum, '--input', a, '--input', file('wide.npy', floats([2, 3], [1, 2, 3, 4, 5, 6]))], 1, /'b'|dim|shape/],
     ['an input has another dtype', [sum, '--input', a, '--input', file('bytes.npy', writeNpy({ dtype: 'uint8', shape: [2, 2], bytes: Uint8Array.of(1, 2, 3, 4) }))], 1, /uint8/],
     ['an input is no .npy file', [sum, '--input', a, '--input', sum], 1, /npy/i],

@@ -39,10 +39,28 @@ describe('npy', () => {
     expect(Array.from(readNpy(file("{'descr': '>i2', 'fortran_order': False, 'shape': (2,), }", Uint8Array.from([1, 2, 3, 4]))).bytes)).toEqual([2, 1, 4, 3]);
   });
 
+  it('turns text in Fortran order into C order', () => {
+    const { shape, bytes } = readNpy(file("{'descr': '|S1', 'fortran_order': True, 'shape': (2, 3), }", Buffer.from('adbecf')));
+    expect([shape, Buffer.from(bytes)]).toEqual([[2, 3], Buffer.from(packElements([...'abcdef'].map((letter) => Buffer.from(letter))))]);
+  });
+
+  it('keeps long text, and much of it', () => {
+    const long: Tensor = { dtype: 'string', shape: [1], bytes: packElements([Buffer.from('x'.repeat(300_000))]) };
+    expect(Buffer.from(readNpy(writeNpy(long)).bytes)).toEqual(Buffer.from(long.bytes));
+    const many: Tensor = { dtype: 'string', shape: [200_000], bytes: packElements(new Array<Buffer>(200_000).fill(Buffer.from('ab'))) };
+    expect(Buffer.from(readNpy(writeNpy(many)).bytes)).toEqual(Buffer.from(many.bytes));
+  });
+
+  it("reads the shapes that Python 2 wrote", () => {
+    expect(readNpy(file("{'descr': '|u1', 'fortran_order': False, 'shape': (2L, 1L), }", new Uint8Array(2))).shape).toEqual([2, 1]);
+  });
+
   it.each([
     ['no magic', Uint8Array.from(Buffer.from('hello world, hello')), /NumPy magic/],
     ['object arrays', file("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", new Uint8Array(8)), /dtype '\|O'/],
     ['complex numbers', file("{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", new Uint8Array(8)), /dtype '<c8'/],
+    ['a dim that is negative', file("{'descr': '|u1', 'fortran_order': False, 'shape': (-1,), }", new Uint8Array(8)), /shape \(-1,\)/],
+    ['text that is no Unicode', file("{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }", Uint8Array.of(0, 0, 0x11, 0)), /U\+110000/],
     ['too few bytes', file("{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", new Uint8Array(8)), /needs 12 bytes, it has 8/],
     ['a cut header', writeNpy({ dtype: 'float32', shape: [1], bytes: new Uint8Array(4) }).subarray(0, 40), /cut off/],
   ])('refuses %s', (_name, bytes, text) => {

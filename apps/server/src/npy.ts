@@ -30,7 +30,8 @@ function readHeader(file: Uint8Array): Header {
   const fortran = /'fortran_order'\s*:\s*(True|False)/.exec(text)?.[1];
   const shape = /'shape'\s*:\s*\(([^)]*)\)/.exec(text)?.[1];
   if (descr === undefined || fortran === undefined || shape === undefined) refuse('its header lacks descr, fortran_order or shape (structured and object arrays are not supported)');
-  const dims = shape.split(',').map((dim) => dim.trim()).filter((dim) => dim !== '').map(Number);
+  // Python 2 wrote its long integers as 3L
+  const dims = shape.split(',').map((dim) => dim.trim()).filter((dim) => dim !== '').map((dim) => (/^\d+L?$/.test(dim) ? Number.parseInt(dim, 10) : refuse(`shape (${shape})`)));
   return { descr, fortran: fortran === 'True', shape: dims, start };
 }
 
@@ -58,27 +59,24 @@ function toCOrder(bytes: Uint8Array, shape: readonly number[], elementBytes: num
   return out;
 }
 
-/** '<U7' (UTF-32, padded with NUL) and '|S7' (bytes, padded with NUL) as a string tensor. */
-function readStrings(bytes: Uint8Array, shape: readonly number[], kind: string, width: number, little: boolean): Tensor {
-  const count = elementCount(shape);
-  const elementBytes = kind === 'U' ? width * 4 : width;
-  if (bytes.length !== count * elementBytes) refuse(`shape [${shape.join(', ')}] needs ${count * elementBytes} bytes, it has ${bytes.length}`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const elements: Uint8Array[] = [];
-  for (let n = 0; n < count; n++) {
-    if (kind === 'S') {
-      const cell = bytes.subarray(n * width, (n + 1) * width);
-      let end = cell.length;
-      while (end > 0 && cell[end - 1] === 0) end--;
-      elements.push(cell.subarray(0, end));
-      continue;
-    }
-    const points: number[] = [];
-    for (let k = 0; k < width; k++) points.push(view.getUint32(n * elementBytes + k * 4, little));
-    while (points.length > 0 && points[points.length - 1] === 0) points.pop();
-    elements.push(new TextEncoder().encode(String.fromCodePoint(...points)));
-  }
+/** '<U7' (UTF-32, padded with NUL) and '|S7' (bytes, padded with NUL), in C order, as a string tensor. */
+function readStrings(bytes: Uint8Array, shape: readonly number[], kind: string, cellBytes: number, little: boolean): Tensor {
+  const elements = Array.from({ length: elementCount(shape) }, (_, n) => {
+    const cell = bytes.subarray(n * cellBytes, (n + 1) * cellBytes);
+    return kind === 'U' ? new TextEncoder().encode(textOf(cell, little)) : cell.subarray(0, cell.findLastIndex((byte) => byte !== 0) + 1);
+  });
   return { dtype: 'string', shape, bytes: packElements(elements) };
+}
+
+function textOf(utf32: Uint8Array, little: boolean): string {
+  const view = new DataView(utf32.buffer, utf32.byteOffset, utf32.byteLength);
+  let text = '';
+  for (let at = 0; at < utf32.length; at += 4) {
+    const point = view.getUint32(at, little);
+    if (point > 0x10_ffff || (point >= 0xd800 && point < 0xe000)) refuse(`it has text with U+${point.toString(16).toUpperCase()}, which is no character`);
+    text += String.fromCodePoint(point);
+  }
+  return text.replace(/\0+$/, '');
 }
 
 /**
@@ -91,14 +89,16 @@ export function readNpy(file: Uint8Array): Tensor {
   const match = /^([<>|=])?([a-zA-Z])(\d+)$/.exec(descr);
   if (!match) refuse(`dtype '${descr}'`);
   const kind = match[2] as string;
-  if (kind === 'U' || kind === 'S') return readStrings(bytes, shape, kind, Number(match[3]), match[1] !== '>');
-  const dtype = codes[`${kind}${match[3]}`];
+  const isText = kind === 'U' || kind === 'S';
+  const dtype = isText ? 'string' : codes[`${kind}${match[3]}`];
   if (dtype === undefined) refuse(`dtype '${descr}'`);
-  const { elementBytes } = dtypeEntry(dtype);
+  const elementBytes = isText ? Number(match[3]) * (kind === 'U' ? 4 : 1) : dtypeEntry(dtype).elementBytes;
   const expected = elementCount(shape) * elementBytes;
   if (bytes.length !== expected) refuse(`shape [${shape.join(', ')}] of '${descr}' needs ${expected} bytes, it has ${bytes.length}`);
+  if (fortran && shape.length > 1) bytes = toCOrder(bytes, shape, elementBytes);
+  if (isText) return readStrings(bytes, shape, kind, elementBytes, match[1] !== '>');
   if (match[1] === '>' && elementBytes > 1) bytes = reverseBytes(bytes, elementBytes);
-  return { dtype, shape, bytes: fortran && shape.length > 1 ? toCOrder(bytes, shape, elementBytes) : bytes };
+  return { dtype, shape, bytes };
 }
 
 /** The bytes of a .npy file (format 1.0) holding the tensor. string becomes '<U', bytes '|S', bfloat16 its bits as uint16. */
@@ -108,7 +108,7 @@ export function writeNpy(tensor: Tensor): Uint8Array {
   if (tensor.dtype === 'string' || tensor.dtype === 'bytes') {
     const text = new TextDecoder();
     const cells = unpackElements(tensor).map((element) => (tensor.dtype === 'string' ? Array.from(text.decode(element), (c) => c.codePointAt(0) as number) : Array.from(element)));
-    const width = Math.max(1, ...cells.map((cell) => cell.length));
+    const width = cells.reduce((widest, cell) => Math.max(widest, cell.length), 1);
     descr = tensor.dtype === 'string' ? `<U${width}` : `|S${width}`;
     const table = tensor.dtype === 'string' ? new Uint32Array(cells.length * width) : new Uint8Array(cells.length * width);
     cells.forEach((cell, n) => table.set(cell, n * width));

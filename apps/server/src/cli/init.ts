@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CliError } from './cli-error.js';
+import { makeDirectory } from './make-directory.js';
 
 /** What `mserve init` wrote. */
 export interface WrittenServable {
@@ -22,7 +23,7 @@ export function init(name: string, directory: string): WrittenServable {
   if (!servableName.test(name)) throw new CliError(`servable name '${name.slice(0, 64)}' is not allowed: 1 to 64 letters, digits, '_' and '-'`, 2);
   const folder = join(directory, name);
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDirectory(directory);
     mkdirSync(folder);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

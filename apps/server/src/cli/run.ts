@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NativeError, type NativeTensor, type SessionDescription } from '@mserve/native';
 import { openModel, type ModelKey } from '../model-file.js';
 import { writeNpy } from '../npy.js';
 import { CliError } from './cli-error.js';
+import { makeDirectory } from './make-directory.js';
 import { readNpyFile } from './npy-file.js';
 import { fileProblem } from './text.js';
 
@@ -64,7 +65,7 @@ export async function run(modelFile: string, flags: RunFlags): Promise<RunOutput
     const { outputs } = session.describe();
     const tensors = await session.run(inputsInOrder(flags.input, session.describe()));
     const { outputDir } = flags;
-    if (outputDir !== undefined) inOutputDir(outputDir, () => mkdirSync(outputDir, { recursive: true }));
+    if (outputDir !== undefined) inOutputDir(outputDir, () => makeDirectory(outputDir));
     return tensors.map((tensor, i) => {
       const file = outputDir === undefined ? undefined : join(outputDir, `output_${i}.npy`);
       if (outputDir !== undefined && file !== undefined) inOutputDir(outputDir, () => writeFileSync(file, writeNpy(tensor)));
