@@ -49,9 +49,15 @@ export class RunningGateway {
     return this.app.get(Readiness).isReady;
   }
 
-  /** Not ready, whatever else holds, until the function given back is called (once): for who still has something to do before requests should come. */
+  /**
+   * Not ready, whatever else holds, until the function given back is called (once): for who still has servables to load before requests should come.
+   * Till then callers of a servable that nobody has are told to come again (503), not that there is none.
+   */
   holdReadiness(): () => void {
-    return this.app.get(Readiness).hold();
+    const releases = [this.app.get(Readiness).hold(), this.app.get(MethodCatalog).hold()];
+    return () => {
+      for (const release of releases) release();
+    };
   }
 
   get counters(): InferCounters {

@@ -28,7 +28,7 @@ export class SchedulerService implements DispatchOutlet {
   private readonly subscriptions: Subscription[] = [];
   private ticketSubscription: Subscription | undefined;
   private revision = 0;
-  private listed = '';
+  private listed = JSON.stringify([[], undefined]);
   private helloDue = false;
   private leaving = false;
   private wakeTimer: NodeJS.Timeout | undefined;
@@ -87,7 +87,8 @@ export class SchedulerService implements DispatchOutlet {
     const servables = [...this.dispatcher.replicas.pools()]
       .filter((pool) => pool.usableReplicas > 0)
       .map((pool) => ({ signature: pool.signature, readyReplicas: pool.usableReplicas, queued: pool.queuedInstances }));
-    return { revision: this.revision, servables };
+    const { loading } = this.table;
+    return loading.length === 0 ? { revision: this.revision, servables } : { revision: this.revision, servables, loading };
   }
 
   stats(): DispatchStats {
@@ -166,7 +167,8 @@ export class SchedulerService implements DispatchOutlet {
 
   /** Counts the revision up when what gateways know of servables has changed, and says so in this turn. */
   private checkCatalog(): void {
-    const listed = JSON.stringify(this.listCatalog().servables.map(({ signature, readyReplicas }) => [signature, readyReplicas]));
+    const { servables, loading } = this.listCatalog();
+    const listed = JSON.stringify([servables.map(({ signature, readyReplicas }) => [signature, readyReplicas]), loading]);
     if (listed === this.listed) return;
     this.listed = listed;
     this.revision += 1;

@@ -1,6 +1,6 @@
 import { startNatsServer } from '../../../test/support/nats-server.js';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { assignments, type Bus, cancellations, type Catalog, MemoryExchange, NatsBus, receipts, refusals, type ReplicaStatus, type SchedulerHello, tickets, type WorkerHello } from '@mserve/bus';
+import { assignments, type Bus, cancellations, type Catalog, MemoryExchange, NatsBus, receipts, refusals, type ReplicaStatus, type SchedulerHello, subjects, tickets, topics, type WorkerHello } from '@mserve/bus';
 import { type Assignment, type Cancellation, type Refusal, type ServableSignature, ServingError } from '@mserve/wire';
 import { signature, ticket } from './dispatch/dispatch.fixture.js';
 import type { DispatchStats } from './dispatch/dispatch-stats.js';
@@ -203,6 +203,33 @@ describe.each(fleets)('scheduler on %s', (_name, makeFleet) => {
     await gateway.ready(2);
     const hellos = await gateway.hellos.until((heard) => heard.some(({ revision }) => revision === 2));
     expect(hellos.at(-1)).toMatchObject({ revision: 2, leaving: false });
+  });
+
+  it('lists what is being loaded, till it is ready, has failed, or its worker leaves', async () => {
+    const { gateway, fleet } = await begin({ workerLostMs: 60_000 });
+    const bus = await fleet.connect('worker');
+    undo.push(() => bus.close());
+    const loading = (n: number, servable: string): ReplicaStatus => ({ replica: `${bus.address}.${n}`, servable, version: 0, deviceId: n, state: 'loading', credits: 0 });
+    let replicas = [loading(0, 'digits'), loading(1, 'digits'), loading(2, 'letters')];
+    let revision = 1;
+    bus.respond(subjects.replicasList, async () => Buffer.from(JSON.stringify({ revision, replicas })));
+    const hello = (leaving = false): void => bus.broadcast(topics.workersHello, Buffer.from(JSON.stringify({ address: bus.address, epoch: 1, revision, leaving })));
+    hello();
+    await gateway.hellos.until((heard) => heard.some((said) => said.revision === 1));
+    expect(await gateway.catalog()).toEqual({ revision: 1, servables: [], loading: [{ servable: 'digits', version: 0 }, { servable: 'letters', version: 0 }] });
+    replicas = [{ ...loading(0, 'digits'), version: 1, state: 'ready', credits: 1, signature: signature() }, { ...loading(2, 'letters'), state: 'failed', error: 'no' }];
+    revision = 2;
+    hello();
+    await gateway.hellos.until((heard) => heard.some((said) => said.revision === 2));
+    expect(await gateway.catalog()).toEqual({ revision: 2, servables: [{ signature: signature(), readyReplicas: 1, queued: 0 }] });
+    replicas = [loading(3, 'letters')];
+    revision = 3;
+    hello();
+    await gateway.hellos.until((heard) => heard.some((said) => said.revision === 3));
+    expect(await gateway.catalog()).toMatchObject({ servables: [], loading: [{ servable: 'letters' }] });
+    hello(true);
+    await gateway.hellos.until((heard) => heard.some((said) => said.revision === 4));
+    expect(await gateway.catalog()).toEqual({ revision: 4, servables: [] });
   });
 
   it('gives tickets to a worker, takes receipts, and says what it did', async () => {

@@ -1,4 +1,4 @@
-import type { Catalog, SchedulerHello, ServableStatus, Subscription } from '@mserve/bus';
+import type { Catalog, LoadingServable, SchedulerHello, ServableStatus, Subscription } from '@mserve/bus';
 import type { MethodCatalog } from './method-catalog.js';
 import type { SchedulerWatch } from './scheduler-watch.js';
 
@@ -19,6 +19,7 @@ export class CatalogFeed {
   private closed = false;
   /** As fetched last, without what was kept from before. */
   private listed: readonly ServableStatus[] = [];
+  private loading: readonly LoadingServable[] = [];
   private applied: readonly ServableStatus[] = [];
   private kept: readonly ServableStatus[] = [];
   private keepTimer: NodeJS.Timeout | undefined;
@@ -64,10 +65,11 @@ export class CatalogFeed {
     this.asked = scheduler;
     const before = this.loadedRevision;
     try {
-      const { revision, servables } = await this.fetch(scheduler);
+      const { revision, servables, loading } = await this.fetch(scheduler);
       if (this.closed || scheduler !== this.schedulers.current) return;
       this.loadedRevision = revision;
       this.listed = servables;
+      this.loading = loading ?? [];
       this.apply();
     } catch (error) {
       // The next hello brings the next try
@@ -84,6 +86,6 @@ export class CatalogFeed {
     const key = ({ signature }: ServableStatus): string => `${signature.servable}/${signature.version}`;
     const present = new Set(this.listed.map(key));
     this.applied = [...this.listed, ...this.kept.filter((status) => !present.has(key(status)))];
-    this.catalog.update(this.applied);
+    this.catalog.update(this.applied, this.loading);
   }
 }

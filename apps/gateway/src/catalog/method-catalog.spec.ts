@@ -70,6 +70,37 @@ describe('MethodCatalog', () => {
     expect(act).toThrow(expect.objectContaining({ code }));
   });
 
+  it.each([
+    ['digits', 0, 'UNAVAILABLE', 'Request servable(digits) method(m) , servable is loading'],
+    ['digits', 2, 'UNAVAILABLE', 'Request servable(digits) method(m)  version(2) , servable is loading'],
+    ['digits', 3, 'NOT_FOUND', 'Request servable(digits) method(m)  version(3) , servable is not available'],
+    ['latest', 7, 'UNAVAILABLE', 'Request servable(latest) method(m)  version(7) , servable is loading'],
+    ['nope', 0, 'NOT_FOUND', 'Request servable(nope) method(m) , servable is not available'],
+  ] as const)('says that a servable is loading: %s version %i', (name, version, code, message) => {
+    catalog.update([servable('one', [method('m')])], [{ servable: 'digits', version: 2 }, { servable: 'latest', version: 0 }, { servable: 'one', version: 2 }]);
+    expect(() => catalog.resolve(name, version, 'm')).toThrow(expect.objectContaining({ code, message }));
+    expect(catalog.resolve('one', 0, 'm')).toMatchObject({ version: 1 });
+  });
+
+  it('says that a model is loading, till it is there', () => {
+    const dotted = method('in.its.method');
+    catalog.update([], [{ servable: 'digits', version: 0 }]);
+    for (const model of ['digits', 'digits.in.its.method']) {
+      expect(() => catalog.resolveModel(model, '')).toThrow(expect.objectContaining({ code: 'UNAVAILABLE', message: `model '${model}' is loading` }));
+    }
+    expect(() => catalog.findModel('digits.m', '4')).toThrow(expect.objectContaining({ code: 'UNAVAILABLE', message: "model 'digits.m' version 4 is loading" }));
+    catalog.update([servable('digits', [dotted])]);
+    expect(catalog.resolveModel('digits.in.its.method', '')).toMatchObject({ method: dotted });
+  });
+
+  it('refuses nothing for good while somebody holds it', () => {
+    const release = catalog.hold();
+    const refused = (): unknown => catalog.resolve('nope', 0, 'm');
+    expect(refused).toThrow(expect.objectContaining({ code: 'UNAVAILABLE', message: 'Request servable(nope) method(m) , servable is not available' }));
+    release();
+    expect(refused).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }));
+  });
+
   it('knows nothing, and so refuses nothing for good, before its first update', () => {
     expect(() => new MethodCatalog().resolve('kit', 0, 'echo')).toThrow(expect.objectContaining({ code: 'UNAVAILABLE' }));
   });

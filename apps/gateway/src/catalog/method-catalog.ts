@@ -1,4 +1,4 @@
-import type { ServableStatus, Subscription } from '@mserve/bus';
+import type { LoadingServable, ServableStatus, Subscription } from '@mserve/bus';
 import { ServingError, type MethodSignature } from '@mserve/wire';
 import { clip } from '../protocols/json/json-syntax.js';
 import type { MethodLookup, ResolvedMethod } from '../protocols/protocol.js';
@@ -32,6 +32,10 @@ const maxListed = 10;
 /** The servables that run now, as the scheduler listed them last; looks methods up for the protocols. */
 export class MethodCatalog implements MethodLookup {
   private servables: ReadonlyMap<string, ServableEntry> = new Map();
+  /** Versions that are being loaded, by servable; 0 = not known yet which. */
+  private loading: ReadonlyMap<string, ReadonlySet<number>> = new Map();
+  /** How many hold it: more servables are to come. */
+  private holds = 0;
   /** false until a scheduler was asked for the first time: till then everything is unavailable, nothing unknown. */
   private known = false;
   /** What model names without a version have been resolved to; only names that exist get here. */
@@ -43,7 +47,7 @@ export class MethodCatalog implements MethodLookup {
   ready: readonly ServableStatus[] = [];
 
   /** Replaces everything. */
-  update(list: readonly ServableStatus[]): void {
+  update(list: readonly ServableStatus[], loading: readonly LoadingServable[] = []): void {
     const grouped = new Map<string, ServableStatus[]>();
     for (const status of list) {
       const group = grouped.get(status.signature.servable);
@@ -51,11 +55,20 @@ export class MethodCatalog implements MethodLookup {
       else group.push(status);
     }
     this.servables = new Map([...grouped].map(([name, statuses]) => [name, servableEntry(name, statuses)]));
+    const versions = new Map<string, Set<number>>();
+    for (const { servable, version } of loading) versions.set(servable, (versions.get(servable) ?? new Set()).add(version));
+    this.loading = versions;
     this.latestModels.clear();
     this.known = true;
     this.all = list;
     this.ready = [...this.servables.values()].flatMap((entry) => [...entry.versions.values()].map((version) => version.status));
     for (const listener of [...this.listeners]) listener();
+  }
+
+  /** Until the function given back is called (once), what nobody has is unavailable, not unknown. */
+  hold(): () => void {
+    this.holds += 1;
+    return () => void (this.holds -= 1);
   }
 
   /** Called after every update. */
@@ -69,7 +82,7 @@ export class MethodCatalog implements MethodLookup {
     const running = version === 0 ? entry?.latest : entry?.versions.get(version);
     if (running === undefined) {
       const versionText = version > 0 ? `  version(${version})` : '';
-      throw new ServingError(this.codeOfAbsent(entry, version), `Request servable(${servable}) method(${method})${versionText} , servable is not available`);
+      throw this.absent(servable, version, (what) => `Request servable(${servable}) method(${method})${versionText} , servable is ${what}`);
     }
     const resolved = running.methods.get(method);
     if (resolved === undefined) throw new ServingError('NOT_FOUND', `Request servable(${servable}) method(${method}) , method is not available`);
@@ -90,7 +103,7 @@ export class MethodCatalog implements MethodLookup {
     const wanted = version === '' ? 0 : modelVersion(model, version);
     const running = wanted === 0 ? entry?.latest : entry?.versions.get(wanted);
     if (entry === undefined || running === undefined) {
-      throw new ServingError(this.codeOfAbsent(entry, wanted), `model '${clip(model)}'${version === '' ? '' : ` version ${version}`} is not available`);
+      throw this.absent(servable, wanted, (what) => `model '${clip(model)}'${version === '' ? '' : ` version ${version}`} is ${what}`);
     }
     const name = methodName ?? onlyMethod(model, [...running.methods.keys()]);
     const resolved = running.methods.get(name);
@@ -101,19 +114,25 @@ export class MethodCatalog implements MethodLookup {
 
   /** Whole name first, then what is before the last dot, then before the first: servables and methods may have dots in their own names. */
   private splitModel(model: string): [servable: string, method: string | undefined] {
-    if (this.servables.has(model)) return [model, undefined];
+    if (this.isListed(model)) return [model, undefined];
     const last = model.lastIndexOf('.');
     if (last < 0) return [model, undefined];
     const first = model.indexOf('.');
-    const dot = !this.servables.has(model.slice(0, last)) && this.servables.has(model.slice(0, first)) ? first : last;
+    const dot = !this.isListed(model.slice(0, last)) && this.isListed(model.slice(0, first)) ? first : last;
     return [model.slice(0, dot), model.slice(dot + 1)];
   }
 
+  private isListed(servable: string): boolean {
+    return this.servables.has(servable) || this.loading.has(servable);
+  }
+
   /** NOT_FOUND only when it is certain that nobody has it: a client that may try again is told so. */
-  private codeOfAbsent(entry: ServableEntry | undefined, version: number): 'NOT_FOUND' | 'UNAVAILABLE' {
-    if (!this.known) return 'UNAVAILABLE';
-    if (entry === undefined) return 'NOT_FOUND';
-    return version === 0 || entry.listed.has(version) ? 'UNAVAILABLE' : 'NOT_FOUND';
+  private absent(servable: string, version: number, text: (what: string) => string): ServingError {
+    const loading = this.loading.get(servable);
+    if (loading !== undefined && (version === 0 || loading.has(version) || loading.has(0))) return new ServingError('UNAVAILABLE', text('loading'));
+    const listed = this.servables.get(servable)?.listed;
+    const mayCome = !this.known || this.holds > 0 || (listed !== undefined && (version === 0 || listed.has(version)));
+    return new ServingError(mayCome ? 'UNAVAILABLE' : 'NOT_FOUND', text('not available'));
   }
 }
 

@@ -97,6 +97,15 @@ describe('CatalogFeed', () => {
     expect(catalog.ready).toEqual([]);
   });
 
+  it('passes on what is being loaded', async () => {
+    catalogs.set('s-1', { revision: 1, servables: full, loading: [{ servable: 'late', version: 0 }] });
+    await say(hello('s-1', 1));
+    expect(() => catalog.resolve('late', 0, 'm')).toThrow(/servable is loading/);
+    catalogs.set('s-1', { revision: 2, servables: full });
+    await say(hello('s-1', 1, { revision: 2 }));
+    expect(() => catalog.resolve('late', 0, 'm')).toThrow(/servable is not available/);
+  });
+
   it('tries again at the next hello', async () => {
     await say(hello('s-1', 1));
     catalogs.set('s-1', { revision: 1, servables: full });

@@ -6,7 +6,7 @@ const maxReplicas = 10_000;
 
 /**
  * The answer of a worker to `replicas.list`, checked. A replica that makes no sense is left out and told to `onWrong`: it must not keep
- * the worker's other replicas from serving. Those that are still loading are left out too: nothing is to be known of them yet.
+ * the worker's other replicas from serving.
  * Throws ServingError INVALID_ARGUMENT when there is no list at all.
  */
 export function readReplicaList(plain: unknown, onWrong: (text: string) => void): ReplicaList {
@@ -16,7 +16,6 @@ export function readReplicaList(plain: unknown, onWrong: (text: string) => void)
   }
   const sound: ReplicaStatusDto[] = [];
   for (const [index, replica] of replicas.entries()) {
-    if ((replica as { state?: unknown } | null)?.state === 'loading') continue;
     try {
       sound.push(validateControl(ReplicaStatusDto, replica));
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { ReplicaList, ReplicaStatus, WorkerHello } from '@mserve/bus';
+import type { LoadingServable, ReplicaList, ReplicaStatus, WorkerHello } from '@mserve/bus';
 import type { Dispatcher } from '../dispatch/dispatcher.js';
 import type { SchedulerLog } from '../scheduler-options.js';
 import { readReplicaList } from './replica-list.js';
@@ -33,6 +33,16 @@ export class ReplicaTable {
 
   get size(): number {
     return this.workers.size;
+  }
+
+  /** What workers that stay are loading, each once. */
+  get loading(): LoadingServable[] {
+    const found = new Map<string, LoadingServable>();
+    for (const { leaving, replicas } of this.workers.values()) {
+      if (leaving) continue;
+      for (const { state, servable, version } of replicas.values()) if (state === 'loading') found.set(`${servable}/${version}`, { servable, version });
+    }
+    return [...found.values()];
   }
 
   /** A beacon of a worker; fetches its list when the revision is new. */

@@ -21,6 +21,14 @@ export interface SchedulerHello {
 export interface Catalog {
   readonly revision: number;
   readonly servables: readonly ServableStatus[];
+  /** What workers are loading now, each once; left out when there is nothing. */
+  readonly loading?: readonly LoadingServable[] | undefined;
+}
+
+export interface LoadingServable {
+  readonly servable: string;
+  /** 0 while it is not known which one the highest is. */
+  readonly version: number;
 }
 
 export interface ServableStatus {

@@ -25,6 +25,7 @@ describe('control messages', () => {
     [SchedulerHelloDto, hello],
     [WorkerHelloDto, hello],
     [CatalogDto, catalog],
+    [CatalogDto, { ...catalog, loading: [{ servable: 'digits', version: 0 }] }],
     [ReplicaListDto, list],
   ])('takes a right %p', (type, plain) => {
     expect(JSON.parse(JSON.stringify(parseControl<object>(type, bytes(plain))))).toEqual(JSON.parse(JSON.stringify(plain)));
@@ -47,6 +48,9 @@ describe('control messages', () => {
     [SchedulerHelloDto, hello, 'leaving', 'no'],
     [CatalogDto, catalog, 'servables', {}],
     [CatalogDto, catalog, 'servables', undefined],
+    [CatalogDto, catalog, 'loading', {}],
+    [CatalogDto, catalog, 'loading', [{ servable: 5, version: 0 }]],
+    [CatalogDto, catalog, 'loading', [{ servable: 'digits', version: -1 }]],
     [CatalogDto, catalog, 'servables.0', null],
     [CatalogDto, catalog, 'servables.0', 7],
     [CatalogDto, catalog, 'servables.0', [signature]],

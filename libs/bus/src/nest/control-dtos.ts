@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { busNamePattern, dtypeTable, maxRank, type DType, type MethodSignature, type ServableSignature, type TensorSignature } from '@mserve/wire';
 import { Type } from 'class-transformer';
 import { ArrayMaxSize, IsArray, IsBoolean, IsDefined, IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min, ValidateNested } from 'class-validator';
-import type { Catalog, ReplicaList, ReplicaState, ReplicaStatus, SchedulerHello, ServableStatus, WorkerHello } from '../control/messages.js';
+import type { Catalog, LoadingServable, ReplicaList, ReplicaState, ReplicaStatus, SchedulerHello, ServableStatus, WorkerHello } from '../control/messages.js';
 
 /** Bounds of what another process may claim. */
 const maxEntries = 10_000;
@@ -125,12 +125,24 @@ export class ServableStatusDto implements ServableStatus {
   readonly queued!: number;
 }
 
+export class LoadingServableDto implements LoadingServable {
+  @Name()
+  readonly servable!: string;
+
+  @Count(0, maxUint32)
+  readonly version!: number;
+}
+
 export class CatalogDto implements Catalog {
   @Count()
   readonly revision!: number;
 
   @ListOf(() => ServableStatusDto, maxEntries)
   readonly servables!: readonly ServableStatusDto[];
+
+  @IsOptional()
+  @ListOf(() => LoadingServableDto, maxEntries)
+  readonly loading?: readonly LoadingServableDto[];
 }
 
 export class ReplicaStatusDto implements ReplicaStatus {
