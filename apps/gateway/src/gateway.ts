@@ -11,6 +11,7 @@ import { SchedulerWatch } from './catalog/scheduler-watch.js';
 import { maxMessageBytesOf, type GatewayOptions } from './gateway-options.js';
 import { GatewayModule } from './gateway.module.js';
 import { Readiness } from './health/readiness.js';
+import { clip } from './protocols/json/json-syntax.js';
 import { ServingErrorFilter } from './health/serving-error.filter.js';
 import type { InferCounters } from './infer/counters.js';
 import { InferPath } from './infer/infer-path.js';
@@ -163,7 +164,7 @@ function isLoopback(address: string | undefined): boolean {
 
 /** Fastify's own errors, which never get as far as Nest: URLs that cannot be decoded. */
 function frameworkErrors(error: { readonly statusCode?: number; readonly message: string }, _request: unknown, reply: FastifyReply): void {
-  void reply.status(error.statusCode ?? 400).send({ error: error.message });
+  void reply.status(error.statusCode ?? 400).send({ error: clip(error.message) });
 }
 
 /**

@@ -32,6 +32,8 @@ describe('the Open Inference Protocol over REST, less infer', () => {
     ['/v2/models/%zz', 400, { error: "'/v2/models/%zz' is not a valid url component" }],
     ['/v2/nope', 404, { error: 'Cannot GET /v2/nope' }],
     ['/nope', 404, { error: 'Cannot GET /nope' }],
+    [`/v2/${'x'.repeat(9000)}`, 404, { error: `Cannot GET /v2/${'x'.repeat(185)}...` }],
+    [`/v2/models/${'x'.repeat(9000)}`, 414, { error: `'/v2/models/${'x'.repeat(188)}...` }],
   ])('GET %s', async (path, status, body) => {
     const response = await fetch(`${rig.url}${path}`);
     expect([response.status, await response.json()]).toEqual([status, body]);

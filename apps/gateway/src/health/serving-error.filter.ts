@@ -2,6 +2,7 @@ import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter 
 import { ServingError } from '@mserve/wire';
 import type { FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
+import { clip } from '../protocols/json/json-syntax.js';
 import { httpStatusOf } from '../protocols/status.js';
 import { logToken } from '../tokens.js';
 
@@ -18,7 +19,7 @@ export class ServingErrorFilter implements ExceptionFilter {
 
   private describe(thrown: unknown): { status: number; text: string } {
     if (thrown instanceof ServingError) return { status: httpStatusOf(thrown.code), text: thrown.message };
-    if (thrown instanceof HttpException) return { status: thrown.getStatus(), text: thrown.message };
+    if (thrown instanceof HttpException) return { status: thrown.getStatus(), text: clip(thrown.message) };
     this.log.error({ err: thrown }, 'a route failed');
     return { status: 500, text: 'internal error' };
   }

@@ -7,6 +7,7 @@ import { formatAddress, parseAddress, type ListenAddress } from './address.js';
 import { ExchangeBook } from './exchange-book.js';
 import { ExchangeRequest, ExchangeResponse, HttpExchange, type ExchangeOwner } from './http-exchange.js';
 import { hasTwoHosts, httpDeadlineAt, httpInferRoute, isInferContentType, strayPostRoute } from './http-route.js';
+import { answerMalformed, originForm } from './http-malformed.js';
 import type { IngressAnswer, InferRoute } from './ingress.js';
 import type { IngressLimits, Refuse, TlsOptions } from './ingress-options.js';
 import type { TurnGather } from './turn-gather.js';
@@ -55,6 +56,7 @@ export class HttpFront implements ExchangeOwner {
           );
     this.server.maxConnections = limits.maxConnections;
     this.server.on('checkContinue', this.onExpectContinue);
+    this.server.on('clientError', answerMalformed);
   }
 
   /** Binds the port; resolves with the address bound. Rejects with the original's texts. */
@@ -115,7 +117,8 @@ export class HttpFront implements ExchangeOwner {
       response.end('{"error":"more than one Host header"}');
       return;
     }
-    const route = httpInferRoute(request.url ?? '') ?? strayPostRoute(request.method, request.url ?? '');
+    request.url = originForm(request.url ?? '');
+    const route = httpInferRoute(request.url) ?? strayPostRoute(request.method, request.url);
     if (route !== undefined) this.begin(request, response, route);
     else this.fallback(request, response);
   };
@@ -123,7 +126,7 @@ export class HttpFront implements ExchangeOwner {
   private readonly onExpectContinue = (request: ExchangeRequest, response: ExchangeResponse): void => {
     const length = request.headers['content-length'];
     // Over the limit: the refusal takes the place of "100 Continue", and the client need not send its body
-    if (length === undefined || Number(length) <= this.limits.maxMessageBytes || httpInferRoute(request.url ?? '') === undefined) response.writeContinue();
+    if (length === undefined || Number(length) <= this.limits.maxMessageBytes || httpInferRoute(originForm(request.url ?? '')) === undefined) response.writeContinue();
     this.onRequest(request, response);
   };
 
