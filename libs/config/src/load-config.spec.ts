@@ -44,6 +44,19 @@ describe('loadConfig', () => {
     expect(load(['--device-ids=0,1'])).toMatchObject({ deviceIds: [0, 1] });
   });
 
+  it('takes null in a file for left out', () => {
+    expect(load(['--config', file('{"maxMessageMb": null, "natsCreds": null, "graceMs": 5}')])).toMatchObject({ maxMessageMb: 100, natsCreds: undefined, graceMs: 5 });
+  });
+
+  it('passes over what Kubernetes says of services called mserve', () => {
+    const links = {
+      MSERVE_SERVICE_HOST: '10.0.0.1', MSERVE_SERVICE_PORT: '1500', MSERVE_SERVICE_PORT_REST: '1500', MSERVE_PORT: 'tcp://10.0.0.1:1500', MSERVE_PORT_1500_TCP: 'tcp://10.0.0.1:1500',
+      MSERVE_GATEWAY_PORT_1500_TCP_PROTO: 'tcp', MSERVE_GATEWAY_PORT_1500_TCP_PORT: '1500', MSERVE_GATEWAY_PORT_1500_TCP_ADDR: '10.0.0.1', MSERVE_NATS_SERVICE_HOST: '10.0.0.2', MSERVE_NATS_PORT: 'tcp://10.0.0.2:4222',
+    };
+    expect(load([], links)).toEqual(load([]));
+    expect(() => load([], { MSERVE_PORT: '1500' })).toThrow(/unknown environment variable 'MSERVE_PORT'/);
+  });
+
   it.each<[string, () => unknown, RegExp]>([
     ['a misspelt flag', () => load(['--max-mesage-mb', '3']), /unknown flag '--max-mesage-mb', did you mean '--max-message-mb'\?/],
     ['a misspelt variable', () => load([], { MSERVE_GRACEMS: '3' }), /unknown environment variable 'MSERVE_GRACEMS', did you mean 'MSERVE_GRACE_MS'\?/],

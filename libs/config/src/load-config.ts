@@ -76,12 +76,20 @@ function splitFlag(text: string): [flag: string, value: string | undefined] {
 /** Names that belong to no setting but are fine: other parts of the project read them. */
 const foreignEnv = new Set(['MSERVE_CONFIG']);
 
+/** What Kubernetes tells every container of a service called mserve or mserve-...: nobody has set these, and they are no settings. */
+const serviceLink = /_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
+
+function isServiceLink(name: string, text: string): boolean {
+  return serviceLink.test(name) || (name.endsWith('_PORT') && /^(?:tcp|udp|sctp):\/\//.test(text));
+}
+
 function fromEnv(env: ConfigSources['env'], settings: readonly Setting[]): Values {
   const byName = new Map(settings.map((setting) => [setting.env, setting]));
   const values: Values = {};
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith('MSERVE_') || text === undefined || foreignEnv.has(name)) continue;
     const setting = byName.get(name);
+    if (setting === undefined && isServiceLink(name, text)) continue;
     if (setting === undefined) unknown('environment variable', name, [...byName.keys(), ...foreignEnv]);
     values[setting.key] = parseText(setting, text, name);
   }
@@ -92,6 +100,7 @@ function lineOf(text: string, offset: number): number {
   return text.slice(0, offset).split('\n').length;
 }
 
+/** A key that is null is as good as left out. */
 function fromFile(path: string, settings: readonly Setting[]): Values {
   let text: string;
   try {
@@ -117,7 +126,7 @@ function fromFile(path: string, settings: readonly Setting[]): Values {
       }
     }
   }
-  return values as Values;
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null));
 }
 
 function helpText(program: string, instance: object, settings: readonly Setting[]): string {
