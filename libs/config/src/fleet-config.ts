@@ -1,4 +1,4 @@
-import { IsIn, IsInt, IsNotEmpty, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
+import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
 import { Setting } from './setting.js';
 
 /** TLS is not asked for here: it is used when the server requires it. */
@@ -33,7 +33,7 @@ export class FleetConfig {
 
   @Setting({ kind: 'text', doc: 'first part of every subject; fleets with different prefixes do not see each other' })
   @IsString()
-  @IsNotEmpty()
+  @Matches(/^(?=.{1,200}$)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/, { message: "subjectPrefix must be at most 200 letters, digits, '_', '-', and single dots between them" })
   subjectPrefix = 'mserve';
 
   @Setting({ kind: 'text', doc: 'debug, info, warn, error or silent' })

@@ -68,6 +68,9 @@ describe('loadConfig', () => {
     ['a wrong value in the environment', () => load([], { MSERVE_GRACE_MS: '-1' }), /^MSERVE_GRACE_MS: graceMs must not be less than 0, but is -1/],
     ['an address that is none of NATS', () => load(['--nats', 'http://bus:4222']), /--nats: nats must be nats:\/\/HOST:PORT, .*, but is "http:\/\/bus:4222"/],
     ['a password in the address, which is not shown', () => load(['--nats', 'nats://me:secret@bus:4222']), /^((?!secret).)*, but is "nats:\/\/\.\.\.@bus:4222"$/],
+    ...['', 'a b', 'a.>', '*', '.a', 'a..b', '$SYS', 'a\n', 'é', 'x'.repeat(201)].map((prefix): [string, () => unknown, RegExp] => [
+      `the subject prefix ${JSON.stringify(prefix.slice(0, 9))}`, () => load([`--subject-prefix=${prefix}`]), /^--subject-prefix: subjectPrefix must be at most 200 letters/,
+    ]),
     ['a flag without value', () => load(['--nats']), /--nats needs a value/],
     ['a file that is no JSON', () => load(['--config', file('{\n "nats": \n')]), /app\.json(:\d)?: not JSON/],
     ['a file that is not there', () => load(['--config', '/nowhere/app.json']), /cannot read the config file/],
