@@ -2,7 +2,8 @@ import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-vali
 import { Setting } from './setting.js';
 
 /** TLS is not asked for here: it is used when the server requires it. */
-const natsServers = /^(?:nats:\/\/)?[^\s,/@]+(?:,(?:nats:\/\/)?[^\s,/@]+)*$/;
+const natsServer = /(?:nats:\/\/)?(?:\[[0-9a-fA-F:.]+\]|[^\s,/@:[\]]+)(?::0*(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))?/.source;
+const natsServers = new RegExp(`^${natsServer}(?:,${natsServer})*$`);
 
 /** What every app of a fleet needs to know: where the bus is, how to log in, how to end. */
 export class FleetConfig {

@@ -57,6 +57,10 @@ describe('loadConfig', () => {
     expect(() => load([], { MSERVE_PORT: '1500' })).toThrow(/unknown environment variable 'MSERVE_PORT'/);
   });
 
+  it.each(['nats://bus:4222', 'bus', 'nats://[::1]:65535,nats://10.0.0.1:1,other:60000'])('takes the servers %s', (nats) => {
+    expect(load(['--nats', nats]).nats).toBe(nats);
+  });
+
   it.each<[string, () => unknown, RegExp]>([
     ['a misspelt flag', () => load(['--max-mesage-mb', '3']), /unknown flag '--max-mesage-mb', did you mean '--max-message-mb'\?/],
     ['a misspelt variable', () => load([], { MSERVE_GRACEMS: '3' }), /unknown environment variable 'MSERVE_GRACEMS', did you mean 'MSERVE_GRACE_MS'\?/],
@@ -71,6 +75,9 @@ describe('loadConfig', () => {
     ...['', 'a b', 'a.>', '*', '.a', 'a..b', '$SYS', 'a\n', 'é', 'x'.repeat(201)].map((prefix): [string, () => unknown, RegExp] => [
       `the subject prefix ${JSON.stringify(prefix.slice(0, 9))}`, () => load([`--subject-prefix=${prefix}`]), /^--subject-prefix: subjectPrefix must be at most 200 letters/,
     ]),
+    ['a flag where a value is due', () => load(['--nats', '--grace-ms', '5']), /^--nats needs a value$/],
+    ['a number without end', () => load(['--max-message-mb', 'Infinity']), /but is Infinity$/],
+    ...['nats://bus:65536', 'nats://bus:0', 'bus:x', 'nats://', '::1', 'a,,b'].map((nats): [string, () => unknown, RegExp] => [`the server ${nats}`, () => load(['--nats', nats]), /^--nats: nats must be nats:/]),
     ['a flag without value', () => load(['--nats']), /--nats needs a value/],
     ['a file that is no JSON', () => load(['--config', file('{\n "nats": \n')]), /app\.json(:\d)?: not JSON/],
     ['a file that is not there', () => load(['--config', '/nowhere/app.json']), /cannot read the config file/],

@@ -60,7 +60,7 @@ function fromFlags(argv: readonly string[], settings: readonly Setting[]): { val
       continue;
     }
     const text = inline ?? next;
-    if (text === undefined) throw new ConfigError(`${flag} needs a value`);
+    if (text === undefined || (inline === undefined && text.startsWith('--'))) throw new ConfigError(`${flag} needs a value`);
     if (inline === undefined) i += 1;
     if (setting === undefined) file = text;
     else values[setting.key] = parseText(setting, text, flag);
@@ -176,5 +176,6 @@ function complaint(constraints: Readonly<Record<string, string>>): string {
 
 /** Credentials inside of an address are not shown. */
 function shown(value: unknown): string {
+  if (typeof value === 'number') return String(value);
   return JSON.stringify(value).replaceAll(/(\/\/|")[^/@"]*@/g, '$1...@');
 }
