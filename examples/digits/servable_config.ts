@@ -5,7 +5,9 @@ import sharp from 'sharp';
 const digits = declareModel({ modelFile: 'digits.onnx', modelFormat: 'ONNX' });
 
 /** Bytes of a PNG or JPEG of any size to float32 [1, 28, 28] in 0..1. Throws for what is not an image; only its own instance fails then. */
-async function decode(image: Tensor): Promise<Tensor> {
+async function decode(image: Tensor | string): Promise<Tensor> {
+  // Bytes come as uint8; protocols that do not look at declared types bring anything
+  if (typeof image === 'string' || image.dtype !== 'uint8') throw new TypeError(`the image should be the bytes of a PNG or JPEG file, but is ${typeof image === 'string' ? 'text' : image.dtype}`);
   const pixels = await sharp(image.data as Uint8Array, { limitInputPixels: 64_000_000 })
     .resize(28, 28, { fit: 'fill' })
     .flatten({ background: 'black' })

@@ -50,6 +50,8 @@ describe('bad input gets a clear error of the right kind, and the server serves 
     ['bad base64', '/model/digits:classify', '{"instances":[{"image":{"b64":"@@@@"}}]}', 400, /'@@@@' is illegal b64 encode string/],
     ['an empty body', logits, '', 400, /http message invalid/],
     ['no image', '/model/digits:classify', '{"instances":[{"image":{"b64":"aGVsbG8="}}]}', 500, /Call Function 'digits\.decode' Failed, method: 'classify', stage index\(begin with 1\): 1, error msg: /],
+    ['text for an image', '/model/digits:classify', '{"instances":[{"image":"7.png"}]}', 500, /error msg: the image should be the bytes of a PNG or JPEG file, but is text/],
+    ['numbers for an image', '/model/digits:classify', '{"instances":[{"image":[1,2]}]}', 500, /error msg: the image should be the bytes of a PNG or JPEG file, but is int32/],
     ['a body of 101 MB', logits, new Uint8Array(tooBig), 413, /http message is bigger than 104857600/],
   ])('/model REST: %s', async (_name, path, body, status, text) => {
     const answer = await post(server.rest, path, body);
