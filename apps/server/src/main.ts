@@ -33,12 +33,17 @@ const addressProblems: Readonly<Record<string, string>> = {
   ENOTFOUND: 'there is no such host',
 };
 
+/** What means something else of a socket file; libuv calls a missing folder EACCES. */
+const socketFileProblems: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process has it, or something that is no socket is there',
+  EACCES: 'its folder is not there or may not be written',
+};
+
 /** Why an address could not be had: the ingress' texts, which are the original's, do not say it. */
 function reasonOf({ message, cause }: Error): string {
   if (!(cause instanceof Error)) return '';
   const code = (cause as NodeJS.ErrnoException).code ?? /\bE[A-Z]{4,}\b/.exec(cause.message)?.[0];
-  // libuv calls a missing folder of a socket file EACCES
-  const reason = code === 'EACCES' && message.includes(' unix:') ? 'its folder is not there or may not be written' : addressProblems[code ?? ''];
+  const reason = (message.includes(' unix:') ? socketFileProblems[code ?? ''] : undefined) ?? addressProblems[code ?? ''];
   return reason === undefined ? '' : ` (${reason})`;
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -113,6 +113,17 @@ describe('the gRPC port at a socket file', () => {
     client.close();
     await rig.stop();
     expect(existsSync(path)).toBe(false);
+  });
+
+  it('takes no file for a socket that is something else', async () => {
+    const [file, folder, link] = [join(directory, 'model.onnx'), join(directory, 'folder'), join(directory, 'link')];
+    writeFileSync(file, 'precious');
+    mkdirSync(folder);
+    symlinkSync(file, link);
+    for (const path of [file, folder, link]) {
+      await expect(GatewayRig.start({ grpcAddress: `unix:${path}` })).rejects.toMatchObject({ message: `Serving Error: Serving gRPC server start failed, create server failed, address unix:${path}` });
+    }
+    expect([readFileSync(file, 'utf8'), readFileSync(link, 'utf8'), existsSync(folder)]).toEqual(['precious', 'precious', true]);
   });
 
   it('is not ready any more when no servable is', async () => {

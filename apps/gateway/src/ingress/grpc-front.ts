@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { lstat, rm } from 'node:fs/promises';
 import { createSecureServer, createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream, type ServerOptions } from 'node:http2';
 import { connect, type AddressInfo } from 'node:net';
 import type { Server as GrpcServer } from '@grpc/grpc-js';
@@ -246,7 +246,7 @@ function createPort(limits: IngressLimits, tls: TlsOptions | undefined): Http2Se
   });
 }
 
-/** A socket file that a killed server left behind would keep the address busy for ever; one that answers is left alone. */
+/** A socket file that a killed server left behind would keep the address busy for ever; one that answers, and a file that is no socket, is left alone. */
 async function removeStaleSocket(path: string): Promise<void> {
   const refused = await new Promise<boolean>((resolve) => {
     const probe = connect(path);
@@ -256,5 +256,6 @@ async function removeStaleSocket(path: string): Promise<void> {
     });
     probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
   });
-  if (refused) await rm(path, { force: true });
+  // A connection to any other file is refused in the same way
+  if (refused && (await lstat(path)).isSocket()) await rm(path, { force: true });
 }

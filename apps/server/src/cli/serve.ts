@@ -21,11 +21,16 @@ export interface ServeFlags extends KeyFlags {
   readonly json: boolean;
 }
 
+/** What the original's REST takes at most. */
+const maxVersion = 4_294_967_294;
+
 /** `NAME` or `NAME:VERSION`. */
 export function parseServableChoice(text: string): ServableChoice {
   const match = /^([^:]+)(?::(\d+))?$/.exec(text);
   if (!match) throw new InvalidArgumentError('NAME or NAME:VERSION is expected.');
-  return { name: match[1] as string, version: match[2] === undefined ? 0 : Number(match[2]) };
+  const version = match[2] === undefined ? 0 : Number(match[2]);
+  if (version > maxVersion) throw new InvalidArgumentError(`NAME or NAME:VERSION is expected, the version up to ${maxVersion}.`);
+  return { name: match[1] as string, version };
 }
 
 function toStderr(line: string): void {
