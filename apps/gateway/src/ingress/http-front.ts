@@ -113,12 +113,12 @@ export class HttpFront implements ExchangeOwner {
   }
 
   private readonly onRequest = (request: ExchangeRequest, response: ExchangeResponse): void => {
+    const route = httpInferRoute(request.url ?? '') ?? strayPostRoute(request.method, request.url ?? '');
     if (hasTwoHosts(request.rawHeaders)) {
       response.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
-      response.end('{"error":"more than one Host header"}');
+      response.end(`{"${route === 'ms-rest' ? 'error_msg' : 'error'}":"more than one Host header"}`);
       return;
     }
-    const route = httpInferRoute(request.url ?? '') ?? strayPostRoute(request.method, request.url ?? '');
     if (route !== undefined) this.begin(request, response, route);
     else this.fallback(request, response);
   };
