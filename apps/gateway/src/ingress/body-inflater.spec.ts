@@ -139,6 +139,22 @@ describe('large compressed bodies', () => {
 });
 
 describe('compressed bodies and what else is held', () => {
+  it('many whose clients leave leave nothing behind, begun or not', async () => {
+    const rig = await GatewayRig.start({ maxMessageBytes: 8 * mebibyte, limits: { maxBufferedBytes: 1 } });
+    try {
+      const body = large(7);
+      const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: ${body.length}\r\n\r\n`;
+      const open = await Promise.all(Array.from({ length: 100 }, () => RawConnection.open(rig.gateway.restAddress as string)));
+      for (const { socket } of open) socket.write(Buffer.concat([Buffer.from(head), body]));
+      await begun(rig);
+      for (const { socket } of open) socket.destroy();
+      await rig.idle();
+      expect(await (await post(rig, body, 'gzip')).text()).toHaveLength(7 * mebibyte - 9);
+    } finally {
+      await rig.stop();
+    }
+  });
+
   it.each(['REST', 'gRPC'])('%s: what comes out counts, and counts no more afterwards', async (port) => {
     const rig = await GatewayRig.start({ maxMessageBytes: mebibyte, limits: { maxBufferedBytes: 1 } });
     const raw = await RawGrpc.open(rig.gateway.grpcAddress as string);
