@@ -9,6 +9,7 @@ import {
   GpuOptions,
   GPUDeviceInfo,
   registerMethod,
+  Tensor,
   type Model,
   type ServableDeclaration,
 } from './index.js';
@@ -294,6 +295,28 @@ describe('registerMethod gives (SPEC 6.2)', () => {
       stages: [],
       returns: [{ from: 'input', index: 0 }, { from: 'input', index: 1 }],
     });
+  });
+
+  it.each<[string, object, object]>([
+    ['nested numbers of the declared dtype', { dtype: 'int8', shape: [-1, 2], example: [[1, 2]] }, { dtype: 'int8', shape: [1, 2], b64: 'AQI=' }],
+    ['a number of the declared dtype', { dtype: 'float32', example: 1 }, { dtype: 'float32', shape: [], b64: 'AACAPw==' }],
+    ['a number', { example: 7 }, { dtype: 'int64', shape: [], b64: 'BwAAAAAAAAA=' }],
+    ['a tensor', { example: Tensor.of('uint8', [1, 2, 3]) }, { dtype: 'uint8', shape: [3], b64: 'AQID' }],
+    ['text', { example: 'a' }, { dtype: 'string', shape: [], b64: 'AQAAAGE=' }],
+    ['text for bytes, in the shape that is told', { dtype: 'bytes', shape: [1], example: 'a' }, { dtype: 'bytes', shape: [1], b64: 'AQAAAGE=' }],
+    ['bytes', { example: Buffer.from('a') }, { dtype: 'bytes', shape: [], b64: 'AQAAAGE=' }],
+  ])('an example of an input: %s', (_, description, example) => {
+    registerMethod({ name: 'm', inputs: { x: description }, outputs: ['y'] }, (x) => x);
+    expect(author.declaration().methods[0]?.inputs[0]?.example).toEqual(example);
+  });
+
+  it.each<[string, object, string]>([
+    ['nothing that can be told as a tensor', { example: { a: 1 } }, "Parameter 'inputs.x.example' should be a value: Get illegal result data with type Object"],
+    ['arrays without a dtype', { example: [1, 2] }, "Parameter 'inputs.x.example' should be a value: numbers in arrays need a numeric dtype"],
+    ['a number that the dtype cannot hold', { dtype: 'int8', example: [300] }, "Parameter 'inputs.x.example' should be a value of int8: "],
+    ['too much', { example: Buffer.alloc(4093) }, "Parameter 'inputs.x.example' has 4097 bytes, at most 4096 are allowed"],
+  ])('no example that is %s', (_, description, text) => {
+    expect(() => registerMethod({ name: 'm', inputs: { x: description }, outputs: ['y'] }, (x) => x)).toThrow(text);
   });
 
   it('inputs and outputs that are called like properties of objects', () => {
