@@ -13,7 +13,7 @@ const callable = (fn: unknown, batchSize: number | undefined, outputsCount = 1):
 });
 /** Outputs as numbers, failures as texts. */
 const plain = (results: readonly StepResult[]): unknown[] => results.map(
-  (result) => (typeof result === 'string' ? result : result.map((tensor) => (tensor as Tensor).item())),
+  (result) => (typeof result === 'string' ? result : result.map(({ dtype, shape, bytes }) => Tensor.fromBytes(dtype as 'float64', shape, bytes).item())),
 );
 const call = async (fn: unknown, batchSize: number | undefined, values: readonly number[], outputsCount = 1): Promise<unknown[]> =>
   plain(await callFunction(callable(fn, batchSize, outputsCount), values.map(one)));
@@ -223,6 +223,8 @@ describe('the text of what was thrown', () => {
     ['an object like an error', { message: 'text' }, 'text'],
     ['an object that cannot be a string', Object.create(null), 'an error without a text'],
     ['a hostile error', Object.defineProperty(new Error(), 'message', { get: () => { throw new Error(); } }), 'an error without a text'],
+    ['an error whose text is none', Object.assign(new Error(), { message: { toString: 1 } }), 'an error without a text'],
+    ['an error whose text is a number', Object.assign(new Error(), { message: 7 }), '7'],
     ['a very long text', 'x'.repeat(5000), `${'x'.repeat(4096)}...`],
   ])('%s', (_what, thrown, text) => {
     expect(textOf(thrown)).toBe(text);
