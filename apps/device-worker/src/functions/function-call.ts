@@ -63,7 +63,7 @@ function settled(callable: CallableFunction, promise: PromiseLike<unknown>): Pro
   return Promise.resolve(promise).then((value) => outputsOf(callable, value)).catch(textOf);
 }
 
-/** One value, or an array of as many as the function has outputs. Never throws: a text says what is wrong. */
+/** One value, or an array of as many as the function has outputs. Never throws: a text, which is the original's, says what is wrong. */
 function outputsOf(callable: CallableFunction, returned: unknown): StepResult {
   const { declaration, methodName } = callable;
   try {
@@ -71,12 +71,12 @@ function outputsOf(callable: CallableFunction, returned: unknown): StepResult {
     if (values.length !== declaration.outputsCount) {
       return (
         `The outputs number ${values.length} of one instance returned by function '${declaration.name}' ` +
-        `is not equal to the outputs number ${declaration.outputsCount} registered in method ${methodName}`
+        `is not equal to the outputs number ${declaration.outputsCount}  registered in method ${methodName}`
       );
     }
     return values.map(outputTensor);
   } catch (thrown) {
-    return textOf(thrown);
+    return textOf(`Push py task result cause exception: ${textOf(thrown)}`);
   }
 }
 
