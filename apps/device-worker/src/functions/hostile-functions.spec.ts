@@ -19,7 +19,8 @@ beforeAll(() => {
 import { readFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 const reused = new Float64Array(1);
-const reusedLarge = new Float64Array(5000);
+const reusedMiddling = new Float64Array(5000);
+const reusedLarge = new Float64Array(50_000);
 const functions = {
   same(x: Tensor) { return x; },
   add(a: Tensor, b: Tensor) { return a.add(b); },
@@ -33,6 +34,7 @@ const functions = {
   goDeaf(x: Tensor) { parentPort?.removeAllListeners(); return x; },
   openFifo(_x: Tensor) { return readFileSync(${JSON.stringify(fifo)}); },
   reuse(x: Tensor) { return reused.fill(Number(x.item())); },
+  reuseMiddling(x: Tensor) { return reusedMiddling.fill(Number(x.item())); },
   reuseLarge(x: Tensor) { return reusedLarge.fill(Number(x.item())); },
   large(x: Tensor) { return new Float64Array(x.item() === 1 ? 2 ** 28 : 1); },
   overwritten(_x: Tensor) { return Object.assign(Tensor.of('int8', [1]), { dtype: 'nope' }); },
@@ -138,7 +140,7 @@ it('a function that blocks in the system is cut at its deadline, and keeps nobod
 });
 
 describe('outputs', () => {
-  it.each(['reuse', 'reuseLarge'])('are what they were when the function gave them (%s)', async (name) => {
+  it.each(['reuse', 'reuseMiddling', 'reuseLarge'])('are what they were when the function gave them (%s)', async (name) => {
     await load();
     const values = Array.from({ length: 40 }, (_, i) => i + 0.5);
     expect(plain(await run(name, values.map(float)))).toEqual(values);

@@ -46,6 +46,7 @@ describe('a pack of instances', () => {
     const bytes = Uint8Array.of(1, 2);
     const writers = [new PackWriter(true), new PackWriter()].map((writer) => writer.instance([{ dtype: 'uint8', shape: [2], bytes }]));
     bytes.fill(9);
+    expect(writers.map(({ borrows }) => borrows)).toEqual([false, true]);
     expect(writers.map((writer) => [...(new PackReader(writer.finish()).instance()[0]?.bytes ?? [])])).toEqual([[1, 2], [9, 9]]);
   });
 

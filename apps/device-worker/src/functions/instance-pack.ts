@@ -13,9 +13,11 @@ export interface Pack {
 }
 
 /** From this size on a buffer is transferred instead of cloned; below, the clone is cheaper. */
-export const transferBytes = 16 * 1024;
+const transferBytes = 16 * 1024;
 /** So that offsets stay within what `& ~7` can do (int32). */
 const maxPackBytes = 2 ** 31 - 16;
+/** Up to this size a second copy costs less than a message of its own. */
+const borrowBytes = 64 * 1024;
 /** Tensors in shared memory below this size are copied like the others. */
 const shareBytes = 4 * 1024;
 
@@ -42,8 +44,15 @@ export class PackWriter {
   private shared: Uint8Array[] | undefined;
   private size = 0;
 
-  /** `copiesSmall`: tensors below {@link transferBytes} are copied when they are written, others at {@link finish}: for bytes that their owner may change. */
+  private borrowed = false;
+
+  /** `copiesSmall`: tensors below {@link borrowBytes} are copied when they are written: for bytes that their owner may change. */
   constructor(private readonly copiesSmall = false) {}
+
+  /** Whether there are bytes that must not change before {@link finish}. */
+  get borrows(): boolean {
+    return this.borrowed;
+  }
 
   /** Bytes that {@link finish} copies. */
   get byteLength(): number {
@@ -72,7 +81,9 @@ export class PackWriter {
     }
     if (this.size + bytes.byteLength > maxPackBytes) throw new RangeError(`they have more than ${maxPackBytes} bytes`);
     this.numbers.push(this.size);
-    this.parts.push(this.copiesSmall && bytes.byteLength < transferBytes ? new Uint8Array(bytes) : bytes);
+    const isCopied = this.copiesSmall && bytes.byteLength < borrowBytes;
+    if (!isCopied) this.borrowed = true;
+    this.parts.push(isCopied ? new Uint8Array(bytes) : bytes);
     this.offsets.push(this.size);
     this.size += (bytes.byteLength + 7) & ~7;
   }

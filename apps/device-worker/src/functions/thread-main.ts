@@ -3,7 +3,7 @@ import { currentRegistry } from '@mserve/register';
 import type { Instance } from '@mserve/wire';
 import { loadConfig } from '../servable/config-load.js';
 import { callFunction, textOf, type CallableFunction, type StepResult } from './function-call.js';
-import { fitsPack, PackReader, PackWriter, transferBytes, transferOf } from './instance-pack.js';
+import { fitsPack, PackReader, PackWriter, transferOf } from './instance-pack.js';
 import { nativeThreadId } from './thread-priority.js';
 import { control, takenBack, type BatchState, type FromThread, type ThreadStart, type ToThread } from './thread-message.js';
 
@@ -44,7 +44,7 @@ class ResultSender {
       else this.addOutputs(step, instance, result);
     });
     // Large outputs are copied before the function is called again: it may use their memory anew
-    if (this.writer.byteLength >= transferBytes || performance.now() - this.lastFlush > flushMs) this.flush('running');
+    if (this.writer.borrows || performance.now() - this.lastFlush > flushMs) this.flush('running');
   }
 
   private addText(step: number, instance: number, text: string): void {
