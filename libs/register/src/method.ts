@@ -163,8 +163,8 @@ function runBody(registry: Registry, method: OpenMethod, body: MethodBody, given
     closeDeprecated(registry, method);
     if (sources.includes(undefined)) {
       throw new RegisterError(
-        `Check failed in method '${method.name}', Each value returned is a placeholder for data and ` +
-          `must come from the method inputs or the outputs of addStage`,
+        'Each value returned is a placeholder for data and ' +
+          'must come from the method inputs or the outputs of addStage',
       );
     }
     if (sources.length !== given.outputs.length) throw new RegisterError(

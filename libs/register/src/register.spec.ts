@@ -241,17 +241,17 @@ describe('registerMethod refuses (SPEC 6.2)', () => {
     [
       'a returned value of its own',
       () => register('y', function m() { return 1; }),
-      "Check failed in method 'm', Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage",
+      "Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage",
     ],
     [
       'no returned value',
       () => register('y', function m() {}),
-      "Check failed in method 'm', Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage",
+      "Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage",
     ],
     [
       "another method's value",
       () => { let other: unknown; method((x) => (other = x), 'n'); method(() => other); },
-      "Check failed in method 'm', Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage",
+      "Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage",
     ],
     ['a second method of a name', () => { method((x) => x); method((x) => x); }, 'Method m has been registered more than once.'],
     ['a method in a method', () => method((x) => (method((z) => z, 'n'), x)), "registerMethod cannot be called in the body of method 'm'"],
@@ -354,12 +354,12 @@ describe('addStage refuses (SPEC 6.3)', () => {
     [
       'a value of its own as input',
       () => method(() => stage(g, 1)),
-      "Check failed in method 'm', Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage",
+      "Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage",
     ],
     [
       'an array as input',
       () => method((x) => stage(g, [x])),
-      "Check failed in method 'm', Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage",
+      "Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage",
     ],
     [
       'a stage that is neither',
