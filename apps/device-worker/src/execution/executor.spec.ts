@@ -4,6 +4,7 @@ import { NativeError, type NativeTensor, type SessionDescription } from '@mserve
 import { input, method, model, output, servable, stage } from '../../../../test/support/declarations.js';
 import { elementwise, FakeSession, floats, valuesOf } from '../../../../test/support/fake-session.js';
 import { addition, outputsOf, pairs, run, setUp, Ticket } from './testing/executor-setup.js';
+import type { Executor } from './executor.js';
 import { planModel } from './model-plan.js';
 
 describe('model stages', () => {
