@@ -4,6 +4,9 @@ import sharp from 'sharp';
 /** Hand-written digits: 28x28 grey images in, ten logits out. Trained on the UCI hand-written digits (README.md beside this file). */
 const digits = declareModel({ modelFile: 'digits.onnx', modelFormat: 'ONNX' });
 
+/** A seven as SVG: an image that is text, so JSON of the Open Inference Protocol can say it, too. */
+const seven = '<svg xmlns="http://www.w3.org/2000/svg" width="28" height="28"><path d="M8 6h12l-6 16" fill="none" stroke="white" stroke-width="3"/></svg>';
+
 /** Bytes of a PNG or JPEG of any size to float32 [1, 28, 28] in 0..1. Throws for what is not an image; only its own instance fails then. */
 async function decode(image: Tensor | string): Promise<Tensor> {
   // Bytes come as uint8; protocols that do not look at declared types bring anything
@@ -30,7 +33,14 @@ registerMethod(
   {
     name: 'classify',
     doc: 'Which digit is on the image?',
-    inputs: { image: { dtype: 'bytes', shape: [], doc: 'a PNG or JPEG of one hand-written digit, bright on dark, any size' } },
+    inputs: {
+      image: {
+        dtype: 'bytes',
+        shape: [],
+        doc: 'a PNG or JPEG of one hand-written digit, bright on dark, any size',
+        example: seven,
+      },
+    },
     outputs: {
       label: { dtype: 'int64', shape: [], doc: 'the digit, 0 to 9' },
       probabilities: { dtype: 'float32', shape: [10], doc: 'softmax over the ten digits' },

@@ -19,7 +19,7 @@ export function workerDefaults(log: WorkerLog): WorkerDefaults {
     openers: modelOpeners(
       (model, options) => Session.open(model, options),
       async (path, decryption) => {
-        const { model, initializers } = await loadMindir(path, { decKey: decryption?.key, decMode: decryption?.mode });
+        const { model, initializers } = await loadMindir(path, { decKey: decryption?.key, decMode: decryption?.mode, refuseLinks: true });
         // No model has bytes tensors: what NativeTensor lacks of Tensor's dtypes cannot occur among weights
         return { model, initializers: initializers as SessionOptions['initializers'] };
       },

@@ -11,8 +11,8 @@ import { SchedulerWatch } from './catalog/scheduler-watch.js';
 import { maxMessageBytesOf, type GatewayOptions } from './gateway-options.js';
 import { GatewayModule } from './gateway.module.js';
 import { Readiness } from './health/readiness.js';
-import { clip } from './protocols/json/json-syntax.js';
-import { ServingErrorFilter } from './health/serving-error.filter.js';
+import { RouteVerbs } from './health/route-verbs.js';
+import { shortened, UnroutedFilter } from './health/serving-error.filter.js';
 import type { InferCounters } from './infer/counters.js';
 import { InferPath } from './infer/infer-path.js';
 import type { IngressLimits, TlsOptions } from './ingress/ingress-options.js';
@@ -164,7 +164,14 @@ function isLoopback(address: string | undefined): boolean {
 
 /** Fastify's own errors, which never get as far as Nest: URLs that cannot be decoded. */
 function frameworkErrors(error: { readonly statusCode?: number; readonly message: string }, _request: unknown, reply: FastifyReply): void {
-  void reply.status(error.statusCode ?? 400).send({ error: clip(error.message) });
+  void reply.status(error.statusCode ?? 400).send({ error: shortened(error.message) });
+}
+
+/** Learns the routes as they are added, so it is asked for before the first. */
+function routeVerbs(app: NestFastifyApplication): RouteVerbs {
+  const verbs = new RouteVerbs();
+  app.getHttpAdapter().getInstance().addHook('onRoute', ({ url, method }) => verbs.add(url, typeof method === 'string' ? [method] : method));
+  return verbs;
 }
 
 /**
@@ -179,7 +186,7 @@ export async function startGateway(bus: Bus, store: TensorStore, options: Gatewa
     abortOnError: false,
   });
   // Also for paths that nobody has and bodies that cannot be read: those errors begin outside of any controller.
-  app.useGlobalFilters(new ServingErrorFilter(log));
+  app.useGlobalFilters(new UnroutedFilter(log, routeVerbs(app)));
   const gateway = new RunningGateway(app, options);
   serveApiDocs(app, app.get(MethodCatalog), () => gateway.servesDocs);
   app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(bus) });

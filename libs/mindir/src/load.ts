@@ -17,6 +17,8 @@ export interface MindirOptions {
   readonly decKey?: Uint8Array | undefined;
   /** Only checked: the file's magic number selects the mode. */
   readonly decMode?: DecryptionMode | undefined;
+  /** A file given by its path is refused when it is a symbolic link or has another hard link; told from the open file, which is the one that is read. Default false. */
+  readonly refuseLinks?: boolean | undefined;
 }
 
 interface ReadModel {
@@ -52,8 +54,9 @@ export function inspectMindir(source: MindirSource, options: MindirOptions = {})
 
 async function read(source: MindirSource, options: MindirOptions): Promise<ReadModel> {
   if (typeof source !== 'string') return readBytes(source.bytes, options);
-  const file = await OpenFile.open(source, 'the file');
+  const file = await OpenFile.open(source, 'the file', 'format', options.refuseLinks === true);
   try {
+    if (options.refuseLinks === true && file.linkCount > 1) throw new MindirError('format', 'the file has more than one hard link');
     if (file.size === 0) throw new MindirError('format', 'the file is empty');
     if (file.size > maxGraphBytes * 1.01) throw new MindirError('limits', `the file has ${file.size} bytes, a MindIR graph at most ${maxGraphBytes}`);
     const encryption = encryptionOf(await file.read(0, Math.min(4, file.size)));

@@ -33,6 +33,8 @@ export interface BoundRequest {
   readonly inlineBelowUs: number;
   readonly inlineAloneBelowUs: number;
   readonly externalFolder: string;
+  /** 1 or 0. */
+  readonly refuseLinks: number;
   readonly initializers: readonly { name: string; type: number; shape: readonly number[]; bytes: Uint8Array }[];
 }
 

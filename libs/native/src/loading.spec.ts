@@ -141,6 +141,18 @@ describe('model files', () => {
     await expect(Session.open(join(folder, 'pipe.onnx'))).rejects.toMatchObject(load('not a regular file'));
     await expect(Session.open('/dev/zero')).rejects.toMatchObject(load('not a regular file'));
   });
+
+  it('refuses links when it is asked to, by the file that it opened', async () => {
+    const plain = join(folder, 'plain.onnx');
+    writeFileSync(plain, addModel());
+    symlinkSync(plain, join(folder, 'soft.onnx'));
+    await (await Session.open(join(folder, 'soft.onnx'))).close();
+    await (await Session.open(plain, { refuseLinks: true })).close();
+    await expect(Session.open(join(folder, 'soft.onnx'), { refuseLinks: true })).rejects.toMatchObject(load('the model file is a symbolic link'));
+    linkSync(plain, join(folder, 'hard.onnx'));
+    await expect(Session.open(plain, { refuseLinks: true })).rejects.toMatchObject(load('the model file has more than one hard link'));
+    await (await Session.open(plain)).close();
+  });
 });
 
 describe('external data', () => {

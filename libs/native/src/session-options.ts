@@ -16,6 +16,8 @@ export interface SessionOptions {
   readonly initializers?: readonly { readonly name: string; readonly tensor: NativeTensor }[];
   /** Folder that external data of a model given as bytes may be read from. Default: external data is refused for bytes. */
   readonly externalFolder?: string;
+  /** A model file given by its path is refused when it is a symbolic link or has another hard link; told from the open file, which is the one that is read. Default false. */
+  readonly refuseLinks?: boolean;
   /**
    * Runs that are expected to take no longer than this many microseconds are executed on the calling thread, where handing them over would
    * cost more than they do. Expected is what recent runs took, more in proportion for larger inputs; the first eight, and those with larger inputs than any before, never are.

@@ -155,6 +155,7 @@ function requestOf(model: Uint8Array | string, options: SessionOptions): BoundRe
     inlineBelowUs: countOf('inlineBelowUs', options.inlineBelowUs ?? 0, 0, 100_000),
     inlineAloneBelowUs: countOf('inlineAloneBelowUs', options.inlineAloneBelowUs ?? 0, 0, 100_000),
     externalFolder: options.externalFolder ?? '',
+    refuseLinks: options.refuseLinks === true ? 1 : 0,
     initializers,
   };
 }

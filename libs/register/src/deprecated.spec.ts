@@ -47,7 +47,7 @@ describe('the deprecated calls (SPEC 6.8)', () => {
       "Check failed in method 'm', callPostprocess or callPostprocessPipeline should not be invoked more than once",
     ],
     ['the model twice', order(servable, servable), "Check failed in method 'm', callServable should not be invoked more than once"],
-    ['no model call', order(pre), "Check failed in method 'm', Not find the invoke of 'callServable'"],
+    ['no model call', order(pre), "Not find the invoke of 'callServable'"],
     ['no model', () => method((x) => callServable(x)), 'There is no model declared, you can use declareModel to declare models.'],
     [
       'two models',
@@ -126,7 +126,7 @@ describe('a registry that collects', () => {
     new Context({ threadNum: 0 }).appendDeviceInfo(new GPUDeviceInfo()).appendDeviceInfo(new GPUDeviceInfo({ precisionMode: 'fp8' as 'fp16' }));
     expect(problems).toEqual([
       'model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored',
-      "Check failed in method 'n', Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage",
+      "Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage",
       'text',
       'Set ascend device info failed, unsupported parameter deviceId',
       "Parameter 'threadNum' should be >= 1",

@@ -86,8 +86,8 @@ function addDeprecated(stage: DeprecatedStage, inputs: readonly unknown[], batch
   const sources = inputs.map((input) => sourceOf(input, method));
   if (sources.includes(undefined)) {
     throw new RegisterError(
-      `Check failed in method '${method.name}', Each value of parameter *args is a placeholder for data and ` +
-        `must come from the method inputs or the outputs of stages`,
+      'Each value of parameter *args is a placeholder for data and ' +
+        'must come from the method inputs or the outputs of stages',
     );
   }
   if (stage.kind === 'servable') checkOneModel(registry);
@@ -127,7 +127,7 @@ export function closeDeprecated(registry: Registry, method: OpenMethod): void {
     `Check failed in method '${method.name}', 'addStage' and the deprecated '${method.deprecated[0]?.call}' cannot be used together`,
   );
   if (!method.deprecated.some(({ kind }) => kind === 'servable')) throw new RegisterError(
-    `Check failed in method '${method.name}', Not find the invoke of 'callServable'`,
+    "Not find the invoke of 'callServable'",
   );
   method.deprecated.forEach(({ fn }, at) => {
     const stage = method.stages[at];

@@ -13,7 +13,8 @@ export {
   type ContextValues,
   type PrecisionValues,
 } from './model-options.js';
-export { registerMethod, type MethodBody, type MethodParameters, type ValueDescription } from './method.js';
+export { registerMethod, type InputDescription, type MethodBody, type MethodParameters, type ValueDescription } from './method.js';
+export type { ExampleValue } from './example.js';
 export { addStage, type StageOptions, type StageOutputs } from './stage.js';
 export type { StageFunction, Registry } from './registry.js';
 export { Placeholder } from './placeholder.js';

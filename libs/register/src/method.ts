@@ -1,6 +1,7 @@
 import { isDType, type DType, type TensorSignature } from '@mserve/wire';
 import type { StageDeclaration, ValueSource } from './declaration.js';
 import { checkInteger, checkString, checkStringOrList, isPlainObject } from './argument.js';
+import { exampleTensor, type ExampleValue } from './example.js';
 import { parametersOf } from './parameter.js';
 import { isPlaceholder, Placeholder, sourceOf } from './placeholder.js';
 import { RegisterError, typeName } from './register-error.js';
@@ -23,12 +24,21 @@ export interface ValueDescription {
   readonly doc?: string;
 }
 
+/** An input can have an example, too. */
+export interface InputDescription extends ValueDescription {
+  /**
+   * What the API documentation shows to be tried: what a function may return for such a value, and, with a numeric `dtype`, numbers in nested arrays. At
+   * most 4096 bytes. Without one it shows a guess, which need not be what the functions of the method take.
+   */
+  readonly example?: ExampleValue;
+}
+
 /** registerMethod with named parameters. */
 export interface MethodParameters {
   /** Default: the name of the function. 1 to 128 characters that need no escape in a URL. */
   readonly name?: string;
   /** By parameter name; those left out are of any type. */
-  readonly inputs?: Readonly<Record<string, ValueDescription>>;
+  readonly inputs?: Readonly<Record<string, InputDescription>>;
   /** Names in the order in which the body returns them; as an object also with types and docs. */
   readonly outputs: string | readonly string[] | Readonly<Record<string, ValueDescription>>;
   /** A sentence for the API documentation. Not empty. */
@@ -118,7 +128,13 @@ function describeInputs(method: string, names: readonly string[], described: unk
   if (unknownName !== undefined) throw new RegisterError(
     `Parameter 'inputs' describes '${unknownName}', but the inputs of method '${method}' are: ${names.join(', ')}`,
   );
-  return names.map((name) => signature(`inputs.${name}`, name, (Object.hasOwn(described, name) ? described[name] : undefined) ?? {}));
+  return names.map((name) => inputSignature(name, (Object.hasOwn(described, name) ? described[name] : undefined) ?? {}));
+}
+
+function inputSignature(name: string, description: unknown): TensorSignature {
+  const known = signature(`inputs.${name}`, name, description);
+  const { example } = description as { example?: unknown };
+  return example === undefined ? known : { ...known, example: exampleTensor(`inputs.${name}.example`, example, known.dtype, known.shape) };
 }
 
 function signature(where: string, name: string, description: unknown): TensorSignature {
@@ -147,8 +163,8 @@ function runBody(registry: Registry, method: OpenMethod, body: MethodBody, given
     closeDeprecated(registry, method);
     if (sources.includes(undefined)) {
       throw new RegisterError(
-        `Check failed in method '${method.name}', Each value returned is a placeholder for data and ` +
-          `must come from the method inputs or the outputs of addStage`,
+        'Each value returned is a placeholder for data and ' +
+          'must come from the method inputs or the outputs of addStage',
       );
     }
     if (sources.length !== given.outputs.length) throw new RegisterError(

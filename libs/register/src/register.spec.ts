@@ -9,6 +9,7 @@ import {
   GpuOptions,
   GPUDeviceInfo,
   registerMethod,
+  Tensor,
   type Model,
   type ServableDeclaration,
 } from './index.js';
@@ -240,17 +241,17 @@ describe('registerMethod refuses (SPEC 6.2)', () => {
     [
       'a returned value of its own',
       () => register('y', function m() { return 1; }),
-      "Check failed in method 'm', Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage",
+      "Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage",
     ],
     [
       'no returned value',
       () => register('y', function m() {}),
-      "Check failed in method 'm', Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage",
+      "Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage",
     ],
     [
       "another method's value",
       () => { let other: unknown; method((x) => (other = x), 'n'); method(() => other); },
-      "Check failed in method 'm', Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage",
+      "Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage",
     ],
     ['a second method of a name', () => { method((x) => x); method((x) => x); }, 'Method m has been registered more than once.'],
     ['a method in a method', () => method((x) => (method((z) => z, 'n'), x)), "registerMethod cannot be called in the body of method 'm'"],
@@ -296,6 +297,28 @@ describe('registerMethod gives (SPEC 6.2)', () => {
     });
   });
 
+  it.each<[string, object, object]>([
+    ['nested numbers of the declared dtype', { dtype: 'int8', shape: [-1, 2], example: [[1, 2]] }, { dtype: 'int8', shape: [1, 2], b64: 'AQI=' }],
+    ['a number of the declared dtype', { dtype: 'float32', example: 1 }, { dtype: 'float32', shape: [], b64: 'AACAPw==' }],
+    ['a number', { example: 7 }, { dtype: 'int64', shape: [], b64: 'BwAAAAAAAAA=' }],
+    ['a tensor', { example: Tensor.of('uint8', [1, 2, 3]) }, { dtype: 'uint8', shape: [3], b64: 'AQID' }],
+    ['text', { example: 'a' }, { dtype: 'string', shape: [], b64: 'AQAAAGE=' }],
+    ['text for bytes, in the shape that is told', { dtype: 'bytes', shape: [1], example: 'a' }, { dtype: 'bytes', shape: [1], b64: 'AQAAAGE=' }],
+    ['bytes', { example: Buffer.from('a') }, { dtype: 'bytes', shape: [], b64: 'AQAAAGE=' }],
+  ])('an example of an input: %s', (_, description, example) => {
+    registerMethod({ name: 'm', inputs: { x: description }, outputs: ['y'] }, (x) => x);
+    expect(author.declaration().methods[0]?.inputs[0]?.example).toEqual(example);
+  });
+
+  it.each<[string, object, string]>([
+    ['nothing that can be told as a tensor', { example: { a: 1 } }, "Parameter 'inputs.x.example' should be a value: Get illegal result data with type Object"],
+    ['arrays without a dtype', { example: [1, 2] }, "Parameter 'inputs.x.example' should be a value: numbers in arrays need a numeric dtype"],
+    ['a number that the dtype cannot hold', { dtype: 'int8', example: [300] }, "Parameter 'inputs.x.example' should be a value of int8: "],
+    ['too much', { example: Buffer.alloc(4093) }, "Parameter 'inputs.x.example' has 4097 bytes, at most 4096 are allowed"],
+  ])('no example that is %s', (_, description, text) => {
+    expect(() => registerMethod({ name: 'm', inputs: { x: description }, outputs: ['y'] }, (x) => x)).toThrow(text);
+  });
+
   it('inputs and outputs that are called like properties of objects', () => {
     register({ inputs: { x: { dtype: 'int8' } }, outputs: ['__proto__', 'constructor'] }, function m(toString: unknown, x: unknown) { return [toString, x]; });
     const [declared] = author.declaration().methods;
@@ -331,12 +354,12 @@ describe('addStage refuses (SPEC 6.3)', () => {
     [
       'a value of its own as input',
       () => method(() => stage(g, 1)),
-      "Check failed in method 'm', Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage",
+      "Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage",
     ],
     [
       'an array as input',
       () => method((x) => stage(g, [x])),
-      "Check failed in method 'm', Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage",
+      "Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage",
     ],
     [
       'a stage that is neither',

@@ -81,8 +81,8 @@ export function openStage(registry: Registry, method: OpenMethod, stage: unknown
   const sources = inputs.map((input) => sourceOf(input, method));
   if (sources.includes(undefined)) {
     throw new RegisterError(
-      `Check failed in method '${method.name}', Each value of parameter *args is a placeholder for data and ` +
-        `must come from the method inputs or the outputs of addStage`,
+      'Each value of parameter *args is a placeholder for data and ' +
+        'must come from the method inputs or the outputs of addStage',
     );
   }
   const checkedInputs = sources as ValueSource[];

@@ -92,6 +92,22 @@ describe('what a function may return (SPEC 6.5)', () => {
     expect(() => outputTensor(tensor)).toThrow('the elements of a tensor of shape [2] are gone');
   });
 
+  it.each<[string, object, string]>([
+    ['dtype', { dtype: 'nope' }, "a tensor has the unknown dtype 'nope'"],
+    ['shape', { shape: [2] }, 'the elements of a tensor of shape [2] are gone'],
+    ['shape, by one of too many dims', { shape: new Array(65).fill(1) }, 'shape has 65 dims, at most 64 are allowed'],
+    ['elements', { data: { length: 1, buffer: 3 } }, 'the elements of a tensor of shape [] are gone'],
+  ])('a tensor whose %s was overwritten is refused', (_what, change, text) => {
+    expect(() => outputTensor(Object.assign(Tensor.scalar('float32', 1), change))).toThrow(text);
+  });
+
+  it('does not change with the tensor afterwards', () => {
+    const tensor = Tensor.of('int8', [1, 2]);
+    const output = outputTensor(tensor);
+    Object.assign(tensor, { dtype: 'float64', shape: [7], data: new Float64Array(9) });
+    expect(output).toEqual({ dtype: 'int8', shape: [2], bytes: Uint8Array.of(1, 2) });
+  });
+
   it('an integer beyond int64 is refused, not wrapped', () => {
     expect(() => outputTensor(2n ** 63n)).toThrow('9223372036854775808 is out of the range of int64');
   });

@@ -1,4 +1,4 @@
-import { elementCount, isVariableSize, packElements, unpackElements, type Tensor as WireTensor } from '@mserve/wire';
+import { dtypeEntry, elementCount, isVariableSize, packElements, unpackElements, type Tensor as WireTensor } from '@mserve/wire';
 import { typeName } from './register-error.js';
 import { dtypeOfArray, isNumericDType, type ElementArray } from './tensor/element.js';
 import { Tensor } from './tensor/tensor.js';
@@ -61,20 +61,27 @@ function objectTensor(value: object | null): WireTensor {
   if (ArrayBuffer.isView(value)) {
     if (value instanceof Uint8Array) return { dtype: 'bytes', shape: [], bytes: packElements([value]) };
     if (dtypeOfArray(value) === undefined) throw illegal(value);
-    return Tensor.from(value as unknown as ElementArray);
+    return checkedTensor(Tensor.from(value as unknown as ElementArray));
   }
   if (value instanceof ArrayBuffer) return { dtype: 'bytes', shape: [], bytes: packElements([new Uint8Array(value)]) };
   // A Tensor of another copy of this package: known by its parts.
   const { dtype, shape, data } = (value ?? {}) as { dtype?: unknown; shape?: unknown; data?: unknown };
-  if (isNumericDType(dtype) && Array.isArray(shape) && ArrayBuffer.isView(data)) return new Tensor(dtype, shape as number[], data as ElementArray);
+  if (isNumericDType(dtype) && Array.isArray(shape) && ArrayBuffer.isView(data)) return checkedTensor(new Tensor(dtype, shape as number[], data as ElementArray));
   throw illegal(value);
 }
 
-/** What an author may have done to a tensor since it was made: its buffer given away, other bytes than 0 and 1 written to a bool. */
-function checkedTensor(tensor: Tensor): WireTensor {
-  if (tensor.data.length !== elementCount(tensor.shape)) throw new RangeError(`the elements of a tensor of shape [${tensor.shape.join(', ')}] are gone`);
-  if (tensor.dtype !== 'bool' || !(tensor.data as Uint8Array).some((byte) => byte > 1)) return tensor;
-  return new Tensor('bool', tensor.shape, (tensor.data as Uint8Array).map((byte) => (byte === 0 ? 0 : 1)));
+/**
+ * As it is now, apart from the author's object, which may change: its buffer may have been given away or shrunk, its fields overwritten, other bytes than
+ * 0 and 1 written to a bool.
+ */
+function checkedTensor({ dtype, shape, data }: Tensor): WireTensor {
+  if (!isNumericDType(dtype)) throw new TypeError(`a tensor has the unknown dtype ${typeof dtype === 'string' ? `'${dtype as string}'` : typeName(dtype)}`);
+  const dims = [...shape];
+  const size = elementCount(dims) * dtypeEntry(dtype).elementBytes;
+  if (data.byteLength !== size) throw new RangeError(`the elements of a tensor of shape [${dims.join(', ')}] are gone`);
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, size);
+  const isMadeBool = dtype === 'bool' && bytes.some((byte) => byte > 1);
+  return { dtype, shape: dims, bytes: isMadeBool ? bytes.map((byte) => (byte === 0 ? 0 : 1)) : bytes };
 }
 
 function illegal(value: unknown): TypeError {

@@ -1,5 +1,13 @@
 import type { DType } from './dtype.js';
 
+/** A tensor in a control message. */
+export interface ExampleTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Its bytes, laid out as those of a Tensor, in base64. */
+  readonly b64: string;
+}
+
 /** What is known of one input or output of a method. Unknown parts are undefined: they are not checked and shown as "any". */
 export interface TensorSignature {
   readonly name: string;
@@ -8,6 +16,8 @@ export interface TensorSignature {
   readonly shape?: readonly number[] | undefined;
   /** One sentence for the API documentation. */
   readonly doc?: string | undefined;
+  /** Of an input: what the API documentation shows to try. One instance, of `dtype` and `shape` where they are known. Small: it is part of every catalog. */
+  readonly example?: ExampleTensor | undefined;
 }
 
 /** What a gateway must know of a method to accept, document and answer calls of it. */

@@ -4,6 +4,7 @@ import { NativeError, type NativeTensor, type SessionDescription } from '@mserve
 import { input, method, model, output, servable, stage } from '../../../../test/support/declarations.js';
 import { elementwise, FakeSession, floats, valuesOf } from '../../../../test/support/fake-session.js';
 import { addition, outputsOf, pairs, run, setUp, Ticket } from './testing/executor-setup.js';
+import type { Executor } from './executor.js';
 import { planModel } from './model-plan.js';
 
 describe('model stages', () => {
@@ -75,7 +76,8 @@ describe('model stages', () => {
     expect(results.map((result) => !isFailure(result) && result.outputs[0]?.shape)).toEqual([[3], [3], [5], [3]]);
   });
 
-  it('whole inputs are passed as they are, and only shared by instances that agree on them', async () => {
+  /** y = x + bias, bias without batch dim. */
+  function biased(): { executor: Executor; session: FakeSession } {
     const description: SessionDescription = {
       inputs: [{ name: 'x', dtype: 'float32', shape: [4, 1], dimNames: ['', ''] }, { name: 'bias', dtype: 'float32', shape: [1], dimNames: [''] }],
       outputs: [{ name: 'y', dtype: 'float32', shape: [4, 1], dimNames: ['', ''] }],
@@ -86,9 +88,27 @@ describe('model stages', () => {
       methods: [method('add', ['x', 'bias'], [stage(1, 'model', 0, [input(0), input(1)])], [output(1)])],
     });
     const { executor } = setUp(declaration, [[session]]);
-    const one = (x: number, bias: number): Instance => [floats([1], [x]), floats([1], [bias])];
-    expect(outputsOf(await run(executor, 'add', [one(1, 10), one(2, 20), one(3, 10)]))).toEqual([[11], [22], [13]]);
+    return { executor, session };
+  }
+  const one = (x: number, bias: number): Instance => [floats([1], [x]), floats([1], [bias])];
+
+  it('whole inputs: the first instance of a request decides for those of it that run with it, as in the original', async () => {
+    const { executor, session } = biased();
+    expect(outputsOf(await run(executor, 'add', [one(1, 10), one(2, 20), one(3, 30), one(4, 40), one(5, 50), one(6, 60)]))).toEqual([[11], [12], [13], [14], [55], [56]]);
+    expect(session.runs.map((tensors) => valuesOf(tensors[1]))).toEqual([[10], [50]]);
+  });
+
+  it('whole inputs: requests never get those of another one', async () => {
+    const { executor, session } = biased();
+    const requests = [[one(1, 10)], [one(2, 20)], [one(3, 10), one(4, 70)]].map((instances) => run(executor, 'add', instances));
+    expect((await Promise.all(requests)).map(outputsOf)).toEqual([[[11]], [[22]], [[13], [14]]]);
     expect(session.runs.map((tensors) => valuesOf(tensors[1]))).toEqual([[10], [20]]);
+  });
+
+  it('whole inputs: a Model.call is like a request', async () => {
+    const { executor } = biased();
+    const called = await executor.call('bias.onnx', 0, [one(1, 10), one(2, 20)]);
+    expect(called.map((outputs) => valuesOf(outputs[0]))).toEqual([[11], [12]]);
   });
 
   it('string tensors are joined and split by element', async () => {

@@ -10,14 +10,15 @@ export class ModelCall extends Waiting {
     private readonly resolve: (outputs: Instance) => void,
     private readonly reject: (error: ServingError) => void,
     deadlineAt: number,
+    call: object,
   ) {
-    super(instance, deadlineAt);
+    super(instance, deadlineAt, call);
   }
 
   /** Rejects with ServingError (texts of SPEC 6.7) before anything runs when an instance does not fit, else with the first failure. */
   static async start(queue: ModelQueue, instances: readonly Instance[], deadlineAt: number): Promise<readonly Instance[]> {
     instances.forEach((instance, i) => check(queue.plan, instance, i));
-    const one = (instance: Instance): Promise<Instance> => new Promise((resolve, reject) => queue.push(new ModelCall(instance, resolve, reject, deadlineAt)));
+    const one = (instance: Instance): Promise<Instance> => new Promise((resolve, reject) => queue.push(new ModelCall(instance, resolve, reject, deadlineAt, instances)));
     return Promise.all(instances.map(one));
   }
 

@@ -138,15 +138,18 @@ function invalid(message: string): Failure {
   return { code: 'INVALID_ARGUMENT', message };
 }
 
-/** For {@link ModelPlan.picky} models: may `other` be in one run with `first`? Same shapes, and the same value of whole inputs. */
-export function mayShareRun(plan: ModelPlan, first: Instance, other: Instance): boolean {
+/**
+ * For {@link ModelPlan.picky} models: may `other` be in a run with `first`, whose whole inputs are those of all? Same shapes, and the same value of whole
+ * inputs; for `companion`, which came in one request with a member of the run, its own value does not count (SPEC 6.1).
+ */
+export function mayShareRun(plan: ModelPlan, first: Instance, other: Instance, companion: boolean): boolean {
   for (let i = 0; i < plan.inputs.length; i++) {
     const input = plan.inputs[i] as ValuePlan;
     const a = first[i] as Tensor;
     const b = other[i] as Tensor;
     if (a === b) continue;
     if (input.elements === undefined && !sameShape(a.shape, b.shape)) return false;
-    if (input.whole && !sameBytes(a.bytes, b.bytes)) return false;
+    if (input.whole && !companion && !sameBytes(a.bytes, b.bytes)) return false;
   }
   return true;
 }

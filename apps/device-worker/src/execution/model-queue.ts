@@ -83,7 +83,7 @@ export class ModelQueue {
       if (next === undefined) break;
       if (!stillWanted(next, now)) continue;
       const first = members[0];
-      if (first !== undefined && (next.alone || (plan.picky && !mayShareRun(plan, first.inputs, next.inputs)))) {
+      if (first !== undefined && (next.alone || (plan.picky && !this.mayJoin(members, first, next)))) {
         passedOver.push(next);
         continue;
       }
@@ -92,6 +92,11 @@ export class ModelQueue {
     }
     this.waiting.unshift(passedOver);
     return members;
+  }
+
+  private mayJoin(members: readonly Waiting[], first: Waiting, next: Waiting): boolean {
+    const { plan } = this;
+    return mayShareRun(plan, first.inputs, next.inputs, false) || (members.some(({ request }) => request === next.request) && mayShareRun(plan, first.inputs, next.inputs, true));
   }
 
   private start(slot: Slot, members: readonly Waiting[]): void {

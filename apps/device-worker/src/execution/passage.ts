@@ -32,7 +32,7 @@ export class Passage extends Waiting {
   private values: Instance;
 
   constructor(route: MethodRoute, index: number, instance: Instance, deadlineAt: number, sink: ResultSink) {
-    super(instance, deadlineAt);
+    super(instance, deadlineAt, sink);
     this.route = route;
     this.index = index;
     this.sink = sink;

@@ -19,12 +19,15 @@ export abstract class Waiting {
   run: SharedRun | undefined = undefined;
   /** Nobody wants the result any more; set while it is part of a run, which settles it. */
   abandoned: Failure | undefined = undefined;
+  /** The same for instances of one request, or of one Model.call. */
+  readonly request: object;
   settled = false;
   /** A batch with it failed: it is to be run by itself, so that only the one at fault fails. */
   alone = false;
 
-  protected constructor(inputs: Instance, deadlineAt: number) {
+  protected constructor(inputs: Instance, deadlineAt: number, request: object) {
     this.inputs = inputs;
+    this.request = request;
     this.deadlineAt = deadlineAt;
   }
 

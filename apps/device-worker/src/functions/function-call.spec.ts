@@ -13,7 +13,7 @@ const callable = (fn: unknown, batchSize: number | undefined, outputsCount = 1):
 });
 /** Outputs as numbers, failures as texts. */
 const plain = (results: readonly StepResult[]): unknown[] => results.map(
-  (result) => (typeof result === 'string' ? result : result.map((tensor) => (tensor as Tensor).item())),
+  (result) => (typeof result === 'string' ? result : result.map(({ dtype, shape, bytes }) => Tensor.fromBytes(dtype as 'float64', shape, bytes).item())),
 );
 const call = async (fn: unknown, batchSize: number | undefined, values: readonly number[], outputsCount = 1): Promise<unknown[]> =>
   plain(await callFunction(callable(fn, batchSize, outputsCount), values.map(one)));
@@ -26,7 +26,7 @@ const refuseNegative = (x: X): number => {
 const tooFew = (given: number, wanted: number): string =>
   `The number ${given} of instances returned by function 'S.f' is not equal to the number ${wanted} of instances provided to this function.`;
 const wrongCount = (given: number, registered: number): string =>
-  `The outputs number ${given} of one instance returned by function 'S.f' is not equal to the outputs number ${registered} registered in method m`;
+  `The outputs number ${given} of one instance returned by function 'S.f' is not equal to the outputs number ${registered}  registered in method m`;
 const noList = "The value returned by function 'S.f' should be an array, a generator or an async generator with one result per instance";
 
 describe('inputs that cannot be read', () => {
@@ -72,9 +72,9 @@ describe('a function without a batch size', () => {
   it.each([
     ['too many outputs', () => [1, 2], 1, wrongCount(2, 1)],
     ['too few outputs', () => 1, 2, wrongCount(1, 2)],
-    ['nothing', () => undefined, 1, 'Get illegal result data with type undefined'],
-    ['an object', () => ({}), 1, 'Get illegal result data with type Object'],
-    ['a generator', function* () { yield 1; }, 1, 'Get illegal result data with type Generator'],
+    ['nothing', () => undefined, 1, 'Push py task result cause exception: Get illegal result data with type undefined'],
+    ['an object', () => ({}), 1, 'Push py task result cause exception: Get illegal result data with type Object'],
+    ['a generator', function* () { yield 1; }, 1, 'Push py task result cause exception: Get illegal result data with type Generator'],
   ])('that returns %s fails the instance', async (_what, fn, outputsCount, text) => {
     expect(await call(fn, undefined, [1], outputsCount)).toEqual([text]);
   });
@@ -165,7 +165,7 @@ describe('a batch function', () => {
   it('is called once when its array holds what cannot be looked at', async () => {
     let calls = 0;
     const hostile = Object.defineProperty({}, 'then', { get: () => { throw new Error(); } });
-    expect(await call(() => (calls++, [hostile, 1.5]), 4, [1, 2])).toEqual(['Get illegal result data with type Object', [1.5]]);
+    expect(await call(() => (calls++, [hostile, 1.5]), 4, [1, 2])).toEqual(['Push py task result cause exception: Get illegal result data with type Object', [1.5]]);
     expect(calls).toBe(1);
   });
 
@@ -178,7 +178,7 @@ describe('a batch function', () => {
 
   it('fails only the instance whose result breaks the contract', async () => {
     expect(await call(() => [1.5, undefined, [1, 2], 4.5], 4, [1, 2, 3, 4])).toEqual(
-      [[1.5], 'Get illegal result data with type undefined', wrongCount(2, 1), [4.5]],
+      [[1.5], 'Push py task result cause exception: Get illegal result data with type undefined', wrongCount(2, 1), [4.5]],
     );
   });
 
@@ -223,6 +223,8 @@ describe('the text of what was thrown', () => {
     ['an object like an error', { message: 'text' }, 'text'],
     ['an object that cannot be a string', Object.create(null), 'an error without a text'],
     ['a hostile error', Object.defineProperty(new Error(), 'message', { get: () => { throw new Error(); } }), 'an error without a text'],
+    ['an error whose text is none', Object.assign(new Error(), { message: { toString: 1 } }), 'an error without a text'],
+    ['an error whose text is a number', Object.assign(new Error(), { message: 7 }), '7'],
     ['a very long text', 'x'.repeat(5000), `${'x'.repeat(4096)}...`],
   ])('%s', (_what, thrown, text) => {
     expect(textOf(thrown)).toBe(text);

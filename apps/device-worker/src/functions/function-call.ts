@@ -63,20 +63,20 @@ function settled(callable: CallableFunction, promise: PromiseLike<unknown>): Pro
   return Promise.resolve(promise).then((value) => outputsOf(callable, value)).catch(textOf);
 }
 
-/** One value, or an array of as many as the function has outputs. Never throws: a text says what is wrong. */
+/** One value, or an array of as many as the function has outputs. Never throws: a text, which is the original's, says what is wrong. */
 function outputsOf(callable: CallableFunction, returned: unknown): StepResult {
   const { declaration, methodName } = callable;
-  const values: unknown[] = Array.isArray(returned) ? returned : [returned];
-  if (values.length !== declaration.outputsCount) {
-    return (
-      `The outputs number ${values.length} of one instance returned by function '${declaration.name}' ` +
-      `is not equal to the outputs number ${declaration.outputsCount} registered in method ${methodName}`
-    );
-  }
   try {
+    const values: unknown[] = Array.isArray(returned) ? returned : [returned];
+    if (values.length !== declaration.outputsCount) {
+      return (
+        `The outputs number ${values.length} of one instance returned by function '${declaration.name}' ` +
+        `is not equal to the outputs number ${declaration.outputsCount}  registered in method ${methodName}`
+      );
+    }
     return values.map(outputTensor);
   } catch (thrown) {
-    return textOf(thrown);
+    return textOf(`Push py task result cause exception: ${textOf(thrown)}`);
   }
 }
 
@@ -202,7 +202,7 @@ function isResultList(value: unknown): value is Iterable<unknown> {
 /** The text of anything thrown. Never throws, whatever a hostile toString does. */
 export function textOf(thrown: unknown): string {
   try {
-    const text = thrown instanceof Error ? thrown.message || thrown.name : isErrorLike(thrown) ? thrown.message : String(thrown);
+    const text = String(thrown instanceof Error ? thrown.message || thrown.name : isErrorLike(thrown) ? thrown.message : thrown);
     return text.length > maxTextLength ? `${text.slice(0, maxTextLength)}...` : text;
   } catch {
     return 'an error without a text';

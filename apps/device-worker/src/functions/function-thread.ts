@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import type { ServableDeclaration } from '@mserve/register';
 import { ConfigError } from '../servable/config-error.js';
+import { textOf } from './function-call.js';
 import { control, controlCells, takenBack, type FromThread, type LoadFailure, type ThreadStart, type ToThread } from './thread-message.js';
 import { transferOf } from './instance-pack.js';
 import { lowerPriority, restorePriority } from './thread-priority.js';
@@ -20,6 +21,8 @@ export interface ThreadOptions extends Omit<ThreadStart, 'control'> {
   /** Heap of a thread in MiB. */
   readonly heapMb: number;
 }
+
+const longestEndMs = 1_000;
 
 /** One worker thread that has a servable's functions. */
 export class FunctionThread {
@@ -41,8 +44,10 @@ export class FunctionThread {
     this.worker = startWorker(start, { name: `functions of ${servable}`, resourceLimits: { maxOldGenerationSizeMb: options.heapMb }, stdout: true });
     // What an author prints is for the operator; the process's own stdout may be read by programs (--json).
     this.worker.stdout.on('data', (chunk: Uint8Array) => process.stderr.write(chunk));
-    this.worker.on('error', (error: Error & { code?: string }) => {
-      this.reason = error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'it ran out of memory' : `an error was thrown outside of any call: ${error.message}`;
+    // Whatever the author's code threw comes here, null too.
+    this.worker.on('error', (thrown: unknown) => {
+      const isOutOfMemory = (thrown as { code?: unknown } | null | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY';
+      this.reason ??= isOutOfMemory ? 'it ran out of memory' : `an error was thrown outside of any call: ${textOf(thrown)}`;
     });
     this.worker.on('messageerror', () => void this.worker.terminate());
     this.worker.on('exit', (code) => {
@@ -84,8 +89,18 @@ export class FunctionThread {
           }
         },
       };
-      this.worker.on('message', (message: FromThread) => this.events?.message(message));
+      this.worker.on('message', (message: FromThread) => this.hear(message));
     });
+  }
+
+  /** The author's code has the port of its thread, too: what it sends there may be anything, and must end no more than its thread. */
+  private hear(message: FromThread): void {
+    try {
+      this.events?.message(message);
+    } catch (thrown) {
+      this.reason ??= `it sent a message that is none of this server's: ${textOf(thrown)}`;
+      void this.worker.terminate();
+    }
   }
 
   /** The next batch; the last one must be done or parked. */
@@ -132,11 +147,17 @@ export class FunctionThread {
     return true;
   }
 
-  /** Ends the thread, whatever it does; no events after this. A load that is under way rejects. */
+  /**
+   * Ends the thread; no events after this. A load that is under way rejects. A thread that is inside a blocking call of the system (a read from a FIFO,
+   * say) ends when that returns, and is waited for no longer than {@link longestEndMs}.
+   */
   async terminate(): Promise<void> {
     this.cancelLoad();
     this.events = undefined;
-    await this.worker.terminate();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise((resolve) => (timer = setTimeout(resolve, longestEndMs)));
+    await Promise.race([this.worker.terminate(), late]);
+    clearTimeout(timer);
   }
 
   /** Lets the process end while the thread is there. */

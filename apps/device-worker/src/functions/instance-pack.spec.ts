@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { dtypeTable, stringTensor, type Instance } from '@mserve/wire';
-import { PackReader, PackWriter, transferOf } from './instance-pack.js';
+import { fitsPack, PackReader, PackWriter, transferOf } from './instance-pack.js';
 
 describe('a pack of instances', () => {
   it('gives back every dtype, shape and byte, and the numbers between', () => {
@@ -40,6 +40,21 @@ describe('a pack of instances', () => {
     const pack = new PackWriter().instance([{ dtype: 'uint8', shape: [8192], bytes }]).finish();
     expect(pack.buffer.byteLength).toBe(0);
     expect(new PackReader(pack).instance()[0]?.bytes.buffer).toBe(bytes.buffer);
+  });
+
+  it('holds what small tensors had when they were written, if asked to', () => {
+    const bytes = Uint8Array.of(1, 2);
+    const writers = [new PackWriter(true), new PackWriter()].map((writer) => writer.instance([{ dtype: 'uint8', shape: [2], bytes }]));
+    bytes.fill(9);
+    expect(writers.map(({ borrows }) => borrows)).toEqual([false, true]);
+    expect(writers.map((writer) => [...(new PackReader(writer.finish()).instance()[0]?.bytes ?? [])])).toEqual([[1, 2], [9, 9]]);
+  });
+
+  it('takes no more than 2 GiB', () => {
+    const bytes = new Uint8Array(1.5 * 2 ** 30);
+    const writer = new PackWriter().instance([{ dtype: 'uint8', shape: [bytes.length], bytes }]);
+    expect(() => writer.instance([{ dtype: 'uint8', shape: [bytes.length], bytes }])).toThrow('they have more than 2147483632 bytes');
+    expect([fitsPack([{ dtype: 'uint8', shape: [bytes.length], bytes }]), fitsPack([{ dtype: 'uint8', shape: [bytes.length], bytes }], bytes.length)]).toEqual([true, false]);
   });
 
   it('is transferred when it is large', () => {

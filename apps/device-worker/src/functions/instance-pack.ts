@@ -14,12 +14,27 @@ export interface Pack {
 
 /** From this size on a buffer is transferred instead of cloned; below, the clone is cheaper. */
 const transferBytes = 16 * 1024;
+/** So that offsets stay within what `& ~7` can do (int32). */
+const maxPackBytes = 2 ** 31 - 16;
+/** Up to this size a second copy costs less than a message of its own. */
+const borrowBytes = 64 * 1024;
 /** Tensors in shared memory below this size are copied like the others. */
 const shareBytes = 4 * 1024;
+
+// As they were before an author's code could put others in their place: what is not written here is memory of anybody's.
+const { apply } = Reflect;
+const setBytes = Uint8Array.prototype.set;
 
 /** Objects to hand over with a message that carries this pack. */
 export function transferOf(pack: Pack): ArrayBuffer[] {
   return pack.buffer.byteLength >= transferBytes ? [pack.buffer] : [];
+}
+
+/** Whether an instance fits a pack that has `taken` bytes already. */
+export function fitsPack(instance: Instance, taken = 0): boolean {
+  let size = taken;
+  for (const { bytes } of instance) size += bytes.byteLength + 7;
+  return size <= maxPackBytes;
 }
 
 export class PackWriter {
@@ -29,11 +44,27 @@ export class PackWriter {
   private shared: Uint8Array[] | undefined;
   private size = 0;
 
+  private borrowed = false;
+
+  /** `copiesSmall`: tensors below {@link borrowBytes} are copied when they are written: for bytes that their owner may change. */
+  constructor(private readonly copiesSmall = false) {}
+
+  /** Whether there are bytes that must not change before {@link finish}. */
+  get borrows(): boolean {
+    return this.borrowed;
+  }
+
+  /** Bytes that {@link finish} copies. */
+  get byteLength(): number {
+    return this.size;
+  }
+
   number(value: number): this {
     this.numbers.push(value);
     return this;
   }
 
+  /** Throws RangeError, and is of no use any more, when the pack would become too large. */
   instance(instance: Instance): this {
     this.numbers.push(instance.length);
     for (const tensor of instance) this.tensor(tensor);
@@ -48,24 +79,24 @@ export class PackWriter {
       this.numbers.push(-this.shared.push(bytes));
       return;
     }
+    if (this.size + bytes.byteLength > maxPackBytes) throw new RangeError(`they have more than ${maxPackBytes} bytes`);
     this.numbers.push(this.size);
-    this.parts.push(bytes);
+    const isCopied = this.copiesSmall && bytes.byteLength < borrowBytes;
+    if (!isCopied) this.borrowed = true;
+    this.parts.push(isCopied ? new Uint8Array(bytes) : bytes);
     this.offsets.push(this.size);
     this.size += (bytes.byteLength + 7) & ~7;
-    if (this.size > maxPackBytes) throw new RangeError(`instances of one call have more than ${maxPackBytes} bytes`);
   }
 
   finish(): Pack {
     // Not zeroed first, where that would cost more than the detour: every tensor's bytes are written, and the gaps between them are never read.
     const buffer = this.size < transferBytes ? new ArrayBuffer(this.size) : (Buffer.allocUnsafeSlow(this.size).buffer as ArrayBuffer);
     const whole = new Uint8Array(buffer);
-    this.parts.forEach((part, index) => whole.set(part, this.offsets[index]));
+    this.parts.forEach((part, index) => apply(setBytes, whole, [part, this.offsets[index]]));
     return { numbers: this.numbers, buffer, shared: this.shared };
   }
 }
 
-/** So that offsets stay within what `& ~7` can do (int32). */
-const maxPackBytes = 2 ** 31 - 16;
 
 /** Reads a pack in the order in which it was written. Tensors are views on its buffer. */
 export class PackReader {

@@ -39,7 +39,9 @@ export class StepQueue {
    * than idle threads. A batch calls one function, so that no result waits for another function's call.
    */
   take(): Step[] {
-    const steps = this.takeReturned();
+    const returned = this.takeReturned();
+    if (returned !== undefined) return [returned];
+    const steps: Step[] = [];
     while (this.waiting.length > 0 && steps.length < largestBatch) {
       if (steps.length > 0 && (this.waiting.length < this.threads.idleCount || this.waiting.peek()?.[0]?.run.index !== steps[0]?.run.index)) break;
       const next = (this.waiting.shift() ?? []).filter(isWanted);
@@ -49,16 +51,16 @@ export class StepQueue {
     return steps;
   }
 
-  /** One step of those that came back and need not wait longer. */
-  private takeReturned(): Step[] {
+  /** One step of those that came back and need not wait longer. It goes by itself: it may have come back because it was too large beside others. */
+  private takeReturned(): Step | undefined {
     for (let at = 0; at < this.returned.length; at++) {
       const step = this.returned[at] as Step;
       const wanted = isWanted(step);
       if (wanted && this.threads.isHeldBack(step.run.index)) continue;
       this.returned.splice(at--, 1);
-      if (wanted) return [step];
+      if (wanted) return step;
     }
-    return [];
+    return undefined;
   }
 }
 

@@ -3,7 +3,8 @@ import type { Failure, Instance, InstanceResult } from '@mserve/wire';
 import type { FunctionRunner, FunctionRunOptions, ModelCaller } from './function-runner.js';
 import { FunctionRun, stepsOf, type Step } from './function-run.js';
 import type { ThreadOptions } from './function-thread.js';
-import { PackReader, PackWriter } from './instance-pack.js';
+import { textOf } from './function-call.js';
+import { PackReader, PackWriter, type Pack } from './instance-pack.js';
 import type { FromThread } from './thread-message.js';
 import { isWanted, StepQueue } from './step-queue.js';
 import { canRaisePriority } from './thread-priority.js';
@@ -18,6 +19,8 @@ export interface FunctionRunnerOptions extends ThreadOptions {
   readonly stuckAfterMs: number;
   /** How long a thread whose callers are all gone may take to come back before it is replaced. */
   readonly cutGraceMs: number;
+  /** How long a thread may leave a batch untouched, when nothing that it awaits is wanted, before it is replaced. */
+  readonly deafAfterMs: number;
   readonly log: (level: 'warn' | 'error', text: string) => void;
 }
 
@@ -124,10 +127,12 @@ class ThreadFunctionRunner implements FunctionRunner {
   }
 
   private send(slot: Slot, steps: readonly Step[]): void {
-    const writer = new PackWriter();
-    for (const { run, first, end } of steps) {
-      writer.number(run.index).number(end - first);
-      for (let i = first; i < end; i++) writer.instance(run.instances[i] as Instance);
+    let pack: Pack;
+    try {
+      pack = packOf(steps);
+    } catch (thrown) {
+      this.refuse(steps, thrown);
+      return;
     }
     slot.state = 'busy';
     slot.steps = steps;
@@ -135,7 +140,18 @@ class ThreadFunctionRunner implements FunctionRunner {
     slot.startedSeen = 0;
     slot.progressAt = performance.now();
     slot.batch = ++this.lastBatch;
-    slot.thread.post({ kind: 'steps', batch: slot.batch, pack: writer.finish() });
+    slot.thread.post({ kind: 'steps', batch: slot.batch, pack });
+  }
+
+  /** Steps that cannot be handed over together: each goes by itself, and the one that is too large even so fails. */
+  private refuse(steps: readonly Step[], thrown: unknown): void {
+    if (steps.length > 1) {
+      this.queue.giveBack(steps);
+      return;
+    }
+    for (const { run, first, end } of steps) {
+      run.fail({ code: 'RESOURCE_EXHAUSTED', message: `the inputs of function '${this.nameOf(run)}' could not be handed to its thread: ${textOf(thrown)}` }, first, end);
+    }
   }
 
   private receive(slot: Slot, message: FromThread): void {
@@ -161,8 +177,12 @@ class ThreadFunctionRunner implements FunctionRunner {
     if (isCurrent) slot.progressAt = now;
     if (message.state === 'running') return;
     if (message.state === 'parked') slot.parked.set(message.batch, { steps, since: now });
+    const leftOut = message.state === 'done' ? steps.filter(isWanted) : [];
+    for (const step of leftOut) this.cutOff(step, 'it gave no result');
     if (isCurrent) this.pool.release(slot);
     else this.pool.unpark(slot, message.batch);
+    // The author's code has changed what the thread's program stands on
+    if (leftOut.length > 0) this.pool.giveUp(slot);
     if (message.state === 'parked') this.becameFree();
     else this.dispatchSoon();
   }
@@ -215,6 +235,10 @@ class ThreadFunctionRunner implements FunctionRunner {
     }
     const standsMs = now - slot.progressAt;
     if (standsMs > this.options.functionTimeoutMs) this.timeOut(current(slot, started));
+    if (slot.steps.length === 0 && standsMs > this.options.deafAfterMs && !parkedSteps(slot).some(isWanted)) {
+      this.pool.giveUp(slot);
+      return;
+    }
     const isForNobody = started > 0 && current(slot, started).length === 0;
     slot.deadSince = isForNobody ? (slot.deadSince ?? now) : undefined;
     if (slot.deadSince !== undefined && now - slot.deadSince > this.options.cutGraceMs) {
@@ -309,6 +333,15 @@ class ThreadFunctionRunner implements FunctionRunner {
   private nameOf(run: FunctionRun): string {
     return this.declaration.functions[run.index]?.name ?? '';
   }
+}
+
+function packOf(steps: readonly Step[]): Pack {
+  const writer = new PackWriter();
+  for (const { run, first, end } of steps) {
+    writer.number(run.index).number(end - first);
+    for (let i = first; i < end; i++) writer.instance(run.instances[i] as Instance);
+  }
+  return writer.finish();
 }
 
 const cancelled: Failure = { code: 'CANCELLED', message: 'the request was cancelled' };

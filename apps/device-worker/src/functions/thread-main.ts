@@ -3,7 +3,7 @@ import { currentRegistry } from '@mserve/register';
 import type { Instance } from '@mserve/wire';
 import { loadConfig } from '../servable/config-load.js';
 import { callFunction, textOf, type CallableFunction, type StepResult } from './function-call.js';
-import { PackReader, PackWriter, transferOf } from './instance-pack.js';
+import { fitsPack, PackReader, PackWriter, transferOf } from './instance-pack.js';
 import { nativeThreadId } from './thread-priority.js';
 import { control, takenBack, type BatchState, type FromThread, type ThreadStart, type ToThread } from './thread-message.js';
 
@@ -27,7 +27,7 @@ function send(message: FromThread, transfer: ArrayBuffer[] = []): void {
 class ResultSender {
   private readonly batch: number;
   private isFlushDue = false;
-  private writer = new PackWriter();
+  private writer = new PackWriter(true);
   private texts: string[] = [];
   private hasResults = false;
   private lastFlush = performance.now();
@@ -39,11 +39,21 @@ class ResultSender {
   add(step: number, results: readonly StepResult[]): void {
     this.hasResults = true;
     results.forEach((result, instance) => {
-      this.writer.number(step).number(instance);
-      if (typeof result === 'string') this.writer.number(0).number(this.texts.push(result) - 1);
-      else this.writer.number(1).instance(result);
+      if (typeof result === 'string') this.addText(step, instance, result);
+      else if (!fitsPack(result)) this.addText(step, instance, 'its outputs are larger than 2 GiB');
+      else this.addOutputs(step, instance, result);
     });
-    if (performance.now() - this.lastFlush > flushMs) this.flush('running');
+    // Large outputs are copied before the function is called again: it may use their memory anew
+    if (this.writer.borrows || performance.now() - this.lastFlush > flushMs) this.flush('running');
+  }
+
+  private addText(step: number, instance: number, text: string): void {
+    this.writer.number(step).number(instance).number(0).number(this.texts.push(text) - 1);
+  }
+
+  private addOutputs(step: number, instance: number, outputs: Instance): void {
+    if (!fitsPack(outputs, this.writer.byteLength)) this.flush('running');
+    this.writer.number(step).number(instance).number(1).instance(outputs);
   }
 
   /** For results that come on their own: with all others of this turn, at its end. */
@@ -61,7 +71,7 @@ class ResultSender {
     const pack = this.writer.finish();
     send({ kind: 'results', batch: this.batch, state, pack, texts: this.texts }, transferOf(pack));
     this.hasResults = false;
-    this.writer = new PackWriter();
+    this.writer = new PackWriter(true);
     this.texts = [];
     this.lastFlush = performance.now();
   }

@@ -42,7 +42,7 @@ describe('loadModels', () => {
     const { models } = await loadModels([model('a.onnx;b.onnx', { files: ['a.onnx', 'b.onnx'] })], options([elementwise([4, 1], 1, (x) => x), elementwise([4, 2], 1, (x) => x)], opened, {
       onProgress: ({ model: file, state }) => steps.push(`${file} ${state}`),
     }));
-    expect(opened).toEqual(['/s/1/a.onnx', '/s/1/b.onnx'].map((path) => ({ path, options: { intraOpThreads: 3, concurrentRuns: 2 } })));
+    expect(opened).toEqual(['/s/1/a.onnx', '/s/1/b.onnx'].map((path) => ({ path, options: { intraOpThreads: 3, concurrentRuns: 2, refuseLinks: true } })));
     expect(models[0]?.map(({ plan, concurrentRuns }) => [plan.subgraph, plan.batchSize, concurrentRuns])).toEqual([[0, 4, 2], [1, 4, 2]]);
     expect(steps).toEqual(['a.onnx loading', 'a.onnx ready', 'b.onnx loading', 'b.onnx ready']);
   });

@@ -11,7 +11,7 @@ export interface DecryptionKey {
 }
 
 export interface ModelFileRequest {
-  /** Where it is: checked to be a plain file inside its version directory. */
+  /** Where it is: checked to be a plain file inside its version directory. Openers check again what they opened. */
   readonly path: string;
   /** Its name, for texts. */
   readonly file: string;
@@ -44,7 +44,8 @@ export function modelOpeners(openSession: OpenSessionFunction, convertMindir: Mi
   return {
     ONNX: async ({ path, file, session, decryption }) => {
       if (decryption !== undefined) throw new ServingError('INVALID_ARGUMENT', `model file '${file}' is ONNX, only MindIR files can be encrypted`);
-      return openSession(path, session);
+      // It was looked at by its path, which may name another file by now
+      return openSession(path, { ...session, refuseLinks: true });
     },
     MindIR: async ({ path, session, decryption }) => {
       const { model, initializers } = await convertMindir(path, decryption);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { SessionDescription } from '@mserve/native';
+import type { ExampleTensor } from '@mserve/wire';
 import { functionOf, input, method, model, output, servable, stage } from '../../../../test/support/declarations.js';
 import { planModel } from '../execution/model-plan.js';
 import { signatureOf } from './signature.js';
@@ -54,5 +55,18 @@ describe('signatureOf', () => {
       signatureOf(servable({ models: declarations, methods: [{ ...declared, doc: 'what it does', inputs: [{ name: 'a', dtype, shape: [3, 2], doc: 'points' }] }] }), 1, models);
     expect(of('float32').methods[0]).toMatchObject({ doc: 'what it does', inputs: [{ name: 'a', dtype: 'float32', shape: [3, 2], doc: 'points' }] });
     expect(() => of('int32')).toThrow("'a' of method 'm' is declared int32, the model has float32");
+  });
+
+  it.each<[string, ExampleTensor, string | undefined]>([
+    ["of the model's dtype and shape", { dtype: 'float32', shape: [5, 2], b64: '' }, undefined],
+    ['of another dtype', { dtype: 'int64', shape: [5, 2], b64: '' }, "the example of 'a' of method 'm' is int64 [5, 2], the input is float32 [-1, 2]"],
+    ['of another shape', { dtype: 'float32', shape: [2, 5], b64: '' }, "the example of 'a' of method 'm' is float32 [2, 5], the input is float32 [-1, 2]"],
+    ['of another rank', { dtype: 'float32', shape: [2], b64: '' }, "the example of 'a' of method 'm' is float32 [2], the input is float32 [-1, 2]"],
+  ])('an example %s', (_, example, refusal) => {
+    const declared = method('m', ['a'], [stage(1, 'model', 1, [input(0)], { outputsCount: 2 })], [input(0)]);
+    const of = (): ReturnType<typeof signatureOf> => signatureOf(servable({ models: declarations, methods: [{ ...declared, inputs: [{ name: 'a', example }] }] }), 1, models);
+    if (refusal !== undefined) expect(of).toThrow(refusal);
+    // It is the input's alone, also where an output is the input
+    else expect(of().methods[0]).toMatchObject({ inputs: [{ name: 'a', dtype: 'float32', example }], outputs: [{ name: 'y', dtype: 'float32', shape: [-1, 2] }] });
   });
 });

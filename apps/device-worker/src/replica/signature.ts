@@ -1,11 +1,11 @@
-import { ServingError, type MethodSignature, type ServableSignature, type TensorSignature } from '@mserve/wire';
+import { ServingError, type ExampleTensor, type MethodSignature, type ServableSignature, type TensorSignature } from '@mserve/wire';
 import type { MethodDeclaration, ServableDeclaration, ValueSource } from '@mserve/register';
 import type { ModelPlan, ValuePlan } from '../execution/model-plan.js';
 
 /**
  * What gateways and schedulers need to know of a loaded servable version. `models` are those of the declaration, in its order.
  * Types come from the models where an input feeds one or an output comes from one, else from the author; unknown parts stay undefined.
- * Throws ServingError INVALID_ARGUMENT when the author's dtype contradicts the model's.
+ * Throws ServingError INVALID_ARGUMENT when the author's dtype contradicts the model's, or an example is not of its input's dtype and shape.
  */
 export function signatureOf(declaration: ServableDeclaration, version: number, models: readonly ModelPlan[]): ServableSignature {
   // SPEC 5.1: one batch size for the servable, the largest of its models, whether a method uses them or not.
@@ -46,5 +46,17 @@ function merge(method: MethodDeclaration, given: TensorSignature, known: Partial
   }
   const dtype = given.dtype ?? known?.dtype;
   const shape = given.shape ?? known?.shape;
-  return { name: given.name, ...(dtype && { dtype }), ...(shape && { shape }), ...(given.doc === undefined ? {} : { doc: given.doc }) };
+  const merged = { name: given.name, ...(dtype && { dtype }), ...(shape && { shape }), ...(given.doc === undefined ? {} : { doc: given.doc }) };
+  const { example } = given;
+  if (example === undefined) return merged;
+  if (!isExampleOf(merged, example)) {
+    const shown = `${dtype ?? 'of any type'}${shape === undefined ? '' : ` [${shape.join(', ')}]`}`;
+    throw new ServingError('INVALID_ARGUMENT', `the example of '${given.name}' of method '${method.name}' is ${example.dtype} [${example.shape.join(', ')}], the input is ${shown}`);
+  }
+  return { ...merged, example };
+}
+
+function isExampleOf({ dtype, shape }: TensorSignature, example: ExampleTensor): boolean {
+  if (dtype !== undefined && dtype !== example.dtype) return false;
+  return shape === undefined || (shape.length === example.shape.length && shape.every((dim, i) => dim < 0 || dim === example.shape[i]));
 }

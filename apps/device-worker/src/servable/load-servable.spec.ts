@@ -221,7 +221,7 @@ describe('checkServable', () => {
     expect(declaration).toBeUndefined();
     expect(problems.map(({ message, line }) => [message.slice(0, 60), line])).toEqual([
       ['import both.servable_config failed, model format can only be', 3],
-      ["import both.servable_config failed, Check failed in method '", 4],
+      ['import both.servable_config failed, Each value returned is a', 4],
       ['There is no valid version directory of models while there ar', undefined],
     ]);
     folder.write('both/1/b', 'x');

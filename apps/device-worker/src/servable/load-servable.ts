@@ -22,6 +22,8 @@ export interface LoadServableOptions {
   readonly stuckAfterMs?: number;
   /** How long a thread whose callers are all gone may take to come back before it is replaced. Default 100. */
   readonly cutGraceMs?: number;
+  /** How long a thread may leave a batch untouched, when nothing that it awaits is wanted, before it is replaced. Default 5000. */
+  readonly deafAfterMs?: number;
   /** Heap of each thread, in MiB. Default 2048. */
   readonly threadHeapMb?: number;
   /** Set in the threads' environment before servable_config is loaded, like SERVING_DEVICE_ID. */
@@ -87,6 +89,7 @@ export async function loadRunner(directory: string, name: string, options: LoadS
       functionTimeoutMs: options.functionTimeoutMs ?? 60_000,
       stuckAfterMs: options.stuckAfterMs ?? 20,
       cutGraceMs: options.cutGraceMs ?? 100,
+      deafAfterMs: options.deafAfterMs ?? 5_000,
       heapMb: options.threadHeapMb ?? 2048,
       log: configWarningsOnce(name, options.log ?? (() => undefined)),
     },

@@ -32,11 +32,37 @@ describe('the Open Inference Protocol over REST, less infer', () => {
     ['/v2/models/%zz', 400, { error: "'/v2/models/%zz' is not a valid url component" }],
     ['/v2/nope', 404, { error: 'Cannot GET /v2/nope' }],
     ['/nope', 404, { error: 'Cannot GET /nope' }],
-    [`/v2/${'x'.repeat(9000)}`, 404, { error: `Cannot GET /v2/${'x'.repeat(185)}...` }],
-    [`/v2/models/${'x'.repeat(9000)}`, 414, { error: `'/v2/models/${'x'.repeat(188)}...` }],
   ])('GET %s', async (path, status, body) => {
     const response = await fetch(`${rig.url}${path}`);
     expect([response.status, await response.json()]).toEqual([status, body]);
+  });
+
+  it.each<[verb: string, path: string, status: number, allow: string | null, error: string]>([
+    ['POST', '/v2/health/live', 405, 'GET, HEAD', 'POST is not supported here, GET and HEAD are'],
+    ['OPTIONS', '/v2/health/live', 405, 'GET, HEAD', 'OPTIONS is not supported here, GET and HEAD are'],
+    ['DELETE', '/v2', 405, 'GET, HEAD', 'DELETE is not supported here, GET and HEAD are'],
+    ['PUT', '/v2/models/nope/versions/9/ready?x=1', 405, 'GET, HEAD', 'PUT is not supported here, GET and HEAD are'],
+    ['PROPFIND', '/v2/models/kit', 405, 'GET, HEAD', 'PROPFIND is not supported here, GET and HEAD are'],
+    ['GET', '/v2/repository/index', 405, 'POST', 'GET is not supported here, POST is'],
+    ['PATCH', '/docs', 405, 'GET, HEAD', 'PATCH is not supported here, GET and HEAD are'],
+    ['PUT', '/v2/nope', 404, null, 'Cannot PUT /v2/nope'],
+    ['POST', '/v2/models//infer', 404, null, 'Cannot POST /v2/models//infer'],
+    ['OPTIONS', '/nope', 404, null, 'Cannot OPTIONS /nope'],
+    ['GET', '/docs/nope', 404, null, 'Not Found'],
+  ])('%s %s', async (verb, path, status, allow, error) => {
+    const response = await fetch(`${rig.url}${path}`, { method: verb });
+    expect([response.status, response.headers.get('allow'), await response.json()]).toEqual([status, allow, { error }]);
+  });
+
+  it('cuts long names in its texts', async () => {
+    const long = 'n'.repeat(5000);
+    const errorOf = async (path: string): Promise<unknown> => {
+      const response = await fetch(`${rig.url}${path}`);
+      return [response.status, ((await response.json()) as { error: string }).error];
+    };
+    expect(await errorOf(`/${long}`)).toEqual([404, `Cannot GET /${long.slice(0, 988)}...`]);
+    expect(await errorOf(`/%zz${long}`)).toEqual([400, `'/%zz${long.slice(0, 995)}...`]);
+    expect(await errorOf(`/v2/models/${long}`)).toEqual([414, expect.stringMatching(/^.{1,1003}$/)]);
   });
 
   it('lists the repository, with and without a body', async () => {

@@ -1,10 +1,13 @@
-import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Catch, HttpException, Inject, NotFoundException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { ServingError } from '@mserve/wire';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { clip } from '../protocols/json/json-syntax.js';
 import { httpStatusOf } from '../protocols/status.js';
 import { logToken } from '../tokens.js';
+import type { RouteVerbs } from './route-verbs.js';
+
+/** Texts may name what was asked for, which may be long. */
+const mostTextLength = 1000;
 
 /** Errors of Nest's routes as the Open Inference Protocol shapes them: `{"error": text}` and a true status. */
 @Catch()
@@ -12,15 +15,41 @@ export class ServingErrorFilter implements ExceptionFilter {
   constructor(@Inject(logToken) private readonly log: Logger) {}
 
   catch(thrown: unknown, host: ArgumentsHost): void {
-    const reply = host.switchToHttp().getResponse<FastifyReply>();
     const { status, text } = this.describe(thrown);
-    void reply.status(status).headers(status === 503 ? { 'retry-after': '1' } : {}).send({ error: text });
+    send(host, status, text, status === 503 ? { 'retry-after': '1' } : {});
   }
 
   private describe(thrown: unknown): { status: number; text: string } {
     if (thrown instanceof ServingError) return { status: httpStatusOf(thrown.code), text: thrown.message };
-    if (thrown instanceof HttpException) return { status: thrown.getStatus(), text: clip(thrown.message) };
+    if (thrown instanceof HttpException) return { status: thrown.getStatus(), text: thrown.message };
     this.log.error({ err: thrown }, 'a route failed');
     return { status: 500, text: 'internal error' };
   }
+}
+
+/** The same for requests that no route took: a verb that a path does not have is 405, with Allow, as it is on infer routes. */
+export class UnroutedFilter extends ServingErrorFilter {
+  constructor(
+    log: Logger,
+    private readonly verbs: RouteVerbs,
+  ) {
+    super(log);
+  }
+
+  override catch(thrown: unknown, host: ArgumentsHost): void {
+    const { method, url } = host.switchToHttp().getRequest<FastifyRequest>();
+    const allowed = thrown instanceof NotFoundException ? this.verbs.of(url) : [];
+    if (allowed.length === 0 || allowed.includes(method)) super.catch(thrown, host);
+    else send(host, 405, `${method} is not supported here, ${allowed.join(' and ')} ${allowed.length === 1 ? 'is' : 'are'}`, { allow: allowed.join(', ') });
+  }
+}
+
+function send(host: ArgumentsHost, status: number, text: string, headers: Record<string, string>): void {
+  const error = shortened(text);
+  void host.switchToHttp().getResponse<FastifyReply>().status(status).headers(headers).send({ error });
+}
+
+/** A text as long as an answer should have it. */
+export function shortened(text: string): string {
+  return text.length <= mostTextLength ? text : `${text.slice(0, mostTextLength)}...`;
 }

@@ -36,6 +36,20 @@ export class ExchangeBook<E extends Exchange> {
     return true;
   }
 
+  /** Counts so many bytes more as held for an exchange whose body is complete; false, and nothing is counted, when it would be too many. */
+  hold(exchange: E, bytes: number): boolean {
+    if (this.heldBytes + bytes > this.mostHeldBytes) return false;
+    this.heldBytes += bytes;
+    exchange.receivedBytes += bytes;
+    return true;
+  }
+
+  /** So many bytes are not held any more for an exchange that is not over. */
+  giveBack(exchange: E, bytes: number): void {
+    this.heldBytes -= bytes;
+    exchange.receivedBytes -= bytes;
+  }
+
   /** The exchange that an answer is for, answered from now on; undefined when it is none of this port, or not there any more. */
   answered(token: number): E | undefined {
     const exchange = this.unanswered.get(token);

@@ -6,17 +6,17 @@ const allocateAfterBytes = 1024 * 1024;
 const noBytes = new Uint8Array(0);
 
 /**
- * receiving: its body is still coming · waiting: handed over, not answered · answered
+ * receiving: its body is still coming · inflating: its body is here, its compression is being undone · waiting: handed over, not answered · answered
  * · refused: answered before its body was complete · gone: the client left
  */
-export type ExchangeState = 'receiving' | 'waiting' | 'answered' | 'refused' | 'gone';
+export type ExchangeState = 'receiving' | 'inflating' | 'waiting' | 'answered' | 'refused' | 'gone';
 
 /** One infer request in hand, over either port: its name, its state, and its body as it comes in. */
 export abstract class Exchange {
   readonly token = nextToken();
   body: Uint8Array = noBytes;
   state: ExchangeState = 'receiving';
-  /** Body bytes so far. */
+  /** Body bytes so far; while it is inflated, those that came and those that came of them. */
   receivedBytes = 0;
   /** Body pieces so far. */
   receivedChunks = 0;

@@ -5,10 +5,10 @@ import type { Server as GrpcServer } from '@grpc/grpc-js';
 import { ServingError } from '@mserve/wire';
 import { EdgeError, grpcStatusOf, tooLarge, tooManyBytes } from '../protocols/status.js';
 import { formatAddress, parseAddress, type ListenAddress } from './address.js';
+import { BodyInflater } from './body-inflater.js';
 import { ExchangeBook } from './exchange-book.js';
 import { GrpcExchange, type GrpcExchangeOwner } from './grpc-exchange.js';
-import { inflateMessage } from './grpc-inflate.js';
-import { grpcDeadlineAt, isGrpcContentType } from './grpc-wire.js';
+import { grpcCompression, grpcDeadlineAt, grpcInflateErrors, isGrpcContentType } from './grpc-wire.js';
 import type { InferRoute, IngressAnswer } from './ingress.js';
 import type { IngressLimits, Refuse, TlsOptions } from './ingress-options.js';
 import { RpcRelay } from './rpc-relay.js';
@@ -36,6 +36,7 @@ export class GrpcFront implements GrpcExchangeOwner {
   private readonly relay: RpcRelay;
   private readonly sessions = new Set<ServerHttp2Session>();
   private readonly exchanges: ExchangeBook<GrpcExchange>;
+  private readonly inflater: BodyInflater<GrpcExchange>;
   private unixPath: string | undefined;
   private timeoutCheck: NodeJS.Timeout | undefined;
   private isDraining = false;
@@ -56,6 +57,7 @@ export class GrpcFront implements GrpcExchangeOwner {
       addServices,
     );
     this.exchanges = new ExchangeBook(gather, Math.max(limits.maxBufferedBytes, limits.maxMessageBytes));
+    this.inflater = new BodyInflater(this.exchanges, limits, gather, grpcInflateErrors, (exchange, error) => this.refuseEarly(exchange, error));
     this.server = createPort(limits, tls);
     this.server.maxConnections = limits.maxConnections;
     this.server.on('session', this.onSession);
@@ -136,9 +138,14 @@ export class GrpcFront implements GrpcExchangeOwner {
     if (receivedBytes < announcedBytes) {
       return this.refuseEarly(exchange, new EdgeError('INTERNAL', 400, `the request message ends after ${receivedBytes} of its ${announcedBytes} bytes`));
     }
-    if (exchange.isCompressed) return void this.inflate(exchange);
-    exchange.complete();
-    this.gather.add(exchange);
+    if (!exchange.isCompressed) {
+      exchange.complete();
+      this.gather.add(exchange);
+      return;
+    }
+    const compression = grpcCompression(exchange.encoding);
+    if (compression instanceof EdgeError) this.refuseEarly(exchange, compression);
+    else this.inflater.inflate(exchange, compression);
   }
 
   onClose(exchange: GrpcExchange): void {
@@ -188,23 +195,7 @@ export class GrpcFront implements GrpcExchangeOwner {
     }
   };
 
-  private async inflate(exchange: GrpcExchange): Promise<void> {
-    // Still 'receiving': a client that leaves meanwhile leaves nothing behind
-    exchange.complete();
-    exchange.state = 'receiving';
-    const { maxMessageBytes } = this.limits;
-    try {
-      const message = await inflateMessage(exchange.body, exchange.encoding, maxMessageBytes);
-      if (exchange.state !== 'receiving') return;
-      exchange.body = message;
-      exchange.state = 'waiting';
-      this.gather.add(exchange);
-    } catch (error) {
-      if (exchange.state === 'receiving') this.refuseEarly(exchange, ServingError.from(error));
-    }
-  }
-
-  /** Answers before the message is complete, in the shape of the call's protocol. */
+  /** Answers by itself, in the shape of the call's protocol. */
   private refuseEarly(exchange: GrpcExchange, error: ServingError): void {
     this.exchanges.refused(exchange);
     const refusal = this.refuse(exchange, error);

@@ -1,6 +1,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Exchange } from './exchange.js';
+import type { Compression } from './body-inflater.js';
 import type { InferRoute, IngressRequest } from './ingress.js';
 
 /**
@@ -41,6 +42,8 @@ export class HttpExchange extends Exchange implements IngressRequest {
   readonly path: string;
   readonly verb: string;
   readonly socket: Socket;
+  /** What is to be undone when the body is complete. */
+  compression: Compression | undefined;
   /** Told when the body, wanted or not, is at its end, or the exchange is. */
   onOver: (() => void) | undefined;
 

@@ -36,8 +36,8 @@ describe('the REST port', () => {
     ['Content-Length and Transfer-Encoding', 'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', /^HTTP\/1\.1 400 /],
     ['two Content-Length', 'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc', /^HTTP\/1\.1 400 /],
     ['a negative Content-Length', 'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n', /^HTTP\/1\.1 400 /],
-    ['two Host', `POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nhost: y\r\nContent-Length: 0\r\n\r\n`, /^HTTP\/1\.1 400 .*more than one Host header/s],
-    ['two Host on a route of Nest', 'GET /v2 HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n', /^HTTP\/1\.1 400 /],
+    ['two Host', `POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nhost: y\r\nContent-Length: 0\r\n\r\n`, /^HTTP\/1\.1 400 .*\{"error_msg":"more than one Host header"\}/s],
+    ['two Host on a route of Nest', 'GET /v2 HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n', /^HTTP\/1\.1 400 .*\{"error":"more than one Host header"\}/s],
     ['no Host', 'GET /v2 HTTP/1.1\r\n\r\n', /^HTTP\/1\.1 400 /],
     ['headers over 16 KiB', `GET /v2 HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(17_000)}\r\n\r\n`, /^HTTP\/1\.1 431 /],
     ['a bad chunk size', 'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n', /^HTTP\/1\.1 400 /],
@@ -60,12 +60,13 @@ describe('the REST port', () => {
   it.each(['GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('refuses %s on an infer route', async (verb) => {
     const response = await fetch(`${rig.url}/model/kit:echo`, { method: verb });
     expect([response.status, response.headers.get('allow'), await response.json()]).toEqual([405, 'POST', { error_msg: 'http message only support POST right now' }]);
-    expect((await fetch(`${rig.url}/v2/models/kit.echo/infer`, { method: verb })).status).toBe(405);
+    const oip = await fetch(`${rig.url}/v2/models/kit.echo/infer`, { method: verb });
+    expect([oip.status, oip.headers.get('allow'), await oip.json()]).toEqual([405, 'POST', { error: `${verb} is not supported here, POST is` }]);
   });
 
-  it('answers HEAD without a body', async () => {
-    const answer = await RawConnection.exchange(address, 'HEAD /model/kit:echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
-    expect(answer).toMatch(/^HTTP\/1\.1 405 .*\r\n\r\n$/s);
+  it.each(['/model/kit:echo', '/v2/models/kit.echo/infer', '/v2/repository/index'])('answers HEAD of %s with 405, without a body', async (path) => {
+    const answer = await RawConnection.exchange(address, `HEAD ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1\.1 405 .*\r\nallow: POST\r\n.*\r\n\r\n$/is);
   });
 
   it('takes any content-type for the original, none for either', async () => {

@@ -4,10 +4,11 @@ import type { AddressInfo, Socket } from 'node:net';
 import { ServingError } from '@mserve/wire';
 import { EdgeError, tooLarge, tooManyBytes } from '../protocols/status.js';
 import { formatAddress, parseAddress, type ListenAddress } from './address.js';
+import { BodyInflater } from './body-inflater.js';
 import { ExchangeBook } from './exchange-book.js';
 import { ExchangeRequest, ExchangeResponse, HttpExchange, type ExchangeOwner } from './http-exchange.js';
-import { hasTwoHosts, httpDeadlineAt, httpInferRoute, isInferContentType, strayPostRoute } from './http-route.js';
 import { answerMalformed, originForm } from './http-malformed.js';
+import { hasTwoHosts, httpCompression, httpDeadlineAt, httpInferRoute, httpInflateErrors, isInferContentType, strayPostRoute } from './http-route.js';
 import type { IngressAnswer, InferRoute } from './ingress.js';
 import type { IngressLimits, Refuse, TlsOptions } from './ingress-options.js';
 import type { TurnGather } from './turn-gather.js';
@@ -26,6 +27,7 @@ const joinBelowBytes = 64 * 1024;
 export class HttpFront implements ExchangeOwner {
   private readonly server: Server<typeof ExchangeRequest, typeof ExchangeResponse>;
   private readonly exchanges: ExchangeBook<HttpExchange>;
+  private readonly inflater: BodyInflater<HttpExchange>;
   /** Those not over (answered, and the answer written out), by connection. */
   private readonly connections = new Map<Socket, HttpExchange[]>();
   private draining = false;
@@ -38,6 +40,7 @@ export class HttpFront implements ExchangeOwner {
     tls?: TlsOptions,
   ) {
     this.exchanges = new ExchangeBook(gather, Math.max(limits.maxBufferedBytes, limits.maxMessageBytes));
+    this.inflater = new BodyInflater(this.exchanges, limits, gather, httpInflateErrors, (exchange, error) => this.refuseWhole(exchange, error));
     const options = {
       IncomingMessage: ExchangeRequest,
       ServerResponse: ExchangeResponse,
@@ -112,13 +115,13 @@ export class HttpFront implements ExchangeOwner {
   }
 
   private readonly onRequest = (request: ExchangeRequest, response: ExchangeResponse): void => {
-    if (hasTwoHosts(request.rawHeaders)) {
-      response.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
-      response.end('{"error":"more than one Host header"}');
-      return;
-    }
     request.url = originForm(request.url ?? '');
     const route = httpInferRoute(request.url) ?? strayPostRoute(request.method, request.url);
+    if (hasTwoHosts(request.rawHeaders)) {
+      response.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
+      response.end(`{"${route === 'ms-rest' ? 'error_msg' : 'error'}":"more than one Host header"}`);
+      return;
+    }
     if (route !== undefined) this.begin(request, response, route);
     else this.fallback(request, response);
   };
@@ -144,10 +147,19 @@ export class HttpFront implements ExchangeOwner {
       return;
     }
     if (announcedBytes > this.limits.maxMessageBytes) return this.refuseSize(exchange);
-    if (route === 'oip-rest' && !isInferContentType(headers['content-type'])) {
+    // The original reads neither of the two headers
+    if (route === 'oip-rest') this.heedBodyHeaders(exchange);
+  }
+
+  private heedBodyHeaders(exchange: HttpExchange): void {
+    const { headers } = exchange;
+    if (!isInferContentType(headers['content-type'])) {
       const text = `content-type '${(headers['content-type'] ?? '').slice(0, 100)}' is not supported, use application/json or application/octet-stream`;
       return this.refuseEarly(exchange, new EdgeError('INVALID_ARGUMENT', 415, text));
     }
+    const compression = httpCompression(headers['content-encoding']);
+    if (compression instanceof EdgeError) this.refuseEarly(exchange, compression);
+    else exchange.compression = compression;
   }
 
   onChunk(exchange: HttpExchange, chunk: Buffer): void {
@@ -160,6 +172,7 @@ export class HttpFront implements ExchangeOwner {
   }
 
   onEnd(exchange: HttpExchange): void {
+    if (exchange.compression !== undefined) return this.inflater.inflate(exchange, exchange.compression);
     exchange.complete();
     this.gather.add(exchange);
   }
@@ -197,8 +210,7 @@ export class HttpFront implements ExchangeOwner {
    */
   private refuseEarly(exchange: HttpExchange, error: EdgeError): void {
     this.exchanges.refused(exchange);
-    const refusal = this.refuse(exchange, error);
-    if (refusal.kind !== 'http') throw new TypeError('an HTTP request was refused with a gRPC answer');
+    const refusal = this.refusalOf(exchange, error);
     const { response } = exchange;
     const body = joinBody(refusal.body);
     response.writeHead(refusal.status, { ...refusal.headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' });
@@ -209,6 +221,17 @@ export class HttpFront implements ExchangeOwner {
     };
     const timer = setTimeout(finish, this.limits.lingerMs);
     exchange.onOver = finish;
+  }
+
+  /** Answers a request whose body is complete and cannot be taken; the connection stays. */
+  private refuseWhole(exchange: HttpExchange, error: ServingError): void {
+    this.answer(this.refusalOf(exchange, error));
+  }
+
+  private refusalOf(exchange: HttpExchange, error: ServingError): HttpAnswer {
+    const refusal = this.refuse(exchange, error);
+    if (refusal.kind !== 'http') throw new TypeError('an HTTP request was refused with a gRPC answer');
+    return refusal;
   }
 
   private write(response: ServerResponse, answer: HttpAnswer): void {

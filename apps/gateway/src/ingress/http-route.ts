@@ -1,4 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { ServingError } from '@mserve/wire';
+import { clip } from '../protocols/json/json-syntax.js';
+import { EdgeError, tooLarge } from '../protocols/status.js';
+import type { Compression, InflateErrors } from './body-inflater.js';
 import type { InferRoute } from './ingress.js';
 
 /** The infer route of a request path, or undefined when it is none (then the request is for Nest). */
@@ -47,3 +51,17 @@ export function isInferContentType(contentType: string | undefined): boolean {
   const type = (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
   return type === 'application/json' || type === 'application/octet-stream';
 }
+
+/** What a Content-Encoding says is to be undone: undefined for nothing, an error (415) for one that is unknown. */
+export function httpCompression(encoding: string | undefined): Compression | EdgeError | undefined {
+  if (encoding === undefined || encoding === '') return undefined;
+  const name = encoding.trim().toLowerCase();
+  if (name === 'gzip' || name === 'deflate') return name;
+  if (name === 'identity') return undefined;
+  return new EdgeError('INVALID_ARGUMENT', 415, `content-encoding '${clip(encoding)}' is not supported, gzip, deflate and identity are`);
+}
+
+export const httpInflateErrors: InflateErrors = {
+  tooLarge: (maxBytes) => tooLarge(`the inflated body is bigger than ${maxBytes} bytes`),
+  broken: (compression) => new ServingError('INVALID_ARGUMENT', `the body is not ${compression}`),
+};

@@ -7,11 +7,11 @@ export interface IngressLimits {
   readonly maxMessageBytes: number;
   /** The most pieces of a chunked body. Default 65 536. */
   readonly maxBodyChunks: number;
-  /** Bodies held at a time, all requests of one port together; over it requests are refused. Never less than one message. Default 1 GiB. */
+  /** Bodies held at a time, all requests of one port together; over it requests are refused. Never less than one message; one that came compressed counts in both forms while it is inflated. Default 1 GiB. */
   readonly maxBufferedBytes: number;
   /** From the first byte of a request (or of the connection) to the end of its headers, over gRPC to the end of the HTTP/2 preface; then 408, or the connection's end. Default 10 s. */
   readonly headersTimeoutMs: number;
-  /** From the first byte of a request to its last; then 408, over gRPC DEADLINE_EXCEEDED. Default 30 s. */
+  /** From the first byte of a request to its last; then 408, over gRPC DEADLINE_EXCEEDED. As long again for inflating it, at most; then DEADLINE_EXCEEDED. Default 30 s. */
   readonly requestTimeoutMs: number;
   /** How long an idle connection is kept. Default 65 s. */
   readonly keepAliveTimeoutMs: number;

@@ -20,7 +20,7 @@ export interface IngressRequest {
   readonly verb: string;
   /** Lower-case header names; for gRPC the metadata, binary ones in base64 as they were sent. */
   readonly headers: Readonly<Record<string, string | undefined>>;
-  /** Whole body, or whole gRPC message; never over the size limit (the ingress refuses those itself). */
+  /** Whole body, or whole gRPC message, inflated if it came compressed; never over the size limit (the ingress refuses those itself). */
   readonly body: Uint8Array;
   /** performance.now() clock; Infinity when the client gave none (header `x-request-timeout-ms`, or grpc-timeout). */
   readonly deadlineAt: number;

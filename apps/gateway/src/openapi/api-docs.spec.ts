@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { dtypeTable, type MethodSignature } from '@mserve/wire';
+import { dtypeTable, packElements, type DType, type ExampleTensor, type MethodSignature, type TensorSignature } from '@mserve/wire';
 import { MethodCatalog } from '../catalog/method-catalog.js';
 import type { InferRoute, IngressRequest } from '../ingress/ingress.js';
 import { createProtocols } from '../protocols/index.js';
@@ -19,11 +19,33 @@ interface Operation {
   requestBody?: { content: Record<string, { schema: unknown; example?: unknown }> };
 }
 
+const exampleOf = (dtype: DType, shape: readonly number[], bytes: Uint8Array): ExampleTensor => ({ dtype, shape, b64: Buffer.from(bytes).toString('base64') });
+const floats = (...values: number[]): Uint8Array => new Uint8Array(Float32Array.from(values).buffer);
+const packed = (...texts: string[]): Uint8Array => packElements(texts.map((text) => Buffer.from(text, 'latin1')));
+
+/** What authors may give as examples, and how the document shows it in either interface. */
+const examples: Record<string, { input: Omit<TensorSignature, 'name'>; ms: unknown; oip: unknown }> = {
+  given_fractions: { input: { dtype: 'float32', shape: [-1, 2], example: exampleOf('float32', [1, 2], floats(0.1, 2.5)) }, ms: [[0.1, 2.5]], oip: { shape: [1, 1, 2], datatype: 'FP32', data: [0.1, 2.5] } },
+  given_whole_floats: { input: { dtype: 'float32', shape: [1], example: exampleOf('float32', [1], floats(1)) }, ms: { b64: 'AACAPw==', type: 'float32', shape: [1] }, oip: { shape: [1, 1], datatype: 'FP32', data: [1] } },
+  given_uint8: { input: { dtype: 'uint8', example: exampleOf('uint8', [2], Uint8Array.of(1, 200)) }, ms: [1, 200], oip: { shape: [1, 2], datatype: 'UINT8', data: [1, 200] } },
+  given_int64: { input: { example: exampleOf('int64', [], new Uint8Array(BigInt64Array.of(-7n).buffer)) }, ms: -7, oip: { shape: [1], datatype: 'INT64', data: [-7] } },
+  given_int8: { input: { example: exampleOf('int8', [1], Uint8Array.of(255)) }, ms: { b64: '/w==', type: 'int8', shape: [1] }, oip: { shape: [1, 1], datatype: 'INT8', data: [-1] } },
+  given_bool: { input: { dtype: 'bool', example: exampleOf('bool', [2], Uint8Array.of(1, 0)) }, ms: [true, false], oip: { shape: [1, 2], datatype: 'BOOL', data: [true, false] } },
+  given_text: { input: { dtype: 'string', shape: [1], example: exampleOf('string', [1], packed('seven')) }, ms: ['seven'], oip: { shape: [1, 1], datatype: 'BYTES', data: ['seven'] } },
+  given_texts: { input: { dtype: 'string', shape: [2], example: exampleOf('string', [2], packed('a', 'b')) }, ms: undefined, oip: { shape: [1, 2], datatype: 'BYTES', data: ['a', 'b'] } },
+  given_bytes: { input: { dtype: 'bytes', shape: [], example: exampleOf('bytes', [], packed('\xff')) }, ms: { b64: '/w==' }, oip: { shape: [1], datatype: 'BYTES', data: [expect.stringContaining('<svg')] } },
+  given_half: { input: { example: exampleOf('float16', [1], Uint8Array.of(0, 60)) }, ms: { b64: 'ADw=', type: 'float16', shape: [1] }, oip: undefined },
+  given_infinity: { input: { dtype: 'float32', example: exampleOf('float32', [], floats(Infinity)) }, ms: { b64: 'AACAfw==', type: 'float32', shape: [] }, oip: undefined },
+  // As a process gone wrong might say it: no tensor, so there is the guess
+  given_wrongly: { input: { dtype: 'float32', example: exampleOf('float32', [3], floats(1)) }, ms: 0.5, oip: { shape: [1, 1], datatype: 'FP32', data: [0.5] } },
+};
+
 const kinds: MethodSignature[] = [
   method('unknown', { doc: 'Takes anything.' }),
   method('several', { inputs: [{ name: 'a', dtype: 'float32', shape: [2, 2] }, { name: 'b', dtype: 'int64', shape: [3], doc: 'numbers' }, { name: 'c', dtype: 'string', shape: [] }], outputs: [{ name: 'p', dtype: 'float32', shape: [10] }, { name: 'q', dtype: 'bytes' }] }),
   method('alone', { batched: false, inputs: [{ name: 'x', dtype: 'float32', shape: [-1, 4] }] }),
   method('image', { inputs: [{ name: 'x', dtype: 'float32', shape: [1, 28, 28] }] }),
+  ...Object.entries(examples).map(([name, { input }]) => method(name, { inputs: [{ name: 'x', ...input }] })),
   method('empty', { inputs: [{ name: 'x', dtype: 'int32', shape: [2, 0] }] }),
   ...dtypeTable.flatMap(({ dtype }) => [
     method(`scalar_${dtype}`, { inputs: [{ name: 'x', dtype, shape: [] }], outputs: [{ name: 'y', dtype, shape: [] }] }),
@@ -109,6 +131,12 @@ describe('the API document', () => {
     }
     // Every method has one in the original's interface; in the other all but float16 and bfloat16 do
     expect(tried).toBeGreaterThan(3 * kinds.length);
+  });
+
+  it.each(Object.entries(examples))("shows the author's example: %s", (name, { ms, oip }) => {
+    const shown = (path: string): unknown => document.paths[path]?.['post']?.requestBody?.content['application/json']?.example;
+    expect(shown(`/model/kit:${name}`)).toEqual(ms === undefined ? undefined : { instances: [{ x: ms }] });
+    expect(shown(`/v2/models/kit.${name}/infer`)).toEqual(oip === undefined ? undefined : { inputs: [{ name: 'x', ...(oip as object) }] });
   });
 
   it('follows the catalog', async () => {

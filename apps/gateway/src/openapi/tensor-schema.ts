@@ -1,4 +1,5 @@
 import { dtypeEntry, isVariableSize, type DType, type TensorSignature } from '@mserve/wire';
+import { givenExample, msGivenValue, oipGivenInput } from './given-example.js';
 import type { SchemaObject } from './schema.js';
 
 /** Examples of more elements than this are left out: nobody reads them, and the document would be mostly examples. */
@@ -50,8 +51,11 @@ export function msValueSchema({ dtype, shape, doc }: TensorSignature): SchemaObj
   return { ...described, title, anyOf: [dtype === 'string' ? plain : nested(plain, shape), b64Schema] };
 }
 
-/** A value that `/model/...` accepts, or undefined when there is none or it would be too large to show. */
-export function msValueExample({ dtype = 'float32', shape }: TensorSignature): unknown {
+/** A value that `/model/...` accepts, the author's or a guess; undefined when there is none or it would be too large to show. */
+export function msValueExample(signature: TensorSignature): unknown {
+  const given = givenExample(signature);
+  if (given !== undefined) return msGivenValue(given, signature.dtype);
+  const { dtype = 'float32', shape } = signature;
   // The original has no name for it
   if (dtype === 'bfloat16') return undefined;
   const dims = exampleDims(shape ?? []);
@@ -116,10 +120,14 @@ function exampleElement(dtype: DType): string | boolean | number {
   }
 }
 
-/** An input that the Open Inference Protocol's JSON accepts, or undefined when there is none to show. */
+/** An input that the Open Inference Protocol's JSON accepts, the author's or a guess; undefined when there is none to show. */
 export function oipInputExample(signature: TensorSignature, batched: boolean): unknown {
   const { name, dtype = 'float32' } = signature;
   if (!hasOipJson(signature)) return undefined;
+  const given = givenExample(signature);
+  const input = given && oipGivenInput(name, given, batched);
+  // Bytes that JSON cannot say are most often an image, as the guess is
+  if (given !== undefined && (input !== undefined || dtype !== 'bytes')) return input;
   const shape = exampleDims(oipShape(signature, batched));
   const count = exampleElements(shape);
   if (count === undefined) return undefined;

@@ -14,7 +14,7 @@ export { maxInstances } from './ms-tensors.js';
 export interface ProtocolOptions {
   /** REST `/model/...` answers every error with HTTP 200, as the original does. Default false: true status codes. */
   readonly legacyStatus200?: boolean;
-  /** Largest body, also after Content-Encoding is undone. Bytes. */
+  /** Largest body. Bytes. */
   readonly maxMessageBytes: number;
 }
 

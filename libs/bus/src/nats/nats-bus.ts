@@ -290,12 +290,20 @@ export class NatsBus implements Bus {
   private async watch(): Promise<void> {
     for await (const status of this.connection.status()) {
       if (status.type === 'disconnect') this.changeState('down');
-      else if (status.type === 'reconnect') this.changeState('up');
+      else if (status.type === 'reconnect') await this.cameBack();
       else if (status.type === 'error') {
         if (status.error instanceof PermissionViolationError && status.error.operation === 'publish') this.deliveries.failSubject(status.error.subject);
         this.report('the bus server reports an error', status.error);
       }
     }
+  }
+
+  /** Up only when the server has taken the subscriptions again: who is up can be sent to. Lost once more before that, it stays down. */
+  private async cameBack(): Promise<void> {
+    await this.connection.flush().then(
+      () => this.changeState('up'),
+      () => undefined,
+    );
   }
 
   private changeState(state: BusState): void {

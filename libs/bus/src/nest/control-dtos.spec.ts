@@ -3,7 +3,7 @@ import { CatalogDto, ReplicaListDto, SchedulerHelloDto, WorkerHelloDto, parseCon
 
 const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 const hello = { address: 'scheduler-1', epoch: 1_700_000_000_000, revision: 3, leaving: false };
-const inputs = [{ name: 'x', dtype: 'float32', shape: [-1, 2], doc: 'a' }, { name: 'y' }];
+const inputs = [{ name: 'x', dtype: 'float32', shape: [-1, 2], doc: 'a', example: { dtype: 'float32', shape: [0, 2], b64: '' } }, { name: 'y' }];
 const method = { name: 'add', inputs, outputs: [{ name: 'z', shape: [] }], batched: true, batchSize: 4 };
 const signature = { servable: 'add', version: 1, methods: [method] };
 const catalog = { revision: 1, servables: [{ signature, readyReplicas: 1, queued: 0 }] };
@@ -64,6 +64,10 @@ describe('control messages', () => {
     [CatalogDto, catalog, 'servables.0.signature.methods.0.inputs.0.dtype', 'float31'],
     [CatalogDto, catalog, 'servables.0.signature.methods.0.inputs.0.shape', [-2]],
     [CatalogDto, catalog, 'servables.0.signature.methods.0.inputs.0.shape', Array(65).fill(1)],
+    [CatalogDto, catalog, 'servables.0.signature.methods.0.inputs.0.example', 'text'],
+    [CatalogDto, catalog, 'servables.0.signature.methods.0.inputs.0.example.dtype', 'float31'],
+    [CatalogDto, catalog, 'servables.0.signature.methods.0.inputs.0.example.shape', [-1]],
+    [CatalogDto, catalog, 'servables.0.signature.methods.0.inputs.0.example.b64', 7],
     [CatalogDto, catalog, 'servables.0.signature.methods.0.outputs.0.name', undefined],
     [ReplicaListDto, list, 'replicas.1.state', 'happy'],
     [ReplicaListDto, list, 'replicas.0.credits', null],

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { busNamePattern, dtypeTable, maxRank, type DType, type MethodSignature, type ServableSignature, type TensorSignature } from '@mserve/wire';
+import { busNamePattern, dtypeTable, maxRank, type DType, type ExampleTensor, type MethodSignature, type ServableSignature, type TensorSignature } from '@mserve/wire';
 import { Type } from 'class-transformer';
 import { ArrayMaxSize, IsArray, IsBoolean, IsDefined, IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min, ValidateNested } from 'class-validator';
 import type { Catalog, LoadingServable, ReplicaList, ReplicaState, ReplicaStatus, SchedulerHello, ServableStatus, WorkerHello } from '../control/messages.js';
@@ -9,6 +9,7 @@ const maxEntries = 10_000;
 const maxTensors = 1024;
 const maxNameLength = 1024;
 const maxDocLength = 65_536;
+const maxExampleLength = 65_536;
 const states: readonly ReplicaState[] = ['loading', 'ready', 'draining', 'gone', 'failed'];
 const dtypes = dtypeTable.map(({ dtype }) => dtype);
 
@@ -58,6 +59,21 @@ class HelloDto {
 export class SchedulerHelloDto extends HelloDto implements SchedulerHello {}
 export class WorkerHelloDto extends HelloDto implements WorkerHello {}
 
+export class ExampleTensorDto implements ExampleTensor {
+  @IsIn(dtypes)
+  readonly dtype!: DType;
+
+  @IsArray()
+  @ArrayMaxSize(maxRank)
+  @IsInt({ each: true })
+  @Min(0, { each: true })
+  readonly shape!: readonly number[];
+
+  @IsString()
+  @MaxLength(maxExampleLength)
+  readonly b64!: string;
+}
+
 export class TensorSignatureDto implements TensorSignature {
   @Name()
   readonly name!: string;
@@ -77,6 +93,11 @@ export class TensorSignatureDto implements TensorSignature {
   @IsString()
   @MaxLength(maxDocLength)
   readonly doc?: string;
+
+  @IsOptional()
+  @ValidateNested()
+  @Type(() => ExampleTensorDto)
+  readonly example?: ExampleTensorDto;
 }
 
 export class MethodSignatureDto implements MethodSignature {

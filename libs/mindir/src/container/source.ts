@@ -29,6 +29,7 @@ export class OpenFile {
       await handle?.close();
       if (thrown instanceof MindirError) throw thrown;
       const code = (thrown as NodeJS.ErrnoException).code ?? 'error';
+      if (noFollow && code === 'ELOOP') throw new MindirError(kind, `'${label}' is a symbolic link`, { cause: thrown });
       throw new MindirError(kind, code === 'ENOENT' ? `'${label}' does not exist` : `'${label}' cannot be opened (${code})`, { cause: thrown });
     }
   }

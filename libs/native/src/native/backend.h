@@ -49,6 +49,7 @@ struct OpenRequest {
   int64_t inlineBelowNs = 0;
   int64_t inlineAloneBelowNs = 0;
   std::vector<Initializer> initializers;
+  bool refuseLinks = false;    // of modelPath
   std::string externalFolder;  // '' = external data of a model given as bytes is refused
 };
 

@@ -89,6 +89,7 @@ bool readOpenRequest(napi_env env, napi_value object, OpenRequest& request) {
   request.graphOptimization = static_cast<int>(reader.integer(reader.property(object, "graphOptimization")));
   request.inlineBelowNs = reader.integer(reader.property(object, "inlineBelowUs")) * 1000;
   request.inlineAloneBelowNs = reader.integer(reader.property(object, "inlineAloneBelowUs")) * 1000;
+  request.refuseLinks = reader.integer(reader.property(object, "refuseLinks")) != 0;
   request.externalFolder = reader.string(reader.property(object, "externalFolder"));
   napi_value initializers = reader.property(object, "initializers");
   const uint32_t count = reader.length(initializers);

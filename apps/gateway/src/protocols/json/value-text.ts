@@ -32,11 +32,31 @@ export function stringText(text: string): string {
   return `"${text}"`;
 }
 
-/**
- * A row of floats with commas between them. JSON.stringify writes long rows twice as fast as a loop does, but only what it writes alike:
- * fractions of a usual size.
- */
+/** Length from which on a text made of pieces is made one: V8 keeps the pieces otherwise, at some 60 bytes each. */
+const flatLength = 65_536;
+/** Elements that are written at a time. */
+const sliceLength = 8_192;
+
+/** The same ASCII text, in one piece. */
+function flat(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
+}
+
+/** The elements [from, to), written by `row` in slices, so that the memory taken is that of the text, however many there are. */
+export function slicedText(from: number, to: number, row: RowText): string {
+  if (to - from <= sliceLength) return row(from, to);
+  let text = '';
+  for (let at = from; at < to; at += sliceLength) text += `${at === from ? '' : ','}${flat(row(at, Math.min(to, at + sliceLength)))}`;
+  return text;
+}
+
+/** A row of floats with commas between them. */
 export function floatRowText(values: Float32Array | Float64Array, from: number, to: number): string {
+  return to - from <= sliceLength ? floatSliceText(values, from, to) : slicedText(from, to, (first, end) => floatSliceText(values, first, end));
+}
+
+/** JSON.stringify writes long rows twice as fast as a loop does, but only what it writes alike: fractions of a usual size. */
+function floatSliceText(values: Float32Array | Float64Array, from: number, to: number): string {
   if (to - from >= 8) {
     let alike = true;
     for (let i = from; alike && i < to; i++) {
@@ -88,7 +108,7 @@ export function numbersOf(dtype: DType, bytes: Uint8Array): Numbers {
 /** The rows without elements that a text may have; [2^31, 0] is a shape of a few bytes. */
 const maxEmptyRows = 65_536;
 
-/** Writes the elements as nested arrays of the tensor's shape (rank 0: the element alone). Throws ServingError for a text of endless empty rows. */
+/** Writes the elements as nested arrays of the tensor's shape (rank 0: the element alone). From rank 2 on `row` gives ASCII. Throws ServingError for a text of endless empty rows. */
 export function nestedText(tensor: Tensor, row: RowText): string {
   const { shape } = tensor;
   if (shape.length === 0) return row(0, 1);
@@ -102,7 +122,13 @@ function level(shape: readonly number[], depth: number, first: number, row: RowT
   const length = shape[depth] as number;
   if (depth === shape.length - 1) return `[${row(first, first + length)}]`;
   const childLength = shape[depth + 1] as number;
-  let text = '[';
-  for (let i = 0; i < length; i++) text += `${i === 0 ? '' : ','}${level(shape, depth + 1, (first + i) * childLength, row)}`;
-  return `${text}]`;
+  let text = '';
+  let rows = '[';
+  for (let i = 0; i < length; i++) {
+    rows += `${i === 0 ? '' : ','}${level(shape, depth + 1, (first + i) * childLength, row)}`;
+    if (rows.length < flatLength) continue;
+    text += flat(rows);
+    rows = '';
+  }
+  return `${text}${rows}]`;
 }

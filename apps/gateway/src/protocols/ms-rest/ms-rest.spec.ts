@@ -300,6 +300,24 @@ describe('answers', () => {
     expect(answered([y(tensor)])).toEqual({ status: 200, body: `{"instances":[{"y":${text}}]}` });
   });
 
+  it.each<[string, Tensor['dtype'], Float32Array | Uint8Array | BigInt64Array, number[]]>([
+    ['fractions in one row', 'float32', Float32Array.from({ length: 20_000 }, (_, i) => i + 0.5), [20_000]],
+    ['whole floats in one row', 'float32', new Float32Array(8_193).fill(-1.5, 8_192), [8_193]],
+    ['integers in one row', 'int64', BigInt64Array.from({ length: 16_385 }, (_, i) => BigInt(i)), [16_385]],
+    ['many short rows', 'uint8', new Uint8Array(60_000).fill(7), [30_000, 1, 2]],
+    ['many long rows', 'uint8', new Uint8Array(60_000).fill(7), [3, 20_000]],
+  ])('long texts are whole: %s', (_, dtype, elements, shape) => {
+    const { body } = answered([y({ dtype, shape, bytes: new Uint8Array(elements.buffer) })]);
+    let written: unknown = (JSON.parse(body) as { instances: { y: unknown }[] }).instances[0]?.y;
+    let rows = 1;
+    for (const dim of shape.slice(0, -1)) {
+      rows *= dim;
+      expect(written).toHaveLength(rows);
+      written = (written as unknown[]).flat();
+    }
+    expect(written).toEqual(Array.from(elements as Float32Array, Number));
+  });
+
   it.each<[string, Tensor, string]>([
     ['a string that is not UTF-8', { dtype: 'string', shape: [], bytes: packElements([Uint8Array.of(0xff)]) }, 'Failed to construct the response'],
     ['strings of rank 2', { ...stringTensor(['a']), shape: [1, 1] }, 'Failed to construct the response: reply string or bytes, shape should be 1, given shape size:2'],

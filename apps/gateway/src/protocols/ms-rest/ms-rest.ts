@@ -1,7 +1,7 @@
 import { ServingError, isFailure, unpackElements, type DType, type InstanceResult, type MethodSignature, type Tensor } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
 import { checkJsonSyntax, clip } from '../json/json-syntax.js';
-import { floatRowText, nestedText, numbersOf } from '../json/value-text.js';
+import { floatRowText, nestedText, numbersOf, slicedText } from '../json/value-text.js';
 import { checkedInstances, commonFailure, invalid } from '../ms-tensors.js';
 import { planOf } from '../plan.js';
 import type { InferRequest, MethodLookup, Protocol, ResolvedMethod } from '../protocol.js';
@@ -101,11 +101,12 @@ export function tensorText(tensor: Tensor): string {
   const values = numbersOf(dtype, tensor.bytes);
   if (dtype.includes('float')) return nestedText(tensor, (from, to) => floatRowText(values as Float32Array, from, to));
   const texts = dtype === 'bool' ? (value: number | bigint) => (value === 0 ? 'false' : 'true') : String;
-  return nestedText(tensor, (from, to) => {
+  const row = (from: number, to: number): string => {
     let text = '';
     for (let i = from; i < to; i++) text += i === from ? texts(values[i] as number) : `,${texts(values[i] as number)}`;
     return text;
-  });
+  };
+  return nestedText(tensor, (from, to) => slicedText(from, to, row));
 }
 
 function textTensorText(tensor: Tensor): string {
@@ -126,6 +127,8 @@ function elementText(dtype: DType, element: Uint8Array): string {
 const unprintable = new Error('not UTF-8');
 
 function constructionError(thrown: unknown): ServingError {
+  // V8's limit for a string, 2^29 - 24 characters
+  if (thrown instanceof RangeError) return new ServingError('INTERNAL', 'Failed to construct the response: it is too long for JSON', { cause: thrown });
   if (!(thrown instanceof ServingError)) return new ServingError('INTERNAL', 'Failed to construct the response', { cause: thrown });
   return new ServingError('INTERNAL', `Failed to construct the response: ${thrown.message}`);
 }

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { isVariableSize } from '@mserve/wire';
 import { float32Text } from '../json/float32-text.js';
 import { utf8Text } from '../json/json-reader.js';
-import { numbersOf, stringText } from '../json/value-text.js';
+import { numbersOf, slicedText, stringText } from '../json/value-text.js';
 import { invalid, shapeText } from '../oip/oip-inputs.js';
 import { unpackedParts, type OipEcho, type StackedOutput } from '../oip/oip-outputs.js';
 import type { ResolvedMethod } from '../protocol.js';
@@ -51,21 +51,23 @@ function dataText(output: StackedOutput): string {
 
 function numbersText(dtype: Exclude<StackedOutput['entry']['dtype'], 'string' | 'bytes'>, bytes: Uint8Array): string {
   const values = numbersOf(dtype, bytes);
-  let text = '';
-  if (dtype === 'float32' || dtype === 'float64') {
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i] as number;
-      const shown = value - value !== 0 ? notFiniteText(value) : dtype === 'float32' ? float32Text(value) : Object.is(value, -0) ? '-0.0' : `${value}`;
-      text += i === 0 ? shown : `,${shown}`;
+  return slicedText(0, values.length, (from, to) => {
+    let text = '';
+    if (dtype === 'float32' || dtype === 'float64') {
+      for (let i = from; i < to; i++) {
+        const value = values[i] as number;
+        const shown = value - value !== 0 ? notFiniteText(value) : dtype === 'float32' ? float32Text(value) : Object.is(value, -0) ? '-0.0' : `${value}`;
+        text += i === from ? shown : `,${shown}`;
+      }
+      return text;
     }
+    if (dtype === 'bool') {
+      for (let i = from; i < to; i++) text += `${i === from ? '' : ','}${values[i] === 0 ? 'false' : 'true'}`;
+      return text;
+    }
+    for (let i = from; i < to; i++) text += i === from ? `${values[i]}` : `,${values[i]}`;
     return text;
-  }
-  if (dtype === 'bool') {
-    for (let i = 0; i < values.length; i++) text += `${i === 0 ? '' : ','}${values[i] === 0 ? 'false' : 'true'}`;
-    return text;
-  }
-  for (let i = 0; i < values.length; i++) text += i === 0 ? `${values[i]}` : `,${values[i]}`;
-  return text;
+  });
 }
 
 /** JSON has no word for these; the strings are what Python's float() and numpy, and JavaScript's Number(), read back. */

@@ -1,4 +1,3 @@
-import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import { ServingError, packElements, type DType, type InstanceResult, type ServingErrorCode, type Tensor } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
@@ -251,27 +250,6 @@ describe('binary tensors', () => {
       { name: 'y', datatype: 'INT32', shape: [1, 1], data: [1] },
       { name: 'z', datatype: 'INT32', shape: [1, 1], parameters: { binary_data_size: 4 } },
     ]);
-  });
-});
-
-describe('content-encoding', () => {
-  const plain = Buffer.from(JSON.stringify(one));
-
-  it.each<[string, Buffer]>([
-    ['gzip', gzipSync(plain)],
-    ['deflate', deflateSync(plain)],
-    ['identity', plain],
-  ])('%s is undone', (name, body) => {
-    expect(tensorOf(body, { headers: { 'content-encoding': name } }).dtype).toBe('int32');
-  });
-
-  it('is bounded by what comes out', () => {
-    expect(refusal(gzipSync(Buffer.alloc(limit + 1, ' ')), { headers: { 'content-encoding': 'gzip' } })).toEqual({ status: 413, error: `the inflated body is bigger than ${limit} bytes` });
-  });
-
-  it('that is unknown is 415, that is broken 400', () => {
-    expect(refusal(plain, { headers: { 'content-encoding': 'br' } }).status).toBe(415);
-    expect(refusal(plain, { headers: { 'content-encoding': 'gzip' } })).toEqual({ status: 400, error: 'the body is not gzip' });
   });
 });
 

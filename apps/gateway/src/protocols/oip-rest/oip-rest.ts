@@ -5,7 +5,6 @@ import { invalid, splitInputs } from '../oip/oip-inputs.js';
 import { deadlineOf, firstFailure, priorityOf, stackOutputs, type OipEcho } from '../oip/oip-outputs.js';
 import type { InferRequest, MethodLookup, Protocol } from '../protocol.js';
 import { EdgeError, httpStatusOfError, jsonAnswerHeaders, tooLarge } from '../status.js';
-import { inflatedBody } from './content-encoding.js';
 import { inferAnswer } from './oip-answer.js';
 import { readInferBody } from './oip-body.js';
 import { parseInferUrl } from './oip-url.js';
@@ -21,11 +20,8 @@ export class OipRest implements Protocol {
     if (request.verb !== 'POST') throw new EdgeError('INVALID_ARGUMENT', 405, `${clip(request.verb)} is not supported here, POST is`);
     const { model, version } = parseInferUrl(request.path);
     const target = methods.resolveModel(model, version);
-    const { headers } = request;
-    if (request.body.byteLength > this.maxMessageBytes) {
-      throw tooLarge(`the body has ${request.body.byteLength} bytes, at most ${this.maxMessageBytes} are allowed`);
-    }
-    const body = inflatedBody(request.body, headers['content-encoding'], this.maxMessageBytes);
+    const { headers, body } = request;
+    if (body.byteLength > this.maxMessageBytes) throw tooLarge(`the body has ${body.byteLength} bytes, at most ${this.maxMessageBytes} are allowed`);
     if (body.byteLength === 0) throw invalid('the body is empty');
     const jsonLength = jsonLengthOf(headers[jsonLengthHeader], body.byteLength);
     const json = jsonLength === undefined ? body : body.subarray(0, jsonLength);

@@ -66,14 +66,18 @@ bool MappedFile::map(int file, size_t length) {
   return true;
 }
 
-bool MappedFile::openModel(const std::string& path, Failure& failure) {
+bool MappedFile::openModel(const std::string& path, bool refuseLinks, Failure& failure) {
   // O_NONBLOCK: opening a pipe must not wait for its writer.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | (refuseLinks ? O_NOFOLLOW : 0)));
   struct stat status;
-  if (file.number() < 0 || ::fstat(file.number(), &status) != 0) {
+  if (file.number() < 0 && refuseLinks && errno == ELOOP) {
+    failure.set(FailureKind::Load, "the model file is a symbolic link");
+  } else if (file.number() < 0 || ::fstat(file.number(), &status) != 0) {
     failure.set(FailureKind::Load, std::string("the model file cannot be opened: ") + std::strerror(errno));
   } else if (!S_ISREG(status.st_mode)) {
     failure.set(FailureKind::Load, "the model file is not a regular file");
+  } else if (refuseLinks && status.st_nlink != 1) {
+    failure.set(FailureKind::Load, "the model file has more than one hard link");
   } else if (status.st_size == 0) {
     failure.set(FailureKind::Load, "the model file is empty");
   } else if (!map(file.number(), static_cast<size_t>(status.st_size))) {

@@ -17,8 +17,8 @@ class MappedFile {
   MappedFile& operator=(MappedFile&&) = delete;
   MappedFile(const MappedFile&) = delete;
 
-  /** A model file: regular (no device, pipe or folder) and not empty. `what` names it in the failure. */
-  bool openModel(const std::string& path, Failure& failure);
+  /** A model file: regular (no device, pipe or folder) and not empty; with `refuseLinks` no symbolic link, and with one name only. */
+  bool openModel(const std::string& path, bool refuseLinks, Failure& failure);
   /**
    * A file of external data: `location` is relative, stays inside `folder` after symbolic links are followed, and names a
    * regular file with one name only (a hard link could be any file of this file system).

@@ -21,7 +21,7 @@ bool OrtSession::load(const OpenRequest& request, LoadCancellation& cancellation
   const uint8_t* model = request.modelBytes;
   size_t length = request.modelLength;
   if (model == nullptr) {
-    if (!modelFile.openModel(request.modelPath, failure)) return false;
+    if (!modelFile.openModel(request.modelPath, request.refuseLinks, failure)) return false;
     model = modelFile.bytes();
     length = modelFile.length();
   }
