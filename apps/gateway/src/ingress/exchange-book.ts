@@ -1,4 +1,5 @@
 import { IdTable } from '@mserve/bus';
+import { ServingError } from '@mserve/wire';
 import type { Exchange } from './exchange.js';
 import type { TurnGather } from './turn-gather.js';
 
@@ -26,6 +27,18 @@ export class ExchangeBook<E extends Exchange> {
   /** Those that are not answered. */
   list(): E[] {
     return this.unanswered.list();
+  }
+
+  /**
+   * For a port that drains: after `receiveMs`, `refuse` is told of each exchange that is still being received, and answers it. A client that stops in the
+   * middle of a body would else keep the port until its grace is over. Resolves, and looks no more, when `closed` does.
+   */
+  async endReceiving(receiveMs: number, closed: Promise<void>, refuse: (exchange: E, error: ServingError) => void): Promise<void> {
+    const timer = setInterval(() => {
+      for (const exchange of this.list()) if (exchange.state === 'receiving') refuse(exchange, new ServingError('UNAVAILABLE', 'the server is shutting down'));
+    }, receiveMs);
+    await closed;
+    clearInterval(timer);
   }
 
   /** Takes one more piece of a body; false, and nothing is taken, when the bytes of all exchanges would be too many. */

@@ -105,7 +105,7 @@ export class GrpcFront implements GrpcExchangeOwner {
     this.isDraining = true;
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     for (const session of this.sessions) session.close();
-    await closed;
+    await this.exchanges.endReceiving(this.limits.drainReceiveMs, closed, (exchange, error) => this.refuseEarly(exchange, error));
     await this.end();
   }
 

@@ -101,10 +101,11 @@ export class HttpFront implements ExchangeOwner {
   /** Takes no new connections; those open end with their next answer. Resolves when all are closed. */
   drain(): Promise<void> {
     this.draining = true;
-    return new Promise((resolve) => {
+    const closed = new Promise<void>((resolve) => {
       this.server.close(() => resolve());
       this.server.closeIdleConnections();
     });
+    return this.exchanges.endReceiving(this.limits.drainReceiveMs, closed, (exchange, error) => this.refuseEarly(exchange, error));
   }
 
   /** Ends every connection now. */
@@ -208,7 +209,7 @@ export class HttpFront implements ExchangeOwner {
    * Answers before the body is complete, in the shape of the request's protocol, and ends the connection.
    * What the client is still sending is read and dropped for a moment: closing on it would reset the connection and lose the answer.
    */
-  private refuseEarly(exchange: HttpExchange, error: EdgeError): void {
+  private refuseEarly(exchange: HttpExchange, error: ServingError): void {
     this.exchanges.refused(exchange);
     const refusal = this.refusalOf(exchange, error);
     const { response } = exchange;

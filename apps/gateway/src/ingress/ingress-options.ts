@@ -19,6 +19,8 @@ export interface IngressLimits {
   readonly writeTimeoutMs: number;
   /** How long the rest of a refused body is read and dropped, so that the client sees the refusal and not a reset. Default 2 s. */
   readonly lingerMs: number;
+  /** How long a request may still take to come in when the port has begun to drain; then UNAVAILABLE (503). Default 5 s. */
+  readonly drainReceiveMs: number;
   /** Connections of one port at a time; further ones are closed at once. Default 10 000. */
   readonly maxConnections: number;
   /** gRPC calls at a time on one connection. Default 4096. */
@@ -34,6 +36,7 @@ export const defaultIngressLimits: IngressLimits = {
   keepAliveTimeoutMs: 65_000,
   writeTimeoutMs: 30_000,
   lingerMs: 2_000,
+  drainReceiveMs: 5_000,
   maxConnections: 10_000,
   maxConcurrentStreams: 4_096,
 };

@@ -1,0 +1,51 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { GatewayRig } from '../testing/gateway-rig.js';
+import { prefixed, RawGrpc, replyOf } from '../testing/raw-grpc.js';
+import { RawConnection } from '../testing/raw-connection.js';
+
+/** Longer than any spec may take: who waits for it fails. */
+const graceMs = 600_000;
+
+describe('ports that drain while requests are coming in', () => {
+  let rig: GatewayRig;
+  beforeEach(async () => {
+    rig = await GatewayRig.start({ limits: { drainReceiveMs: 300, lingerMs: 100, requestTimeoutMs: graceMs } });
+  });
+  afterEach(() => rig.stop());
+
+  async function received(requests: number): Promise<void> {
+    while (rig.gateway.inFlight < requests) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  it('REST: a client that stops in the middle of its body is told 503 and does not keep the port', async () => {
+    const connection = await RawConnection.open(rig.gateway.restAddress as string);
+    connection.socket.write('POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{');
+    await received(1);
+    expect(await rig.gateway.close(graceMs)).toBe(0);
+    await connection.until(() => connection.closed);
+    expect(connection.received).toMatch(/^HTTP\/1\.1 503 .*UNAVAILABLE: the server is shutting down$/s);
+  });
+
+  it('gRPC: the same, UNAVAILABLE', async () => {
+    const raw = await RawGrpc.open(rig.gateway.grpcAddress as string);
+    const stream = raw.begin();
+    const reply = replyOf(stream);
+    stream.write(prefixed('kit echo a').subarray(0, 8));
+    await received(1);
+    expect(await rig.gateway.close(graceMs)).toBe(0);
+    expect((await reply).headers).toMatchObject({ 'grpc-status': '14', 'grpc-message': expect.stringContaining('shutting') as unknown });
+    raw.close();
+  });
+
+  it('one that comes in meanwhile is answered', async () => {
+    const connection = await RawConnection.open(rig.gateway.restAddress as string);
+    const body = 'kit echo a';
+    connection.socket.write(`POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\nk`);
+    await received(1);
+    const closed = rig.gateway.close(graceMs);
+    connection.socket.write(body.slice(1));
+    await connection.until(() => connection.closed);
+    expect(connection.received).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await closed).toBe(0);
+  });
+});
