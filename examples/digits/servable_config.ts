@@ -8,9 +8,7 @@ const digits = declareModel({ modelFile: 'digits.onnx', modelFormat: 'ONNX' });
 const seven = '<svg xmlns="http://www.w3.org/2000/svg" width="28" height="28"><path d="M8 6h12l-6 16" fill="none" stroke="white" stroke-width="3"/></svg>';
 
 /** Bytes of a PNG or JPEG of any size to float32 [1, 28, 28] in 0..1. Throws for what is not an image; only its own instance fails then. */
-async function decode(image: Tensor | string): Promise<Tensor> {
-  // Bytes come as uint8; protocols that do not look at declared types bring anything
-  if (typeof image === 'string' || image.dtype !== 'uint8') throw new TypeError(`the image should be the bytes of a PNG or JPEG file, but is ${typeof image === 'string' ? 'text' : image.dtype}`);
+async function decode(image: Tensor): Promise<Tensor> {
   const pixels = await sharp(image.data as Uint8Array, { limitInputPixels: 64_000_000 })
     .resize(28, 28, { fit: 'fill' })
     .flatten({ background: 'black' })

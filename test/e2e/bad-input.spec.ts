@@ -50,8 +50,8 @@ describe('bad input gets a clear error of the right kind, and the server serves 
     ['bad base64', '/model/digits:classify', '{"instances":[{"image":{"b64":"@@@@"}}]}', 400, /'@@@@' is illegal b64 encode string/],
     ['an empty body', logits, '', 400, /http message invalid/],
     ['no image', '/model/digits:classify', '{"instances":[{"image":{"b64":"aGVsbG8="}}]}', 500, /Call Function 'digits\.decode' Failed, method: 'classify', stage index\(begin with 1\): 1, error msg: /],
-    ['text for an image', '/model/digits:classify', '{"instances":[{"image":"7.png"}]}', 500, /error msg: the image should be the bytes of a PNG or JPEG file, but is text/],
-    ['numbers for an image', '/model/digits:classify', '{"instances":[{"image":[1,2]}]}', 500, /error msg: the image should be the bytes of a PNG or JPEG file, but is int32/],
+    ['text for an image', '/model/digits:classify', '{"instances":[{"image":"7.png"}]}', 400, /Input 'image' of method 'classify' should be bytes, but is string/],
+    ['numbers for an image', '/model/digits:classify', '{"instances":[{"image":[1,2]}]}', 400, /Input 'image' of method 'classify' should be bytes, but is int32/],
     ['a body of 101 MB', logits, new Uint8Array(tooBig), 413, /http message is bigger than 104857600/],
   ])('/model REST: %s', async (_name, path, body, status, text) => {
     const answer = await post(server.rest, path, body);
@@ -88,6 +88,7 @@ describe('bad input gets a clear error of the right kind, and the server serves 
     ['unknown servable', { servable_spec: { ...spec, name: 'nothing' }, instances: [{ items: image({}) }] }, /servable is not available/],
     ['unknown version', { servable_spec: { ...spec, version_number: 9 }, instances: [{ items: image({}) }] }, /version\(9\) , servable is not available/],
     ['unknown method', { servable_spec: { ...spec, method_name: 'nothing' }, instances: [{ items: image({}) }] }, /method is not available/],
+    ['text for an image', { servable_spec: { ...spec, method_name: 'classify' }, instances: [{ items: { image: { shape: { dims: [1] }, dtype: 'MS_STRING', bytes_val: [pixels] } } }] }, /Input 'image' of method 'classify' should be bytes, but is string/],
     ['bytes with shape [2]', { servable_spec: { ...spec, method_name: 'classify' }, instances: [{ items: { image: { shape: { dims: [2] }, dtype: 'MS_BYTES', bytes_val: [pixels] } } }] }, /bytes or string type/],
   ])('MSService: %s', async (_name, request, text) => {
     const { code, reply } = await outcome(ms.call('Predict', request));

@@ -12,7 +12,8 @@ import { closeDeprecated } from './deprecated.js';
 export type MethodBody = (...inputs: Placeholder[]) => Placeholder | readonly Placeholder[];
 
 /**
- * What an author may tell of an input or output: for the API documentation, and for the Open Inference Protocol, whose requests are checked against it.
+ * What an author may tell of an input or output: for the API documentation, and for the Open Inference Protocol, whose requests are checked against it
+ * (those of the original's protocols only for text, bytes or numbers, where functions take the input).
  * What is not told is taken from a model that the value goes to or comes from.
  */
 export interface ValueDescription {

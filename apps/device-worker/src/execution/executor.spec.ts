@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { isFailure, stringTensor, type Instance } from '@mserve/wire';
+import { isFailure, stringTensor, type DType, type Instance } from '@mserve/wire';
 import { NativeError, type NativeTensor, type SessionDescription } from '@mserve/native';
-import { input, method, model, output, servable, stage } from '../../../../test/support/declarations.js';
+import type { ServableDeclaration } from '@mserve/register';
+import { functionOf, input, method, model, output, servable, stage } from '../../../../test/support/declarations.js';
 import { elementwise, FakeSession, floats, valuesOf } from '../../../../test/support/fake-session.js';
-import { addition, outputsOf, pairs, run, setUp, Ticket } from './testing/executor-setup.js';
+import { addition, FakeRunner, outputsOf, pairs, run, setUp, Ticket } from './testing/executor-setup.js';
 import type { Executor } from './executor.js';
 import { planModel } from './model-plan.js';
 
@@ -165,6 +166,35 @@ describe('checks of model inputs', () => {
     const { executor } = addition([-1, 2]);
     expect(outputsOf(await run(executor, 'nope', pairs(1)))).toEqual(['NOT_FOUND Request servable(S) method(nope) , method is not available']);
     expect(outputsOf(await run(executor, 'add', [[floats([2], [1, 1])]]))).toEqual(["INVALID_ARGUMENT method 'add' takes 2 inputs, the instance has 1"]);
+  });
+});
+
+describe('checks of declared inputs', () => {
+  const declaration = (dtype: DType | undefined): ServableDeclaration =>
+    servable({
+      functions: [functionOf(0, 'plusOne')],
+      methods: [{ ...method('next', ['x'], [stage(1, 'function', 0, [input(0)])], [output(1)]), inputs: [{ name: 'x', dtype }] }],
+    });
+  const bytes = { dtype: 'bytes' as const, shape: [], bytes: new Uint8Array(4) };
+  const octets = { dtype: 'uint8' as const, shape: [4], bytes: new Uint8Array(4) };
+
+  it.each<[DType | undefined, Instance, boolean]>([
+    ['float64', [floats([1], [1])], true],
+    ['bytes', [bytes], true],
+    ['bytes', [octets], true],
+    ['bytes', [stringTensor('a')], false],
+    ['bytes', [floats([1], [1])], false],
+    ['string', [bytes], false],
+    ['string', [stringTensor('a')], true],
+    ['float32', [stringTensor('a')], false],
+    ['float32', [bytes], false],
+    [undefined, [stringTensor('a')], true],
+  ])('%s of functions: %j', async (dtype, instance, fits) => {
+    const runner = new FakeRunner(declaration(dtype), [() => ({ outputs: [floats([], [1])] })]);
+    const { executor } = setUp(runner.declaration, [], runner);
+    const [result] = await run(executor, 'next', [instance]);
+    const text = `Input 'x' of method 'next' should be ${dtype}, but is ${instance[0]?.dtype}`;
+    expect(result).toEqual(fits ? { outputs: [floats([], [1])] } : { failure: { code: 'INVALID_ARGUMENT', message: text } });
   });
 });
 

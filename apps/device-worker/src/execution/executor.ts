@@ -4,6 +4,7 @@ import type { ServableDeclaration } from '@mserve/register';
 import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
 import { cancelled } from './failures.js';
 import { DeadlineWatch } from './deadline-watch.js';
+import { misfitOf } from './declared-inputs.js';
 import { FunctionDispatch } from './function-dispatch.js';
 import { LoneClient } from './lone-client.js';
 import { planMethod, type MethodPlan } from './method-plan.js';
@@ -96,14 +97,20 @@ export class Executor implements ModelCaller {
       for (let i = 0; i < instances.length; i++) sink.settle(i, { failure });
       return { cancel: () => undefined };
     }
+    const { declaredInputs: declared } = route.plan;
     const count = route.plan.inputNames.length;
     const passages: Passage[] = [];
     for (let i = 0; i < instances.length; i++) {
       const instance = instances[i] as Instance;
       const passage = new Passage(route, i, instance, deadlineAt, sink);
       passages.push(passage);
-      if (instance.length === count) passage.enter();
-      else passage.fail({ code: 'INVALID_ARGUMENT', message: `method '${method}' takes ${count} inputs, the instance has ${instance.length}` });
+      if (instance.length !== count) {
+        passage.fail({ code: 'INVALID_ARGUMENT', message: `method '${method}' takes ${count} inputs, the instance has ${instance.length}` });
+        continue;
+      }
+      const misfit = declared.length === 0 ? undefined : misfitOf(method, declared, instance);
+      if (misfit === undefined) passage.enter();
+      else passage.fail(misfit);
     }
     return new PassageExecution(method, passages);
   }

@@ -1,5 +1,6 @@
 import { ServingError, type Instance } from '@mserve/wire';
 import type { FunctionDeclaration, MethodDeclaration, ServableDeclaration, StageDeclaration, ValueSource } from '@mserve/register';
+import { declaredInputs, type DeclaredInput } from './declared-inputs.js';
 import type { ModelPlan } from './model-plan.js';
 
 /**
@@ -21,6 +22,7 @@ export interface StagePlan {
 export interface MethodPlan {
   readonly name: string;
   readonly inputNames: readonly string[];
+  readonly declaredInputs: readonly DeclaredInput[];
   readonly stages: readonly StagePlan[];
   readonly returnSlots: readonly number[];
   /** The results are exactly the last stage's outputs: they are passed on as they are. */
@@ -48,7 +50,7 @@ export function planMethod(servable: ServableDeclaration, method: MethodDeclarat
   const returnSlots = method.returns.map(slotOf);
   const last = stages[stages.length - 1];
   const returnsStage = last !== undefined && isRange(returnSlots, slots - last.declaration.outputsCount, slots);
-  return { name: method.name, inputNames: method.inputs.map((input) => input.name), stages, returnSlots, returnsStage };
+  return { name: method.name, inputNames: method.inputs.map((input) => input.name), declaredInputs: declaredInputs(method), stages, returnSlots, returnsStage };
 }
 
 function slotOfStage(method: MethodDeclaration, firstSlots: readonly number[], stageNumber: number, output: number): number {
