@@ -40,7 +40,8 @@ export interface Bus {
   /**
    * Sends a message to the participant at `to`. Never throws for a reason of the network.
    * `onUndelivered` is called (at most once, never synchronously) with UNAVAILABLE when it is known that nobody got the message:
-   * nobody receives on that channel at that address, or the bus is down or closed. Not being called means nothing.
+   * nobody receives on that channel at that address, or the bus is down or closed. With another code (RESOURCE_EXHAUSTED, INTERNAL) when the
+   * message is too large for the bus or cannot be encoded: nobody ever would. Not being called means nothing.
    */
   send<M>(channel: Channel<M>, to: string, message: M, onUndelivered?: (error: Error) => void): void;
 

@@ -1,4 +1,4 @@
-import { instanceCount, ServingError, type Assignment, type Cancellation, type Failure, type Instance, type Ticket } from '@mserve/wire';
+import { instanceCount, ServingError, type Answer, type Assignment, type Cancellation, type Failure, type Instance, type Ticket } from '@mserve/wire';
 import { answers, assignments, cancellations, IdTable, receipts, soon, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
 import { deadlineExceeded } from '../execution/failures.js';
 import type { LoneClient } from '../execution/lone-client.js';
@@ -7,6 +7,8 @@ import type { Replica } from './replica.js';
 
 /** Assignments between two looks for gateways that are gone. */
 const sweepEvery = 4096;
+/** Buses carry more than this. */
+const largeBytes = 16 * 1024 * 1024;
 /** setTimeout takes no more than this. */
 const maxTimerMs = 2 ** 31 - 1;
 
@@ -133,10 +135,21 @@ export class AssignmentHandler {
       const failed = failureCount(answer.results);
       this.counters.failed += failed;
       this.counters.succeeded += answer.results.length - failed;
-      if (!run.cancelled) this.bus.send(answers, ticket.gateway, answer);
+      if (!run.cancelled) this.answer(ticket.gateway, answer);
       this.bus.send(receipts, scheduler, receipt);
     }
     if (complete) this.forget(run);
+  }
+
+  /** An answer that the bus cannot carry becomes one that says so: its client would wait for its deadline. */
+  private answer(gateway: string, answer: Answer): void {
+    const onUndelivered = (error: Error): void => {
+      const { code, message } = ServingError.from(error);
+      if (code === 'UNAVAILABLE') return;
+      const results = answer.results.map(() => ({ failure: { code, message: `the outputs cannot be sent: ${message}` } }));
+      this.bus.send(answers, gateway, { ...answer, results });
+    };
+    this.bus.send(answers, gateway, answer, isLarge(answer) ? onUndelivered : undefined);
   }
 
   private remember(run: AssignmentRun): void {
@@ -165,6 +178,13 @@ export class AssignmentHandler {
   private sweep(): void {
     for (const [gateway, tickets] of this.inHand) if (tickets.size === 0) this.inHand.delete(gateway);
   }
+}
+
+/** Whether a bus might refuse it. */
+function isLarge({ results }: Answer): boolean {
+  let bytes = 0;
+  for (const result of results) if ('outputs' in result) for (const tensor of result.outputs) bytes += tensor.bytes.byteLength;
+  return bytes > largeBytes;
 }
 
 function failureOf(thrown: unknown): Failure {

@@ -3,7 +3,7 @@ import { answers, assignments, cancellations, LocalTensorStore, MemoryExchange, 
 import { ServingError, type Answer, type Assignment, type Instance, type Instances, type Receipt, type Ticket } from '@mserve/wire';
 import { Arrivals } from '../../../../test/support/arrivals.js';
 import { functionOf, input, method, model, output, servable, stage } from '../../../../test/support/declarations.js';
-import { elementwise, floats, valuesOf, type FakeSession } from '../../../../test/support/fake-session.js';
+import { elementwise, FakeSession, floats, valuesOf } from '../../../../test/support/fake-session.js';
 import type { FunctionRunner } from '../functions/function-runner.js';
 import { startDeviceWorker, type RunningWorker } from '../start-device-worker.js';
 import type { DeviceWorkerOptions } from './worker-options.js';
@@ -48,8 +48,8 @@ function fakeRunner(): FunctionRunner {
   return { declaration, free: 1, run: () => Promise.reject(new Error('no functions here')), close: () => Promise.resolve(void closedRunners++) };
 }
 
-async function start(options: Partial<DeviceWorkerOptions> = {}, store: TensorStore = new LocalTensorStore()): Promise<RunningWorker> {
-  worker = await startDeviceWorker(exchange.connect('worker'), store, {
+async function start(options: Partial<DeviceWorkerOptions> = {}, store: TensorStore = new LocalTensorStore(), bus: Bus = exchange.connect('worker')): Promise<RunningWorker> {
+  worker = await startDeviceWorker(bus, store, {
     directory: '/nowhere',
     servables: [{ name: 'sums' }],
     warmUp: false,
@@ -132,6 +132,21 @@ describe('assignments', () => {
     const list = await gotAnswers.until((all) => all.reduce((sum, answer) => sum + answer.results.length, 0) === 4);
     const byPlace = list.flatMap((answer) => outputsOf(answer).map((each, i) => [answer.firstInstance + i, each] as const)).sort((a, b) => a[0] - b[0]);
     expect(byPlace.map((pair) => pair[1])).toEqual([[1, 1], [2, 2], 'INVALID_ARGUMENT Given model input 0 size 4 not match the size 8 defined in model', [1, 1]]);
+  });
+
+  it('whose outputs are too large for the bus fail instead of leaving their client waiting', async () => {
+    const large = new FakeSession(session.describe(), ([x]) => [{ dtype: 'float32', shape: [x?.shape[0] ?? 1, 2], bytes: new Uint8Array(4 * 17 * 2 ** 20) }]);
+    const bus = exchange.connect('narrow');
+    const send = bus.send.bind(bus);
+    bus.send = (channel, to, message, onUndelivered) => {
+      if (channel.name !== answers.name || onUndelivered === undefined) return send(channel, to, message, onUndelivered);
+      queueMicrotask(() => onUndelivered(new ServingError('RESOURCE_EXHAUSTED', 'a message of many bytes')));
+    };
+    await start({ openers: { ONNX: () => Promise.resolve(large), MindIR: () => Promise.reject(new Error('no')), OM: () => Promise.reject(new Error('no')) } }, new LocalTensorStore(), bus);
+    scheduler.send(assignments, bus.address, assignment(local(1)));
+    const [answer] = await gotAnswers.until((list) => list.length === 1);
+    expect(answer?.results).toEqual([{ failure: { code: 'RESOURCE_EXHAUSTED', message: 'the outputs cannot be sent: a message of many bytes' } }]);
+    expect(await gotReceipts.until((list) => list.length === 1)).toHaveLength(1);
   });
 
   it.each([

@@ -72,7 +72,7 @@ export class NatsBus implements Bus {
     const maxFetchBytes = options.maxFetchBytes ?? defaultMaxFetchBytes;
     this.puller = new Puller({ connection, inbox: this.inbox, subjects, maxPayload: () => this.maxPayload, maxFetchBytes });
     const isUp = (): boolean => this.currentState === 'up';
-    this.outboxes = new Outboxes({ connection, subjects, deliveries: this.deliveries, inbox: this.inbox, holder: this.holder, report, isUp, maxBytes });
+    this.outboxes = new Outboxes({ connection, subjects, deliveries: this.deliveries, inbox: this.inbox, holder: this.holder, report, isUp, maxBytes, maxFetchBytes });
     this.responders = new Responders({ connection, subjects, address, holder: this.holder, pull, maxBytes, report, onDropped });
     void this.watch();
     void connection.closed().then(() => this.changeState('closed'));

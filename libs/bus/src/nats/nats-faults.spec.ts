@@ -136,6 +136,18 @@ describe('NatsBus and its server', () => {
     expect(second).toBe('behind');
   });
 
+  it('a message larger than receivers pull is told to its sender at once, and holds up none behind it', async () => {
+    await start();
+    const [gateway, scheduler] = [await join('gateway', { maxFetchBytes: 2_000_000 }), await join('scheduler')];
+    const got = new Collected<string>();
+    scheduler.receive(notes, got.take);
+    await known(scheduler);
+    const told = new Promise((resolve) => gateway.send(notes, scheduler.address, 'x'.repeat(3_000_000), resolve));
+    gateway.send(notes, scheduler.address, 'behind');
+    expect(await told).toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
+    expect(await got.until(1)).toEqual(['behind']);
+  });
+
   it('notices a server that stopped answering, and goes on when it answers again', async () => {
     await start();
     const gateway = await join('gateway');

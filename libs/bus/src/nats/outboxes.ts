@@ -28,6 +28,8 @@ interface OutboxesOptions {
   readonly isUp: () => boolean;
   /** Largest body that goes into one NATS message. */
   readonly maxBytes: () => number;
+  /** Largest message that a receiver pulls. */
+  readonly maxFetchBytes: number;
 }
 
 /** Gathers what one event-loop turn has for each receiver, and publishes it at the end of the turn. */
@@ -80,12 +82,21 @@ export class Outboxes {
     } catch (thrown) {
       // One that cannot be encoded must not take the others with it.
       if (messages.length > 1) return this.publishHalves(outbox, messages, callbacks);
-      options.report(`a message of channel ${outbox.channel.name} cannot be encoded`, thrown);
-      return tellUndelivered(callbacks, options.report, ServingError.from(thrown));
+      return this.giveUp(outbox, callbacks, 'cannot be encoded', ServingError.from(thrown));
     }
     if (bytes.byteLength <= options.maxBytes()) return this.publishBytes(outbox.subject, bytes, callbacks);
     if (messages.length > 1) return this.publishHalves(outbox, messages, callbacks);
+    if (bytes.byteLength > options.maxFetchBytes) {
+      const error = new ServingError('RESOURCE_EXHAUSTED', `a message of ${bytes.byteLength} bytes, at most ${options.maxFetchBytes} are sent`);
+      return this.giveUp(outbox, callbacks, 'is too large', error);
+    }
     this.publishHeld(outbox.subject, bytes, callbacks);
+  }
+
+  private giveUp({ channel }: Outbox, callbacks: readonly OnUndelivered[], why: string, error: ServingError): void {
+    const { report } = this.options;
+    report(`a message of channel ${channel.name} ${why}`, error);
+    tellUndelivered(callbacks, report, error);
   }
 
   private publishHalves(outbox: Outbox, messages: readonly unknown[], callbacks: readonly OnUndelivered[]): void {
