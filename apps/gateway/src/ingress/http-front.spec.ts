@@ -50,6 +50,8 @@ describe('the REST port', () => {
     ['a chunked body over the limit', `POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n300000\r\n${' '.repeat(3 * mebibyte)}\r\n`, /^HTTP\/1\.1 413 /],
     ['half a header and silence', 'POST /model/kit:echo HTTP/1.1\r\nHo', /^HTTP\/1\.1 408 /],
     ['half a body and silence', 'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{', /^HTTP\/1\.1 408 /],
+    ['a timeout that is no number', post(good, 'X-Request-Timeout-Ms: soon\r\n'), /^HTTP\/1\.1 400 .*\{"error_msg":"x-request-timeout-ms is 'soon', it must be one number of milliseconds"\}$/s],
+    ['two timeouts', post(good, 'X-Request-Timeout-Ms: 5\r\nX-Request-Timeout-Ms: 6\r\n'), /^HTTP\/1\.1 400 .*"x-request-timeout-ms is '5, 6', /s],
     ['XML to the Open Inference Protocol', post('<x/>', 'Content-Type: text/xml\r\nConnection: close\r\n', '/v2/models/kit.echo/infer'), /^HTTP\/1\.1 415 .*"error":"content-type 'text\/xml' is not supported/s],
   ])('refuses %s', async (_name, sent, received) => {
     const seen = rig.scheduler.seen.length;

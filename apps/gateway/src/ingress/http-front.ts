@@ -138,7 +138,8 @@ export class HttpFront implements ExchangeOwner {
     const { headers } = request;
     const length = headers['content-length'];
     const announcedBytes = length === undefined ? -1 : Number(length);
-    const exchange = new HttpExchange(this, request, response, route, httpDeadlineAt(headers), announcedBytes);
+    const deadlineAt = httpDeadlineAt(headers);
+    const exchange = new HttpExchange(this, request, response, route, deadlineAt ?? Infinity, announcedBytes);
     this.exchanges.begin(exchange);
     this.follow(exchange);
     if (exchange.verb !== 'POST') {
@@ -148,6 +149,10 @@ export class HttpFront implements ExchangeOwner {
       return;
     }
     if (announcedBytes > this.limits.maxMessageBytes) return this.refuseSize(exchange);
+    if (deadlineAt === undefined) {
+      const text = `x-request-timeout-ms is '${String(headers['x-request-timeout-ms']).slice(0, 100)}', it must be one number of milliseconds`;
+      return this.refuseEarly(exchange, new EdgeError('INVALID_ARGUMENT', 400, text));
+    }
     // The original reads neither of the two headers
     if (route === 'oip-rest') this.heedBodyHeaders(exchange);
   }

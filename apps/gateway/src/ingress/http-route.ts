@@ -26,12 +26,12 @@ export function strayPostRoute(verb: string | undefined, url: string): InferRout
   return verb === 'POST' && !url.startsWith('/v2') ? 'ms-rest' : undefined;
 }
 
-/** When the client stops waiting, on performance.now()'s clock: header `x-request-timeout-ms`; Infinity without a usable one. */
-export function httpDeadlineAt(headers: IncomingHttpHeaders): number {
+/** When the client stops waiting, on performance.now()'s clock: header `x-request-timeout-ms`; Infinity without one, undefined for one that is no number. */
+export function httpDeadlineAt(headers: IncomingHttpHeaders): number | undefined {
   const text = headers['x-request-timeout-ms'];
   if (typeof text !== 'string' || text === '') return Infinity;
   const timeoutMs = Number(text);
-  return Number.isFinite(timeoutMs) ? performance.now() + timeoutMs : Infinity;
+  return Number.isFinite(timeoutMs) ? performance.now() + timeoutMs : undefined;
 }
 
 /** More than one Host header: what node:http lets through and intermediaries disagree about. */
