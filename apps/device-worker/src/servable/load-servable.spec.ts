@@ -7,6 +7,11 @@ import { ServableFolder } from './servable-folder.fixture.js';
 
 /** Real configs in real threads; FAULTS row 89. */
 
+const badDeclarations = `declareModel('a', 'tflite' as 'ONNX');
+registerMethod(['y'], function m(x) {
+  return addStage('f' as never, x);
+});
+registerMethod(['y'], function n(x = 1) { return x; });`;
 const folder = new ServableFolder();
 let servable: LoadedServable | undefined;
 afterEach(async () => {
@@ -139,11 +144,7 @@ describe('a servable_config is refused', () => {
     ['with-a-syntax-error', `const a = = 1;`, 'import with-a-syntax-error.servable_config failed, ParseError: Unexpected token (servable_config.ts:2)'],
     [
       'with-bad-declarations',
-      `declareModel('a', 'tflite' as 'ONNX');
-registerMethod(['y'], function m(x) {
-  return addStage('f' as never, x);
-});
-registerMethod(['y'], function n(x = 1) { return x; });`,
+      badDeclarations,
       [
         'model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored (servable_config.ts:2)',
         "Check failed in method 'm', the parameter 'stage' of addStage must be function or Model returned by declareModel, " +
@@ -231,7 +232,8 @@ describe('checkServable', () => {
   });
 
   it('tells all problems of a config, and of a servable that is not there', async () => {
-    expect((await checkServable(folder.path, 'with-bad-declarations')).problems.map(({ line }) => line)).toEqual([2, 4, 6]);
+    folder.config('all-bad', badDeclarations);
+    expect((await checkServable(folder.path, 'all-bad')).problems.map(({ line }) => line)).toEqual([2, 4, 6]);
     expect((await checkServable(folder.path, 'nope')).problems.map(({ message }) => message)).toEqual([expect.stringContaining("nope' not exist")]);
   });
 
