@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { status as grpcStatus, type ServiceError } from '@grpc/grpc-js';
-import { grpcClient, post, type GrpcClient } from '../support/clients.js';
+import { GrpcClients, post } from '../support/clients.js';
 import { imageTensor } from '../support/digits.js';
 import { serveDirectory, type RunningProcess, type ServerAddresses } from '../support/running-process.js';
 
@@ -19,16 +19,13 @@ async function outcome(call: Promise<Record<string, unknown>>): Promise<{ code: 
 
 describe('bad input gets a clear error of the right kind, and the server serves on', () => {
   let server: RunningProcess & ServerAddresses;
-  let ms: GrpcClient;
-  let oip: GrpcClient;
+  let clients: GrpcClients;
   beforeAll(async () => {
     server = await serveDirectory('examples', ['--servable', 'digits']);
-    ms = grpcClient('ms', server.grpc);
-    oip = grpcClient('oip', server.grpc);
+    clients = new GrpcClients(server.grpc);
   }, 60_000);
   afterAll(async () => {
-    ms?.close();
-    oip?.close();
+    clients?.close();
     await server?.stop();
   });
 
@@ -91,7 +88,7 @@ describe('bad input gets a clear error of the right kind, and the server serves 
     ['text for an image', { servable_spec: { ...spec, method_name: 'classify' }, instances: [{ items: { image: { shape: { dims: [1] }, dtype: 'MS_STRING', bytes_val: [pixels] } } }] }, /Input 'image' of method 'classify' should be bytes, but is string/],
     ['bytes with shape [2]', { servable_spec: { ...spec, method_name: 'classify' }, instances: [{ items: { image: { shape: { dims: [2] }, dtype: 'MS_BYTES', bytes_val: [pixels] } } }] }, /bytes or string type/],
   ])('MSService: %s', async (_name, request, text) => {
-    const { code, reply } = await outcome(ms.call('Predict', request));
+    const { code, reply } = await outcome(clients.ms.call('Predict', request));
     const errors = reply?.['error_msg'] as { error_code: string; error_msg: Buffer }[];
     expect(code).toBe('OK');
     expect(errors).toHaveLength(1);
@@ -110,13 +107,13 @@ describe('bad input gets a clear error of the right kind, and the server serves 
     ['unknown method', { model_name: 'digits.nothing', inputs: [tensor], raw_input_contents: [pixels] }, 'NOT_FOUND', /nothing/],
     ['a message of 101 MB', { model_name: 'digits.logits', inputs: [tensor], raw_input_contents: [Buffer.alloc(tooBig)] }, 'RESOURCE_EXHAUSTED', /larger than max/],
   ])('Open Inference Protocol gRPC: %s', async (_name, request, code, text) => {
-    const answer = await outcome(oip.call('ModelInfer', request));
+    const answer = await outcome(clients.oip.call('ModelInfer', request));
     expect({ code: answer.code, text: answer.text }).toEqual({ code, text: expect.stringMatching(text) });
     await servesOn();
   });
 
   it('MSService: a message of 101 MB', async () => {
-    const { code, text } = await outcome(ms.call('Predict', { servable_spec: spec, instances: [{ items: image({ data: Buffer.alloc(tooBig) }) }] }));
+    const { code, text } = await outcome(clients.ms.call('Predict', { servable_spec: spec, instances: [{ items: image({ data: Buffer.alloc(tooBig) }) }] }));
     expect({ code, text }).toEqual({ code: 'RESOURCE_EXHAUSTED', text: expect.stringMatching(/larger than max/) });
     await servesOn();
   });

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { status } from '@grpc/grpc-js';
-import { grpcClient, post, type GrpcClient } from '../support/clients.js';
+import { GrpcClients, post } from '../support/clients.js';
 import { divisionModel, spectrumModel } from '../support/onnx-model.js';
 import { serveDirectory, type RunningProcess, type ServerAddresses } from '../support/running-process.js';
 import { servableDirectory } from '../support/servables.js';
@@ -19,20 +19,17 @@ const text = 'Predict Failed, integer division by zero in the model';
 describe('integers that cannot be divided fail their instance, and the server serves on', () => {
   const directory = servableDirectory();
   let server: RunningProcess & ServerAddresses;
-  let ms: GrpcClient;
-  let oip: GrpcClient;
+  let clients: GrpcClients;
   beforeAll(async () => {
     mkdirSync(join(directory.path, 'numbers/1'), { recursive: true });
     writeFileSync(join(directory.path, 'numbers/servable_config.ts'), config);
     writeFileSync(join(directory.path, 'numbers/1/divide.onnx'), divisionModel('Div', 'int64', ['n', 1]));
     writeFileSync(join(directory.path, 'numbers/1/spectrum.onnx'), spectrumModel());
     server = await serveDirectory(directory.path);
-    ms = grpcClient('ms', server.grpc);
-    oip = grpcClient('oip', server.grpc);
+    clients = new GrpcClients(server.grpc);
   }, 60_000);
   afterAll(async () => {
-    ms?.close();
-    oip?.close();
+    clients?.close();
     await server?.stop();
     directory.remove();
   });
@@ -74,14 +71,14 @@ describe('integers that cannot be divided fail their instance, and the server se
 
   it('Open Inference Protocol gRPC: INVALID_ARGUMENT', async () => {
     const integers = (name: string, value: bigint): object => ({ name, datatype: 'INT64', shape: [1, 1], contents: { int64_contents: [value.toString()] } });
-    const call = oip.call('ModelInfer', { model_name: 'numbers.quotient', inputs: [integers('a', 7n), integers('b', 0n)] });
+    const call = clients.oip.call('ModelInfer', { model_name: 'numbers.quotient', inputs: [integers('a', 7n), integers('b', 0n)] });
     await expect(call).rejects.toMatchObject({ code: status.INVALID_ARGUMENT, details: text });
     await servesOn();
   });
 
   it('MSService: error_code 2', async () => {
     const scalar = (value: bigint): object => ({ shape: { dims: [1] }, dtype: 'MS_INT64', data: Buffer.from(BigInt64Array.of(value).buffer) });
-    const reply = await ms.call('Predict', {
+    const reply = await clients.ms.call('Predict', {
       servable_spec: { name: 'numbers', method_name: 'quotient' },
       instances: [{ items: { a: scalar(7n), b: scalar(0n) } }],
     });

@@ -57,6 +57,22 @@ const services = {
   oip: { file: 'inference/grpc_service.proto', path: ['inference', 'GRPCInferenceService'] },
 } as const;
 
+/** Clients of both services at one address. */
+export class GrpcClients {
+  readonly ms: GrpcClient;
+  readonly oip: GrpcClient;
+
+  constructor(address: string) {
+    this.ms = grpcClient('ms', address);
+    this.oip = grpcClient('oip', address);
+  }
+
+  close(): void {
+    this.ms.close();
+    this.oip.close();
+  }
+}
+
 export function grpcClient(service: keyof typeof services, address: string): GrpcClient {
   const { file, path } = services[service];
   let node: unknown = loadPackageDefinition(loadSync(join(root, 'proto', file), { longs: String, defaults: true, bytes: Buffer, keepCase: true }));

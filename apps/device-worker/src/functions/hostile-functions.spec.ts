@@ -3,14 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { Tensor } from '@mserve/register';
 import type { Instance, InstanceResult } from '@mserve/wire';
-import { loadServable, type LoadedServable, type LoadServableOptions } from '../servable/load-servable.js';
-import { ServableFolder } from '../servable/servable-folder.fixture.js';
+import { LoadedFunctions } from './loaded-functions.fixture.js';
 
 /** Real threads; what functions can do to their thread, and through it to the process: one call fails, others are served on. */
 
-const folder = new ServableFolder();
+const functions = new LoadedFunctions();
+const { folder, load, run } = functions;
 const fifo = `${folder.path}/fifo`;
-let servable: LoadedServable | undefined;
 
 beforeAll(() => {
   folder.config(
@@ -47,21 +46,8 @@ for (const fn of Object.values(functions)) {
 `,
   );
 });
-afterEach(async () => {
-  await servable?.runner.close();
-  servable = undefined;
-});
+afterEach(() => functions.unload());
 afterAll(() => folder.remove());
-
-async function load(options: LoadServableOptions = {}): Promise<LoadedServable> {
-  servable = await loadServable(folder.path, 'S', { cutGraceMs: 10, ...options });
-  return servable;
-}
-
-function run(name: string, instances: readonly Instance[], deadlineAt = Infinity): Promise<readonly InstanceResult[]> {
-  const index = servable?.declaration.functions.find((declared) => declared.name === `S.${name}`)?.index ?? -1;
-  return (servable as LoadedServable).runner.run(index, instances, { deadlineAt });
-}
 
 const float = (value: number): Instance => [Tensor.scalar('float64', value)];
 /** Per instance the first element of its first output, or its failure. */

@@ -4,14 +4,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { Tensor } from '@mserve/register';
 import { stringTensor, type Instance, type InstanceResult } from '@mserve/wire';
-import { loadServable, type LoadedServable, type LoadServableOptions } from '../servable/load-servable.js';
+import { loadServable } from '../servable/load-servable.js';
+import { LoadedFunctions } from './loaded-functions.fixture.js';
 import { canRaisePriority } from './thread-priority.js';
-import { ServableFolder } from '../servable/servable-folder.fixture.js';
 
 /** Real threads that load a real servable_config.ts; what user code can do to them. */
 
-const folder = new ServableFolder();
-let servable: LoadedServable | undefined;
+const functions = new LoadedFunctions();
+const { folder, load, run } = functions;
 
 beforeAll(() => {
   folder.write('own/helper.ts', `export const suffix = (text: string): string => text + '!';`);
@@ -48,21 +48,8 @@ registerMethod(['y', 'n'], function batched(x) { return addStage(batch, x, { out
   );
   folder.write('S/1/m.onnx', 'not looked into here');
 });
-afterEach(async () => {
-  await servable?.runner.close();
-  servable = undefined;
-});
+afterEach(() => functions.unload());
 afterAll(() => folder.remove());
-
-async function load(options: LoadServableOptions = {}): Promise<LoadedServable> {
-  servable = await loadServable(folder.path, 'S', { cutGraceMs: 10, ...options });
-  return servable;
-}
-
-function run(name: string, instances: readonly Instance[], deadlineAt = Infinity, signal?: AbortSignal): Promise<readonly InstanceResult[]> {
-  const index = servable?.declaration.functions.find((declared) => declared.name === `S.${name}`)?.index ?? -1;
-  return (servable as LoadedServable).runner.run(index, instances, { deadlineAt, signal });
-}
 
 const float = (value: number): Instance => [Tensor.scalar('float64', value)];
 /** One line per instance: its outputs as numbers or strings, or its failure. */
@@ -174,7 +161,7 @@ describe('a call that hangs', () => {
     flag.set();
     expect((await Promise.all(spinning)).map(plain)).toEqual(Array.from({ length: 10 }, () => [[1n]]));
     await works();
-    await servable?.runner.close();
+    await functions.servable?.runner.close();
     expect(plain(await hanging)).toEqual([expect.stringContaining('UNAVAILABLE')]);
   });
 
@@ -265,7 +252,7 @@ describe('a call that hangs', () => {
 describe('a call that awaits something', () => {
   /** Starts a call, and waits until its thread can take another one. */
   async function park(flag: { instance: Instance }, deadlineAt = Infinity): Promise<{ result: Promise<readonly InstanceResult[]> }> {
-    const parked = new Promise<void>((resolve) => servable?.runner.onFree?.(resolve));
+    const parked = new Promise<void>((resolve) => functions.servable?.runner.onFree?.(resolve));
     const result = run('waitFor', [flag.instance], deadlineAt);
     await parked;
     return { result };
@@ -371,9 +358,9 @@ it('a config that can be loaded only once has no spare thread, and serves', asyn
     registerMethod(['y'], function same(x) { return addStage(function keep(x: Tensor) { return x; }, x); });`);
   let tell: (line: string) => void = () => undefined;
   const told = new Promise<string>((resolve) => (tell = resolve));
-  servable = await loadServable(folder.path, 'once', { log: (level, text) => tell(`${level}: ${text}`) });
+  functions.servable = await loadServable(folder.path, 'once', { log: (level, text) => tell(`${level}: ${text}`) });
   expect(await told).toMatch(/^warn: servable once has no spare thread for calls that take long: .*EADDRINUSE/);
-  expect(plain(await servable.runner.run(0, [float(0.5)], { deadlineAt: Infinity }))).toEqual([[0.5]]);
+  expect(plain(await functions.servable.runner.run(0, [float(0.5)], { deadlineAt: Infinity }))).toEqual([[0.5]]);
 });
 
 it('a servable without functions keeps no thread', async () => {
@@ -381,8 +368,8 @@ it('a servable without functions keeps no thread', async () => {
   folder.config('none', `import { createServer } from 'node:net';
     await new Promise((resolve) => createServer().listen(${JSON.stringify(socket)}, () => resolve(1)));
     registerMethod(['y'], function same(x) { return x; });`);
-  servable = await loadServable(folder.path, 'none');
-  expect(servable.runner.free).toBe(0);
+  functions.servable = await loadServable(folder.path, 'none');
+  expect(functions.servable.runner.free).toBe(0);
   const [error] = (await once(connect(socket), 'error')) as [NodeJS.ErrnoException];
   expect(['ENOENT', 'ECONNREFUSED']).toContain(error.code);
 });
