@@ -55,10 +55,7 @@ export class RunningGateway {
    * Till then callers of a servable that nobody has are told to come again (503), not that there is none.
    */
   holdReadiness(): () => void {
-    const releases = [this.app.get(Readiness).hold(), this.app.get(MethodCatalog).hold()];
-    return () => {
-      for (const release of releases) release();
-    };
+    return this.app.get(MethodCatalog).hold();
   }
 
   get counters(): InferCounters {

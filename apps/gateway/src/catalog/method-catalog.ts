@@ -62,16 +62,24 @@ export class MethodCatalog implements MethodLookup {
     this.known = true;
     this.all = list;
     this.ready = [...this.servables.values()].flatMap((entry) => [...entry.versions.values()].map((version) => version.status));
-    for (const listener of [...this.listeners]) listener();
+    this.tellListeners();
   }
 
-  /** Until the function given back is called (once), what nobody has is unavailable, not unknown. */
+  /** Until the function given back is called (once), more servables are to come: what nobody has is unavailable, not unknown. */
   hold(): () => void {
     this.holds += 1;
-    return () => void (this.holds -= 1);
+    this.tellListeners();
+    return () => {
+      this.holds -= 1;
+      this.tellListeners();
+    };
   }
 
-  /** Called after every update. */
+  get isHeld(): boolean {
+    return this.holds > 0;
+  }
+
+  /** Called after every update, and when a hold begins or ends. */
   onUpdate(listener: () => void): Subscription {
     this.listeners.add(listener);
     return { unsubscribe: () => void this.listeners.delete(listener) };
@@ -126,12 +134,16 @@ export class MethodCatalog implements MethodLookup {
     return this.servables.has(servable) || this.loading.has(servable);
   }
 
+  private tellListeners(): void {
+    for (const listener of [...this.listeners]) listener();
+  }
+
   /** NOT_FOUND only when it is certain that nobody has it: a client that may try again is told so. */
   private absent(servable: string, version: number, text: (what: string) => string): ServingError {
     const loading = this.loading.get(servable);
     if (loading !== undefined && (version === 0 || loading.has(version) || loading.has(0))) return new ServingError('UNAVAILABLE', text('loading'));
     const listed = this.servables.get(servable)?.listed;
-    const mayCome = !this.known || this.holds > 0 || (listed !== undefined && (version === 0 || listed.has(version)));
+    const mayCome = !this.known || this.isHeld || (listed !== undefined && (version === 0 || listed.has(version)));
     return new ServingError(mayCome ? 'UNAVAILABLE' : 'NOT_FOUND', text('not available'));
   }
 }

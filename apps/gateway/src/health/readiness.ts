@@ -2,12 +2,11 @@ import type { Bus, Subscription } from '@mserve/bus';
 import type { MethodCatalog } from '../catalog/method-catalog.js';
 import type { SchedulerWatch } from '../catalog/scheduler-watch.js';
 
-/** Whether this gateway should get requests: the bus is up, a scheduler is alive, at least one servable is ready, it is not leaving, and nobody holds it. */
+/** Whether this gateway should get requests: the bus is up, a scheduler is alive, at least one servable is ready, it is not leaving, and no more servables are to come. */
 export class Readiness {
   private readonly listeners = new Set<(ready: boolean) => void>();
   private readonly subscriptions: Subscription[];
   private leaving = false;
-  private holds = 0;
   private last = false;
 
   constructor(
@@ -21,17 +20,7 @@ export class Readiness {
   }
 
   get isReady(): boolean {
-    return !this.leaving && this.holds === 0 && this.bus.state === 'up' && this.schedulers.current !== undefined && this.catalog.ready.length > 0;
-  }
-
-  /** Not ready until the function given back is called (once). */
-  hold(): () => void {
-    this.holds += 1;
-    this.refresh();
-    return () => {
-      this.holds -= 1;
-      this.refresh();
-    };
+    return !this.leaving && !this.catalog.isHeld && this.bus.state === 'up' && this.schedulers.current !== undefined && this.catalog.ready.length > 0;
   }
 
   /** Not ready from now on, for good. */
