@@ -1,4 +1,4 @@
-import { BusTensorStore, LocalTensorStore, MemoryExchange, NatsBus, type Bus, type TensorStore } from '@mserve/bus';
+import { BusTensorStore, LocalTensorStore, MemoryExchange, NatsBus, type Bus, type NatsBusOptions, type TensorStore } from '@mserve/bus';
 import { ServingError, type ServableSignature } from '@mserve/wire';
 import { checkServableNames, startDeviceWorker, type RunningWorker, type WorkerLog } from '@mserve/device-worker';
 import { startGateway } from '@mserve/gateway';
@@ -12,13 +12,7 @@ export interface ServableChoice {
   readonly version: number;
 }
 
-export interface BusLogin {
-  readonly user?: string | undefined;
-  readonly password?: string | undefined;
-  readonly token?: string | undefined;
-  /** The contents of a .creds file. */
-  readonly credentials?: string | undefined;
-}
+export type BusLogin = Pick<NatsBusOptions, 'user' | 'password' | 'token' | 'credentials'>;
 
 export interface ServerOptions {
   /** Directory that holds one folder per servable. */

@@ -97,18 +97,17 @@ export class Executor implements ModelCaller {
       for (let i = 0; i < instances.length; i++) sink.settle(i, { failure });
       return { cancel: () => undefined };
     }
-    const { declaredInputs: declared } = route.plan;
-    const count = route.plan.inputNames.length;
+    const { declaredInputs: declared, inputNames } = route.plan;
+    const count = inputNames.length;
     const passages: Passage[] = [];
     for (let i = 0; i < instances.length; i++) {
       const instance = instances[i] as Instance;
       const passage = new Passage(route, i, instance, deadlineAt, sink);
       passages.push(passage);
-      if (instance.length !== count) {
-        passage.fail({ code: 'INVALID_ARGUMENT', message: `method '${method}' takes ${count} inputs, the instance has ${instance.length}` });
-        continue;
-      }
-      const misfit = declared.length === 0 ? undefined : misfitOf(method, declared, instance);
+      const misfit: Failure | undefined =
+        instance.length === count
+          ? misfitOf(method, declared, instance)
+          : { code: 'INVALID_ARGUMENT', message: `method '${method}' takes ${count} inputs, the instance has ${instance.length}` };
       if (misfit === undefined) passage.enter();
       else passage.fail(misfit);
     }

@@ -43,7 +43,6 @@ export class PackWriter {
   private readonly offsets: number[] = [];
   private shared: Uint8Array[] | undefined;
   private size = 0;
-
   private borrowed = false;
 
   /** `copiesSmall`: tensors below {@link borrowBytes} are copied when they are written: for bytes that their owner may change. */
@@ -96,7 +95,6 @@ export class PackWriter {
     return { numbers: this.numbers, buffer, shared: this.shared };
   }
 }
-
 
 /** Reads a pack in the order in which it was written. Tensors are views on its buffer. */
 export class PackReader {

@@ -143,13 +143,16 @@ export class AssignmentHandler {
 
   /** An answer that the bus cannot carry becomes one that says so: its client would wait for its deadline. */
   private answer(gateway: string, answer: Answer): void {
-    const onUndelivered = (error: Error): void => {
+    if (!isLarge(answer)) {
+      this.bus.send(answers, gateway, answer);
+      return;
+    }
+    this.bus.send(answers, gateway, answer, (error) => {
       const { code, message } = ServingError.from(error);
       if (code === 'UNAVAILABLE') return;
       const results = answer.results.map(() => ({ failure: { code, message: `the outputs cannot be sent: ${message}` } }));
       this.bus.send(answers, gateway, { ...answer, results });
-    };
-    this.bus.send(answers, gateway, answer, isLarge(answer) ? onUndelivered : undefined);
+    });
   }
 
   private remember(run: AssignmentRun): void {

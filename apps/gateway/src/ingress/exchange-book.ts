@@ -43,17 +43,21 @@ export class ExchangeBook<E extends Exchange> {
 
   /** Takes one more piece of a body; false, and nothing is taken, when the bytes of all exchanges would be too many. */
   take(exchange: E, piece: Buffer): boolean {
-    if (this.heldBytes + piece.length > this.mostHeldBytes) return false;
-    this.heldBytes += piece.length;
+    if (!this.reserve(piece.length)) return false;
     exchange.take(piece);
     return true;
   }
 
   /** Counts so many bytes more as held for an exchange whose body is complete; false, and nothing is counted, when it would be too many. */
   hold(exchange: E, bytes: number): boolean {
+    if (!this.reserve(bytes)) return false;
+    exchange.receivedBytes += bytes;
+    return true;
+  }
+
+  private reserve(bytes: number): boolean {
     if (this.heldBytes + bytes > this.mostHeldBytes) return false;
     this.heldBytes += bytes;
-    exchange.receivedBytes += bytes;
     return true;
   }
 

@@ -3,8 +3,8 @@ import { dtypeEntry, elementEnds, expectedBytes, isVariableSize, unpackElements,
 import { float32Text } from '../protocols/json/float32-text.js';
 import { numbersOf } from '../protocols/json/value-text.js';
 
-/** Up to here numbers are written as nested arrays; from here on as base64, which is shorter. */
-const maxNestedElements = 64;
+/** Up to here the numbers of an example are written as nested arrays; from here on as base64, which is shorter. */
+export const maxNestedElements = 64;
 
 /** The example that the author gave for an input; undefined without one, and for what is no tensor (it comes from another process). */
 export function givenExample({ example }: TensorSignature): Tensor | undefined {

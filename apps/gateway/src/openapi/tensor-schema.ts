@@ -1,11 +1,9 @@
 import { dtypeEntry, isVariableSize, type DType, type TensorSignature } from '@mserve/wire';
-import { givenExample, msGivenValue, oipGivenInput } from './given-example.js';
+import { givenExample, maxNestedElements, msGivenValue, oipGivenInput } from './given-example.js';
 import type { SchemaObject } from './schema.js';
 
 /** Examples of more elements than this are left out: nobody reads them, and the document would be mostly examples. */
 const maxExampleElements = 16_384;
-/** Up to here an example is written as nested arrays; from here on as base64, which is shorter. */
-const maxNestedElements = 64;
 /** Bytes that most functions take for bytes are images: a white pixel as PNG, and one as text, because JSON of the Open Inference Protocol has no other bytes. */
 const examplePng = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mP4DwABAQEAHLCMmQAAAABJRU5ErkJggg==';
 const exampleSvg = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1" fill="white"/></svg>';

@@ -5,7 +5,7 @@ import { CliError, Reported } from './cli-error.js';
 import { infer } from './infer.js';
 import { init, initText } from './init.js';
 import { decryptionMode, readKey, type KeyFlags } from './key.js';
-import { parseServableChoice, readyText, serveOptions, type ServeFlags } from './serve.js';
+import { maxVersion, parseServableChoice, readyText, serveOptions, type ServeFlags } from './serve.js';
 import { print } from './text.js';
 import { packageVersion } from './version.js';
 
@@ -82,7 +82,7 @@ function addInfer(program: Command): void {
     .description('call a method of a running server')
     .requiredOption('--servable <name>', 'servable')
     .requiredOption('--method <name>', 'method')
-    .option('--version-number <n>', 'servable version (default: the latest)', wholeNumber(0, 4_294_967_294))
+    .option('--version-number <n>', 'servable version (default: the latest)', wholeNumber(0, maxVersion))
     .requiredOption('--input <name=@file|json>', 'an input: @file (.npy is a tensor, anything else its bytes) or a JSON value; once per input', collect(String))
     .option('--rest <host:port>', 'REST address of the server', hostAndPort, '127.0.0.1:1500')
     .option('--timeout-ms <n>', 'give up after this long', wholeNumber(1, 86_400_000), 60_000)

@@ -22,7 +22,7 @@ export interface ServeFlags extends KeyFlags {
 }
 
 /** What the original's REST takes at most. */
-const maxVersion = 4_294_967_294;
+export const maxVersion = 4_294_967_294;
 
 /** `NAME` or `NAME:VERSION`. */
 export function parseServableChoice(text: string): ServableChoice {

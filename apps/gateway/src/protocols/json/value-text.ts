@@ -50,13 +50,11 @@ export function slicedText(from: number, to: number, row: RowText): string {
   return text;
 }
 
-/** A row of floats with commas between them. */
+/**
+ * A row of floats with commas between them. JSON.stringify writes long rows twice as fast as a loop does, but only what it writes alike:
+ * fractions of a usual size.
+ */
 export function floatRowText(values: Float32Array | Float64Array, from: number, to: number): string {
-  return to - from <= sliceLength ? floatSliceText(values, from, to) : slicedText(from, to, (first, end) => floatSliceText(values, first, end));
-}
-
-/** JSON.stringify writes long rows twice as fast as a loop does, but only what it writes alike: fractions of a usual size. */
-function floatSliceText(values: Float32Array | Float64Array, from: number, to: number): string {
   if (to - from >= 8) {
     let alike = true;
     for (let i = from; alike && i < to; i++) {

@@ -99,9 +99,10 @@ export function tensorText(tensor: Tensor): string {
   const { dtype } = tensor;
   if (dtype === 'string' || dtype === 'bytes') return textTensorText(tensor);
   const values = numbersOf(dtype, tensor.bytes);
-  if (dtype.includes('float')) return nestedText(tensor, (from, to) => floatRowText(values as Float32Array, from, to));
   const texts = dtype === 'bool' ? (value: number | bigint) => (value === 0 ? 'false' : 'true') : String;
+  const isFloat = dtype.includes('float');
   const row = (from: number, to: number): string => {
+    if (isFloat) return floatRowText(values as Float32Array, from, to);
     let text = '';
     for (let i = from; i < to; i++) text += i === from ? texts(values[i] as number) : `,${texts(values[i] as number)}`;
     return text;
