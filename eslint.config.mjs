@@ -5,7 +5,20 @@ import { roomsRule } from './scripts/eslint-rooms.mjs';
 const nestFiles = ['apps/**/*.ts', 'libs/bus/src/nest/**/*.ts', 'libs/bus/src/control/**/*.ts'];
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/build/**', '**/node_modules/**', 'libs/wire/src/gen/**', '**/*.mjs', '**/*.cjs', '**/*.js', 'tmp/**', '.nx/**', 'bench/**/results*/**'] },
+  {
+    ignores: [
+      '**/dist/**',
+      '**/build/**',
+      '**/node_modules/**',
+      'libs/wire/src/gen/**',
+      '**/*.mjs',
+      '**/*.cjs',
+      '**/*.js',
+      'tmp/**',
+      '.nx/**',
+      'bench/**/results*/**',
+    ],
+  },
   ...tseslint.configs.recommended,
   {
     files: ['**/*.ts', '**/*.mts'],

@@ -38,7 +38,18 @@ registerMethod(['y'], function by_model(x) { return addStage(double, x); });
 const body = '{"instances":[{"x":[0.5,1.5,2.5]}]}';
 
 async function serve(directory) {
-  const args = ['apps/server/dist/main.js', 'serve', directory, '--rest', '127.0.0.1:0', '--grpc', '127.0.0.1:0', '--workers', flags.workers, '--json'];
+  const args = [
+    'apps/server/dist/main.js',
+    'serve',
+    directory,
+    '--rest',
+    '127.0.0.1:0',
+    '--grpc',
+    '127.0.0.1:0',
+    '--workers',
+    flags.workers,
+    '--json',
+  ];
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
   const rest = await new Promise((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`the server ended with exit code ${code} before it was ready`)));
@@ -55,7 +66,9 @@ function call(rest, agent, method, signal) {
     const sent = request({ hostname, port, agent, method: 'POST', path: `/model/isolation:${method}`, signal }, (response) => {
       response.resume();
       response.on('error', reject);
-      response.on('end', () => (response.statusCode === 200 ? resolve(performance.now() - begin) : reject(new Error(`${method}: ${response.statusCode}`))));
+      response.on('end', () =>
+        response.statusCode === 200 ? resolve(performance.now() - begin) : reject(new Error(`${method}: ${response.statusCode}`)),
+      );
     });
     sent.on('error', reject);
     sent.end(body);
@@ -82,7 +95,12 @@ async function measure(rest, agent, seconds) {
 async function troubled(rest, agent, seconds) {
   const gone = new AbortController();
   const own = new Agent();
-  const calls = ['spin', 'hang'].map((method) => call(rest, own, method, gone.signal).then(() => 'answered', () => 'cancelled'));
+  const calls = ['spin', 'hang'].map((method) =>
+    call(rest, own, method, gone.signal).then(
+      () => 'answered',
+      () => 'cancelled',
+    ),
+  );
   const times = await measure(rest, agent, seconds);
   gone.abort();
   const ends = await Promise.all(calls);
@@ -108,18 +126,29 @@ try {
     for (const method of Object.keys(idle)) {
       const of = (times, q) => Number(quantile(times[method], q).toFixed(3));
       const row = {
-        round, method, calls: [idle[method].length, trouble[method].length],
-        idleMs: { p50: of(idle, 0.5), p99: of(idle, 0.99) }, troubledMs: { p50: of(trouble, 0.5), p99: of(trouble, 0.99), max: of(trouble, 1) },
+        round,
+        method,
+        calls: [idle[method].length, trouble[method].length],
+        idleMs: { p50: of(idle, 0.5), p99: of(idle, 0.99) },
+        troubledMs: { p50: of(trouble, 0.5), p99: of(trouble, 0.99), max: of(trouble, 1) },
       };
       rows.push({ ...row, ratioP99: Number((row.troubledMs.p99 / row.idleMs.p99).toFixed(2)) });
     }
   }
   const ratios = rows.map((row) => row.ratioP99).sort((a, b) => a - b);
-  const summary = { cores: availableParallelism(), concurrency: Number(flags.concurrency), workers: Number(flags.workers), rows, medianRatioP99: quantile(ratios, 0.5) };
+  const summary = {
+    cores: availableParallelism(),
+    concurrency: Number(flags.concurrency),
+    workers: Number(flags.workers),
+    rows,
+    medianRatioP99: quantile(ratios, 0.5),
+  };
   if (flags.json) console.log(JSON.stringify(summary));
   else {
     for (const { round, method, idleMs, troubledMs, ratioP99 } of rows) {
-      console.log(`round ${round}  ${method.padEnd(12)} p99 idle ${idleMs.p99} ms, troubled ${troubledMs.p99} ms (longest ${troubledMs.max}), ratio ${ratioP99}`);
+      console.log(
+        `round ${round}  ${method.padEnd(12)} p99 idle ${idleMs.p99} ms, troubled ${troubledMs.p99} ms (longest ${troubledMs.max}), ratio ${ratioP99}`,
+      );
     }
     console.log(`${summary.cores} cores; median ratio of p99, troubled to idle: ${summary.medianRatioP99}`);
   }

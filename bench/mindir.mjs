@@ -38,13 +38,21 @@ writeFileSync(onnx, writeOnnx(await loadMindir(file)));
 const self = fileURLToPath(import.meta.url);
 const loads = { mindir: [], onnx: [] };
 for (let i = 0; i < reps; i++) {
-  for (const [name, path] of [['mindir', file], ['onnx', onnx]]) loads[name].push(JSON.parse(execFileSync(process.execPath, [self, '--load', path], { encoding: 'utf8' })));
+  for (const [name, path] of [
+    ['mindir', file],
+    ['onnx', onnx],
+  ])
+    loads[name].push(JSON.parse(execFileSync(process.execPath, [self, '--load', path], { encoding: 'utf8' })));
 }
 const megabytes = statSync(file).size / 2 ** 20;
 const ms = (name) => median(loads[name].map((load) => load.ms));
 const mb = (name) => median(loads[name].map((load) => load.mb));
-console.log(`file ${megabytes.toFixed(1)} MiB; ready in ${ms('mindir').toFixed(0)} ms, as .onnx ${ms('onnx').toFixed(0)} ms: ${(ms('mindir') / ms('onnx')).toFixed(2)} x`);
-console.log(`peak memory of loading, session included: ${mb('mindir').toFixed(0)} MiB (${(mb('mindir') / megabytes).toFixed(2)} x file), as .onnx ${mb('onnx').toFixed(0)} MiB`);
+console.log(
+  `file ${megabytes.toFixed(1)} MiB; ready in ${ms('mindir').toFixed(0)} ms, as .onnx ${ms('onnx').toFixed(0)} ms: ${(ms('mindir') / ms('onnx')).toFixed(2)} x`,
+);
+console.log(
+  `peak memory of loading, session included: ${mb('mindir').toFixed(0)} MiB (${(mb('mindir') / megabytes).toFixed(2)} x file), as .onnx ${mb('onnx').toFixed(0)} MiB`,
+);
 
 const sessions = { mindir: await open(file), onnx: await open(onnx) };
 const inputs = sessions.onnx.describe().inputs.map(({ dtype, shape }) => {
@@ -60,5 +68,7 @@ const turn = async (session, runs) => {
 const runs = Math.max(3, Math.min(2000, Math.round(300 / (await turn(sessions.onnx, 3)))));
 const ratios = [];
 for (let i = 0; i < reps * 3; i++) ratios.push((await turn(sessions.onnx, runs)) / (await turn(sessions.mindir, runs)));
-console.log(`throughput of the MindIR model over that of the .onnx: ${median(ratios).toFixed(3)} (median of ${ratios.length}, ${runs} runs each)`);
+console.log(
+  `throughput of the MindIR model over that of the .onnx: ${median(ratios).toFixed(3)} (median of ${ratios.length}, ${runs} runs each)`,
+);
 process.exit(0);

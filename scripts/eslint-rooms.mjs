@@ -22,7 +22,11 @@ export const allowedRooms = {
 
 /** Files (by path from the root) that may use what is restricted to one place. */
 const places = [
-  { what: /^@nestjs\//, where: /^(apps\/|libs\/app\/|libs\/bus\/src\/nest\/)/, text: 'Nest is used in apps, libs/app and libs/bus/src/nest only' },
+  {
+    what: /^@nestjs\//,
+    where: /^(apps\/|libs\/app\/|libs\/bus\/src\/nest\/)/,
+    text: 'Nest is used in apps, libs/app and libs/bus/src/nest only',
+  },
   { what: /^@nats-io\//, where: /^(libs\/bus\/src\/nats\/|test\/)/, text: '@nats-io/* is used in libs/bus/src/nats only' },
   { what: /\.node$/, where: /^libs\/native\/src\/binding\.ts$/, text: 'the .node file is loaded in libs/native/src/binding.ts only' },
 ];
@@ -41,7 +45,9 @@ export function importProblem(path, specifier) {
   for (const { what, where, text } of places) if (what.test(specifier) && !where.test(path) && !isSpec) return text;
   if (room === undefined) return undefined;
   if (specifier.startsWith('.')) {
-    const target = relative('.', resolve(dirname(path), specifier)).split(sep).join('/');
+    const target = relative('.', resolve(dirname(path), specifier))
+      .split(sep)
+      .join('/');
     if (roomOf(target) !== room && !isSpec) return `'${specifier}' leaves the room ${room}: import the other room by its name`;
     return undefined;
   }
@@ -50,7 +56,8 @@ export function importProblem(path, specifier) {
   const wanted = match[1];
   if (wanted === room) return `${room} imports itself by name: use a relative path`;
   if (!(wanted in allowedRooms) && wanted !== 'bus/nest') return `'${specifier}' is a deep import: rooms are used through their index`;
-  if (!allowedRooms[room]?.includes(wanted)) return `${room} may import ${allowedRooms[room]?.join(', ') || 'nothing of ours'}, not ${wanted}`;
+  if (!allowedRooms[room]?.includes(wanted))
+    return `${room} may import ${allowedRooms[room]?.join(', ') || 'nothing of ours'}, not ${wanted}`;
   return undefined;
 }
 
@@ -68,7 +75,8 @@ export const roomsRule = {
       ExportAllDeclaration: (node) => check(node, node.source.value),
       ImportExpression: (node) => check(node, node.source.value),
       "MemberExpression[object.name='process'][property.name=/^(env|exit)$/]": (node) => {
-        if (!mayUseProcess.test(path)) context.report({ node, message: `process.${node.property.name} is used in main.ts and the CLI only` });
+        if (!mayUseProcess.test(path))
+          context.report({ node, message: `process.${node.property.name} is used in main.ts and the CLI only` });
       },
     };
   },

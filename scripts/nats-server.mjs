@@ -19,7 +19,8 @@ const run = promisify(execFile);
 const wanted = { major: 2, minor: 14 };
 const installed = 'github.com/nats-io/nats-server/v2@v2.15.2';
 const instruction =
-  `install nats-server ${wanted.major}.${wanted.minor} or newer on PATH, name one in NATS_SERVER, ` + `or install Go and run: go install ${installed}`;
+  `install nats-server ${wanted.major}.${wanted.minor} or newer on PATH, name one in NATS_SERVER, ` +
+  `or install Go and run: go install ${installed}`;
 const fileName = process.platform === 'win32' ? 'nats-server.exe' : 'nats-server';
 
 export function cacheFolder() {
@@ -62,15 +63,22 @@ async function install(folder, log) {
   await mkdir(folder, { recursive: true });
   log(`building ${installed} into ${folder} (about 5 minutes, once)`);
   await new Promise((settle, fail) => {
-    const go = spawn('go', ['install', '-v', installed], { env: { ...process.env, GOBIN: folder, CGO_ENABLED: '0' }, stdio: ['ignore', 'ignore', 'pipe'] });
+    const go = spawn('go', ['install', '-v', installed], {
+      env: { ...process.env, GOBIN: folder, CGO_ENABLED: '0' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     go.stderr.setEncoding('utf8');
     let tail = '';
     go.stderr.on('data', (text) => {
       tail = (tail + text).slice(-2000);
       for (const line of text.split('\n')) if (line.trim() !== '') log(`  ${line.trim()}`);
     });
-    go.on('error', (error) => fail(new Error(`no nats-server was found and Go does not start (${error.code ?? error.message}): ${instruction}`)));
-    go.on('exit', (code) => (code === 0 ? settle() : fail(new Error(`go install ended with code ${code}: ${tail.trim().split('\n').at(-1)}\n${instruction}`))));
+    go.on('error', (error) =>
+      fail(new Error(`no nats-server was found and Go does not start (${error.code ?? error.message}): ${instruction}`)),
+    );
+    go.on('exit', (code) =>
+      code === 0 ? settle() : fail(new Error(`go install ended with code ${code}: ${tail.trim().split('\n').at(-1)}\n${instruction}`)),
+    );
   });
 }
 
@@ -86,7 +94,8 @@ export async function findNatsServer({ build = true, log = () => {} } = {}) {
   }
   const cached = join(cacheFolder(), fileName);
   const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
-  for (const candidate of [...folders.map((folder) => resolve(folder, fileName)), cached]) if (await usable(candidate, log)) return candidate;
+  for (const candidate of [...folders.map((folder) => resolve(folder, fileName)), cached])
+    if (await usable(candidate, log)) return candidate;
   if (!build) throw new Error(`no nats-server was found: ${instruction}`);
   await install(cacheFolder(), log);
   if (await usable(cached, log)) return cached;
@@ -98,7 +107,8 @@ export function ensureNatsServer() {
   return findNatsServer({ log: (line) => console.error(line) });
 }
 
-const startedAsScript = process.argv[1] !== undefined && (await realpath(process.argv[1]).catch(() => '')) === fileURLToPath(import.meta.url);
+const startedAsScript =
+  process.argv[1] !== undefined && (await realpath(process.argv[1]).catch(() => '')) === fileURLToPath(import.meta.url);
 if (startedAsScript) {
   try {
     console.log(await findNatsServer({ build: !process.argv.includes('--no-build'), log: (line) => console.error(line) }));

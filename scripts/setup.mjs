@@ -29,8 +29,13 @@ function checkTools() {
     ['Python 3 (for node-gyp)', [process.env.PYTHON, 'python3', 'python']],
   ].filter(([, names]) => !names.some(runs));
   if (missing.length > 0) {
-    const names = missing.map(([name]) => name).join(', ').replace(/, ([^,]*)$/, ' and $1');
-    throw new Error(`To build the native addon ${names} ${missing.length > 1 ? 'are' : 'is'} missing: install (Debian and Ubuntu: apt-get install g++ make python3; macOS: xcode-select --install) and run this again.`);
+    const names = missing
+      .map(([name]) => name)
+      .join(', ')
+      .replace(/, ([^,]*)$/, ' and $1');
+    throw new Error(
+      `To build the native addon ${names} ${missing.length > 1 ? 'are' : 'is'} missing: install (Debian and Ubuntu: apt-get install g++ make python3; macOS: xcode-select --install) and run this again.`,
+    );
   }
 }
 
@@ -43,7 +48,12 @@ export function step(label, command, args, options = {}) {
   const started = Date.now();
   process.stdout.write(`▸ ${label}\n`);
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], ...options, env: { ...process.env, ...options.env } });
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...options,
+      env: { ...process.env, ...options.env },
+    });
     const tail = [];
     const alive = setInterval(() => process.stdout.write(`  … ${label}: ${Math.round((Date.now() - started) / 1000)} s\n`), 15_000);
     const onText = (text) => {
@@ -72,7 +82,10 @@ export function step(label, command, args, options = {}) {
 const lockStamp = join(root, 'node_modules/.mserve-lock');
 
 function lockHash() {
-  return createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).update(process.versions.modules).digest('hex');
+  return createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .update(process.versions.modules)
+    .digest('hex');
 }
 
 async function install() {
@@ -84,7 +97,9 @@ async function install() {
 }
 
 async function build() {
-  await step('Building the native addon (libs/native)', process.execPath, ['libs/native/build.mjs'], { show: (line) => line.startsWith('native:') });
+  await step('Building the native addon (libs/native)', process.execPath, ['libs/native/build.mjs'], {
+    show: (line) => line.startsWith('native:'),
+  });
   const addonBuilt = existsSync(join(root, 'libs/native/build')) && statSync(join(root, 'libs/native/build')).isDirectory();
   if (!addonBuilt) throw new Error('The native addon was not built; run `node libs/native/build.mjs` to see why.');
   await step('Compiling TypeScript (tsc -b)', process.execPath, ['node_modules/typescript/bin/tsc', '-b']);

@@ -25,7 +25,10 @@ function serve(extraArgs) {
 
 async function classify(rest) {
   const b64 = readFileSync(join(root, image)).toString('base64');
-  const response = await fetch(`http://${rest}/model/digits:classify`, { method: 'POST', body: JSON.stringify({ instances: [{ image: { b64 } }] }) });
+  const response = await fetch(`http://${rest}/model/digits:classify`, {
+    method: 'POST',
+    body: JSON.stringify({ instances: [{ image: { b64 } }] }),
+  });
   const body = await response.text();
   if (!response.ok) throw new Error(`The server answered ${response.status}: ${body}`);
   return JSON.parse(body).instances[0];

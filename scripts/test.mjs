@@ -23,6 +23,7 @@ try {
   let failed = 0;
   if (jestArgs.length === 0) {
     const checks = [
+      ['Format', ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '**/*.{ts,mts,mjs}']],
       ['Lint (import rules among others)', ['node_modules/eslint/bin/eslint.js', '.', '--max-warnings', '0']],
       ['Types of the specs', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.spec.json', '--noEmit']],
     ];

@@ -3,18 +3,28 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { root } from './support/running-process.js';
 
-const docs = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`), ...readdirSync(join(root, 'docs/adr')).map((name) => `docs/adr/${name}`)];
+const docs = [
+  'README.md',
+  'CONTRIBUTING.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+  ...readdirSync(join(root, 'docs/adr')).map((name) => `docs/adr/${name}`),
+];
 
 /** Text between backticks, without the fenced blocks. */
 function quoted(text: string): string[] {
   return [...text.replace(/```[\s\S]*?```/g, '').matchAll(/`([^`\n]+)`/g)].map((match) => match[1] as string);
 }
 
-const isPath = (text: string): boolean => /^(apps|libs|docs|proto|scripts|test|bench|examples)\/[\w./-]+\.(ts|mjs|md|cc|h|sh|proto|py|json)$/.test(text);
+const isPath = (text: string): boolean =>
+  /^(apps|libs|docs|proto|scripts|test|bench|examples)\/[\w./-]+\.(ts|mjs|md|cc|h|sh|proto|py|json)$/.test(text);
 
 describe('docs', () => {
   it.each(docs)('%s names only files that exist', (doc) => {
-    const missing = quoted(readFileSync(join(root, doc), 'utf8')).filter((text) => isPath(text) && !existsSync(join(root, text)) && !existsSync(join(root, dirname(doc), text)));
+    const missing = quoted(readFileSync(join(root, doc), 'utf8')).filter(
+      (text) => isPath(text) && !existsSync(join(root, text)) && !existsSync(join(root, dirname(doc), text)),
+    );
     expect(missing).toEqual([]);
   });
 

@@ -22,8 +22,17 @@ describe('npm start in a fresh clone', () => {
     [['g++', 'python3'], 'make is missing'],
   ])('beside %j says in one sentence what is missing', async (present, text) => {
     for (const name of present) writeFileSync(join(clone, 'bin', name), '#!/bin/sh\nexit 0\n', { mode: 0o755 });
-    const outcome = await command(process.execPath, [join(clone, 'scripts/start.mjs')], { PATH: join(clone, 'bin'), CXX: '', MAKE: '', PYTHON: '' });
-    expect(outcome).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(/^\nTo build the native addon .*: install \(.*\) and run this again\.\n$/) });
+    const outcome = await command(process.execPath, [join(clone, 'scripts/start.mjs')], {
+      PATH: join(clone, 'bin'),
+      CXX: '',
+      MAKE: '',
+      PYTHON: '',
+    });
+    expect(outcome).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^\nTo build the native addon .*: install \(.*\) and run this again\.\n$/),
+    });
     expect(outcome.stderr).toContain(text);
   });
 });

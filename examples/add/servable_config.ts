@@ -12,7 +12,10 @@ registerMethod({ doc: 'The model alone: x1 and x2 must be float32.', outputs: { 
   return addStage(model, x1, x2);
 });
 
-registerMethod({ doc: 'Takes numbers of any type.', inputs: { x1: { shape: [2, 2] }, x2: { shape: [2, 2] } }, outputs: { y: {} } }, function add_cast(x1, x2) {
-  const [a, b] = addStage(toFloat32, x1, x2, { outputsCount: 2 });
-  return addStage(model, a, b);
-});
+registerMethod(
+  { doc: 'Takes numbers of any type.', inputs: { x1: { shape: [2, 2] }, x2: { shape: [2, 2] } }, outputs: { y: {} } },
+  function add_cast(x1, x2) {
+    const [a, b] = addStage(toFloat32, x1, x2, { outputsCount: 2 });
+    return addStage(model, a, b);
+  },
+);

@@ -5,7 +5,8 @@ import sharp from 'sharp';
 const digits = declareModel({ modelFile: 'digits.onnx', modelFormat: 'ONNX' });
 
 /** A seven as SVG: an image that is text, so JSON of the Open Inference Protocol can say it, too. */
-const seven = '<svg xmlns="http://www.w3.org/2000/svg" width="28" height="28"><path d="M8 6h12l-6 16" fill="none" stroke="white" stroke-width="3"/></svg>';
+const seven =
+  '<svg xmlns="http://www.w3.org/2000/svg" width="28" height="28"><path d="M8 6h12l-6 16" fill="none" stroke="white" stroke-width="3"/></svg>';
 
 /** Bytes of a PNG or JPEG of any size to float32 [1, 28, 28] in 0..1. Throws for what is not an image; only its own instance fails then. */
 async function decode(image: Tensor): Promise<Tensor> {
@@ -15,7 +16,11 @@ async function decode(image: Tensor): Promise<Tensor> {
     .toColourspace('b-w')
     .raw()
     .toBuffer();
-  return Tensor.of('float32', Float32Array.from(pixels, (pixel) => pixel / 255), [1, 28, 28]);
+  return Tensor.of(
+    'float32',
+    Float32Array.from(pixels, (pixel) => pixel / 255),
+    [1, 28, 28],
+  );
 }
 
 /** Logits float32 [10] to the most probable digit (an integer) and the softmax over all ten. */
@@ -24,7 +29,13 @@ function pick(logits: Tensor): [label: number, probabilities: Tensor] {
   const largest = Math.max(...values);
   const weights = values.map((value) => Math.exp(value - largest));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return [values.indexOf(largest), Tensor.of('float32', Float32Array.from(weights, (weight) => weight / total))];
+  return [
+    values.indexOf(largest),
+    Tensor.of(
+      'float32',
+      Float32Array.from(weights, (weight) => weight / total),
+    ),
+  ];
 }
 
 registerMethod(
@@ -52,7 +63,12 @@ registerMethod(
 );
 
 registerMethod(
-  { name: 'logits', doc: 'The model alone.', inputs: { image: { doc: 'grey values divided by 255' } }, outputs: { logits: { doc: 'one per digit' } } },
+  {
+    name: 'logits',
+    doc: 'The model alone.',
+    inputs: { image: { doc: 'grey values divided by 255' } },
+    outputs: { logits: { doc: 'one per digit' } },
+  },
   function logits(image) {
     return addStage(digits, image, { outputsCount: 1 });
   },

@@ -12,7 +12,11 @@ async function preprocess(image: Tensor): Promise<Tensor> {
     .toColourspace('b-w')
     .raw()
     .toBuffer();
-  return Tensor.of('float32', Float32Array.from(pixels, (pixel) => pixel / 255), [1, 32, 32]);
+  return Tensor.of(
+    'float32',
+    Float32Array.from(pixels, (pixel) => pixel / 255),
+    [1, 32, 32],
+  );
 }
 
 /** The digit with the highest score. */
@@ -34,7 +38,11 @@ registerMethod(
 );
 
 registerMethod(
-  { doc: 'All ten scores of an image.', inputs: { image: { dtype: 'bytes', shape: [] } }, outputs: { scores: { doc: 'one per digit, not normalised' } } },
+  {
+    doc: 'All ten scores of an image.',
+    inputs: { image: { dtype: 'bytes', shape: [] } },
+    outputs: { scores: { doc: 'one per digit, not normalised' } },
+  },
   function predict_scores(image) {
     return addStage(model, addStage(preprocess, image));
   },

@@ -4,7 +4,12 @@ import { serveDirectory, type RunningProcess, type ServerAddresses } from '../su
 /** What /openapi.json says of the servables in examples/, tried. */
 
 interface Document {
-  readonly paths: Readonly<Record<string, { readonly post?: { readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: unknown }>> } } }>>;
+  readonly paths: Readonly<
+    Record<
+      string,
+      { readonly post?: { readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: unknown }>> } } }
+    >
+  >;
 }
 
 describe('the API document of the examples', () => {
@@ -21,12 +26,17 @@ describe('the API document of the examples', () => {
     expect(calls).toHaveLength(8 * 2 * 2);
     for (const [path, { post }] of calls) {
       const example = post?.requestBody?.content['application/json']?.example;
-      const answer = await fetch(`http://${server.rest}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(example) });
+      const answer = await fetch(`http://${server.rest}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(example),
+      });
       const text = await answer.text();
       expect({ path, status: answer.status, text }).toMatchObject({ path, status: 200, text: expect.not.stringContaining('"error') });
       // Its author's example, not a guess
       if (path === '/model/digits:classify') expect(JSON.parse(text)).toMatchObject({ instances: [{ label: 7 }] });
-      if (path === '/v2/models/digits.classify/infer') expect(JSON.parse(text)).toMatchObject({ outputs: [{ name: 'label', data: [7] }, {}] });
+      if (path === '/v2/models/digits.classify/infer')
+        expect(JSON.parse(text)).toMatchObject({ outputs: [{ name: 'label', data: [7] }, {}] });
     }
   });
 });

@@ -22,7 +22,10 @@ describe('mserve init', () => {
     const checked = await mserve('check', servables, '--json');
     expect([checked.code, JSON.parse(checked.stdout)]).toEqual([
       0,
-      { ok: true, servables: [{ servable: 'my_net-1', ok: true, versions: [1], methods: ['predict', 'predict_text'], problems: [], remarks: [] }] },
+      {
+        ok: true,
+        servables: [{ servable: 'my_net-1', ok: true, versions: [1], methods: ['predict', 'predict_text'], problems: [], remarks: [] }],
+      },
     ]);
     // The commands that init prints, word by word; NODE_OPTIONS is Jest's own
     const tested = await command('/bin/sh', ['-c', written.test], { NODE_OPTIONS: '' });
@@ -32,7 +35,12 @@ describe('mserve init', () => {
 
   it('prints commands that work as they stand, whatever the directory is called', async () => {
     const { stdout } = await mserve('init', 'second', '--dir', join(directory.path, "a friend's models"));
-    const commands = stdout.slice(stdout.indexOf('Next:')).trim().split('\n').slice(1).map((line) => line.trim());
+    const commands = stdout
+      .slice(stdout.indexOf('Next:'))
+      .trim()
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim());
     expect(commands.map((line) => / (check|--test|serve|infer) /.exec(line)?.[1])).toEqual(['check', '--test', 'serve', 'infer']);
     const checked = await command('/bin/sh', ['-c', commands[0] ?? ''], { NODE_OPTIONS: '' });
     expect([checked.code, checked.stdout]).toEqual([0, expect.stringContaining('✓ second, version 1: predict, predict_text')]);
@@ -50,7 +58,11 @@ describe('mserve init', () => {
   });
 
   it('says that a directory cannot be made', async () => {
-    expect(await mserve('init', 'mine', '--dir', '/proc/none/here')).toEqual({ code: 1, stdout: '', stderr: 'mserve: cannot make /proc/none/here/mine: ENOENT\n' });
+    expect(await mserve('init', 'mine', '--dir', '/proc/none/here')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'mserve: cannot make /proc/none/here/mine: ENOENT\n',
+    });
   });
 
   it.each(['', '.', '../up', 'a b', 'naïve', 'n'.repeat(65)])("refuses the name '%s'", async (name) => {
@@ -81,13 +93,19 @@ describe('mserve check', () => {
   }
   let code: number;
   let servables: readonly Checked[];
-  const problems = (name: string): string[] => servables.find(({ servable }) => servable === name)?.problems.map(({ text, file, line }) => `${file ?? ''}:${line ?? ''} ${text}`) ?? [];
+  const problems = (name: string): string[] =>
+    servables.find(({ servable }) => servable === name)?.problems.map(({ text, file, line }) => `${file ?? ''}:${line ?? ''} ${text}`) ??
+    [];
 
   beforeAll(async () => {
     write('declarations', `${head}declareModel('a.onnx', 'TFLite' as 'ONNX');\nregisterMethod([], function m(x) { return x; });\n`);
     write('syntax', `${head}const x = ;\n`);
     write('throwing', `${head}\nthrow new Error('no vocabulary');\n`);
-    write('missing', `${head}registerMethod(['y'], function m(x) { return addStage(declareModel('a.onnx', 'ONNX'), x); });\ndeclareModel('b.onnx', 'ONNX');\n`, { 'b.onnx': new Uint8Array() });
+    write(
+      'missing',
+      `${head}registerMethod(['y'], function m(x) { return addStage(declareModel('a.onnx', 'ONNX'), x); });\ndeclareModel('b.onnx', 'ONNX');\n`,
+      { 'b.onnx': new Uint8Array() },
+    );
     write(
       'broken_models',
       `${head}const a = declareModel('a.onnx', 'ONNX');\nconst b = declareModel('b.mindir', 'MindIR');\nregisterMethod(['y'], function m(x) { return addStage(b, addStage(a, x)); });\n`,
@@ -103,9 +121,20 @@ registerMethod({ inputs: { x: { dtype: 'int32' } }, outputs: { y: {} } }, functi
     write(
       'batches',
       `${head}const a = declareModel(['a.onnx', 'b.onnx'], 'ONNX');\nregisterMethod(['y'], function m(x) { return addStage(a, x); });\n`,
-      { 'a.onnx': onnxModel(double), 'b.onnx': onnxModel({ ...double, inputs: [{ name: 'x', dtype: 'float32', shape: [4, 2] }], outputs: [{ name: 'y', dtype: 'float32', shape: [4, 2] }] }) },
+      {
+        'a.onnx': onnxModel(double),
+        'b.onnx': onnxModel({
+          ...double,
+          inputs: [{ name: 'x', dtype: 'float32', shape: [4, 2] }],
+          outputs: [{ name: 'y', dtype: 'float32', shape: [4, 2] }],
+        }),
+      },
     );
-    write('good', `${head}console.log('printed while it is loaded');\nconst a = declareModel('a.onnx', 'ONNX');\nregisterMethod(['y'], function m(x) { return addStage(a, x); });\n`, { 'a.onnx': onnxModel(double) });
+    write(
+      'good',
+      `${head}console.log('printed while it is loaded');\nconst a = declareModel('a.onnx', 'ONNX');\nregisterMethod(['y'], function m(x) { return addStage(a, x); });\n`,
+      { 'a.onnx': onnxModel(double) },
+    );
     const outcome = await mserve('check', directory.path, '--json');
     code = outcome.code;
     ({ servables } = JSON.parse(outcome.stdout) as { servables: Checked[] });
@@ -115,7 +144,14 @@ registerMethod({ inputs: { x: { dtype: 'int32' } }, outputs: { y: {} } }, functi
   it('looks at every servable and ends with 1 when one is wrong', () => {
     expect(code).toBe(1);
     expect(servables.map(({ servable, ok }) => [servable, ok])).toEqual([
-      ['batches', false], ['broken_models', false], ['declarations', false], ['good', true], ['misfits', false], ['missing', false], ['syntax', false], ['throwing', false],
+      ['batches', false],
+      ['broken_models', false],
+      ['declarations', false],
+      ['good', true],
+      ['misfits', false],
+      ['missing', false],
+      ['syntax', false],
+      ['throwing', false],
     ]);
   });
 
@@ -129,13 +165,21 @@ registerMethod({ inputs: { x: { dtype: 'int32' } }, outputs: { y: {} } }, functi
   });
 
   it('tells every model file that cannot be used', () => {
-    expect(problems('missing')).toEqual([expect.stringMatching(/version: 1, model file 'a\.onnx' does not exist/), expect.stringMatching(/model file 'b\.onnx' is empty/)]);
-    expect(problems('broken_models')).toEqual([expect.stringMatching(/version 1: .*a\.onnx.*not a readable ONNX file/), expect.stringMatching(/version 1: .*b\.mindir/)]);
+    expect(problems('missing')).toEqual([
+      expect.stringMatching(/version: 1, model file 'a\.onnx' does not exist/),
+      expect.stringMatching(/model file 'b\.onnx' is empty/),
+    ]);
+    expect(problems('broken_models')).toEqual([
+      expect.stringMatching(/version 1: .*a\.onnx.*not a readable ONNX file/),
+      expect.stringMatching(/version 1: .*b\.mindir/),
+    ]);
     expect(problems('batches')).toEqual([expect.stringMatching(/version 1: Expect batch size to be same/)]);
   });
 
   it('compares methods with the models they use', () => {
-    expect(problems('misfits')).toEqual([expect.stringMatching(/version 1, method 'two': The inputs count 2 in registerMethod not equal to the count 1/)]);
+    expect(problems('misfits')).toEqual([
+      expect.stringMatching(/version 1, method 'two': The inputs count 2 in registerMethod not equal to the count 1/),
+    ]);
   });
 
   it('prints the same for people', async () => {
@@ -151,12 +195,20 @@ registerMethod({ inputs: { x: { dtype: 'int32' } }, outputs: { y: {} } }, functi
     const sealed = servableDirectory();
     try {
       const cases = join(root, 'test/parity/mindir/cases');
-      for (const [name, source] of [['old', 'ms10_lenet5/model.mindir'], ['sealed', 'lenet5_enc_gcm16/lenet.mindir']] as const) {
+      for (const [name, source] of [
+        ['old', 'ms10_lenet5/model.mindir'],
+        ['sealed', 'lenet5_enc_gcm16/lenet.mindir'],
+      ] as const) {
         mkdirSync(join(sealed.path, name, '1'), { recursive: true });
         writeFileSync(join(sealed.path, name, '1/m.mindir'), readFileSync(join(cases, source)));
-        writeFileSync(join(sealed.path, name, 'servable_config.ts'), `${head}const m = declareModel('m.mindir', 'MindIR');\nregisterMethod(['y'], function p(x) { return addStage(m, x); });\n`);
+        writeFileSync(
+          join(sealed.path, name, 'servable_config.ts'),
+          `${head}const m = declareModel('m.mindir', 'MindIR');\nregisterMethod(['y'], function p(x) { return addStage(m, x); });\n`,
+        );
       }
-      const { key_hex: key } = (JSON.parse(readFileSync(join(cases, 'lenet5_enc_gcm16/meta.json'), 'utf8')) as { encryption: { key_hex: string } }).encryption;
+      const { key_hex: key } = (
+        JSON.parse(readFileSync(join(cases, 'lenet5_enc_gcm16/meta.json'), 'utf8')) as { encryption: { key_hex: string } }
+      ).encryption;
       writeFileSync(join(sealed.path, 'key'), Buffer.from(key, 'hex'));
       const without = await mserve('check', sealed.path);
       expect([without.code, without.stderr]).toEqual([1, '']);

@@ -63,7 +63,12 @@ describe('the batch sizes that are used', () => {
   beforeAll(async () => {
     mkdirSync(join(directory.path, 'batches/1'), { recursive: true });
     writeFileSync(join(directory.path, 'batches/servable_config.ts'), config);
-    for (const [file, batch] of [['two', 2], ['four', 4], ['any', 'n']] as const) writeFileSync(join(directory.path, `batches/1/${file}.onnx`), tellingModel(batch));
+    for (const [file, batch] of [
+      ['two', 2],
+      ['four', 4],
+      ['any', 'n'],
+    ] as const)
+      writeFileSync(join(directory.path, `batches/1/${file}.onnx`), tellingModel(batch));
     server = await serveDirectory(directory.path);
   }, 60_000);
   afterAll(async () => {
@@ -73,7 +78,11 @@ describe('the batch sizes that are used', () => {
 
   /** One request with these x; the answers in their order. */
   async function ask(method: string, values: readonly number[]): Promise<Answer[]> {
-    const { status, body } = await post(server.rest, `/model/batches:${method}`, JSON.stringify({ instances: values.map((x) => ({ x: [x] })) }));
+    const { status, body } = await post(
+      server.rest,
+      `/model/batches:${method}`,
+      JSON.stringify({ instances: values.map((x) => ({ x: [x] })) }),
+    );
     expect({ status, body }).toEqual({ status: 200, body: { instances: expect.anything() } });
     return (body as { instances: Answer[] }).instances;
   }
@@ -122,7 +131,9 @@ describe('the batch sizes that are used', () => {
     const answers = await ask('run_any', halves(instances));
     expect(column(answers, 'size')).toEqual(sizes);
     const runs = [halves(instances).slice(0, 5), halves(instances).slice(5)];
-    expect(column(answers, 'total')).toEqual(halves(instances).map((_, i) => (runs[i < 5 ? 0 : 1] as number[]).reduce((sum, x) => sum + x, 0)));
+    expect(column(answers, 'total')).toEqual(
+      halves(instances).map((_, i) => (runs[i < 5 ? 0 : 1] as number[]).reduce((sum, x) => sum + x, 0)),
+    );
     expect(column(answers, 'y')).toEqual(halves(instances).map((x) => 2 * x));
   });
 

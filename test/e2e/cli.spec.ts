@@ -20,7 +20,8 @@ const file = (name: string, bytes: Uint8Array | string): string => {
   writeFileSync(join(scratch.path, name), bytes);
   return join(scratch.path, name);
 };
-const floats = (shape: number[], values: readonly number[]): Uint8Array => writeNpy({ dtype: 'float32', shape, bytes: new Uint8Array(Float32Array.from(values).buffer) });
+const floats = (shape: number[], values: readonly number[]): Uint8Array =>
+  writeNpy({ dtype: 'float32', shape, bytes: new Uint8Array(Float32Array.from(values).buffer) });
 const valuesIn = (path: string): number[] => [...float32s(readNpy(readFileSync(path)).bytes)];
 afterAll(() => scratch.remove());
 
@@ -41,7 +42,8 @@ registerMethod(['y'], function refuse(x) { return addStage(fail, x); });
     );
     mkdirSync(join(servables, 'echo/3'));
     mkdirSync(join(servables, 'digits/1'), { recursive: true });
-    for (const path of ['servable_config.ts', '1/digits.onnx']) writeFileSync(join(servables, 'digits', path), readFileSync(join(root, 'examples/digits', path)));
+    for (const path of ['servable_config.ts', '1/digits.onnx'])
+      writeFileSync(join(servables, 'digits', path), readFileSync(join(root, 'examples/digits', path)));
     server = await serveDirectory(servables);
   }, 60_000);
   afterAll(() => server?.stop());
@@ -56,7 +58,15 @@ registerMethod(['y'], function refuse(x) { return addStage(fail, x); });
   });
 
   it('sends any other file as its bytes', async () => {
-    const { code, stdout } = await infer('--servable', 'digits', '--method', 'classify', '--input', `image=@${file('image.png', await imagePng(11))}`, '--json');
+    const { code, stdout } = await infer(
+      '--servable',
+      'digits',
+      '--method',
+      'classify',
+      '--input',
+      `image=@${file('image.png', await imagePng(11))}`,
+      '--json',
+    );
     expect([code, (JSON.parse(stdout) as { label: number }).label]).toEqual([0, labelOf(11)]);
   });
 
@@ -85,16 +95,36 @@ registerMethod(['y'], function refuse(x) { return addStage(fail, x); });
   });
 
   it.each([
-    ['an unknown servable', ['--servable', 'no', '--method', 'm', '--input', 'x=1'], 1, /^mserve: the server answered 404: Request servable\(no\)/],
+    [
+      'an unknown servable',
+      ['--servable', 'no', '--method', 'm', '--input', 'x=1'],
+      1,
+      /^mserve: the server answered 404: Request servable\(no\)/,
+    ],
     ['an unknown method', ['--servable', 'echo', '--method', 'no', '--input', 'x=1'], 1, /answered 404: .*method is not available/],
     ['a missing input', ['--servable', 'echo', '--method', 'tell', '--input', 'y=1'], 1, /answered 400: Cannot find input x/],
     ['an instance that fails', ['--servable', 'echo', '--method', 'refuse', '--input', 'x=1'], 1, /not today/],
     ['text without quotes', ['--servable', 'echo', '--method', 'tell', '--input', 'x=hello'], 2, /'hello' is not JSON \(text needs quotes/],
     ['a file that is not there', ['--servable', 'echo', '--method', 'tell', '--input', 'x=@gone.npy'], 2, /cannot read gone\.npy/],
     ['an input given twice', ['--servable', 'echo', '--method', 'tell', '--input', 'x=1', '--input', 'x=2'], 2, /--input x is given twice/],
-    ['a .npy file that is none', ['--servable', 'echo', '--method', 'tell', '--input', `x=@${file('text.npy', 'no numbers here')}`], 1, /text\.npy is not a \.npy file mserve can read/],
-    ['a URL for an address', ['--rest', 'http://127.0.0.1:1500', '--servable', 'echo', '--method', 'tell', '--input', 'x=1'], 2, /HOST:PORT is expected/],
-    ["the flag --version, which is mserve's own", ['--servable', 'echo', '--method', 'tell', '--input', 'x=1', '--version', '3'], 2, /unknown option '--version'/],
+    [
+      'a .npy file that is none',
+      ['--servable', 'echo', '--method', 'tell', '--input', `x=@${file('text.npy', 'no numbers here')}`],
+      1,
+      /text\.npy is not a \.npy file mserve can read/,
+    ],
+    [
+      'a URL for an address',
+      ['--rest', 'http://127.0.0.1:1500', '--servable', 'echo', '--method', 'tell', '--input', 'x=1'],
+      2,
+      /HOST:PORT is expected/,
+    ],
+    [
+      "the flag --version, which is mserve's own",
+      ['--servable', 'echo', '--method', 'tell', '--input', 'x=1', '--version', '3'],
+      2,
+      /unknown option '--version'/,
+    ],
     ['an input without a name', ['--servable', 'echo', '--method', 'tell', '--input', '=1'], 2, /neither name=@file nor name=json/],
     ['no servable', ['--method', 'm', '--input', 'x=1'], 2, /--servable <name>' not specified/],
     ['an unknown flag', ['--servable', 'echo', '--method', 'tell', '--input', 'x=1', '--fast'], 2, /unknown option '--fast'/],
@@ -104,8 +134,21 @@ registerMethod(['y'], function refuse(x) { return addStage(fail, x); });
   });
 
   it('says that nobody answers', async () => {
-    const { code, stderr } = await mserve('infer', '--rest', `127.0.0.1:${await freePort()}`, '--servable', 's', '--method', 'm', '--input', 'x=1');
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/no answer from 127\.0\.0\.1:\d+ \(ECONNREFUSED\); is a server running there/)]);
+    const { code, stderr } = await mserve(
+      'infer',
+      '--rest',
+      `127.0.0.1:${await freePort()}`,
+      '--servable',
+      's',
+      '--method',
+      'm',
+      '--input',
+      'x=1',
+    );
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/no answer from 127\.0\.0\.1:\d+ \(ECONNREFUSED\); is a server running there/),
+    ]);
   });
 });
 
@@ -117,17 +160,23 @@ describe('mserve run', () => {
   it('writes the outputs as .npy', async () => {
     const out = join(scratch.path, 'out');
     const { code, stdout } = await mserve('run', sum, '--input', a, '--input', b, '--output-dir', out, '--json');
-    expect([code, JSON.parse(stdout)]).toEqual([0, { outputs: [{ name: 'sum', dtype: 'float32', shape: [2, 2], file: join(out, 'output_0.npy') }] }]);
+    expect([code, JSON.parse(stdout)]).toEqual([
+      0,
+      { outputs: [{ name: 'sum', dtype: 'float32', shape: [2, 2], file: join(out, 'output_0.npy') }] },
+    ]);
     expect(readNpy(readFileSync(join(out, 'output_0.npy'))).shape).toEqual([2, 2]);
     expect(valuesIn(join(out, 'output_0.npy'))).toEqual([1.5, 2.5, 3.5, 4.5]);
   });
 
   it('takes inputs by name, in any order', async () => {
-    const difference = file('difference.onnx', onnxModel({
-      inputs: ['x', 'y'].map((name) => ({ name, dtype: 'float32' as const, shape: [2, 2] })),
-      outputs: [{ name: 'd', dtype: 'float32', shape: [2, 2] }],
-      nodes: [{ op: 'Sub', inputs: ['x', 'y'], outputs: ['d'] }],
-    }));
+    const difference = file(
+      'difference.onnx',
+      onnxModel({
+        inputs: ['x', 'y'].map((name) => ({ name, dtype: 'float32' as const, shape: [2, 2] })),
+        outputs: [{ name: 'd', dtype: 'float32', shape: [2, 2] }],
+        nodes: [{ op: 'Sub', inputs: ['x', 'y'], outputs: ['d'] }],
+      }),
+    );
     const out = join(scratch.path, 'named');
     expect((await mserve('run', difference, '--input', `y=${b}`, '--input', `x=${a}`, '--output-dir', out)).code).toBe(0);
     expect(valuesIn(join(out, 'output_0.npy'))).toEqual([0.5, 1.5, 2.5, 3.5]);
@@ -140,7 +189,13 @@ describe('mserve run', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)('ends at the first %s, also when the model never would', async (signal) => {
     const limit = join(scratch.path, `${signal}.npy`);
     execFileSync('mkfifo', [limit]);
-    const running = startProcess(process.execPath, [join(root, 'apps/server/bin/mserve.mjs'), 'run', file('loop.onnx', loopModel()), '--input', limit]);
+    const running = startProcess(process.execPath, [
+      join(root, 'apps/server/bin/mserve.mjs'),
+      'run',
+      file('loop.onnx', loopModel()),
+      '--input',
+      limit,
+    ]);
     try {
       const pipe = await open(limit, 'w'); // open once the command reads its input
       await pipe.write(writeNpy({ dtype: 'int64', shape: [], bytes: int64Bytes([2n ** 62n]) }));
@@ -156,17 +211,47 @@ describe('mserve run', () => {
     ['an input is missing', [sum, '--input', a], 2, /no --input for b; the model takes: a float32 \[-1, 2\]; b float32 \[-1, 2\]/],
     ['there is one too many', [sum, '--input', a, '--input', b, '--input', a], 2, /1 --input too many/],
     ['an input is given twice', [sum, '--input', `a=${a}`, '--input', `a=${b}`], 2, /--input a is given twice/],
-    ['an input has a name that the model does not know', [sum, '--input', `c=${a}`, '--input', b], 2, /the model has no input 'c'; it takes: a float32/],
-    ['the outputs cannot be written', [sum, '--input', a, '--input', b, '--output-dir', a], 1, /cannot write into --output-dir .*a\.npy: a file of that name is in the way/],
-    ['the file system has no folders to make', [sum, '--input', a, '--input', b, '--output-dir', '/proc/out/x'], 1, /cannot write into --output-dir \/proc\/out\/x: no such file or folder/],
-    ['an input has another shape', [sum, '--input', a, '--input', file('wide.npy', floats([2, 3], [1, 2, 3, 4, 5, 6]))], 1, /'b'|dim|shape/],
-    ['an input has another dtype', [sum, '--input', a, '--input', file('bytes.npy', writeNpy({ dtype: 'uint8', shape: [2, 2], bytes: Uint8Array.of(1, 2, 3, 4) }))], 1, /uint8/],
+    [
+      'an input has a name that the model does not know',
+      [sum, '--input', `c=${a}`, '--input', b],
+      2,
+      /the model has no input 'c'; it takes: a float32/,
+    ],
+    [
+      'the outputs cannot be written',
+      [sum, '--input', a, '--input', b, '--output-dir', a],
+      1,
+      /cannot write into --output-dir .*a\.npy: a file of that name is in the way/,
+    ],
+    [
+      'the file system has no folders to make',
+      [sum, '--input', a, '--input', b, '--output-dir', '/proc/out/x'],
+      1,
+      /cannot write into --output-dir \/proc\/out\/x: no such file or folder/,
+    ],
+    [
+      'an input has another shape',
+      [sum, '--input', a, '--input', file('wide.npy', floats([2, 3], [1, 2, 3, 4, 5, 6]))],
+      1,
+      /'b'|dim|shape/,
+    ],
+    [
+      'an input has another dtype',
+      [sum, '--input', a, '--input', file('bytes.npy', writeNpy({ dtype: 'uint8', shape: [2, 2], bytes: Uint8Array.of(1, 2, 3, 4) }))],
+      1,
+      /uint8/,
+    ],
     ['an input is no .npy file', [sum, '--input', a, '--input', sum], 1, /npy/i],
     ['an input file is missing', [sum, '--input', a, '--input', 'gone.npy'], 2, /cannot read gone\.npy/],
     ['the model is missing', ['gone.onnx', '--input', a], 2, /there is no model file gone\.onnx/],
     ['the model is a folder', [scratch.path, '--input', a], 2, /is not a file/],
     ['the model is broken', [file('broken.onnx', 'no model'), '--input', a], 1, /cannot load .*broken\.onnx/],
-    ['a key is given for ONNX', [sum, '--input', a, '--dec-key-file', file('key', new Uint8Array(16))], 2, /only MindIR models can be encrypted/],
+    [
+      'a key is given for ONNX',
+      [sum, '--input', a, '--dec-key-file', file('key', new Uint8Array(16))],
+      2,
+      /only MindIR models can be encrypted/,
+    ],
     ['there is no model argument', [], 2, /missing required argument 'model'/],
     ['a flag is unknown', [sum, '--gpu'], 2, /unknown option '--gpu'/],
   ])('says what is wrong when %s', async (_name, args, code, text) => {
@@ -186,7 +271,10 @@ describe('mserve model', () => {
     const converted = await mserve('model', 'convert', lenet, '-o', onnx, '--json');
     expect([converted.code, JSON.parse(converted.stdout)]).toEqual([0, { written: [onnx] }]);
     const [fromMindir, fromOnnx] = [join(scratch.path, 'from-mindir'), join(scratch.path, 'from-onnx')];
-    for (const [model, out] of [[lenet, fromMindir], [onnx, fromOnnx]] as const) {
+    for (const [model, out] of [
+      [lenet, fromMindir],
+      [onnx, fromOnnx],
+    ] as const) {
       expect((await mserve('run', model, '--input', image, '--output-dir', out, '--threads', '1')).code).toBe(0);
     }
     expect(readFileSync(join(fromOnnx, 'output_0.npy'))).toEqual(readFileSync(join(fromMindir, 'output_0.npy')));
@@ -198,10 +286,19 @@ describe('mserve model', () => {
     const { code, stdout } = await mserve('model', 'inspect', lenet, '--json');
     expect([code, JSON.parse(stdout)]).toMatchObject([
       0,
-      { format: 'MindIR', inputs: [{ name: 'x', dtype: 'float32', shape: [2, 1, 32, 32] }], outputs: [{ dtype: 'float32', shape: [2, 10] }], mindir: { ops: { Conv2D: 2 }, unsupported: [] } },
+      {
+        format: 'MindIR',
+        inputs: [{ name: 'x', dtype: 'float32', shape: [2, 1, 32, 32] }],
+        outputs: [{ dtype: 'float32', shape: [2, 10] }],
+        mindir: { ops: { Conv2D: 2 }, unsupported: [] },
+      },
     ]);
     const onnx = await mserve('model', 'inspect', file('double.onnx', doubleModel()), '--json');
-    expect(JSON.parse(onnx.stdout)).toEqual({ format: 'ONNX', inputs: [{ name: 'x', dtype: 'float32', shape: [-1, 2] }], outputs: [{ name: 'y', dtype: 'float32', shape: [-1, 2] }] });
+    expect(JSON.parse(onnx.stdout)).toEqual({
+      format: 'ONNX',
+      inputs: [{ name: 'x', dtype: 'float32', shape: [-1, 2] }],
+      outputs: [{ name: 'y', dtype: 'float32', shape: [-1, 2] }],
+    });
   });
 
   it.each([
@@ -210,7 +307,12 @@ describe('mserve model', () => {
     ['inspect a sealed model without its key', ['inspect', join(cases, 'lenet5_enc_gcm16/lenet.mindir')], 1, /encrypted/],
     ['convert an ONNX model', ['convert', file('d.onnx', doubleModel()), '-o', 'never.onnx'], 2, /only MindIR can be converted/],
     ['convert without a target', ['convert', lenet], 2, /--output <file\.onnx>' not specified/],
-    ['convert into a folder that is not there', ['convert', lenet, '-o', 'nowhere/lenet.onnx'], 1, /cannot write nowhere\/lenet\.onnx: no such file or folder/],
+    [
+      'convert into a folder that is not there',
+      ['convert', lenet, '-o', 'nowhere/lenet.onnx'],
+      1,
+      /cannot write nowhere\/lenet\.onnx: no such file or folder/,
+    ],
     ['convert a file into itself', ['convert', lenet, '-o', lenet], 2, /is the file that is converted/],
     ['do something unknown', ['train', lenet], 2, /unknown command 'train'/],
   ])('does not %s', async (_name, args, code, text) => {
@@ -243,23 +345,73 @@ describe('mserve serve ends with one sentence when', () => {
   it.each([
     ['the directory is missing', () => ['gone', ...ports], 1, /^mserve: The servable directory 'gone' does not exist$/m],
     ['the directory holds no servable', () => ['docs', ...ports], 1, /there is no servable in docs/],
-    ['a chosen servable is broken', () => [directory.path, ...ports, '--servable', 'broken'], 1, /servable_config\.ts:4.*missing|missing.*servable_config\.ts:4/],
-    ['a chosen servable is not there', () => [directory.path, ...ports, '--servable', 'nothing'], 1, /there is no servable 'nothing' in .*; there are: broken, good$/m],
-    ['a chosen servable has nearly another name', () => [directory.path, ...ports, '--servable', 'godo'], 1, /there is no servable 'godo' .*did you mean 'good'\?/],
+    [
+      'a chosen servable is broken',
+      () => [directory.path, ...ports, '--servable', 'broken'],
+      1,
+      /servable_config\.ts:4.*missing|missing.*servable_config\.ts:4/,
+    ],
+    [
+      'a chosen servable is not there',
+      () => [directory.path, ...ports, '--servable', 'nothing'],
+      1,
+      /there is no servable 'nothing' in .*; there are: broken, good$/m,
+    ],
+    [
+      'a chosen servable has nearly another name',
+      () => [directory.path, ...ports, '--servable', 'godo'],
+      1,
+      /there is no servable 'godo' .*did you mean 'good'\?/,
+    ],
     ['a chosen version is not there', () => ['examples', ...ports, '--servable', 'digits:9'], 1, /no specified version directory.*9/],
-    ['the REST port is taken', () => ['examples', '--servable', 'digits', '--rest', `127.0.0.1:${port}`, '--grpc', '127.0.0.1:0'], 1, /127\.0\.0\.1:\d+ failed \(another process has it\)$/m],
-    ['the gRPC port is taken', () => ['examples', '--servable', 'digits', '--rest', '127.0.0.1:0', '--grpc', `127.0.0.1:${port}`], 1, /^mserve: .*127\.0\.0\.1:\d+ \(another process has it\)\n$/],
-    ['the folder of the gRPC socket is missing', () => ['examples', '--servable', 'digits', '--rest', '127.0.0.1:0', '--grpc', 'unix:/nowhere/grpc.sock'], 1, /^mserve: .*unix:\/nowhere\/grpc\.sock \(its folder is not there or may not be written\)\n$/],
-    ['a file that is no socket is where the gRPC socket should be', () => ['examples', '--servable', 'digits', '--rest', '127.0.0.1:0', '--grpc', `unix:${directory.path}/good/servable_config.ts`], 1, /^mserve: .*servable_config\.ts \(another process has it, or something that is no socket is there\)\n$/],
-    ['an address is none', () => ['examples', '--servable', 'digits', '--rest', 'nowhere'], 2, /'nowhere' is invalid\. HOST:PORT is expected/],
+    [
+      'the REST port is taken',
+      () => ['examples', '--servable', 'digits', '--rest', `127.0.0.1:${port}`, '--grpc', '127.0.0.1:0'],
+      1,
+      /127\.0\.0\.1:\d+ failed \(another process has it\)$/m,
+    ],
+    [
+      'the gRPC port is taken',
+      () => ['examples', '--servable', 'digits', '--rest', '127.0.0.1:0', '--grpc', `127.0.0.1:${port}`],
+      1,
+      /^mserve: .*127\.0\.0\.1:\d+ \(another process has it\)\n$/,
+    ],
+    [
+      'the folder of the gRPC socket is missing',
+      () => ['examples', '--servable', 'digits', '--rest', '127.0.0.1:0', '--grpc', 'unix:/nowhere/grpc.sock'],
+      1,
+      /^mserve: .*unix:\/nowhere\/grpc\.sock \(its folder is not there or may not be written\)\n$/,
+    ],
+    [
+      'a file that is no socket is where the gRPC socket should be',
+      () => ['examples', '--servable', 'digits', '--rest', '127.0.0.1:0', '--grpc', `unix:${directory.path}/good/servable_config.ts`],
+      1,
+      /^mserve: .*servable_config\.ts \(another process has it, or something that is no socket is there\)\n$/,
+    ],
+    [
+      'an address is none',
+      () => ['examples', '--servable', 'digits', '--rest', 'nowhere'],
+      2,
+      /'nowhere' is invalid\. HOST:PORT is expected/,
+    ],
     ['a port is too high', () => ['examples', '--grpc', '127.0.0.1:65536'], 2, /HOST:PORT or unix:PATH is expected/],
     ['the bus is none', () => ['examples', '--bus', 'http://127.0.0.1:4222'], 2, /memory or nats:\/\/HOST:PORT is expected/],
     ['a device is given twice', () => ['examples', '--device-ids', '1,0,1'], 2, /device 1 is given twice/],
     ['a device is missing', () => ['examples', '--device-ids', '0,'], 2, /a whole number from 0 to/],
     ['a number is out of range', () => ['examples', '--max-msg-mb', '0'], 2, /a whole number from 1 to 512/],
-    ['a version is beyond all numbers', () => ['examples', '--servable', 'digits:99999999999999999999'], 2, /NAME or NAME:VERSION is expected, the version up to 4294967294/],
+    [
+      'a version is beyond all numbers',
+      () => ['examples', '--servable', 'digits:99999999999999999999'],
+      2,
+      /NAME or NAME:VERSION is expected, the version up to 4294967294/,
+    ],
     ['a servable is named wrongly', () => ['examples', '--servable', 'digits:one'], 2, /NAME or NAME:VERSION/],
-    ['a key is given without a servable', () => ['examples', ...ports, '--dec-key-file', file('key16', new Uint8Array(16))], 2, /--dec-key-file needs --servable/],
+    [
+      'a key is given without a servable',
+      () => ['examples', ...ports, '--dec-key-file', file('key16', new Uint8Array(16))],
+      2,
+      /--dec-key-file needs --servable/,
+    ],
     ['a flag is unknown', () => ['examples', '--port', '1'], 2, /unknown option '--port'/],
     ['there is no directory', () => [], 2, /missing required argument 'dir'/],
   ])('%s', async (_name, args, code, text) => {
@@ -272,7 +424,11 @@ describe('mserve serve ends with one sentence when', () => {
     const server = await serveDirectory(directory.path);
     try {
       expect(JSON.parse(await server.line((line) => line.startsWith('{"rest"')))).toEqual({
-        rest: server.rest, grpc: server.grpc, docs: `http://${server.rest}/docs`, servables: [{ servable: 'good', version: 1, methods: ['m'] }], failed: [{ servable: 'broken', reason: expect.stringContaining('missing') }],
+        rest: server.rest,
+        grpc: server.grpc,
+        docs: `http://${server.rest}/docs`,
+        servables: [{ servable: 'good', version: 1, methods: ['m'] }],
+        failed: [{ servable: 'broken', reason: expect.stringContaining('missing') }],
       });
       expect(await server.line((line) => line.includes('import broken.servable_config failed'))).toContain('servable_config.ts:4');
       expect(server.output()).toMatch(/^✗ broken, device 0: replica could not be loaded: .*missing/m);

@@ -36,10 +36,14 @@ describe('integers that cannot be divided fail their instance, and the server se
 
   const instance = (a: string, b: string): string => `{"a":[${a}],"b":[${b}]}`;
   const quotient = async (...instances: string[]): Promise<{ status: number; body: string }> => {
-    const response = await fetch(`http://${server.rest}/model/numbers:quotient`, { method: 'POST', body: `{"instances":[${instances.join()}]}` });
+    const response = await fetch(`http://${server.rest}/model/numbers:quotient`, {
+      method: 'POST',
+      body: `{"instances":[${instances.join()}]}`,
+    });
     return { status: response.status, body: await response.text() };
   };
-  const infer = (method: string, inputs: object[]): ReturnType<typeof post> => post(server.rest, `/v2/models/numbers.${method}/infer`, JSON.stringify({ inputs }));
+  const infer = (method: string, inputs: object[]): ReturnType<typeof post> =>
+    post(server.rest, `/v2/models/numbers.${method}/infer`, JSON.stringify({ inputs }));
   const servesOn = async (): Promise<void> => {
     expect(await quotient(instance('7', '2'))).toEqual({ status: 200, body: '{"instances":[{"y":[3]}]}' });
   };
@@ -54,7 +58,9 @@ describe('integers that cannot be divided fail their instance, and the server se
 
   it('requests at the same time do not fail each other', async () => {
     const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => quotient(instance(String(2 * i), i % 3 === 0 ? '0' : '2'))));
-    const expected = answers.map((_, i) => (i % 3 === 0 ? { status: 400, body: JSON.stringify({ error_msg: text }) } : { status: 200, body: `{"instances":[{"y":[${i}]}]}` }));
+    const expected = answers.map((_, i) =>
+      i % 3 === 0 ? { status: 400, body: JSON.stringify({ error_msg: text }) } : { status: 200, body: `{"instances":[{"y":[${i}]}]}` },
+    );
     expect(answers).toEqual(expected);
   });
 
@@ -70,19 +76,30 @@ describe('integers that cannot be divided fail their instance, and the server se
   });
 
   it('Open Inference Protocol gRPC: INVALID_ARGUMENT', async () => {
-    const integers = (name: string, value: bigint): object => ({ name, datatype: 'INT64', shape: [1, 1], contents: { int64_contents: [value.toString()] } });
+    const integers = (name: string, value: bigint): object => ({
+      name,
+      datatype: 'INT64',
+      shape: [1, 1],
+      contents: { int64_contents: [value.toString()] },
+    });
     const call = clients.oip.call('ModelInfer', { model_name: 'numbers.quotient', inputs: [integers('a', 7n), integers('b', 0n)] });
     await expect(call).rejects.toMatchObject({ code: status.INVALID_ARGUMENT, details: text });
     await servesOn();
   });
 
   it('MSService: error_code 2', async () => {
-    const scalar = (value: bigint): object => ({ shape: { dims: [1] }, dtype: 'MS_INT64', data: Buffer.from(BigInt64Array.of(value).buffer) });
+    const scalar = (value: bigint): object => ({
+      shape: { dims: [1] },
+      dtype: 'MS_INT64',
+      data: Buffer.from(BigInt64Array.of(value).buffer),
+    });
     const reply = await clients.ms.call('Predict', {
       servable_spec: { name: 'numbers', method_name: 'quotient' },
       instances: [{ items: { a: scalar(7n), b: scalar(0n) } }],
     });
-    expect((reply['error_msg'] as { error_code: string; error_msg: Buffer }[]).map((each) => [each.error_code, each.error_msg.toString()])).toEqual([['2', text]]);
+    expect(
+      (reply['error_msg'] as { error_code: string; error_msg: Buffer }[]).map((each) => [each.error_code, each.error_msg.toString()]),
+    ).toEqual([['2', text]]);
     await servesOn();
   });
 

@@ -56,10 +56,13 @@ describe('a fleet of 2 gateways, 1 scheduler and 2 device-workers, started throu
     const wrong: number[] = [];
     const ask = async (): Promise<void> => {
       for (let n = next++; n < total; n = next++) {
-        const body = JSON.stringify({ id: `r${n}`, inputs: [
-          { name: 'x1', datatype: 'FP32', shape: [1, 2], data: [n, -n] },
-          { name: 'x2', datatype: 'FP32', shape: [1, 2], data: [0.5, 2 * n] },
-        ] });
+        const body = JSON.stringify({
+          id: `r${n}`,
+          inputs: [
+            { name: 'x1', datatype: 'FP32', shape: [1, 2], data: [n, -n] },
+            { name: 'x2', datatype: 'FP32', shape: [1, 2], data: [0.5, 2 * n] },
+          ],
+        });
         const gateway = fleet.gateways[n % 2] as ServerAddresses;
         const answer = (await post(gateway.rest, '/v2/models/add/infer', body)).body as { id: string; outputs?: { data: number[] }[] };
         const [a, b] = answer.outputs?.[0]?.data ?? [];
@@ -77,7 +80,9 @@ describe('a fleet of 2 gateways, 1 scheduler and 2 device-workers, started throu
   it('gives the same bytes as the embedded server', async () => {
     const embedded: RunningProcess & ServerAddresses = await serveDirectory('examples', ['--servable', 'digits']);
     try {
-      const body = JSON.stringify({ instances: [{ image: { b64: Buffer.from(imageTensor(7).buffer).toString('base64'), type: 'float32', shape: [1, 28, 28] } }] });
+      const body = JSON.stringify({
+        instances: [{ image: { b64: Buffer.from(imageTensor(7).buffer).toString('base64'), type: 'float32', shape: [1, 28, 28] } }],
+      });
       const here = await fetch(`http://${embedded.rest}/model/digits:logits`, { method: 'POST', body });
       const there = await fetch(`http://${fleet.gateways[1]?.rest}/model/digits:logits`, { method: 'POST', body });
       expect(Buffer.from(await there.arrayBuffer())).toEqual(Buffer.from(await here.arrayBuffer()));

@@ -118,7 +118,11 @@ registerMethod(['y'], function predict(x) { return addStage(model, x, { outputsC
   });
 
   const infer = (name: string, datatype: string, shape: number[], data: string, timeoutMs = 30_000): Promise<RestAnswer> =>
-    post(server.rest, `/v2/models/${name}.predict/infer`, `{"parameters":{"timeout":${timeoutMs * 1000}},"inputs":[{"name":"x","datatype":"${datatype}","shape":${JSON.stringify(shape)},"data":[${data}]}]}`);
+    post(
+      server.rest,
+      `/v2/models/${name}.predict/infer`,
+      `{"parameters":{"timeout":${timeoutMs * 1000}},"inputs":[{"name":"x","datatype":"${datatype}","shape":${JSON.stringify(shape)},"data":[${data}]}]}`,
+    );
   const servesOn = async (): Promise<void> => {
     expect(await infer('sound', 'FP32', [1, 4], '1,2,3,4')).toMatchObject({ status: 200, body: { outputs: [{ data: [2, 4, 6, 8] }] } });
   };
@@ -147,7 +151,12 @@ registerMethod(['y'], function predict(x) { return addStage(model, x, { outputsC
   it('a run that would never end is ended when its client leaves', async () => {
     const gone = new AbortController();
     const body = `{"inputs":[{"name":"x","datatype":"INT64","shape":[],"data":[${2n ** 62n}]}]}`;
-    const left = fetch(`http://${server.rest}/v2/models/endless.predict/infer`, { method: 'POST', headers: { 'content-type': 'application/json' }, body, signal: gone.signal }).catch((error: Error) => error.name);
+    const left = fetch(`http://${server.rest}/v2/models/endless.predict/infer`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+      signal: gone.signal,
+    }).catch((error: Error) => error.name);
     await servesOn();
     gone.abort();
     expect(await left).toBe('AbortError');

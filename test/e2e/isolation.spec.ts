@@ -56,7 +56,11 @@ describe('a function that spins and one that hangs are their own methods’ trou
   it('all other methods are answered while they are at it, over REST', async () => {
     const gone = new AbortController();
     const troubled = ['spin', 'hang', 'hang', 'hang'].map(async (method) => {
-      const answer = await fetch(`http://${server.rest}/model/trouble:${method}`, { method: 'POST', body: '{"instances":[{"x":[1.5]}]}', signal: gone.signal }).then(
+      const answer = await fetch(`http://${server.rest}/model/trouble:${method}`, {
+        method: 'POST',
+        body: '{"instances":[{"x":[1.5]}]}',
+        signal: gone.signal,
+      }).then(
         (response) => `answered ${response.status}`,
         (error: Error) => error.name,
       );
@@ -74,7 +78,9 @@ describe('a function that spins and one that hangs are their own methods’ trou
   it('their callers get DEADLINE_EXCEEDED at the deadline, and the others are answered after it', async () => {
     const timeout = { timeout: 500_000 }; // microseconds
     const request = JSON.stringify({ parameters: timeout, inputs: [{ name: 'x', datatype: 'FP32', shape: [1], data: [1.5] }] });
-    const answers = await Promise.all(['spin', 'hang', 'spin', 'hang'].map((method) => post(server.rest, `/v2/models/trouble.${method}/infer`, request)));
+    const answers = await Promise.all(
+      ['spin', 'hang', 'spin', 'hang'].map((method) => post(server.rest, `/v2/models/trouble.${method}/infer`, request)),
+    );
     expect(answers.map(({ status, body }) => ({ status, error: (body as { error?: string }).error }))).toEqual(
       answers.map(() => ({ status: 504, error: expect.stringMatching(/deadline/i) })),
     );
@@ -83,7 +89,11 @@ describe('a function that spins and one that hangs are their own methods’ trou
 
   it('the server ends with exit code 0 while functions spin', async () => {
     const gone = new AbortController();
-    const spinning = fetch(`http://${server.rest}/model/trouble:spin`, { method: 'POST', body: '{"instances":[{"x":[1.5]}]}', signal: gone.signal }).catch(() => undefined);
+    const spinning = fetch(`http://${server.rest}/model/trouble:spin`, {
+      method: 'POST',
+      body: '{"instances":[{"x":[1.5]}]}',
+      signal: gone.signal,
+    }).catch(() => undefined);
     expect(await askOthers()).toEqual([]);
     gone.abort();
     await spinning;

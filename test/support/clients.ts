@@ -10,8 +10,17 @@ export interface RestAnswer {
   readonly body: unknown;
 }
 
-export async function post(rest: string, path: string, body: string | Uint8Array, headers: Record<string, string> = {}): Promise<RestAnswer> {
-  const response = await fetch(`http://${rest}${path}`, { method: 'POST', body: body as Uint8Array<ArrayBuffer>, headers: { 'content-type': 'application/json', ...headers } });
+export async function post(
+  rest: string,
+  path: string,
+  body: string | Uint8Array,
+  headers: Record<string, string> = {},
+): Promise<RestAnswer> {
+  const response = await fetch(`http://${rest}${path}`, {
+    method: 'POST',
+    body: body as Uint8Array<ArrayBuffer>,
+    headers: { 'content-type': 'application/json', ...headers },
+  });
   const text = await response.text();
   let parsed: unknown = text;
   try {
@@ -23,9 +32,16 @@ export async function post(rest: string, path: string, body: string | Uint8Array
 }
 
 /** The Open Inference Protocol over REST with the binary tensor extension, both ways. One output. */
-export async function inferBinary(rest: string, model: string, input: { name: string; datatype: string; shape: number[]; bytes: Uint8Array }): Promise<Record<string, Uint8Array>> {
+export async function inferBinary(
+  rest: string,
+  model: string,
+  input: { name: string; datatype: string; shape: number[]; bytes: Uint8Array },
+): Promise<Record<string, Uint8Array>> {
   const { name, datatype, shape, bytes } = input;
-  const head = JSON.stringify({ inputs: [{ name, datatype, shape, parameters: { binary_data_size: bytes.length } }], parameters: { binary_data_output: true } });
+  const head = JSON.stringify({
+    inputs: [{ name, datatype, shape, parameters: { binary_data_size: bytes.length } }],
+    parameters: { binary_data_output: true },
+  });
   const response = await fetch(`http://${rest}/v2/models/${model}/infer`, {
     method: 'POST',
     body: Buffer.concat([Buffer.from(head), bytes]),
@@ -34,7 +50,9 @@ export async function inferBinary(rest: string, model: string, input: { name: st
   const body = Buffer.from(await response.arrayBuffer());
   if (!response.ok) throw new Error(`${response.status}: ${body.toString()}`);
   const headLength = Number(response.headers.get('inference-header-content-length'));
-  const answer = JSON.parse(body.subarray(0, headLength).toString()) as { outputs: { name: string; parameters: { binary_data_size: number } }[] };
+  const answer = JSON.parse(body.subarray(0, headLength).toString()) as {
+    outputs: { name: string; parameters: { binary_data_size: number } }[];
+  };
   const outputs: Record<string, Uint8Array> = {};
   let at = headLength;
   for (const output of answer.outputs) {
@@ -44,7 +62,12 @@ export async function inferBinary(rest: string, model: string, input: { name: st
   return outputs;
 }
 
-type Unary = (request: object, metadata: Metadata, options: object, callback: (error: ServiceError | null, reply: Record<string, unknown>) => void) => void;
+type Unary = (
+  request: object,
+  metadata: Metadata,
+  options: object,
+  callback: (error: ServiceError | null, reply: Record<string, unknown>) => void,
+) => void;
 
 /** A real grpc-js client of one of the two public services. */
 export interface GrpcClient {
@@ -75,14 +98,21 @@ export class GrpcClients {
 
 export function grpcClient(service: keyof typeof services, address: string): GrpcClient {
   const { file, path } = services[service];
-  let node: unknown = loadPackageDefinition(loadSync(join(root, 'proto', file), { longs: String, defaults: true, bytes: Buffer, keepCase: true }));
+  let node: unknown = loadPackageDefinition(
+    loadSync(join(root, 'proto', file), { longs: String, defaults: true, bytes: Buffer, keepCase: true }),
+  );
   for (const part of path) node = (node as Record<string, unknown>)[part];
   const Client = node as new (target: string, creds: unknown, options: object) => Record<string, Unary> & { close(): void };
-  const client = new Client(address, credentials.createInsecure(), { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 });
+  const client = new Client(address, credentials.createInsecure(), {
+    'grpc.max_receive_message_length': -1,
+    'grpc.max_send_message_length': -1,
+  });
   return {
     call: (method, request, options = {}) =>
       new Promise((resolve, reject) => {
-        (client[method] as Unary).call(client, request, new Metadata(), options, (error, reply) => (error ? reject(error) : resolve(reply)));
+        (client[method] as Unary).call(client, request, new Metadata(), options, (error, reply) =>
+          error ? reject(error) : resolve(reply),
+        );
       }),
     close: () => client.close(),
   };

@@ -12,9 +12,14 @@ export interface CommandOutcome {
 /** Runs a program in the project's root to its end. Never rejects for its exit code. */
 export function command(file: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CommandOutcome> {
   return new Promise((resolve) => {
-    const child = execFile(file, args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 26, env: { ...process.env, ...env } }, (error, stdout, stderr) => {
-      resolve({ code: child.exitCode ?? (error === null ? 0 : 128), stdout, stderr });
-    });
+    const child = execFile(
+      file,
+      args,
+      { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 26, env: { ...process.env, ...env } },
+      (error, stdout, stderr) => {
+        resolve({ code: child.exitCode ?? (error === null ? 0 : 128), stdout, stderr });
+      },
+    );
   });
 }
 

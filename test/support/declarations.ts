@@ -1,4 +1,11 @@
-import type { FunctionDeclaration, MethodDeclaration, ModelDeclaration, ServableDeclaration, StageDeclaration, ValueSource } from '@mserve/register';
+import type {
+  FunctionDeclaration,
+  MethodDeclaration,
+  ModelDeclaration,
+  ServableDeclaration,
+  StageDeclaration,
+  ValueSource,
+} from '@mserve/register';
 
 /** Declarations as servable_config would make them, with only what a spec cares about. */
 
@@ -18,11 +25,23 @@ export function output(stage: number, index = 0): ValueSource {
   return { from: 'stage', stage, output: index };
 }
 
-export function stage(number: number, kind: 'function' | 'model', index: number, inputs: readonly ValueSource[], options: Partial<StageDeclaration> = {}): StageDeclaration {
+export function stage(
+  number: number,
+  kind: 'function' | 'model',
+  index: number,
+  inputs: readonly ValueSource[],
+  options: Partial<StageDeclaration> = {},
+): StageDeclaration {
   return { number, kind, index, inputs, outputsCount: 1, batchSize: undefined, tag: undefined, ...options };
 }
 
-export function method(name: string, inputs: readonly string[], stages: readonly StageDeclaration[], returns: readonly ValueSource[], outputs?: readonly string[]): MethodDeclaration {
+export function method(
+  name: string,
+  inputs: readonly string[],
+  stages: readonly StageDeclaration[],
+  returns: readonly ValueSource[],
+  outputs?: readonly string[],
+): MethodDeclaration {
   const names = outputs ?? returns.map((_, i) => (i === 0 ? 'y' : `y${i}`));
   return { name, inputs: inputs.map((label) => ({ name: label })), outputs: names.map((label) => ({ name: label })), stages, returns };
 }

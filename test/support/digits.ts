@@ -24,7 +24,9 @@ export function imageTensor(index: number): Float32Array {
 }
 
 export function imagePng(index: number): Promise<Buffer> {
-  return sharp(imagePixels(index), { raw: { width: 28, height: 28, channels: 1 } }).png().toBuffer();
+  return sharp(imagePixels(index), { raw: { width: 28, height: 28, channels: 1 } })
+    .png()
+    .toBuffer();
 }
 
 /** MindSpore's own logits of the image. */

@@ -90,7 +90,10 @@ export class FakeSession {
 }
 
 /** float32 tensor of the values. */
-export function floats(shape: readonly number[], values: readonly number[]): { dtype: 'float32'; shape: readonly number[]; bytes: Uint8Array } {
+export function floats(
+  shape: readonly number[],
+  values: readonly number[],
+): { dtype: 'float32'; shape: readonly number[]; bytes: Uint8Array } {
   return { dtype: 'float32', shape, bytes: new Uint8Array(Float32Array.from(values).buffer) };
 }
 
@@ -105,6 +108,11 @@ export function elementwise(shape: readonly number[], inputs: number, f: (...val
   const names = Array.from({ length: inputs }, (_, i) => `x${i + 1}`);
   return new FakeSession({ inputs: names.map(value), outputs: [value('y')] }, (tensors) => {
     const columns = tensors.map(valuesOf);
-    return [floats(tensors[0]?.shape ?? [], (columns[0] ?? []).map((_, i) => f(...columns.map((column) => column[i] as number))))];
+    return [
+      floats(
+        tensors[0]?.shape ?? [],
+        (columns[0] ?? []).map((_, i) => f(...columns.map((column) => column[i] as number))),
+      ),
+    ];
   });
 }

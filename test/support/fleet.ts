@@ -37,7 +37,14 @@ export interface FleetFlags {
 async function untilReady(rest: string, models: readonly string[], alive: () => boolean): Promise<void> {
   const paths = ['/v2/health/ready', ...models.map((model) => `/v2/models/${model}/ready`)];
   while (alive()) {
-    const ready = await Promise.all(paths.map((path) => fetch(`http://${rest}${path}`).then((response) => response.status === 200, () => false)));
+    const ready = await Promise.all(
+      paths.map((path) =>
+        fetch(`http://${rest}${path}`).then(
+          (response) => response.status === 200,
+          () => false,
+        ),
+      ),
+    );
     if (ready.every(Boolean)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -49,22 +56,37 @@ async function untilReady(rest: string, models: readonly string[], alive: () => 
  * (gateway-0, scheduler, worker-1, ...), nats-server at `nats`. Resolves when every gateway can call every one of the `models` (`servable.method`, or
  * `servable.method/versions/n`).
  */
-export async function startFleet(nats: string, servables: string, models: readonly string[], order: readonly string[], flags: FleetFlags = {}): Promise<Fleet> {
+export async function startFleet(
+  nats: string,
+  servables: string,
+  models: readonly string[],
+  order: readonly string[],
+  flags: FleetFlags = {},
+): Promise<Fleet> {
   const gateways: FleetGateway[] = [];
   for (let i = 0; i < order.filter((name) => name.startsWith('gateway')).length; i++) {
     gateways.push({ rest: `127.0.0.1:${await freePort()}`, grpc: `127.0.0.1:${await freePort()}` });
   }
   const argsOf = (name: string): string[] => {
     const index = Number(name.split('-')[1]);
-    if (name.startsWith('gateway')) return ['gateway', '--rest', gateways[index]?.rest as string, '--grpc', gateways[index]?.grpc as string, ...(flags.gateway ?? [])];
-    if (name.startsWith('worker')) return ['device-worker', '--directory', servables, '--device-ids', String(index), ...(flags.worker ?? [])];
+    if (name.startsWith('gateway'))
+      return ['gateway', '--rest', gateways[index]?.rest as string, '--grpc', gateways[index]?.grpc as string, ...(flags.gateway ?? [])];
+    if (name.startsWith('worker'))
+      return ['device-worker', '--directory', servables, '--device-ids', String(index), ...(flags.worker ?? [])];
     return ['scheduler', ...(flags.scheduler ?? [])];
   };
   const processes = new Map<string, RunningProcess>();
   for (const name of order) {
     const [app, ...args] = argsOf(name) as [string, ...string[]];
     // One nx at a time prepares its project graph; the apps themselves may start in any order.
-    processes.set(name, startProcess('node_modules/.bin/nx', ['serve', app, '--excludeTaskDependencies', '--', '--nats', nats, ...args], { NX_DAEMON: 'false', NX_TUI: 'false', NX_ISOLATE_PLUGINS: 'false' }));
+    processes.set(
+      name,
+      startProcess('node_modules/.bin/nx', ['serve', app, '--excludeTaskDependencies', '--', '--nats', nats, ...args], {
+        NX_DAEMON: 'false',
+        NX_TUI: 'false',
+        NX_ISOLATE_PLUGINS: 'false',
+      }),
+    );
   }
   const alive = (): boolean => [...processes.values()].every(({ child }) => child.exitCode === null);
   try {
@@ -77,6 +99,7 @@ export async function startFleet(nats: string, servables: string, models: readon
   return {
     gateways,
     processes,
-    stop: async () => Object.fromEntries(await Promise.all([...processes].map(async ([name, process]) => [name, await process.stop()] as const))),
+    stop: async () =>
+      Object.fromEntries(await Promise.all([...processes].map(async ([name, process]) => [name, await process.stop()] as const))),
   };
 }

@@ -37,7 +37,11 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   const folder = await mkdtemp(join(tmpdir(), 'mserve-nats-'));
   const port = await freePort();
   const configFile = join(folder, 'nats.conf');
-  const lines = [`listen: "127.0.0.1:${port}"`, ...(options.maxPayload === undefined ? [] : [`max_payload: ${options.maxPayload}`]), options.config ?? ''];
+  const lines = [
+    `listen: "127.0.0.1:${port}"`,
+    ...(options.maxPayload === undefined ? [] : [`max_payload: ${options.maxPayload}`]),
+    options.config ?? '',
+  ];
   await writeFile(configFile, `${lines.join('\n')}\n`);
   let log = '';
   const start = (): Promise<ChildProcess> => startProcess(binary, configFile, (text) => (log += text));

@@ -8,12 +8,38 @@
  *   })
  */
 export type OnnxDtype =
-  | 'bool' | 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'int64' | 'uint64'
-  | 'float16' | 'bfloat16' | 'float32' | 'float64' | 'string' | 'complex64';
+  | 'bool'
+  | 'int8'
+  | 'uint8'
+  | 'int16'
+  | 'uint16'
+  | 'int32'
+  | 'uint32'
+  | 'int64'
+  | 'uint64'
+  | 'float16'
+  | 'bfloat16'
+  | 'float32'
+  | 'float64'
+  | 'string'
+  | 'complex64';
 
 const typeNumbers: Readonly<Record<OnnxDtype, number>> = {
-  float32: 1, uint8: 2, int8: 3, uint16: 4, int16: 5, int32: 6, int64: 7, string: 8,
-  bool: 9, float16: 10, float64: 11, uint32: 12, uint64: 13, complex64: 14, bfloat16: 16,
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  string: 8,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
+  complex64: 14,
+  bfloat16: 16,
 };
 
 /** A graph input or output. shape: a number is fixed, a name is symbolic, -1 is unnamed; undefined = no shape declared. */
@@ -187,7 +213,10 @@ export function doubleModel(shape: readonly (number | string)[] = ['batch', 2], 
 /** sum = a + b, float32. */
 export function addModel(shape: readonly (number | string)[] = ['batch', 2], dtype: OnnxDtype = 'float32'): Uint8Array {
   return onnxModel({
-    inputs: [{ name: 'a', dtype, shape }, { name: 'b', dtype, shape }],
+    inputs: [
+      { name: 'a', dtype, shape },
+      { name: 'b', dtype, shape },
+    ],
     outputs: [{ name: 'sum', dtype, shape }],
     nodes: [{ op: 'Add', inputs: ['a', 'b'], outputs: ['sum'] }],
   });
@@ -196,7 +225,10 @@ export function addModel(shape: readonly (number | string)[] = ['batch', 2], dty
 /** y = a op b, element by element. ONNX Runtime looks for zeros in b first, but not for the smallest integer by -1. */
 export function divisionModel(op: 'Div' | 'Mod', dtype: OnnxDtype, shape: readonly (number | string)[] = ['n']): Uint8Array {
   return onnxModel({
-    inputs: [{ name: 'a', dtype, shape }, { name: 'b', dtype, shape }],
+    inputs: [
+      { name: 'a', dtype, shape },
+      { name: 'b', dtype, shape },
+    ],
     outputs: [{ name: 'y', dtype, shape }],
     nodes: [{ op, inputs: ['a', 'b'], outputs: ['y'] }],
   });
@@ -237,7 +269,10 @@ export function loopModel(): Uint8Array {
                 { name: 'goIn', dtype: 'bool', shape: [] },
                 { name: 'countIn', dtype: 'int64', shape: [] },
               ],
-              outputs: [{ name: 'goOut', dtype: 'bool', shape: [] }, { name: 'countOut', dtype: 'int64', shape: [] }],
+              outputs: [
+                { name: 'goOut', dtype: 'bool', shape: [] },
+                { name: 'countOut', dtype: 'int64', shape: [] },
+              ],
               initializers: [{ name: 'one', dtype: 'int64', shape: [], bytes: int64Bytes([1]) }],
               nodes: [
                 { op: 'Identity', inputs: ['goIn'], outputs: ['goOut'] },

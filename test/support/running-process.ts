@@ -32,7 +32,8 @@ export function startProcess(command: string, args: readonly string[], env: Read
   if (child.stderr) createInterface({ input: child.stderr }).on('line', onLine);
   const ended = new Promise<number>((resolve) => {
     child.once('close', (code, signal) => {
-      for (const waiter of waiting) waiter.reject(new Error(`${command} ${args.join(' ')} ended (${signal ?? code}) before the line came:\n${lines.join('\n')}`));
+      for (const waiter of waiting)
+        waiter.reject(new Error(`${command} ${args.join(' ')} ended (${signal ?? code}) before the line came:\n${lines.join('\n')}`));
       waiting.clear();
       resolve(code ?? 128);
     });
@@ -61,7 +62,16 @@ export interface ServerAddresses {
 /** `mserve serve` as its own process on free ports; resolves when it is ready. */
 export async function serveDirectory(directory: string, args: readonly string[] = []): Promise<RunningProcess & ServerAddresses> {
   const running = startProcess(process.execPath, [
-    '--enable-source-maps', 'apps/server/dist/main.js', 'serve', directory, '--rest', '127.0.0.1:0', '--grpc', '127.0.0.1:0', '--json', ...args,
+    '--enable-source-maps',
+    'apps/server/dist/main.js',
+    'serve',
+    directory,
+    '--rest',
+    '127.0.0.1:0',
+    '--grpc',
+    '127.0.0.1:0',
+    '--json',
+    ...args,
   ]);
   const addresses = JSON.parse(await running.line((line) => line.startsWith('{"rest"'))) as ServerAddresses;
   return { ...running, rest: addresses.rest, grpc: addresses.grpc };

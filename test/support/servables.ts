@@ -40,7 +40,10 @@ registerMethod(${outputs}, function predict(${inputs}) {
 /** Servable `add`: y = x1 + x2, float32 [2] per instance, dynamic batch. */
 export function writeAddServable(directory: string): void {
   writeModelServable(directory, 'add', {
-    inputs: [{ name: 'x1', dtype: 'float32', shape: ['n', 2] }, { name: 'x2', dtype: 'float32', shape: ['n', 2] }],
+    inputs: [
+      { name: 'x1', dtype: 'float32', shape: ['n', 2] },
+      { name: 'x2', dtype: 'float32', shape: ['n', 2] },
+    ],
     outputs: [{ name: 'y', dtype: 'float32', shape: ['n', 2] }],
     nodes: [{ op: 'Add', inputs: ['x1', 'x2'], outputs: ['y'] }],
   });

@@ -37,7 +37,21 @@ export function upstreamClient(): UpstreamClient {
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, 'upstream-'));
   try {
-    const download = ['-m', 'pip', 'download', '-q', '--disable-pip-version-check', '--no-deps', '--only-binary=:all:', '--python-version', '3.9', '--implementation', 'cp', '--abi', 'cp39'];
+    const download = [
+      '-m',
+      'pip',
+      'download',
+      '-q',
+      '--disable-pip-version-check',
+      '--no-deps',
+      '--only-binary=:all:',
+      '--python-version',
+      '3.9',
+      '--implementation',
+      'cp',
+      '--abi',
+      'cp39',
+    ];
     runPython(python, [...download, ...platforms, '-d', folder, wheel]);
     const file = readdirSync(folder).find((name) => name.endsWith('.whl')) as string;
     runPython(python, ['-c', unpack, join(folder, file), join(folder, 'client')]);

@@ -21,6 +21,11 @@ export class DeviceWorkerModule {
       const servables = options.servables ?? listServables(options.directory).map((name) => ({ name }));
       return new DeviceWorker(bus, store, servables, options, workerDefaults(options.log ?? silentLog));
     };
-    return { module: DeviceWorkerModule, controllers: [ReplicasController], providers: [{ provide: DeviceWorker, useFactory }], exports: [DeviceWorker] };
+    return {
+      module: DeviceWorkerModule,
+      controllers: [ReplicasController],
+      providers: [{ provide: DeviceWorker, useFactory }],
+      exports: [DeviceWorker],
+    };
   }
 }

@@ -14,7 +14,11 @@ const lastAnswersMs = 5_000;
 async function work(config: WorkerConfig, log: Logger, asked: AbortSignal): Promise<number> {
   const options = workerOptionsOf(config);
   // Before the bus: a wrong directory is told at once, also when there is no bus yet.
-  if (options.servables !== undefined) checkServableNames(options.directory, options.servables.map(({ name }) => name));
+  if (options.servables !== undefined)
+    checkServableNames(
+      options.directory,
+      options.servables.map(({ name }) => name),
+    );
   const servables = options.servables ?? listServables(options.directory).map((name) => ({ name }));
   if (servables.length === 0) log.warn(`there is no servable in ${options.directory}: a folder NAME with a servable_config.ts is expected`);
   const bus = await connectFleetBus(config, 'worker', log, asked);
@@ -32,4 +36,6 @@ async function work(config: WorkerConfig, log: Logger, asked: AbortSignal): Prom
   }
 }
 
-process.exit(await runApp(process, { name: 'device-worker', Config: WorkerConfig, isExpected: (error) => error instanceof ConfigError, work }));
+process.exit(
+  await runApp(process, { name: 'device-worker', Config: WorkerConfig, isExpected: (error) => error instanceof ConfigError, work }),
+);

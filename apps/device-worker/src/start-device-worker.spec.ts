@@ -1,7 +1,20 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { answers, assignments, BusTensorStore, cancellations, LocalTensorStore, MemoryExchange, NatsBus, receipts, subjects, type Bus, type ReplicaList, type TensorStore } from '@mserve/bus';
+import {
+  answers,
+  assignments,
+  BusTensorStore,
+  cancellations,
+  LocalTensorStore,
+  MemoryExchange,
+  NatsBus,
+  receipts,
+  subjects,
+  type Bus,
+  type ReplicaList,
+  type TensorStore,
+} from '@mserve/bus';
 import { type Answer, type Instance, type Receipt, type Ticket } from '@mserve/wire';
 import { Arrivals } from '../../../test/support/arrivals.js';
 import { floats, valuesOf } from '../../../test/support/fake-session.js';
@@ -46,7 +59,8 @@ function writeServables(directory: string): void {
   writeAddServable(directory);
   mkdirSync(join(directory, 'torn', '1'), { recursive: true });
   writeFileSync(join(directory, 'torn', 'servable_config.ts'), config);
-  for (const file of ['add.onnx', 'double.onnx', 'loop.onnx']) writeFileSync(join(directory, 'torn', '1', file), addModel().subarray(0, 20));
+  for (const file of ['add.onnx', 'double.onnx', 'loop.onnx'])
+    writeFileSync(join(directory, 'torn', '1', file), addModel().subarray(0, 20));
 }
 
 let folder: ServableDirectory;
@@ -70,7 +84,10 @@ const embedded = (): Participants => {
   const store = new LocalTensorStore();
   return { connect: (role) => Promise.resolve(exchange.connect(role)), store: () => store };
 };
-const fleet = (): Participants => ({ connect: (role) => NatsBus.connect({ servers: nats.url, role }), store: (bus) => new BusTensorStore(bus) });
+const fleet = (): Participants => ({
+  connect: (role) => NatsBus.connect({ servers: nats.url, role }),
+  store: (bus) => new BusTensorStore(bus),
+});
 
 describe.each([
   ['MemoryExchange', embedded],
@@ -108,8 +125,17 @@ describe.each([
     const status = worker.replicas.find((replica) => replica.servable === servable);
     const id = ++lastId;
     const ticket: Ticket = {
-      gateway: gateway.address, id, attempt: 1, servable, version: status?.version ?? 1, method, firstInstance: 0,
-      instances: store.place(instances), deadlineAt, priority: 0, traceparent: '',
+      gateway: gateway.address,
+      id,
+      attempt: 1,
+      servable,
+      version: status?.version ?? 1,
+      method,
+      firstInstance: 0,
+      instances: store.place(instances),
+      deadlineAt,
+      priority: 0,
+      traceparent: '',
     };
     scheduler.send(assignments, worker.address, { scheduler: scheduler.address, replica: status?.replica ?? '', ticket });
     return id;
@@ -122,10 +148,13 @@ describe.each([
     const results: unknown[] = [];
     for (const answer of mine(await gotAnswers.until((list) => got(list) === count))) {
       answer.results.forEach((result, i) => {
-        results[answer.firstInstance + i] = 'outputs' in result ? valuesOf(result.outputs[0]) : `${result.failure.code} ${result.failure.message}`;
+        results[answer.firstInstance + i] =
+          'outputs' in result ? valuesOf(result.outputs[0]) : `${result.failure.code} ${result.failure.message}`;
       });
     }
-    await gotReceipts.until((list) => list.filter((receipt) => receipt.id === id).reduce((sum, receipt) => sum + receipt.instances, 0) === count);
+    await gotReceipts.until(
+      (list) => list.filter((receipt) => receipt.id === id).reduce((sum, receipt) => sum + receipt.instances, 0) === count,
+    );
     return results;
   }
 
@@ -133,11 +162,31 @@ describe.each([
   const limit = (value: bigint): Instance => [{ dtype: 'int64', shape: [], bytes: new Uint8Array(BigInt64Array.of(value).buffer) }];
 
   it('loads what can be loaded and lists it', async () => {
-    expect(worker.replicas.map(({ servable, version, state }) => `${servable}:${version} ${state}`)).toEqual(['add:1 ready', 'mixed:2 ready', 'torn:1 failed']);
-    const list = JSON.parse(Buffer.from(await scheduler.request(worker.address, subjects.replicasList, new Uint8Array())).toString()) as ReplicaList;
-    expect(list.replicas.map((replica) => [replica.servable, replica.state, replica.signature?.methods.map((method) => [method.name, method.batched, method.batchSize])])).toEqual([
+    expect(worker.replicas.map(({ servable, version, state }) => `${servable}:${version} ${state}`)).toEqual([
+      'add:1 ready',
+      'mixed:2 ready',
+      'torn:1 failed',
+    ]);
+    const list = JSON.parse(
+      Buffer.from(await scheduler.request(worker.address, subjects.replicasList, new Uint8Array())).toString(),
+    ) as ReplicaList;
+    expect(
+      list.replicas.map((replica) => [
+        replica.servable,
+        replica.state,
+        replica.signature?.methods.map((method) => [method.name, method.batched, method.batchSize]),
+      ]),
+    ).toEqual([
       ['add', 'ready', [['predict', true, 32]]],
-      ['mixed', 'ready', [['addTwice', true, 32], ['called', true, 32], ['count', false, 32]]],
+      [
+        'mixed',
+        'ready',
+        [
+          ['addTwice', true, 32],
+          ['called', true, 32],
+          ['count', false, 32],
+        ],
+      ],
       ['torn', 'failed', undefined],
     ]);
     expect(progress.slice(0, 2)).toEqual(['add:1 model.onnx loading', 'add:1 model.onnx ready']);
@@ -145,17 +194,28 @@ describe.each([
   });
 
   it('runs a pipeline of a function, a fixed and a dynamic model', async () => {
-    const id = send('mixed', 'addTwice', Array.from({ length: 9 }, (_, i) => pair(i === 4 ? -1 : i, 10)));
+    const id = send(
+      'mixed',
+      'addTwice',
+      Array.from({ length: 9 }, (_, i) => pair(i === 4 ? -1 : i, 10)),
+    );
     const results = await resultsOf(id, 9);
-    expect(results[4]).toBe("ABORTED Call Function 'mixed.positive' Failed, method: 'addTwice', stage index(begin with 1): 1, error msg: negative value");
+    expect(results[4]).toBe(
+      "ABORTED Call Function 'mixed.positive' Failed, method: 'addTwice', stage index(begin with 1): 1, error msg: negative value",
+    );
     results[4] = [28, 28];
     expect(results).toEqual(Array.from({ length: 9 }, (_, i) => [2 * (i + 10), 2 * (i + 10)]));
   });
 
   it('runs models for functions', async () => {
-    expect(await resultsOf(send('mixed', 'called', [pair(1, 2), pair(3, 4)]), 2)).toEqual([[3, 3], [7, 7]]);
+    expect(await resultsOf(send('mixed', 'called', [pair(1, 2), pair(3, 4)]), 2)).toEqual([
+      [3, 3],
+      [7, 7],
+    ]);
     const [failure] = await resultsOf(send('mixed', 'called', [[floats([1], [1]), floats([2], [1, 1])]]), 1);
-    expect(failure).toBe("ABORTED Call Function 'mixed.sum' Failed, method: 'called', stage index(begin with 1): 1, error msg: Model(add.onnx).call() failed: Given model input 0 size 4 not match the size 8 defined in model");
+    expect(failure).toBe(
+      "ABORTED Call Function 'mixed.sum' Failed, method: 'called', stage index(begin with 1): 1, error msg: Model(add.onnx).call() failed: Given model input 0 size 4 not match the size 8 defined in model",
+    );
   });
 
   it('carries tensors that do not fit a message', async () => {
@@ -164,7 +224,9 @@ describe.each([
   });
 
   it('ends an endless run at its deadline, and goes on', async () => {
-    expect(await resultsOf(send('mixed', 'count', [limit(2n ** 62n)], performance.now() + 50), 1)).toEqual(["DEADLINE_EXCEEDED deadline exceeded, method 'count', stage index(begin with 1): 1"]);
+    expect(await resultsOf(send('mixed', 'count', [limit(2n ** 62n)], performance.now() + 50), 1)).toEqual([
+      "DEADLINE_EXCEEDED deadline exceeded, method 'count', stage index(begin with 1): 1",
+    ]);
     expect(await resultsOf(send('mixed', 'addTwice', [pair(1, 1)]), 1)).toEqual([[4, 4]]);
   });
 

@@ -33,7 +33,8 @@ const mebibyte = 1024 * 1024;
 /** The option in force. Throws RangeError, in the original's words, when it is out of range. */
 export function maxMessageBytesOf(options: Pick<GatewayOptions, 'maxMessageBytes'>): number {
   const bytes = options.maxMessageBytes ?? 100 * mebibyte;
-  if (!Number.isSafeInteger(bytes) || bytes < mebibyte || bytes > 512 * mebibyte) throw new RangeError(`Parameter 'max_msg_mb_size' should be in range [1,512]`);
+  if (!Number.isSafeInteger(bytes) || bytes < mebibyte || bytes > 512 * mebibyte)
+    throw new RangeError(`Parameter 'max_msg_mb_size' should be in range [1,512]`);
   return bytes;
 }
 

@@ -41,16 +41,29 @@ export class GatewayModule {
         provide: CatalogFeed,
         inject: [SchedulerWatch, MethodCatalog],
         useFactory: (schedulers: SchedulerWatch, catalog: MethodCatalog) =>
-          new CatalogFeed(schedulers, catalog, (scheduler) => fetchCatalog(bus, scheduler), (text, error) => log.warn({ err: error }, text)),
+          new CatalogFeed(
+            schedulers,
+            catalog,
+            (scheduler) => fetchCatalog(bus, scheduler),
+            (text, error) => log.warn({ err: error }, text),
+          ),
       },
-      { provide: Readiness, inject: [SchedulerWatch, MethodCatalog], useFactory: (schedulers: SchedulerWatch, catalog: MethodCatalog) => new Readiness(bus, schedulers, catalog) },
+      {
+        provide: Readiness,
+        inject: [SchedulerWatch, MethodCatalog],
+        useFactory: (schedulers: SchedulerWatch, catalog: MethodCatalog) => new Readiness(bus, schedulers, catalog),
+      },
       { provide: ModelDirectory, inject: [MethodCatalog], useFactory: (catalog: MethodCatalog) => new ModelDirectory(catalog) },
       {
         provide: GrpcServices,
         inject: [ModelDirectory, Readiness],
         useFactory: (models: ModelDirectory, readiness: Readiness) => new GrpcServices(models, readiness, log),
       },
-      { provide: InferPath, inject: [MethodCatalog, SchedulerWatch], useFactory: (catalog: MethodCatalog, schedulers: SchedulerWatch) => inferPath(parts, catalog, schedulers) },
+      {
+        provide: InferPath,
+        inject: [MethodCatalog, SchedulerWatch],
+        useFactory: (catalog: MethodCatalog, schedulers: SchedulerWatch) => inferPath(parts, catalog, schedulers),
+      },
       {
         provide: NodeIngress,
         inject: [InferPath, GrpcServices, HttpAdapterHost],
@@ -71,7 +84,9 @@ export class GatewayModule {
 }
 
 function inferPath({ bus, store, options, log }: GatewayParts, methods: MethodCatalog, schedulers: SchedulerWatch): InferPath {
-  const protocols = options.protocols ?? createProtocols({ legacyStatus200: options.legacyStatus200 === true, maxMessageBytes: maxMessageBytesOf(options) });
+  const protocols =
+    options.protocols ??
+    createProtocols({ legacyStatus200: options.legacyStatus200 === true, maxMessageBytes: maxMessageBytesOf(options) });
   return new InferPath({
     bus,
     store,

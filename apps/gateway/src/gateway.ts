@@ -102,13 +102,17 @@ export class RunningGateway {
 
   /** Opens the REST port; resolves with the address bound. Rejects with ServingError in the original's words; nothing else is affected. */
   async listenRest(port: PortOptions): Promise<string> {
-    this.restAddress = await this.app.get(NodeIngress).listenRest({ address: port.address, limits: this.limits(port), tls: port.tls ?? this.options.tls });
+    this.restAddress = await this.app
+      .get(NodeIngress)
+      .listenRest({ address: port.address, limits: this.limits(port), tls: port.tls ?? this.options.tls });
     return this.restAddress;
   }
 
   /** As {@link listenRest}, for the gRPC port. */
   async listenGrpc(port: PortOptions): Promise<string> {
-    this.grpcAddress = await this.app.get(NodeIngress).listenGrpc({ address: port.address, limits: this.limits(port), tls: port.tls ?? this.options.tls });
+    this.grpcAddress = await this.app
+      .get(NodeIngress)
+      .listenGrpc({ address: port.address, limits: this.limits(port), tls: port.tls ?? this.options.tls });
     return this.grpcAddress;
   }
 
@@ -167,7 +171,10 @@ function frameworkErrors(error: { readonly statusCode?: number; readonly message
 /** Learns the routes as they are added, so it is asked for before the first. */
 function routeVerbs(app: NestFastifyApplication): RouteVerbs {
   const verbs = new RouteVerbs();
-  app.getHttpAdapter().getInstance().addHook('onRoute', ({ url, method }) => verbs.add(url, typeof method === 'string' ? [method] : method));
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onRoute', ({ url, method }) => verbs.add(url, typeof method === 'string' ? [method] : method));
   return verbs;
 }
 
@@ -178,10 +185,14 @@ function routeVerbs(app: NestFastifyApplication): RouteVerbs {
 export async function startGateway(bus: Bus, store: TensorStore, options: GatewayOptions = {}): Promise<RunningGateway> {
   maxMessageBytesOf(options);
   const log = options.log ?? createLog('warn', 'gateway');
-  const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.register({ bus, store, options, log }), new FastifyAdapter({ frameworkErrors }), {
-    logger: new NestLog(log),
-    abortOnError: false,
-  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    GatewayModule.register({ bus, store, options, log }),
+    new FastifyAdapter({ frameworkErrors }),
+    {
+      logger: new NestLog(log),
+      abortOnError: false,
+    },
+  );
   // Also for paths that nobody has and bodies that cannot be read: those errors begin outside of any controller.
   app.useGlobalFilters(new UnroutedFilter(log, routeVerbs(app)));
   const gateway = new RunningGateway(app, options);

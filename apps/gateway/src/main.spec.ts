@@ -27,8 +27,25 @@ describe('the configuration of a gateway', () => {
   });
 
   it('can be told everything', () => {
-    const config = configure('--rest', '0.0.0.0:80', '--grpc=', '--nats', 'a:1,b:2', '--max-message-mb', '512', '--legacy-status-200', '--docs', 'false');
-    expect(gatewayOptionsOf(config)).toMatchObject({ restAddress: '0.0.0.0:80', grpcAddress: undefined, maxMessageBytes: 512 * 1024 * 1024, legacyStatus200: true, docs: false });
+    const config = configure(
+      '--rest',
+      '0.0.0.0:80',
+      '--grpc=',
+      '--nats',
+      'a:1,b:2',
+      '--max-message-mb',
+      '512',
+      '--legacy-status-200',
+      '--docs',
+      'false',
+    );
+    expect(gatewayOptionsOf(config)).toMatchObject({
+      restAddress: '0.0.0.0:80',
+      grpcAddress: undefined,
+      maxMessageBytes: 512 * 1024 * 1024,
+      legacyStatus200: true,
+      docs: false,
+    });
     expect(busOptionsOf(config, 'gateway').servers).toEqual(['a:1', 'b:2']);
   });
 

@@ -1,6 +1,21 @@
 import { startNatsServer } from '../../../test/support/nats-server.js';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { assignments, type Bus, cancellations, type Catalog, MemoryExchange, NatsBus, receipts, refusals, type ReplicaStatus, type SchedulerHello, subjects, tickets, topics, type WorkerHello } from '@mserve/bus';
+import {
+  assignments,
+  type Bus,
+  cancellations,
+  type Catalog,
+  MemoryExchange,
+  NatsBus,
+  receipts,
+  refusals,
+  type ReplicaStatus,
+  type SchedulerHello,
+  subjects,
+  tickets,
+  topics,
+  type WorkerHello,
+} from '@mserve/bus';
 import { type Assignment, type Cancellation, type Refusal, type ServableSignature, ServingError } from '@mserve/wire';
 import { signature, ticket } from './dispatch/dispatch.fixture.js';
 import type { DispatchStats } from './dispatch/dispatch-stats.js';
@@ -104,7 +119,9 @@ class FakeGateway {
   }
 
   send(id: number, count = 1, fields: Parameters<typeof ticket>[2] = {}): void {
-    this.bus.send(tickets, this.scheduler, ticket(id, count, { gateway: this.bus.address, ...fields }), (error) => this.undelivered.add(error));
+    this.bus.send(tickets, this.scheduler, ticket(id, count, { gateway: this.bus.address, ...fields }), (error) =>
+      this.undelivered.add(error),
+    );
   }
 
   cancel(id: number): void {
@@ -158,7 +175,11 @@ async function natsFleet(): Promise<Fleet> {
     await server.kill();
     await server.restart();
   };
-  return { connect: (role) => NatsBus.connect({ servers: server.url, role, report: () => undefined }), interrupt, end: () => server.stop() };
+  return {
+    connect: (role) => NatsBus.connect({ servers: server.url, role, report: () => undefined }),
+    interrupt,
+    end: () => server.stop(),
+  };
 }
 
 const fleets: [string, () => Promise<Fleet>][] = [
@@ -173,7 +194,12 @@ describe.each(fleets)('scheduler on %s', (_name, makeFleet) => {
     for (const step of undo.splice(0).reverse()) await step();
   });
 
-  async function begin(options: StartOptions = {}): Promise<{ fleet: Fleet; scheduler: RunningScheduler; gateway: FakeGateway; worker: (credits?: number, of?: ServableSignature) => Promise<FakeWorker> }> {
+  async function begin(options: StartOptions = {}): Promise<{
+    fleet: Fleet;
+    scheduler: RunningScheduler;
+    gateway: FakeGateway;
+    worker: (credits?: number, of?: ServableSignature) => Promise<FakeWorker>;
+  }> {
     const fleet = await makeFleet();
     undo.push(() => fleet.end());
     const connect = async (role: string): Promise<Bus> => {
@@ -209,15 +235,33 @@ describe.each(fleets)('scheduler on %s', (_name, makeFleet) => {
     const { gateway, fleet } = await begin({ workerLostMs: 60_000 });
     const bus = await fleet.connect('worker');
     undo.push(() => bus.close());
-    const loading = (n: number, servable: string): ReplicaStatus => ({ replica: `${bus.address}.${n}`, servable, version: 0, deviceId: n, state: 'loading', credits: 0 });
+    const loading = (n: number, servable: string): ReplicaStatus => ({
+      replica: `${bus.address}.${n}`,
+      servable,
+      version: 0,
+      deviceId: n,
+      state: 'loading',
+      credits: 0,
+    });
     let replicas = [loading(0, 'digits'), loading(1, 'digits'), loading(2, 'letters')];
     let revision = 1;
     bus.respond(subjects.replicasList, async () => Buffer.from(JSON.stringify({ revision, replicas })));
-    const hello = (leaving = false): void => bus.broadcast(topics.workersHello, Buffer.from(JSON.stringify({ address: bus.address, epoch: 1, revision, leaving })));
+    const hello = (leaving = false): void =>
+      bus.broadcast(topics.workersHello, Buffer.from(JSON.stringify({ address: bus.address, epoch: 1, revision, leaving })));
     hello();
     await gateway.hellos.until((heard) => heard.some((said) => said.revision === 1));
-    expect(await gateway.catalog()).toEqual({ revision: 1, servables: [], loading: [{ servable: 'digits', version: 0 }, { servable: 'letters', version: 0 }] });
-    replicas = [{ ...loading(0, 'digits'), version: 1, state: 'ready', credits: 1, signature: signature() }, { ...loading(2, 'letters'), state: 'failed', error: 'no' }];
+    expect(await gateway.catalog()).toEqual({
+      revision: 1,
+      servables: [],
+      loading: [
+        { servable: 'digits', version: 0 },
+        { servable: 'letters', version: 0 },
+      ],
+    });
+    replicas = [
+      { ...loading(0, 'digits'), version: 1, state: 'ready', credits: 1, signature: signature() },
+      { ...loading(2, 'letters'), state: 'failed', error: 'no' },
+    ];
     revision = 2;
     hello();
     await gateway.hellos.until((heard) => heard.some((said) => said.revision === 2));
@@ -242,7 +286,13 @@ describe.each(fleets)('scheduler on %s', (_name, makeFleet) => {
     first.finish(given, 2);
     const [, rest] = (await first.got.count(2)) as [Assignment, Assignment];
     expect(rest.ticket).toMatchObject({ firstInstance: 2 });
-    expect(await gateway.stats()).toMatchObject({ accepted: 3, receipted: 2, running: 1, queued: 0, replicas: [{ inHand: 1, credits: 2 }] });
+    expect(await gateway.stats()).toMatchObject({
+      accepted: 3,
+      receipted: 2,
+      running: 1,
+      queued: 0,
+      replicas: [{ inHand: 1, credits: 2 }],
+    });
   });
 
   it('refuses with the reason', async () => {
@@ -257,7 +307,12 @@ describe.each(fleets)('scheduler on %s', (_name, makeFleet) => {
     gateway.send(4, 1, { method: 'nothing' });
     gateway.send(5);
     const got = await gateway.refused.count(4);
-    expect(got.map(({ id, failure }) => `${id} ${failure.code}`)).toEqual(['1 UNAVAILABLE', '4 NOT_FOUND', '5 RESOURCE_EXHAUSTED', '3 DEADLINE_EXCEEDED']);
+    expect(got.map(({ id, failure }) => `${id} ${failure.code}`)).toEqual([
+      '1 UNAVAILABLE',
+      '4 NOT_FOUND',
+      '5 RESOURCE_EXHAUSTED',
+      '3 DEADLINE_EXCEEDED',
+    ]);
   });
 
   it('passes cancellations on to the worker that has the ticket', async () => {

@@ -51,7 +51,9 @@ function tell(error: unknown): void {
   if (error instanceof CommanderError || error instanceof Reported) return; // it is printed already
   // ConfigError by its name: its module would load half of the server
   const expected = error instanceof CliError || error instanceof ServingError || (error instanceof Error && error.name === 'ConfigError');
-  process.stderr.write(`${expected ? `mserve: ${(error as Error).message}${reasonOf(error as Error)}` : `mserve: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`}\n`);
+  process.stderr.write(
+    `${expected ? `mserve: ${(error as Error).message}${reasonOf(error as Error)}` : `mserve: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`}\n`,
+  );
 }
 
 // What grpc-js would print is in the errors that it gives

@@ -56,7 +56,8 @@ export function openModel(path: string, options: SessionOptions & { readonly key
       case 'OM':
         throw new CliError(`${path} is an OM model, which needs an Ascend device and is not supported yet`);
       case 'ONNX':
-        if (key !== undefined) throw new CliError(`a decryption key was given, but ${path} is an ONNX model, and only MindIR models can be encrypted`, 2);
+        if (key !== undefined)
+          throw new CliError(`a decryption key was given, but ${path} is an ONNX model, and only MindIR models can be encrypted`, 2);
         return Session.open(path, sessionOptions);
       case 'MindIR': {
         const { model, initializers } = await loadMindir(path, { decKey: key?.key, decMode: key?.mode });

@@ -10,7 +10,11 @@ function file(head: string, body: Uint8Array): Uint8Array {
 describe('npy', () => {
   for (const { dtype, elementBytes } of dtypeTable.filter((entry) => entry.elementBytes > 0 && entry.dtype !== 'bfloat16')) {
     it(`keeps ${dtype} bit by bit`, () => {
-      const tensor: Tensor = { dtype, shape: [2, 3], bytes: Uint8Array.from({ length: 6 * elementBytes }, (_, i) => (dtype === 'bool' ? i % 2 : (i * 37) & 0xff)) };
+      const tensor: Tensor = {
+        dtype,
+        shape: [2, 3],
+        bytes: Uint8Array.from({ length: 6 * elementBytes }, (_, i) => (dtype === 'bool' ? i % 2 : (i * 37) & 0xff)),
+      };
       const back = readNpy(writeNpy(tensor));
       expect({ ...back, bytes: Buffer.from(back.bytes) }).toEqual({ ...tensor, bytes: Buffer.from(tensor.bytes) });
     });
@@ -22,7 +26,11 @@ describe('npy', () => {
   });
 
   it('keeps strings and bytes', () => {
-    const strings: Tensor = { dtype: 'string', shape: [3], bytes: packElements([Buffer.from('zwölf'), Buffer.from(''), Buffer.from('😀')]) };
+    const strings: Tensor = {
+      dtype: 'string',
+      shape: [3],
+      bytes: packElements([Buffer.from('zwölf'), Buffer.from(''), Buffer.from('😀')]),
+    };
     expect(Buffer.from(readNpy(writeNpy(strings)).bytes)).toEqual(Buffer.from(strings.bytes));
     const bytes: Tensor = { dtype: 'bytes', shape: [2], bytes: packElements([Buffer.from([1, 2]), Buffer.from([3])]) };
     expect(Buffer.from(readNpy(writeNpy(bytes)).bytes)).toEqual(Buffer.from(bytes.bytes));
@@ -35,8 +43,12 @@ describe('npy', () => {
 
   it('turns Fortran order and big-endian into C order, little-endian', () => {
     const columns = Uint8Array.from([1, 4, 2, 5, 3, 6]);
-    expect(Array.from(readNpy(file("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }", columns)).bytes)).toEqual([1, 2, 3, 4, 5, 6]);
-    expect(Array.from(readNpy(file("{'descr': '>i2', 'fortran_order': False, 'shape': (2,), }", Uint8Array.from([1, 2, 3, 4]))).bytes)).toEqual([2, 1, 4, 3]);
+    expect(Array.from(readNpy(file("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }", columns)).bytes)).toEqual([
+      1, 2, 3, 4, 5, 6,
+    ]);
+    expect(
+      Array.from(readNpy(file("{'descr': '>i2', 'fortran_order': False, 'shape': (2,), }", Uint8Array.from([1, 2, 3, 4]))).bytes),
+    ).toEqual([2, 1, 4, 3]);
   });
 
   it('turns text in Fortran order into C order', () => {
@@ -51,7 +63,7 @@ describe('npy', () => {
     expect(Buffer.from(readNpy(writeNpy(many)).bytes)).toEqual(Buffer.from(many.bytes));
   });
 
-  it("reads the shapes that Python 2 wrote", () => {
+  it('reads the shapes that Python 2 wrote', () => {
     expect(readNpy(file("{'descr': '|u1', 'fortran_order': False, 'shape': (2L, 1L), }", new Uint8Array(2))).shape).toEqual([2, 1]);
   });
 
@@ -60,7 +72,11 @@ describe('npy', () => {
     ['object arrays', file("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", new Uint8Array(8)), /dtype '\|O'/],
     ['complex numbers', file("{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", new Uint8Array(8)), /dtype '<c8'/],
     ['a dim that is negative', file("{'descr': '|u1', 'fortran_order': False, 'shape': (-1,), }", new Uint8Array(8)), /shape \(-1,\)/],
-    ['text that is no Unicode', file("{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }", Uint8Array.of(0, 0, 0x11, 0)), /U\+110000/],
+    [
+      'text that is no Unicode',
+      file("{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }", Uint8Array.of(0, 0, 0x11, 0)),
+      /U\+110000/,
+    ],
     ['too few bytes', file("{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", new Uint8Array(8)), /needs 12 bytes, it has 8/],
     ['a cut header', writeNpy({ dtype: 'float32', shape: [1], bytes: new Uint8Array(4) }).subarray(0, 40), /cut off/],
   ])('refuses %s', (_name, bytes, text) => {

@@ -2,7 +2,18 @@ import { dtypeEntry, elementCount, packElements, ServingError, unpackElements, t
 
 /** NumPy type codes (kind and bytes per element) of our dtypes. bfloat16 has none in NumPy: it is written as uint16, its bits. */
 const codes: Readonly<Record<string, DType>> = {
-  b1: 'bool', i1: 'int8', u1: 'uint8', i2: 'int16', u2: 'uint16', i4: 'int32', u4: 'uint32', i8: 'int64', u8: 'uint64', f2: 'float16', f4: 'float32', f8: 'float64',
+  b1: 'bool',
+  i1: 'int8',
+  u1: 'uint8',
+  i2: 'int16',
+  u2: 'uint16',
+  i4: 'int32',
+  u4: 'uint32',
+  i8: 'int64',
+  u8: 'uint64',
+  f2: 'float16',
+  f4: 'float32',
+  f8: 'float64',
 };
 const codeOf = new Map(Object.entries(codes).map(([code, dtype]) => [dtype, code]));
 const magic = Uint8Array.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]);
@@ -29,9 +40,14 @@ function readHeader(file: Uint8Array): Header {
   const descr = /'descr'\s*:\s*'([^']+)'/.exec(text)?.[1];
   const fortran = /'fortran_order'\s*:\s*(True|False)/.exec(text)?.[1];
   const shape = /'shape'\s*:\s*\(([^)]*)\)/.exec(text)?.[1];
-  if (descr === undefined || fortran === undefined || shape === undefined) refuse('its header lacks descr, fortran_order or shape (structured and object arrays are not supported)');
+  if (descr === undefined || fortran === undefined || shape === undefined)
+    refuse('its header lacks descr, fortran_order or shape (structured and object arrays are not supported)');
   // Python 2 wrote its long integers as 3L
-  const dims = shape.split(',').map((dim) => dim.trim()).filter((dim) => dim !== '').map((dim) => (/^\d+L?$/.test(dim) ? Number.parseInt(dim, 10) : refuse(`shape (${shape})`)));
+  const dims = shape
+    .split(',')
+    .map((dim) => dim.trim())
+    .filter((dim) => dim !== '')
+    .map((dim) => (/^\d+L?$/.test(dim) ? Number.parseInt(dim, 10) : refuse(`shape (${shape})`)));
   return { descr, fortran: fortran === 'True', shape: dims, start };
 }
 
@@ -73,7 +89,8 @@ function textOf(utf32: Uint8Array, little: boolean): string {
   let text = '';
   for (let at = 0; at < utf32.length; at += 4) {
     const point = view.getUint32(at, little);
-    if (point > 0x10_ffff || (point >= 0xd800 && point < 0xe000)) refuse(`it has text with U+${point.toString(16).toUpperCase()}, which is no character`);
+    if (point > 0x10_ffff || (point >= 0xd800 && point < 0xe000))
+      refuse(`it has text with U+${point.toString(16).toUpperCase()}, which is no character`);
     text += String.fromCodePoint(point);
   }
   return text.replace(/\0+$/, '');
@@ -107,7 +124,9 @@ export function writeNpy(tensor: Tensor): Uint8Array {
   let descr: string;
   if (tensor.dtype === 'string' || tensor.dtype === 'bytes') {
     const text = new TextDecoder();
-    const cells = unpackElements(tensor).map((element) => (tensor.dtype === 'string' ? Array.from(text.decode(element), (c) => c.codePointAt(0) as number) : Array.from(element)));
+    const cells = unpackElements(tensor).map((element) =>
+      tensor.dtype === 'string' ? Array.from(text.decode(element), (c) => c.codePointAt(0) as number) : Array.from(element),
+    );
     const width = cells.reduce((widest, cell) => Math.max(widest, cell.length), 1);
     descr = tensor.dtype === 'string' ? `<U${width}` : `|S${width}`;
     const table = tensor.dtype === 'string' ? new Uint32Array(cells.length * width) : new Uint8Array(cells.length * width);

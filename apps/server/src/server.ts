@@ -83,13 +83,21 @@ async function connect(address: string, login: BusLogin | undefined): Promise<Co
   if (address === 'memory') {
     const exchange = new MemoryExchange();
     const store = new LocalTensorStore();
-    return { gateway: exchange.connect('gateway'), scheduler: exchange.connect('scheduler'), worker: exchange.connect('worker'), store: () => store };
+    return {
+      gateway: exchange.connect('gateway'),
+      scheduler: exchange.connect('scheduler'),
+      worker: exchange.connect('worker'),
+      store: () => store,
+    };
   }
   const servers = address.split(',');
   const join = (role: string): Promise<Bus> => NatsBus.connect({ servers, role, connectTimeoutMs: natsConnectMs, ...login });
   const [gateway, scheduler, worker] = await Promise.all([join('gateway'), join('scheduler'), join('worker')]).catch((error: unknown) => {
     const { code, message } = ServingError.from(error);
-    const hint = code === 'INVALID_ARGUMENT' ? ' (the command takes them from MSERVE_NATS_USER and MSERVE_NATS_PASSWORD, MSERVE_NATS_TOKEN or MSERVE_NATS_CREDS)' : '';
+    const hint =
+      code === 'INVALID_ARGUMENT'
+        ? ' (the command takes them from MSERVE_NATS_USER and MSERVE_NATS_PASSWORD, MSERVE_NATS_TOKEN or MSERVE_NATS_CREDS)'
+        : '';
     throw new ServingError(code, `cannot join the fleet at ${address}: ${message}${hint}`, { cause: error });
   });
   return { gateway, scheduler, worker, store: (bus) => new BusTensorStore(bus) };
@@ -101,7 +109,10 @@ const natsConnectMs = 10_000;
 function consoleLog(write: (line: string) => void): WorkerLog {
   const line = (fields: object, text: string): void => {
     const { servable, deviceId, version, err, ...others } = fields as Readonly<Record<string, unknown>>;
-    const about = typeof servable === 'string' ? `${servable}${typeof version === 'number' && version > 0 ? ` version ${version}` : ''}, device ${String(deviceId)}: ` : '';
+    const about =
+      typeof servable === 'string'
+        ? `${servable}${typeof version === 'number' && version > 0 ? ` version ${version}` : ''}, device ${String(deviceId)}: `
+        : '';
     const rest = Object.keys(others).length === 0 ? '' : ` ${JSON.stringify(others)}`;
     write(`✗ ${about}${text}${rest}${err === undefined ? '' : `: ${err instanceof Error ? err.message : String(err)}`}`);
   };
@@ -112,12 +123,19 @@ function consoleLog(write: (line: string) => void): WorkerLog {
 function readyServables(worker: RunningWorker, options: ServerOptions): ServableSignature[] {
   const failed = worker.replicas.filter((replica) => replica.state === 'failed');
   const signatures = new Map<string, ServableSignature>();
-  for (const { state, signature } of worker.replicas) if (state === 'ready' && signature) signatures.set(`${signature.servable}:${signature.version}`, signature);
+  for (const { state, signature } of worker.replicas)
+    if (state === 'ready' && signature) signatures.set(`${signature.servable}:${signature.version}`, signature);
   if (failed.length > 0 && (options.servables !== undefined || signatures.size === 0)) {
-    const details = failed.map((replica) => `servable name:${replica.servable}, device id:${replica.deviceId}, <${replica.error ?? 'failed'}>`);
+    const details = failed.map(
+      (replica) => `servable name:${replica.servable}, device id:${replica.deviceId}, <${replica.error ?? 'failed'}>`,
+    );
     throw new ServingError('UNAVAILABLE', `Fail to start workers: {${details.join('; ')}}`);
   }
-  if (signatures.size === 0) throw new ServingError('NOT_FOUND', `there is no servable in ${options.directory}: a folder NAME with a servable_config.ts is expected`);
+  if (signatures.size === 0)
+    throw new ServingError(
+      'NOT_FOUND',
+      `there is no servable in ${options.directory}: a folder NAME with a servable_config.ts is expected`,
+    );
   return [...signatures.values()];
 }
 
@@ -131,9 +149,13 @@ function failedServables({ replicas }: RunningWorker): FailedServable[] {
  * address is wrong or taken, the directory cannot be read, a chosen servable cannot be loaded, or none can.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  if (options.key !== undefined && options.servables === undefined) throw new ServingError('INVALID_ARGUMENT', 'a decryption key needs the names of the servables that it is for (--servable)');
+  if (options.key !== undefined && options.servables === undefined)
+    throw new ServingError('INVALID_ARGUMENT', 'a decryption key needs the names of the servables that it is for (--servable)');
   // The directory first: what is wrong with it is told in one sentence, before anything runs.
-  checkServableNames(options.directory, (options.servables ?? []).map(({ name }) => name));
+  checkServableNames(
+    options.directory,
+    (options.servables ?? []).map(({ name }) => name),
+  );
   const connections = await connect(options.bus ?? 'memory', options.busLogin);
   const steps: ((graceMs: number) => Promise<unknown>)[] = [];
   const close = async (graceMs = 30_000): Promise<void> => {
@@ -143,7 +165,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const progress = onProgress === undefined ? undefined : new LoadingProgress(onProgress);
   steps.push(async () => Promise.all([connections.gateway.close(), connections.scheduler.close(), connections.worker.close()]));
   try {
-    const scheduler = await startScheduler(connections.scheduler, { log: { info: () => undefined, warn: () => undefined, error: () => undefined } });
+    const scheduler = await startScheduler(connections.scheduler, {
+      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    });
     steps.push((graceMs) => scheduler.close(graceMs));
     // The ports first: a taken one is found before models are loaded.
     const gateway = await startGateway(connections.gateway, connections.store(connections.gateway), {
@@ -167,7 +191,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await gateway.close(0);
       throw error;
     });
-    steps.push((graceMs) => worker.close(graceMs), (graceMs) => gateway.close(graceMs));
+    steps.push(
+      (graceMs) => worker.close(graceMs),
+      (graceMs) => gateway.close(graceMs),
+    );
     const servables = readyServables(worker, options);
     await gateway.whenServing(servables);
     becomeReady();

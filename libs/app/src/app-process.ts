@@ -62,7 +62,9 @@ export async function runApp<C extends FleetConfig>(host: HostProcess, options: 
     }
     if (error instanceof ServingError && error.code === 'CANCELLED' && asked.aborted) return 0;
     const expected = error instanceof ConfigError || error instanceof ServingError || options.isExpected?.(error) === true;
-    host.stderr.write(`${name}: ${error instanceof Error ? (expected ? `${error.message}${systemCodeOf(error)}` : (error.stack ?? error.message)) : String(error)}\n`);
+    host.stderr.write(
+      `${name}: ${error instanceof Error ? (expected ? `${error.message}${systemCodeOf(error)}` : (error.stack ?? error.message)) : String(error)}\n`,
+    );
     return expected ? ConfigError.exitCode : 1;
   } finally {
     await new Promise<void>((resolve) => (log === undefined ? resolve() : log.flush(() => resolve())));

@@ -53,9 +53,16 @@ describe('the bus of an app', () => {
 
   it('names the settings when NATS refuses to let it in, and no password', async () => {
     server = await startNatsServer({ config: 'authorization { user: "mserve", password: "open sesame" }' });
-    const join = connectFleetBus(configFor({ nats: server.url, natsUser: 'mserve', natsPassword: 'closed' }), 'gateway', readableLog().log, new AbortController().signal);
+    const join = connectFleetBus(
+      configFor({ nats: server.url, natsUser: 'mserve', natsPassword: 'closed' }),
+      'gateway',
+      readableLog().log,
+      new AbortController().signal,
+    );
     await expect(join).rejects.toThrow(ConfigError);
-    await expect(join).rejects.toThrow(`--nats ${server.url}: the bus server refuses the credentials (--nats-user and --nats-password, --nats-token or --nats-creds)`);
+    await expect(join).rejects.toThrow(
+      `--nats ${server.url}: the bus server refuses the credentials (--nats-user and --nats-password, --nats-token or --nats-creds)`,
+    );
   });
 });
 
@@ -88,8 +95,16 @@ describe('the frame of an app', () => {
   });
 
   it.each([
-    ['for a port that is taken', new ServingError('UNAVAILABLE', 'bind failed', { cause: Object.assign(new Error('listen'), { code: 'EADDRINUSE' }) }), 'app: bind failed (EADDRINUSE)\n'],
-    ['for a gRPC port that is taken', new ServingError('UNAVAILABLE', 'bind failed', { cause: new Error('No address added: listen EADDRINUSE: address already in use') }), 'app: bind failed (EADDRINUSE)\n'],
+    [
+      'for a port that is taken',
+      new ServingError('UNAVAILABLE', 'bind failed', { cause: Object.assign(new Error('listen'), { code: 'EADDRINUSE' }) }),
+      'app: bind failed (EADDRINUSE)\n',
+    ],
+    [
+      'for a gRPC port that is taken',
+      new ServingError('UNAVAILABLE', 'bind failed', { cause: new Error('No address added: listen EADDRINUSE: address already in use') }),
+      'app: bind failed (EADDRINUSE)\n',
+    ],
     ['for anything else that an operator has to change', new ServingError('INVALID_ARGUMENT', 'this is wrong'), 'app: this is wrong\n'],
   ])('ends with 78 and one sentence %s', async (_name, error, text) => {
     const host = new Host();

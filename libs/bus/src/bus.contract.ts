@@ -266,7 +266,10 @@ export function describeBus(name: string, start: () => Promise<BusFactory>, stop
         await settled();
         const refused = { code: 'NOT_FOUND', message: "servable 'nö' is not here" };
         await expect(sender.request(receiver.address, 'refuse', bytesOf(''))).rejects.toMatchObject(refused);
-        await expect(sender.request(receiver.address, 'break', bytesOf(''))).rejects.toMatchObject({ code: 'INTERNAL', message: 'internal error' });
+        await expect(sender.request(receiver.address, 'break', bytesOf(''))).rejects.toMatchObject({
+          code: 'INTERNAL',
+          message: 'internal error',
+        });
       });
 
       it('has one responder per subject, and none after unsubscribing', async () => {
@@ -311,7 +314,12 @@ export function describeBus(name: string, start: () => Promise<BusFactory>, stop
         const held = sender.hold(bytes);
         expect(held).toMatchObject({ owner: sender.address, offset: 0, length: bytes.byteLength });
         expect(Buffer.compare(await receiver.fetch(held), bytes)).toBe(0);
-        expect(Buffer.compare(await receiver.fetch({ ...held, offset: 700_001, length: 1_234_567 }), bytes.subarray(700_001, 700_001 + 1_234_567))).toBe(0);
+        expect(
+          Buffer.compare(
+            await receiver.fetch({ ...held, offset: 700_001, length: 1_234_567 }),
+            bytes.subarray(700_001, 700_001 + 1_234_567),
+          ),
+        ).toBe(0);
         expect(Buffer.compare(await receiver.fetch({ ...held, offset: 3, length: 5 }), bytes.subarray(3, 8))).toBe(0);
         expect(await receiver.fetch({ ...held, offset: 9, length: 0 })).toHaveLength(0);
         expect(Buffer.compare(await sender.fetch(held), bytes)).toBe(0);
@@ -420,7 +428,9 @@ export function describeBus(name: string, start: () => Promise<BusFactory>, stop
         });
         await settled();
         await third.request(third.address, 'slow', bytesOf('known now'), { timeoutMs: 1 }).catch(() => undefined);
-        const requests = Array.from({ length: 300 }, (_, i) => sender.request(undefined, 'slow', bytesOf(`${i}`), { timeoutMs: 20_000 }).then(text));
+        const requests = Array.from({ length: 300 }, (_, i) =>
+          sender.request(undefined, 'slow', bytesOf(`${i}`), { timeoutMs: 20_000 }).then(text),
+        );
         await half;
         const drained = receiver.drain(20_000);
         const releasing = setInterval(() => release.splice(0).forEach((finish) => finish()), 5);

@@ -6,7 +6,10 @@ const maxTimerMs = 0x7fffffff;
 /** Settles like `promise`, or rejects with DEADLINE_EXCEEDED after `timeoutMs`. The timer does not outlive the promise. */
 export function withTimeout<T>(promise: Promise<T>, timeoutMs: number, describe: () => string): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new ServingError('DEADLINE_EXCEEDED', `${describe()} within ${timeoutMs} ms`)), Math.min(timeoutMs, maxTimerMs));
+    const timer = setTimeout(
+      () => reject(new ServingError('DEADLINE_EXCEEDED', `${describe()} within ${timeoutMs} ms`)),
+      Math.min(timeoutMs, maxTimerMs),
+    );
     promise.then(
       (value) => {
         clearTimeout(timer);

@@ -4,7 +4,12 @@ import { IdTable } from './id-table.js';
 
 describe('IdTable', () => {
   it('does what a Map does, whatever comes', () => {
-    const id = fc.oneof(fc.nat(40), fc.nat(2 ** 31), fc.maxSafeNat(), fc.nat(20).map((n) => n * 2 ** 24));
+    const id = fc.oneof(
+      fc.nat(40),
+      fc.nat(2 ** 31),
+      fc.maxSafeNat(),
+      fc.nat(20).map((n) => n * 2 ** 24),
+    );
     const step = fc.record({ kind: fc.constantFrom('set', 'set', 'delete', 'get'), id, value: fc.nat() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 400 }), (steps) => {

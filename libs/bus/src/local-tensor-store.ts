@@ -9,7 +9,8 @@ export class LocalTensorStore implements TensorStore {
 
   /** The very array that was placed. INVALID_ARGUMENT for instances of another store: they came from outside this process. */
   read(instances: Instances): readonly Instance[] {
-    if (instances.kind !== 'local') throw new ServingError('INVALID_ARGUMENT', `instances are ${instances.kind}, this process takes local ones only`);
+    if (instances.kind !== 'local')
+      throw new ServingError('INVALID_ARGUMENT', `instances are ${instances.kind}, this process takes local ones only`);
     return instances.instances;
   }
 

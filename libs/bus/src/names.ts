@@ -8,7 +8,9 @@ const maxNameLength = 200;
  */
 export function checkName(kind: string, name: string): string {
   if (typeof name !== 'string' || name.length > maxNameLength || !namePattern.test(name)) {
-    throw new TypeError(`${kind} ${JSON.stringify(name)} is not a name of at most ${maxNameLength} characters made of [A-Za-z0-9_-]+ and single dots`);
+    throw new TypeError(
+      `${kind} ${JSON.stringify(name)} is not a name of at most ${maxNameLength} characters made of [A-Za-z0-9_-]+ and single dots`,
+    );
   }
   return name;
 }

@@ -22,7 +22,9 @@ describe('LocalTensorStore', () => {
   });
 
   it('refuses instances that travelled', () => {
-    expect(() => store.read({ kind: 'inline', sizes: [], bytes: new Uint8Array(0) })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    expect(() => store.read({ kind: 'inline', sizes: [], bytes: new Uint8Array(0) })).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+    );
   });
 });
 
@@ -35,7 +37,8 @@ describe.each(['MemoryBus', 'NatsBus'])('BusTensorStore over %s', (name) => {
   beforeAll(async () => {
     const exchange = new MemoryExchange();
     if (name === 'NatsBus') server = await startNatsServer();
-    const connect = async (role: string): Promise<Bus> => (server === undefined ? exchange.connect(role) : NatsBus.connect({ servers: server.url, role }));
+    const connect = async (role: string): Promise<Bus> =>
+      server === undefined ? exchange.connect(role) : NatsBus.connect({ servers: server.url, role });
     owner = await connect('gateway');
     reader = await connect('worker');
     owned = new BusTensorStore(owner);

@@ -2,14 +2,19 @@ import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-vali
 import { Setting } from './setting.js';
 
 /** TLS is not asked for here: it is used when the server requires it. */
-const natsServer = /(?:nats:\/\/)?(?:\[[0-9a-fA-F:.]+\]|[^\s,/@:[\]]+)(?::0*(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))?/.source;
+const natsServer =
+  /(?:nats:\/\/)?(?:\[[0-9a-fA-F:.]+\]|[^\s,/@:[\]]+)(?::0*(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))?/
+    .source;
 const natsServers = new RegExp(`^${natsServer}(?:,${natsServer})*$`);
 
 /** What every app of a fleet needs to know: where the bus is, how to log in, how to end. */
 export class FleetConfig {
   @Setting({ kind: 'text', doc: 'NATS server(s), comma-separated' })
   @IsString()
-  @Matches(natsServers, { message: "nats must be nats://HOST:PORT, or several of them with commas between them, without a user or password (settings of their own)" })
+  @Matches(natsServers, {
+    message:
+      'nats must be nats://HOST:PORT, or several of them with commas between them, without a user or password (settings of their own)',
+  })
   nats = 'nats://127.0.0.1:4222';
 
   @Setting({ kind: 'text', doc: 'user name at NATS' })
@@ -34,7 +39,9 @@ export class FleetConfig {
 
   @Setting({ kind: 'text', doc: 'first part of every subject; fleets with different prefixes do not see each other' })
   @IsString()
-  @Matches(/^(?=.{1,200}$)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/, { message: "subjectPrefix must be at most 200 letters, digits, '_', '-', and single dots between them" })
+  @Matches(/^(?=.{1,200}$)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/, {
+    message: "subjectPrefix must be at most 200 letters, digits, '_', '-', and single dots between them",
+  })
   subjectPrefix = 'mserve';
 
   @Setting({ kind: 'text', doc: 'debug, info, warn, error or silent' })

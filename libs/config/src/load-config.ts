@@ -18,7 +18,9 @@ type Values = Record<string, unknown>;
 
 function unknown(what: string, name: string, known: readonly string[]): never {
   const close = nearest(name, known);
-  throw new ConfigError(`unknown ${what} '${name}'${close === undefined ? '' : `, did you mean '${close}'?`}${close === undefined ? ` (known: ${known.join(', ')})` : ''}`);
+  throw new ConfigError(
+    `unknown ${what} '${name}'${close === undefined ? '' : `, did you mean '${close}'?`}${close === undefined ? ` (known: ${known.join(', ')})` : ''}`,
+  );
 }
 
 function parseNumber(text: string, where: string): number {
@@ -113,7 +115,9 @@ function fromFile(path: string, settings: readonly Setting[]): Values {
     values = JSON.parse(text);
   } catch (error) {
     const position = /position (\d+)/.exec((error as Error).message)?.[1];
-    throw new ConfigError(`${path}${position === undefined ? '' : `:${lineOf(text, Number(position))}`}: not JSON: ${(error as Error).message}`);
+    throw new ConfigError(
+      `${path}${position === undefined ? '' : `:${lineOf(text, Number(position))}`}: not JSON: ${(error as Error).message}`,
+    );
   }
   if (typeof values !== 'object' || values === null || Array.isArray(values)) throw new ConfigError(`${path}: a JSON object is expected`);
   const known = settings.map((setting) => setting.key);
@@ -133,10 +137,18 @@ function helpText(program: string, instance: object, settings: readonly Setting[
   const defaults = instance as Values;
   const rows = settings.map((setting) => {
     const value = defaults[setting.key];
-    const shown = value === undefined || value === '' || setting.secret ? '' : ` (default: ${Array.isArray(value) ? value.join(',') : String(value)})`;
+    const shown =
+      value === undefined || value === '' || setting.secret ? '' : ` (default: ${Array.isArray(value) ? value.join(',') : String(value)})`;
     return `  ${setting.flag.padEnd(26)} ${setting.doc}${shown}\n  ${''.padEnd(26)} env ${setting.env}, file key ${setting.key}`;
   });
-  return [`Usage: ${program} [flags]`, '', 'Flags win over environment, environment over the config file, the file over defaults.', '', `  ${'--config'.padEnd(26)} a JSON file of settings (env MSERVE_CONFIG)`, ...rows].join('\n');
+  return [
+    `Usage: ${program} [flags]`,
+    '',
+    'Flags win over environment, environment over the config file, the file over defaults.',
+    '',
+    `  ${'--config'.padEnd(26)} a JSON file of settings (env MSERVE_CONFIG)`,
+    ...rows,
+  ].join('\n');
 }
 
 /**
@@ -163,7 +175,9 @@ export function loadConfig<T extends object>(Class: new () => T, sources: Config
     const setting = settings.find((one) => one.key === key);
     const fromElsewhere = key in envValues ? setting?.env : key in fileValues ? file : undefined;
     const where = key in flags.values || fromElsewhere === undefined ? (setting?.flag ?? key) : fromElsewhere;
-    throw new ConfigError(`${where}: ${complaint(problem.constraints ?? {})}${setting?.secret === true ? '' : `, but is ${shown(problem.value)}`}`);
+    throw new ConfigError(
+      `${where}: ${complaint(problem.constraints ?? {})}${setting?.secret === true ? '' : `, but is ${shown(problem.value)}`}`,
+    );
   }
   return config;
 }

@@ -23,7 +23,10 @@ export interface Setting extends SettingOptions {
 const metadataKey = Symbol('mserve.settings');
 
 function words(key: string): string[] {
-  return key.replace(/([A-Z]|\d+)/g, ' $1').toLowerCase().split(' ');
+  return key
+    .replace(/([A-Z]|\d+)/g, ' $1')
+    .toLowerCase()
+    .split(' ');
 }
 
 /** Marks a property of a configuration class as settable by flag, environment and file. Its initial value is the default. */

@@ -15,7 +15,8 @@ import { inputPorts, type ModelReport } from './report.js';
 
 /** Turns a decoded MindIR into ONNX. `owned`: the file's bytes are ours, so that weights may be moved inside them. */
 export async function convert(model: MindirModel, report: ModelReport, external: ExternalTensors, owned: boolean): Promise<OnnxModel> {
-  if (model.graph.hasMapParameters) throw new MindirError('unsupported', 'the model keeps weights in MapParameters (hash tables), which have no translation');
+  if (model.graph.hasMapParameters)
+    throw new MindirError('unsupported', 'the model keeps weights in MapParameters (hash tables), which have no translation');
   const builder = new GraphBuilder();
   const ports = inputPorts(model);
   builder.reserve([...ports.map(({ name }) => name), ...model.graph.parameters.map(stemOf)]);
@@ -28,7 +29,11 @@ export async function convert(model: MindirModel, report: ModelReport, external:
   const outputs = results.map((result, index): TensorValue => ({ ...result, name: outputName((name) => taken.has(name), index) }));
   // Outputs get names of their own; one that is an input or a weight needs a node in any case.
   const nodes = results.map((result, index) => identity(result, outputs[index] as TensorValue));
-  const pruned = prune([...builder.scope, ...nodes], builder.initializers, outputs.map(({ name }) => name));
+  const pruned = prune(
+    [...builder.scope, ...nodes],
+    builder.initializers,
+    outputs.map(({ name }) => name),
+  );
   const encoded = encodeOnnx({
     name: 'mindir',
     producerVersion: report.version,
@@ -47,7 +52,10 @@ export async function convert(model: MindirModel, report: ModelReport, external:
   };
 }
 
-function identity(result: TensorValue, output: TensorValue): { opType: string; name: string; inputs: string[]; outputs: string[]; attributes: Record<string, never>; domain: string } {
+function identity(
+  result: TensorValue,
+  output: TensorValue,
+): { opType: string; name: string; inputs: string[]; outputs: string[]; attributes: Record<string, never>; domain: string } {
   return { opType: 'Identity', name: `${output.name}_identity`, inputs: [result.name], outputs: [output.name], attributes: {}, domain: '' };
 }
 
@@ -69,7 +77,13 @@ function inputValues(model: MindirModel, ports: readonly ModelPort[]): TensorVal
   });
 }
 
-async function readParameters(model: MindirModel, ports: readonly ModelPort[], builder: GraphBuilder, external: ExternalTensors, owned: boolean): Promise<Map<string, TensorValue>> {
+async function readParameters(
+  model: MindirModel,
+  ports: readonly ModelPort[],
+  builder: GraphBuilder,
+  external: ExternalTensors,
+  owned: boolean,
+): Promise<Map<string, TensorValue>> {
   const parameters = new Map<string, TensorValue>();
   const used = new Set(ports.map(({ name }) => name));
   for (const parameter of model.graph.parameters) {
@@ -91,7 +105,8 @@ function stemOf({ name, refKey }: MindirTensor): string {
 }
 
 async function bytesOf(parameter: MindirTensor, dtype: DType, external: ExternalTensors, where: string): Promise<Uint8Array> {
-  if (parameter.external !== undefined) return external.read(parameter.external, expectedTensorBytes(dtype, parameter.dims, where), parameter.refKey);
+  if (parameter.external !== undefined)
+    return external.read(parameter.external, expectedTensorBytes(dtype, parameter.dims, where), parameter.refKey);
   return checkedTensorBytes(dtype, parameter.dims, parameter.raw ?? bytesOfNumbers(dtype, parameter.numbers), where);
 }
 
@@ -117,5 +132,9 @@ function refusalText(refusals: readonly Refusal[]): string {
   const ops = [...new Set(refusals.map((refusal) => refusal.op))];
   const lines = refusals.slice(0, listed).map(({ op, node, graph, reason }) => `  ${op}: node '${node}' in graph '${graph}': ${reason}`);
   const rest = refusals.length > listed ? [`  and ${refusals.length - listed} more`] : [];
-  return [`${ops.length === 1 ? 'one operator has' : `${ops.length} operators have`} no translation: ${ops.join(', ')}`, ...lines, ...rest].join('\n');
+  return [
+    `${ops.length === 1 ? 'one operator has' : `${ops.length} operators have`} no translation: ${ops.join(', ')}`,
+    ...lines,
+    ...rest,
+  ].join('\n');
 }

@@ -23,36 +23,45 @@ async function complaint(bytes: Uint8Array): Promise<string | undefined> {
   } catch (thrown) {
     if (!(thrown instanceof MindirError)) return `not a MindirError: ${String(thrown)}`;
     const { cause } = thrown;
-    if (cause instanceof TypeError || cause instanceof RangeError || cause instanceof ReferenceError) return `a mistake inside: ${cause.stack}`;
+    if (cause instanceof TypeError || cause instanceof RangeError || cause instanceof ReferenceError)
+      return `a mistake inside: ${cause.stack}`;
   }
   const tookMs = performance.now() - began;
   return tookMs < patienceMs ? undefined : `took ${Math.round(tookMs)} ms`;
 }
 
 function files(): string[] {
-  return ['whole', 'ops'].flatMap((folder) => readdirSync(join(root, folder)).filter((file) => file.endsWith('.mindir')).map((file) => join(root, folder, file)));
+  return ['whole', 'ops'].flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((file) => file.endsWith('.mindir'))
+      .map((file) => join(root, folder, file)),
+  );
 }
 
 describe('damaged files', () => {
-  it(`are loaded or refused (seed ${seed})`, async () => {
-    const random = new Random(seed);
-    const sources = files();
-    const contents = new Map<string, Uint8Array>();
-    const until = performance.now() + seconds * 1000;
-    const complaints: string[] = [];
-    let tried = 0;
-    for (; performance.now() < until; tried++) {
-      const turn = random.below(2 ** 31);
-      const own = new Random(turn);
-      const path = own.pick(sources);
-      const whole = contents.get(path) ?? readFileSync(path);
-      contents.set(path, whole);
-      const wrong = await complaint(new Uint8Array(mutated(whole, own)));
-      if (wrong !== undefined) complaints.push(`${path.slice(root.length)} turn ${turn}: ${wrong}`);
-    }
-    expect(tried).toBeGreaterThan(50);
-    expect(complaints).toEqual([]);
-  }, (seconds + 40) * 1000);
+  it(
+    `are loaded or refused (seed ${seed})`,
+    async () => {
+      const random = new Random(seed);
+      const sources = files();
+      const contents = new Map<string, Uint8Array>();
+      const until = performance.now() + seconds * 1000;
+      const complaints: string[] = [];
+      let tried = 0;
+      for (; performance.now() < until; tried++) {
+        const turn = random.below(2 ** 31);
+        const own = new Random(turn);
+        const path = own.pick(sources);
+        const whole = contents.get(path) ?? readFileSync(path);
+        contents.set(path, whole);
+        const wrong = await complaint(new Uint8Array(mutated(whole, own)));
+        if (wrong !== undefined) complaints.push(`${path.slice(root.length)} turn ${turn}: ${wrong}`);
+      }
+      expect(tried).toBeGreaterThan(50);
+      expect(complaints).toEqual([]);
+    },
+    (seconds + 40) * 1000,
+  );
 
   it('cut at every length are refused', async () => {
     const whole = readFileSync(join(root, 'whole', 'nested_tuples_out.mindir'));
@@ -62,7 +71,11 @@ describe('damaged files', () => {
       const bytes = new Uint8Array(whole.subarray(0, length));
       const wrong = await complaint(bytes);
       if (wrong !== undefined) complaints.push(`${length}: ${wrong}`);
-      if (length < 1000) loaded += await loadMindir({ bytes }).then(() => 1, () => 0);
+      if (length < 1000)
+        loaded += await loadMindir({ bytes }).then(
+          () => 1,
+          () => 0,
+        );
     }
     expect(complaints).toEqual([]);
     expect(loaded).toBe(0);
@@ -72,7 +85,12 @@ describe('damaged files', () => {
 /** A file whose entry graph has these nodes: output, operator, inputs. Input `g:x` is float32 [2]. */
 function fileOf(nodes: readonly WireField[], output: string): Uint8Array {
   const tensor = messageField(2, [integerField(1, 2), integerField(2, 1)]);
-  const graph = messageField(7, [...nodes, bytesField(2, 'g'), messageField(5, [bytesField(1, 'g:x'), tensor]), messageField(6, [bytesField(1, output)])]);
+  const graph = messageField(7, [
+    ...nodes,
+    bytesField(2, 'g'),
+    messageField(5, [bytesField(1, 'g:x'), tensor]),
+    messageField(6, [bytesField(1, output)]),
+  ]);
   return writeWire([bytesField(1, '1.1'), graph]);
 }
 
@@ -82,7 +100,10 @@ function node(output: string, opType: string, inputs: readonly string[], ...attr
 
 async function kindOf(bytes: Uint8Array): Promise<string> {
   expect(await complaint(bytes)).toBeUndefined();
-  return loadMindir({ bytes }).then(() => 'loaded', (thrown: unknown) => (thrown as MindirError).kind);
+  return loadMindir({ bytes }).then(
+    () => 'loaded',
+    (thrown: unknown) => (thrown as MindirError).kind,
+  );
 }
 
 const stringType = 8;
@@ -108,17 +129,43 @@ describe('small files that ask for much', () => {
     expect(await kindOf(fileOf(nodes, 'g:x'))).toBe('unsupported');
   });
 
-  it.each([2 ** 22, 2 ** 31, 2 ** 40])('pooling to %d cells', async (cells) => {
-    const size = messageField(5, [bytesField(1, 'output_size'), integerField(16, intType), integerField(3, cells)]);
-    expect(['limits', 'unsupported']).toContain(await kindOf(fileOf([node('g:a', 'AdaptiveAvgPool1D', ['g:x'], size)], 'g:a')));
-  }, 30_000);
+  it.each([2 ** 22, 2 ** 31, 2 ** 40])(
+    'pooling to %d cells',
+    async (cells) => {
+      const size = messageField(5, [bytesField(1, 'output_size'), integerField(16, intType), integerField(3, cells)]);
+      expect(['limits', 'unsupported']).toContain(await kindOf(fileOf([node('g:a', 'AdaptiveAvgPool1D', ['g:x'], size)], 'g:a')));
+    },
+    30_000,
+  );
 
-  it.each([2 ** 22, 2 ** 31, 2 ** 53])('a range, a split or a tuple of %d', async (count) => {
-    const number = (name: string): WireField => messageField(5, [bytesField(1, name), integerField(16, intType), integerField(3, count)]);
-    const constant = messageField(5, [bytesField(1, 'value'), integerField(16, intType), integerField(3, count)]);
-    for (const op of ['Split', 'Unstack', 'SequenceMul', 'make_range', 'LinSpace', 'OneHot', 'Tile', 'Eye', 'Tril', 'RepeatInterleave', 'Unfold', 'TopK']) {
-      const nodes = [node('g:n', 'Constant', [], constant), node('g:t', 'MakeTuple', ['g:x', 'g:x']), node('g:a', op, ['g:x', 'g:n', 'g:n'], number('num'), number('output_num'), number('axis')), node('g:b', op, ['g:t', 'g:n'])];
-      await kindOf(fileOf(nodes, 'g:b'));
-    }
-  }, 60_000);
+  it.each([2 ** 22, 2 ** 31, 2 ** 53])(
+    'a range, a split or a tuple of %d',
+    async (count) => {
+      const number = (name: string): WireField => messageField(5, [bytesField(1, name), integerField(16, intType), integerField(3, count)]);
+      const constant = messageField(5, [bytesField(1, 'value'), integerField(16, intType), integerField(3, count)]);
+      for (const op of [
+        'Split',
+        'Unstack',
+        'SequenceMul',
+        'make_range',
+        'LinSpace',
+        'OneHot',
+        'Tile',
+        'Eye',
+        'Tril',
+        'RepeatInterleave',
+        'Unfold',
+        'TopK',
+      ]) {
+        const nodes = [
+          node('g:n', 'Constant', [], constant),
+          node('g:t', 'MakeTuple', ['g:x', 'g:x']),
+          node('g:a', op, ['g:x', 'g:n', 'g:n'], number('num'), number('output_num'), number('axis')),
+          node('g:b', op, ['g:t', 'g:n']),
+        ];
+        await kindOf(fileOf(nodes, 'g:b'));
+      }
+    },
+    60_000,
+  );
 });

@@ -21,14 +21,23 @@ afterAll(() => {
 });
 
 async function refusal(source: MindirSource, options?: MindirOptions): Promise<MindirError> {
-  const thrown: unknown = await loadMindir(source, options).then(() => undefined, (error: unknown) => error);
+  const thrown: unknown = await loadMindir(source, options).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
   if (!(thrown instanceof MindirError)) throw new Error(`not refused: ${String(thrown)}`);
   return thrown;
 }
 
 /** x + w, with the weight as given. */
 function withParameter(parameter: Partial<FileParameter>): Uint8Array {
-  const graph = { name: 'main', inputs: [['main:x', [4]]] as const, nodes: [['main:y', 'Add', 'main:x', 'w']] as const, output: 'main:y', parameters: [{ name: 'w', dims: [4], ...parameter }] };
+  const graph = {
+    name: 'main',
+    inputs: [['main:x', [4]]] as const,
+    nodes: [['main:y', 'Add', 'main:x', 'w']] as const,
+    output: 'main:y',
+    parameters: [{ name: 'w', dims: [4], ...parameter }],
+  };
   return mindirFile([graph]);
 }
 
@@ -87,7 +96,7 @@ describe('keys', () => {
     }
   });
 
-  it('refuses a mode that is not the file\'s', async () => {
+  it("refuses a mode that is not the file's", async () => {
     expect((await refusal(gcm, { decKey: right, decMode: 'AES-CBC' })).message).toContain('AES-GCM');
     expect((await refusal(cbc, { decKey: right, decMode: 'SM4-CBC' })).kind).toBe('key');
   });
@@ -129,10 +138,17 @@ describe('weights outside the graph file', () => {
 
 describe('inspection', () => {
   it('tells what a file holds, also when it cannot be converted', async () => {
-    const report = await inspectMindir({ bytes: mindirFile([{ name: 'main', inputs: [['main:x', [-1, 3]]], nodes: [['main:y', 'Alien', 'main:x']], output: 'main:y' }]) });
+    const report = await inspectMindir({
+      bytes: mindirFile([{ name: 'main', inputs: [['main:x', [-1, 3]]], nodes: [['main:y', 'Alien', 'main:x']], output: 'main:y' }]),
+    });
     expect(report).toMatchObject({
-      producer: 'MindSpore', version: '2.10.0', mindIrVersion: 3, encryption: undefined, ops: { Alien: 1 },
-      inputs: [{ name: 'x', dtype: 'float32', shape: [-1, 3] }], unsupported: [{ op: 'Alien', node: 'Default/main:y', graph: 'main' }],
+      producer: 'MindSpore',
+      version: '2.10.0',
+      mindIrVersion: 3,
+      encryption: undefined,
+      ops: { Alien: 1 },
+      inputs: [{ name: 'x', dtype: 'float32', shape: [-1, 3] }],
+      unsupported: [{ op: 'Alien', node: 'Default/main:y', graph: 'main' }],
     });
   });
 

@@ -58,9 +58,13 @@ async function read(source: MindirSource, options: MindirOptions): Promise<ReadM
   try {
     if (options.refuseLinks === true && file.linkCount > 1) throw new MindirError('format', 'the file has more than one hard link');
     if (file.size === 0) throw new MindirError('format', 'the file is empty');
-    if (file.size > maxGraphBytes * 1.01) throw new MindirError('limits', `the file has ${file.size} bytes, a MindIR graph at most ${maxGraphBytes}`);
+    if (file.size > maxGraphBytes * 1.01)
+      throw new MindirError('limits', `the file has ${file.size} bytes, a MindIR graph at most ${maxGraphBytes}`);
     const encryption = encryptionOf(await file.read(0, Math.min(4, file.size)));
-    const bytes = encryption === undefined ? await plain(options, () => file.read(0, file.size)) : await decryptAll(file, needDecryption(options, encryption));
+    const bytes =
+      encryption === undefined
+        ? await plain(options, () => file.read(0, file.size))
+        : await decryptAll(file, needDecryption(options, encryption));
     return { model: decode(bytes, encryption), encryption, owned: true };
   } finally {
     await file.close();
@@ -82,7 +86,11 @@ function decode(bytes: Uint8Array, encryption: DecryptionMode | undefined): Mind
     // CBC has no tag: a wrong key can pass the padding check, and then the plain text is noise.
     const unauthenticated = encryption === 'AES-CBC' || encryption === 'SM4-CBC';
     if (!unauthenticated || !(thrown instanceof MindirError)) throw thrown;
-    throw new MindirError('key', `the key does not fit the file (or the file was damaged): what ${encryption} decrypts to is not a MindIR`, { cause: thrown });
+    throw new MindirError(
+      'key',
+      `the key does not fit the file (or the file was damaged): what ${encryption} decrypts to is not a MindIR`,
+      { cause: thrown },
+    );
   }
 }
 
@@ -113,6 +121,8 @@ async function named<Result>(source: MindirSource, work: () => Promise<Result>):
     return await work();
   } catch (thrown) {
     if (thrown instanceof MindirError) throw new MindirError(thrown.kind, `MindIR '${name}': ${thrown.message}`, { cause: thrown.cause });
-    throw new MindirError('format', `MindIR '${name}' cannot be converted: ${thrown instanceof Error ? thrown.message : String(thrown)}`, { cause: thrown });
+    throw new MindirError('format', `MindIR '${name}' cannot be converted: ${thrown instanceof Error ? thrown.message : String(thrown)}`, {
+      cause: thrown,
+    });
   }
 }

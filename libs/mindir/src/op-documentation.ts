@@ -6,7 +6,9 @@ export const generatedMarks = ['<!-- generated from the op table: begin -->', '<
 /** All operators by family, as Markdown. */
 export function opTableMarkdown(): string {
   const total = opFamilies.reduce((sum, { entries }) => sum + entries.length, 0);
-  const sections = opFamilies.map(({ family, entries }) => `**${family}** (${entries.length}): ${entries.map(({ name }) => `\`${name}\``).join(', ')}.`);
+  const sections = opFamilies.map(
+    ({ family, entries }) => `**${family}** (${entries.length}): ${entries.map(({ name }) => `\`${name}\``).join(', ')}.`,
+  );
   return [`${total} primitives have a translation.`, ...sections].join('\n\n');
 }
 

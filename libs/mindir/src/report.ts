@@ -36,7 +36,12 @@ export function reportOf(model: MindirModel, encryption: DecryptionMode | undefi
       const op = reference === undefined ? node.opType : (model.primitives.get(reference)?.opType ?? '<call>');
       ops[op] = (ops[op] ?? 0) + 1;
       if (op === '<call>' || op === 'Constant' || opTable.has(op)) continue;
-      unsupported.push({ op, node: node.name === '' ? (node.outputs[0] ?? '') : node.name, graph: userName(graph.name), reason: 'the operator is not in the op table' });
+      unsupported.push({
+        op,
+        node: node.name === '' ? (node.outputs[0] ?? '') : node.name,
+        graph: userName(graph.name),
+        reason: 'the operator is not in the op table',
+      });
     }
   }
   const bytes = model.graph.parameters.reduce((sum, parameter) => sum + (parameter.external?.length ?? parameter.raw?.byteLength ?? 0), 0);
@@ -68,6 +73,10 @@ export function inputPorts(model: MindirModel): ModelPort[] {
     for (let number = 1; seen.has(name); number++) name = `${wanted}_${number}`;
     seen.add(name);
     const [tensor] = input.tensors;
-    return { name, dtype: (tensor === undefined ? undefined : knownDtypeOfMindir(tensor.dataType)) ?? 'float32', shape: tensor === undefined ? undefined : shapeOf(tensor.dims) };
+    return {
+      name,
+      dtype: (tensor === undefined ? undefined : knownDtypeOfMindir(tensor.dataType)) ?? 'float32',
+      shape: tensor === undefined ? undefined : shapeOf(tensor.dims),
+    };
   });
 }

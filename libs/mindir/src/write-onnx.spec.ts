@@ -9,7 +9,11 @@ import type { OnnxModel } from './onnx-model.js';
 import { writeOnnx, writeSplitOnnx } from './write-onnx.js';
 
 const lenet = join(dirname(fileURLToPath(import.meta.url)), '../../../test/parity/mindir/cases/lenet5/lenet.mindir');
-const image: NativeTensor = { dtype: 'float32', shape: [2, 1, 32, 32], bytes: new Uint8Array(new Float32Array(2048).map((_, index) => (index % 17) / 17).buffer) };
+const image: NativeTensor = {
+  dtype: 'float32',
+  shape: [2, 1, 32, 32],
+  bytes: new Uint8Array(new Float32Array(2048).map((_, index) => (index % 17) / 17).buffer),
+};
 let folder = '';
 let model: OnnxModel;
 let expected: Uint8Array;
@@ -23,7 +27,9 @@ async function resultOf(session: Session): Promise<Uint8Array> {
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'mindir-'));
   model = await loadMindir(lenet);
-  expected = await resultOf(await Session.open(model.model, { initializers: model.initializers as { name: string; tensor: NativeTensor }[] }));
+  expected = await resultOf(
+    await Session.open(model.model, { initializers: model.initializers as { name: string; tensor: NativeTensor }[] }),
+  );
 });
 
 afterAll(() => {
@@ -51,7 +57,15 @@ describe('ONNX files', () => {
 
   it('are refused above 2 GiB', () => {
     const [first] = model.initializers;
-    const huge = { ...model, initializers: [{ name: (first as { name: string }).name, tensor: { dtype: 'uint8' as const, shape: [2 ** 31], bytes: { byteLength: 2 ** 31 } as Uint8Array } }] };
+    const huge = {
+      ...model,
+      initializers: [
+        {
+          name: (first as { name: string }).name,
+          tensor: { dtype: 'uint8' as const, shape: [2 ** 31], bytes: { byteLength: 2 ** 31 } as Uint8Array },
+        },
+      ],
+    };
     expect(() => writeOnnx(huge)).toThrow(expect.objectContaining({ kind: 'limits' }));
   });
 

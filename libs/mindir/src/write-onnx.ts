@@ -45,7 +45,11 @@ export function writeSplitOnnx(model: OnnxModel, location: string): SplitOnnxMod
   const tensors = new Map(model.initializers.map(({ name, tensor }) => [name, tensor]));
   const rewrittenModel = rewritten(model.model, (writer, name) => {
     const length = tensorOf(tensors, name).bytes.byteLength;
-    for (const [key, value] of [['location', location], ['offset', String(offsets.get(name))], ['length', String(length)]] as const) {
+    for (const [key, value] of [
+      ['location', location],
+      ['offset', String(offsets.get(name))],
+      ['length', String(length)],
+    ] as const) {
       writer.message(externalField, (entry) => {
         entry.text(1, key);
         entry.text(2, value);
@@ -58,7 +62,8 @@ export function writeSplitOnnx(model: OnnxModel, location: string): SplitOnnxMod
 
 function tensorOf(tensors: ReadonlyMap<string, Tensor>, name: string): Tensor {
   const tensor = tensors.get(name);
-  if (tensor === undefined) throw new MindirError('format', `the model refers to the weight '${name}', which is not among its initializers`);
+  if (tensor === undefined)
+    throw new MindirError('format', `the model refers to the weight '${name}', which is not among its initializers`);
   return tensor;
 }
 
@@ -105,5 +110,3 @@ function copyField(reader: ProtoReader, writer: ProtoWriter): void {
   if (reader.wire === wireBytes) writer.bytes(reader.field, reader.view());
   else writer.integer(reader.field, reader.integer());
 }
-
-

@@ -23,8 +23,12 @@ describe('cancelling runs', () => {
     const first = new AbortController();
     const queued = new AbortController();
     const events: string[] = [];
-    const endless = session.run(loopLimit('forever'), { signal: first.signal }).catch((error: Error) => events.push(`first ${error.message}`));
-    const waiting = session.run(loopLimit('forever'), { signal: queued.signal }).catch((error: Error) => events.push(`queued ${error.message}`));
+    const endless = session
+      .run(loopLimit('forever'), { signal: first.signal })
+      .catch((error: Error) => events.push(`first ${error.message}`));
+    const waiting = session
+      .run(loopLimit('forever'), { signal: queued.signal })
+      .catch((error: Error) => events.push(`queued ${error.message}`));
     const last = session.run(loopLimit(1)).then(() => events.push('last'));
     await nextTurn();
     queued.abort();
@@ -66,7 +70,9 @@ describe('cancelling runs', () => {
     await nextTurn();
     abort.abort();
     const results = await Promise.allSettled(runs);
-    expect(results.map((result) => result.status === 'rejected' && result.reason)).toEqual(results.map(() => expect.objectContaining(cancelled)));
+    expect(results.map((result) => result.status === 'rejected' && result.reason)).toEqual(
+      results.map(() => expect.objectContaining(cancelled)),
+    );
     expect(countOf((await session.run(loopLimit(2)))[0]!)).toBe(2n);
     await session.close();
   });

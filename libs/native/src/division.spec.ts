@@ -11,20 +11,29 @@ const traps = process.arch === 'x64';
 const byZero = { name: 'NativeError', kind: 'input', message: 'integer division by zero in the model' };
 
 const arrays = {
-  int8: Int8Array, uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array,
-  int32: Int32Array, uint32: Uint32Array, int64: BigInt64Array, uint64: BigUint64Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
 } as const;
 type Integer = keyof typeof arrays;
 const dtypes = Object.keys(arrays) as Integer[];
 const signed = dtypes.filter((dtype) => dtype.startsWith('int'));
 const ops = ['Div', 'Mod'] as const;
-const rows = (of: readonly Integer[]): [(typeof ops)[number], Integer][] => ops.flatMap((op) => of.map((dtype): [(typeof ops)[number], Integer] => [op, dtype]));
+const rows = (of: readonly Integer[]): [(typeof ops)[number], Integer][] =>
+  ops.flatMap((op) => of.map((dtype): [(typeof ops)[number], Integer] => [op, dtype]));
 
 /** `count` elements, all of them `value` but the last. */
 function integers(dtype: Integer, count: number, value: bigint, last = value): NativeTensor {
   const wide = new Array<bigint>(count).fill(value);
   wide[count - 1] = last;
-  const array = dtype.endsWith('64') ? (arrays[dtype] as BigInt64ArrayConstructor).from(wide) : (arrays[dtype] as Int32ArrayConstructor).from(wide.map(Number));
+  const array = dtype.endsWith('64')
+    ? (arrays[dtype] as BigInt64ArrayConstructor).from(wide)
+    : (arrays[dtype] as Int32ArrayConstructor).from(wide.map(Number));
   return tensor(dtype, [count], new Uint8Array(array.buffer));
 }
 
@@ -102,7 +111,10 @@ describe('division while a model is loaded', () => {
       onnxModel({
         inputs: [],
         outputs: [{ name: 'y', dtype: 'int64', shape: [1] }],
-        initializers: [{ name: 'a', ...constant('int64', [1], int64Bytes([-(2n ** 63n)])) }, { name: 'b', ...constant('int64', [1], int64Bytes([-1])) }],
+        initializers: [
+          { name: 'a', ...constant('int64', [1], int64Bytes([-(2n ** 63n)])) },
+          { name: 'b', ...constant('int64', [1], int64Bytes([-1])) },
+        ],
         nodes: [{ op: 'Div', inputs: ['a', 'b'], outputs: ['y'] }],
       }),
     );
@@ -122,7 +134,11 @@ describe('division while a model is loaded', () => {
       (session) => session.close(),
       (error: unknown) => error,
     );
-    expect(await opening).toEqual(traps ? expect.objectContaining({ kind: 'load', message: 'the model divides an integer by zero while it is being loaded' }) : undefined);
+    expect(await opening).toEqual(
+      traps
+        ? expect.objectContaining({ kind: 'load', message: 'the model divides an integer by zero while it is being loaded' })
+        : undefined,
+    );
   });
 });
 
@@ -154,11 +170,16 @@ describe('a process', () => {
       }
     `);
     const wrapped = '-9223372036854775808';
-    expect({ ended, stdout }).toEqual({ ended: 0, stdout: `${wrapped}n\n${wrapped}n\n${wrapped}n\n${[wrapped, wrapped, wrapped].join()}\n${wrapped}n` });
+    expect({ ended, stdout }).toEqual({
+      ended: 0,
+      stdout: `${wrapped}n\n${wrapped}n\n${wrapped}n\n${[wrapped, wrapped, wrapped].join()}\n${wrapped}n`,
+    });
   });
 
   it('still ends by a SIGFPE that is no division of a model', async () => {
-    const { ended, stdout } = await scripts.run(`console.log(await wrap()); process.kill(process.pid, 'SIGFPE'); setTimeout(() => {}, 10_000);`);
+    const { ended, stdout } = await scripts.run(
+      `console.log(await wrap()); process.kill(process.pid, 'SIGFPE'); setTimeout(() => {}, 10_000);`,
+    );
     expect({ ended, stdout }).toEqual({ ended: 'SIGFPE', stdout: '-9223372036854775808n' });
   });
 

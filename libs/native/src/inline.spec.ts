@@ -7,7 +7,8 @@ import { floatTensor, floatsOf, loopLimit, nextTurn, tensor } from './testing/te
 
 /** As high as it can be: only what must never run in place goes to a thread. */
 const options = { inlineBelowUs: 100_000 };
-const pair = (rows: number, value: number): NativeTensor[] => [value, 1].map((one) => floatTensor([rows, 2], new Array<number>(rows * 2).fill(one)));
+const pair = (rows: number, value: number): NativeTensor[] =>
+  [value, 1].map((one) => floatTensor([rows, 2], new Array<number>(rows * 2).fill(one)));
 
 /** Enough runs for the session to know how long they take. */
 async function warmUp(session: Session, inputs: readonly NativeTensor[]): Promise<void> {
@@ -120,8 +121,16 @@ describe('runs in place', () => {
 
   it.each<[string, boolean, Uint8Array]>([
     ['a size that an input decides', false, filled({})],
-    ['a size computed from an input', false, filled({ nodes: [{ op: 'Neg', inputs: ['x'], outputs: ['n'] }, { op: 'Abs', inputs: ['n'], outputs: ['s'] }, ...fill('s')] })],
-    ['a size that the model fixes', true, filled({ initializers: [{ name: 's', dtype: 'int64', shape: [1], bytes: sizes.bytes }], nodes: fill('s') })],
+    [
+      'a size computed from an input',
+      false,
+      filled({ nodes: [{ op: 'Neg', inputs: ['x'], outputs: ['n'] }, { op: 'Abs', inputs: ['n'], outputs: ['s'] }, ...fill('s')] }),
+    ],
+    [
+      'a size that the model fixes',
+      true,
+      filled({ initializers: [{ name: 's', dtype: 'int64', shape: [1], bytes: sizes.bytes }], nodes: fill('s') }),
+    ],
   ])('%s: %p', async (_, inPlace, model) => {
     const session = await Session.open(model, options);
     await warmUp(session, [sizes]);

@@ -53,7 +53,8 @@ describe('inputs that do not fit the model', () => {
         nodes: [{ op: 'ConstantOfShape', inputs: ['shape'], outputs: ['y'] }],
       }),
     );
-    const shape = (rows: bigint, columns: bigint): NativeTensor => tensor('int64', [2], new Uint8Array(BigInt64Array.of(rows, columns).buffer));
+    const shape = (rows: bigint, columns: bigint): NativeTensor =>
+      tensor('int64', [2], new Uint8Array(BigInt64Array.of(rows, columns).buffer));
     await expect(bomb.run([shape(2n ** 40n, 2n ** 20n)])).rejects.toMatchObject({ kind: 'run' });
     const [zeros] = await bomb.run([shape(2n, 1n)]);
     expect(floatsOf(zeros!)).toEqual([0, 0]);

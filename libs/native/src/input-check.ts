@@ -21,7 +21,10 @@ function refuse(name: string, text: string): never {
 }
 
 function shapeText(shape: readonly number[]): string {
-  return `[${shape.slice(0, 16).map((dim) => (dim === -1 ? '?' : String(dim))).join(', ')}${shape.length > 16 ? ', ...' : ''}]`;
+  return `[${shape
+    .slice(0, 16)
+    .map((dim) => (dim === -1 ? '?' : String(dim)))
+    .join(', ')}${shape.length > 16 ? ', ...' : ''}]`;
 }
 
 function fits(expected: readonly number[], given: readonly number[]): boolean {
@@ -38,7 +41,10 @@ export function checkInput(expected: ValueDescription, hasShape: boolean, tensor
   const { dtype, shape, bytes } = tensor;
   if (dtype !== expected.dtype) refuse(expected.name, `expected ${expected.dtype}, got ${String(dtype)}`);
   if (hasShape ? !fits(expected.shape, shape) : shape.length > maxRank) {
-    refuse(expected.name, hasShape ? `expected shape ${shapeText(expected.shape)}, got ${shapeText(shape)}` : `rank ${shape.length} is over ${maxRank}`);
+    refuse(
+      expected.name,
+      hasShape ? `expected shape ${shapeText(expected.shape)}, got ${shapeText(shape)}` : `rank ${shape.length} is over ${maxRank}`,
+    );
   }
   checkBytes(expected.name, tensor);
   if (!ArrayBuffer.isView(bytes)) refuse(expected.name, 'bytes is not a Uint8Array');
@@ -46,7 +52,8 @@ export function checkInput(expected: ValueDescription, hasShape: boolean, tensor
 
 function checkBytes(name: string, { dtype, shape, bytes }: NativeTensor): void {
   const elements = elementCount(shape);
-  if (Number.isNaN(elements)) refuse(name, `shape ${shapeText(shape)} is not allowed: dims are whole numbers >= 0 with a product below 2^53`);
+  if (Number.isNaN(elements))
+    refuse(name, `shape ${shapeText(shape)} is not allowed: dims are whole numbers >= 0 with a product below 2^53`);
   const size = elementSizeOf(dtype);
   const isShort = size === 0 ? bytes.byteLength < elements * 4 : bytes.byteLength !== elements * size;
   if (!isShort) return;
@@ -69,6 +76,9 @@ export function checkInitializer(name: string, tensor: NativeTensor): void {
   }
   const elements = elementCount(tensor.shape);
   if (elements * elementSizeOf(tensor.dtype) !== tensor.bytes.byteLength) {
-    throw new NativeError('load', `initializer "${name}": ${tensor.dtype} ${shapeText(tensor.shape)} does not need ${tensor.bytes.byteLength} bytes`);
+    throw new NativeError(
+      'load',
+      `initializer "${name}": ${tensor.dtype} ${shapeText(tensor.shape)} does not need ${tensor.bytes.byteLength} bytes`,
+    );
   }
 }

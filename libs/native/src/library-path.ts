@@ -22,8 +22,13 @@ function findLibrary(): string {
     throw new NativeError('library', 'the npm package onnxruntime-node is not installed; install it or pass libraryPath', { cause: error });
   }
   const bin = join(packageFolder, 'bin');
-  const names = process.platform === 'darwin' ? ['libonnxruntime.1.dylib', 'libonnxruntime.dylib'] : ['libonnxruntime.so.1', 'libonnxruntime.so'];
-  const versions = existsSync(bin) ? readdirSync(bin).filter((name) => name.startsWith('napi-v')).sort() : [];
+  const names =
+    process.platform === 'darwin' ? ['libonnxruntime.1.dylib', 'libonnxruntime.dylib'] : ['libonnxruntime.so.1', 'libonnxruntime.so'];
+  const versions = existsSync(bin)
+    ? readdirSync(bin)
+        .filter((name) => name.startsWith('napi-v'))
+        .sort()
+    : [];
   for (const version of versions.reverse()) {
     for (const name of names) {
       const path = join(bin, version, process.platform, process.arch, name);

@@ -57,7 +57,11 @@ async function runZeros(session: Session): Promise<number[]> {
 }
 
 function load(text: string | RegExp): object {
-  return { name: 'NativeError', kind: 'load', message: typeof text === 'string' ? expect.stringContaining(text) : expect.stringMatching(text) };
+  return {
+    name: 'NativeError',
+    kind: 'load',
+    message: typeof text === 'string' ? expect.stringContaining(text) : expect.stringMatching(text),
+  };
 }
 
 describe('loading models', () => {
@@ -67,8 +71,16 @@ describe('loading models', () => {
     ['zeros', new Uint8Array(100), 'not a readable ONNX file'],
     ['a cut model', addModel().subarray(0, 60), 'not a readable ONNX file'],
     ['an unknown operator', onnxModel({ inputs: [], outputs: [], nodes: [{ op: 'Nonsense', inputs: [], outputs: ['y'] }] }), 'Nonsense'],
-    ['an unknown operator set', onnxModel({ inputs: [], outputs: [], nodes: [], opset: 999 }), /^ONNX Runtime only \*guarantees\* support for models .* opset/],
-    ['a weight of too few bytes', weightModel([4], 3), /^Exception during initialization: [^:]+ : 1 : FAIL : Initializer 'w': raw_data size \(3 bytes\)/],
+    [
+      'an unknown operator set',
+      onnxModel({ inputs: [], outputs: [], nodes: [], opset: 999 }),
+      /^ONNX Runtime only \*guarantees\* support for models .* opset/,
+    ],
+    [
+      'a weight of too few bytes',
+      weightModel([4], 3),
+      /^Exception during initialization: [^:]+ : 1 : FAIL : Initializer 'w': raw_data size \(3 bytes\)/,
+    ],
     ['a weight of too many bytes', weightModel([1], 400), /Initializer 'w'.*400/],
     ['a weight of a negative size', weightModel([-4], 4), 'dimensions'],
     ['a weight of 2^38 bytes', weightModel([2 ** 36], 4), 'exceeds the 2147483648 byte limit'],
@@ -95,11 +107,16 @@ describe('loading models', () => {
   it.each(['sequence', 'optional', 'sparse'] as const)('refuses a model with a %s input, naming it', async (kind) => {
     const op = kind === 'sequence' ? 'SequenceAt' : 'Identity';
     const model = onnxModel({
-      inputs: [{ name: 'xs', dtype: 'float32', shape: [1], kind }, { name: 'i', dtype: 'int64', shape: [] }],
+      inputs: [
+        { name: 'xs', dtype: 'float32', shape: [1], kind },
+        { name: 'i', dtype: 'int64', shape: [] },
+      ],
       outputs: [{ name: 'y', dtype: 'float32', shape: [1], kind: op === 'Identity' ? kind : 'tensor' }],
       nodes: [{ op, inputs: op === 'Identity' ? ['xs'] : ['xs', 'i'], outputs: ['y'] }],
     });
-    await expect(Session.open(model)).rejects.toMatchObject(load(kind === 'sparse' ? /xs|sparse/ : new RegExp(`input "xs" is an? ${kind}`)));
+    await expect(Session.open(model)).rejects.toMatchObject(
+      load(kind === 'sparse' ? /xs|sparse/ : new RegExp(`input "xs" is an? ${kind}`)),
+    );
   });
 
   it('refuses an element type that has no name here', async () => {
@@ -111,7 +128,11 @@ describe('loading models', () => {
     await expect(Session.open(model)).rejects.toMatchObject(load(/complex64/));
   });
 
-  it.each([['intraOpThreads', -1], ['concurrentRuns', 0], ['interOpThreads', 1.5]])('refuses %s = %p', async (name, value) => {
+  it.each([
+    ['intraOpThreads', -1],
+    ['concurrentRuns', 0],
+    ['interOpThreads', 1.5],
+  ])('refuses %s = %p', async (name, value) => {
     await expect(Session.open(addModel(), { [name]: value })).rejects.toMatchObject(load(name));
   });
 
@@ -148,7 +169,9 @@ describe('model files', () => {
     symlinkSync(plain, join(folder, 'soft.onnx'));
     await (await Session.open(join(folder, 'soft.onnx'))).close();
     await (await Session.open(plain, { refuseLinks: true })).close();
-    await expect(Session.open(join(folder, 'soft.onnx'), { refuseLinks: true })).rejects.toMatchObject(load('the model file is a symbolic link'));
+    await expect(Session.open(join(folder, 'soft.onnx'), { refuseLinks: true })).rejects.toMatchObject(
+      load('the model file is a symbolic link'),
+    );
     linkSync(plain, join(folder, 'hard.onnx'));
     await expect(Session.open(plain, { refuseLinks: true })).rejects.toMatchObject(load('the model file has more than one hard link'));
     await (await Session.open(plain)).close();
@@ -187,11 +210,11 @@ describe('external data', () => {
 
   it.each([
     ['hard.bin', 'hard link'],
-    ['out.bin', 'leads out of the model\'s folder'],
-    ['up/secret.bin', 'leads out of the model\'s folder'],
-    ['../secret.bin', 'only a path inside the model\'s folder'],
-    ['sub/../../secret.bin', 'only a path inside the model\'s folder'],
-    ['/dev/zero', 'only a path inside the model\'s folder'],
+    ['out.bin', "leads out of the model's folder"],
+    ['up/secret.bin', "leads out of the model's folder"],
+    ['../secret.bin', "only a path inside the model's folder"],
+    ['sub/../../secret.bin', "only a path inside the model's folder"],
+    ['/dev/zero', "only a path inside the model's folder"],
     ['.//weights.bin', 'the model must call it "weights.bin"'],
     ['sub', 'not a regular file'],
     ['missing.bin', 'was not found'],
@@ -246,7 +269,9 @@ describe('external data', () => {
   it('weights given by reference may lie at any offset', async () => {
     const bytes = new Uint8Array(new ArrayBuffer(260), 1, 256);
     bytes.set(weightBytes);
-    const session = await Session.open(externalModel('nowhere.bin'), { initializers: [{ name: 'weight', tensor: tensor('float32', [64], bytes) }] });
+    const session = await Session.open(externalModel('nowhere.bin'), {
+      initializers: [{ name: 'weight', tensor: tensor('float32', [64], bytes) }],
+    });
     expect(await runZeros(session)).toEqual(weightValues);
   });
 
@@ -255,6 +280,8 @@ describe('external data', () => {
     ['another shape', 'weight', floatTensor([32], weightValues.slice(0, 32)), 'dimensions do not match'],
     ['bytes that do not fit its shape', 'weight', floatTensor([64], [1]), 'initializer "weight": float32 [64] does not need 4 bytes'],
   ])('refuses a weight by reference with %s', async (_, name, weight, text) => {
-    await expect(Session.open(externalModel('nowhere.bin'), { initializers: [{ name, tensor: weight }] })).rejects.toMatchObject(load(text));
+    await expect(Session.open(externalModel('nowhere.bin'), { initializers: [{ name, tensor: weight }] })).rejects.toMatchObject(
+      load(text),
+    );
   });
 });

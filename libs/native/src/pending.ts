@@ -87,7 +87,10 @@ function tidy(message: string): string {
   return message
     .slice(0, longestMessage)
     .replace(/\S*\b\w+\.(?:cc|h|cpp):\d+ (?:\w+ )?/g, '')
-    .replace(/(?:\b(?:void|bool|\w+[*&])[*&]* )?\b\w+(?:<[\w, :]*>)?::[\w<>:~, ]*\((?:[^()]|\([^()]*\))*\)(?: const)?(?: \[with [^\]]*\])? /g, '')
+    .replace(
+      /(?:\b(?:void|bool|\w+[*&])[*&]* )?\b\w+(?:<[\w, :]*>)?::[\w<>:~, ]*\((?:[^()]|\([^()]*\))*\)(?: const)?(?: \[with [^\]]*\])? /g,
+      '',
+    )
     .trim();
 }
 
@@ -152,7 +155,11 @@ function settleRuns(count: number, extras: unknown[] | undefined): void {
       const byteLength = words[at]!;
       const place = words[at + 1]!;
       at += 2;
-      outputs.push({ dtype, shape, bytes: place < 0 ? new Uint8Array(extras![extra++] as ArrayBuffer) : bytes.slice(place, place + byteLength) });
+      outputs.push({
+        dtype,
+        shape,
+        bytes: place < 0 ? new Uint8Array(extras![extra++] as ArrayBuffer) : bytes.slice(place, place + byteLength),
+      });
     }
     pending?.resolve(outputs);
   }

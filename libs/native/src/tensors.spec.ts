@@ -6,7 +6,18 @@ import type { ElementType, NativeTensor } from './tensor.js';
 import { floatTensor, floatsOf, stringTensor, tensor } from './testing/tensors.js';
 
 const dtypes: readonly ElementType[] = [
-  'int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'float16', 'bfloat16', 'float32', 'float64',
+  'int8',
+  'uint8',
+  'int16',
+  'uint16',
+  'int32',
+  'uint32',
+  'int64',
+  'uint64',
+  'float16',
+  'bfloat16',
+  'float32',
+  'float64',
 ];
 
 function identityModel(dtype: ElementType, shape?: readonly (number | string)[]): Uint8Array {
@@ -53,7 +64,10 @@ describe('tensors of a session', () => {
     const output = await throughIdentity(small, ['n', 2]);
     expect(output).toMatchObject({ dtype: 'string', shape: [2, 2] });
     expect(Buffer.compare(output.bytes, small.bytes)).toBe(0);
-    const large = stringTensor([3000], Array.from({ length: 3000 }, (_, index) => `string ${index}`));
+    const large = stringTensor(
+      [3000],
+      Array.from({ length: 3000 }, (_, index) => `string ${index}`),
+    );
     expect(Buffer.compare((await throughIdentity(large, ['n'])).bytes, large.bytes)).toBe(0);
     expect((await throughIdentity(stringTensor([0], []), ['n'])).bytes).toHaveLength(0);
   });
@@ -64,7 +78,10 @@ describe('tensors of a session', () => {
     ['a length over all memory', [1], Uint8Array.of(255, 255, 255, 255, 65), 'the bytes end within string 0 of 1'],
     ['bytes left over', [1], Uint8Array.of(1, 0, 0, 0, 65, 66), '1 bytes are left after the last string'],
   ])('refuses a string tensor with %s', async (_, shape, bytes, text) => {
-    await expect(throughIdentity(tensor('string', shape, bytes), ['n'])).rejects.toMatchObject({ kind: 'input', message: `input "x": ${text}` });
+    await expect(throughIdentity(tensor('string', shape, bytes), ['n'])).rejects.toMatchObject({
+      kind: 'input',
+      message: `input "x": ${text}`,
+    });
   });
 
   it('rank 0 and zero-size tensors', async () => {
@@ -77,7 +94,13 @@ describe('tensors of a session', () => {
   it('a model that declares no shape takes any', async () => {
     for (const shape of [[], [2], [1, 2, 1]]) {
       const count = shape.reduce((product, dim) => product * dim, 1);
-      const output = await throughIdentity(floatTensor(shape, Array.from({ length: count }, () => 1)), undefined);
+      const output = await throughIdentity(
+        floatTensor(
+          shape,
+          Array.from({ length: count }, () => 1),
+        ),
+        undefined,
+      );
       expect(output.shape).toEqual(shape);
     }
   });
@@ -96,7 +119,10 @@ describe('tensors of a session', () => {
   });
 
   it('large outputs own their memory: they outlive the session and do not alias inputs', async () => {
-    const input = floatTensor([4096], Array.from({ length: 4096 }, (_, index) => index));
+    const input = floatTensor(
+      [4096],
+      Array.from({ length: 4096 }, (_, index) => index),
+    );
     const output = await throughIdentity(input, ['n']);
     output.bytes.fill(0);
     expect(floatsOf(input)[4095]).toBe(4095);
@@ -107,7 +133,10 @@ describe('tensors of a session', () => {
     const session = await Session.open(
       onnxModel({
         inputs: [{ name: 'x', dtype: 'float32', shape: [1] }],
-        outputs: [{ name: 'weight', dtype: 'float32', shape: [4096] }, { name: 'y', dtype: 'float32', shape: [1] }],
+        outputs: [
+          { name: 'weight', dtype: 'float32', shape: [4096] },
+          { name: 'y', dtype: 'float32', shape: [1] },
+        ],
         initializers: [{ name: 'weight', dtype: 'float32', shape: [4096], bytes: values }],
         nodes: [{ op: 'Neg', inputs: ['x'], outputs: ['y'] }],
       }),

@@ -17,7 +17,8 @@ export function checkBoolean(name: string, value: unknown): boolean {
 export function checkInteger(name: string, value: unknown, min?: number, max?: number): number {
   if (typeof value !== 'number') throw new RegisterError(`Parameter '${name}' should be integer, but actually ${typeName(value)}`);
   if (!Number.isSafeInteger(value)) throw new RegisterError(`Parameter '${name}' should be integer, but actually ${value}`);
-  if (min !== undefined && max !== undefined && (value < min || value > max)) throw new RegisterError(`Parameter '${name}' should be in range [${min},${max}]`);
+  if (min !== undefined && max !== undefined && (value < min || value > max))
+    throw new RegisterError(`Parameter '${name}' should be in range [${min},${max}]`);
   if (min !== undefined && value < min) throw new RegisterError(`Parameter '${name}' should be >= ${min}`);
   return value;
 }
@@ -25,10 +26,12 @@ export function checkInteger(name: string, value: unknown, min?: number, max?: n
 /** One non-empty string or a non-empty list of them; always gives a list. Throws for repeated ones when `unique`. */
 export function checkStringOrList(name: string, value: unknown, unique: boolean): string[] {
   if (typeof value === 'string') return [checkString(name, value)];
-  if (!Array.isArray(value)) throw new RegisterError(`Parameter '${name}' should be string or array of string, but actually ${typeName(value)}`);
+  if (!Array.isArray(value))
+    throw new RegisterError(`Parameter '${name}' should be string or array of string, but actually ${typeName(value)}`);
   if (value.length === 0) throw new RegisterError(`Parameter '${name}' should not be empty`);
   const list = value.map((entry: unknown) => {
-    if (typeof entry !== 'string') throw new RegisterError(`The item of parameter '${name}' should be string, but actually ${typeName(entry)}`);
+    if (typeof entry !== 'string')
+      throw new RegisterError(`The item of parameter '${name}' should be string, but actually ${typeName(entry)}`);
     if (entry === '') throw new RegisterError(`The item of parameter '${name}' should not be empty string`);
     return entry;
   });
@@ -39,10 +42,13 @@ export function checkStringOrList(name: string, value: unknown, unique: boolean)
 /** One integer >= 0 or a list of different ones; always gives a list. */
 export function checkIntegerOrList(name: string, value: unknown): number[] {
   if (typeof value === 'number') return [checkInteger(name, value, 0)];
-  if (!Array.isArray(value)) throw new RegisterError(`Parameter '${name}' should be integer or array of integer, but actually ${typeName(value)}`);
+  if (!Array.isArray(value))
+    throw new RegisterError(`Parameter '${name}' should be integer or array of integer, but actually ${typeName(value)}`);
   const list = value.map((entry: unknown) => {
     if (typeof entry !== 'number' || !Number.isSafeInteger(entry)) {
-      throw new RegisterError(`The item of parameter '${name}' should be integer, but actually ${typeof entry === 'number' ? entry : typeName(entry)}`);
+      throw new RegisterError(
+        `The item of parameter '${name}' should be integer, but actually ${typeof entry === 'number' ? entry : typeName(entry)}`,
+      );
     }
     if (entry < 0) throw new RegisterError(`The item value '${entry}' in parameter '${name}' should be >= 0`);
     return entry;
@@ -54,9 +60,8 @@ export function checkIntegerOrList(name: string, value: unknown): number[] {
 /** One of a closed set of words. */
 export function checkWord<Word extends string>(name: string, value: unknown, words: readonly Word[]): Word {
   const text = checkString(name, value);
-  if (!words.includes(text as Word)) throw new RegisterError(
-    `Parameter '${name}' can only be ${words.map((word) => `'${word}'`).join(', ')}, but actually '${text}'`,
-  );
+  if (!words.includes(text as Word))
+    throw new RegisterError(`Parameter '${name}' can only be ${words.map((word) => `'${word}'`).join(', ')}, but actually '${text}'`);
   return text as Word;
 }
 

@@ -44,8 +44,7 @@ export interface FunctionDeclaration {
 
 /** Where a value in a method comes from. */
 export type ValueSource =
-  | { readonly from: 'input'; readonly index: number }
-  | { readonly from: 'stage'; readonly stage: number; readonly output: number };
+  { readonly from: 'input'; readonly index: number } | { readonly from: 'stage'; readonly stage: number; readonly output: number };
 
 export interface StageDeclaration {
   /** From 1, as in the original's texts. */

@@ -20,10 +20,12 @@ import { declare, f, g, method, newAuthor, stage, type Row } from './testing/aut
 const author = newAuthor();
 
 describe('the deprecated calls (SPEC 6.8)', () => {
-  const order = (...calls: ((x: Placeholder) => unknown)[]) => () => {
-    declareModel('a', 'ONNX');
-    method((x) => calls.reduce<unknown>((value, call) => call(value as Placeholder), x));
-  };
+  const order =
+    (...calls: ((x: Placeholder) => unknown)[]) =>
+    () => {
+      declareModel('a', 'ONNX');
+      method((x) => calls.reduce<unknown>((value, call) => call(value as Placeholder), x));
+    };
   const pre = (x: Placeholder) => callPreprocess(g, x);
   const preBatch = (x: Placeholder) => callPreprocessPipeline(g, x);
   const servable = (x: Placeholder) => callServable(x);
@@ -35,7 +37,11 @@ describe('the deprecated calls (SPEC 6.8)', () => {
       order(pre, preBatch, servable),
       "Check failed in method 'm', callPreprocess or callPreprocessPipeline should not be invoked more than once",
     ],
-    ['preprocess behind the model', order(servable, pre), "Check failed in method 'm', callServable should be invoked after callPreprocess"],
+    [
+      'preprocess behind the model',
+      order(servable, pre),
+      "Check failed in method 'm', callServable should be invoked after callPreprocess",
+    ],
     [
       'postprocess before the model',
       order(post, servable),
@@ -51,7 +57,10 @@ describe('the deprecated calls (SPEC 6.8)', () => {
     ['no model', () => method((x) => callServable(x)), 'There is no model declared, you can use declareModel to declare models.'],
     [
       'two models',
-      () => { declareModel('b', 'ONNX'); order(servable)(); },
+      () => {
+        declareModel('b', 'ONNX');
+        order(servable)();
+      },
       "There are more than one servable declared when the interface 'callServable' is used, use 'addStage' to replace 'callServable'",
     ],
     [
@@ -64,7 +73,11 @@ describe('the deprecated calls (SPEC 6.8)', () => {
       order(servable, (x) => addStage(g, x)),
       "Check failed in method 'm', 'addStage' and the deprecated 'callServable' cannot be used together",
     ],
-    ['a wrong count of arguments', order((x) => callPreprocess(f, x), servable), 'function f input args count 2 not match the count 1 registered in method'],
+    [
+      'a wrong count of arguments',
+      order((x) => callPreprocess(f, x), servable),
+      'function f input args count 2 not match the count 1 registered in method',
+    ],
     [
       'outputs that are spread',
       order((x) => [...callPreprocess(g, x)][0]),
@@ -85,7 +98,10 @@ describe('the deprecated calls (SPEC 6.8)', () => {
     });
     const { functions, methods, models } = author.declaration();
     expect(models[0]?.withBatchDim).toBe(false);
-    expect(functions.map(({ name, outputsCount, batchSize }) => [name, outputsCount, batchSize])).toEqual([['S.f', 2, undefined], ['S.g', 2, 0]]);
+    expect(functions.map(({ name, outputsCount, batchSize }) => [name, outputsCount, batchSize])).toEqual([
+      ['S.f', 2, undefined],
+      ['S.g', 2, 0],
+    ]);
     expect(methods[0]?.stages.map(({ kind, outputsCount, batchSize }) => [kind, outputsCount, batchSize])).toEqual([
       ['function', 2, undefined],
       ['model', 1, undefined],
@@ -98,7 +114,10 @@ describe('the deprecated calls (SPEC 6.8)', () => {
     registerMethod(['p', 'q'], function m(x) {
       return callServable(x);
     });
-    expect(author.declaration().methods[0]).toMatchObject({ stages: [{ kind: 'model', outputsCount: 2 }], returns: [{ output: 0 }, { output: 1 }] });
+    expect(author.declaration().methods[0]).toMatchObject({
+      stages: [{ kind: 'model', outputsCount: 2 }],
+      returns: [{ output: 0 }, { output: 1 }],
+    });
   });
 
   it('warn once each', () => {
@@ -121,12 +140,16 @@ describe('a registry that collects', () => {
     const broken = declare('a', 'tflite') as Model;
     method((x) => addStage(broken, x));
     method(() => stage(g, 1), 'n');
-    method(() => { throw 'text'; }, 'o');
+    method(() => {
+      throw 'text';
+    }, 'o');
     declareModel('b', 'OM', true, new AclOptions({ deviceId: 1 } as object));
-    new Context({ threadNum: 0 }).appendDeviceInfo(new GPUDeviceInfo()).appendDeviceInfo(new GPUDeviceInfo({ precisionMode: 'fp8' as 'fp16' }));
+    new Context({ threadNum: 0 })
+      .appendDeviceInfo(new GPUDeviceInfo())
+      .appendDeviceInfo(new GPUDeviceInfo({ precisionMode: 'fp8' as 'fp16' }));
     expect(problems).toEqual([
       'model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored',
-      "Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage",
+      'Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage',
       'text',
       'Set ascend device info failed, unsupported parameter deviceId',
       "Parameter 'threadNum' should be >= 1",

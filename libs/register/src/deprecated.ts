@@ -86,14 +86,12 @@ function addDeprecated(stage: DeprecatedStage, inputs: readonly unknown[], batch
   const sources = inputs.map((input) => sourceOf(input, method));
   if (sources.includes(undefined)) {
     throw new RegisterError(
-      'Each value of parameter *args is a placeholder for data and ' +
-        'must come from the method inputs or the outputs of stages',
+      'Each value of parameter *args is a placeholder for data and ' + 'must come from the method inputs or the outputs of stages',
     );
   }
   if (stage.kind === 'servable') checkOneModel(registry);
-  else if (typeof stage.fn !== 'function') throw new RegisterError(
-    `Parameter '${stage.kind}' of ${stage.call} should be function, but actually ${typeName(stage.fn)}`,
-  );
+  else if (typeof stage.fn !== 'function')
+    throw new RegisterError(`Parameter '${stage.kind}' of ${stage.call} should be function, but actually ${typeName(stage.fn)}`);
   else if (batchSize === undefined) checkArity(stage.fn, inputs.length);
   method.deprecated.push(stage);
   const kind = stage.kind === 'servable' ? 'model' : 'function';
@@ -108,7 +106,8 @@ function checkOrder(method: OpenMethod, stage: DeprecatedStage): void {
   };
   if (method.usesAddStage) refuse(`'${stage.call}' and 'addStage' cannot be used together, use 'addStage' to replace '${stage.call}'`);
   if (seen(stage.kind)) refuse(`${kindNames[stage.kind]} should not be invoked more than once`);
-  if (stage.kind === 'preprocess' && (seen('servable') || seen('postprocess'))) refuse('callServable should be invoked after callPreprocess');
+  if (stage.kind === 'preprocess' && (seen('servable') || seen('postprocess')))
+    refuse('callServable should be invoked after callPreprocess');
   if (stage.kind === 'servable' && seen('postprocess')) refuse(`${kindNames.postprocess} should be invoked after callServable`);
   if (stage.kind === 'postprocess' && !seen('servable')) refuse(`${kindNames.postprocess} should be invoked after callServable`);
 }
@@ -116,19 +115,20 @@ function checkOrder(method: OpenMethod, stage: DeprecatedStage): void {
 function checkOneModel(registry: Registry): void {
   if (registry.models.length === 0) throw new RegisterError('There is no model declared, you can use declareModel to declare models.');
   if (registry.models.length > 1) {
-    throw new RegisterError(`There are more than one servable declared when the interface 'callServable' is used, use 'addStage' to replace 'callServable'`);
+    throw new RegisterError(
+      `There are more than one servable declared when the interface 'callServable' is used, use 'addStage' to replace 'callServable'`,
+    );
   }
 }
 
 /** At the end of a body: the counts of outputs are known now, so functions and model counts are entered. Throws RegisterError when callServable is missing. */
 export function closeDeprecated(registry: Registry, method: OpenMethod): void {
   if (method.deprecated.length === 0) return;
-  if (method.usesAddStage) throw new RegisterError(
-    `Check failed in method '${method.name}', 'addStage' and the deprecated '${method.deprecated[0]?.call}' cannot be used together`,
-  );
-  if (!method.deprecated.some(({ kind }) => kind === 'servable')) throw new RegisterError(
-    "Not find the invoke of 'callServable'",
-  );
+  if (method.usesAddStage)
+    throw new RegisterError(
+      `Check failed in method '${method.name}', 'addStage' and the deprecated '${method.deprecated[0]?.call}' cannot be used together`,
+    );
+  if (!method.deprecated.some(({ kind }) => kind === 'servable')) throw new RegisterError("Not find the invoke of 'callServable'");
   method.deprecated.forEach(({ fn }, at) => {
     const stage = method.stages[at];
     if (stage === undefined) return;

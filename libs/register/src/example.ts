@@ -11,14 +11,22 @@ export type ExampleValue = OutputValue | Nested;
 const mostExampleBytes = 4096;
 
 /** Throws RegisterError, which names `where`, for what is no value of `dtype`, and for more than 4096 bytes. */
-export function exampleTensor(where: string, value: unknown, dtype: DType | undefined, shape: readonly number[] | undefined): ExampleTensor {
+export function exampleTensor(
+  where: string,
+  value: unknown,
+  dtype: DType | undefined,
+  shape: readonly number[] | undefined,
+): ExampleTensor {
   let tensor: WireTensor;
   try {
     tensor = tensorOf(value, dtype);
   } catch (thrown) {
-    throw new RegisterError(`Parameter '${where}' should be a value${dtype === undefined ? '' : ` of ${dtype}`}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    throw new RegisterError(
+      `Parameter '${where}' should be a value${dtype === undefined ? '' : ` of ${dtype}`}: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+    );
   }
-  if (tensor.bytes.byteLength > mostExampleBytes) throw new RegisterError(`Parameter '${where}' has ${tensor.bytes.byteLength} bytes, at most ${mostExampleBytes} are allowed`);
+  if (tensor.bytes.byteLength > mostExampleBytes)
+    throw new RegisterError(`Parameter '${where}' has ${tensor.bytes.byteLength} bytes, at most ${mostExampleBytes} are allowed`);
   // One text, or bytes, in whatever shape one element has
   const isOne = isVariableSize(tensor.dtype) && shape !== undefined && elementCount(shape.map(Math.abs)) === 1;
   return { dtype: tensor.dtype, shape: isOne ? shape.map(Math.abs) : [...tensor.shape], b64: Buffer.from(tensor.bytes).toString('base64') };

@@ -18,7 +18,14 @@ export type { ExampleValue } from './example.js';
 export { addStage, type StageOptions, type StageOutputs } from './stage.js';
 export type { StageFunction, Registry } from './registry.js';
 export { Placeholder } from './placeholder.js';
-export { callPostprocess, callPostprocessPipeline, callPreprocess, callPreprocessPipeline, callServable, declareServable } from './deprecated.js';
+export {
+  callPostprocess,
+  callPostprocessPipeline,
+  callPreprocess,
+  callPreprocessPipeline,
+  callServable,
+  declareServable,
+} from './deprecated.js';
 export { RegisterError, typeName } from './register-error.js';
 export { Tensor, type Nested } from './tensor/tensor.js';
 export type { ElementArray, ElementArrays, ElementOf, ElementValue, NumericDType } from './tensor/element.js';

@@ -55,15 +55,21 @@ export interface MethodParameters {
  */
 export function registerMethod<Body extends MethodBody>(outputNames: string | readonly string[] | MethodParameters, body: Body): Body {
   const registry = openRegistry('registerMethod');
-  if (registry.openMethod !== undefined) throw new RegisterError(`registerMethod cannot be called in the body of method '${registry.openMethod.name}'`);
-  collected(registry, () => addMethod(registry, outputNames, body), () => undefined);
+  if (registry.openMethod !== undefined)
+    throw new RegisterError(`registerMethod cannot be called in the body of method '${registry.openMethod.name}'`);
+  collected(
+    registry,
+    () => addMethod(registry, outputNames, body),
+    () => undefined,
+  );
   return body;
 }
 
 function addMethod(registry: Registry, outputNames: string | readonly string[] | MethodParameters, body: MethodBody): void {
   if (typeof body !== 'function') throw new RegisterError(`Parameter 'fn' should be function, but actually ${typeName(body)}`);
   const given = methodParameters(outputNames, body);
-  if (registry.methods.some(({ name }) => name === given.name)) throw new RegisterError(`Method ${given.name} has been registered more than once.`);
+  if (registry.methods.some(({ name }) => name === given.name))
+    throw new RegisterError(`Method ${given.name} has been registered more than once.`);
   const method: OpenMethod = { name: given.name, stages: [], deprecated: [], usesAddStage: false };
   const returns = runBody(registry, method, body, given);
   registry.methods.push({
@@ -88,15 +94,20 @@ function methodParameters(given: string | readonly string[] | MethodParameters, 
   const unknownName = Object.keys(named).find((name) => !['name', 'inputs', 'outputs', 'doc'].includes(name));
   if (unknownName !== undefined) throw new RegisterError(`Register method failed, unsupported parameter ${unknownName}`);
   const { name = body.name, outputs, inputs, doc } = named;
-  if (name === '') throw new RegisterError(`The method has no name: use a named function (function m(x) {...}), or registerMethod({ name: 'm', ... }, fn)`);
+  if (name === '')
+    throw new RegisterError(
+      `The method has no name: use a named function (function m(x) {...}), or registerMethod({ name: 'm', ... }, fn)`,
+    );
   const methodName = checkString('name', name);
-  if (!/^[^\s/:@?#%"<>\\^`{|}\p{Cc}]{1,128}$/u.test(methodName)) throw new RegisterError(
-    `Method name '${methodName.slice(0, 128)}' is not allowed: 1 to 128 characters without blanks, control characters and / : @ ? # % " < > \\ ^ \` { | }`,
-  );
+  if (!/^[^\s/:@?#%"<>\\^`{|}\p{Cc}]{1,128}$/u.test(methodName))
+    throw new RegisterError(
+      `Method name '${methodName.slice(0, 128)}' is not allowed: 1 to 128 characters without blanks, control characters and / : @ ? # % " < > \\ ^ \` { | }`,
+    );
   const kind = Object.prototype.toString.call(body);
-  if (kind !== '[object Function]') throw new RegisterError(
-    `'${methodName}' should be a plain function, but actually ${kind.slice(8, -1)}: its body runs once, at load, with placeholders`,
-  );
+  if (kind !== '[object Function]')
+    throw new RegisterError(
+      `'${methodName}' should be a plain function, but actually ${kind.slice(8, -1)}: its body runs once, at load, with placeholders`,
+    );
   return {
     name: methodName,
     inputs: describeInputs(methodName, inputNames(methodName, body), inputs),
@@ -115,7 +126,8 @@ const refusedKinds = {
 
 function inputNames(method: string, body: MethodBody): string[] {
   const parameters = parametersOf(body);
-  if (parameters === undefined) throw new RegisterError(`The parameters of '${method}' cannot be read from its source (a bound or native function or a class)`);
+  if (parameters === undefined)
+    throw new RegisterError(`The parameters of '${method}' cannot be read from its source (a bound or native function or a class)`);
   return parameters.map(({ name, kind }, index) => {
     if (kind !== 'plain') throw new RegisterError(`'${method}' input ${name === '' ? index + 1 : name} ${refusedKinds[kind]}`);
     return name;
@@ -126,9 +138,8 @@ function describeInputs(method: string, names: readonly string[], described: unk
   if (described === undefined) return names.map((name) => ({ name }));
   if (!isPlainObject(described)) throw new RegisterError(`Parameter 'inputs' should be object, but actually ${typeName(described)}`);
   const unknownName = Object.keys(described).find((name) => !names.includes(name));
-  if (unknownName !== undefined) throw new RegisterError(
-    `Parameter 'inputs' describes '${unknownName}', but the inputs of method '${method}' are: ${names.join(', ')}`,
-  );
+  if (unknownName !== undefined)
+    throw new RegisterError(`Parameter 'inputs' describes '${unknownName}', but the inputs of method '${method}' are: ${names.join(', ')}`);
   return names.map((name) => inputSignature(name, (Object.hasOwn(described, name) ? described[name] : undefined) ?? {}));
 }
 
@@ -142,12 +153,10 @@ function signature(where: string, name: string, description: unknown): TensorSig
   checkString('outputs', name);
   if (!isPlainObject(description)) throw new RegisterError(`Parameter '${where}' should be object, but actually ${typeName(description)}`);
   const { dtype, shape, doc } = description;
-  if (dtype !== undefined && !isDType(checkString(`${where}.dtype`, dtype))) throw new RegisterError(
-    `Parameter '${where}.dtype' is not a data type: '${String(dtype)}'`,
-  );
-  if (shape !== undefined && !Array.isArray(shape)) throw new RegisterError(
-    `Parameter '${where}.shape' should be array of integer, but actually ${typeName(shape)}`,
-  );
+  if (dtype !== undefined && !isDType(checkString(`${where}.dtype`, dtype)))
+    throw new RegisterError(`Parameter '${where}.dtype' is not a data type: '${String(dtype)}'`);
+  if (shape !== undefined && !Array.isArray(shape))
+    throw new RegisterError(`Parameter '${where}.shape' should be array of integer, but actually ${typeName(shape)}`);
   return {
     name,
     dtype: dtype as DType | undefined,
@@ -164,13 +173,11 @@ function runBody(registry: Registry, method: OpenMethod, body: MethodBody, given
     closeDeprecated(registry, method);
     if (sources.includes(undefined)) {
       throw new RegisterError(
-        'Each value returned is a placeholder for data and ' +
-          'must come from the method inputs or the outputs of addStage',
+        'Each value returned is a placeholder for data and ' + 'must come from the method inputs or the outputs of addStage',
       );
     }
-    if (sources.length !== given.outputs.length) throw new RegisterError(
-      `Method return output size ${sources.length} not match registered ${given.outputs.length}`,
-    );
+    if (sources.length !== given.outputs.length)
+      throw new RegisterError(`Method return output size ${sources.length} not match registered ${given.outputs.length}`);
     return sources as ValueSource[];
   } finally {
     registry.openMethod = undefined;

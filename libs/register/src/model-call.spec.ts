@@ -18,7 +18,11 @@ beforeEach(() => {
 describe('Model.call (SPEC 6.7)', () => {
   it('runs one instance and gives its output', async () => {
     expect(await model.call(Tensor.of('float32', [1]), 2)).toEqual(Tensor.of('float32', [1]));
-    expect(seen[0]).toMatchObject({ modelKey: 'a.onnx;b.onnx', subgraph: 0, instances: [[{ dtype: 'float32' }, { dtype: 'int64', shape: [] }]] });
+    expect(seen[0]).toMatchObject({
+      modelKey: 'a.onnx;b.onnx',
+      subgraph: 0,
+      instances: [[{ dtype: 'float32' }, { dtype: 'int64', shape: [] }]],
+    });
   });
 
   it('gives an array of outputs where the model has several', async () => {
@@ -61,9 +65,11 @@ describe('Model.call (SPEC 6.7)', () => {
   });
 
   it('prefixes what the server says, with the subgraph unless it is the first', async () => {
-    registry.callModel = () => Promise.reject(new Error('The model does not have subgraph of index 2, the subgraph count of the model is 1'));
+    registry.callModel = () =>
+      Promise.reject(new Error('The model does not have subgraph of index 2, the subgraph count of the model is 1'));
     await expect(model.call(1, { subgraph: 2 })).rejects.toMatchObject({
-      message: 'Model(a.onnx;b.onnx, subgraph=2).call() failed: The model does not have subgraph of index 2, the subgraph count of the model is 1',
+      message:
+        'Model(a.onnx;b.onnx, subgraph=2).call() failed: The model does not have subgraph of index 2, the subgraph count of the model is 1',
     });
     await expect(model.call(1)).rejects.toThrow('Model(a.onnx;b.onnx).call() failed: The model does not have');
   });

@@ -57,8 +57,9 @@ function modelInput(value: unknown): Instance[number] {
 
 async function runModel(modelKey: string, subgraph: number, instances: readonly Instance[]): Promise<readonly Instance[]> {
   const { callModel } = currentRegistry();
-  if (callModel === undefined) throw new Error(
-    `models run only inside a server, and only in functions of a method's stages, not while servable_config is loaded (${typeName(callModel)})`,
-  );
+  if (callModel === undefined)
+    throw new Error(
+      `models run only inside a server, and only in functions of a method's stages, not while servable_config is loaded (${typeName(callModel)})`,
+    );
   return callModel(modelKey, subgraph, instances);
 }

@@ -14,7 +14,11 @@ type Check = (name: string, value: unknown) => unknown;
  * While a server loads the config, what is wrong is collected like that of any declaration, and nothing counts as given.
  */
 function checkedValues(given: object, checks: Readonly<Record<string, Check>>, refusal: string): Readonly<Record<string, unknown>> {
-  return collected(currentRegistry(), () => checkAll(given, checks, refusal), () => ({}));
+  return collected(
+    currentRegistry(),
+    () => checkAll(given, checks, refusal),
+    () => ({}),
+  );
 }
 
 function checkAll(given: object, checks: Readonly<Record<string, Check>>, refusal: string): Readonly<Record<string, unknown>> {
@@ -69,7 +73,10 @@ export class AclOptions {
   readonly [optionsMark]: ModelOptions;
 
   constructor(values: AscendValues = {}) {
-    this[optionsMark] = { kind: 'acl', values: checkedValues(values, ascendChecks, 'Set ascend device info failed, unsupported parameter') };
+    this[optionsMark] = {
+      kind: 'acl',
+      values: checkedValues(values, ascendChecks, 'Set ascend device info failed, unsupported parameter'),
+    };
   }
 }
 
@@ -110,7 +117,10 @@ export class AscendDeviceInfo {
   readonly [deviceMark]: DeviceValues;
 
   constructor(values: AscendValues = {}) {
-    this[deviceMark] = { device: 'ascend', values: checkedValues(values, ascendChecks, 'Set ascend device info failed, unsupported parameter') };
+    this[deviceMark] = {
+      device: 'ascend',
+      values: checkedValues(values, ascendChecks, 'Set ascend device info failed, unsupported parameter'),
+    };
   }
 }
 
@@ -141,7 +151,11 @@ export class Context {
 
   /** Throws RegisterError for anything but a device info, and for a second one of the same device. */
   appendDeviceInfo(deviceInfo: CPUDeviceInfo | GPUDeviceInfo | AscendDeviceInfo): this {
-    collected(currentRegistry(), () => this.#append(deviceInfo), () => undefined);
+    collected(
+      currentRegistry(),
+      () => this.#append(deviceInfo),
+      () => undefined,
+    );
     return this;
   }
 

@@ -71,7 +71,13 @@ export interface ModelParameters {
 }
 
 const parameterNames = ['modelFile', 'modelFormat', 'withBatchDim', 'withoutBatchDimInputs', 'options', 'context', 'maxBatchSize'];
-const formats: Readonly<Record<string, ModelFormat>> = { om: 'OM', mindir: 'MindIR', mindir_opt: 'MindIR', mindir_lite: 'MindIR', onnx: 'ONNX' };
+const formats: Readonly<Record<string, ModelFormat>> = {
+  om: 'OM',
+  mindir: 'MindIR',
+  mindir_opt: 'MindIR',
+  mindir_lite: 'MindIR',
+  onnx: 'ONNX',
+};
 const defaultMaxBatchSize = 32;
 
 /**
@@ -101,7 +107,11 @@ export function declareModel(
   const registry = openRegistry('declareModel');
   const given = isPlainObject(first) ? first : { modelFile: first, modelFormat, withBatchDim, options, withoutBatchDimInputs, context };
   const usedFiles = new Set(registry.models.flatMap(({ files }) => files.map(plainName)));
-  const declaration = collected(registry, () => modelDeclaration(given, usedFiles), () => undeclared);
+  const declaration = collected(
+    registry,
+    () => modelDeclaration(given, usedFiles),
+    () => undeclared,
+  );
   registry.models.push(declaration);
   return new Model(registry.models.length - 1, declaration.key);
 }
@@ -132,7 +142,9 @@ function modelDeclaration(given: Record<string, unknown>, usedFiles: ReadonlySet
 function checkFiles(files: readonly string[], usedFiles: ReadonlySet<string>): void {
   files.forEach((file, index) => {
     if (file.includes('\0') || file.startsWith('/') || file.includes('\\') || file.split('/').includes('..')) {
-      throw new RegisterError(`Declare model [${files.join(', ')}] failed, model file '${file}' should be a name inside the version directory`);
+      throw new RegisterError(
+        `Declare model [${files.join(', ')}] failed, model file '${file}' should be a name inside the version directory`,
+      );
     }
     if (usedFiles.has(plainName(file)) || files.findIndex((other) => plainName(other) === plainName(file)) !== index) {
       throw new RegisterError(`Declare model [${files.join(', ')}] failed, model file '${file}' has already been used`);
@@ -142,7 +154,10 @@ function checkFiles(files: readonly string[], usedFiles: ReadonlySet<string>): v
 
 /** `./a` is `a`. */
 function plainName(file: string): string {
-  return file.split('/').filter((part) => part !== '.' && part !== '').join('/');
+  return file
+    .split('/')
+    .filter((part) => part !== '.' && part !== '')
+    .join('/');
 }
 
 function modelOptions(options: unknown, context: unknown): ModelOptions | undefined {
@@ -152,6 +167,7 @@ function modelOptions(options: unknown, context: unknown): ModelOptions | undefi
   }
   if (context === undefined || context === null) return checked;
   const checkedContext = optionsOf(context, ['context']);
-  if (checkedContext === undefined) throw new RegisterError(`Parameter 'context' should be undefined or Context, but gotten ${typeName(context)}`);
+  if (checkedContext === undefined)
+    throw new RegisterError(`Parameter 'context' should be undefined or Context, but gotten ${typeName(context)}`);
   return checkedContext;
 }

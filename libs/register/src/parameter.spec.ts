@@ -31,7 +31,11 @@ describe('parametersOf', () => {
     ['({ a } = {}, [b] = [1], { c = "}" }) => 1', 'default: default: destructured:'],
   ];
   it.each(rows)('of %s', (source, parameters) => {
-    expect(parametersOf(from(source))?.map(({ kind, name }) => (kind === 'plain' ? name : `${kind}:${name}`)).join(' ')).toBe(parameters);
+    expect(
+      parametersOf(from(source))
+        ?.map(({ kind, name }) => (kind === 'plain' ? name : `${kind}:${name}`))
+        .join(' '),
+    ).toBe(parameters);
   });
 
   it.each([['Math.max'], ['(function f(a) {}).bind(null)'], ['class A { constructor(a) {} }']])('of %s cannot be read', (source) => {

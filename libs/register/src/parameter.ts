@@ -23,7 +23,7 @@ export function parametersOf(fn: (...args: never[]) => unknown): Parameter[] | u
 /** The text between the parentheses of the parameter list; the identifier itself for `x => ...`. */
 function parameterList(source: string): string | undefined {
   let lastWord = '';
-  for (let at = 0; at < source.length; ) {
+  for (let at = 0; at < source.length;) {
     const next = skipBlank(source, at);
     if (next !== at) {
       at = next;
@@ -37,7 +37,8 @@ function parameterList(source: string): string | undefined {
     if (word !== undefined) {
       lastWord = word;
       at += word.length;
-    } else if (char === '[') at = skipNested(source, at); // a computed method name
+    } else if (char === '[')
+      at = skipNested(source, at); // a computed method name
     else at = skipLiteral(source, at) ?? at + 1;
   }
   return undefined;
@@ -47,7 +48,7 @@ function parameterList(source: string): string | undefined {
 function splitTopLevel(list: string): string[] {
   const parts: string[] = [];
   let part = '';
-  for (let at = 0; at < list.length; ) {
+  for (let at = 0; at < list.length;) {
     const next = skipBlank(list, at);
     if (next !== at) {
       part += ' ';
@@ -97,7 +98,7 @@ function skipBlank(text: string, at: number): number {
 function skipNested(text: string, at: number): number {
   const closer = closers[text[at] as string];
   let before = '(';
-  for (let i = at + 1; i < text.length; ) {
+  for (let i = at + 1; i < text.length;) {
     const blank = skipBlank(text, i);
     if (blank !== i) {
       i = blank;

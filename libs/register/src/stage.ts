@@ -20,7 +20,11 @@ export interface StageOptions {
 }
 
 /** What addStage gives: a `Placeholder` for one output, a tuple of `Count` placeholders for several, an array where the count is not known to the compiler. */
-export type StageOutputs<Count extends number> = number extends Count ? Placeholder[] : Count extends 1 ? Placeholder : PlaceholderTuple<Count>;
+export type StageOutputs<Count extends number> = number extends Count
+  ? Placeholder[]
+  : Count extends 1
+    ? Placeholder
+    : PlaceholderTuple<Count>;
 type PlaceholderTuple<Count extends number, List extends Placeholder[] = []> = List['length'] extends Count
   ? List
   : List['length'] extends 64
@@ -49,13 +53,17 @@ export function addStage(stage: StageFunction | Model, ...args: unknown[]): Plac
   const options = isPlainObject(last) ? checkOptions(last) : { outputsCount: 1, batchSize: undefined, tag: undefined };
   const inputs = isPlainObject(last) ? args.slice(0, -1) : args;
   const number = openStage(registry, method, stage, inputs, options);
-  const outputs = Array.from({ length: options.outputsCount }, (_, output) => new Placeholder(method, { from: 'stage', stage: number, output }));
+  const outputs = Array.from(
+    { length: options.outputsCount },
+    (_, output) => new Placeholder(method, { from: 'stage', stage: number, output }),
+  );
   return outputs.length === 1 ? (outputs[0] as Placeholder) : outputs;
 }
 
 /** The method whose body runs now. Throws RegisterError outside of one. */
 export function openMethodOf(registry: Registry, call: string): OpenMethod {
-  if (registry.openMethod === undefined) throw new RegisterError(`'${call}' can only be called in the body of a method given to registerMethod`);
+  if (registry.openMethod === undefined)
+    throw new RegisterError(`'${call}' can only be called in the body of a method given to registerMethod`);
   return registry.openMethod;
 }
 
@@ -67,7 +75,8 @@ interface CheckedOptions {
 
 function checkOptions(given: Record<string, unknown>): CheckedOptions {
   const unknownName = Object.keys(given).find((name) => !['outputsCount', 'batchSize', 'tag'].includes(name));
-  if (unknownName !== undefined) throw new RegisterError(`Parameter '${unknownName}' of addStage is not supported, it can be outputsCount, batchSize or tag`);
+  if (unknownName !== undefined)
+    throw new RegisterError(`Parameter '${unknownName}' of addStage is not supported, it can be outputsCount, batchSize or tag`);
   const { outputsCount = 1, batchSize, tag } = given;
   return {
     outputsCount: checkInteger('outputsCount', outputsCount, 1, maxOutputs),
@@ -77,12 +86,17 @@ function checkOptions(given: Record<string, unknown>): CheckedOptions {
 }
 
 /** Checks and adds a stage to the open method; gives its number (from 1). Shared with the deprecated calls. */
-export function openStage(registry: Registry, method: OpenMethod, stage: unknown, inputs: readonly unknown[], options: CheckedOptions): number {
+export function openStage(
+  registry: Registry,
+  method: OpenMethod,
+  stage: unknown,
+  inputs: readonly unknown[],
+  options: CheckedOptions,
+): number {
   const sources = inputs.map((input) => sourceOf(input, method));
   if (sources.includes(undefined)) {
     throw new RegisterError(
-      'Each value of parameter *args is a placeholder for data and ' +
-        'must come from the method inputs or the outputs of addStage',
+      'Each value of parameter *args is a placeholder for data and ' + 'must come from the method inputs or the outputs of addStage',
     );
   }
   const checkedInputs = sources as ValueSource[];
@@ -116,15 +130,30 @@ export function checkModelCounts(registry: Registry, index: number, inputs: numb
     throw new RegisterError(`RegisterInputOutputInfo failed, inputs count ${inputs} not match old count ${earlier.inputs}, model: ${key}`);
   }
   if (earlier !== undefined && earlier.outputs !== outputs) {
-    throw new RegisterError(`RegisterInputOutputInfo failed, outputs count ${outputs} not match old count ${earlier.outputs}, model: ${key}`);
+    throw new RegisterError(
+      `RegisterInputOutputInfo failed, outputs count ${outputs} not match old count ${earlier.outputs}, model: ${key}`,
+    );
   }
   registry.modelCounts.set(index, { inputs, outputs });
 }
 
-function addFunction(registry: Registry, method: OpenMethod, fn: StageFunction, inputs: readonly ValueSource[], options: CheckedOptions): void {
+function addFunction(
+  registry: Registry,
+  method: OpenMethod,
+  fn: StageFunction,
+  inputs: readonly ValueSource[],
+  options: CheckedOptions,
+): void {
   if (options.batchSize === undefined) checkArity(fn, inputs.length);
   const index = functionIndex(registry, method, fn, inputs.length, options);
-  const stage: OpenStage = { kind: 'function', index, inputs, outputsCount: options.outputsCount, batchSize: options.batchSize, tag: options.tag };
+  const stage: OpenStage = {
+    kind: 'function',
+    index,
+    inputs,
+    outputsCount: options.outputsCount,
+    batchSize: options.batchSize,
+    tag: options.tag,
+  };
   method.stages.push(stage);
 }
 
@@ -135,12 +164,20 @@ export function checkArity(fn: StageFunction, given: number): void {
   const required = parameters.filter(({ kind }) => kind === 'plain' || kind === 'destructured').length;
   const most = parameters.some(({ kind }) => kind === 'rest') ? Infinity : parameters.length;
   if (given < required || given > most) {
-    throw new RegisterError(`function ${fn.name === '' ? '(anonymous)' : fn.name} input args count ${parameters.length} not match the count ${given} registered in method`);
+    throw new RegisterError(
+      `function ${fn.name === '' ? '(anonymous)' : fn.name} input args count ${parameters.length} not match the count ${given} registered in method`,
+    );
   }
 }
 
 /** Enters a function: its index, a new one on first use; later uses must agree with the first. */
-export function functionIndex(registry: Registry, method: OpenMethod, fn: StageFunction, inputsCount: number, options: CheckedOptions): number {
+export function functionIndex(
+  registry: Registry,
+  method: OpenMethod,
+  fn: StageFunction,
+  inputsCount: number,
+  options: CheckedOptions,
+): number {
   const index = registry.functions.findIndex((known) => known.fn === fn);
   const known = registry.functions[index]?.declaration;
   if (known === undefined) {

@@ -23,7 +23,9 @@ describe('what a function sees (SPEC 6.4)', () => {
 
   it('a string to the last character, or an error', () => {
     for (const text of ['', '\ufeffbom', 'a\0b', '\ufffd', '😀']) expect(inputValue(stringTensor(text))).toBe(text);
-    expect(() => inputValue({ dtype: 'string', shape: [], bytes: packElements([Uint8Array.of(0x61, 0xff)]) })).toThrow('a string is not valid UTF-8');
+    expect(() => inputValue({ dtype: 'string', shape: [], bytes: packElements([Uint8Array.of(0x61, 0xff)]) })).toThrow(
+      'a string is not valid UTF-8',
+    );
   });
 
   it('a uint8 tensor of rank 1 for bytes', () => {
@@ -116,7 +118,9 @@ describe('what a function may return (SPEC 6.5)', () => {
 describe('an identity function', () => {
   const numeric = dtypeTable.filter(({ dtype }) => !isVariableSize(dtype));
   it.each(numeric)('gives back $dtype bit by bit', ({ dtype }) => {
-    const bytes = Uint8Array.from({ length: expectedBytes(dtype, [3, 2]) }, (_, index) => (dtype === 'bool' ? index % 2 : (index * 37 + 129) & 255));
+    const bytes = Uint8Array.from({ length: expectedBytes(dtype, [3, 2]) }, (_, index) =>
+      dtype === 'bool' ? index % 2 : (index * 37 + 129) & 255,
+    );
     const back = outputTensor(inputValue({ dtype, shape: [3, 2], bytes }));
     expect({ dtype: back.dtype, shape: back.shape, bytes: [...back.bytes] }).toEqual({ dtype, shape: [3, 2], bytes: [...bytes] });
   });

@@ -24,9 +24,7 @@ export function inputValue(tensor: WireTensor): InputValue {
   const { dtype, shape, bytes } = tensor;
   if (!isVariableSize(dtype)) return Tensor.fromBytes(dtype, shape, bytes);
   const elements = unpackElements(tensor);
-  const values = dtype === 'string' ? elements.map(textOf) : elements.map(
-    (element) => new Tensor('uint8', [element.byteLength], element),
-  );
+  const values = dtype === 'string' ? elements.map(textOf) : elements.map((element) => new Tensor('uint8', [element.byteLength], element));
   return values.length === 1 ? (values[0] as string | Tensor) : (values as string[] | Tensor[]);
 }
 
@@ -66,7 +64,8 @@ function objectTensor(value: object | null): WireTensor {
   if (value instanceof ArrayBuffer) return { dtype: 'bytes', shape: [], bytes: packElements([new Uint8Array(value)]) };
   // A Tensor of another copy of this package: known by its parts.
   const { dtype, shape, data } = (value ?? {}) as { dtype?: unknown; shape?: unknown; data?: unknown };
-  if (isNumericDType(dtype) && Array.isArray(shape) && ArrayBuffer.isView(data)) return checkedTensor(new Tensor(dtype, shape as number[], data as ElementArray));
+  if (isNumericDType(dtype) && Array.isArray(shape) && ArrayBuffer.isView(data))
+    return checkedTensor(new Tensor(dtype, shape as number[], data as ElementArray));
   throw illegal(value);
 }
 
@@ -75,7 +74,8 @@ function objectTensor(value: object | null): WireTensor {
  * 0 and 1 written to a bool.
  */
 function checkedTensor({ dtype, shape, data }: Tensor): WireTensor {
-  if (!isNumericDType(dtype)) throw new TypeError(`a tensor has the unknown dtype ${typeof dtype === 'string' ? `'${dtype as string}'` : typeName(dtype)}`);
+  if (!isNumericDType(dtype))
+    throw new TypeError(`a tensor has the unknown dtype ${typeof dtype === 'string' ? `'${dtype as string}'` : typeName(dtype)}`);
   const dims = [...shape];
   const size = elementCount(dims) * dtypeEntry(dtype).elementBytes;
   if (data.byteLength !== size) throw new RangeError(`the elements of a tensor of shape [${dims.join(', ')}] are gone`);

@@ -70,7 +70,13 @@ const answer: fc.Arbitrary<Answer> = fc.record({
   id: uint53,
   attempt: uint32,
   firstInstance: uint32,
-  results: fc.array(fc.oneof(instance.map((outputs) => ({ outputs })), failure.map((failed) => ({ failure: failed }))), { maxLength: 4 }),
+  results: fc.array(
+    fc.oneof(
+      instance.map((outputs) => ({ outputs })),
+      failure.map((failed) => ({ failure: failed })),
+    ),
+    { maxLength: 4 },
+  ),
 });
 const receipt = fc.record({ replica: text, gateway: address, id: uint53, attempt: uint32, firstInstance: uint32, instances: uint32 });
 const cancellation = fc.record({ gateway: address, id: uint53 });
@@ -81,7 +87,8 @@ const generatedTensor = ({ dtype, shape, bytes: elements }: Tensor): generated.T
 };
 const generatedTicket = ({ instances, deadlineAt: _, ...rest }: Ticket): generated.Ticket => {
   if (instances.kind === 'local') throw new TypeError('local');
-  const place = instances.kind === 'inline' ? { $case: 'inline' as const, value: instances.bytes } : { $case: 'held' as const, value: instances.held };
+  const place =
+    instances.kind === 'inline' ? { $case: 'inline' as const, value: instances.bytes } : { $case: 'held' as const, value: instances.held };
   return { ...rest, instanceBytes: [...instances.sizes], place, timeoutMs: 0 };
 };
 const generatedAnswer = ({ results, ...rest }: Answer): generated.Answer => ({
@@ -154,10 +161,17 @@ describe('the codec of the hot path', () => {
   });
 
   it('agrees with the generated code on assignments', () => {
-    agrees(assignment, encodeAssignments, decodeAssignments, ({ ticket: inner, ...rest }) => ({ ...rest, ticket: generatedTicket(inner) }), {
-      encode: (assignments) => generated.AssignmentList.encode({ assignments }).finish(),
-      decode: (encoded) => generated.AssignmentList.decode(encoded).assignments as { scheduler: string; replica: string; ticket: generated.Ticket }[],
-    });
+    agrees(
+      assignment,
+      encodeAssignments,
+      decodeAssignments,
+      ({ ticket: inner, ...rest }) => ({ ...rest, ticket: generatedTicket(inner) }),
+      {
+        encode: (assignments) => generated.AssignmentList.encode({ assignments }).finish(),
+        decode: (encoded) =>
+          generated.AssignmentList.decode(encoded).assignments as { scheduler: string; replica: string; ticket: generated.Ticket }[],
+      },
+    );
   });
 
   it('agrees with the generated code on answers', () => {
@@ -176,10 +190,16 @@ describe('the codec of the hot path', () => {
       encode: (cancellations) => generated.CancellationList.encode({ cancellations }).finish(),
       decode: (encoded) => generated.CancellationList.decode(encoded).cancellations,
     });
-    agrees<(typeof refusal extends fc.Arbitrary<infer R> ? R : never), generated.Refusal>(refusal, encodeRefusals, decodeRefusals, (message) => message, {
-      encode: (refusals) => generated.RefusalList.encode({ refusals }).finish(),
-      decode: (encoded) => generated.RefusalList.decode(encoded).refusals,
-    });
+    agrees<typeof refusal extends fc.Arbitrary<infer R> ? R : never, generated.Refusal>(
+      refusal,
+      encodeRefusals,
+      decodeRefusals,
+      (message) => message,
+      {
+        encode: (refusals) => generated.RefusalList.encode({ refusals }).finish(),
+        decode: (encoded) => generated.RefusalList.decode(encoded).refusals,
+      },
+    );
   });
 
   it('agrees with the generated code on single references to held bytes', () => {
@@ -216,10 +236,20 @@ describe('the codec of the hot path', () => {
 
   it('carries deadlines as the time that is left', () => {
     const one: Ticket = {
-      gateway: 'g-1', id: 1, attempt: 1, servable: 's', version: 1, method: 'm', firstInstance: 0,
-      instances: { kind: 'inline', sizes: [], bytes: new Uint8Array(0) }, deadlineAt: performance.now() + 60_000, priority: 0, traceparent: '',
+      gateway: 'g-1',
+      id: 1,
+      attempt: 1,
+      servable: 's',
+      version: 1,
+      method: 'm',
+      firstInstance: 0,
+      instances: { kind: 'inline', sizes: [], bytes: new Uint8Array(0) },
+      deadlineAt: performance.now() + 60_000,
+      priority: 0,
+      traceparent: '',
     };
-    const wire = (deadlineAt: number): number => generated.TicketList.decode(encodeTickets([{ ...one, deadlineAt }])).tickets[0]?.timeoutMs as number;
+    const wire = (deadlineAt: number): number =>
+      generated.TicketList.decode(encodeTickets([{ ...one, deadlineAt }])).tickets[0]?.timeoutMs as number;
     expect(wire(Infinity)).toBe(0);
     expect(wire(performance.now() - 5)).toBe(1);
     expect(wire(-Infinity)).toBe(1);
@@ -243,7 +273,10 @@ describe('the codec of the hot path', () => {
   });
 
   it.each(encodings)('survives garbage and changed or cut %s', (_, decode, good) => {
-    fc.assert(fc.property(bytes, (garbage) => survives(decode, garbage)), { numRuns: 300 });
+    fc.assert(
+      fc.property(bytes, (garbage) => survives(decode, garbage)),
+      { numRuns: 300 },
+    );
     fc.assert(
       fc.property(good, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 }), fc.nat(), (encoded, changes, cut) => {
         const changed = encoded.slice();
@@ -257,7 +290,10 @@ describe('the codec of the hot path', () => {
 
   it.each(encodings)('reads %s that a newer version wrote: unknown fields are skipped', (_, decode, good) => {
     const unknown = Buffer.from([0xf8, 0x01, 0x07, 0xfa, 0x01, 0x02, 1, 2, 0xfd, 0x01, 1, 2, 3, 4, 0xf9, 0x01, 1, 2, 3, 4, 5, 6, 7, 8]);
-    fc.assert(fc.property(good, (encoded) => expect(decode(Buffer.concat([unknown, encoded, unknown]))).toEqual(decode(encoded))), { numRuns: 50 });
+    fc.assert(
+      fc.property(good, (encoded) => expect(decode(Buffer.concat([unknown, encoded, unknown]))).toEqual(decode(encoded))),
+      { numRuns: 50 },
+    );
   });
 
   it('reads repeated numbers that are not packed', () => {

@@ -7,9 +7,29 @@
  */
 import { EntryBudget, maxTicketInstances, measureInstance, readInstance, writeInstance } from './dispatch-instances.js';
 import { DispatchReader, malformed } from './dispatch-reader.js';
-import { DispatchWriter, delimitedSize, measurePacked, remember, reserve, startMeasuring, stringSize, uintSize } from './dispatch-writer.js';
+import {
+  DispatchWriter,
+  delimitedSize,
+  measurePacked,
+  remember,
+  reserve,
+  startMeasuring,
+  stringSize,
+  uintSize,
+} from './dispatch-writer.js';
 import { ServingError, servingErrorCodes, type ServingErrorCode } from './serving-error.js';
-import type { Answer, Assignment, Cancellation, Failure, HeldBytes, InstanceResult, Instances, Receipt, Refusal, Ticket } from './ticket.js';
+import type {
+  Answer,
+  Assignment,
+  Cancellation,
+  Failure,
+  HeldBytes,
+  InstanceResult,
+  Instances,
+  Receipt,
+  Refusal,
+  Ticket,
+} from './ticket.js';
 
 /** What an address, subject or topic of the bus looks like (and at most 200 characters). */
 export const busNamePattern = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
@@ -83,11 +103,16 @@ function required(name: string, what: string): string {
 const ticketCodec: MessageCodec<Ticket> = {
   measure(ticket, now) {
     const { instances } = ticket;
-    if (instances.kind === 'local') throw new TypeError(`ticket ${ticket.id} of ${ticket.gateway} has local instances, they cannot leave the process`);
+    if (instances.kind === 'local')
+      throw new TypeError(`ticket ${ticket.id} of ${ticket.gateway} has local instances, they cannot leave the process`);
     if (instances.sizes.length > maxTicketInstances) {
-      throw new ServingError('RESOURCE_EXHAUSTED', `${instances.sizes.length} instances in one request, at most ${maxTicketInstances} are allowed`);
+      throw new ServingError(
+        'RESOURCE_EXHAUSTED',
+        `${instances.sizes.length} instances in one request, at most ${maxTicketInstances} are allowed`,
+      );
     }
-    let size = stringSize(ticket.gateway) + uintSize(ticket.id) + uintSize(ticket.attempt) + stringSize(ticket.servable) + uintSize(ticket.version);
+    let size =
+      stringSize(ticket.gateway) + uintSize(ticket.id) + uintSize(ticket.attempt) + stringSize(ticket.servable) + uintSize(ticket.version);
     size += stringSize(ticket.method) + uintSize(ticket.firstInstance) + measurePacked(instances.sizes);
     if (instances.kind === 'inline') size += delimitedSize(instances.bytes.byteLength);
     else size += measureHeld(instances.held);
@@ -130,21 +155,50 @@ const ticketCodec: MessageCodec<Ticket> = {
     while (reader.more) {
       const tag = reader.tag();
       switch (tag) {
-        case 10: gateway = address(reader); break;
-        case 16: id = reader.uint(); break;
-        case 24: attempt = reader.uint32(); break;
-        case 34: servable = reader.string(); break;
-        case 40: version = reader.uint32(); break;
-        case 50: method = reader.string(); break;
-        case 56: firstInstance = reader.uint32(); break;
+        case 10:
+          gateway = address(reader);
+          break;
+        case 16:
+          id = reader.uint();
+          break;
+        case 24:
+          attempt = reader.uint32();
+          break;
+        case 34:
+          servable = reader.string();
+          break;
+        case 40:
+          version = reader.uint32();
+          break;
+        case 50:
+          method = reader.string();
+          break;
+        case 56:
+          firstInstance = reader.uint32();
+          break;
         case 64:
-        case 66: reader.repeated(tag, sizes, maxTicketInstances); break;
-        case 74: inline = reader.bytes(); held = undefined; break;
-        case 82: held = readHeld(reader); inline = undefined; break;
-        case 88: timeoutMs = reader.uint32(); break;
-        case 96: priority = reader.int32(); break;
-        case 106: traceparent = reader.string(); break;
-        default: reader.skip(tag);
+        case 66:
+          reader.repeated(tag, sizes, maxTicketInstances);
+          break;
+        case 74:
+          inline = reader.bytes();
+          held = undefined;
+          break;
+        case 82:
+          held = readHeld(reader);
+          inline = undefined;
+          break;
+        case 88:
+          timeoutMs = reader.uint32();
+          break;
+        case 96:
+          priority = reader.int32();
+          break;
+        case 106:
+          traceparent = reader.string();
+          break;
+        default:
+          reader.skip(tag);
       }
     }
     required(gateway, 'gateway');
@@ -197,11 +251,20 @@ function readHeldFields(reader: DispatchReader): HeldBytes {
   while (reader.more) {
     const tag = reader.tag();
     switch (tag) {
-      case 10: owner = address(reader); break;
-      case 16: id = reader.uint(); break;
-      case 24: offset = reader.uint(); break;
-      case 32: length = reader.uint(); break;
-      default: reader.skip(tag);
+      case 10:
+        owner = address(reader);
+        break;
+      case 16:
+        id = reader.uint();
+        break;
+      case 24:
+        offset = reader.uint();
+        break;
+      case 32:
+        length = reader.uint();
+        break;
+      default:
+        reader.skip(tag);
     }
   }
   required(owner, 'owner');
@@ -303,11 +366,20 @@ const answerCodec: MessageCodec<Answer> = {
     while (reader.more) {
       const tag = reader.tag();
       switch (tag) {
-        case 8: id = reader.uint(); break;
-        case 16: attempt = reader.uint32(); break;
-        case 24: firstInstance = reader.uint32(); break;
-        case 34: results.push(readResult(reader, budget)); break;
-        default: reader.skip(tag);
+        case 8:
+          id = reader.uint();
+          break;
+        case 16:
+          attempt = reader.uint32();
+          break;
+        case 24:
+          firstInstance = reader.uint32();
+          break;
+        case 34:
+          results.push(readResult(reader, budget));
+          break;
+        default:
+          reader.skip(tag);
       }
     }
     return { id, attempt, firstInstance, results };
@@ -357,13 +429,26 @@ const receiptCodec: MessageCodec<Receipt> = {
     while (reader.more) {
       const tag = reader.tag();
       switch (tag) {
-        case 10: replica = reader.string(); break;
-        case 18: gateway = address(reader); break;
-        case 24: id = reader.uint(); break;
-        case 32: attempt = reader.uint32(); break;
-        case 40: firstInstance = reader.uint32(); break;
-        case 48: instances = reader.uint32(); break;
-        default: reader.skip(tag);
+        case 10:
+          replica = reader.string();
+          break;
+        case 18:
+          gateway = address(reader);
+          break;
+        case 24:
+          id = reader.uint();
+          break;
+        case 32:
+          attempt = reader.uint32();
+          break;
+        case 40:
+          firstInstance = reader.uint32();
+          break;
+        case 48:
+          instances = reader.uint32();
+          break;
+        default:
+          reader.skip(tag);
       }
     }
     return { replica, gateway: required(gateway, 'gateway'), id, attempt, firstInstance, instances };
@@ -391,7 +476,11 @@ const cancellationCodec: MessageCodec<Cancellation> = {
 
 const refusalCodec: MessageCodec<Refusal> = {
   measure: (refusal) =>
-    uintSize(refusal.id) + uintSize(refusal.attempt) + uintSize(refusal.firstInstance) + uintSize(refusal.instances) + failureSize(refusal.failure),
+    uintSize(refusal.id) +
+    uintSize(refusal.attempt) +
+    uintSize(refusal.firstInstance) +
+    uintSize(refusal.instances) +
+    failureSize(refusal.failure),
   write(writer, refusal) {
     writer.uint(1, refusal.id);
     writer.uint(2, refusal.attempt);
@@ -408,12 +497,23 @@ const refusalCodec: MessageCodec<Refusal> = {
     while (reader.more) {
       const tag = reader.tag();
       switch (tag) {
-        case 8: id = reader.uint(); break;
-        case 16: attempt = reader.uint32(); break;
-        case 24: firstInstance = reader.uint32(); break;
-        case 32: instances = reader.uint32(); break;
-        case 42: failure = readFailure(reader); break;
-        default: reader.skip(tag);
+        case 8:
+          id = reader.uint();
+          break;
+        case 16:
+          attempt = reader.uint32();
+          break;
+        case 24:
+          firstInstance = reader.uint32();
+          break;
+        case 32:
+          instances = reader.uint32();
+          break;
+        case 42:
+          failure = readFailure(reader);
+          break;
+        default:
+          reader.skip(tag);
       }
     }
     return { id, attempt, firstInstance, instances, failure: failure ?? malformed('a refusal without failure') };

@@ -119,15 +119,19 @@ function readTensor(reader: DispatchReader): Tensor {
 function checkTensorBytes(dtype: DType, elementBytes: number, shape: readonly number[], bytes: Uint8Array): void {
   const count = elementCount(shape);
   if (!isVariableSize(dtype)) {
-    if (count * elementBytes !== bytes.byteLength) malformed(`a ${dtype} tensor of shape [${shape.join(', ')}] has ${bytes.byteLength} bytes`);
+    if (count * elementBytes !== bytes.byteLength)
+      malformed(`a ${dtype} tensor of shape [${shape.join(', ')}] has ${bytes.byteLength} bytes`);
     return;
   }
   let at = 0;
   let found = 0;
   while (at + 4 <= bytes.byteLength && found < count) {
-    const length = ((bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16)) + (bytes[at + 3] as number) * 0x1000000;
+    const length =
+      ((bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16)) +
+      (bytes[at + 3] as number) * 0x1000000;
     at += 4 + length;
     found++;
   }
-  if (found !== count || at !== bytes.byteLength) malformed(`the elements of a ${dtype} tensor of shape [${shape.join(', ')}] do not fill its bytes`);
+  if (found !== count || at !== bytes.byteLength)
+    malformed(`the elements of a ${dtype} tensor of shape [${shape.join(', ')}] do not fill its bytes`);
 }

@@ -75,7 +75,8 @@ export class DispatchWriter {
 
   /** All that was written; RangeError (a bug) unless it is exactly what was measured. */
   finish(): Uint8Array {
-    if (this.at !== this.buffer.byteLength || written !== measured) throw new RangeError(`wrote ${this.at} of ${this.buffer.byteLength} measured bytes`);
+    if (this.at !== this.buffer.byteLength || written !== measured)
+      throw new RangeError(`wrote ${this.at} of ${this.buffer.byteLength} measured bytes`);
     return new Uint8Array(this.buffer.buffer, this.buffer.byteOffset, this.at);
   }
 

@@ -18,9 +18,21 @@ describe('the elements of a string or bytes tensor', () => {
   it.each<[string, Tensor, string]>([
     ['more bytes than elements', tensor([3]), 'bytes tensor of shape [3] needs 3 elements, its bytes hold 3 and a rest'],
     ['fewer elements', tensor([5]), 'bytes tensor of shape [5] needs 5 elements, its bytes hold 4'],
-    ['an element past the end', tensor([1], Uint8Array.of(9, 0, 0, 0, 1)), 'bytes tensor of shape [1] needs 1 elements, its bytes hold 0 and a rest'],
-    ['a length cut short', tensor([1], Uint8Array.of(0, 0, 0, 0, 1)), 'bytes tensor of shape [1] needs 1 elements, its bytes hold 1 and a rest'],
-    ['a shape that the bytes cannot hold, before anything is made of it', tensor([2 ** 40]), 'bytes tensor of shape [1099511627776] needs 1099511627776 elements, its 20 bytes cannot hold them'],
+    [
+      'an element past the end',
+      tensor([1], Uint8Array.of(9, 0, 0, 0, 1)),
+      'bytes tensor of shape [1] needs 1 elements, its bytes hold 0 and a rest',
+    ],
+    [
+      'a length cut short',
+      tensor([1], Uint8Array.of(0, 0, 0, 0, 1)),
+      'bytes tensor of shape [1] needs 1 elements, its bytes hold 1 and a rest',
+    ],
+    [
+      'a shape that the bytes cannot hold, before anything is made of it',
+      tensor([2 ** 40]),
+      'bytes tensor of shape [1099511627776] needs 1099511627776 elements, its 20 bytes cannot hold them',
+    ],
   ])('are refused: %s', (_, wrong, text) => {
     expect(() => elementEnds(wrong)).toThrow(text);
   });

@@ -33,7 +33,8 @@ export function elementCount(shape: readonly number[]): number {
   let count = 1;
   let nonZero = 1;
   for (const dim of shape) {
-    if (!Number.isSafeInteger(dim) || dim < 0) throw new ServingError('INVALID_ARGUMENT', `shape [${shape.join(', ')}] has a dim that is not a non-negative integer`);
+    if (!Number.isSafeInteger(dim) || dim < 0)
+      throw new ServingError('INVALID_ARGUMENT', `shape [${shape.join(', ')}] has a dim that is not a non-negative integer`);
     count *= dim;
     if (dim !== 0) nonZero *= dim;
     if (nonZero > Number.MAX_SAFE_INTEGER) throw new ServingError('INVALID_ARGUMENT', `shape [${shape.join(', ')}] has too many elements`);
@@ -74,7 +75,10 @@ export function packElements(elements: readonly Uint8Array[]): Uint8Array {
 export function elementEnds({ dtype, shape, bytes }: Tensor): Uint32Array {
   const count = elementCount(shape);
   if (count > bytes.byteLength / 4) {
-    throw new ServingError('INVALID_ARGUMENT', `${dtype} tensor of shape [${shape.join(', ')}] needs ${count} elements, its ${bytes.byteLength} bytes cannot hold them`);
+    throw new ServingError(
+      'INVALID_ARGUMENT',
+      `${dtype} tensor of shape [${shape.join(', ')}] needs ${count} elements, its ${bytes.byteLength} bytes cannot hold them`,
+    );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const ends = new Uint32Array(count);
@@ -87,7 +91,10 @@ export function elementEnds({ dtype, shape, bytes }: Tensor): Uint32Array {
     ends[found++] = at;
   }
   if (found !== count || at !== bytes.byteLength) {
-    throw new ServingError('INVALID_ARGUMENT', `${dtype} tensor of shape [${shape.join(', ')}] needs ${count} elements, its bytes hold ${found}${at === bytes.byteLength ? '' : ' and a rest'}`);
+    throw new ServingError(
+      'INVALID_ARGUMENT',
+      `${dtype} tensor of shape [${shape.join(', ')}] needs ${count} elements, its bytes hold ${found}${at === bytes.byteLength ? '' : ' and a rest'}`,
+    );
   }
   return ends;
 }
@@ -109,5 +116,9 @@ const utf8 = new TextEncoder();
 /** A string tensor of rank 0, or of the given shape, from its elements. */
 export function stringTensor(elements: string | readonly string[], shape?: readonly number[]): Tensor {
   const list = typeof elements === 'string' ? [elements] : elements;
-  return { dtype: 'string', shape: shape ?? (typeof elements === 'string' ? [] : [list.length]), bytes: packElements(list.map((text) => utf8.encode(text))) };
+  return {
+    dtype: 'string',
+    shape: shape ?? (typeof elements === 'string' ? [] : [list.length]),
+    bytes: packElements(list.map((text) => utf8.encode(text))),
+  };
 }

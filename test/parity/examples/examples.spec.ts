@@ -15,7 +15,9 @@ const needsPython = python ? '' : ' (skipped: there is no python3 with venv on t
 
 async function callExamples(client: UpstreamClient, server: ServerAddresses, ...rest: string[]): Promise<unknown> {
   const script = join(root, 'test/parity/examples/call_examples.py');
-  const { stdout, stderr } = await command(client.python, [script, server.rest, server.grpc, join(root, 'examples'), cases, ...rest], { PYTHONPATH: client.path });
+  const { stdout, stderr } = await command(client.python, [script, server.rest, server.grpc, join(root, 'examples'), cases, ...rest], {
+    PYTHONPATH: client.path,
+  });
   const line = stdout.trim().split('\n').at(-1) ?? '';
   if (!line.startsWith('{')) throw new Error(`the client ended without an answer:\n${stdout}\n${stderr}`);
   return JSON.parse(line);
@@ -58,20 +60,27 @@ async function callExamples(client: UpstreamClient, server: ServerAddresses, ...
     });
     afterAll(() => directory?.remove());
 
-    it.each(['as bytes', 'in hexadecimal'])('gives the same answers with the key %s', async (how) => {
-      writeFileSync(keyFile, how === 'as bytes' ? key : `${key.toString('hex')}\n`);
-      const server = await serveDirectory(directory.path, flags);
-      try {
-        expect(await callExamples(client, server, 'lenet')).toEqual({ differences: [], compared: 40 });
-      } finally {
-        await server.stop();
-      }
-    }, 60_000);
+    it.each(['as bytes', 'in hexadecimal'])(
+      'gives the same answers with the key %s',
+      async (how) => {
+        writeFileSync(keyFile, how === 'as bytes' ? key : `${key.toString('hex')}\n`);
+        const server = await serveDirectory(directory.path, flags);
+        try {
+          expect(await callExamples(client, server, 'lenet')).toEqual({ differences: [], compared: 40 });
+        } finally {
+          await server.stop();
+        }
+      },
+      60_000,
+    );
 
     it('does not start with another key, and tells neither', async () => {
       const wrong = Buffer.from(key).reverse();
       writeFileSync(keyFile, wrong);
-      const outcome = await serveDirectory(directory.path, flags).then((server) => server.stop(), (error: Error) => error.message);
+      const outcome = await serveDirectory(directory.path, flags).then(
+        (server) => server.stop(),
+        (error: Error) => error.message,
+      );
       rmSync(keyFile);
       expect(outcome).toMatch(/ended \(1\) before the line came[^]*lenet/);
       for (const secret of [key, wrong]) expect(outcome).not.toContain(secret.toString('hex'));

@@ -9,7 +9,12 @@ import { formatG } from './kit/format-g.js';
 
 /** The kit's servable declares what the kit's SPEC.json says, and its functions do it. */
 
-type StageRow = readonly [stage: string, inputs: readonly string[], outputs: readonly string[], options?: { tag?: string; batch_size?: number }];
+type StageRow = readonly [
+  stage: string,
+  inputs: readonly string[],
+  outputs: readonly string[],
+  options?: { tag?: string; batch_size?: number },
+];
 interface MethodRow {
   readonly in: readonly string[];
   readonly out: readonly string[];
@@ -38,8 +43,10 @@ afterAll(() => kit.runner.close());
 const wireTensor = ({ dtype, shape, bytes }: Instance[number]): Tensor => Tensor.fromBytes(dtype as 'float32', shape, bytes);
 
 describe('the declaration', () => {
-  const named = (declared: MethodDeclaration, stages: readonly StageRow[]) => (source: ValueSource): string | undefined =>
-    source.from === 'input' ? declared.inputs[source.index]?.name : stages[source.stage - 1]?.[2][source.output];
+  const named =
+    (declared: MethodDeclaration, stages: readonly StageRow[]) =>
+    (source: ValueSource): string | undefined =>
+      source.from === 'input' ? declared.inputs[source.index]?.name : stages[source.stage - 1]?.[2][source.output];
   const kitKey = (key: string | undefined): string | undefined => key?.replace('.onnx', '.mindir');
   const stageName = ({ kind, index }: StageDeclaration): string | undefined =>
     kind === 'model' ? `model:${kitKey(kit.declaration.models[index]?.key)}` : kit.declaration.functions[index]?.name.slice('kit.'.length);
@@ -49,7 +56,9 @@ describe('the declaration', () => {
     expect(declared.inputs.map((input) => input.name)).toEqual(expected.in);
     expect(declared.outputs.map((output) => output.name)).toEqual(expected.out);
     const nameOf = named(declared, expected.stages);
-    expect(declared.stages.map((stage) => [stageName(stage), stage.inputs.map(nameOf), stage.outputsCount, stage.batchSize, stage.tag])).toEqual(
+    expect(
+      declared.stages.map((stage) => [stageName(stage), stage.inputs.map(nameOf), stage.outputsCount, stage.batchSize, stage.tag]),
+    ).toEqual(
       expected.stages.map(([stage, inputs, outputs, options]) => [stage, inputs, outputs.length, options?.batch_size, options?.tag]),
     );
     if (expected.return !== undefined) expect(declared.returns.map(nameOf)).toEqual(expected.return);
@@ -59,9 +68,9 @@ describe('the declaration', () => {
     expect(kit.declaration.functions.map(({ name }) => name.slice('kit.'.length)).sort()).toEqual(Object.keys(spec.functions).sort());
     expect(kit.declaration.methods).toHaveLength(methods.length);
     const models = Object.entries(spec.models).filter(([key]) => !key.startsWith('mlp'));
-    expect(kit.declaration.models.map(({ key, withBatchDim, withoutBatchDimInputs }) => [kitKey(key), withBatchDim, withoutBatchDimInputs])).toEqual(
-      models.map(([key, model]) => [key, model.with_batch_dim, model.without_batch_dim_inputs ?? []]),
-    );
+    expect(
+      kit.declaration.models.map(({ key, withBatchDim, withoutBatchDimInputs }) => [kitKey(key), withBatchDim, withoutBatchDimInputs]),
+    ).toEqual(models.map(([key, model]) => [key, model.with_batch_dim, model.without_batch_dim_inputs ?? []]));
   });
 
   it('runs as version 2, the highest', () => {
@@ -79,11 +88,20 @@ describe('the functions', () => {
     ['f_bytes', [[Buffer.from([0, 255])]], [[Buffer.from([0, 255])]]],
     ['f_upper', [['straße']], [['STRASSE']]],
     ['f_concat_str', [['a', 'b']], [['ab']]],
-    ['f_sum', [[i32(1), f32(0.5)], [scalar('int8', 1), scalar('int8', 2)]], [[Tensor.of('float64', [1.5])], [scalar('int8', 3)]]],
+    [
+      'f_sum',
+      [
+        [i32(1), f32(0.5)],
+        [scalar('int8', 1), scalar('int8', 2)],
+      ],
+      [[Tensor.of('float64', [1.5])], [scalar('int8', 3)]],
+    ],
     ['f_sumdiff', [[i32(3), i32(1)]], [[i32(4), i32(2)]]],
     ['f_describe', [['𝒳yz'], [scalar('float32', 1)], [Tensor.of('float16', [[1, 2]])]], [['str:3'], ['float32:[]'], ['float16:[1, 2]']]],
     ['f_raise_neg', [[i32(1)], [i32(1, -1)], [scalar('int8', -1)]], [[i32(2)], 'negative value', 'negative value']],
-    ['f_py_scalar', [['int'], ['float'], ['bool'], ['str'], ['bytes'], ['big'], ['np_int8'], ['np_f16'], ['list0'], ['arr2'], ['toString']],
+    [
+      'f_py_scalar',
+      [['int'], ['float'], ['bool'], ['str'], ['bytes'], ['big'], ['np_int8'], ['np_f16'], ['list0'], ['arr2'], ['toString']],
       [
         [7],
         [2.5],
@@ -94,29 +112,82 @@ describe('the functions', () => {
         [scalar('int8', -3)],
         [scalar('float16', 0.5)],
         [i32()],
-        [Tensor.of('int64', [[1, 2], [3, 4]])],
-        "'toString'"],
+        [
+          Tensor.of('int64', [
+            [1, 2],
+            [3, 4],
+          ]),
+        ],
+        "'toString'",
       ],
+    ],
     ['f_fp16', [[f32(0.1)]], [[Tensor.of('float16', [0.1])]]],
-    ['f_astype', [[f32(1.9), 'int32'], [f32(1), 'nope']], [[i32(1)], "data type 'nope' not understood"]],
+    [
+      'f_astype',
+      [
+        [f32(1.9), 'int32'],
+        [f32(1), 'nope'],
+      ],
+      [[i32(1)], "data type 'nope' not understood"],
+    ],
     ['f_half', [[f32(1)], [i32(1)]], [[f32(0.5)], [Tensor.of('float64', [0.5])]]],
     ['f_label', [[f32(1, 0.5)], [i32(1_000_000)]], [['sum=1.5'], ['sum=1e+06']]],
-    ['f_size', [[Tensor.zeros('int8', [2, 3])], [scalar('int8', 1)], [f32()]], [[6, 2], [1, 0], [0, 0]]],
+    [
+      'f_size',
+      [[Tensor.zeros('int8', [2, 3])], [scalar('int8', 1)], [f32()]],
+      [
+        [6, 2],
+        [1, 0],
+        [0, 0],
+      ],
+    ],
     ['f_sleep', [[i32(1), scalar('int32', 1)]], [[i32(1)]]],
     ['f_call1', [[f32(1), f32(2)]], [[f32(3)]]],
     ['f_call_sub', [[f32(1), f32(2)]], [[f32(3)]]],
-    ['f_gen_add', [[i32(1), i32(2)], [i32(3), i32(4)]], [[i32(3)], [i32(7)]]],
-    ['f_list_add', [[i32(1), i32(2)], [i32(3), i32(4)]], [[i32(3)], [i32(7)]]],
+    [
+      'f_gen_add',
+      [
+        [i32(1), i32(2)],
+        [i32(3), i32(4)],
+      ],
+      [[i32(3)], [i32(7)]],
+    ],
+    [
+      'f_list_add',
+      [
+        [i32(1), i32(2)],
+        [i32(3), i32(4)],
+      ],
+      [[i32(3)], [i32(7)]],
+    ],
     ['f_gen_raise', [[i32(1)], [i32(-1)], [i32(3)]], [[i32(2)], 'bad item', [i32(6)]]],
     ['f_gen_raise_at_start', [[i32(1)], [i32(-1)]], ['bad batch', 'bad batch']],
-    ['f_count', [[i32(1)], [i32(2)]], [[i32(1), 2], [i32(2), 2]]],
-    ['f_call_many', [[f32(1), f32(2)], [f32(3), f32(4)]], [[f32(3)], [f32(7)]]],
+    [
+      'f_count',
+      [[i32(1)], [i32(2)]],
+      [
+        [i32(1), 2],
+        [i32(2), 2],
+      ],
+    ],
+    [
+      'f_call_many',
+      [
+        [f32(1), f32(2)],
+        [f32(3), f32(4)],
+      ],
+      [[f32(3)], [f32(7)]],
+    ],
   ];
   const plain = ({ dtype, shape, bytes }: Instance[number]): unknown => ({ dtype, shape, bytes: [...bytes] });
 
   it.each(rows)('%s', async (name, instances, expected) => {
     const index = kit.declaration.functions.find((declared) => declared.name === `kit.${name}`)?.index ?? -1;
-    const results = await kit.runner.run(index, instances.map((values) => values.map(outputTensor)), { deadlineAt: Infinity });
+    const results = await kit.runner.run(
+      index,
+      instances.map((values) => values.map(outputTensor)),
+      { deadlineAt: Infinity },
+    );
     expect(results.map((result) => ('failure' in result ? result.failure.message : result.outputs.map(plain)))).toEqual(
       expected.map((result) => (typeof result === 'string' ? result : (result as unknown[]).map((value) => plain(outputTensor(value))))),
     );
@@ -124,11 +195,21 @@ describe('the functions', () => {
 });
 
 it.each([
-  [0, '0'], [-0, '-0'], [1, '1'], [1.5, '1.5'], [-2.25, '-2.25'], [100000, '100000'], [999999.5, '1e+06'], [1e6, '1e+06'], [0.0001, '0.0001'], [
-    0.00001234567,
-    '1.23457e-05',
-  ],
-  [1 / 3, '0.333333'], [1e100, '1e+100'], [123456.7, '123457'], [NaN, 'nan'], [-Infinity, '-inf'],
+  [0, '0'],
+  [-0, '-0'],
+  [1, '1'],
+  [1.5, '1.5'],
+  [-2.25, '-2.25'],
+  [100000, '100000'],
+  [999999.5, '1e+06'],
+  [1e6, '1e+06'],
+  [0.0001, '0.0001'],
+  [0.00001234567, '1.23457e-05'],
+  [1 / 3, '0.333333'],
+  [1e100, '1e+100'],
+  [123456.7, '123457'],
+  [NaN, 'nan'],
+  [-Infinity, '-inf'],
 ])('formatG(%d) is C’s %%g', (value, text) => {
   expect(formatG(value)).toBe(text);
 });

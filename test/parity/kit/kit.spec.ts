@@ -15,12 +15,26 @@ import { upstreamClient, type UpstreamClient } from '../../support/upstream-clie
  */
 
 const kit = join(root, '../shared/kit');
-const missing = !existsSync(join(kit, 'runner.py')) ? 'there is no ../shared/kit beside the project' : !hasPython() ? 'there is no python3 with venv on this machine' : undefined;
+const missing = !existsSync(join(kit, 'runner.py'))
+  ? 'there is no ../shared/kit beside the project'
+  : !hasPython()
+    ? 'there is no python3 with venv on this machine'
+    : undefined;
 const expected = 153;
 
 /** What the runner said last, for example `153 passed, 0 failed`; with every failed case when there are some. */
 async function playKit(client: UpstreamClient, server: ServerAddresses, ...flags: string[]): Promise<string> {
-  const args = [join(kit, 'runner.py'), join(kit, 'open/cases.json'), '--rest', server.rest, '--grpc', server.grpc, '--errors', 'exact', ...flags];
+  const args = [
+    join(kit, 'runner.py'),
+    join(kit, 'open/cases.json'),
+    '--rest',
+    server.rest,
+    '--grpc',
+    server.grpc,
+    '--errors',
+    'exact',
+    ...flags,
+  ];
   const { stdout, stderr } = await command(client.python, args, { MS_CLIENT: client.path, PYTHONDONTWRITEBYTECODE: '1' });
   const result = /(\d+ passed, \d+ failed), [\d.]+ s\s*$/.exec(stdout)?.[1];
   return result === `${expected} passed, 0 failed` ? result : `${stdout}\n${stderr}`;
@@ -34,7 +48,8 @@ function mindirServable(): ServableDirectory {
     const models = join(kit, 'servable/mindir', version);
     for (const file of readdirSync(models)) copyFileSync(join(models, file), join(directory.path, 'kit', version, file));
   }
-  for (const file of ['servable_config.ts', 'format-g.ts']) cpSync(join(root, 'test/parity/kit-servable/kit', file), join(directory.path, 'kit', file));
+  for (const file of ['servable_config.ts', 'format-g.ts'])
+    cpSync(join(root, 'test/parity/kit-servable/kit', file), join(directory.path, 'kit', file));
   return directory;
 }
 
@@ -60,28 +75,41 @@ function mindirServable(): ServableDirectory {
       ['always 200, as the original', ['--legacy-status-200'], []],
     ];
 
-    it.each(modes)('embedded: %s', async (_name, serverFlags, runnerFlags) => {
-      const server = await serveDirectory(directory, ['--max-msg-mb', '4', ...versions.flatMap((version) => ['--servable', version]), ...serverFlags]);
-      try {
-        expect(await playKit(client, server, ...runnerFlags)).toBe(passed);
-      } finally {
-        await server.stop();
-      }
-    }, 120_000);
+    it.each(modes)(
+      'embedded: %s',
+      async (_name, serverFlags, runnerFlags) => {
+        const server = await serveDirectory(directory, [
+          '--max-msg-mb',
+          '4',
+          ...versions.flatMap((version) => ['--servable', version]),
+          ...serverFlags,
+        ]);
+        try {
+          expect(await playKit(client, server, ...runnerFlags)).toBe(passed);
+        } finally {
+          await server.stop();
+        }
+      },
+      120_000,
+    );
 
-    it.each(modes)('a fleet of a gateway, a scheduler and two device-workers: %s', async (_name, gatewayFlags, runnerFlags) => {
-      let nats: NatsServer | undefined;
-      let fleet: Fleet | undefined;
-      try {
-        nats = await startNatsServer();
-        const models = ['kit.passthrough/versions/1', 'kit.passthrough/versions/2'];
-        const flags = { gateway: ['--max-message-mb', '4', ...gatewayFlags], worker: ['--servables', versions.join(',')] };
-        fleet = await startFleet(nats.url, directory, models, ['worker-0', 'gateway-0', 'worker-1', 'scheduler'], flags);
-        expect(await playKit(client, fleet.gateways[0] as ServerAddresses, ...runnerFlags)).toBe(passed);
-      } finally {
-        await fleet?.stop();
-        await nats?.stop();
-      }
-    }, 180_000);
+    it.each(modes)(
+      'a fleet of a gateway, a scheduler and two device-workers: %s',
+      async (_name, gatewayFlags, runnerFlags) => {
+        let nats: NatsServer | undefined;
+        let fleet: Fleet | undefined;
+        try {
+          nats = await startNatsServer();
+          const models = ['kit.passthrough/versions/1', 'kit.passthrough/versions/2'];
+          const flags = { gateway: ['--max-message-mb', '4', ...gatewayFlags], worker: ['--servables', versions.join(',')] };
+          fleet = await startFleet(nats.url, directory, models, ['worker-0', 'gateway-0', 'worker-1', 'scheduler'], flags);
+          expect(await playKit(client, fleet.gateways[0] as ServerAddresses, ...runnerFlags)).toBe(passed);
+        } finally {
+          await fleet?.stop();
+          await nats?.stop();
+        }
+      },
+      180_000,
+    );
   });
 });

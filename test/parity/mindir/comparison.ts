@@ -9,7 +9,9 @@ export interface Tolerance {
 
 /** The session that a worker would make of the model. */
 export function openSession(model: OnnxModel): Promise<Session> {
-  return Session.open(model.model, { initializers: model.initializers.map(({ name, tensor }) => ({ name, tensor: tensor as NativeTensor })) });
+  return Session.open(model.model, {
+    initializers: model.initializers.map(({ name, tensor }) => ({ name, tensor: tensor as NativeTensor })),
+  });
 }
 
 /** Says how outputs differ from what MindSpore computed, by dtype, shape or value; undefined when they match. */
@@ -37,19 +39,33 @@ function tensorDifference(got: Tensor, want: Tensor, { atol, rtol }: Tolerance):
 function numbersOf({ dtype, bytes }: Tensor): ArrayLike<number> {
   const own = new Uint8Array(bytes);
   switch (dtype) {
-    case 'bool': case 'uint8': return own;
-    case 'int8': return new Int8Array(own.buffer);
-    case 'int16': return new Int16Array(own.buffer);
-    case 'uint16': return new Uint16Array(own.buffer);
-    case 'int32': return new Int32Array(own.buffer);
-    case 'uint32': return new Uint32Array(own.buffer);
-    case 'int64': return Array.from(new BigInt64Array(own.buffer), Number);
-    case 'uint64': return Array.from(new BigUint64Array(own.buffer), Number);
-    case 'float32': return new Float32Array(own.buffer);
-    case 'float64': return new Float64Array(own.buffer);
-    case 'float16': return Array.from(new Uint16Array(own.buffer), halfOf);
-    case 'bfloat16': return Array.from(new Uint16Array(own.buffer), (bits) => new Float32Array(new Uint32Array([bits << 16]).buffer)[0] as number);
-    default: throw new Error(`${dtype} holds no numbers`);
+    case 'bool':
+    case 'uint8':
+      return own;
+    case 'int8':
+      return new Int8Array(own.buffer);
+    case 'int16':
+      return new Int16Array(own.buffer);
+    case 'uint16':
+      return new Uint16Array(own.buffer);
+    case 'int32':
+      return new Int32Array(own.buffer);
+    case 'uint32':
+      return new Uint32Array(own.buffer);
+    case 'int64':
+      return Array.from(new BigInt64Array(own.buffer), Number);
+    case 'uint64':
+      return Array.from(new BigUint64Array(own.buffer), Number);
+    case 'float32':
+      return new Float32Array(own.buffer);
+    case 'float64':
+      return new Float64Array(own.buffer);
+    case 'float16':
+      return Array.from(new Uint16Array(own.buffer), halfOf);
+    case 'bfloat16':
+      return Array.from(new Uint16Array(own.buffer), (bits) => new Float32Array(new Uint32Array([bits << 16]).buffer)[0] as number);
+    default:
+      throw new Error(`${dtype} holds no numbers`);
   }
 }
 

@@ -11,8 +11,23 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../../../libs/mindir
 
 /** Operators that have no translation (yet), and nets that use them. */
 const untranslated = new Set([
-  'AdjustHue', 'AdjustSaturation', 'Cholesky', 'CombinedNonMaxSuppression', 'Complex__parts', 'CumulativeLogsumexp', 'Dilation2D', 'FFT', 'ListDiff', 'MatrixSolve', 'MatrixTriangularSolve', 'NextAfter',
-  'NonMaxSuppressionWithOverlaps', 'ParamAssign', 'RRelu', 'ResizeArea', 'STFT',
+  'AdjustHue',
+  'AdjustSaturation',
+  'Cholesky',
+  'CombinedNonMaxSuppression',
+  'Complex__parts',
+  'CumulativeLogsumexp',
+  'Dilation2D',
+  'FFT',
+  'ListDiff',
+  'MatrixSolve',
+  'MatrixTriangularSolve',
+  'NextAfter',
+  'NonMaxSuppressionWithOverlaps',
+  'ParamAssign',
+  'RRelu',
+  'ResizeArea',
+  'STFT',
 ]);
 
 interface Packed {
@@ -38,7 +53,10 @@ function toleranceOf({ tolerance, outputs }: Recorded): Tolerance {
 
 // ops20: the same one-op nets, exported by MindSpore 2.0.
 for (const folder of ['ops', 'ops20', 'nets'].filter((name) => existsSync(join(root, name)))) {
-  const names = readdirSync(join(root, folder)).filter((file) => file.endsWith('.mindir')).map((file) => file.slice(0, -'.mindir'.length)).sort();
+  const names = readdirSync(join(root, folder))
+    .filter((file) => file.endsWith('.mindir'))
+    .map((file) => file.slice(0, -'.mindir'.length))
+    .sort();
 
   describe(`MindSpore's own outputs: ${folder}`, () => {
     it.each(names.filter((name) => !untranslated.has(name)))('%s', async (name) => {
@@ -50,7 +68,10 @@ for (const folder of ['ops', 'ops20', 'nets'].filter((name) => existsSync(join(r
     });
 
     it.each(names.filter((name) => untranslated.has(name)))('%s is refused by name', async (name) => {
-      await expect(loadMindir(join(root, folder, `${name}.mindir`))).rejects.toMatchObject({ kind: 'unsupported', message: expect.stringContaining('no translation') });
+      await expect(loadMindir(join(root, folder, `${name}.mindir`))).rejects.toMatchObject({
+        kind: 'unsupported',
+        message: expect.stringContaining('no translation'),
+      });
     });
   });
 }
@@ -59,7 +80,9 @@ describe('breadth', () => {
   it('has a MindSpore-made case for at least 250 primitives', async () => {
     const translated = new Set(opFamilies.flatMap(({ entries }) => entries.map(({ name }) => name)));
     const covered = new Set<string>();
-    const files = readdirSync(join(root, 'ops')).filter((file) => file.endsWith('.mindir') && !untranslated.has(file.slice(0, -'.mindir'.length)));
+    const files = readdirSync(join(root, 'ops')).filter(
+      (file) => file.endsWith('.mindir') && !untranslated.has(file.slice(0, -'.mindir'.length)),
+    );
     for (const file of files) {
       const report = await inspectMindir(join(root, 'ops', file));
       for (const op of Object.keys(report.ops)) if (translated.has(op)) covered.add(op);

@@ -18,11 +18,19 @@ interface Meta {
   readonly encryption?: { readonly mode: DecryptionMode; readonly key_hex: string };
 }
 
-const folders = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('meta.json')).map((path) => dirname(join(root, path))).sort();
-const cases = folders.map((folder) => ({ name: relative(root, folder), folder, meta: JSON.parse(readFileSync(join(folder, 'meta.json'), 'utf8')) as Meta }));
+const folders = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('meta.json'))
+  .map((path) => dirname(join(root, path)))
+  .sort();
+const cases = folders.map((folder) => ({
+  name: relative(root, folder),
+  folder,
+  meta: JSON.parse(readFileSync(join(folder, 'meta.json'), 'utf8')) as Meta,
+}));
 
 function load(folder: string, meta: Meta): Promise<OnnxModel> {
-  const options = meta.encryption === undefined ? {} : { decKey: Buffer.from(meta.encryption.key_hex, 'hex'), decMode: meta.encryption.mode };
+  const options =
+    meta.encryption === undefined ? {} : { decKey: Buffer.from(meta.encryption.key_hex, 'hex'), decMode: meta.encryption.mode };
   return loadMindir(join(folder, meta.model_file), options);
 }
 
@@ -41,7 +49,10 @@ describe('files exported by MindSpore 2.10.0 and 2.0.0', () => {
 
 describe('files of MindSpore 1.0.0', () => {
   it.each(cases.filter(({ meta }) => meta.expect.startsWith('reject')))('$name is refused by its dialect', async ({ folder, meta }) => {
-    const refused = await load(folder, meta).then(() => undefined, (thrown: unknown) => thrown);
+    const refused = await load(folder, meta).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
     expect(refused).toBeInstanceOf(MindirError);
     expect((refused as MindirError).kind).toBe('dialect');
     expect((refused as MindirError).message).toContain(`'${meta.model_file}'`);

@@ -45,7 +45,10 @@ function toleranceOf({ tolerance, inputs, outputs }: Recorded): Tolerance {
 /** What a declared port leaves open must be open, and what it fixes must hold. */
 function agrees(port: ModelPort, tensor: Packed): boolean {
   const { shape } = port;
-  return port.dtype === tensor.dtype && (shape === undefined || (shape.length === tensor.shape.length && shape.every((dim, axis) => dim === -1 || dim === tensor.shape[axis])));
+  return (
+    port.dtype === tensor.dtype &&
+    (shape === undefined || (shape.length === tensor.shape.length && shape.every((dim, axis) => dim === -1 || dim === tensor.shape[axis])))
+  );
 }
 
 function json<Content>(...path: string[]): Content {
@@ -53,7 +56,10 @@ function json<Content>(...path: string[]): Content {
 }
 
 describe("MindSpore's own outputs: whole nets", () => {
-  const names = readdirSync(join(root, 'whole')).filter((file) => file.endsWith('.mindir')).map((file) => file.slice(0, -'.mindir'.length)).sort();
+  const names = readdirSync(join(root, 'whole'))
+    .filter((file) => file.endsWith('.mindir'))
+    .map((file) => file.slice(0, -'.mindir'.length))
+    .sort();
 
   it.each(names)('%s', async (name) => {
     const recorded = json<Recorded>('whole', `${name}.json`);
@@ -70,7 +76,9 @@ describe("MindSpore's own outputs: whole nets", () => {
 });
 
 describe("MindSpore's own outputs: encrypted and split models", () => {
-  const cases = readdirSync(join(root, 'sealed')).sort().map((name) => ({ name, sealed: json<Sealed>('sealed', name, 'case.json') }));
+  const cases = readdirSync(join(root, 'sealed'))
+    .sort()
+    .map((name) => ({ name, sealed: json<Sealed>('sealed', name, 'case.json') }));
 
   it.each(cases)('$name', async ({ name, sealed }) => {
     const decKey = sealed.key_hex === undefined ? undefined : new Uint8Array(Buffer.from(sealed.key_hex, 'hex'));
@@ -85,7 +93,10 @@ describe("MindSpore's own outputs: encrypted and split models", () => {
 
   it.each(locked)('$name: another key of the same length is refused', async ({ name, sealed }) => {
     const decKey = new Uint8Array(Buffer.from(sealed.key_hex as string, 'hex')).map((byte) => byte ^ 1);
-    await expect(loadMindir(join(root, 'sealed', name, sealed.file), { decKey })).rejects.toMatchObject({ name: 'MindirError', kind: 'key' });
+    await expect(loadMindir(join(root, 'sealed', name, sealed.file), { decKey })).rejects.toMatchObject({
+      name: 'MindirError',
+      kind: 'key',
+    });
   });
 
   it.each(locked)('$name: no key is refused', async ({ name, sealed }) => {

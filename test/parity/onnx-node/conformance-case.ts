@@ -89,7 +89,8 @@ export async function runCase(folder: string, conformance: ConformanceCase): Pro
       const outputs = await session.run(session.describe().inputs.map(({ name }) => load(bytes, set.inputs[name]!)));
       const expected = set.expected.map((tensor) => load(bytes, tensor));
       const python = set.outputs.map((tensor) => load(bytes, tensor));
-      const isSame = (output: NativeTensor, index: number): boolean => Buffer.from(output.bytes).equals(python[index]?.bytes ?? Buffer.alloc(0));
+      const isSame = (output: NativeTensor, index: number): boolean =>
+        Buffer.from(output.bytes).equals(python[index]?.bytes ?? Buffer.alloc(0));
       identical &&= python.length === outputs.length && outputs.every(isSame);
       const wrong = outputs.findIndex((output, index) => !isClose(output, expected[index]!, conformance));
       if (wrong >= 0 || outputs.length !== expected.length) return { outcome: 'mismatch', identical, text: `output ${wrong}` };

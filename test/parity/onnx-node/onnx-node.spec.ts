@@ -42,7 +42,8 @@ describeOrSkip(`ONNX node conformance${reason === undefined ? '' : ` (skipped: $
       if (isTensors || conformance.python === 'pass') verdicts.set(conformance.name, await runCase(folder, conformance));
     }
     rmSync(folder, { recursive: true });
-    const count = (test: (name: string, verdict: Verdict) => boolean): number => [...verdicts].filter(([name, verdict]) => test(name, verdict)).length;
+    const count = (test: (name: string, verdict: Verdict) => boolean): number =>
+      [...verdicts].filter(([name, verdict]) => test(name, verdict)).length;
     const pythonPasses = new Set(passing());
     process.stdout.write(
       `onnx node cases: ${cases.length}; Python passes ${pythonPasses.size}; ` +
@@ -66,7 +67,10 @@ describeOrSkip(`ONNX node conformance${reason === undefined ? '' : ` (skipped: $
 
   it('the listed cases are refused, with the reason in the text', () => {
     for (const [name, reason] of Object.entries(refusedCases)) {
-      expect([name, verdicts.get(name)]).toEqual([name, expect.objectContaining({ outcome: 'refused', text: expect.stringContaining(reason) })]);
+      expect([name, verdicts.get(name)]).toEqual([
+        name,
+        expect.objectContaining({ outcome: 'refused', text: expect.stringContaining(reason) }),
+      ]);
     }
   });
 });

@@ -3,7 +3,16 @@ import type { WorkerConfig } from './worker-config.js';
 
 export function workerOptionsOf(config: WorkerConfig): DeviceWorkerOptions {
   const { directory, deviceIds, numParallelWorkers, intraOpThreads, concurrentRuns, credits, warmUp } = config;
-  return { directory, servables: config.servables?.map(servableOf), deviceIds, numParallelWorkers, intraOpThreads, concurrentRuns, credits, warmUp };
+  return {
+    directory,
+    servables: config.servables?.map(servableOf),
+    deviceIds,
+    numParallelWorkers,
+    intraOpThreads,
+    concurrentRuns,
+    credits,
+    warmUp,
+  };
 }
 
 /** `NAME` or `NAME:VERSION`, checked by the config. */

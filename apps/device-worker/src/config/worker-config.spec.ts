@@ -3,14 +3,32 @@ import { ConfigError, loadConfig } from '@mserve/config';
 import { workerOptionsOf } from './options-of-config.js';
 import { WorkerConfig } from './worker-config.js';
 
-const load = (argv: readonly string[], env: Readonly<Record<string, string>> = {}): WorkerConfig => loadConfig(WorkerConfig, { argv, env, program: 'device-worker' });
+const load = (argv: readonly string[], env: Readonly<Record<string, string>> = {}): WorkerConfig =>
+  loadConfig(WorkerConfig, { argv, env, program: 'device-worker' });
 
 describe('WorkerConfig', () => {
   it('becomes the options of a worker', () => {
-    expect(workerOptionsOf(load([]))).toEqual({ directory: '.', servables: undefined, deviceIds: [0], numParallelWorkers: 1, intraOpThreads: undefined, concurrentRuns: 1, credits: undefined, warmUp: true });
+    expect(workerOptionsOf(load([]))).toEqual({
+      directory: '.',
+      servables: undefined,
+      deviceIds: [0],
+      numParallelWorkers: 1,
+      intraOpThreads: undefined,
+      concurrentRuns: 1,
+      credits: undefined,
+      warmUp: true,
+    });
     const argv = ['--directory', '/srv', '--servables', 'digits,kit:2', '--device-ids', '0,3', '--warm-up=false', '--credits', '40'];
     expect(workerOptionsOf(load(argv, { MSERVE_INTRA_OP_THREADS: '2' }))).toMatchObject({
-      directory: '/srv', servables: [{ name: 'digits', version: 0 }, { name: 'kit', version: 2 }], deviceIds: [0, 3], intraOpThreads: 2, credits: 40, warmUp: false,
+      directory: '/srv',
+      servables: [
+        { name: 'digits', version: 0 },
+        { name: 'kit', version: 2 },
+      ],
+      deviceIds: [0, 3],
+      intraOpThreads: 2,
+      credits: 40,
+      warmUp: false,
     });
   });
 

@@ -79,14 +79,18 @@ export function split(plan: ModelPlan, outputs: readonly NativeTensor[], members
   for (let i = 0; i < outputs.length; i++) {
     const { dtype, shape: runShape, bytes } = outputs[i] as NativeTensor;
     if (runShape[0] !== count) {
-      throw new ServingError('INTERNAL', `output ${i} of model ${plan.key} has shape [${runShape.join(', ')}], its first dim should be the batch size ${count}`);
+      throw new ServingError(
+        'INTERNAL',
+        `output ${i} of model ${plan.key} has shape [${runShape.join(', ')}], its first dim should be the batch size ${count}`,
+      );
     }
     const shape = runShape.slice(1);
     if (dtype === 'string') {
       splitStrings(bytes, shape, instances);
     } else {
       const each = bytes.byteLength / count;
-      for (let k = 0; k < members; k++) (instances[k] as Tensor[]).push({ dtype, shape, bytes: count === 1 ? bytes : bytes.subarray(k * each, (k + 1) * each) });
+      for (let k = 0; k < members; k++)
+        (instances[k] as Tensor[]).push({ dtype, shape, bytes: count === 1 ? bytes : bytes.subarray(k * each, (k + 1) * each) });
     }
   }
   return instances;

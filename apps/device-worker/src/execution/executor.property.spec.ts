@@ -13,7 +13,12 @@ function pipeline(shape: readonly number[], concurrentRuns: number): { setup: Re
   const session = new FakeSession(elementwise(shape, 1, (x) => x).describe(), ([x]) => {
     const values = valuesOf(x);
     if (values.includes(poison + 1)) throw new Error('poison');
-    return [floats(x?.shape ?? [], values.map((value) => value * 2))];
+    return [
+      floats(
+        x?.shape ?? [],
+        values.map((value) => value * 2),
+      ),
+    ];
   });
   const declaration = servable({
     models: [model('m.onnx', { maxBatchSize: 5 })],
@@ -27,7 +32,14 @@ function pipeline(shape: readonly number[], concurrentRuns: number): { setup: Re
 }
 
 const action = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('start' as const), short: fc.boolean(), values: fc.array(fc.integer({ min: -2, max: 20 }), { minLength: 1, maxLength: 12 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('start' as const),
+      short: fc.boolean(),
+      values: fc.array(fc.integer({ min: -2, max: 20 }), { minLength: 1, maxLength: 12 }),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('cancel' as const), ticket: fc.nat(10) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('finish' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('fail' as const) }) },
@@ -75,7 +87,12 @@ describe('Executor', () => {
         for (const step of actions) {
           if (step.kind === 'start') {
             const instances = step.values.map((value): Instance => [floats([1], [value])]);
-            tickets.push({ ticket: new Ticket(setup.executor, step.short ? 'short' : 'long', instances), short: step.short, values: step.values, cancelled: false });
+            tickets.push({
+              ticket: new Ticket(setup.executor, step.short ? 'short' : 'long', instances),
+              short: step.short,
+              values: step.values,
+              cancelled: false,
+            });
           } else if (step.kind === 'cancel') {
             const started = tickets[step.ticket];
             if (started !== undefined) started.cancelled = true;

@@ -25,7 +25,10 @@ describe('model stages', () => {
 
   it('pads with the first instance and drops the padding', async () => {
     const { executor, session } = addition([4, 1]);
-    await run(executor, 'add', [[floats([1], [7]), floats([1], [1])], [floats([1], [8]), floats([1], [2])]]);
+    await run(executor, 'add', [
+      [floats([1], [7]), floats([1], [1])],
+      [floats([1], [8]), floats([1], [2])],
+    ]);
     expect(valuesOf(session.runs[0]?.[0])).toEqual([7, 8, 7, 7]);
     expect(valuesOf(session.runs[0]?.[1])).toEqual([1, 2, 1, 1]);
   });
@@ -33,8 +36,16 @@ describe('model stages', () => {
   it('without batch dim: one instance per run, shapes as in the model', async () => {
     const { executor, session } = addition([2, 2], { withBatchDim: false });
     const results = await run(executor, 'add', pairs(3, [2, 2]));
-    expect(session.runs.map((tensors) => tensors[0]?.shape)).toEqual([[2, 2], [2, 2], [2, 2]]);
-    expect(results.map((result) => !isFailure(result) && result.outputs[0]?.shape)).toEqual([[2, 2], [2, 2], [2, 2]]);
+    expect(session.runs.map((tensors) => tensors[0]?.shape)).toEqual([
+      [2, 2],
+      [2, 2],
+      [2, 2],
+    ]);
+    expect(results.map((result) => !isFailure(result) && result.outputs[0]?.shape)).toEqual([
+      [2, 2],
+      [2, 2],
+      [2, 2],
+    ]);
   });
 
   it('instances of different tickets share a run; what comes during a run makes the next batch', async () => {
@@ -61,11 +72,18 @@ describe('model stages', () => {
     const session = elementwise([-1, 1], 1, (x) => x * 2);
     const declaration = servable({
       models: [model('twice.onnx')],
-      methods: [method('a', ['x'], [stage(1, 'model', 0, [input(0)])], [output(1)]), method('b', ['x'], [stage(1, 'model', 0, [input(0)])], [output(1)])],
+      methods: [
+        method('a', ['x'], [stage(1, 'model', 0, [input(0)])], [output(1)]),
+        method('b', ['x'], [stage(1, 'model', 0, [input(0)])], [output(1)]),
+      ],
     });
     const { executor } = setUp(declaration, [[session]]);
     const one = (value: number): Instance => [floats([1], [value])];
-    const [a, b, called] = await Promise.all([run(executor, 'a', [one(1)]), run(executor, 'b', [one(2)]), executor.call('twice.onnx', 0, [one(3), one(4)])]);
+    const [a, b, called] = await Promise.all([
+      run(executor, 'a', [one(1)]),
+      run(executor, 'b', [one(2)]),
+      executor.call('twice.onnx', 0, [one(3), one(4)]),
+    ]);
     expect([...outputsOf(a), ...outputsOf(b), ...called.map((outputs) => valuesOf(outputs[0]))]).toEqual([[2], [4], [6], [8]]);
     expect(session.batchSizes).toEqual([4]);
   });
@@ -73,17 +91,28 @@ describe('model stages', () => {
   it('instances of different shapes never share a run, and keep their order among equals', async () => {
     const { executor, session } = addition([-1, -1]);
     const results = await run(executor, 'add', [...pairs(2, [3]), ...pairs(1, [5]), ...pairs(1, [3])]);
-    expect(session.runs.map((tensors) => tensors[0]?.shape)).toEqual([[3, 3], [1, 5]]);
+    expect(session.runs.map((tensors) => tensors[0]?.shape)).toEqual([
+      [3, 3],
+      [1, 5],
+    ]);
     expect(results.map((result) => !isFailure(result) && result.outputs[0]?.shape)).toEqual([[3], [3], [5], [3]]);
   });
 
   /** y = x + bias, bias without batch dim. */
   function biased(): { executor: Executor; session: FakeSession } {
     const description: SessionDescription = {
-      inputs: [{ name: 'x', dtype: 'float32', shape: [4, 1], dimNames: ['', ''] }, { name: 'bias', dtype: 'float32', shape: [1], dimNames: [''] }],
+      inputs: [
+        { name: 'x', dtype: 'float32', shape: [4, 1], dimNames: ['', ''] },
+        { name: 'bias', dtype: 'float32', shape: [1], dimNames: [''] },
+      ],
       outputs: [{ name: 'y', dtype: 'float32', shape: [4, 1], dimNames: ['', ''] }],
     };
-    const session = new FakeSession(description, ([x, bias]) => [floats([4, 1], valuesOf(x).map((value) => value + (valuesOf(bias)[0] as number)))]);
+    const session = new FakeSession(description, ([x, bias]) => [
+      floats(
+        [4, 1],
+        valuesOf(x).map((value) => value + (valuesOf(bias)[0] as number)),
+      ),
+    ]);
     const declaration = servable({
       models: [model('bias.onnx', { withoutBatchDimInputs: [1] })],
       methods: [method('add', ['x', 'bias'], [stage(1, 'model', 0, [input(0), input(1)])], [output(1)])],
@@ -95,7 +124,14 @@ describe('model stages', () => {
 
   it('whole inputs: the first instance of a request decides for those of it that run with it, as in the original', async () => {
     const { executor, session } = biased();
-    expect(outputsOf(await run(executor, 'add', [one(1, 10), one(2, 20), one(3, 30), one(4, 40), one(5, 50), one(6, 60)]))).toEqual([[11], [12], [13], [14], [55], [56]]);
+    expect(outputsOf(await run(executor, 'add', [one(1, 10), one(2, 20), one(3, 30), one(4, 40), one(5, 50), one(6, 60)]))).toEqual([
+      [11],
+      [12],
+      [13],
+      [14],
+      [55],
+      [56],
+    ]);
     expect(session.runs.map((tensors) => valuesOf(tensors[1]))).toEqual([[10], [50]]);
   });
 
@@ -115,31 +151,84 @@ describe('model stages', () => {
   it('string tensors are joined and split by element', async () => {
     const value = (name: string): SessionDescription['inputs'][number] => ({ name, dtype: 'string', shape: [-1, 1], dimNames: ['n', ''] });
     const session = new FakeSession({ inputs: [value('x')], outputs: [value('y')] }, ([x]) => [x as NativeTensor]);
-    const declaration = servable({ models: [model('s.onnx')], methods: [method('m', ['x'], [stage(1, 'model', 0, [input(0)])], [output(1)])] });
+    const declaration = servable({
+      models: [model('s.onnx')],
+      methods: [method('m', ['x'], [stage(1, 'model', 0, [input(0)])], [output(1)])],
+    });
     const { executor } = setUp(declaration, [[session]]);
-    const text = (letters: string): Instance => [{ dtype: 'string', shape: [], bytes: Buffer.from([letters.length, 0, 0, 0, ...Buffer.from(letters)]) }];
+    const text = (letters: string): Instance => [
+      { dtype: 'string', shape: [], bytes: Buffer.from([letters.length, 0, 0, 0, ...Buffer.from(letters)]) },
+    ];
     const results = await run(executor, 'm', [text('a'), text('bcd'), text('')]);
-    expect(results.map((result) => !isFailure(result) && Buffer.from(result.outputs[0]?.bytes ?? []).subarray(4).toString())).toEqual(['a', 'bcd', '']);
+    expect(
+      results.map(
+        (result) =>
+          !isFailure(result) &&
+          Buffer.from(result.outputs[0]?.bytes ?? [])
+            .subarray(4)
+            .toString(),
+      ),
+    ).toEqual(['a', 'bcd', '']);
   });
 });
 
 describe('checks of model inputs', () => {
   const int32 = (bytes: number): Instance[number] => ({ dtype: 'int32', shape: [bytes / 4], bytes: new Uint8Array(bytes) });
   it.each([
-    { title: 'too few bytes', shape: [4, 2], instance: [floats([1], [1]), floats([2], [1, 2])], text: 'Given model input 0 size 4 not match the size 8 defined in model' },
-    { title: 'second input', shape: [4, 2], instance: [floats([2], [1, 1]), floats([3], [1, 2, 3])], text: 'Given model input 1 size 12 not match the size 8 defined in model' },
-    { title: 'dtype', shape: [4, 2], instance: [int32(8), floats([2], [1, 2])], text: 'Given model input 0 data type kMSI_Int32 not match the data type kMSI_Float32 defined in model' },
-    { title: 'size before dtype', shape: [4, 2], instance: [int32(4), floats([2], [1, 2])], text: 'Given model input 0 size 4 not match the size 8 defined in model' },
+    {
+      title: 'too few bytes',
+      shape: [4, 2],
+      instance: [floats([1], [1]), floats([2], [1, 2])],
+      text: 'Given model input 0 size 4 not match the size 8 defined in model',
+    },
+    {
+      title: 'second input',
+      shape: [4, 2],
+      instance: [floats([2], [1, 1]), floats([3], [1, 2, 3])],
+      text: 'Given model input 1 size 12 not match the size 8 defined in model',
+    },
+    {
+      title: 'dtype',
+      shape: [4, 2],
+      instance: [int32(8), floats([2], [1, 2])],
+      text: 'Given model input 0 data type kMSI_Int32 not match the data type kMSI_Float32 defined in model',
+    },
+    {
+      title: 'size before dtype',
+      shape: [4, 2],
+      instance: [int32(4), floats([2], [1, 2])],
+      text: 'Given model input 0 size 4 not match the size 8 defined in model',
+    },
     {
       title: 'a string, which has no data',
       shape: [4, 2],
       instance: [stringTensor('abcd'), floats([2], [1, 2])],
       text: 'Given model input 0 size 0 not match the size 8 defined in model',
     },
-    { title: 'first input before second', shape: [4, 2], instance: [int32(8), floats([1], [1])], text: 'Given model input 0 data type kMSI_Int32 not match the data type kMSI_Float32 defined in model' },
-    { title: 'rank of a dynamic input', shape: [-1, -1], instance: [floats([1, 2], [1, 2]), floats([2], [1, 2])], text: 'Given model input 0 shape [1, 2] not match the shape [any] defined in model' },
-    { title: 'known dim of a dynamic input', shape: [-1, -1, 3], instance: [floats([1, 2], [1, 2]), floats([2], [1, 2])], text: 'Given model input 0 shape [1, 2] not match the shape [any, 3] defined in model' },
-    { title: 'bytes that are not what a dynamic shape says', shape: [-1, -1], instance: [{ ...floats([2], [1]), shape: [2] }, floats([2], [1, 2])], text: 'Given model input 0 shape [2] not match the shape [any] defined in model' },
+    {
+      title: 'first input before second',
+      shape: [4, 2],
+      instance: [int32(8), floats([1], [1])],
+      text: 'Given model input 0 data type kMSI_Int32 not match the data type kMSI_Float32 defined in model',
+    },
+    {
+      title: 'rank of a dynamic input',
+      shape: [-1, -1],
+      instance: [floats([1, 2], [1, 2]), floats([2], [1, 2])],
+      text: 'Given model input 0 shape [1, 2] not match the shape [any] defined in model',
+    },
+    {
+      title: 'known dim of a dynamic input',
+      shape: [-1, -1, 3],
+      instance: [floats([1, 2], [1, 2]), floats([2], [1, 2])],
+      text: 'Given model input 0 shape [1, 2] not match the shape [any, 3] defined in model',
+    },
+    {
+      title: 'bytes that are not what a dynamic shape says',
+      shape: [-1, -1],
+      instance: [{ ...floats([2], [1]), shape: [2] }, floats([2], [1, 2])],
+      text: 'Given model input 0 shape [2] not match the shape [any] defined in model',
+    },
   ])('$title', async ({ shape, instance, text }) => {
     const { executor, session } = addition(shape);
     expect(outputsOf(await run(executor, 'add', [instance]))).toEqual([`INVALID_ARGUMENT ${text}`]);
@@ -164,8 +253,12 @@ describe('checks of model inputs', () => {
 
   it('an unknown method and a wrong number of tensors are failures', async () => {
     const { executor } = addition([-1, 2]);
-    expect(outputsOf(await run(executor, 'nope', pairs(1)))).toEqual(['NOT_FOUND Request servable(S) method(nope) , method is not available']);
-    expect(outputsOf(await run(executor, 'add', [[floats([2], [1, 1])]]))).toEqual(["INVALID_ARGUMENT method 'add' takes 2 inputs, the instance has 1"]);
+    expect(outputsOf(await run(executor, 'nope', pairs(1)))).toEqual([
+      'NOT_FOUND Request servable(S) method(nope) , method is not available',
+    ]);
+    expect(outputsOf(await run(executor, 'add', [[floats([2], [1, 1])]]))).toEqual([
+      "INVALID_ARGUMENT method 'add' takes 2 inputs, the instance has 1",
+    ]);
   });
 });
 
@@ -223,9 +316,16 @@ describe('failed runs', () => {
       if (valuesOf(x).includes(13)) throw new Error('unlucky');
       return [x as NativeTensor];
     });
-    const declaration = servable({ models: [model('m.onnx')], methods: [method('m', ['x'], [stage(1, 'model', 0, [input(0)])], [output(1)])] });
+    const declaration = servable({
+      models: [model('m.onnx')],
+      methods: [method('m', ['x'], [stage(1, 'model', 0, [input(0)])], [output(1)])],
+    });
     const { executor, causes } = setUp(declaration, [[session]]);
-    const results = await run(executor, 'm', [1, 13, 2].map((value) => [floats([1], [value])]));
+    const results = await run(
+      executor,
+      'm',
+      [1, 13, 2].map((value) => [floats([1], [value])]),
+    );
     expect(outputsOf(results)).toEqual([[1], 'INTERNAL Predict Failed', [2]]);
     expect(session.batchSizes).toEqual([3, 1, 1, 1]);
     expect(causes).toHaveLength(2);
@@ -233,8 +333,13 @@ describe('failed runs', () => {
 
   it('an output of the wrong batch size fails its instances, and the queue goes on', async () => {
     let wrong = true;
-    const session = new FakeSession(elementwise([-1, 1], 1, (x) => x).describe(), ([x]) => (wrong ? [floats([5], [1, 2, 3, 4, 5])] : [x as NativeTensor]));
-    const declaration = servable({ models: [model('m.onnx')], methods: [method('m', ['x'], [stage(1, 'model', 0, [input(0)])], [output(1)])] });
+    const session = new FakeSession(elementwise([-1, 1], 1, (x) => x).describe(), ([x]) =>
+      wrong ? [floats([5], [1, 2, 3, 4, 5])] : [x as NativeTensor],
+    );
+    const declaration = servable({
+      models: [model('m.onnx')],
+      methods: [method('m', ['x'], [stage(1, 'model', 0, [input(0)])], [output(1)])],
+    });
     const { executor } = setUp(declaration, [[session]]);
     expect(outputsOf(await run(executor, 'm', [[floats([1], [1])]]))).toEqual(['INTERNAL Predict Failed']);
     wrong = false;
@@ -245,14 +350,18 @@ describe('failed runs', () => {
 describe('deadlines and cancellation', () => {
   it('what is past its deadline is not run', async () => {
     const { executor, session } = addition([-1, 2]);
-    expect(outputsOf(await run(executor, 'add', pairs(1), performance.now() - 1))).toEqual(["DEADLINE_EXCEEDED deadline exceeded, method 'add', stage index(begin with 1): 1"]);
+    expect(outputsOf(await run(executor, 'add', pairs(1), performance.now() - 1))).toEqual([
+      "DEADLINE_EXCEEDED deadline exceeded, method 'add', stage index(begin with 1): 1",
+    ]);
     expect(session.runs).toHaveLength(0);
   });
 
   it('a deadline for all ends the native run', async () => {
     const { executor, session } = addition([-1, 2]);
     session.hold();
-    expect(outputsOf(await run(executor, 'add', pairs(2), performance.now() + 20))).toEqual(Array(2).fill("DEADLINE_EXCEEDED deadline exceeded, method 'add', stage index(begin with 1): 1"));
+    expect(outputsOf(await run(executor, 'add', pairs(2), performance.now() + 20))).toEqual(
+      Array(2).fill("DEADLINE_EXCEEDED deadline exceeded, method 'add', stage index(begin with 1): 1"),
+    );
     expect(session.aborted).toBe(1);
     session.letGo();
     expect(outputsOf(await run(executor, 'add', pairs(1)))).toEqual([[100, 100]]);
@@ -269,7 +378,9 @@ describe('deadlines and cancellation', () => {
     expect(first.results).toHaveLength(0);
     second.execution.cancel();
     expect(session.aborted).toBe(1);
-    expect(outputsOf([...(await first.done), ...(await second.done)])).toEqual(Array(2).fill("CANCELLED the request was cancelled, method 'add'"));
+    expect(outputsOf([...(await first.done), ...(await second.done)])).toEqual(
+      Array(2).fill("CANCELLED the request was cancelled, method 'add'"),
+    );
   });
 
   it('a neighbour of a cancelled instance gets its result', async () => {
@@ -302,8 +413,18 @@ describe('deadlines and cancellation', () => {
 describe('Model.call', () => {
   const { executor } = addition([4, 2]);
   it.each([
-    { title: 'unknown subgraph', subgraph: 2, instances: pairs(1), text: 'The model does not have subgraph of index 2, the subgraph count of the model is 1' },
-    { title: 'inputs count', subgraph: 0, instances: [...pairs(1), [floats([2], [1, 1])]], text: 'The inputs count 1 of instance 1 is not equal to the inputs count 2 of the model' },
+    {
+      title: 'unknown subgraph',
+      subgraph: 2,
+      instances: pairs(1),
+      text: 'The model does not have subgraph of index 2, the subgraph count of the model is 1',
+    },
+    {
+      title: 'inputs count',
+      subgraph: 0,
+      instances: [...pairs(1), [floats([2], [1, 1])]],
+      text: 'The inputs count 1 of instance 1 is not equal to the inputs count 2 of the model',
+    },
     { title: 'size', subgraph: 0, instances: pairs(1, [1]), text: 'Given model input 0 size 4 not match the size 8 defined in model' },
   ])('$title', async ({ subgraph, instances, text }) => {
     await expect(executor.call('add.onnx', subgraph, instances)).rejects.toThrow(text);
@@ -339,7 +460,12 @@ describe('load', () => {
 
   it('counts of the method and of the model must match', () => {
     const session = elementwise([4, 1], 2, (a) => a);
-    const declaration = servable({ models: [model('m.onnx')], methods: [method('m', ['x'], [stage(1, 'model', 0, [input(0)])], [output(1)])] });
-    expect(() => setUp(declaration, [[session]])).toThrow('The inputs count 1 in registerMethod not equal to the count 2 defined in model, model info: m.onnx, subgraph: 0');
+    const declaration = servable({
+      models: [model('m.onnx')],
+      methods: [method('m', ['x'], [stage(1, 'model', 0, [input(0)])], [output(1)])],
+    });
+    expect(() => setUp(declaration, [[session]])).toThrow(
+      'The inputs count 1 in registerMethod not equal to the count 2 defined in model, model info: m.onnx, subgraph: 0',
+    );
   });
 });

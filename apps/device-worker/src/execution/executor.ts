@@ -73,7 +73,10 @@ export class Executor implements ModelCaller {
     const wake = (queue: ModelQueue | FunctionDispatch): void => this.wake(queue);
     declaration.models.forEach((model, i) => {
       const subgraphs = options.models[i] ?? [];
-      this.models.set(model.key, subgraphs.map((loaded) => new ModelQueue({ ...loaded, watch: this.watch, wake, loneClient, reportFailure })));
+      this.models.set(
+        model.key,
+        subgraphs.map((loaded) => new ModelQueue({ ...loaded, watch: this.watch, wake, loneClient, reportFailure })),
+      );
     });
     const dispatch: FunctionDispatch | undefined = runner && new FunctionDispatch(runner, this.watch, () => dispatch && wake(dispatch));
     this.dispatch = dispatch;
@@ -93,7 +96,10 @@ export class Executor implements ModelCaller {
   start(method: string, instances: readonly Instance[], deadlineAt: number, sink: ResultSink): Execution {
     const route = this.routes.get(method);
     if (route === undefined) {
-      const failure: Failure = { code: 'NOT_FOUND', message: `Request servable(${this.servable}) method(${method}) , method is not available` };
+      const failure: Failure = {
+        code: 'NOT_FOUND',
+        message: `Request servable(${this.servable}) method(${method}) , method is not available`,
+      };
       for (let i = 0; i < instances.length; i++) sink.settle(i, { failure });
       return { cancel: () => undefined };
     }
@@ -117,10 +123,14 @@ export class Executor implements ModelCaller {
   /** See ModelCaller. A call that brings no deadline (performance.now() clock) may take {@link modelCallTimeoutMs}: an endless run must not keep the model for ever. */
   async call(modelKey: string, subgraph: number, instances: readonly Instance[], deadlineAt = Infinity): Promise<readonly Instance[]> {
     const subgraphs = this.models.get(modelKey);
-    if (subgraphs === undefined) throw new ServingError('NOT_FOUND', `The model is not declared, the declared models are: ${[...this.models.keys()].join(', ')}`);
+    if (subgraphs === undefined)
+      throw new ServingError('NOT_FOUND', `The model is not declared, the declared models are: ${[...this.models.keys()].join(', ')}`);
     const queue = subgraphs[subgraph];
     if (queue === undefined) {
-      throw new ServingError('INVALID_ARGUMENT', `The model does not have subgraph of index ${subgraph}, the subgraph count of the model is ${subgraphs.length}`);
+      throw new ServingError(
+        'INVALID_ARGUMENT',
+        `The model does not have subgraph of index ${subgraph}, the subgraph count of the model is ${subgraphs.length}`,
+      );
     }
     return ModelCall.start(queue, instances, Math.min(deadlineAt, performance.now() + modelCallTimeoutMs));
   }
@@ -139,7 +149,8 @@ export class Executor implements ModelCaller {
         return { plan: stage, model };
       }
       const queue = functions?.get(stage);
-      if (queue === undefined || this.dispatch === undefined) throw new ServingError('INTERNAL', `method '${plan.name}' needs functions, there is nothing to run them`);
+      if (queue === undefined || this.dispatch === undefined)
+        throw new ServingError('INTERNAL', `method '${plan.name}' needs functions, there is nothing to run them`);
       return { plan: stage, queue, dispatch: this.dispatch };
     });
     return { plan, stages };

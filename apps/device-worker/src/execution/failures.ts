@@ -9,7 +9,8 @@ import type { Failure } from '@mserve/wire';
  * divided by zero) are the caller's affair, and said; anything else is for operators only.
  */
 export function predictFailed(cause: unknown): Failure {
-  if (cause instanceof NativeError && cause.kind === 'input') return { code: 'INVALID_ARGUMENT', message: `Predict Failed, ${cause.message}` };
+  if (cause instanceof NativeError && cause.kind === 'input')
+    return { code: 'INVALID_ARGUMENT', message: `Predict Failed, ${cause.message}` };
   return { code: 'INTERNAL', message: 'Predict Failed' };
 }
 

@@ -10,10 +10,17 @@ describe('functions and pipelines', () => {
     { title: 'batchSize 3', batchSize: 3, count: 7, sizes: [3, 3, 1] },
     { title: 'batchSize 0 without models is 1', batchSize: 0, count: 3, sizes: [1, 1, 1] },
   ])('$title', async ({ batchSize, count, sizes }) => {
-    const declaration = servable({ functions: [functionOf(0, 'S.f', { batchSize })], methods: [method('m', ['x'], [stage(1, 'function', 0, [input(0)], { batchSize })], [output(1)])] });
+    const declaration = servable({
+      functions: [functionOf(0, 'S.f', { batchSize })],
+      methods: [method('m', ['x'], [stage(1, 'function', 0, [input(0)], { batchSize })], [output(1)])],
+    });
     const runner = new FakeRunner(declaration, [plusOne]);
     const { executor } = setUp(declaration, [], runner);
-    const results = await run(executor, 'm', Array.from({ length: count }, (_, i) => [floats([], [i])]));
+    const results = await run(
+      executor,
+      'm',
+      Array.from({ length: count }, (_, i) => [floats([], [i])]),
+    );
     expect(outputsOf(results)).toEqual(Array.from({ length: count }, (_, i) => [i + 1]));
     expect(runner.calls.map((call) => call.size)).toEqual(sizes);
   });
@@ -25,7 +32,11 @@ describe('functions and pipelines', () => {
     const small = elementwise([2, 1], 1, (x) => x);
     const large = elementwise([8, 1], 1, (x) => x);
     const stages = [stage(1, 'model', 0, [input(0)]), stage(2, 'function', 0, second, { batchSize: 0 }), stage(3, 'model', 1, [output(2)])];
-    const declaration = servable({ models: [model('a.onnx'), model('b.onnx')], functions: [functionOf(0, 'S.f', { batchSize: 0 })], methods: [method('m', ['x'], stages, [output(3)])] });
+    const declaration = servable({
+      models: [model('a.onnx'), model('b.onnx')],
+      functions: [functionOf(0, 'S.f', { batchSize: 0 })],
+      methods: [method('m', ['x'], stages, [output(3)])],
+    });
     const { executor } = setUp(declaration, [[small], [large]], new FakeRunner(declaration, [plusOne]));
     expect(executor.methods[0]?.stages[1]?.batchSize).toBe(limit);
     expect(outputsOf(await run(executor, 'm', [[floats([1], [1])], [floats([1], [2])]]))).toEqual([[2], [3]]);
@@ -37,9 +48,21 @@ describe('functions and pipelines', () => {
   ])('a failing instance leaves, the others go on (tag $tag)', async ({ tag, text }) => {
     const session = elementwise([-1, 1], 1, (x) => x * 10);
     const stages = [stage(1, 'function', 0, [input(0)], { tag }), stage(2, 'model', 0, [output(1)])];
-    const declaration = servable({ models: [model('a.onnx')], functions: [functionOf(0, 'S.f')], methods: [method('m', ['x'], stages, [output(2)])] });
+    const declaration = servable({
+      models: [model('a.onnx')],
+      functions: [functionOf(0, 'S.f')],
+      methods: [method('m', ['x'], stages, [output(2)])],
+    });
     const { executor } = setUp(declaration, [[session]], new FakeRunner(declaration, [noNegatives]));
-    expect(outputsOf(await run(executor, 'm', [1, -1, 2].map((x) => [floats([1], [x])])))).toEqual([[20], `ABORTED ${text}`, [30]]);
+    expect(
+      outputsOf(
+        await run(
+          executor,
+          'm',
+          [1, -1, 2].map((x) => [floats([1], [x])]),
+        ),
+      ),
+    ).toEqual([[20], `ABORTED ${text}`, [30]]);
   });
 
   it('a long pipeline: values of inputs and earlier stages reach later ones, returns in any order', async () => {
@@ -57,7 +80,11 @@ describe('functions and pipelines', () => {
       methods: [method('m', ['x1', 'x2', 'x3'], stages, [output(2), output(4), input(0)])],
     });
     const { executor } = setUp(declaration, [[sum], [difference]], new FakeRunner(declaration, [plusOne]));
-    const results = await run(executor, 'm', Array.from({ length: 5 }, (_, i) => [floats([1], [i]), floats([1], [10]), floats([1], [3])]));
+    const results = await run(
+      executor,
+      'm',
+      Array.from({ length: 5 }, (_, i) => [floats([1], [i]), floats([1], [10]), floats([1], [3])]),
+    );
     expect(results.map((result) => (isFailure(result) ? result.failure : result.outputs.map((tensor) => valuesOf(tensor)[0])))).toEqual(
       Array.from({ length: 5 }, (_, i) => [i + 11, i + 9, i]),
     );
@@ -78,12 +105,20 @@ describe('functions and pipelines', () => {
     const runner = new FakeRunner(declaration, [plusOne, plusOne, plusOne]);
     const { executor } = setUp(declaration, [], runner);
     const one: Instance = [floats([], [0])];
-    await Promise.all([run(executor, 'long', [one]), run(executor, 'long', [one]), run(executor, 'short', [one]), run(executor, 'short', [one])]);
+    await Promise.all([
+      run(executor, 'long', [one]),
+      run(executor, 'long', [one]),
+      run(executor, 'short', [one]),
+      run(executor, 'short', [one]),
+    ]);
     expect(runner.calls.map((call) => call.index).slice(0, 4)).toEqual([0, 2, 1, 2]);
   });
 
   it('a thread that becomes free by itself is used at once', async () => {
-    const declaration = servable({ functions: [functionOf(0, 'S.f')], methods: [method('m', ['x'], [stage(1, 'function', 0, [input(0)])], [output(1)])] });
+    const declaration = servable({
+      functions: [functionOf(0, 'S.f')],
+      methods: [method('m', ['x'], [stage(1, 'function', 0, [input(0)])], [output(1)])],
+    });
     let tell: () => void = () => undefined;
     let letGo: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (letGo = resolve));
@@ -112,7 +147,10 @@ describe('functions and pipelines', () => {
   });
 
   it('functions get the deadline, and the abort when nobody waits', async () => {
-    const declaration = servable({ functions: [functionOf(0, 'S.f')], methods: [method('m', ['x'], [stage(1, 'function', 0, [input(0)])], [output(1)])] });
+    const declaration = servable({
+      functions: [functionOf(0, 'S.f')],
+      methods: [method('m', ['x'], [stage(1, 'function', 0, [input(0)])], [output(1)])],
+    });
     const runner = new FakeRunner(declaration, [plusOne]);
     const { executor } = setUp(declaration, [], runner);
     const deadlineAt = performance.now() + 60_000;

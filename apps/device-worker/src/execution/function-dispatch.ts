@@ -124,7 +124,11 @@ export class FunctionDispatch {
     const index = queue.stage.function?.index ?? -1;
     // async: what run() throws at once is treated like a rejection.
     const call = async (): Promise<readonly InstanceResult[]> =>
-      this.runner.run(index, members.map((member) => member.inputs), { deadlineAt: run.deadlineAt, signal: controller.signal });
+      this.runner.run(
+        index,
+        members.map((member) => member.inputs),
+        { deadlineAt: run.deadlineAt, signal: controller.signal },
+      );
     call().then(finish, () => finish([]));
   }
 
@@ -139,7 +143,10 @@ export class FunctionDispatch {
         member.advance(result.outputs);
         continue;
       }
-      const failure = result !== undefined && 'failure' in result ? result.failure : ({ code: 'INTERNAL', message: 'the function could not be run' } as const);
+      const failure =
+        result !== undefined && 'failure' in result
+          ? result.failure
+          : ({ code: 'INTERNAL', message: 'the function could not be run' } as const);
       member.fail(functionFailed(called?.name ?? '', queue.method.name, declaration, failure));
     }
   }

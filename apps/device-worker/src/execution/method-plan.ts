@@ -38,25 +38,35 @@ export function planMethod(servable: ServableDeclaration, method: MethodDeclarat
     firstSlots.push(slots);
     slots += stage.outputsCount;
   }
-  const slotOf = (source: ValueSource): number => (source.from === 'input' ? source.index : slotOfStage(method, firstSlots, source.stage, source.output));
+  const slotOf = (source: ValueSource): number =>
+    source.from === 'input' ? source.index : slotOfStage(method, firstSlots, source.stage, source.output);
   const stages = method.stages.map((stage): StagePlan => {
     if (stage.kind === 'model') checkCounts(stage, models[stage.index]);
     const inputSlots = stage.inputs.map(slotOf);
     const declared = stage.kind === 'function' ? servable.functions[stage.index] : undefined;
-    if (stage.kind === 'function' && declared === undefined) throw new ServingError('INTERNAL', `stage ${stage.number} of method '${method.name}' names no function`);
+    if (stage.kind === 'function' && declared === undefined)
+      throw new ServingError('INTERNAL', `stage ${stage.number} of method '${method.name}' names no function`);
     const batchSize = stage.kind === 'function' && stage.batchSize === 0 ? automaticBatchSize(method, stage, models) : stage.batchSize;
     return { declaration: stage, inputSlots, takesInstance: isRange(inputSlots, 0, inputCount), function: declared, batchSize };
   });
   const returnSlots = method.returns.map(slotOf);
   const last = stages[stages.length - 1];
   const returnsStage = last !== undefined && isRange(returnSlots, slots - last.declaration.outputsCount, slots);
-  return { name: method.name, inputNames: method.inputs.map((input) => input.name), declaredInputs: declaredInputs(method), stages, returnSlots, returnsStage };
+  return {
+    name: method.name,
+    inputNames: method.inputs.map((input) => input.name),
+    declaredInputs: declaredInputs(method),
+    stages,
+    returnSlots,
+    returnsStage,
+  };
 }
 
 function slotOfStage(method: MethodDeclaration, firstSlots: readonly number[], stageNumber: number, output: number): number {
   const position = method.stages.findIndex((stage) => stage.number === stageNumber);
   const first = firstSlots[position];
-  if (first === undefined) throw new ServingError('INTERNAL', `method '${method.name}' uses an output of stage ${stageNumber}, which it does not have`);
+  if (first === undefined)
+    throw new ServingError('INTERNAL', `method '${method.name}' uses an output of stage ${stageNumber}, which it does not have`);
   return first + output;
 }
 
@@ -64,10 +74,16 @@ function checkCounts(stage: StageDeclaration, model: ModelPlan | undefined): voi
   if (model === undefined) throw new ServingError('INTERNAL', `stage ${stage.number} names no model`);
   const where = `model info: ${model.key}, subgraph: 0`;
   if (stage.inputs.length !== model.inputs.length) {
-    throw new ServingError('INVALID_ARGUMENT', `The inputs count ${stage.inputs.length} in registerMethod not equal to the count ${model.inputs.length} defined in model, ${where}`);
+    throw new ServingError(
+      'INVALID_ARGUMENT',
+      `The inputs count ${stage.inputs.length} in registerMethod not equal to the count ${model.inputs.length} defined in model, ${where}`,
+    );
   }
   if (stage.outputsCount !== model.outputs.length) {
-    throw new ServingError('INVALID_ARGUMENT', `The outputs count ${stage.outputsCount} in registerMethod not equal to the count ${model.outputs.length} defined in model, ${where}`);
+    throw new ServingError(
+      'INVALID_ARGUMENT',
+      `The outputs count ${stage.outputsCount} in registerMethod not equal to the count ${model.outputs.length} defined in model, ${where}`,
+    );
   }
 }
 

@@ -18,7 +18,8 @@ export class ModelCall extends Waiting {
   /** Rejects with ServingError (texts of SPEC 6.7) before anything runs when an instance does not fit, else with the first failure. */
   static async start(queue: ModelQueue, instances: readonly Instance[], deadlineAt: number): Promise<readonly Instance[]> {
     instances.forEach((instance, i) => check(queue.plan, instance, i));
-    const one = (instance: Instance): Promise<Instance> => new Promise((resolve, reject) => queue.push(new ModelCall(instance, resolve, reject, deadlineAt, instances)));
+    const one = (instance: Instance): Promise<Instance> =>
+      new Promise((resolve, reject) => queue.push(new ModelCall(instance, resolve, reject, deadlineAt, instances)));
     return Promise.all(instances.map(one));
   }
 
@@ -39,7 +40,10 @@ export class ModelCall extends Waiting {
 
 function check(plan: ModelPlan, instance: Instance, index: number): void {
   if (instance.length !== plan.inputs.length) {
-    throw new ServingError('INVALID_ARGUMENT', `The inputs count ${instance.length} of instance ${index} is not equal to the inputs count ${plan.inputs.length} of the model`);
+    throw new ServingError(
+      'INVALID_ARGUMENT',
+      `The inputs count ${instance.length} of instance ${index} is not equal to the inputs count ${plan.inputs.length} of the model`,
+    );
   }
   const failure = checkInputs(plan, instance);
   if (failure !== undefined) throw new ServingError(failure.code, failure.message);

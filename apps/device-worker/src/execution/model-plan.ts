@@ -46,7 +46,10 @@ export function planModel(declaration: ModelDeclaration, description: SessionDes
   const wholes = new Set(declaration.withBatchDim ? declaration.withoutBatchDimInputs : []);
   for (const index of wholes) {
     if (index >= description.inputs.length) {
-      throw new ServingError('INVALID_ARGUMENT', `withoutBatchDimInputs names input ${index}, model ${key} has ${description.inputs.length} inputs`);
+      throw new ServingError(
+        'INVALID_ARGUMENT',
+        `withoutBatchDimInputs names input ${index}, model ${key} has ${description.inputs.length} inputs`,
+      );
     }
   }
   const batch = declaration.withBatchDim ? batchOf(declaration, description, wholes) : ({ batching: 'none', batchSize: 1 } as const);
@@ -56,14 +59,21 @@ export function planModel(declaration: ModelDeclaration, description: SessionDes
   return { key, subgraph, ...batch, inputs, outputs, picky };
 }
 
-function batchOf(declaration: ModelDeclaration, description: SessionDescription, wholes: ReadonlySet<number>): { batching: Batching; batchSize: number } {
+function batchOf(
+  declaration: ModelDeclaration,
+  description: SessionDescription,
+  wholes: ReadonlySet<number>,
+): { batching: Batching; batchSize: number } {
   const named = [
     ...description.inputs.map((value, i) => ({ value, label: `input ${i} '${value.name}'`, whole: wholes.has(i), isInput: true })),
     ...description.outputs.map((value, i) => ({ value, label: `output ${i} '${value.name}'`, whole: false, isInput: false })),
   ].filter((entry) => !entry.whole);
   for (const { value, label, isInput } of named) {
     if (isInput && value.shape.length === 0) {
-      throw new ServingError('INVALID_ARGUMENT', `${label} of model ${declaration.key} has no dims: declare the model with withBatchDim false, or the input in withoutBatchDimInputs`);
+      throw new ServingError(
+        'INVALID_ARGUMENT',
+        `${label} of model ${declaration.key} has no dims: declare the model with withBatchDim false, or the input in withoutBatchDimInputs`,
+      );
     }
   }
   // Outputs whose first dim the runtime could not infer (-1, or no shape at all) are checked at every run instead.
@@ -74,7 +84,10 @@ function batchOf(declaration: ModelDeclaration, description: SessionDescription,
   for (const { value, label } of known) {
     if (value.shape[0] === size) continue;
     const text = (dim: number | undefined): string => (dim === -1 ? 'any' : String(dim));
-    throw new ServingError('INVALID_ARGUMENT', `Expect batch size to be same, ${first.label} has ${text(size)}, ${label} has ${text(value.shape[0])}, model: ${declaration.key}`);
+    throw new ServingError(
+      'INVALID_ARGUMENT',
+      `Expect batch size to be same, ${first.label} has ${text(size)}, ${label} has ${text(value.shape[0])}, model: ${declaration.key}`,
+    );
   }
   if (size === 0) throw new ServingError('INVALID_ARGUMENT', `Expect batch size to be greater than 0, model: ${declaration.key}`);
   return size === -1 ? { batching: 'dynamic', batchSize: declaration.maxBatchSize } : { batching: 'fixed', batchSize: size };
@@ -92,7 +105,8 @@ function planValue(value: ValueDescription, batched: boolean, whole: boolean): V
 /** The first thing wrong with an instance as this model's input (SPEC 1.4: inputs in order, size before dtype), or undefined. */
 export function checkInputs(plan: ModelPlan, instance: Instance): Failure | undefined {
   const { inputs } = plan;
-  if (instance.length < inputs.length) return invalid(`Given model inputs size ${instance.length} less than model inputs size ${inputs.length}`);
+  if (instance.length < inputs.length)
+    return invalid(`Given model inputs size ${instance.length} less than model inputs size ${inputs.length}`);
   for (let i = 0; i < inputs.length; i++) {
     const input = inputs[i] as ValuePlan;
     const tensor = instance[i] as Tensor;
@@ -100,7 +114,9 @@ export function checkInputs(plan: ModelPlan, instance: Instance): Failure | unde
     if (input.bytes !== undefined ? dataSize(tensor) !== input.bytes : !fits(input, tensor)) return misfit(input, i, tensor);
     if (tensor.dtype !== input.dtype && !(input.dtype === 'string' && tensor.dtype === 'bytes')) {
       const given = dtypeEntry(tensor.dtype).msName;
-      return invalid(`Given model input ${i} data type ${given} not match the data type ${dtypeEntry(input.dtype).msName} defined in model`);
+      return invalid(
+        `Given model input ${i} data type ${given} not match the data type ${dtypeEntry(input.dtype).msName} defined in model`,
+      );
     }
   }
   return undefined;
@@ -129,9 +145,12 @@ function fits(input: ValuePlan, tensor: Tensor): boolean {
 }
 
 function misfit(input: ValuePlan, index: number, tensor: Tensor): Failure {
-  if (input.bytes !== undefined) return invalid(`Given model input ${index} size ${dataSize(tensor)} not match the size ${input.bytes} defined in model`);
+  if (input.bytes !== undefined)
+    return invalid(`Given model input ${index} size ${dataSize(tensor)} not match the size ${input.bytes} defined in model`);
   const allowed = input.shape.map((dim) => (dim === -1 ? 'any' : String(dim)));
-  return invalid(`Given model input ${index} shape [${tensor.shape.join(', ')}] not match the shape [${allowed.join(', ')}] defined in model`);
+  return invalid(
+    `Given model input ${index} shape [${tensor.shape.join(', ')}] not match the shape [${allowed.join(', ')}] defined in model`,
+  );
 }
 
 function invalid(message: string): Failure {

@@ -50,7 +50,8 @@ export class ModelQueue {
   constructor(options: ModelQueueOptions) {
     this.plan = options.plan;
     this.options = options;
-    for (let i = 0; i < options.concurrentRuns + runsAhead; i++) this.slots.push({ staging: new Staging(), controller: new AbortController() });
+    for (let i = 0; i < options.concurrentRuns + runsAhead; i++)
+      this.slots.push({ staging: new Staging(), controller: new AbortController() });
   }
 
   /** The waiting's inputs have passed checkInputs for this plan. */
@@ -96,7 +97,10 @@ export class ModelQueue {
 
   private mayJoin(members: readonly Waiting[], first: Waiting, next: Waiting): boolean {
     const { plan } = this;
-    return mayShareRun(plan, first.inputs, next.inputs, false) || (members.some(({ request }) => request === next.request) && mayShareRun(plan, first.inputs, next.inputs, true));
+    return (
+      mayShareRun(plan, first.inputs, next.inputs, false) ||
+      (members.some(({ request }) => request === next.request) && mayShareRun(plan, first.inputs, next.inputs, true))
+    );
   }
 
   private start(slot: Slot, members: readonly Waiting[]): void {
@@ -106,7 +110,10 @@ export class ModelQueue {
     let outputs: Promise<readonly NativeTensor[]>;
     try {
       const instances = members.length === 1 ? [(members[0] as Waiting).inputs] : members.map((member) => member.inputs);
-      outputs = session.run(assemble(this.plan, instances, slot.staging), { signal: slot.controller.signal, inlineBelowUs: loneClient.mayHoldUs });
+      outputs = session.run(assemble(this.plan, instances, slot.staging), {
+        signal: slot.controller.signal,
+        inlineBelowUs: loneClient.mayHoldUs,
+      });
     } catch (thrown) {
       outputs = Promise.reject(thrown);
     }

@@ -12,9 +12,12 @@ const callable = (fn: unknown, batchSize: number | undefined, outputsCount = 1):
   methodName: 'm',
 });
 /** Outputs as numbers, failures as texts. */
-const plain = (results: readonly StepResult[]): unknown[] => results.map(
-  (result) => (typeof result === 'string' ? result : result.map(({ dtype, shape, bytes }) => Tensor.fromBytes(dtype as 'float64', shape, bytes).item())),
-);
+const plain = (results: readonly StepResult[]): unknown[] =>
+  results.map((result) =>
+    typeof result === 'string'
+      ? result
+      : result.map(({ dtype, shape, bytes }) => Tensor.fromBytes(dtype as 'float64', shape, bytes).item()),
+  );
 const call = async (fn: unknown, batchSize: number | undefined, values: readonly number[], outputsCount = 1): Promise<unknown[]> =>
   plain(await callFunction(callable(fn, batchSize, outputsCount), values.map(one)));
 
@@ -33,7 +36,8 @@ describe('inputs that cannot be read', () => {
   const text = (...bytes: number[]): Instance => [{ dtype: 'string', shape: [], bytes: packElements([Uint8Array.from(bytes)]) }];
   const instances = [text(0x61), text(0xff), text(0x62, 0x63)];
   const expected = [[1], 'a string is not valid UTF-8', [2]];
-  const lengths = (results: readonly StepResult[]): unknown[] => plain(results).map((result) => (typeof result === 'string' ? result : (result as bigint[]).map(Number)));
+  const lengths = (results: readonly StepResult[]): unknown[] =>
+    plain(results).map((result) => (typeof result === 'string' ? result : (result as bigint[]).map(Number)));
 
   it.each<[string, unknown, number | undefined]>([
     ['a function', (x: string) => x.length, undefined],
@@ -74,7 +78,14 @@ describe('a function without a batch size', () => {
     ['too few outputs', () => 1, 2, wrongCount(1, 2)],
     ['nothing', () => undefined, 1, 'Push py task result cause exception: Get illegal result data with type undefined'],
     ['an object', () => ({}), 1, 'Push py task result cause exception: Get illegal result data with type Object'],
-    ['a generator', function* () { yield 1; }, 1, 'Push py task result cause exception: Get illegal result data with type Generator'],
+    [
+      'a generator',
+      function* () {
+        yield 1;
+      },
+      1,
+      'Push py task result cause exception: Get illegal result data with type Generator',
+    ],
   ])('that returns %s fails the instance', async (_what, fn, outputsCount, text) => {
     expect(await call(fn, undefined, [1], outputsCount)).toEqual([text]);
   });
@@ -101,14 +112,35 @@ describe('a batch function', () => {
   const forms: readonly (readonly [string, (instances: [X][]) => unknown])[] = [
     ['an array of values', (instances) => instances.map(([x]) => doubled(x))],
     ['an array of arrays', (instances) => instances.map(([x]) => [doubled(x)])],
-    ['a generator', function* (instances) { for (const [x] of instances) yield doubled(x); }],
+    [
+      'a generator',
+      function* (instances) {
+        for (const [x] of instances) yield doubled(x);
+      },
+    ],
     ['another iterable', (instances) => new Set(instances.map(([x]) => doubled(x)))],
     ['a promise of an array', async (instances) => instances.map(([x]) => doubled(x))],
     ['an array of promises', (instances) => instances.map(async ([x]) => doubled(x))],
     ['promises among values', (instances) => instances.map(([x], index) => (index === 1 ? Promise.resolve(doubled(x)) : doubled(x)))],
-    ['a generator of promises', function* (instances) { for (const [x] of instances) yield Promise.resolve(doubled(x)); }],
-    ['a promise of a generator', async (instances) => (function* () { for (const [x] of instances) yield doubled(x); })()],
-    ['an async generator', async function* (instances) { for (const [x] of instances) yield doubled(x); }],
+    [
+      'a generator of promises',
+      function* (instances) {
+        for (const [x] of instances) yield Promise.resolve(doubled(x));
+      },
+    ],
+    [
+      'a promise of a generator',
+      async (instances) =>
+        (function* () {
+          for (const [x] of instances) yield doubled(x);
+        })(),
+    ],
+    [
+      'an async generator',
+      async function* (instances) {
+        for (const [x] of instances) yield doubled(x);
+      },
+    ],
   ];
   it.each(forms)('may give its results as %s', async (_what, fn) => {
     expect((await call(fn, 0, [1, 2, 3])).map((result) => Number((result as unknown[])[0]))).toEqual([2, 4, 6]);
@@ -118,13 +150,32 @@ describe('a batch function', () => {
     const fn = function* (instances: [X][]): Generator<[X, number]> {
       for (const [x] of instances) yield [x, instances.length + 0.5];
     };
-    expect(await call(fn, 3, [1.5, 2.5], 2)).toEqual([[1.5, 2.5], [2.5, 2.5]]);
+    expect(await call(fn, 3, [1.5, 2.5], 2)).toEqual([
+      [1.5, 2.5],
+      [2.5, 2.5],
+    ]);
   });
 
   const raising: readonly (readonly [string, (instances: [X][]) => unknown])[] = [
-    ['a generator', function* (instances) { for (const [x] of instances) yield refuseNegative(x); }],
-    ['an async generator', async function* (instances) { for (const [x] of instances) yield refuseNegative(x); }],
-    ['a promise of a generator', async (instances) => (function* () { for (const [x] of instances) yield refuseNegative(x); })()],
+    [
+      'a generator',
+      function* (instances) {
+        for (const [x] of instances) yield refuseNegative(x);
+      },
+    ],
+    [
+      'an async generator',
+      async function* (instances) {
+        for (const [x] of instances) yield refuseNegative(x);
+      },
+    ],
+    [
+      'a promise of a generator',
+      async (instances) =>
+        (function* () {
+          for (const [x] of instances) yield refuseNegative(x);
+        })(),
+    ],
   ];
   it.each(raising)('as %s that raises: what was given counts, that instance fails, the rest is called again', async (_what, fn) => {
     const calls: number[] = [];
@@ -138,8 +189,18 @@ describe('a batch function', () => {
   });
 
   it.each([
-    ['raises', (): never => { throw new Error('bad batch'); }],
-    ['rejects', async (): Promise<never> => { throw new Error('bad batch'); }],
+    [
+      'raises',
+      (): never => {
+        throw new Error('bad batch');
+      },
+    ],
+    [
+      'rejects',
+      async (): Promise<never> => {
+        throw new Error('bad batch');
+      },
+    ],
   ])('that %s before its first result fails them all', async (_what, fn) => {
     expect(await call(fn, 4, [1, 2])).toEqual(['bad batch', 'bad batch']);
   });
@@ -147,8 +208,20 @@ describe('a batch function', () => {
   it.each([
     ['an empty array', () => [], tooFew(0, 2)],
     ['one result', () => [1], tooFew(1, 2)],
-    ['an empty generator', function* () { /* nothing */ }, tooFew(0, 2)],
-    ['one result of an async generator', async function* () { yield 1; }, tooFew(1, 2)],
+    [
+      'an empty generator',
+      function* () {
+        /* nothing */
+      },
+      tooFew(0, 2),
+    ],
+    [
+      'one result of an async generator',
+      async function* () {
+        yield 1;
+      },
+      tooFew(1, 2),
+    ],
     ['undefined', () => undefined, noList],
     ['a string', () => 'ab', noList],
     ['a TypedArray', () => Float32Array.of(1, 2), noList],
@@ -158,14 +231,27 @@ describe('a batch function', () => {
   });
 
   it('whose array holds a promise that rejects fails that instance alone', async () => {
-    expect(await call((instances: [X][]) => instances.map(async ([x]) => refuseNegative(x)), 4, [1, -1, 3])).toEqual([[2.5], 'negative', [6.5]]);
-    expect(await call((instances: [X][]) => instances.slice(1).map(async ([x]) => refuseNegative(x)), 4, [1, -1, 3])).toEqual([2, 2, 2].map(() => tooFew(2, 3)));
+    expect(await call((instances: [X][]) => instances.map(async ([x]) => refuseNegative(x)), 4, [1, -1, 3])).toEqual([
+      [2.5],
+      'negative',
+      [6.5],
+    ]);
+    expect(await call((instances: [X][]) => instances.slice(1).map(async ([x]) => refuseNegative(x)), 4, [1, -1, 3])).toEqual(
+      [2, 2, 2].map(() => tooFew(2, 3)),
+    );
   });
 
   it('is called once when its array holds what cannot be looked at', async () => {
     let calls = 0;
-    const hostile = Object.defineProperty({}, 'then', { get: () => { throw new Error(); } });
-    expect(await call(() => (calls++, [hostile, 1.5]), 4, [1, 2])).toEqual(['Push py task result cause exception: Get illegal result data with type Object', [1.5]]);
+    const hostile = Object.defineProperty({}, 'then', {
+      get: () => {
+        throw new Error();
+      },
+    });
+    expect(await call(() => (calls++, [hostile, 1.5]), 4, [1, 2])).toEqual([
+      'Push py task result cause exception: Get illegal result data with type Object',
+      [1.5],
+    ]);
     expect(calls).toBe(1);
   });
 
@@ -177,9 +263,12 @@ describe('a batch function', () => {
   });
 
   it('fails only the instance whose result breaks the contract', async () => {
-    expect(await call(() => [1.5, undefined, [1, 2], 4.5], 4, [1, 2, 3, 4])).toEqual(
-      [[1.5], 'Push py task result cause exception: Get illegal result data with type undefined', wrongCount(2, 1), [4.5]],
-    );
+    expect(await call(() => [1.5, undefined, [1, 2], 4.5], 4, [1, 2, 3, 4])).toEqual([
+      [1.5],
+      'Push py task result cause exception: Get illegal result data with type undefined',
+      wrongCount(2, 1),
+      [4.5],
+    ]);
   });
 
   it('may give more results than instances: they are ignored, and its generator is closed', async () => {
@@ -210,7 +299,10 @@ describe('a batch function', () => {
 
 it.each([undefined, 4])('inputs that cannot be read fail their step (batch size %s)', async (batchSize) => {
   const broken: Instance = [{ dtype: 'string', shape: [1], bytes: Uint8Array.of(9, 0, 0, 0) }];
-  const results = await callFunction(callable((x: unknown) => x, batchSize), [broken]);
+  const results = await callFunction(
+    callable((x: unknown) => x, batchSize),
+    [broken],
+  );
   expect(results).toEqual(['string tensor of shape [1] needs 1 elements, its bytes hold 0 and a rest']);
 });
 
@@ -222,7 +314,15 @@ describe('the text of what was thrown', () => {
     ['undefined', undefined, 'undefined'],
     ['an object like an error', { message: 'text' }, 'text'],
     ['an object that cannot be a string', Object.create(null), 'an error without a text'],
-    ['a hostile error', Object.defineProperty(new Error(), 'message', { get: () => { throw new Error(); } }), 'an error without a text'],
+    [
+      'a hostile error',
+      Object.defineProperty(new Error(), 'message', {
+        get: () => {
+          throw new Error();
+        },
+      }),
+      'an error without a text',
+    ],
     ['an error whose text is none', Object.assign(new Error(), { message: { toString: 1 } }), 'an error without a text'],
     ['an error whose text is a number', Object.assign(new Error(), { message: 7 }), '7'],
     ['a very long text', 'x'.repeat(5000), `${'x'.repeat(4096)}...`],

@@ -60,7 +60,9 @@ function callBatch(callable: CallableFunction, instances: readonly Instance[]): 
 
 /** What a promise comes to, whoever's promise it is (its own `then` may give anything). Never rejects. */
 function settled(callable: CallableFunction, promise: PromiseLike<unknown>): Promise<StepResult> {
-  return Promise.resolve(promise).then((value) => outputsOf(callable, value)).catch(textOf);
+  return Promise.resolve(promise)
+    .then((value) => outputsOf(callable, value))
+    .catch(textOf);
 }
 
 /** One value, or an array of as many as the function has outputs. Never throws: a text, which is the original's, says what is wrong. */
@@ -134,7 +136,9 @@ class BatchCall {
     const wanted = this.inputs.length - given;
     if (!isResultList(returned)) {
       const { name } = this.callable.declaration;
-      this.failRest(`The value returned by function '${name}' should be an array, a generator or an async generator with one result per instance`);
+      this.failRest(
+        `The value returned by function '${name}' should be an array, a generator or an async generator with one result per instance`,
+      );
       return;
     }
     try {

@@ -41,7 +41,11 @@ export class FunctionThread {
     this.options = options;
     const { servable, configFile, cacheDirectory, environment } = options;
     const start: ThreadStart = { servable, configFile, cacheDirectory, environment, control: this.cells.buffer as SharedArrayBuffer };
-    this.worker = startWorker(start, { name: `functions of ${servable}`, resourceLimits: { maxOldGenerationSizeMb: options.heapMb }, stdout: true });
+    this.worker = startWorker(start, {
+      name: `functions of ${servable}`,
+      resourceLimits: { maxOldGenerationSizeMb: options.heapMb },
+      stdout: true,
+    });
     // What an author prints is for the operator; the process's own stdout may be read by programs (--json).
     this.worker.stdout.on('data', (chunk: Uint8Array) => process.stderr.write(chunk));
     // Whatever the author's code threw comes here, null too.
@@ -69,7 +73,9 @@ export class FunctionThread {
         this.cancelLoad = () => undefined;
         this.events = undefined;
         void this.worker.terminate();
-        const problems = failures.map(({ message, file, line }) => new ConfigError(servable, `import ${servable}.servable_config failed, ${message}`, file, line));
+        const problems = failures.map(
+          ({ message, file, line }) => new ConfigError(servable, `import ${servable}.servable_config failed, ${message}`, file, line),
+        );
         reject(ConfigError.ofAll(problems, declared));
       };
       this.cancelLoad = () => refuse([{ message: 'it was ended while it was loaded', file: undefined, line: undefined }]);
@@ -136,7 +142,8 @@ export class FunctionThread {
 
   /** Lets everything else on the machine go first from now on. */
   giveWay(): void {
-    if (this.threadId !== undefined && this.ownPriority === undefined && this.events !== undefined) this.ownPriority = lowerPriority(this.threadId);
+    if (this.threadId !== undefined && this.ownPriority === undefined && this.events !== undefined)
+      this.ownPriority = lowerPriority(this.threadId);
   }
 
   /** Takes {@link giveWay} back; false when that is not allowed. */

@@ -52,8 +52,11 @@ afterAll(() => folder.remove());
 const float = (value: number): Instance => [Tensor.scalar('float64', value)];
 /** Per instance the first element of its first output, or its failure. */
 function plain(results: readonly InstanceResult[]): unknown[] {
-  const valueOf = ({ dtype, shape, bytes }: Instance[number]): unknown => (dtype === 'bytes' ? bytes[4] : Tensor.fromBytes(dtype as 'float64', shape, bytes).data[0]);
-  return results.map((result) => ('failure' in result ? `${result.failure.code}: ${result.failure.message}` : valueOf(result.outputs[0] as Instance[number])));
+  const valueOf = ({ dtype, shape, bytes }: Instance[number]): unknown =>
+    dtype === 'bytes' ? bytes[4] : Tensor.fromBytes(dtype as 'float64', shape, bytes).data[0];
+  return results.map((result) =>
+    'failure' in result ? `${result.failure.code}: ${result.failure.message}` : valueOf(result.outputs[0] as Instance[number]),
+  );
 }
 async function works(): Promise<void> {
   expect(plain(await run('same', [float(3.5)]))).toEqual([3.5]);
@@ -93,7 +96,9 @@ describe('a function that posts to the port of its thread', () => {
 describe('a function that breaks what its thread stands on', () => {
   it('fails, and its thread is replaced', async () => {
     await load();
-    expect(plain(await run('noPush', [float(1)]))).toEqual(["ABORTED: function 'S.noPush' was cut off because its thread ended: it gave no result"]);
+    expect(plain(await run('noPush', [float(1)]))).toEqual([
+      "ABORTED: function 'S.noPush' was cut off because its thread ended: it gave no result",
+    ]);
     await works();
   });
 
@@ -119,7 +124,9 @@ describe('a function that breaks what its thread stands on', () => {
 it('a function that blocks in the system is cut at its deadline, and keeps nobody from closing', async () => {
   execFileSync('mkfifo', [fifo]);
   const { runner } = await load();
-  expect(plain(await run('openFifo', [float(1)], performance.now() + 50))).toEqual(["DEADLINE_EXCEEDED: function 'S.openFifo' did not finish before the deadline"]);
+  expect(plain(await run('openFifo', [float(1)], performance.now() + 50))).toEqual([
+    "DEADLINE_EXCEEDED: function 'S.openFifo' did not finish before the deadline",
+  ]);
   await works();
   await runner.close();
   writeFileSync(fifo, ''); // lets the thread go
@@ -150,7 +157,15 @@ describe('outputs', () => {
 it('inputs of more than 2 GiB fail their instance alone', async () => {
   await load();
   const gigabyte: Instance[number] = { dtype: 'uint8', shape: [2 ** 30], bytes: new Uint8Array(2 ** 30) };
-  expect(plain(await run('add', [[gigabyte, gigabyte], [...float(1), ...float(2.5)]]))).toEqual(
-    ["RESOURCE_EXHAUSTED: the inputs of function 'S.add' could not be handed to its thread: they have more than 2147483632 bytes", 3.5],
-  );
+  expect(
+    plain(
+      await run('add', [
+        [gigabyte, gigabyte],
+        [...float(1), ...float(2.5)],
+      ]),
+    ),
+  ).toEqual([
+    "RESOURCE_EXHAUSTED: the inputs of function 'S.add' could not be handed to its thread: they have more than 2147483632 bytes",
+    3.5,
+  ]);
 });

@@ -5,10 +5,12 @@ import { fitsPack, PackReader, PackWriter, transferOf } from './instance-pack.js
 describe('a pack of instances', () => {
   it('gives back every dtype, shape and byte, and the numbers between', () => {
     const instances: Instance[] = dtypeTable.map(({ dtype, elementBytes }, index) =>
-      elementBytes === 0 ? [stringTensor(['a', 'bcd'])] : [
-        { dtype, shape: [index, 1], bytes: Uint8Array.from({ length: index * elementBytes }, (_, i) => i) },
-        { dtype, shape: [], bytes: new Uint8Array(elementBytes) },
-      ],
+      elementBytes === 0
+        ? [stringTensor(['a', 'bcd'])]
+        : [
+            { dtype, shape: [index, 1], bytes: Uint8Array.from({ length: index * elementBytes }, (_, i) => i) },
+            { dtype, shape: [], bytes: new Uint8Array(elementBytes) },
+          ],
     );
     const writer = new PackWriter();
     instances.forEach((instance, index) => writer.number(index).instance(instance));
@@ -47,18 +49,25 @@ describe('a pack of instances', () => {
     const writers = [new PackWriter(true), new PackWriter()].map((writer) => writer.instance([{ dtype: 'uint8', shape: [2], bytes }]));
     bytes.fill(9);
     expect(writers.map(({ borrows }) => borrows)).toEqual([false, true]);
-    expect(writers.map((writer) => [...(new PackReader(writer.finish()).instance()[0]?.bytes ?? [])])).toEqual([[1, 2], [9, 9]]);
+    expect(writers.map((writer) => [...(new PackReader(writer.finish()).instance()[0]?.bytes ?? [])])).toEqual([
+      [1, 2],
+      [9, 9],
+    ]);
   });
 
   it('takes no more than 2 GiB', () => {
     const bytes = new Uint8Array(1.5 * 2 ** 30);
     const writer = new PackWriter().instance([{ dtype: 'uint8', shape: [bytes.length], bytes }]);
     expect(() => writer.instance([{ dtype: 'uint8', shape: [bytes.length], bytes }])).toThrow('they have more than 2147483632 bytes');
-    expect([fitsPack([{ dtype: 'uint8', shape: [bytes.length], bytes }]), fitsPack([{ dtype: 'uint8', shape: [bytes.length], bytes }], bytes.length)]).toEqual([true, false]);
+    expect([
+      fitsPack([{ dtype: 'uint8', shape: [bytes.length], bytes }]),
+      fitsPack([{ dtype: 'uint8', shape: [bytes.length], bytes }], bytes.length),
+    ]).toEqual([true, false]);
   });
 
   it('is transferred when it is large', () => {
-    const pack = (length: number) => new PackWriter().instance([{ dtype: 'uint8', shape: [length], bytes: new Uint8Array(length) }]).finish();
+    const pack = (length: number) =>
+      new PackWriter().instance([{ dtype: 'uint8', shape: [length], bytes: new Uint8Array(length) }]).finish();
     expect(transferOf(pack(1000))).toEqual([]);
     const large = pack(100_000);
     expect(transferOf(large)).toEqual([large.buffer]);

@@ -13,7 +13,12 @@ export class LoadedFunctions {
   };
 
   /** Calls a function by its name. */
-  readonly run = (name: string, instances: readonly Instance[], deadlineAt = Infinity, signal?: AbortSignal): Promise<readonly InstanceResult[]> => {
+  readonly run = (
+    name: string,
+    instances: readonly Instance[],
+    deadlineAt = Infinity,
+    signal?: AbortSignal,
+  ): Promise<readonly InstanceResult[]> => {
     const index = this.servable?.declaration.functions.find((declared) => declared.name === `S.${name}`)?.index ?? -1;
     return (this.servable as LoadedServable).runner.run(index, instances, { deadlineAt, signal });
   };

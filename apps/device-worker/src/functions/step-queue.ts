@@ -43,7 +43,8 @@ export class StepQueue {
     if (returned !== undefined) return [returned];
     const steps: Step[] = [];
     while (this.waiting.length > 0 && steps.length < largestBatch) {
-      if (steps.length > 0 && (this.waiting.length < this.threads.idleCount || this.waiting.peek()?.[0]?.run.index !== steps[0]?.run.index)) break;
+      if (steps.length > 0 && (this.waiting.length < this.threads.idleCount || this.waiting.peek()?.[0]?.run.index !== steps[0]?.run.index))
+        break;
       const next = (this.waiting.shift() ?? []).filter(isWanted);
       if (next[0] !== undefined && this.threads.isHeldBack(next[0].run.index)) this.giveBack(next);
       else steps.push(...next);

@@ -81,12 +81,20 @@ async function works(): Promise<void> {
 describe('functions in threads', () => {
   it('are called with values and give values, per instance and in batches', async () => {
     await load();
-    expect(plain(await run('add', [[...float(1.5), ...float(1)], [Tensor.of('float32', [1, 2]), Tensor.of('float32', [0.5, 0.5])]]))).toEqual(
-      [[2.5], [[1.5, 2.5]]],
-    );
+    expect(
+      plain(
+        await run('add', [
+          [...float(1.5), ...float(1)],
+          [Tensor.of('float32', [1, 2]), Tensor.of('float32', [0.5, 0.5])],
+        ]),
+      ),
+    ).toEqual([[2.5], [[1.5, 2.5]]]);
     expect(plain(await run('greet', [[stringTensor('you')]]))).toEqual([['you!']]);
     expect(plain(await run('refuseNegative', [float(1.5), float(-1), float(3.5)]))).toEqual([[1.5], 'ABORTED: negative', [3.5]]);
-    expect(plain(await run('batch', [float(0.5), float(1.5)]))).toEqual([[1.5, 2n], [2.5, 2n]]);
+    expect(plain(await run('batch', [float(0.5), float(1.5)]))).toEqual([
+      [1.5, 2n],
+      [2.5, 2n],
+    ]);
     expect(await run('add', [])).toEqual([]);
   });
 
@@ -116,13 +124,20 @@ describe('functions in threads', () => {
         call: (modelKey, subgraph, instances) => {
           calls.push([modelKey, subgraph, instances.length]);
           const [input] = instances[0] as Instance;
-          if (Tensor.fromBytes('float64', [], input?.bytes as Uint8Array).item() < 0) return Promise.reject(new Error('The model is tired'));
+          if (Tensor.fromBytes('float64', [], input?.bytes as Uint8Array).item() < 0)
+            return Promise.reject(new Error('The model is tired'));
           return Promise.resolve([[Tensor.of('float32', [1, 2])]]);
         },
       },
     });
-    expect(plain(await run('callModel', [float(1.5), float(-1)]))).toEqual([[[1, 2]], 'ABORTED: Model(m.onnx).call() failed: The model is tired']);
-    expect(calls).toEqual([['m.onnx', 0, 1], ['m.onnx', 0, 1]]);
+    expect(plain(await run('callModel', [float(1.5), float(-1)]))).toEqual([
+      [[1, 2]],
+      'ABORTED: Model(m.onnx).call() failed: The model is tired',
+    ]);
+    expect(calls).toEqual([
+      ['m.onnx', 0, 1],
+      ['m.onnx', 0, 1],
+    ]);
   });
 
   it('of an unknown index fail', async () => {
@@ -172,17 +187,20 @@ describe('a call that hangs', () => {
     expect(plain(await (results[2] as Promise<readonly InstanceResult[]>))).toEqual([[0.5]]);
   });
 
-  (canRaisePriority() ? it : it.skip)('gives way to everything else meanwhile (skipped where priorities cannot be raised: not Linux, or no CAP_SYS_NICE)', async () => {
-    const before = threadsByPriority(19);
-    await load();
-    const flag = sharedFlag();
-    const spinning = run('spin', [flag.instance]);
-    while (threadsByPriority(19) === before) await new Promise((resolve) => setTimeout(resolve, 5));
-    flag.set();
-    expect(plain(await spinning)).toEqual([[1n]]);
-    while (threadsByPriority(19) !== before) await new Promise((resolve) => setTimeout(resolve, 5));
-    await works();
-  });
+  (canRaisePriority() ? it : it.skip)(
+    'gives way to everything else meanwhile (skipped where priorities cannot be raised: not Linux, or no CAP_SYS_NICE)',
+    async () => {
+      const before = threadsByPriority(19);
+      await load();
+      const flag = sharedFlag();
+      const spinning = run('spin', [flag.instance]);
+      while (threadsByPriority(19) === before) await new Promise((resolve) => setTimeout(resolve, 5));
+      flag.set();
+      expect(plain(await spinning)).toEqual([[1n]]);
+      while (threadsByPriority(19) !== before) await new Promise((resolve) => setTimeout(resolve, 5));
+      await works();
+    },
+  );
 
   it('tells its owner when the spare thread is there', async () => {
     const { runner } = await load({ stuckAfterMs: 30 });
@@ -197,30 +215,34 @@ describe('a call that hangs', () => {
 
   it('is cut at its deadline, and its thread is replaced', async () => {
     await load();
-    expect(plain(await run('hangAt', [float(1)], performance.now() + 50))).toEqual(
-      ["DEADLINE_EXCEEDED: function 'S.hangAt' did not finish before the deadline"],
-    );
+    expect(plain(await run('hangAt', [float(1)], performance.now() + 50))).toEqual([
+      "DEADLINE_EXCEEDED: function 'S.hangAt' did not finish before the deadline",
+    ]);
     await works();
   });
 
   it('is not even begun when its deadline is over', async () => {
     await load();
-    expect(plain(await run('threadId', [float(1)], performance.now() - 1))).toEqual(
-      ["DEADLINE_EXCEEDED: function 'S.threadId' did not finish before the deadline"],
-    );
+    expect(plain(await run('threadId', [float(1)], performance.now() - 1))).toEqual([
+      "DEADLINE_EXCEEDED: function 'S.threadId' did not finish before the deadline",
+    ]);
     expect(plain(await run('threadId', [float(1)]))).toEqual([[1n]]);
   });
 
   it('is cut after functionTimeoutMs when there is no deadline; the instances behind it are still served', async () => {
     await load({ functionTimeoutMs: 60 });
-    expect(plain(await run('hangAt', [float(0.5), float(1), float(2.5)]))).toEqual(
-      [[0.5], "DEADLINE_EXCEEDED: function 'S.hangAt' did not finish within 60 ms", [2.5]],
-    );
+    expect(plain(await run('hangAt', [float(0.5), float(1), float(2.5)]))).toEqual([
+      [0.5],
+      "DEADLINE_EXCEEDED: function 'S.hangAt' did not finish within 60 ms",
+      [2.5],
+    ]);
   });
 
   it('is cut when it waits for something that never comes', async () => {
     await load();
-    expect(plain(await run('never', [float(1)], performance.now() + 50))).toEqual(["DEADLINE_EXCEEDED: function 'S.never' did not finish before the deadline"]);
+    expect(plain(await run('never', [float(1)], performance.now() + 50))).toEqual([
+      "DEADLINE_EXCEEDED: function 'S.never' did not finish before the deadline",
+    ]);
     await works();
   });
 
@@ -228,9 +250,9 @@ describe('a call that hangs', () => {
     await load({ cutGraceMs: 60_000 });
     await run('threadId', [float(1)]);
     const flag = sharedFlag();
-    expect(plain(await run('spin', [flag.instance], performance.now() + 30))).toEqual(
-      ["DEADLINE_EXCEEDED: function 'S.spin' did not finish before the deadline"],
-    );
+    expect(plain(await run('spin', [flag.instance], performance.now() + 30))).toEqual([
+      "DEADLINE_EXCEEDED: function 'S.spin' did not finish before the deadline",
+    ]);
     flag.set();
     expect(plain(await run('threadId', [float(1)]))).toEqual([[2n]]);
   });
@@ -281,7 +303,9 @@ describe('a call that awaits something', () => {
 
   it('is answered after functionTimeoutMs when there is no deadline', async () => {
     await load({ functionTimeoutMs: 60 });
-    expect(plain(await run('waitFor', [sharedFlag().instance]))).toEqual(["DEADLINE_EXCEEDED: function 'S.waitFor' did not finish within 60 ms"]);
+    expect(plain(await run('waitFor', [sharedFlag().instance]))).toEqual([
+      "DEADLINE_EXCEEDED: function 'S.waitFor' did not finish within 60 ms",
+    ]);
   });
 
   it('is run again when another call ends its thread', async () => {
@@ -306,7 +330,12 @@ describe('a call that awaits something', () => {
 describe('a call that ends its thread', () => {
   it.each([
     ['exits', 'exitAt', {}, "ABORTED: function 'S.exitAt' was cut off because its thread ended: it exited with code 3"],
-    ['runs out of memory', 'grow', { threadHeapMb: 64 }, "ABORTED: function 'S.grow' was cut off because its thread ended: it ran out of memory"],
+    [
+      'runs out of memory',
+      'grow',
+      { threadHeapMb: 64 },
+      "ABORTED: function 'S.grow' was cut off because its thread ended: it ran out of memory",
+    ],
   ])('%s: it fails alone, what was with it is served by another thread', async (_what, name, options, text) => {
     await load(options);
     expect(plain(await run(name, [float(0.5), float(1), float(2.5)]))).toEqual([[0.5], text, [2.5]]);
@@ -353,9 +382,12 @@ describe('close()', () => {
 });
 
 it('a config that can be loaded only once has no spare thread, and serves', async () => {
-  folder.config('once', `import { createServer } from 'node:net';
+  folder.config(
+    'once',
+    `import { createServer } from 'node:net';
     await new Promise((resolve, reject) => createServer().on('error', reject).listen(${JSON.stringify(`${folder.path}/once.sock`)}, () => resolve(1)));
-    registerMethod(['y'], function same(x) { return addStage(function keep(x: Tensor) { return x; }, x); });`);
+    registerMethod(['y'], function same(x) { return addStage(function keep(x: Tensor) { return x; }, x); });`,
+  );
   let tell: (line: string) => void = () => undefined;
   const told = new Promise<string>((resolve) => (tell = resolve));
   functions.servable = await loadServable(folder.path, 'once', { log: (level, text) => tell(`${level}: ${text}`) });
@@ -365,9 +397,12 @@ it('a config that can be loaded only once has no spare thread, and serves', asyn
 
 it('a servable without functions keeps no thread', async () => {
   const socket = `${folder.path}/alive`;
-  folder.config('none', `import { createServer } from 'node:net';
+  folder.config(
+    'none',
+    `import { createServer } from 'node:net';
     await new Promise((resolve) => createServer().listen(${JSON.stringify(socket)}, () => resolve(1)));
-    registerMethod(['y'], function same(x) { return x; });`);
+    registerMethod(['y'], function same(x) { return x; });`,
+  );
   functions.servable = await loadServable(folder.path, 'none');
   expect(functions.servable.runner.free).toBe(0);
   const [error] = (await once(connect(socket), 'error')) as [NodeJS.ErrnoException];

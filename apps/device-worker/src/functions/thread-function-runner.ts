@@ -57,7 +57,8 @@ class ThreadFunctionRunner implements FunctionRunner {
       message: (slot, message) => this.receive(slot, message),
       ended: (slot, reason) => this.recover(slot, reason),
       replaced: (slot) => this.runAgain(parkedSteps(slot), 'another call blocked it'),
-      empty: () => this.failAll({ code: 'UNAVAILABLE', message: `servable '${options.servable}' has no thread for its functions at the moment` }),
+      empty: () =>
+        this.failAll({ code: 'UNAVAILABLE', message: `servable '${options.servable}' has no thread for its functions at the moment` }),
       log: options.log,
     });
     this.queue = new StepQueue(this.pool);
@@ -85,7 +86,8 @@ class ThreadFunctionRunner implements FunctionRunner {
     const declaration = this.declaration.functions[index];
     if (declaration === undefined) run.fail({ code: 'INTERNAL', message: `servable '${this.options.servable}' has no function ${index}` });
     else if (this.isClosed) run.fail({ code: 'UNAVAILABLE', message: `servable '${this.options.servable}' is being unloaded` });
-    else if (this.pool.isDown) run.fail({ code: 'UNAVAILABLE', message: `servable '${this.options.servable}' has no thread for its functions at the moment` });
+    else if (this.pool.isDown)
+      run.fail({ code: 'UNAVAILABLE', message: `servable '${this.options.servable}' has no thread for its functions at the moment` });
     else if (options.signal?.aborted === true) run.fail(cancelled);
     else if (options.deadlineAt <= performance.now()) this.failLate(run);
     if (run.isOver) return run.promise;
@@ -150,7 +152,14 @@ class ThreadFunctionRunner implements FunctionRunner {
       return;
     }
     for (const { run, first, end } of steps) {
-      run.fail({ code: 'RESOURCE_EXHAUSTED', message: `the inputs of function '${this.nameOf(run)}' could not be handed to its thread: ${textOf(thrown)}` }, first, end);
+      run.fail(
+        {
+          code: 'RESOURCE_EXHAUSTED',
+          message: `the inputs of function '${this.nameOf(run)}' could not be handed to its thread: ${textOf(thrown)}`,
+        },
+        first,
+        end,
+      );
     }
   }
 
@@ -168,9 +177,11 @@ class ThreadFunctionRunner implements FunctionRunner {
       const step = steps[reader.number()];
       const instance = reader.number();
       const isSuccess = reader.number() === 1;
-      const result: InstanceResult = isSuccess ? { outputs: reader.instance() } : {
-        failure: { code: 'ABORTED', message: message.texts[reader.number()] ?? '' },
-      };
+      const result: InstanceResult = isSuccess
+        ? { outputs: reader.instance() }
+        : {
+            failure: { code: 'ABORTED', message: message.texts[reader.number()] ?? '' },
+          };
       step?.run.settle(step.first + instance, result);
     }
     const now = performance.now();
@@ -205,9 +216,12 @@ class ThreadFunctionRunner implements FunctionRunner {
       for (const output of outputs) writer.instance(output);
       slot.thread.answerModelCall({ kind: 'modelAnswer', call, pack: writer.finish(), failure: '' });
     } catch (thrown) {
-      slot.thread.answerModelCall(
-        { kind: 'modelAnswer', call, pack: undefined, failure: thrown instanceof Error ? thrown.message : 'the model could not be run' },
-      );
+      slot.thread.answerModelCall({
+        kind: 'modelAnswer',
+        call,
+        pack: undefined,
+        failure: thrown instanceof Error ? thrown.message : 'the model could not be run',
+      });
     }
   }
 
@@ -294,7 +308,11 @@ class ThreadFunctionRunner implements FunctionRunner {
   private timeOut(steps: readonly Step[]): void {
     for (const { run, first, end } of steps) {
       if (run.deadlineAt !== Infinity) continue;
-      run.fail({ code: 'DEADLINE_EXCEEDED', message: `function '${this.nameOf(run)}' did not finish within ${this.options.functionTimeoutMs} ms` }, first, end);
+      run.fail(
+        { code: 'DEADLINE_EXCEEDED', message: `function '${this.nameOf(run)}' did not finish within ${this.options.functionTimeoutMs} ms` },
+        first,
+        end,
+      );
     }
   }
 

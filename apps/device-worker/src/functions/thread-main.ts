@@ -48,7 +48,11 @@ class ResultSender {
   }
 
   private addText(step: number, instance: number, text: string): void {
-    this.writer.number(step).number(instance).number(0).number(this.texts.push(text) - 1);
+    this.writer
+      .number(step)
+      .number(instance)
+      .number(0)
+      .number(this.texts.push(text) - 1);
   }
 
   private addOutputs(step: number, instance: number, outputs: Instance): void {
@@ -136,7 +140,9 @@ async function main(): Promise<void> {
   const registry = currentRegistry();
   registry.callModel = callModel;
   const callables = registry.functions.map(({ fn, declaration: fnDeclaration }): CallableFunction => {
-    const user = declaration.methods.find(({ stages }) => stages.some(({ kind, index }) => kind === 'function' && index === fnDeclaration.index));
+    const user = declaration.methods.find(({ stages }) =>
+      stages.some(({ kind, index }) => kind === 'function' && index === fnDeclaration.index),
+    );
     return { fn, declaration: fnDeclaration, methodName: user?.name ?? '' };
   });
   port.on('message', (message: ToThread) => {

@@ -1,4 +1,13 @@
-import { instanceCount, ServingError, type Answer, type Assignment, type Cancellation, type Failure, type Instance, type Ticket } from '@mserve/wire';
+import {
+  instanceCount,
+  ServingError,
+  type Answer,
+  type Assignment,
+  type Cancellation,
+  type Failure,
+  type Instance,
+  type Ticket,
+} from '@mserve/wire';
 import { answers, assignments, cancellations, IdTable, receipts, soon, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
 import { deadlineExceeded } from '../execution/failures.js';
 import type { LoneClient } from '../execution/lone-client.js';
@@ -118,7 +127,10 @@ export class AssignmentHandler {
     if (replica?.executor === undefined || replica.servable !== ticket.servable || replica.version !== ticket.version) {
       run.fail(notAvailable(ticket));
     } else if (instances.length !== instanceCount(ticket.instances)) {
-      run.fail({ code: 'INTERNAL', message: `${instances.length} instances were found, the ticket has ${instanceCount(ticket.instances)}` });
+      run.fail({
+        code: 'INTERNAL',
+        message: `${instances.length} instances were found, the ticket has ${instanceCount(ticket.instances)}`,
+      });
     } else {
       run.started(replica.executor.start(ticket.method, instances, ticket.deadlineAt, run));
     }

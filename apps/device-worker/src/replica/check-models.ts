@@ -21,7 +21,12 @@ export interface CheckModelsOptions {
  * The second half of a check, after checkServable: opens the model files of one version as a replica would, one at a time, without running them, and
  * compares them with the declaration. Files that checkServable refuses (missing, empty, links) are left out. Resolves with everything that is wrong.
  */
-export async function checkModels(directory: string, declaration: ServableDeclaration, version: number, options: CheckModelsOptions = {}): Promise<ConfigError[]> {
+export async function checkModels(
+  directory: string,
+  declaration: ServableDeclaration,
+  version: number,
+  options: CheckModelsOptions = {},
+): Promise<ConfigError[]> {
   const { servable } = declaration;
   const problems: ConfigError[] = [];
   const add = (thrown: unknown, where = ''): undefined => {
@@ -47,7 +52,12 @@ export async function checkModels(directory: string, declaration: ServableDeclar
   return problems;
 }
 
-function pathsOf(directory: string, declaration: ServableDeclaration, model: ModelDeclaration, version: number): readonly string[] | undefined {
+function pathsOf(
+  directory: string,
+  declaration: ServableDeclaration,
+  model: ModelDeclaration,
+  version: number,
+): readonly string[] | undefined {
   try {
     return modelFiles(directory, declaration.servable, version, { ...declaration, models: [model] }).modelPaths[0];
   } catch {

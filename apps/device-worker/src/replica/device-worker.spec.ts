@@ -1,5 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { answers, assignments, cancellations, LocalTensorStore, MemoryExchange, receipts, topics, type Bus, type ReplicaList, type TensorStore, type WorkerHello } from '@mserve/bus';
+import {
+  answers,
+  assignments,
+  cancellations,
+  LocalTensorStore,
+  MemoryExchange,
+  receipts,
+  topics,
+  type Bus,
+  type ReplicaList,
+  type TensorStore,
+  type WorkerHello,
+} from '@mserve/bus';
 import { ServingError, type Answer, type Assignment, type Instance, type Instances, type Receipt, type Ticket } from '@mserve/wire';
 import { Arrivals } from '../../../../test/support/arrivals.js';
 import { functionOf, input, method, model, output, servable, stage } from '../../../../test/support/declarations.js';
@@ -45,16 +57,29 @@ afterEach(async () => {
 });
 
 function fakeRunner(): FunctionRunner {
-  return { declaration, free: 1, run: () => Promise.reject(new Error('no functions here')), close: () => Promise.resolve(void closedRunners++) };
+  return {
+    declaration,
+    free: 1,
+    run: () => Promise.reject(new Error('no functions here')),
+    close: () => Promise.resolve(void closedRunners++),
+  };
 }
 
-async function start(options: Partial<DeviceWorkerOptions> = {}, store: TensorStore = new LocalTensorStore(), bus: Bus = exchange.connect('worker')): Promise<RunningWorker> {
+async function start(
+  options: Partial<DeviceWorkerOptions> = {},
+  store: TensorStore = new LocalTensorStore(),
+  bus: Bus = exchange.connect('worker'),
+): Promise<RunningWorker> {
   worker = await startDeviceWorker(bus, store, {
     directory: '/nowhere',
     servables: [{ name: 'sums' }],
     warmUp: false,
     open: () => Promise.resolve({ runner: fakeRunner(), version: 3, modelPaths: [['/nowhere/sums/3/add.onnx']] }),
-    openers: { ONNX: () => Promise.resolve(session), MindIR: () => Promise.reject(new Error('no')), OM: () => Promise.reject(new Error('no')) },
+    openers: {
+      ONNX: () => Promise.resolve(session),
+      MindIR: () => Promise.reject(new Error('no')),
+      OM: () => Promise.reject(new Error('no')),
+    },
     ...options,
   });
   return worker;
@@ -88,7 +113,9 @@ function send(...list: readonly Assignment[]): void {
 
 const local = (count: number): Instances => ({ kind: 'local', instances: instances(count) });
 const outputsOf = (answer: Answer | undefined): unknown[] =>
-  (answer?.results ?? []).map((result) => ('outputs' in result ? valuesOf(result.outputs[0]) : `${result.failure.code} ${result.failure.message}`));
+  (answer?.results ?? []).map((result) =>
+    'outputs' in result ? valuesOf(result.outputs[0]) : `${result.failure.code} ${result.failure.message}`,
+  );
 const total = (list: readonly Receipt[]): number => list.reduce((sum, receipt) => sum + receipt.instances, 0);
 
 describe('assignments', () => {
@@ -97,7 +124,11 @@ describe('assignments', () => {
     send(assignment(local(3), { id: 77, firstInstance: 5, attempt: 2 }));
     const [answer] = await gotAnswers.until((list) => list.length === 1);
     expect(answer).toMatchObject({ id: 77, attempt: 2, firstInstance: 5 });
-    expect(outputsOf(answer)).toEqual([[1, 1], [2, 2], [3, 3]]);
+    expect(outputsOf(answer)).toEqual([
+      [1, 1],
+      [2, 2],
+      [3, 3],
+    ]);
     expect(await gotReceipts.until((list) => list.length === 1)).toEqual([
       { replica: worker?.replicas[0]?.replica, gateway: gateway.address, id: 77, attempt: 2, firstInstance: 5, instances: 3 },
     ]);
@@ -109,7 +140,12 @@ describe('assignments', () => {
     send(assignment(local(1), { id: 1 }), assignment(local(9), { id: 2 }));
     await gotReceipts.until((list) => total(list) === 10);
     expect(session.batchSizes).toEqual([4, 4, 4]);
-    expect(gotAnswers.messages.map((answer) => [answer.id, answer.firstInstance, answer.results.length])).toEqual([[1, 0, 1], [2, 0, 3], [2, 3, 4], [2, 7, 2]]);
+    expect(gotAnswers.messages.map((answer) => [answer.id, answer.firstInstance, answer.results.length])).toEqual([
+      [1, 0, 1],
+      [2, 0, 3],
+      [2, 3, 4],
+      [2, 7, 2],
+    ]);
   });
 
   it('that come one by one may hold the thread after a while; a second one in hand ends that', async () => {
@@ -130,29 +166,65 @@ describe('assignments', () => {
     const mixed = [...instances(2), [floats([1], [1]), floats([2], [1, 1])], ...instances(1)];
     send(assignment({ kind: 'local', instances: mixed }));
     const list = await gotAnswers.until((all) => all.reduce((sum, answer) => sum + answer.results.length, 0) === 4);
-    const byPlace = list.flatMap((answer) => outputsOf(answer).map((each, i) => [answer.firstInstance + i, each] as const)).sort((a, b) => a[0] - b[0]);
-    expect(byPlace.map((pair) => pair[1])).toEqual([[1, 1], [2, 2], 'INVALID_ARGUMENT Given model input 0 size 4 not match the size 8 defined in model', [1, 1]]);
+    const byPlace = list
+      .flatMap((answer) => outputsOf(answer).map((each, i) => [answer.firstInstance + i, each] as const))
+      .sort((a, b) => a[0] - b[0]);
+    expect(byPlace.map((pair) => pair[1])).toEqual([
+      [1, 1],
+      [2, 2],
+      'INVALID_ARGUMENT Given model input 0 size 4 not match the size 8 defined in model',
+      [1, 1],
+    ]);
   });
 
   it('whose outputs are too large for the bus fail instead of leaving their client waiting', async () => {
-    const large = new FakeSession(session.describe(), ([x]) => [{ dtype: 'float32', shape: [x?.shape[0] ?? 1, 2], bytes: new Uint8Array(4 * 17 * 2 ** 20) }]);
+    const large = new FakeSession(session.describe(), ([x]) => [
+      { dtype: 'float32', shape: [x?.shape[0] ?? 1, 2], bytes: new Uint8Array(4 * 17 * 2 ** 20) },
+    ]);
     const bus = exchange.connect('narrow');
     const send = bus.send.bind(bus);
     bus.send = (channel, to, message, onUndelivered) => {
       if (channel.name !== answers.name || onUndelivered === undefined) return send(channel, to, message, onUndelivered);
       queueMicrotask(() => onUndelivered(new ServingError('RESOURCE_EXHAUSTED', 'a message of many bytes')));
     };
-    await start({ openers: { ONNX: () => Promise.resolve(large), MindIR: () => Promise.reject(new Error('no')), OM: () => Promise.reject(new Error('no')) } }, new LocalTensorStore(), bus);
+    await start(
+      {
+        openers: {
+          ONNX: () => Promise.resolve(large),
+          MindIR: () => Promise.reject(new Error('no')),
+          OM: () => Promise.reject(new Error('no')),
+        },
+      },
+      new LocalTensorStore(),
+      bus,
+    );
     scheduler.send(assignments, bus.address, assignment(local(1)));
     const [answer] = await gotAnswers.until((list) => list.length === 1);
-    expect(answer?.results).toEqual([{ failure: { code: 'RESOURCE_EXHAUSTED', message: 'the outputs cannot be sent: a message of many bytes' } }]);
+    expect(answer?.results).toEqual([
+      { failure: { code: 'RESOURCE_EXHAUSTED', message: 'the outputs cannot be sent: a message of many bytes' } },
+    ]);
     expect(await gotReceipts.until((list) => list.length === 1)).toHaveLength(1);
   });
 
   it.each([
-    { title: 'an unknown replica', ticket: {}, replica: 'worker-0.9', text: 'UNAVAILABLE Request servable(sums) method(add) , servable is not available' },
-    { title: 'another version', ticket: { version: 4 }, replica: undefined, text: 'UNAVAILABLE Request servable(sums) method(add) , servable is not available' },
-    { title: 'an unknown method', ticket: { method: 'nope' }, replica: undefined, text: 'NOT_FOUND Request servable(sums) method(nope) , method is not available' },
+    {
+      title: 'an unknown replica',
+      ticket: {},
+      replica: 'worker-0.9',
+      text: 'UNAVAILABLE Request servable(sums) method(add) , servable is not available',
+    },
+    {
+      title: 'another version',
+      ticket: { version: 4 },
+      replica: undefined,
+      text: 'UNAVAILABLE Request servable(sums) method(add) , servable is not available',
+    },
+    {
+      title: 'an unknown method',
+      ticket: { method: 'nope' },
+      replica: undefined,
+      text: 'NOT_FOUND Request servable(sums) method(nope) , method is not available',
+    },
   ])('for $title fail and are receipted', async ({ ticket, replica, text }) => {
     await start();
     send(assignment(local(2), ticket, replica));
@@ -163,7 +235,10 @@ describe('assignments', () => {
 
   it('whose tensors have to be fetched run when they are there; what cannot be read fails', async () => {
     let answerRead: (list: readonly Instance[]) => void = () => undefined;
-    const reads = [new Promise<readonly Instance[]>((resolve) => (answerRead = resolve)), Promise.reject(new ServingError('UNAVAILABLE', 'the owner of the tensors is gone'))];
+    const reads = [
+      new Promise<readonly Instance[]>((resolve) => (answerRead = resolve)),
+      Promise.reject(new ServingError('UNAVAILABLE', 'the owner of the tensors is gone')),
+    ];
     const store = new LocalTensorStore();
     await start({}, { place: (list) => store.place(list), release: () => undefined, read: () => reads.shift() ?? [] });
     send(assignment(local(1), { id: 1 }), assignment(local(1), { id: 2 }));
@@ -177,7 +252,9 @@ describe('assignments', () => {
   it('whose tensors do not come until the deadline are given up then', async () => {
     const store = new LocalTensorStore();
     const read: TensorStore['read'] = (_, signal) =>
-      new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(new ServingError('CANCELLED', 'the fetch was cancelled'))));
+      new Promise((_resolve, reject) =>
+        signal?.addEventListener('abort', () => reject(new ServingError('CANCELLED', 'the fetch was cancelled'))),
+      );
     await start({}, { place: (list) => store.place(list), release: () => undefined, read });
     const held: Instances = { kind: 'held', sizes: [1], held: { owner: gateway.address, id: 1, offset: 0, length: 1 } };
     send(assignment(held, { deadlineAt: performance.now() + 20 }));
@@ -209,7 +286,9 @@ describe('assignments', () => {
 describe('replicas', () => {
   it('are listed with signature and credits, and announced at every change', async () => {
     const running = await start({ deviceIds: [0, 1] });
-    const list = JSON.parse(Buffer.from(await scheduler.request(running.address, 'replicas.list', Buffer.from('{}'))).toString()) as ReplicaList;
+    const list = JSON.parse(
+      Buffer.from(await scheduler.request(running.address, 'replicas.list', Buffer.from('{}'))).toString(),
+    ) as ReplicaList;
     expect(list.replicas.map(({ replica, deviceId, state, credits, version }) => ({ replica, deviceId, state, credits, version }))).toEqual(
       [0, 1].map((n) => ({ replica: `${running.address}.${n}`, deviceId: n, state: 'ready', credits: 16, version: 3 })),
     );
@@ -219,7 +298,10 @@ describe('replicas', () => {
       methods: [
         {
           name: 'add',
-          inputs: [{ name: 'x1', dtype: 'float32', shape: [2] }, { name: 'x2', dtype: 'float32', shape: [2] }],
+          inputs: [
+            { name: 'x1', dtype: 'float32', shape: [2] },
+            { name: 'x2', dtype: 'float32', shape: [2] },
+          ],
           outputs: [{ name: 'y', dtype: 'float32', shape: [2] }],
           batched: true,
           batchSize: 4,
@@ -234,7 +316,10 @@ describe('replicas', () => {
     let opened = 0;
     const running = await start({
       servables: [{ name: 'broken' }, { name: 'sums' }],
-      open: () => (opened++ === 0 ? Promise.reject(new ServingError('NOT_FOUND', 'there is no servable_config')) : Promise.resolve({ runner: fakeRunner(), version: 3, modelPaths: [['/x']] })),
+      open: () =>
+        opened++ === 0
+          ? Promise.reject(new ServingError('NOT_FOUND', 'there is no servable_config'))
+          : Promise.resolve({ runner: fakeRunner(), version: 3, modelPaths: [['/x']] }),
     });
     expect(running.replicas.map(({ servable: name, state, credits, error }) => ({ name, state, credits, error }))).toEqual([
       { name: 'broken', state: 'failed', credits: 0, error: 'there is no servable_config' },
@@ -248,14 +333,15 @@ describe('replicas', () => {
     let giveUp: (reason: Error) => void = () => undefined;
     const hanging = new Promise<never>((_resolve, reject) => (giveUp = reject));
     const servables = [{ name: 'hangs' }, { name: 'sums' }];
-    const open: DeviceWorkerOptions['open'] = ({ servable: name }) => (name === 'hangs' ? hanging : Promise.resolve({ runner: fakeRunner(), version: 3, modelPaths: [['/x']] }));
+    const open: DeviceWorkerOptions['open'] = ({ servable: name }) =>
+      name === 'hangs' ? hanging : Promise.resolve({ runner: fakeRunner(), version: 3, modelPaths: [['/x']] });
     const starting = start({ configPatienceMs: 1, servables, open });
     const states = async (address: string): Promise<string[]> => {
       const list = JSON.parse(Buffer.from(await scheduler.request(address, 'replicas.list', Buffer.from('{}'))).toString()) as ReplicaList;
       return list.replicas.map(({ state }) => state);
     };
     let seen: string[] = [];
-    for (let heard = 0; seen[1] !== 'ready'; ) {
+    for (let heard = 0; seen[1] !== 'ready';) {
       const all = await hellos.until((list) => list.length > heard);
       heard = all.length;
       seen = await states(all.at(-1)?.address ?? '');
@@ -266,12 +352,23 @@ describe('replicas', () => {
   });
 
   it.each([
-    { title: 'a model that cannot be opened', openers: { ONNX: () => Promise.reject(new Error('no such operator')) }, error: 'no such operator' },
-    { title: 'a model that does not fit its methods', openers: { ONNX: () => Promise.resolve(elementwise([4, 2], 1, (x) => x)) }, error: /The inputs count 2 in registerMethod not equal to the count 1/ },
+    {
+      title: 'a model that cannot be opened',
+      openers: { ONNX: () => Promise.reject(new Error('no such operator')) },
+      error: 'no such operator',
+    },
+    {
+      title: 'a model that does not fit its methods',
+      openers: { ONNX: () => Promise.resolve(elementwise([4, 2], 1, (x) => x)) },
+      error: /The inputs count 2 in registerMethod not equal to the count 1/,
+    },
   ])('$title: failed, and everything opened is closed', async ({ openers, error }) => {
     const progress: string[] = [];
     const refuse = (): Promise<never> => Promise.reject(new Error('no'));
-    const running = await start({ openers: { MindIR: refuse, OM: refuse, ...openers }, onProgress: ({ model: file, state, version }) => progress.push(`${file} ${version} ${state}`) });
+    const running = await start({
+      openers: { MindIR: refuse, OM: refuse, ...openers },
+      onProgress: ({ model: file, state, version }) => progress.push(`${file} ${version} ${state}`),
+    });
     expect(running.replicas[0]).toMatchObject({ state: 'failed', error: expect.stringMatching(error) });
     expect(progress[0]).toBe('add.onnx 3 loading');
     expect(closedRunners).toBe(1);
@@ -287,7 +384,10 @@ describe('replicas', () => {
     expect(running.replicas[0]?.state).toBe('draining');
     session.letGo();
     expect(await closing).toBe(0);
-    expect(outputsOf(gotAnswers.messages[0])).toEqual([[1, 1], [2, 2]]);
+    expect(outputsOf(gotAnswers.messages[0])).toEqual([
+      [1, 1],
+      [2, 2],
+    ]);
     expect(running.replicas[0]?.state).toBe('gone');
     expect(closedRunners).toBe(1);
     await new Promise<void>((resolve) => scheduler.send(assignments, running.address, assignment(local(1)), () => resolve()));
@@ -307,7 +407,10 @@ describe('replicas', () => {
       functions: [functionOf(0, 'sums.f', { batchSize: 20 })],
       methods: [method('m', ['x'], [stage(1, 'function', 0, [input(0)], { batchSize: 20 })], [output(1)])],
     });
-    const running = await start({ numParallelWorkers: 2, open: () => Promise.resolve({ runner: { ...fakeRunner(), declaration: functions }, version: 1, modelPaths: [] }) });
+    const running = await start({
+      numParallelWorkers: 2,
+      open: () => Promise.resolve({ runner: { ...fakeRunner(), declaration: functions }, version: 1, modelPaths: [] }),
+    });
     expect(running.replicas[0]).toMatchObject({ state: 'ready', credits: 80 });
   });
 });

@@ -174,7 +174,10 @@ export class DeviceWorker {
         await loaded.close();
         throw thrown;
       }
-      log.info({ ...about, version: replica.version, replica: replica.id, ms: Math.round(performance.now() - startedAt) }, 'replica is ready');
+      log.info(
+        { ...about, version: replica.version, replica: replica.id, ms: Math.round(performance.now() - startedAt) },
+        'replica is ready',
+      );
     } catch (thrown) {
       if (this.closing !== undefined) return;
       log.error({ ...about, version: replica.version, err: thrown }, 'replica could not be loaded');

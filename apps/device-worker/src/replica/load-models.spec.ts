@@ -39,17 +39,28 @@ describe('loadModels', () => {
   it('opens the files of the version directory with the session options', async () => {
     const opened: Opened[] = [];
     const steps: string[] = [];
-    const { models } = await loadModels([model('a.onnx;b.onnx', { files: ['a.onnx', 'b.onnx'] })], options([elementwise([4, 1], 1, (x) => x), elementwise([4, 2], 1, (x) => x)], opened, {
-      onProgress: ({ model: file, state }) => steps.push(`${file} ${state}`),
-    }));
-    expect(opened).toEqual(['/s/1/a.onnx', '/s/1/b.onnx'].map((path) => ({ path, options: { intraOpThreads: 3, concurrentRuns: 2, refuseLinks: true } })));
-    expect(models[0]?.map(({ plan, concurrentRuns }) => [plan.subgraph, plan.batchSize, concurrentRuns])).toEqual([[0, 4, 2], [1, 4, 2]]);
+    const { models } = await loadModels(
+      [model('a.onnx;b.onnx', { files: ['a.onnx', 'b.onnx'] })],
+      options([elementwise([4, 1], 1, (x) => x), elementwise([4, 2], 1, (x) => x)], opened, {
+        onProgress: ({ model: file, state }) => steps.push(`${file} ${state}`),
+      }),
+    );
+    expect(opened).toEqual(
+      ['/s/1/a.onnx', '/s/1/b.onnx'].map((path) => ({ path, options: { intraOpThreads: 3, concurrentRuns: 2, refuseLinks: true } })),
+    );
+    expect(models[0]?.map(({ plan, concurrentRuns }) => [plan.subgraph, plan.batchSize, concurrentRuns])).toEqual([
+      [0, 4, 2],
+      [1, 4, 2],
+    ]);
     expect(steps).toEqual(['a.onnx loading', 'a.onnx ready', 'b.onnx loading', 'b.onnx ready']);
   });
 
   it("the author's Context decides on threads", async () => {
     const opened: Opened[] = [];
-    await loadModels([model('a.onnx', { options: { kind: 'context', values: { threadNum: 5 } } })], options([elementwise([4, 1], 1, (x) => x)], opened));
+    await loadModels(
+      [model('a.onnx', { options: { kind: 'context', values: { threadNum: 5 } } })],
+      options([elementwise([4, 1], 1, (x) => x)], opened),
+    );
     expect(opened[0]?.options.intraOpThreads).toBe(5);
   });
 
@@ -57,7 +68,10 @@ describe('loadModels', () => {
     const fixed = elementwise([4, 2], 1, (x) => x);
     const dynamic = elementwise([-1, -1], 1, (x) => x);
     await loadModels([model('a.onnx'), model('b.onnx')], options([fixed, dynamic], [], { warmUp: true, paths: [['/a'], ['/b']] }));
-    expect([fixed, dynamic].map(({ runs }) => runs.map(([x]) => [x?.shape, valuesOf(x)]))).toEqual([[[[4, 2], Array(8).fill(0)]], [[[1, 1], [0]]]]);
+    expect([fixed, dynamic].map(({ runs }) => runs.map(([x]) => [x?.shape, valuesOf(x)]))).toEqual([
+      [[[4, 2], Array(8).fill(0)]],
+      [[[1, 1], [0]]],
+    ]);
   });
 
   it('a warm-up that fails is only a warning', async () => {
@@ -65,22 +79,35 @@ describe('loadModels', () => {
       throw new Error('zeros are not for me');
     });
     const warnings: string[] = [];
-    await loadModels([model('a.onnx')], options([session], [], { warmUp: true, onWarning: (text, cause) => warnings.push(`${text}: ${String(cause)}`) }));
+    await loadModels(
+      [model('a.onnx')],
+      options([session], [], { warmUp: true, onWarning: (text, cause) => warnings.push(`${text}: ${String(cause)}`) }),
+    );
     expect(warnings).toEqual(["warm-up of model 'a.onnx' failed: Error: zeros are not for me"]);
   });
 
   it('subgraphs must have one batch size; what was opened is closed', async () => {
     const sessions = [4, 2].map((batch) => new Closable(elementwise([batch, 1], 1, (x) => x).describe(), (inputs) => inputs));
-    await expect(loadModels([model('a.onnx;b.onnx', { files: ['a.onnx', 'b.onnx'] })], options(sessions))).rejects.toThrow('Expect batch size to be same, subgraph 0 has 4, subgraph 1 has 2, model: a.onnx;b.onnx');
+    await expect(loadModels([model('a.onnx;b.onnx', { files: ['a.onnx', 'b.onnx'] })], options(sessions))).rejects.toThrow(
+      'Expect batch size to be same, subgraph 0 has 4, subgraph 1 has 2, model: a.onnx;b.onnx',
+    );
     expect(sessions.map((session) => session.closed)).toEqual([true, true]);
   });
 
   it.each([
     { title: 'OM', declared: model('a.om', { format: 'OM' }), decryption: undefined, text: "model file 'a.om' is OM" },
-    { title: 'an encrypted ONNX file', declared: model('a.onnx'), decryption: { key: new Uint8Array(16) }, text: 'only MindIR files can be encrypted' },
+    {
+      title: 'an encrypted ONNX file',
+      declared: model('a.onnx'),
+      decryption: { key: new Uint8Array(16) },
+      text: 'only MindIR files can be encrypted',
+    },
   ])('refuses $title', async ({ declared, decryption, text }) => {
     const failures: unknown[] = [];
-    const loading = loadModels([declared], options([], [], { decryption, onProgress: ({ state, error }) => state === 'failed' && failures.push(error) }));
+    const loading = loadModels(
+      [declared],
+      options([], [], { decryption, onProgress: ({ state, error }) => state === 'failed' && failures.push(error) }),
+    );
     await expect(loading).rejects.toThrow(text);
     expect(failures).toEqual([expect.stringContaining(text)]);
   });

@@ -53,11 +53,17 @@ export async function loadModels(declarations: readonly ModelDeclaration[], opti
   }
 }
 
-async function loadModel(declaration: ModelDeclaration, paths: readonly string[], options: LoadModelsOptions, open: OpenSession[]): Promise<LoadedModel[]> {
+async function loadModel(
+  declaration: ModelDeclaration,
+  paths: readonly string[],
+  options: LoadModelsOptions,
+  open: OpenSession[],
+): Promise<LoadedModel[]> {
   const subgraphs: LoadedModel[] = [];
   for (const [subgraph, file] of declaration.files.entries()) {
     const startedAt = performance.now();
-    const tell = (state: ModelProgress['state'], error?: string): void => options.onProgress({ model: file, state, ms: performance.now() - startedAt, error });
+    const tell = (state: ModelProgress['state'], error?: string): void =>
+      options.onProgress({ model: file, state, ms: performance.now() - startedAt, error });
     tell('loading');
     try {
       const path = paths[subgraph];
@@ -65,9 +71,14 @@ async function loadModel(declaration: ModelDeclaration, paths: readonly string[]
       const request = { path, file, session: sessionOptionsOf(declaration, options.session), decryption: options.decryption };
       const session = await options.openers[declaration.format](request);
       open.push(session);
-      const loaded: LoadedModel = { plan: planModel(declaration, session.describe(), subgraph), session, concurrentRuns: options.session.concurrentRuns ?? 1 };
+      const loaded: LoadedModel = {
+        plan: planModel(declaration, session.describe(), subgraph),
+        session,
+        concurrentRuns: options.session.concurrentRuns ?? 1,
+      };
       checkSameBatch(loaded, subgraphs[0]);
-      if (options.warmUp) await warmUp(loaded, warmUpTimeoutMs).catch((cause: unknown) => options.onWarning(`warm-up of model '${file}' failed`, cause));
+      if (options.warmUp)
+        await warmUp(loaded, warmUpTimeoutMs).catch((cause: unknown) => options.onWarning(`warm-up of model '${file}' failed`, cause));
       subgraphs.push(loaded);
       tell('ready');
     } catch (thrown) {
@@ -83,7 +94,9 @@ async function loadModel(declaration: ModelDeclaration, paths: readonly string[]
 function namingFile(thrown: unknown, file: string): Error {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   if (error.message.includes(file)) return error;
-  return new ServingError(error instanceof ServingError ? error.code : 'INVALID_ARGUMENT', `model file '${file}': ${error.message}`, { cause: thrown });
+  return new ServingError(error instanceof ServingError ? error.code : 'INVALID_ARGUMENT', `model file '${file}': ${error.message}`, {
+    cause: thrown,
+  });
 }
 
 /** The author's Context (SPEC 6.1) wins over what the worker would choose. */
@@ -95,5 +108,8 @@ function sessionOptionsOf(declaration: ModelDeclaration, session: SessionOptions
 
 function checkSameBatch({ plan }: LoadedModel, first: LoadedModel | undefined): void {
   if (first === undefined || (first.plan.batchSize === plan.batchSize && first.plan.batching === plan.batching)) return;
-  throw new ServingError('INVALID_ARGUMENT', `Expect batch size to be same, subgraph 0 has ${first.plan.batchSize}, subgraph ${plan.subgraph} has ${plan.batchSize}, model: ${plan.key}`);
+  throw new ServingError(
+    'INVALID_ARGUMENT',
+    `Expect batch size to be same, subgraph 0 has ${first.plan.batchSize}, subgraph ${plan.subgraph} has ${plan.batchSize}, model: ${plan.key}`,
+  );
 }

@@ -52,7 +52,8 @@ export class LateModelCaller implements ModelCaller {
   executor: Executor | undefined;
 
   async call(modelKey: string, subgraph: number, instances: readonly Instance[], deadlineAt?: number): Promise<readonly Instance[]> {
-    if (this.executor === undefined) throw new ServingError('UNAVAILABLE', 'models can be called from stage functions only, not while the config is loaded');
+    if (this.executor === undefined)
+      throw new ServingError('UNAVAILABLE', 'models can be called from stage functions only, not while the config is loaded');
     return this.executor.call(modelKey, subgraph, instances, deadlineAt);
   }
 }
@@ -106,7 +107,9 @@ const leastCredits = 16;
  */
 export function creditsOf(declaration: ServableDeclaration, plans: readonly ModelPlan[], concurrentRuns: number, threads: number): number {
   const models = Math.max(0, ...plans.map((plan) => plan.batchSize)) * (concurrentRuns + 1);
-  const functionBatches = declaration.methods.flatMap((method) => method.stages.filter((stage) => stage.kind === 'function').map((stage) => Math.max(1, stage.batchSize ?? 1)));
+  const functionBatches = declaration.methods.flatMap((method) =>
+    method.stages.filter((stage) => stage.kind === 'function').map((stage) => Math.max(1, stage.batchSize ?? 1)),
+  );
   const functions = functionBatches.length === 0 ? 0 : 2 * threads * Math.max(...functionBatches);
   return Math.max(leastCredits, models + functions);
 }

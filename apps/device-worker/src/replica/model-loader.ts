@@ -43,7 +43,8 @@ export type MindirConverter = (path: string, decryption: DecryptionKey | undefin
 export function modelOpeners(openSession: OpenSessionFunction, convertMindir: MindirConverter): ModelOpeners {
   return {
     ONNX: async ({ path, file, session, decryption }) => {
-      if (decryption !== undefined) throw new ServingError('INVALID_ARGUMENT', `model file '${file}' is ONNX, only MindIR files can be encrypted`);
+      if (decryption !== undefined)
+        throw new ServingError('INVALID_ARGUMENT', `model file '${file}' is ONNX, only MindIR files can be encrypted`);
       // It was looked at by its path, which may name another file by now
       return openSession(path, { ...session, refuseLinks: true });
     },
@@ -51,6 +52,9 @@ export function modelOpeners(openSession: OpenSessionFunction, convertMindir: Mi
       const { model, initializers } = await convertMindir(path, decryption);
       return openSession(model, { ...session, ...(initializers && { initializers }) });
     },
-    OM: ({ file }) => Promise.reject(new ServingError('UNIMPLEMENTED', `model file '${file}' is OM, which needs an Ascend device and is not supported yet`)),
+    OM: ({ file }) =>
+      Promise.reject(
+        new ServingError('UNIMPLEMENTED', `model file '${file}' is OM, which needs an Ascend device and is not supported yet`),
+      ),
   };
 }

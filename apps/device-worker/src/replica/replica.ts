@@ -61,7 +61,8 @@ export class Replica {
 
   /** From loading to ready. Throws ServingError when methods and models do not fit; the caller then calls {@link fail}. */
   ready(loaded: LoadedServable, loneClient: LoneClient, reportFailure: (plan: ModelPlan, cause: unknown) => void): void {
-    if (this.current !== 'loading') throw new ServingError('CANCELLED', `replica of servable ${this.servable} was given up while it was loading`);
+    if (this.current !== 'loading')
+      throw new ServingError('CANCELLED', `replica of servable ${this.servable} was given up while it was loading`);
     const { declaration, models, runner } = loaded;
     this.run = new Executor({ declaration, models, runner, loneClient, reportFailure });
     this.loaded = loaded;

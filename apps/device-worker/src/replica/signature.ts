@@ -32,7 +32,12 @@ function fedModelInput(method: MethodDeclaration, models: readonly ModelPlan[], 
   return undefined;
 }
 
-function origin(method: MethodDeclaration, models: readonly ModelPlan[], inputs: readonly TensorSignature[], source: ValueSource | undefined): Partial<TensorSignature> | undefined {
+function origin(
+  method: MethodDeclaration,
+  models: readonly ModelPlan[],
+  inputs: readonly TensorSignature[],
+  source: ValueSource | undefined,
+): Partial<TensorSignature> | undefined {
   if (source === undefined) return undefined;
   if (source.from === 'input') return inputs[source.index];
   const stage = method.stages.find((candidate) => candidate.number === source.stage);
@@ -41,17 +46,33 @@ function origin(method: MethodDeclaration, models: readonly ModelPlan[], inputs:
 }
 
 function merge(method: MethodDeclaration, given: TensorSignature, known: Partial<TensorSignature> | undefined): TensorSignature {
-  if (given.dtype !== undefined && known?.dtype !== undefined && given.dtype !== known.dtype && !(given.dtype === 'bytes' && known.dtype === 'string')) {
-    throw new ServingError('INVALID_ARGUMENT', `'${given.name}' of method '${method.name}' is declared ${given.dtype}, the model has ${known.dtype}`);
+  if (
+    given.dtype !== undefined &&
+    known?.dtype !== undefined &&
+    given.dtype !== known.dtype &&
+    !(given.dtype === 'bytes' && known.dtype === 'string')
+  ) {
+    throw new ServingError(
+      'INVALID_ARGUMENT',
+      `'${given.name}' of method '${method.name}' is declared ${given.dtype}, the model has ${known.dtype}`,
+    );
   }
   const dtype = given.dtype ?? known?.dtype;
   const shape = given.shape ?? known?.shape;
-  const merged = { name: given.name, ...(dtype && { dtype }), ...(shape && { shape }), ...(given.doc === undefined ? {} : { doc: given.doc }) };
+  const merged = {
+    name: given.name,
+    ...(dtype && { dtype }),
+    ...(shape && { shape }),
+    ...(given.doc === undefined ? {} : { doc: given.doc }),
+  };
   const { example } = given;
   if (example === undefined) return merged;
   if (!isExampleOf(merged, example)) {
     const shown = `${dtype ?? 'of any type'}${shape === undefined ? '' : ` [${shape.join(', ')}]`}`;
-    throw new ServingError('INVALID_ARGUMENT', `the example of '${given.name}' of method '${method.name}' is ${example.dtype} [${example.shape.join(', ')}], the input is ${shown}`);
+    throw new ServingError(
+      'INVALID_ARGUMENT',
+      `the example of '${given.name}' of method '${method.name}' is ${example.dtype} [${example.shape.join(', ')}], the input is ${shown}`,
+    );
   }
   return { ...merged, example };
 }

@@ -28,12 +28,13 @@ export async function checkServable(directory: string, name: string, options: Lo
   // What is right in a broken config has its files looked at all the same.
   const looked = declaration ?? broken;
   if (looked !== undefined && looked.models.length > 0) {
-    if (versions.length === 0) problems.push(
-      new ConfigError(
-        name,
-        `There is no valid version directory of models while there are models declared in servable_config, servable directory: ${root}, servable name: ${name}`,
-      ),
-    );
+    if (versions.length === 0)
+      problems.push(
+        new ConfigError(
+          name,
+          `There is no valid version directory of models while there are models declared in servable_config, servable directory: ${root}, servable name: ${name}`,
+        ),
+      );
     for (const version of versions) collect(name, problems, () => modelFiles(root, name, version, looked, problems));
     if (declaration !== undefined) remarks.push(...unusedModels(declaration));
   }
@@ -69,9 +70,8 @@ function readVersions(root: string, name: string, problems: ConfigError[], remar
   if (problems.some(({ message }) => message.startsWith('Check servable config failed'))) return [];
   const found = collect(name, problems, () => {
     for (const entry of readdirSync(join(root, name))) {
-      if (/^\d+$/.test(entry) && !/^[1-9]\d{0,8}$/.test(entry)) remarks.push(
-        `'${entry}' is not a version: version directories are positive numbers without leading zeros`,
-      );
+      if (/^\d+$/.test(entry) && !/^[1-9]\d{0,8}$/.test(entry))
+        remarks.push(`'${entry}' is not a version: version directories are positive numbers without leading zeros`);
     }
     return listVersions(root, name);
   });

@@ -23,7 +23,10 @@ export class ConfigError extends Error {
 
   /** The same, with a file for the problems of which nobody knows the place: a config that hangs, exits or throws something without a stack. */
   inFile(file: string): ConfigError {
-    return ConfigError.ofAll(this.problems.map((problem) => (problem.file === undefined ? new ConfigError(problem.servable, problem.message, file) : problem)), this.declared);
+    return ConfigError.ofAll(
+      this.problems.map((problem) => (problem.file === undefined ? new ConfigError(problem.servable, problem.message, file) : problem)),
+      this.declared,
+    );
   }
 
   /** One error for several: their texts, one a line. `problems` must not be empty. */

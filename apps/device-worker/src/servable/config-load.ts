@@ -5,7 +5,9 @@ import { createJiti } from 'jiti';
 import { textOf } from '../functions/function-call.js';
 import type { LoadFailure, ThreadStart } from '../functions/thread-message.js';
 
-export type LoadedConfig = { readonly declaration: register.ServableDeclaration } | { readonly failures: readonly LoadFailure[]; readonly declared: register.ServableDeclaration };
+export type LoadedConfig =
+  | { readonly declaration: register.ServableDeclaration }
+  | { readonly failures: readonly LoadFailure[]; readonly declared: register.ServableDeclaration };
 
 /**
  * Loads a servable_config in this thread, without a build step: TypeScript is transformed as it is imported, and `@mserve/register` is this

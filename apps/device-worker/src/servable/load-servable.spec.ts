@@ -38,7 +38,10 @@ describe('a servable_config', () => {
     folder.write('node_modules/friendly/index.js', `export const hello = (name) => 'hello ' + name;`);
     folder.write('node_modules/older/package.json', '{"name":"older","version":"1.0.0"}');
     folder.write('node_modules/older/index.js', `module.exports.bye = (name) => 'bye ' + name;`);
-    folder.write('ts/lib/words.ts', `import type { Word } from './types.js';\nexport const word: Word = { text: '!' };\nexport enum Sign { Dot = '.' }`);
+    folder.write(
+      'ts/lib/words.ts',
+      `import type { Word } from './types.js';\nexport const word: Word = { text: '!' };\nexport enum Sign { Dot = '.' }`,
+    );
     folder.write('ts/lib/types.ts', 'export interface Word { text: string }');
     folder.write('ts/words.json', '{"more":"?"}');
     folder.config(
@@ -73,7 +76,10 @@ ${method}`,
   });
 
   it('gets our @mserve/register, whatever its node_modules have', async () => {
-    folder.write('own/node_modules/@mserve/register/package.json', '{"name":"@mserve/register","version":"0.0.1","type":"module","exports":"./index.js"}');
+    folder.write(
+      'own/node_modules/@mserve/register/package.json',
+      '{"name":"@mserve/register","version":"0.0.1","type":"module","exports":"./index.js"}',
+    );
     folder.write('own/node_modules/@mserve/register/index.js', `throw new Error('the wrong copy')`);
     folder.config('own', `const f = (x: string) => x + ' ours';\n${method}`);
     await load('own');
@@ -88,7 +94,10 @@ ${method}`,
   });
 
   it('runs with its version and model files', async () => {
-    folder.config('versions', `const model = declareModel('m.onnx', 'ONNX');\nregisterMethod(['y'], function m(x) { return addStage(model, x); });`);
+    folder.config(
+      'versions',
+      `const model = declareModel('m.onnx', 'ONNX');\nregisterMethod(['y'], function m(x) { return addStage(model, x); });`,
+    );
     folder.write('versions/1/m.onnx', '1');
     folder.write('versions/12/m.onnx', '12');
     expect(await load('versions')).toMatchObject({ version: 12, modelPaths: [[`${folder.path}/versions/12/m.onnx`]] });
@@ -98,15 +107,20 @@ ${method}`,
 
   it('warns of deprecated calls through the log, once each, however many threads load it', async () => {
     folder.write('old/1/m.onnx', 'x');
-    folder.write('old/servable_config.ts', `import { callPostprocess, callServable, declareServable, registerMethod } from '@mserve/register';
+    folder.write(
+      'old/servable_config.ts',
+      `import { callPostprocess, callServable, declareServable, registerMethod } from '@mserve/register';
 declareServable('m.onnx', 'onnx');
 const g = (x: string) => x;
-registerMethod('y', function m(x) { return callPostprocess(g, callServable(x)); });`);
+registerMethod('y', function m(x) { return callPostprocess(g, callServable(x)); });`,
+    );
     const lines: string[] = [];
     await load('old', { numParallelWorkers: 3, log: (level, text) => lines.push(`${level}: ${text}`) });
-    expect(lines.map((line) => line.slice(0, 40))).toEqual(
-      ["warn: servable old: 'declareServable' is", "warn: servable old: 'callServable' is de", "warn: servable old: 'callPostprocess' is"],
-    );
+    expect(lines.map((line) => line.slice(0, 40))).toEqual([
+      "warn: servable old: 'declareServable' is",
+      "warn: servable old: 'callServable' is de",
+      "warn: servable old: 'callPostprocess' is",
+    ]);
   });
 });
 
@@ -140,8 +154,16 @@ describe('a servable_config is refused', () => {
       `registerMethod(['y'], function m(x) { return x; });\nvoid Promise.reject(new Error('nobody listens'));`,
       'import that-leaves-a-rejection.servable_config failed, nobody listens (servable_config.ts:3)',
     ],
-    ['without-methods', ``, 'import without-methods.servable_config failed, There is no method registered for servable (servable_config.ts)'],
-    ['with-a-syntax-error', `const a = = 1;`, 'import with-a-syntax-error.servable_config failed, ParseError: Unexpected token (servable_config.ts:2)'],
+    [
+      'without-methods',
+      ``,
+      'import without-methods.servable_config failed, There is no method registered for servable (servable_config.ts)',
+    ],
+    [
+      'with-a-syntax-error',
+      `const a = = 1;`,
+      'import with-a-syntax-error.servable_config failed, ParseError: Unexpected token (servable_config.ts:2)',
+    ],
     [
       'with-bad-declarations',
       badDeclarations,
@@ -211,13 +233,17 @@ describe('checkServable', () => {
       "Load model failed, servable name: checked, version: 2, model file 'a.onnx' is empty",
       "Load model failed, servable name: checked, version: 2, model file 'b.onnx' does not exist",
     ]);
-    expect(report.remarks).toEqual(
-      ["'02' is not a version: version directories are positive numbers without leading zeros", "model 'a.onnx' is no stage of any method"],
-    );
+    expect(report.remarks).toEqual([
+      "'02' is not a version: version directories are positive numbers without leading zeros",
+      "model 'a.onnx' is no stage of any method",
+    ]);
   });
 
   it('tells what is wrong with model files beside what is wrong with the config', async () => {
-    folder.config('both', `declareModel('a.onnx', 'ONNX');\ndeclareModel('b', 'tflite' as 'ONNX');\nregisterMethod(['y'], function m(x) { return 1 as never; });`);
+    folder.config(
+      'both',
+      `declareModel('a.onnx', 'ONNX');\ndeclareModel('b', 'tflite' as 'ONNX');\nregisterMethod(['y'], function m(x) { return 1 as never; });`,
+    );
     const { declaration, problems } = await checkServable(folder.path, 'both');
     expect(declaration).toBeUndefined();
     expect(problems.map(({ message, line }) => [message.slice(0, 60), line])).toEqual([
@@ -234,7 +260,9 @@ describe('checkServable', () => {
   it('tells all problems of a config, and of a servable that is not there', async () => {
     folder.config('all-bad', badDeclarations);
     expect((await checkServable(folder.path, 'all-bad')).problems.map(({ line }) => line)).toEqual([2, 4, 6]);
-    expect((await checkServable(folder.path, 'nope')).problems.map(({ message }) => message)).toEqual([expect.stringContaining("nope' not exist")]);
+    expect((await checkServable(folder.path, 'nope')).problems.map(({ message }) => message)).toEqual([
+      expect.stringContaining("nope' not exist"),
+    ]);
   });
 
   it('finds nothing wrong with what is right, for a whole directory', async () => {
@@ -243,6 +271,9 @@ describe('checkServable', () => {
     right.config('two', `registerMethod(['y'], function m(x) { return x; });`);
     const reports = await checkServables(right.path);
     right.remove();
-    expect(reports.map(({ servable: name, problems, remarks }) => [name, problems, remarks])).toEqual([['one', [], []], ['two', [], []]]);
+    expect(reports.map(({ servable: name, problems, remarks }) => [name, problems, remarks])).toEqual([
+      ['one', [], []],
+      ['two', [], []],
+    ]);
   });
 });

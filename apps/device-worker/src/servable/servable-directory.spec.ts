@@ -4,7 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ServableDeclaration } from '@mserve/register';
-import { checkServableNames, findConfig, isServableName, listServables, listVersions, modelFiles, resolveVersion } from './servable-directory.js';
+import {
+  checkServableNames,
+  findConfig,
+  isServableName,
+  listServables,
+  listVersions,
+  modelFiles,
+  resolveVersion,
+} from './servable-directory.js';
 import { ServableFolder } from './servable-folder.fixture.js';
 
 /** SPEC 4 and 4.1; FAULTS rows 74, 76, 77, 78, 79. */
@@ -22,7 +30,14 @@ afterEach(() => {
 
 const declared = (...files: string[]): ServableDeclaration => ({
   servable: 'S',
-  models: files.map((file) => ({ key: file, files: [file], format: 'ONNX', withBatchDim: true, withoutBatchDimInputs: [], maxBatchSize: 1 })),
+  models: files.map((file) => ({
+    key: file,
+    files: [file],
+    format: 'ONNX',
+    withBatchDim: true,
+    withoutBatchDimInputs: [],
+    maxBatchSize: 1,
+  })),
   functions: [],
   methods: [],
 });
@@ -100,7 +115,9 @@ describe('servables of a directory', () => {
     folder.write('real/other.ts', '');
     symlinkSync('/etc/hostname', join(folder.path, 'file/servable_config.ts'));
     expect(findConfig(folder.path, 'alias')).toBe(join(folder.path, 'real/servable_config.ts'));
-    expect(message(() => findConfig(folder.path, 'away'))).toBe("Check servable config failed, directory 'D/away' is a link that leads out of 'D'");
+    expect(message(() => findConfig(folder.path, 'away'))).toBe(
+      "Check servable config failed, directory 'D/away' is a link that leads out of 'D'",
+    );
     expect(message(() => findConfig(folder.path, 'file'))).toBe(
       "Check servable config failed, file 'D/file/servable_config.ts' is a link that leads out of 'D'",
     );
@@ -133,7 +150,10 @@ describe('versions', () => {
   });
 
   it.each<readonly [number, string]>([
-    [7, "Start servable failed: There is no specified version directory of models, specified version number: 7, servable directory: 'D', servable name: 'S'"],
+    [
+      7,
+      "Start servable failed: There is no specified version directory of models, specified version number: 7, servable directory: 'D', servable name: 'S'",
+    ],
     [-1, "Parameter 'versionNumber' should be >= 0"],
     [1.5, "Parameter 'versionNumber' should be >= 0"],
   ])('%d is refused', (version, text) => {
@@ -157,9 +177,10 @@ describe('model files', () => {
 
   it('lie in the version directory, also in folders of it', () => {
     const directory = join(folder.path, 'S/1');
-    expect(modelFiles(folder.path, 'S', 1, declared('a.onnx', 'sub/b.onnx'))).toEqual(
-      { versionDirectory: directory, modelPaths: [[join(directory, 'a.onnx')], [join(directory, 'sub/b.onnx')]] },
-    );
+    expect(modelFiles(folder.path, 'S', 1, declared('a.onnx', 'sub/b.onnx'))).toEqual({
+      versionDirectory: directory,
+      modelPaths: [[join(directory, 'a.onnx')], [join(directory, 'sub/b.onnx')]],
+    });
     expect(modelFiles(folder.path, 'S', 1, declared())).toEqual({ versionDirectory: undefined, modelPaths: [] });
   });
 

@@ -38,7 +38,9 @@ export function listServables(directory: string): string[] {
     if (code === 'ENOTDIR') throw new ConfigError('', `The servable directory '${directory}' is not a folder`);
     throw new ConfigError('', `The servable directory '${directory}' cannot be read: ${code ?? (thrown as Error).message}`);
   }
-  return names.filter((name) => isServableName(name) && configNames.some((config) => statOf(join(directory, name, config))?.isFile() === true)).sort();
+  return names
+    .filter((name) => isServableName(name) && configNames.some((config) => statOf(join(directory, name, config))?.isFile() === true))
+    .sort();
 }
 
 /** Throws ConfigError when one of the names is no servable of the directory, or the directory cannot be read. */
@@ -48,21 +50,27 @@ export function checkServableNames(directory: string, names: readonly string[]):
   if (name === undefined) return;
   const close = nearest(name, known);
   const allowed = close === undefined ? `there ${known.length === 0 ? 'is none' : `are: ${known.join(', ')}`}` : `did you mean '${close}'?`;
-  throw new ConfigError(name, `there is no servable '${name.slice(0, 64)}' in ${directory} (a folder with a servable_config.ts is expected); ${allowed}`);
+  throw new ConfigError(
+    name,
+    `there is no servable '${name.slice(0, 64)}' in ${directory} (a folder with a servable_config.ts is expected); ${allowed}`,
+  );
 }
 
 /** Absolute path of a servable's config. Throws ConfigError when there is none or it leads out of the directory. */
 export function findConfig(directory: string, name: string): string {
-  if (!isServableName(name)) throw new ConfigError(
-    name,
-    `Check servable config failed, servable name '${name.slice(0, 64)}' is not allowed: 1 to 64 letters, digits, '_' and '-'`,
-  );
+  if (!isServableName(name))
+    throw new ConfigError(
+      name,
+      `Check servable config failed, servable name '${name.slice(0, 64)}' is not allowed: 1 to 64 letters, digits, '_' and '-'`,
+    );
   const folder = join(directory, name);
   const where = `servable directory '${directory}', servable name '${name}'`;
-  if (statOf(folder)?.isDirectory() !== true) throw new ConfigError(name, `Check servable config failed, directory '${folder}' not exist, ${where}`);
+  if (statOf(folder)?.isDirectory() !== true)
+    throw new ConfigError(name, `Check servable config failed, directory '${folder}' not exist, ${where}`);
   const root = checkedInside(directory, folder, name, 'directory');
   const config = configNames.map((file) => join(root, file)).find((file) => statOf(file)?.isFile() === true);
-  if (config === undefined) throw new ConfigError(name, `Check servable config failed, file '${join(folder, 'servable_config.ts')}' not exist,  ${where}`);
+  if (config === undefined)
+    throw new ConfigError(name, `Check servable config failed, file '${join(folder, 'servable_config.ts')}' not exist,  ${where}`);
   return checkedInside(directory, config, name, 'file');
 }
 
@@ -112,7 +120,13 @@ export interface VersionFiles {
  * Where the declared models' files are, checked: plain, not empty, inside the servable's directory. Throws ConfigError with the first
  * problem; `problems` collects all of them instead.
  */
-export function modelFiles(directory: string, name: string, version: number, declaration: ServableDeclaration, problems?: ConfigError[]): VersionFiles {
+export function modelFiles(
+  directory: string,
+  name: string,
+  version: number,
+  declaration: ServableDeclaration,
+  problems?: ConfigError[],
+): VersionFiles {
   if (declaration.models.length === 0) return { versionDirectory: undefined, modelPaths: [] };
   const versionDirectory = checkedInside(join(directory, name), join(directory, name, String(version)), name, 'version directory');
   const modelPaths = declaration.models.map(({ files }) =>
@@ -120,7 +134,10 @@ export function modelFiles(directory: string, name: string, version: number, dec
       const path = join(versionDirectory, file);
       const problem = modelFileProblem(versionDirectory, path);
       if (problem === undefined) return path;
-      const error = new ConfigError(name, `Load model failed, servable name: ${name}, version: ${version}, model file '${file}' ${problem}`);
+      const error = new ConfigError(
+        name,
+        `Load model failed, servable name: ${name}, version: ${version}, model file '${file}' ${problem}`,
+      );
       if (problems === undefined) throw error;
       problems.push(error);
       return path;

@@ -13,13 +13,16 @@ const folder = new ServableFolder();
 afterAll(() => folder.remove());
 
 describe('docs/servables.md', () => {
-  it.each(blocks.filter((code) => code.includes('declareModel(')).map((code, index) => [index + 1, code] as const))('config %d loads', async (index, code) => {
-    folder.write(`digits${index}/servable_config.ts`, code);
-    folder.write(`digits${index}/1/digits.onnx`, 'not looked into here');
-    const { declaration, runner } = await loadServable(folder.path, `digits${index}`);
-    await runner.close();
-    expect(declaration.methods).toHaveLength(1);
-  });
+  it.each(blocks.filter((code) => code.includes('declareModel(')).map((code, index) => [index + 1, code] as const))(
+    'config %d loads',
+    async (index, code) => {
+      folder.write(`digits${index}/servable_config.ts`, code);
+      folder.write(`digits${index}/1/digits.onnx`, 'not looked into here');
+      const { declaration, runner } = await loadServable(folder.path, `digits${index}`);
+      await runner.close();
+      expect(declaration.methods).toHaveLength(1);
+    },
+  );
 
   it('shows types and docs that its pipeline can have', async () => {
     const [pipeline = ''] = blocks.filter((code) => code.includes('recognize') && code.includes('declareModel('));
@@ -28,7 +31,11 @@ describe('docs/servables.md', () => {
     folder.write('typed/1/digits.onnx', 'not looked into here');
     const { declaration, runner } = await loadServable(folder.path, 'typed');
     await runner.close();
-    expect(declaration.methods[0]).toMatchObject({ name: 'recognize', doc: 'Reads one digit.', inputs: [{ name: 'image', dtype: 'uint8', shape: [28, 28] }] });
+    expect(declaration.methods[0]).toMatchObject({
+      name: 'recognize',
+      doc: 'Reads one digit.',
+      inputs: [{ name: 'image', dtype: 'uint8', shape: [28, 28] }],
+    });
   });
 
   it('shows a pipeline whose functions do what it says', async () => {
@@ -40,7 +47,9 @@ describe('docs/servables.md', () => {
     await runner.close();
     const outputs = [normalized, labelled].map((result) => (result !== undefined && 'outputs' in result ? result.outputs : []));
     expect(outputs[0]?.map(({ dtype, shape }) => [dtype, shape])).toEqual([['float32', [1, 28, 28]]]);
-    expect(outputs[1]?.map(({ dtype, bytes }) => [dtype, Buffer.from(bytes.subarray(dtype === 'string' ? 4 : 0)).toString('latin1')])).toEqual([
+    expect(
+      outputs[1]?.map(({ dtype, bytes }) => [dtype, Buffer.from(bytes.subarray(dtype === 'string' ? 4 : 0)).toString('latin1')]),
+    ).toEqual([
       ['string', 'one'],
       ['float32', '\0\0@@'],
     ]);
@@ -48,9 +57,17 @@ describe('docs/servables.md', () => {
 
   const mapping = guide.slice(guide.indexOf('## From'), guide.indexOf('## Calls'));
   const rows = [...mapping.matchAll(/^\| .* \| (`.*`) \|$/gm)].map(([, cell = '']) => cell.replaceAll('`<br>`', '\n'));
-  const snippets = rows.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code)).filter((code) => /[('{=]/.test(code));
+  const snippets = rows
+    .flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code))
+    .filter((code) => /[('{=]/.test(code));
   it.each(snippets)('writes TypeScript: %s', (code) => {
-    const complete = code.startsWith('for (') ? `${code} {}` : /^(options|[a-z]\w*): /.test(code) ? `({ ${code} })` : code.startsWith('return ') ? `function f() { ${code} }` : code;
+    const complete = code.startsWith('for (')
+      ? `${code} {}`
+      : /^(options|[a-z]\w*): /.test(code)
+        ? `({ ${code} })`
+        : code.startsWith('return ')
+          ? `function f() { ${code} }`
+          : code;
     const { diagnostics = [] } = ts.transpileModule(complete, { reportDiagnostics: true });
     expect(diagnostics.map(({ messageText }) => messageText)).toEqual([]);
     const known = new Set([...Object.keys(register), 'f', 'm', 'swap', 'Error']);
@@ -59,9 +76,21 @@ describe('docs/servables.md', () => {
   });
 
   it('names everything that an author can call', () => {
-    const forTheServer = ['declarationOf', 'currentRegistry', 'sealRegistry', 'startRegistry', 'inputValue', 'outputTensor', 'parametersOf', 'typeName'];
+    const forTheServer = [
+      'declarationOf',
+      'currentRegistry',
+      'sealRegistry',
+      'startRegistry',
+      'inputValue',
+      'outputTensor',
+      'parametersOf',
+      'typeName',
+    ];
     const operations = [register.Tensor.prototype, register.Tensor].flatMap((holder) => Object.getOwnPropertyNames(holder));
-    const names = [...Object.keys(register).filter((name) => !forTheServer.includes(name)), ...operations.filter((name) => !['constructor', 'length', 'name', 'prototype'].includes(name))];
+    const names = [
+      ...Object.keys(register).filter((name) => !forTheServer.includes(name)),
+      ...operations.filter((name) => !['constructor', 'length', 'name', 'prototype'].includes(name)),
+    ];
     expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(guide))).toEqual([]);
   });
 });

@@ -16,7 +16,10 @@ describe('MethodCatalog', () => {
       servable('with.dot', [method('only')]),
       servable('dots', [method('in.its.method'), method('plain')]),
       servable('two', [method('a'), method('b')]),
-      servable('many', Array.from({ length: 12 }, (_, i) => method(`m${i}`))),
+      servable(
+        'many',
+        Array.from({ length: 12 }, (_, i) => method(`m${i}`)),
+      ),
     ]);
   });
   const refusal = (code: 'NOT_FOUND' | 'UNAVAILABLE', message: string): ServingError => new ServingError(code, message);
@@ -57,10 +60,20 @@ describe('MethodCatalog', () => {
     ['kit.echo', '11', 'UNAVAILABLE', "model 'kit.echo' version 11 is not available"],
     ['kit.echo', '01', 'NOT_FOUND', "model 'kit.echo' version '01' is not a version, it should be a positive integer"],
     ['kit.nope', '', 'NOT_FOUND', "model 'kit.nope': servable 'kit' has no method 'nope'"],
-    ['many', '', 'NOT_FOUND', `model 'many' has several methods, ask for one of ${Array.from({ length: 10 }, (_, i) => `many.m${i}`).join(', ')} and 2 more`],
+    [
+      'many',
+      '',
+      'NOT_FOUND',
+      `model 'many' has several methods, ask for one of ${Array.from({ length: 10 }, (_, i) => `many.m${i}`).join(', ')} and 2 more`,
+    ],
     ['x'.repeat(3000), '', 'NOT_FOUND', `model '${'x'.repeat(200)}...' is not available`],
     [`kit.${'x'.repeat(3000)}`, '', 'NOT_FOUND', `model 'kit.${'x'.repeat(196)}...': servable 'kit' has no method '${'x'.repeat(200)}...'`],
-    ['x'.repeat(3000), 'y'.repeat(3000), 'NOT_FOUND', `model '${'x'.repeat(200)}...' version '${'y'.repeat(40)}' is not a version, it should be a positive integer`],
+    [
+      'x'.repeat(3000),
+      'y'.repeat(3000),
+      'NOT_FOUND',
+      `model '${'x'.repeat(200)}...' version '${'y'.repeat(40)}' is not a version, it should be a positive integer`,
+    ],
     ['dots.in.no.method', '', 'NOT_FOUND', "model 'dots.in.no.method': servable 'dots' has no method 'in.no.method'"],
     ['no.such.model', '', 'NOT_FOUND', "model 'no.such.model' is not available"],
     ['two', '', 'NOT_FOUND', "model 'two' has several methods, ask for one of two.a, two.b"],
@@ -77,7 +90,14 @@ describe('MethodCatalog', () => {
     ['latest', 7, 'UNAVAILABLE', 'Request servable(latest) method(m)  version(7) , servable is loading'],
     ['nope', 0, 'NOT_FOUND', 'Request servable(nope) method(m) , servable is not available'],
   ] as const)('says that a servable is loading: %s version %i', (name, version, code, message) => {
-    catalog.update([servable('one', [method('m')])], [{ servable: 'digits', version: 2 }, { servable: 'latest', version: 0 }, { servable: 'one', version: 2 }]);
+    catalog.update(
+      [servable('one', [method('m')])],
+      [
+        { servable: 'digits', version: 2 },
+        { servable: 'latest', version: 0 },
+        { servable: 'one', version: 2 },
+      ],
+    );
     expect(() => catalog.resolve(name, version, 'm')).toThrow(expect.objectContaining({ code, message }));
     expect(catalog.resolve('one', 0, 'm')).toMatchObject({ version: 1 });
   });
@@ -86,9 +106,13 @@ describe('MethodCatalog', () => {
     const dotted = method('in.its.method');
     catalog.update([], [{ servable: 'digits', version: 0 }]);
     for (const model of ['digits', 'digits.in.its.method']) {
-      expect(() => catalog.resolveModel(model, '')).toThrow(expect.objectContaining({ code: 'UNAVAILABLE', message: `model '${model}' is loading` }));
+      expect(() => catalog.resolveModel(model, '')).toThrow(
+        expect.objectContaining({ code: 'UNAVAILABLE', message: `model '${model}' is loading` }),
+      );
     }
-    expect(() => catalog.findModel('digits.m', '4')).toThrow(expect.objectContaining({ code: 'UNAVAILABLE', message: "model 'digits.m' version 4 is loading" }));
+    expect(() => catalog.findModel('digits.m', '4')).toThrow(
+      expect.objectContaining({ code: 'UNAVAILABLE', message: "model 'digits.m' version 4 is loading" }),
+    );
     catalog.update([servable('digits', [dotted])]);
     expect(catalog.resolveModel('digits.in.its.method', '')).toMatchObject({ method: dotted });
   });
@@ -96,7 +120,9 @@ describe('MethodCatalog', () => {
   it('refuses nothing for good while somebody holds it', () => {
     const release = catalog.hold();
     const refused = (): unknown => catalog.resolve('nope', 0, 'm');
-    expect(refused).toThrow(expect.objectContaining({ code: 'UNAVAILABLE', message: 'Request servable(nope) method(m) , servable is not available' }));
+    expect(refused).toThrow(
+      expect.objectContaining({ code: 'UNAVAILABLE', message: 'Request servable(nope) method(m) , servable is not available' }),
+    );
     release();
     expect(refused).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }));
   });

@@ -93,7 +93,8 @@ export class MethodCatalog implements MethodLookup {
       throw this.absent(servable, version, (what) => `Request servable(${servable}) method(${method})${versionText} , servable is ${what}`);
     }
     const resolved = running.methods.get(method);
-    if (resolved === undefined) throw new ServingError('NOT_FOUND', `Request servable(${servable}) method(${method}) , method is not available`);
+    if (resolved === undefined)
+      throw new ServingError('NOT_FOUND', `Request servable(${servable}) method(${method}) , method is not available`);
     return resolved;
   }
 
@@ -115,7 +116,8 @@ export class MethodCatalog implements MethodLookup {
     }
     const name = methodName ?? onlyMethod(model, [...running.methods.keys()]);
     const resolved = running.methods.get(name);
-    if (resolved === undefined) throw new ServingError('NOT_FOUND', `model '${clip(model)}': servable '${servable}' has no method '${clip(name)}'`);
+    if (resolved === undefined)
+      throw new ServingError('NOT_FOUND', `model '${clip(model)}': servable '${servable}' has no method '${clip(name)}'`);
     const versions = [...entry.versions.values()].filter((other) => other.methods.has(name)).map((other) => other.version);
     return { ...resolved, versions };
   }
@@ -141,7 +143,8 @@ export class MethodCatalog implements MethodLookup {
   /** NOT_FOUND only when it is certain that nobody has it: a client that may try again is told so. */
   private absent(servable: string, version: number, text: (what: string) => string): ServingError {
     const loading = this.loading.get(servable);
-    if (loading !== undefined && (version === 0 || loading.has(version) || loading.has(0))) return new ServingError('UNAVAILABLE', text('loading'));
+    if (loading !== undefined && (version === 0 || loading.has(version) || loading.has(0)))
+      return new ServingError('UNAVAILABLE', text('loading'));
     const listed = this.servables.get(servable)?.listed;
     const mayCome = !this.known || this.isHeld || (listed !== undefined && (version === 0 || listed.has(version)));
     return new ServingError(mayCome ? 'UNAVAILABLE' : 'NOT_FOUND', text('not available'));
@@ -169,6 +172,10 @@ function onlyMethod(model: string, names: readonly string[]): string {
 }
 
 function modelVersion(model: string, text: string): number {
-  if (!/^[1-9]\d{0,15}$/.test(text)) throw new ServingError('NOT_FOUND', `model '${clip(model)}' version '${text.slice(0, 40)}' is not a version, it should be a positive integer`);
+  if (!/^[1-9]\d{0,15}$/.test(text))
+    throw new ServingError(
+      'NOT_FOUND',
+      `model '${clip(model)}' version '${text.slice(0, 40)}' is not a version, it should be a positive integer`,
+    );
   return Number(text);
 }

@@ -9,7 +9,9 @@ function checkAddress(flag: string, tag: ServerTag, text: string): void {
   try {
     parseAddress(tag, text);
   } catch (error) {
-    throw new ConfigError(`${flag}: ${(error as Error).message}; ${tag === 'Serving gRPC' ? 'HOST:PORT or unix:PATH' : 'HOST:PORT'} is expected, or nothing for none`);
+    throw new ConfigError(
+      `${flag}: ${(error as Error).message}; ${tag === 'Serving gRPC' ? 'HOST:PORT or unix:PATH' : 'HOST:PORT'} is expected, or nothing for none`,
+    );
   }
 }
 
@@ -38,10 +40,12 @@ export function gatewayOptionsOf(config: GatewayConfig): GatewayOptions {
 function tlsOf(config: GatewayConfig): TlsOptions | undefined {
   const { tlsCertificate, tlsPrivateKey, tlsCustomCa, tlsVerifyClient } = config;
   if (tlsCertificate === undefined && tlsPrivateKey === undefined) {
-    if (tlsCustomCa !== undefined || tlsVerifyClient) throw new ConfigError('--tls-custom-ca and --tls-verify-client need --tls-certificate and --tls-private-key');
+    if (tlsCustomCa !== undefined || tlsVerifyClient)
+      throw new ConfigError('--tls-custom-ca and --tls-verify-client need --tls-certificate and --tls-private-key');
     return undefined;
   }
-  if (tlsCertificate === undefined || tlsPrivateKey === undefined) throw new ConfigError('--tls-certificate and --tls-private-key go together');
+  if (tlsCertificate === undefined || tlsPrivateKey === undefined)
+    throw new ConfigError('--tls-certificate and --tls-private-key go together');
   if (tlsVerifyClient && tlsCustomCa === undefined) throw new ConfigError('--tls-verify-client needs --tls-custom-ca');
   return {
     certificate: settingFile('--tls-certificate', tlsCertificate),

@@ -5,8 +5,15 @@ import { GatewayRig } from '../testing/gateway-rig.js';
 describe('the Open Inference Protocol over REST, less infer', () => {
   let rig: GatewayRig;
   beforeAll(async () => {
-    const typed = method('logits', { inputs: [{ name: 'x', dtype: 'float32', shape: [1, 28, 28] }], outputs: [{ name: 'y', dtype: 'float32', shape: [10] }] });
-    rig = await GatewayRig.start({}, [servable('kit', [method('echo')]), servable('digits', [typed], 3), { ...servable('digits', [typed], 4), readyReplicas: 0 }]);
+    const typed = method('logits', {
+      inputs: [{ name: 'x', dtype: 'float32', shape: [1, 28, 28] }],
+      outputs: [{ name: 'y', dtype: 'float32', shape: [10] }],
+    });
+    rig = await GatewayRig.start({}, [
+      servable('kit', [method('echo')]),
+      servable('digits', [typed], 3),
+      { ...servable('digits', [typed], 4), readyReplicas: 0 },
+    ]);
   });
   afterAll(() => rig.stop());
 
@@ -17,7 +24,13 @@ describe('the Open Inference Protocol over REST, less infer', () => {
     [
       '/v2/models/digits',
       200,
-      { name: 'digits', versions: ['3'], platform: 'mserve', inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 1, 28, 28] }], outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 10] }] },
+      {
+        name: 'digits',
+        versions: ['3'],
+        platform: 'mserve',
+        inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 1, 28, 28] }],
+        outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 10] }],
+      },
     ],
     ['/v2/models/digits.logits/versions/3', 200, expect.objectContaining({ name: 'digits.logits', versions: ['3'] })],
     ['/v2/models/digits/ready', 200, { name: 'digits', ready: true }],
@@ -67,7 +80,10 @@ describe('the Open Inference Protocol over REST, less infer', () => {
 
   it('lists the repository, with and without a body', async () => {
     const index = async (body?: string): Promise<unknown> => {
-      const response = await fetch(`${rig.url}/v2/repository/index`, { method: 'POST', ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }) });
+      const response = await fetch(`${rig.url}/v2/repository/index`, {
+        method: 'POST',
+        ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }),
+      });
       return [response.status, await response.json()];
     };
     const kit = { name: 'kit.echo', version: '1', state: 'READY', reason: '' };

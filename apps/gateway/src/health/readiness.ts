@@ -20,7 +20,13 @@ export class Readiness {
   }
 
   get isReady(): boolean {
-    return !this.leaving && !this.catalog.isHeld && this.bus.state === 'up' && this.schedulers.current !== undefined && this.catalog.ready.length > 0;
+    return (
+      !this.leaving &&
+      !this.catalog.isHeld &&
+      this.bus.state === 'up' &&
+      this.schedulers.current !== undefined &&
+      this.catalog.ready.length > 0
+    );
   }
 
   /** Not ready from now on, for good. */

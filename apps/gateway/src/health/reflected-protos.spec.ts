@@ -22,7 +22,11 @@ function mapFields(type: MessageType, above: string): string[] {
 describe('the protos that reflection shows', () => {
   it('call the entries of map fields as protoc does', () => {
     const { oip, ms, health } = publicProtos();
-    const files = new Set(Object.values(reflectedProtos({ ...oip, ...ms, ...health })).flatMap(({ fileDescriptorProtos }) => (Array.isArray(fileDescriptorProtos) ? fileDescriptorProtos : [])));
+    const files = new Set(
+      Object.values(reflectedProtos({ ...oip, ...ms, ...health })).flatMap(({ fileDescriptorProtos }) =>
+        Array.isArray(fileDescriptorProtos) ? fileDescriptorProtos : [],
+      ),
+    );
     const found = [...files].flatMap((file) => {
       const { messageType } = descriptors.FileDescriptorProto.decode(file) as unknown as { messageType: MessageType[] };
       return messageType.flatMap((type) => mapFields(type, ''));

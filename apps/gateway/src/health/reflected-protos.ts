@@ -47,7 +47,9 @@ export function reflectedProtos(definitions: PackageDefinition): PackageDefiniti
   const reflected: PackageDefinition = {};
   for (const [name, definition] of Object.entries(definitions)) {
     const { fileDescriptorProtos } = definition;
-    reflected[name] = Array.isArray(fileDescriptorProtos) ? ({ ...definition, fileDescriptorProtos: fileDescriptorProtos.map(once) } as typeof definition) : definition;
+    reflected[name] = Array.isArray(fileDescriptorProtos)
+      ? ({ ...definition, fileDescriptorProtos: fileDescriptorProtos.map(once) } as typeof definition)
+      : definition;
   }
   return reflected;
 }

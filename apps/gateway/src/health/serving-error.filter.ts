@@ -40,7 +40,10 @@ export class UnroutedFilter extends ServingErrorFilter {
     const { method, url } = host.switchToHttp().getRequest<FastifyRequest>();
     const allowed = thrown instanceof NotFoundException ? this.verbs.of(url) : [];
     if (allowed.length === 0 || allowed.includes(method)) super.catch(thrown, host);
-    else send(host, 405, `${method} is not supported here, ${allowed.join(' and ')} ${allowed.length === 1 ? 'is' : 'are'}`, { allow: allowed.join(', ') });
+    else
+      send(host, 405, `${method} is not supported here, ${allowed.join(' and ')} ${allowed.length === 1 ? 'is' : 'are'}`, {
+        allow: allowed.join(', '),
+      });
   }
 }
 

@@ -85,7 +85,9 @@ describe('the infer path', () => {
     const client = rawClient(rig.gateway.grpcAddress as string);
     const own = rig.post('kit echo a');
     const shorter = rig.post('kit echo b', { 'x-request-timeout-ms': '5' });
-    const longer = predict(client, 'kit echo c', { deadline: new Date(Date.now() + 60) }).done.catch((error: { code: number }) => error.code);
+    const longer = predict(client, 'kit echo c', { deadline: new Date(Date.now() + 60) }).done.catch(
+      (error: { code: number }) => error.code,
+    );
     expect((await own).status).toBe(504);
     expect(await (await shorter).text()).toMatch(/^DEADLINE_EXCEEDED: /);
     expect(await longer).toBe(4);
@@ -144,7 +146,9 @@ describe('the infer path', () => {
     await scheduler.until(() => scheduler.seen.length === 1);
     const next = new FakeScheduler(rig.exchange, defaultServables, 1).start();
     expect(await (await response).text()).toBe('a|B|c');
-    expect(next.seen.map(({ id, attempt, firstInstance }) => [id, attempt, firstInstance])).toEqual([0, 2].map((first) => [scheduler.seen[0]?.id, 1, first]));
+    expect(next.seen.map(({ id, attempt, firstInstance }) => [id, attempt, firstInstance])).toEqual(
+      [0, 2].map((first) => [scheduler.seen[0]?.id, 1, first]),
+    );
     await next.stop();
   });
 
@@ -156,7 +160,10 @@ describe('the infer path', () => {
     expect(standby.seen).toHaveLength(1);
     await standby.stop();
     const refused = await rig.post('kit echo b');
-    expect([refused.status, await refused.text()]).toEqual([503, 'UNAVAILABLE: Request servable(kit) method(echo) , servable is not available']);
+    expect([refused.status, await refused.text()]).toEqual([
+      503,
+      'UNAVAILABLE: Request servable(kit) method(echo) , servable is not available',
+    ]);
     expect(rig.gateway.isReady).toBe(false);
   });
 

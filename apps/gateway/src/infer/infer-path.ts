@@ -176,7 +176,8 @@ export class InferPath implements IngressListener {
     for (const { id, firstInstance, instances, failure } of list) {
       const pending = this.pending.get(id);
       if (pending === undefined) this.counters.late += instances;
-      else if (firstInstance === 0 && instances >= pending.infer.instances.length) this.finish(pending, new ServingError(failure.code, failure.message));
+      else if (firstInstance === 0 && instances >= pending.infer.instances.length)
+        this.finish(pending, new ServingError(failure.code, failure.message));
       else this.take(id, firstInstance, new Array<InstanceResult>(Math.min(instances, pending.infer.instances.length)).fill({ failure }));
     }
     this.flush();
@@ -244,7 +245,10 @@ export class InferPath implements IngressListener {
     const now = performance.now();
     for (let due = this.deadlines.popDue(now); due !== undefined; due = this.deadlines.popDue(now)) {
       const { target } = due.infer;
-      this.finish(due, new ServingError('DEADLINE_EXCEEDED', `Request servable(${target.servable}) method(${target.method.name}) , deadline exceeded`));
+      this.finish(
+        due,
+        new ServingError('DEADLINE_EXCEEDED', `Request servable(${target.servable}) method(${target.method.name}) , deadline exceeded`),
+      );
       this.cancel(due);
     }
     if (this.deadlines.size > 0) this.arm(this.deadlines.nextAt, now);
@@ -267,6 +271,7 @@ function lastResort({ token, route }: IngressRequest): IngressAnswer {
 function withHttpDuties(request: IngressRequest, answer: Extract<IngressAnswer, { kind: 'http' }>): IngressAnswer {
   const { status, headers } = answer;
   if (request.verb !== 'POST' && status !== 200) return { ...answer, status: 405, headers: { ...headers, allow: 'POST' } };
-  if ((status === 429 || status === 503) && headers['retry-after'] === undefined) return { ...answer, headers: { ...headers, 'retry-after': '1' } };
+  if ((status === 429 || status === 503) && headers['retry-after'] === undefined)
+    return { ...answer, headers: { ...headers, 'retry-after': '1' } };
   return answer;
 }

@@ -18,11 +18,23 @@ describe('parseAddress', () => {
     ['Serving gRPC', '127.0.0.1', "Serving Error: The format of the Serving gRPC address '127.0.0.1' is illegal"],
     ['Serving gRPC', '127.0.0.1:', "Serving Error: Missing ip or port of the Serving gRPC address '127.0.0.1:'"],
     ['Serving gRPC', ':5500', "Serving Error: Missing ip or port of the Serving gRPC address ':5500'"],
-    ['Serving gRPC', '127.0.0.1:-1', "Serving Error: The port of the Serving gRPC address '127.0.0.1:-1' is out of legal range [1 ~ 65535]"],
-    ['Serving gRPC', '127.0.0.1:65536', "Serving Error: The port of the Serving gRPC address '127.0.0.1:65536' is out of legal range [1 ~ 65535]"],
+    [
+      'Serving gRPC',
+      '127.0.0.1:-1',
+      "Serving Error: The port of the Serving gRPC address '127.0.0.1:-1' is out of legal range [1 ~ 65535]",
+    ],
+    [
+      'Serving gRPC',
+      '127.0.0.1:65536',
+      "Serving Error: The port of the Serving gRPC address '127.0.0.1:65536' is out of legal range [1 ~ 65535]",
+    ],
     ['Serving gRPC', '127.0.0.1:abc', "Serving Error: The type of Serving gRPC address '127.0.0.1:abc' port is not a number"],
     ['Serving gRPC', 'unix:', 'Serving Error: Empty grpc server unix domain socket address'],
-    ['RESTful server', '127.0.0.1:65536', "Serving Error: The port of the RESTful server address '127.0.0.1:65536' is out of legal range [1 ~ 65535]"],
+    [
+      'RESTful server',
+      '127.0.0.1:65536',
+      "Serving Error: The port of the RESTful server address '127.0.0.1:65536' is out of legal range [1 ~ 65535]",
+    ],
     ['RESTful server', 'unix:x', 'Serving Error: RESTful server does not support binding to unix domain socket'],
   ] as const)('refuses %s at %s', (tag, text, message) => {
     expect(() => parseAddress(tag, text)).toThrow(new ServingError('INVALID_ARGUMENT', message));

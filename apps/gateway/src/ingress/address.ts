@@ -5,7 +5,8 @@ import { ServingError } from '@mserve/wire';
 export type ServerTag = 'Serving gRPC' | 'RESTful server';
 
 /** Where a public port listens. */
-export type ListenAddress = { readonly kind: 'tcp'; readonly host: string; readonly port: number } | { readonly kind: 'unix'; readonly path: string };
+export type ListenAddress =
+  { readonly kind: 'tcp'; readonly host: string; readonly port: number } | { readonly kind: 'unix'; readonly path: string };
 
 function illegal(text: string): ServingError {
   return new ServingError('INVALID_ARGUMENT', `Serving Error: ${text}`);

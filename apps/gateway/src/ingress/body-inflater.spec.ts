@@ -11,7 +11,11 @@ const whole = Buffer.from('kit echo abc');
 const large = (mebibytes: number): Buffer => gzipSync(`kit echo ${'x'.repeat(mebibytes * mebibyte - 9)}`);
 
 function post(rig: GatewayRig, body: Buffer, encoding: string, headers: Record<string, string> = {}): Promise<Response> {
-  return fetch(`${rig.url}${path}`, { method: 'POST', body, headers: { 'content-type': 'application/json', 'content-encoding': encoding, ...headers } });
+  return fetch(`${rig.url}${path}`, {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/json', 'content-encoding': encoding, ...headers },
+  });
 }
 
 /** Resolves when one exchange is in hand. */
@@ -47,16 +51,40 @@ describe('compressed bodies over REST', () => {
 
   it.each<[string, encoding: string, body: Buffer, status: number, error: string]>([
     ['an unknown encoding', 'br', whole, 415, "INVALID_ARGUMENT: content-encoding 'br' is not supported, gzip, deflate and identity are"],
-    ['two encodings', 'gzip, gzip', whole, 415, "INVALID_ARGUMENT: content-encoding 'gzip, gzip' is not supported, gzip, deflate and identity are"],
-    ['a byte more than is allowed', 'gzip', gzipSync(Buffer.alloc(mebibyte + 1)), 413, `RESOURCE_EXHAUSTED: the inflated body is bigger than ${mebibyte} bytes`],
-    ['a bomb in many members', 'gzip', Buffer.concat(new Array(50).fill(large(1))), 413, `RESOURCE_EXHAUSTED: the inflated body is bigger than ${mebibyte} bytes`],
+    [
+      'two encodings',
+      'gzip, gzip',
+      whole,
+      415,
+      "INVALID_ARGUMENT: content-encoding 'gzip, gzip' is not supported, gzip, deflate and identity are",
+    ],
+    [
+      'a byte more than is allowed',
+      'gzip',
+      gzipSync(Buffer.alloc(mebibyte + 1)),
+      413,
+      `RESOURCE_EXHAUSTED: the inflated body is bigger than ${mebibyte} bytes`,
+    ],
+    [
+      'a bomb in many members',
+      'gzip',
+      Buffer.concat(new Array(50).fill(large(1))),
+      413,
+      `RESOURCE_EXHAUSTED: the inflated body is bigger than ${mebibyte} bytes`,
+    ],
     ['what is not gzip', 'gzip', whole, 400, 'INVALID_ARGUMENT: the body is not gzip'],
     ['what is not deflate', 'deflate', whole, 400, 'INVALID_ARGUMENT: the body is not deflate'],
     ['deflate without its frame', 'deflate', deflateRawSync(whole), 400, 'INVALID_ARGUMENT: the body is not deflate'],
     ['gzip with something behind it', 'gzip', Buffer.concat([gzipSync(whole), whole]), 400, 'INVALID_ARGUMENT: the body is not gzip'],
     ['half of it', 'gzip', gzipSync(whole).subarray(0, 18), 400, 'INVALID_ARGUMENT: the body is not gzip'],
     ['no byte', 'gzip', Buffer.alloc(0), 400, 'INVALID_ARGUMENT: the body is not gzip'],
-    ['a wrong checksum', 'gzip', Buffer.concat([gzipSync(whole).subarray(0, -8), Buffer.alloc(8)]), 400, 'INVALID_ARGUMENT: the body is not gzip'],
+    [
+      'a wrong checksum',
+      'gzip',
+      Buffer.concat([gzipSync(whole).subarray(0, -8), Buffer.alloc(8)]),
+      400,
+      'INVALID_ARGUMENT: the body is not gzip',
+    ],
   ])('are refused: %s', async (_, encoding, body, status, error) => {
     const seen = rig.scheduler.seen.length;
     const response = await post(rig, body, encoding);
@@ -72,15 +100,16 @@ describe('compressed bodies over REST', () => {
   it('may come in chunks, and pipelined with others: answers keep their order, also behind a refusal', async () => {
     const connection = await RawConnection.open(rig.gateway.restAddress as string);
     const head = `POST ${path} HTTP/1.1\r\nHost: x\r\n`;
-    const sent = (body: Buffer): string => `${head}Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body.toString('latin1')}\r\n0\r\n\r\n`;
-    connection.socket.write(`${sent(gzipSync(whole))}${sent(whole)}${sent(gzipSync('kit echo d'))}${head}Content-Length: 10\r\nConnection: close\r\n\r\nkit echo e`, 'latin1');
+    const sent = (body: Buffer): string =>
+      `${head}Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body.toString('latin1')}\r\n0\r\n\r\n`;
+    connection.socket.write(
+      `${sent(gzipSync(whole))}${sent(whole)}${sent(gzipSync('kit echo d'))}${head}Content-Length: 10\r\nConnection: close\r\n\r\nkit echo e`,
+      'latin1',
+    );
     await connection.until(() => connection.closed);
-    expect([...connection.received.matchAll(/HTTP\/1\.1 (\d+)[^]*?\r\n\r\n([^]*?)(?=HTTP|$)/g)].map(([, status, text]) => `${status} ${text}`)).toEqual([
-      '200 abc',
-      '400 INVALID_ARGUMENT: the body is not gzip',
-      '200 d',
-      '200 e',
-    ]);
+    expect(
+      [...connection.received.matchAll(/HTTP\/1\.1 (\d+)[^]*?\r\n\r\n([^]*?)(?=HTTP|$)/g)].map(([, status, text]) => `${status} ${text}`),
+    ).toEqual(['200 abc', '400 INVALID_ARGUMENT: the body is not gzip', '200 d', '200 e']);
   });
 
   it('are all taken when very many come at once', async () => {
@@ -187,7 +216,12 @@ describe('compressed bodies and what else is held', () => {
     const rig = await GatewayRig.start();
     const raw = await RawGrpc.open(rig.gateway.grpcAddress as string);
     try {
-      const answer = port === 'REST' ? post(rig, large(20), 'gzip').then((response) => response.arrayBuffer()).then((bytes) => bytes.byteLength) : raw.call([prefixed(large(20), 1)], { 'grpc-encoding': 'gzip' }).then(({ body }) => body.length - 5);
+      const answer =
+        port === 'REST'
+          ? post(rig, large(20), 'gzip')
+              .then((response) => response.arrayBuffer())
+              .then((bytes) => bytes.byteLength)
+          : raw.call([prefixed(large(20), 1)], { 'grpc-encoding': 'gzip' }).then(({ body }) => body.length - 5);
       await begun(rig);
       await rig.gateway.close();
       expect(await answer).toBe(20 * mebibyte - 9);

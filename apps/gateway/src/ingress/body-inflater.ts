@@ -29,7 +29,10 @@ const leastPieceBytes = 1024;
 /** What is put together in one turn: fresh memory costs more than the copying, 100 MiB of it would hold up everybody. */
 const joinBytes = 4 * 1024 * 1024;
 
-const inflaters: Readonly<Record<Compression, (options: ZlibOptions) => ReturnType<typeof createGunzip>>> = { gzip: createGunzip, deflate: createInflate };
+const inflaters: Readonly<Record<Compression, (options: ZlibOptions) => ReturnType<typeof createGunzip>>> = {
+  gzip: createGunzip,
+  deflate: createInflate,
+};
 
 /**
  * Undoes the compression of the bodies of one port, on other threads. What comes out is bounded and counted as it comes, piece by piece, like what

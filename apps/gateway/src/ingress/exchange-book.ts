@@ -35,7 +35,8 @@ export class ExchangeBook<E extends Exchange> {
    */
   async endReceiving(receiveMs: number, closed: Promise<void>, refuse: (exchange: E, error: ServingError) => void): Promise<void> {
     const timer = setInterval(() => {
-      for (const exchange of this.list()) if (exchange.state === 'receiving') refuse(exchange, new ServingError('UNAVAILABLE', 'the server is shutting down'));
+      for (const exchange of this.list())
+        if (exchange.state === 'receiving') refuse(exchange, new ServingError('UNAVAILABLE', 'the server is shutting down'));
     }, receiveMs);
     await closed;
     clearInterval(timer);

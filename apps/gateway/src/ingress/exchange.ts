@@ -51,7 +51,8 @@ export abstract class Exchange {
   /** The body is complete. */
   complete(): void {
     if (this.whole !== undefined) this.body = this.whole;
-    else if (this.chunks !== undefined) this.body = this.chunks.length === 1 ? (this.chunks[0] as Buffer) : Buffer.concat(this.chunks, this.receivedBytes);
+    else if (this.chunks !== undefined)
+      this.body = this.chunks.length === 1 ? (this.chunks[0] as Buffer) : Buffer.concat(this.chunks, this.receivedBytes);
     this.chunks = undefined;
     this.whole = undefined;
     this.state = 'waiting';

@@ -13,7 +13,9 @@ const bytesOf = (whole: Buffer): Buffer[] => Array.from(whole, (byte) => Buffer.
 /** Status and text, or the message of an answered call. */
 function shown({ headers, body }: RawReply): unknown {
   if (headers['grpc-status'] === '0') return body.subarray(5).toString();
-  return headers['grpc-status'] === undefined ? headers[':status'] : [Number(headers['grpc-status']), decodeURIComponent(String(headers['grpc-message']))];
+  return headers['grpc-status'] === undefined
+    ? headers[':status']
+    : [Number(headers['grpc-status']), decodeURIComponent(String(headers['grpc-message']))];
 }
 
 describe('infer calls on the wire', () => {
@@ -41,7 +43,16 @@ describe('infer calls on the wire', () => {
   it.each<[string, Buffer[], Record<string, string>, unknown]>([
     ['a message byte by byte', bytesOf(echo('abc')), {}, 'abc'],
     ['a message in two pieces, the prefix cut', [echo('abc').subarray(0, 3), echo('abc').subarray(3)], {}, 'abc'],
-    ['a message in several frames of 100 KB', [echo('x'.repeat(300_000)).subarray(0, 100_000), echo('x'.repeat(300_000)).subarray(100_000, 200_000), echo('x'.repeat(300_000)).subarray(200_000)], {}, 'x'.repeat(300_000)],
+    [
+      'a message in several frames of 100 KB',
+      [
+        echo('x'.repeat(300_000)).subarray(0, 100_000),
+        echo('x'.repeat(300_000)).subarray(100_000, 200_000),
+        echo('x'.repeat(300_000)).subarray(200_000),
+      ],
+      {},
+      'x'.repeat(300_000),
+    ],
     ['the subtype of a content type', [echo('a')], { 'content-type': 'application/grpc+proto' }, 'a'],
     ['a gzip message', [prefixed(gzipSync('kit echo abc'), 1)], { 'grpc-encoding': 'gzip' }, 'abc'],
     ['a deflate message', [prefixed(deflateSync('kit echo abc'), 1)], { 'grpc-encoding': 'deflate' }, 'abc'],
@@ -54,15 +65,40 @@ describe('infer calls on the wire', () => {
   it.each<[string, Buffer[], Record<string, string>, unknown]>([
     ['no message', [], {}, [12, 'UNIMPLEMENTED: a unary call has one request message, none was sent']],
     ['two messages', [echo('a'), echo('b')], {}, [12, 'UNIMPLEMENTED: a unary call has one request message, more than one was sent']],
-    ['two messages in one frame', [Buffer.concat([echo('a'), echo('b')])], {}, [12, 'UNIMPLEMENTED: a unary call has one request message, more than one was sent']],
+    [
+      'two messages in one frame',
+      [Buffer.concat([echo('a'), echo('b')])],
+      {},
+      [12, 'UNIMPLEMENTED: a unary call has one request message, more than one was sent'],
+    ],
     ['half a prefix', [Buffer.alloc(3)], {}, [13, 'INTERNAL: the request message ends within its prefix']],
     ['half a message', [prefixed('kit echo a', 0, 20)], {}, [13, 'INTERNAL: the request message ends after 10 of its 20 bytes']],
-    ['a gzip bomb', [prefixed(gzipSync(Buffer.alloc(2 * mebibyte)), 1)], { 'grpc-encoding': 'gzip' }, [8, 'RESOURCE_EXHAUSTED: Received message larger than max (decompressed, over 1048576)']],
-    ['an encoding that is unknown', [prefixed('x', 1)], { 'grpc-encoding': 'br' }, [12, "UNIMPLEMENTED: grpc-encoding 'br' is not supported, gzip, deflate and identity are"]],
-    ['a compressed message without an encoding', [prefixed('x', 1)], {}, [13, 'INTERNAL: the request message is flagged as compressed, grpc-encoding names no compression']],
+    [
+      'a gzip bomb',
+      [prefixed(gzipSync(Buffer.alloc(2 * mebibyte)), 1)],
+      { 'grpc-encoding': 'gzip' },
+      [8, 'RESOURCE_EXHAUSTED: Received message larger than max (decompressed, over 1048576)'],
+    ],
+    [
+      'an encoding that is unknown',
+      [prefixed('x', 1)],
+      { 'grpc-encoding': 'br' },
+      [12, "UNIMPLEMENTED: grpc-encoding 'br' is not supported, gzip, deflate and identity are"],
+    ],
+    [
+      'a compressed message without an encoding',
+      [prefixed('x', 1)],
+      {},
+      [13, 'INTERNAL: the request message is flagged as compressed, grpc-encoding names no compression'],
+    ],
     ['a gzip message that is none', [prefixed('x', 1)], { 'grpc-encoding': 'gzip' }, [13, 'INTERNAL: the request message is not gzip']],
     ['a timeout that is none', [echo('a')], { 'grpc-timeout': '1 s' }, [13, "INTERNAL: grpc-timeout is '1 s', which is no timeout"]],
-    ['a timeout of nothing', [echo('a')], { 'grpc-timeout': '0m' }, [4, 'DEADLINE_EXCEEDED: the deadline of the request had passed when it arrived']],
+    [
+      'a timeout of nothing',
+      [echo('a')],
+      { 'grpc-timeout': '0m' },
+      [4, 'DEADLINE_EXCEEDED: the deadline of the request had passed when it arrived'],
+    ],
     ['a content type that is not gRPC', [echo('a')], { 'content-type': 'application/grpcx' }, 415],
     ['another verb', [], { ':method': 'PUT' }, 405],
   ])('refuses %s', async (_, pieces, headers, answer) => {
@@ -70,12 +106,16 @@ describe('infer calls on the wire', () => {
   });
 
   it('refuses a message over the limit as soon as its length is here', async () => {
-    expect(shown(await raw.call([prefixed('', 0, mebibyte + 1)], {}, true))).toEqual([8, 'RESOURCE_EXHAUSTED: Received message larger than max (1048577 vs. 1048576)']);
+    expect(shown(await raw.call([prefixed('', 0, mebibyte + 1)], {}, true))).toEqual([
+      8,
+      'RESOURCE_EXHAUSTED: Received message larger than max (1048577 vs. 1048576)',
+    ]);
   });
 
   it('refuses an answer over the limit', async () => {
     const { scheduler } = rig;
-    scheduler.onTickets = (list) => list.forEach((ticket) => scheduler.answer(ticket, 0, [{ outputs: [stringTensor('x'.repeat(mebibyte + 1))] }]));
+    scheduler.onTickets = (list) =>
+      list.forEach((ticket) => scheduler.answer(ticket, 0, [{ outputs: [stringTensor('x'.repeat(mebibyte + 1))] }]));
     const reply = await raw.call([echo('a')]);
     scheduler.onTickets = (list) => scheduler.echo(list);
     expect(shown(reply)).toEqual([8, 'Sent message larger than max (1048577 vs. 1048576)']);
@@ -123,7 +163,10 @@ describe('infer calls on the wire', () => {
   it('passes other rpcs on, errors and resets as well', async () => {
     const ready = await raw.call([prefixed('')], { ':path': '/inference.GRPCInferenceService/ServerReady' });
     expect(ready).toMatchObject({ headers: { 'grpc-status': '0' }, body: prefixed(Buffer.of(8, 1)) });
-    expect(shown(await raw.call([prefixed('')], { ':path': '/inference.GRPCInferenceService/Nope' }))).toEqual([12, expect.stringContaining('Nope')]);
+    expect(shown(await raw.call([prefixed('')], { ':path': '/inference.GRPCInferenceService/Nope' }))).toEqual([
+      12,
+      expect.stringContaining('Nope'),
+    ]);
     const watch = raw.begin({ ':path': '/grpc.health.v1.Health/Watch' });
     const reply = replyOf(watch);
     watch.end(prefixed(''));
@@ -144,7 +187,10 @@ describe('time limits of the gRPC port', () => {
       silent.on('error', () => undefined);
       silent.resume();
       await once(silent, 'close');
-      expect(shown(await raw.call([echo('a').subarray(0, 8)], {}, true))).toEqual([4, 'DEADLINE_EXCEEDED: the request message did not come in in time']);
+      expect(shown(await raw.call([echo('a').subarray(0, 8)], {}, true))).toEqual([
+        4,
+        'DEADLINE_EXCEEDED: the request message did not come in in time',
+      ]);
       const client = rawClient(address);
       expect(await predict(client, 'kit echo good').done).toBe('good');
       client.close();

@@ -108,7 +108,10 @@ export class GrpcExchange extends Exchange implements IngressRequest {
   fail(status: number, message: string, lingerMs: number): void {
     const { stream } = this;
     if (stream.destroyed || stream.headersSent) return;
-    stream.respond({ ...okHeaders, 'grpc-status': String(status), 'grpc-message': statusText(message), ...acceptedEncodings }, { endStream: true });
+    stream.respond(
+      { ...okHeaders, 'grpc-status': String(status), 'grpc-message': statusText(message), ...acceptedEncodings },
+      { endStream: true },
+    );
     if (stream.readableEnded) return;
     stream.resume();
     // Not at once: node 22 then resets the stream before the status is out

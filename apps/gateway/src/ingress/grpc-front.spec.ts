@@ -51,12 +51,17 @@ describe('the gRPC port', () => {
   it('refuses messages over the limit', async () => {
     const within = `kit echo ${'x'.repeat(mebibyte - 9)}`;
     expect(await predict(raw, within).done).toHaveLength(mebibyte - 9);
-    await expect(predict(raw, `${within}x`).done).rejects.toMatchObject({ code: 8, details: expect.stringContaining('Received message larger than max (1048577 vs. 1048576)') });
+    await expect(predict(raw, `${within}x`).done).rejects.toMatchObject({
+      code: 8,
+      details: expect.stringContaining('Received message larger than max (1048577 vs. 1048576)'),
+    });
   });
 
   it('refuses what has no method, and a deadline that has passed', async () => {
     const pass = (bytes: Buffer): Buffer => bytes;
-    const code = await new Promise((resolve) => raw.makeUnaryRequest('/mindspore.serving.proto.MSService/Nope', pass, pass, Buffer.alloc(0), (error) => resolve(error?.code)));
+    const code = await new Promise((resolve) =>
+      raw.makeUnaryRequest('/mindspore.serving.proto.MSService/Nope', pass, pass, Buffer.alloc(0), (error) => resolve(error?.code)),
+    );
     expect(code).toBe(12);
     await expect(predict(raw, 'kit echo a', { deadline: new Date(Date.now() - 1000) }).done).rejects.toMatchObject({ code: 4 });
   });
@@ -72,13 +77,21 @@ describe('the gRPC port', () => {
     expect(await ask(oip, 'ModelReady', { name: 'kit.echo' })).toEqual({ ready: true });
     expect(await ask(oip, 'ModelReady', { name: 'kit.echo', version: '2' })).toEqual({ ready: false });
     expect(await ask(oip, 'ServerMetadata')).toMatchObject({ name: 'mserve' });
-    expect(await ask(oip, 'ModelMetadata', { name: 'kit.echo' })).toMatchObject({ name: 'kit.echo', versions: ['1'], inputs: [{ name: 'x', datatype: 'BYTES', shape: ['-1'] }] });
+    expect(await ask(oip, 'ModelMetadata', { name: 'kit.echo' })).toMatchObject({
+      name: 'kit.echo',
+      versions: ['1'],
+      inputs: [{ name: 'x', datatype: 'BYTES', shape: ['-1'] }],
+    });
     await expect(ask(oip, 'ModelMetadata', { name: 'nope' })).rejects.toMatchObject({ code: 5, details: "model 'nope' is not available" });
-    await expect(ask(oip, 'ModelMetadata', { name: 'kit' })).rejects.toMatchObject({ code: 5, details: "model 'kit' has several methods, ask for one of kit.echo, kit.other" });
+    await expect(ask(oip, 'ModelMetadata', { name: 'kit' })).rejects.toMatchObject({
+      code: 5,
+      details: "model 'kit' has several methods, ask for one of kit.echo, kit.other",
+    });
   });
 
   it('has grpc.health.v1 and reflection', async () => {
-    for (const service of ['', 'mindspore.serving.proto.MSService', 'inference.GRPCInferenceService']) expect(await ask(health, 'Check', { service })).toEqual({ status: 'SERVING' });
+    for (const service of ['', 'mindspore.serving.proto.MSService', 'inference.GRPCInferenceService'])
+      expect(await ask(health, 'Check', { service })).toEqual({ status: 'SERVING' });
     await expect(ask(health, 'Check', { service: 'nope' })).rejects.toMatchObject({ code: 5 });
     for (const version of ['v1', 'v1alpha']) {
       // list_services (field 7) in, list_services_response (field 6) out
@@ -90,7 +103,8 @@ describe('the gRPC port', () => {
         stream.write(Buffer.from([0x3a, 0x00]));
         stream.end();
       });
-      for (const name of ['mindspore.serving.proto.MSService', 'inference.GRPCInferenceService', 'grpc.health.v1.Health']) expect(reply).toContain(name);
+      for (const name of ['mindspore.serving.proto.MSService', 'inference.GRPCInferenceService', 'grpc.health.v1.Health'])
+        expect(reply).toContain(name);
     }
   });
 
@@ -121,7 +135,9 @@ describe('the gRPC port at a socket file', () => {
     mkdirSync(folder);
     symlinkSync(file, link);
     for (const path of [file, folder, link]) {
-      await expect(GatewayRig.start({ grpcAddress: `unix:${path}` })).rejects.toMatchObject({ message: `Serving Error: Serving gRPC server start failed, create server failed, address unix:${path}` });
+      await expect(GatewayRig.start({ grpcAddress: `unix:${path}` })).rejects.toMatchObject({
+        message: `Serving Error: Serving gRPC server start failed, create server failed, address unix:${path}`,
+      });
     }
     expect([readFileSync(file, 'utf8'), readFileSync(link, 'utf8'), existsSync(folder)]).toEqual(['precious', 'precious', true]);
   });
@@ -129,7 +145,9 @@ describe('the gRPC port at a socket file', () => {
   it('is not ready any more when no servable is', async () => {
     const rig = await GatewayRig.start();
     const health = connectTo(rig.gateway.grpcAddress as string, 'health');
-    const watch = (health as unknown as { Watch: (request: object) => AsyncIterable<{ status: string }> & { cancel(): void } }).Watch({ service: '' });
+    const watch = (health as unknown as { Watch: (request: object) => AsyncIterable<{ status: string }> & { cancel(): void } }).Watch({
+      service: '',
+    });
     const seen: string[] = [];
     try {
       for await (const { status } of watch) {
@@ -157,14 +175,22 @@ async function leaveStaleSocket(path: string): Promise<void> {
 }
 
 describe('addresses that cannot be bound', () => {
-  it('refuses a taken port in the original\'s words, and goes on serving', async () => {
+  it("refuses a taken port in the original's words, and goes on serving", async () => {
     const rig = await GatewayRig.start();
     const { restAddress, grpcAddress } = rig.gateway;
     try {
-      await expect(GatewayRig.start({ grpcAddress: restAddress })).rejects.toMatchObject({ message: `Serving Error: Serving gRPC server start failed, create server failed, address ${restAddress}` });
-      await expect(GatewayRig.start({ restAddress: grpcAddress })).rejects.toMatchObject({ message: `Serving Error: RESTful server start failed, bind to the socket address ${grpcAddress} failed` });
-      await expect(rig.gateway.listenRest({ address: '127.0.0.1:0' })).rejects.toMatchObject({ message: 'Serving Error: RESTful server is already running' });
-      await expect(rig.gateway.listenGrpc({ address: '127.0.0.1:0' })).rejects.toMatchObject({ message: 'Serving Error: Serving gRPC server is already running' });
+      await expect(GatewayRig.start({ grpcAddress: restAddress })).rejects.toMatchObject({
+        message: `Serving Error: Serving gRPC server start failed, create server failed, address ${restAddress}`,
+      });
+      await expect(GatewayRig.start({ restAddress: grpcAddress })).rejects.toMatchObject({
+        message: `Serving Error: RESTful server start failed, bind to the socket address ${grpcAddress} failed`,
+      });
+      await expect(rig.gateway.listenRest({ address: '127.0.0.1:0' })).rejects.toMatchObject({
+        message: 'Serving Error: RESTful server is already running',
+      });
+      await expect(rig.gateway.listenGrpc({ address: '127.0.0.1:0' })).rejects.toMatchObject({
+        message: 'Serving Error: Serving gRPC server is already running',
+      });
       expect(await (await rig.post('kit echo a')).text()).toBe('a');
     } finally {
       await rig.stop();
@@ -175,10 +201,14 @@ describe('addresses that cannot be bound', () => {
     const rig = await GatewayRig.start({ restAddress: undefined, grpcAddress: undefined });
     try {
       expect(rig.gateway.restAddress).toBeUndefined();
-      await expect(rig.gateway.listenGrpc({ address: '300.1.1.1:0' })).rejects.toMatchObject({ message: 'Serving Error: Serving gRPC server start failed, create server failed, address 300.1.1.1:0' });
+      await expect(rig.gateway.listenGrpc({ address: '300.1.1.1:0' })).rejects.toMatchObject({
+        message: 'Serving Error: Serving gRPC server start failed, create server failed, address 300.1.1.1:0',
+      });
       await rig.gateway.listenRest({ address: 'localhost:0' });
       expect(await (await rig.post('kit echo a')).text()).toBe('a');
-      await expect(rig.gateway.listenGrpc({ address: '127.0.0.1:0', maxMessageBytes: 513 * mebibyte })).rejects.toThrow("Parameter 'max_msg_mb_size' should be in range [1,512]");
+      await expect(rig.gateway.listenGrpc({ address: '127.0.0.1:0', maxMessageBytes: 513 * mebibyte })).rejects.toThrow(
+        "Parameter 'max_msg_mb_size' should be in range [1,512]",
+      );
     } finally {
       await rig.stop();
     }

@@ -1,5 +1,13 @@
 import { lstat, rm } from 'node:fs/promises';
-import { createSecureServer, createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream, type ServerOptions } from 'node:http2';
+import {
+  createSecureServer,
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+  type ServerOptions,
+} from 'node:http2';
 import { connect, type AddressInfo } from 'node:net';
 import type { Server as GrpcServer } from '@grpc/grpc-js';
 import { ServingError } from '@mserve/wire';
@@ -57,7 +65,9 @@ export class GrpcFront implements GrpcExchangeOwner {
       addServices,
     );
     this.exchanges = new ExchangeBook(gather, Math.max(limits.maxBufferedBytes, limits.maxMessageBytes));
-    this.inflater = new BodyInflater(this.exchanges, limits, gather, grpcInflateErrors, (exchange, error) => this.refuseEarly(exchange, error));
+    this.inflater = new BodyInflater(this.exchanges, limits, gather, grpcInflateErrors, (exchange, error) =>
+      this.refuseEarly(exchange, error),
+    );
     this.server = createPort(limits, tls);
     this.server.maxConnections = limits.maxConnections;
     this.server.on('session', this.onSession);
@@ -70,14 +80,21 @@ export class GrpcFront implements GrpcExchangeOwner {
     if (address.kind === 'unix') await removeStaleSocket(address.path);
     await new Promise<void>((resolve, reject) => {
       const onError = (error: Error): void =>
-        reject(new ServingError('UNAVAILABLE', `Serving Error: Serving gRPC server start failed, create server failed, address ${text}`, { cause: error }));
+        reject(
+          new ServingError('UNAVAILABLE', `Serving Error: Serving gRPC server start failed, create server failed, address ${text}`, {
+            cause: error,
+          }),
+        );
       this.server.once('error', onError);
-      this.server.listen(address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port, backlog: 1024 }, () => {
-        this.server.off('error', onError);
-        // A failed accept (no file descriptors left) is the client's loss, not the process' end
-        this.server.on('error', () => undefined);
-        resolve();
-      });
+      this.server.listen(
+        address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port, backlog: 1024 },
+        () => {
+          this.server.off('error', onError);
+          // A failed accept (no file descriptors left) is the client's loss, not the process' end
+          this.server.on('error', () => undefined);
+          resolve();
+        },
+      );
     });
     this.timeoutCheck = setInterval(this.onTimeoutCheck, Math.min(timeoutCheckMs, this.limits.requestTimeoutMs)).unref();
     if (address.kind === 'unix') {
@@ -125,7 +142,10 @@ export class GrpcFront implements GrpcExchangeOwner {
       return this.refuseEarly(exchange, tooLarge(`Received message larger than max (${exchange.announcedBytes} vs. ${maxMessageBytes})`));
     }
     if (exchange.receivedBytes + rest.length > exchange.announcedBytes) {
-      return this.refuseEarly(exchange, new EdgeError('UNIMPLEMENTED', 400, 'a unary call has one request message, more than one was sent'));
+      return this.refuseEarly(
+        exchange,
+        new EdgeError('UNIMPLEMENTED', 400, 'a unary call has one request message, more than one was sent'),
+      );
     }
     if (rest.length === 0 || this.exchanges.take(exchange, rest)) return;
     this.refuseEarly(exchange, tooManyBytes());
@@ -133,10 +153,14 @@ export class GrpcFront implements GrpcExchangeOwner {
 
   onEnd(exchange: GrpcExchange): void {
     const { announcedBytes, receivedBytes } = exchange;
-    if (!exchange.hasBegun) return this.refuseEarly(exchange, new EdgeError('UNIMPLEMENTED', 400, 'a unary call has one request message, none was sent'));
+    if (!exchange.hasBegun)
+      return this.refuseEarly(exchange, new EdgeError('UNIMPLEMENTED', 400, 'a unary call has one request message, none was sent'));
     if (announcedBytes < 0) return this.refuseEarly(exchange, new EdgeError('INTERNAL', 400, 'the request message ends within its prefix'));
     if (receivedBytes < announcedBytes) {
-      return this.refuseEarly(exchange, new EdgeError('INTERNAL', 400, `the request message ends after ${receivedBytes} of its ${announcedBytes} bytes`));
+      return this.refuseEarly(
+        exchange,
+        new EdgeError('INTERNAL', 400, `the request message ends after ${receivedBytes} of its ${announcedBytes} bytes`),
+      );
     }
     if (!exchange.isCompressed) {
       exchange.complete();
@@ -182,7 +206,8 @@ export class GrpcFront implements GrpcExchangeOwner {
     const deadlineAt = grpcDeadlineAt(typeof timeout === 'string' ? timeout : undefined);
     const exchange = new GrpcExchange(this, stream, headers, route, deadlineAt ?? Infinity);
     this.exchanges.begin(exchange);
-    if (deadlineAt === undefined) this.refuseEarly(exchange, new EdgeError('INTERNAL', 400, `grpc-timeout is '${String(timeout).slice(0, 100)}', which is no timeout`));
+    if (deadlineAt === undefined)
+      this.refuseEarly(exchange, new EdgeError('INTERNAL', 400, `grpc-timeout is '${String(timeout).slice(0, 100)}', which is no timeout`));
   };
 
   private readonly onTimeoutCheck = (): void => {
@@ -199,14 +224,24 @@ export class GrpcFront implements GrpcExchangeOwner {
   private refuseEarly(exchange: GrpcExchange, error: ServingError): void {
     this.exchanges.refused(exchange);
     const refusal = this.refuse(exchange, error);
-    this.send(exchange, refusal.kind === 'http' ? { token: exchange.token, kind: 'grpc-error', status: grpcStatusOf(error.code), message: error.message } : refusal);
+    this.send(
+      exchange,
+      refusal.kind === 'http'
+        ? { token: exchange.token, kind: 'grpc-error', status: grpcStatusOf(error.code), message: error.message }
+        : refusal,
+    );
   }
 
   private send(exchange: GrpcExchange, answer: GrpcAnswer): void {
     const { maxMessageBytes, writeTimeoutMs, lingerMs } = this.limits;
     if (answer.kind === 'grpc-error') exchange.fail(answer.status, answer.message, lingerMs);
     else if (answer.message.byteLength <= maxMessageBytes) exchange.reply(answer.message, writeTimeoutMs);
-    else exchange.fail(grpcStatusOf('RESOURCE_EXHAUSTED'), `Sent message larger than max (${answer.message.byteLength} vs. ${maxMessageBytes})`, lingerMs);
+    else
+      exchange.fail(
+        grpcStatusOf('RESOURCE_EXHAUSTED'),
+        `Sent message larger than max (${answer.message.byteLength} vs. ${maxMessageBytes})`,
+        lingerMs,
+      );
   }
 
   private async end(): Promise<void> {

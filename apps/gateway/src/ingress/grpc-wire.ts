@@ -17,7 +17,9 @@ const mostStatusTextBytes = 2048;
 const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
 export function isGrpcContentType(contentType: string | undefined): boolean {
-  return contentType !== undefined && contentType.startsWith(grpcContentType) && /^(?:[+;]|$)/.test(contentType.slice(grpcContentType.length));
+  return (
+    contentType !== undefined && contentType.startsWith(grpcContentType) && /^(?:[+;]|$)/.test(contentType.slice(grpcContentType.length))
+  );
 }
 
 /** When the client stops waiting, on performance.now()'s clock: Infinity when it did not say, undefined when what it said is no timeout. */
@@ -30,7 +32,8 @@ export function grpcDeadlineAt(timeout: string | undefined): number | undefined 
 /** The compression that `grpc-encoding` names, of a message that is flagged as compressed; or why there is none (the codes that gRPC's compression rules give). */
 export function grpcCompression(encoding: string): Compression | EdgeError {
   if (encoding === 'gzip' || encoding === 'deflate') return encoding;
-  if (encoding === 'identity') return new EdgeError('INTERNAL', 400, 'the request message is flagged as compressed, grpc-encoding names no compression');
+  if (encoding === 'identity')
+    return new EdgeError('INTERNAL', 400, 'the request message is flagged as compressed, grpc-encoding names no compression');
   return new EdgeError('UNIMPLEMENTED', 400, `grpc-encoding '${encoding.slice(0, 100)}' is not supported, gzip, deflate and identity are`);
 }
 
@@ -57,7 +60,8 @@ export function statusText(message: string): string {
   let text = '';
   for (const byte of Buffer.from(message)) {
     if (text.length >= mostStatusTextBytes) break;
-    text += byte >= 0x20 && byte <= 0x7e && byte !== 0x25 ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+    text +=
+      byte >= 0x20 && byte <= 0x7e && byte !== 0x25 ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   }
   return text;
 }

@@ -21,7 +21,11 @@ describe('the REST port', () => {
   let rig: GatewayRig;
   let address: string;
   beforeAll(async () => {
-    rig = await GatewayRig.start({ protocols: undefined, maxMessageBytes: 2 * mebibyte, limits: { lingerMs: 300, headersTimeoutMs: 500, requestTimeoutMs: 700 } });
+    rig = await GatewayRig.start({
+      protocols: undefined,
+      maxMessageBytes: 2 * mebibyte,
+      limits: { lingerMs: 300, headersTimeoutMs: 500, requestTimeoutMs: 700 },
+    });
     address = rig.gateway.restAddress as string;
   });
   afterAll(() => rig.stop());
@@ -33,26 +37,74 @@ describe('the REST port', () => {
   });
 
   it.each<[name: string, sent: string, received: RegExp]>([
-    ['Content-Length and Transfer-Encoding', 'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', /^HTTP\/1\.1 400 /],
-    ['two Content-Length', 'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc', /^HTTP\/1\.1 400 /],
+    [
+      'Content-Length and Transfer-Encoding',
+      'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      /^HTTP\/1\.1 400 /,
+    ],
+    [
+      'two Content-Length',
+      'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc',
+      /^HTTP\/1\.1 400 /,
+    ],
     ['a negative Content-Length', 'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n', /^HTTP\/1\.1 400 /],
-    ['two Host', `POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nhost: y\r\nContent-Length: 0\r\n\r\n`, /^HTTP\/1\.1 400 .*\{"error_msg":"more than one Host header"\}/s],
-    ['two Host on a route of Nest', 'GET /v2 HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n', /^HTTP\/1\.1 400 .*\{"error":"more than one Host header"\}/s],
+    [
+      'two Host',
+      `POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nhost: y\r\nContent-Length: 0\r\n\r\n`,
+      /^HTTP\/1\.1 400 .*\{"error_msg":"more than one Host header"\}/s,
+    ],
+    [
+      'two Host on a route of Nest',
+      'GET /v2 HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n',
+      /^HTTP\/1\.1 400 .*\{"error":"more than one Host header"\}/s,
+    ],
     ['no Host', 'GET /v2 HTTP/1.1\r\n\r\n', /^HTTP\/1\.1 400 /],
     ['headers over 16 KiB', `GET /v2 HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(17_000)}\r\n\r\n`, /^HTTP\/1\.1 431 /],
     ['a bad chunk size', 'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n', /^HTTP\/1\.1 400 /],
-    ['a bad Expect', 'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nExpect: much\r\nConnection: close\r\n\r\n', /^HTTP\/1\.1 417 /],
+    [
+      'a bad Expect',
+      'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nExpect: much\r\nConnection: close\r\n\r\n',
+      /^HTTP\/1\.1 417 /,
+    ],
     ['TLS bytes', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', /^HTTP\/1\.1 400 /],
-    ['a Content-Length of 2^63 and silence', 'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9223372036854775808\r\n\r\n', /^HTTP\/1\.1 413 (?!.*retry-after).*\r\n\r\n\{"error_msg":"http message is bigger than 2097152"\}$/is],
-    ['the same of the Open Inference Protocol', 'POST /v2/models/kit.echo/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 9223372036854775808\r\n\r\n', /^HTTP\/1\.1 413 .*\r\n\r\n\{"error":"http message is bigger than 2097152"\}$/s],
-    ['Expect: 100-continue over the limit', `POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: ${3 * mebibyte}\r\nExpect: 100-continue\r\n\r\n`, /^HTTP\/1\.1 413 /],
+    [
+      'a Content-Length of 2^63 and silence',
+      'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9223372036854775808\r\n\r\n',
+      /^HTTP\/1\.1 413 (?!.*retry-after).*\r\n\r\n\{"error_msg":"http message is bigger than 2097152"\}$/is,
+    ],
+    [
+      'the same of the Open Inference Protocol',
+      'POST /v2/models/kit.echo/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 9223372036854775808\r\n\r\n',
+      /^HTTP\/1\.1 413 .*\r\n\r\n\{"error":"http message is bigger than 2097152"\}$/s,
+    ],
+    [
+      'Expect: 100-continue over the limit',
+      `POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: ${3 * mebibyte}\r\nExpect: 100-continue\r\n\r\n`,
+      /^HTTP\/1\.1 413 /,
+    ],
     ['65 537 chunks', chunked(65_537), /^HTTP\/1\.1 413 .*more than 65536 chunks/s],
-    ['a chunked body over the limit', `POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n300000\r\n${' '.repeat(3 * mebibyte)}\r\n`, /^HTTP\/1\.1 413 /],
+    [
+      'a chunked body over the limit',
+      `POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n300000\r\n${' '.repeat(3 * mebibyte)}\r\n`,
+      /^HTTP\/1\.1 413 /,
+    ],
     ['half a header and silence', 'POST /model/kit:echo HTTP/1.1\r\nHo', /^HTTP\/1\.1 408 /],
     ['half a body and silence', 'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{', /^HTTP\/1\.1 408 /],
-    ['a timeout that is no number', post(good, 'X-Request-Timeout-Ms: soon\r\n'), /^HTTP\/1\.1 400 .*\{"error_msg":"x-request-timeout-ms is 'soon', it must be one number of milliseconds"\}$/s],
-    ['two timeouts', post(good, 'X-Request-Timeout-Ms: 5\r\nX-Request-Timeout-Ms: 6\r\n'), /^HTTP\/1\.1 400 .*"x-request-timeout-ms is '5, 6', /s],
-    ['XML to the Open Inference Protocol', post('<x/>', 'Content-Type: text/xml\r\nConnection: close\r\n', '/v2/models/kit.echo/infer'), /^HTTP\/1\.1 415 .*"error":"content-type 'text\/xml' is not supported/s],
+    [
+      'a timeout that is no number',
+      post(good, 'X-Request-Timeout-Ms: soon\r\n'),
+      /^HTTP\/1\.1 400 .*\{"error_msg":"x-request-timeout-ms is 'soon', it must be one number of milliseconds"\}$/s,
+    ],
+    [
+      'two timeouts',
+      post(good, 'X-Request-Timeout-Ms: 5\r\nX-Request-Timeout-Ms: 6\r\n'),
+      /^HTTP\/1\.1 400 .*"x-request-timeout-ms is '5, 6', /s,
+    ],
+    [
+      'XML to the Open Inference Protocol',
+      post('<x/>', 'Content-Type: text/xml\r\nConnection: close\r\n', '/v2/models/kit.echo/infer'),
+      /^HTTP\/1\.1 415 .*"error":"content-type 'text\/xml' is not supported/s,
+    ],
   ])('refuses %s', async (_name, sent, received) => {
     const seen = rig.scheduler.seen.length;
     expect(await RawConnection.exchange(address, sent)).toMatch(received);
@@ -61,26 +113,43 @@ describe('the REST port', () => {
 
   it.each(['GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('refuses %s on an infer route', async (verb) => {
     const response = await fetch(`${rig.url}/model/kit:echo`, { method: verb });
-    expect([response.status, response.headers.get('allow'), await response.json()]).toEqual([405, 'POST', { error_msg: 'http message only support POST right now' }]);
+    expect([response.status, response.headers.get('allow'), await response.json()]).toEqual([
+      405,
+      'POST',
+      { error_msg: 'http message only support POST right now' },
+    ]);
     const oip = await fetch(`${rig.url}/v2/models/kit.echo/infer`, { method: verb });
-    expect([oip.status, oip.headers.get('allow'), await oip.json()]).toEqual([405, 'POST', { error: `${verb} is not supported here, POST is` }]);
+    expect([oip.status, oip.headers.get('allow'), await oip.json()]).toEqual([
+      405,
+      'POST',
+      { error: `${verb} is not supported here, POST is` },
+    ]);
   });
 
-  it.each(['/model/kit:echo', '/v2/models/kit.echo/infer', '/v2/repository/index'])('answers HEAD of %s with 405, without a body', async (path) => {
-    const answer = await RawConnection.exchange(address, `HEAD ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
-    expect(answer).toMatch(/^HTTP\/1\.1 405 .*\r\nallow: POST\r\n.*\r\n\r\n$/is);
-  });
+  it.each(['/model/kit:echo', '/v2/models/kit.echo/infer', '/v2/repository/index'])(
+    'answers HEAD of %s with 405, without a body',
+    async (path) => {
+      const answer = await RawConnection.exchange(address, `HEAD ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      expect(answer).toMatch(/^HTTP\/1\.1 405 .*\r\nallow: POST\r\n.*\r\n\r\n$/is);
+    },
+  );
 
   it('takes any content-type for the original, none for either', async () => {
-    expect(await RawConnection.exchange(address, post(good, 'Content-Type: text/xml\r\nConnection: close\r\n'))).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await RawConnection.exchange(address, post(good, 'Content-Type: text/xml\r\nConnection: close\r\n'))).toMatch(
+      /^HTTP\/1\.1 200 /,
+    );
     const oip = JSON.stringify({ inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 1], data: [2] }] });
-    expect(await RawConnection.exchange(address, post(oip, 'Connection: close\r\n', '/v2/models/kit.echo/infer'))).toMatch(/^HTTP\/1\.1 200 .*"data":\[2/s);
+    expect(await RawConnection.exchange(address, post(oip, 'Connection: close\r\n', '/v2/models/kit.echo/infer'))).toMatch(
+      /^HTTP\/1\.1 200 .*"data":\[2/s,
+    );
   });
 
   it('takes 65 536 chunks, and Expect: 100-continue within the limit', async () => {
     expect(await RawConnection.exchange(address, chunked(65_536))).toMatch(/^HTTP\/1\.1 200 .*\{"instances":\[\{"y":7\}\]\}$/s);
     const connection = await RawConnection.open(address);
-    connection.socket.write(`POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: ${good.length}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n`);
+    connection.socket.write(
+      `POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: ${good.length}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n`,
+    );
     await connection.until(() => connection.received.startsWith('HTTP/1.1 100 Continue\r\n\r\n'));
     connection.socket.write(good);
     await connection.until(() => connection.closed);
@@ -92,10 +161,17 @@ describe('the REST port', () => {
     const body = `{"instances":[{"x":"${text}"}]}`;
     expect(((await (await rig.post(body)).json()) as { instances: { y: string }[] }).instances[0]?.y).toBe(text);
     const answer = await new Promise<string>((resolve, reject) => {
-      const request = httpRequest(`${rig.url}/model/kit:echo`, { method: 'POST', headers: { 'transfer-encoding': 'chunked' } }, (response) => {
-        let received = '';
-        response.setEncoding('utf8').on('data', (chunk: string) => (received += chunk)).on('end', () => resolve(received));
-      });
+      const request = httpRequest(
+        `${rig.url}/model/kit:echo`,
+        { method: 'POST', headers: { 'transfer-encoding': 'chunked' } },
+        (response) => {
+          let received = '';
+          response
+            .setEncoding('utf8')
+            .on('data', (chunk: string) => (received += chunk))
+            .on('end', () => resolve(received));
+        },
+      );
       request.on('error', reject);
       for (let at = 0; at < body.length; at += 100_000) request.write(body.slice(at, at + 100_000));
       request.end();
@@ -134,7 +210,9 @@ describe('the REST port', () => {
   });
 
   it('is not confused by Upgrade', async () => {
-    expect(await RawConnection.exchange(address, post(good, 'Connection: Upgrade, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n'))).toMatch(/^HTTP\/1\.1 200 /);
+    expect(
+      await RawConnection.exchange(address, post(good, 'Connection: Upgrade, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n')),
+    ).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   it('leaves what is no infer route to Nest', async () => {
@@ -170,7 +248,10 @@ describe('the REST port with few connections', () => {
   it('closes those over the limit at once', async () => {
     const rig = await GatewayRig.start({ limits: { maxConnections: 2 } });
     try {
-      const open = [await RawConnection.open(rig.gateway.restAddress as string), await RawConnection.open(rig.gateway.restAddress as string)];
+      const open = [
+        await RawConnection.open(rig.gateway.restAddress as string),
+        await RawConnection.open(rig.gateway.restAddress as string),
+      ];
       const [first] = open;
       first?.socket.write(post('kit echo a'));
       await first?.until(() => first.received.endsWith('a'));

@@ -8,7 +8,15 @@ import { BodyInflater } from './body-inflater.js';
 import { ExchangeBook } from './exchange-book.js';
 import { ExchangeRequest, ExchangeResponse, HttpExchange, type ExchangeOwner } from './http-exchange.js';
 import { answerMalformed, originForm } from './http-malformed.js';
-import { hasTwoHosts, httpCompression, httpDeadlineAt, httpInferRoute, httpInflateErrors, isInferContentType, strayPostRoute } from './http-route.js';
+import {
+  hasTwoHosts,
+  httpCompression,
+  httpDeadlineAt,
+  httpInferRoute,
+  httpInflateErrors,
+  isInferContentType,
+  strayPostRoute,
+} from './http-route.js';
 import type { IngressAnswer, InferRoute } from './ingress.js';
 import type { IngressLimits, Refuse, TlsOptions } from './ingress-options.js';
 import type { TurnGather } from './turn-gather.js';
@@ -40,7 +48,9 @@ export class HttpFront implements ExchangeOwner {
     tls?: TlsOptions,
   ) {
     this.exchanges = new ExchangeBook(gather, Math.max(limits.maxBufferedBytes, limits.maxMessageBytes));
-    this.inflater = new BodyInflater(this.exchanges, limits, gather, httpInflateErrors, (exchange, error) => this.refuseWhole(exchange, error));
+    this.inflater = new BodyInflater(this.exchanges, limits, gather, httpInflateErrors, (exchange, error) =>
+      this.refuseWhole(exchange, error),
+    );
     const options = {
       IncomingMessage: ExchangeRequest,
       ServerResponse: ExchangeResponse,
@@ -54,7 +64,16 @@ export class HttpFront implements ExchangeOwner {
       tls === undefined
         ? createServer(options, this.onRequest)
         : createTlsServer(
-            { ...options, key: tls.privateKey, cert: tls.certificate, ca: tls.customCa, requestCert: tls.verifyClient === true, rejectUnauthorized: tls.verifyClient === true, minVersion: 'TLSv1.2', handshakeTimeout: limits.headersTimeoutMs },
+            {
+              ...options,
+              key: tls.privateKey,
+              cert: tls.certificate,
+              ca: tls.customCa,
+              requestCert: tls.verifyClient === true,
+              rejectUnauthorized: tls.verifyClient === true,
+              minVersion: 'TLSv1.2',
+              handshakeTimeout: limits.headersTimeoutMs,
+            },
             this.onRequest,
           );
     this.server.maxConnections = limits.maxConnections;
@@ -68,7 +87,11 @@ export class HttpFront implements ExchangeOwner {
     if (address.kind === 'unix') throw new TypeError('the REST port is a TCP port');
     await new Promise<void>((resolve, reject) => {
       const onError = (error: Error): void =>
-        reject(new ServingError('UNAVAILABLE', `Serving Error: RESTful server start failed, bind to the socket address ${text} failed`, { cause: error }));
+        reject(
+          new ServingError('UNAVAILABLE', `Serving Error: RESTful server start failed, bind to the socket address ${text} failed`, {
+            cause: error,
+          }),
+        );
       this.server.once('error', onError);
       this.server.listen({ host: address.host, port: address.port, backlog: 1024 }, () => {
         this.server.off('error', onError);
@@ -130,7 +153,12 @@ export class HttpFront implements ExchangeOwner {
   private readonly onExpectContinue = (request: ExchangeRequest, response: ExchangeResponse): void => {
     const length = request.headers['content-length'];
     // Over the limit: the refusal takes the place of "100 Continue", and the client need not send its body
-    if (length === undefined || Number(length) <= this.limits.maxMessageBytes || httpInferRoute(originForm(request.url ?? '')) === undefined) response.writeContinue();
+    if (
+      length === undefined ||
+      Number(length) <= this.limits.maxMessageBytes ||
+      httpInferRoute(originForm(request.url ?? '')) === undefined
+    )
+      response.writeContinue();
     this.onRequest(request, response);
   };
 

@@ -4,7 +4,8 @@ import { RawConnection } from '../testing/raw-connection.js';
 import { originForm } from './http-malformed.js';
 
 const good = '{"instances":[{"x":7}]}';
-const post = (target: string): string => `POST ${target} HTTP/1.1\r\nHost: x\r\nContent-Length: ${good.length}\r\nConnection: close\r\n\r\n${good}`;
+const post = (target: string): string =>
+  `POST ${target} HTTP/1.1\r\nHost: x\r\nContent-Length: ${good.length}\r\nConnection: close\r\n\r\n${good}`;
 
 describe('what is hardly HTTP', () => {
   let rig: GatewayRig;
@@ -16,11 +17,27 @@ describe('what is hardly HTTP', () => {
   afterAll(() => rig.stop());
 
   it.each<[name: string, sent: string, received: RegExp]>([
-    ['a URL that is not ASCII', post('/model/kit:\u00e9'), /^HTTP\/1\.1 400 .*\r\n\r\n\{"error":"the request is not HTTP\/1\.1: [^"]*url[^"]*"\}$/is],
-    ['an unknown verb', 'BREW /v2 HTTP/1.1\r\nHost: x\r\n\r\n', /^HTTP\/1\.1 400 .*\{"error":"the request is not HTTP\/1\.1: [^"]*method[^"]*"\}$/is],
-    ['a head that is too large', `GET /v2 HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(17_000)}\r\n\r\n`, /^HTTP\/1\.1 431 .*\{"error":"the head of the request is too large"\}$/s],
+    [
+      'a URL that is not ASCII',
+      post('/model/kit:\u00e9'),
+      /^HTTP\/1\.1 400 .*\r\n\r\n\{"error":"the request is not HTTP\/1\.1: [^"]*url[^"]*"\}$/is,
+    ],
+    [
+      'an unknown verb',
+      'BREW /v2 HTTP/1.1\r\nHost: x\r\n\r\n',
+      /^HTTP\/1\.1 400 .*\{"error":"the request is not HTTP\/1\.1: [^"]*method[^"]*"\}$/is,
+    ],
+    [
+      'a head that is too large',
+      `GET /v2 HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(17_000)}\r\n\r\n`,
+      /^HTTP\/1\.1 431 .*\{"error":"the head of the request is too large"\}$/s,
+    ],
     ['half a head', 'POST /model/kit:echo HTTP/1.1\r\nHo', /^HTTP\/1\.1 408 .*\{"error":"the request did not come in in time"\}$/s],
-    ['chunk extensions that are too large', `POST /v2/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;${'a'.repeat(20_000)}\r\n`, /^HTTP\/1\.1 413 .*\{"error":"the chunk extensions/s],
+    [
+      'chunk extensions that are too large',
+      `POST /v2/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;${'a'.repeat(20_000)}\r\n`,
+      /^HTTP\/1\.1 413 .*\{"error":"the chunk extensions/s,
+    ],
   ])('%s is refused in words', async (_name, sent, received) => {
     expect(await RawConnection.exchange(address, sent)).toMatch(received);
   });

@@ -28,7 +28,9 @@ export function answerMalformed(error: ParseError, socket: Socket): void {
   if (socket.writable && answering?.headersSent !== true) {
     const [status, text] = refusalOf(error);
     const body = JSON.stringify({ error: text });
-    socket.write(`HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
+    socket.write(
+      `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    );
   }
   socket.destroy(error);
 }

@@ -16,5 +16,6 @@ export function checkTls(tls: TlsOptions): void {
   const certificate = load('certificate_chain', () => new X509Certificate(tls.certificate));
   const { customCa } = tls;
   if (customCa !== undefined) load('root certificate', () => new X509Certificate(customCa));
-  if (!certificate.checkPrivateKey(key)) throw new ServingError('INVALID_ARGUMENT', 'Serving Error: private_key is not consistent with certificate');
+  if (!certificate.checkPrivateKey(key))
+    throw new ServingError('INVALID_ARGUMENT', 'Serving Error: private_key is not consistent with certificate');
 }

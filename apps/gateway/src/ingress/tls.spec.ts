@@ -5,16 +5,24 @@ import { describe, expect, it } from '@jest/globals';
 import { GatewayRig, predict, RawClient } from '../testing/gateway-rig.js';
 import { testCertificate, testPrivateKey } from '../testing/tls-fixture.js';
 
-const otherKey = generateKeyPairSync('ec', { namedCurve: 'prime256v1', privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } }).privateKey;
+const otherKey = generateKeyPairSync('ec', {
+  namedCurve: 'prime256v1',
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+}).privateKey;
 const own = { certificate: testCertificate, privateKey: testPrivateKey };
 
 /** Body of the answer; rejects when the handshake fails. */
 function post(address: string, body: string, options: { cert?: string; key?: string; maxVersion?: 'TLSv1.1' }): Promise<string> {
   return new Promise((resolve, reject) => {
-    const sent = request(`https://${address}/model/kit:echo`, { method: 'POST', ca: testCertificate, agent: false, ...options }, (response) => {
-      let text = '';
-      response.on('data', (chunk: Buffer) => (text += chunk.toString())).on('end', () => resolve(text));
-    });
+    const sent = request(
+      `https://${address}/model/kit:echo`,
+      { method: 'POST', ca: testCertificate, agent: false, ...options },
+      (response) => {
+        let text = '';
+        response.on('data', (chunk: Buffer) => (text += chunk.toString())).on('end', () => resolve(text));
+      },
+    );
     sent.on('error', reject);
     sent.end(body);
   });
@@ -45,7 +53,10 @@ describe('ports that speak TLS', () => {
       const stranger = new RawClient(grpcAddress, credentials.createSsl(Buffer.from(testCertificate)));
       await expect(predict(stranger, 'kit echo b').done).rejects.toMatchObject({ code: 14, metadata: expect.any(Metadata) });
       stranger.close();
-      const known = new RawClient(grpcAddress, credentials.createSsl(Buffer.from(testCertificate), Buffer.from(testPrivateKey), Buffer.from(testCertificate)));
+      const known = new RawClient(
+        grpcAddress,
+        credentials.createSsl(Buffer.from(testCertificate), Buffer.from(testPrivateKey), Buffer.from(testCertificate)),
+      );
       expect(await predict(known, 'kit echo b').done).toBe('b');
       known.close();
     } finally {

@@ -19,30 +19,92 @@ interface Operation {
   requestBody?: { content: Record<string, { schema: unknown; example?: unknown }> };
 }
 
-const exampleOf = (dtype: DType, shape: readonly number[], bytes: Uint8Array): ExampleTensor => ({ dtype, shape, b64: Buffer.from(bytes).toString('base64') });
+const exampleOf = (dtype: DType, shape: readonly number[], bytes: Uint8Array): ExampleTensor => ({
+  dtype,
+  shape,
+  b64: Buffer.from(bytes).toString('base64'),
+});
 const floats = (...values: number[]): Uint8Array => new Uint8Array(Float32Array.from(values).buffer);
 const packed = (...texts: string[]): Uint8Array => packElements(texts.map((text) => Buffer.from(text, 'latin1')));
 
 /** What authors may give as examples, and how the document shows it in either interface. */
 const examples: Record<string, { input: Omit<TensorSignature, 'name'>; ms: unknown; oip: unknown }> = {
-  given_fractions: { input: { dtype: 'float32', shape: [-1, 2], example: exampleOf('float32', [1, 2], floats(0.1, 2.5)) }, ms: [[0.1, 2.5]], oip: { shape: [1, 1, 2], datatype: 'FP32', data: [0.1, 2.5] } },
-  given_whole_floats: { input: { dtype: 'float32', shape: [1], example: exampleOf('float32', [1], floats(1)) }, ms: { b64: 'AACAPw==', type: 'float32', shape: [1] }, oip: { shape: [1, 1], datatype: 'FP32', data: [1] } },
-  given_uint8: { input: { dtype: 'uint8', example: exampleOf('uint8', [2], Uint8Array.of(1, 200)) }, ms: [1, 200], oip: { shape: [1, 2], datatype: 'UINT8', data: [1, 200] } },
-  given_int64: { input: { example: exampleOf('int64', [], new Uint8Array(BigInt64Array.of(-7n).buffer)) }, ms: -7, oip: { shape: [1], datatype: 'INT64', data: [-7] } },
-  given_int8: { input: { example: exampleOf('int8', [1], Uint8Array.of(255)) }, ms: { b64: '/w==', type: 'int8', shape: [1] }, oip: { shape: [1, 1], datatype: 'INT8', data: [-1] } },
-  given_bool: { input: { dtype: 'bool', example: exampleOf('bool', [2], Uint8Array.of(1, 0)) }, ms: [true, false], oip: { shape: [1, 2], datatype: 'BOOL', data: [true, false] } },
-  given_text: { input: { dtype: 'string', shape: [1], example: exampleOf('string', [1], packed('seven')) }, ms: ['seven'], oip: { shape: [1, 1], datatype: 'BYTES', data: ['seven'] } },
-  given_texts: { input: { dtype: 'string', shape: [2], example: exampleOf('string', [2], packed('a', 'b')) }, ms: undefined, oip: { shape: [1, 2], datatype: 'BYTES', data: ['a', 'b'] } },
-  given_bytes: { input: { dtype: 'bytes', shape: [], example: exampleOf('bytes', [], packed('\xff')) }, ms: { b64: '/w==' }, oip: { shape: [1], datatype: 'BYTES', data: [expect.stringContaining('<svg')] } },
-  given_half: { input: { example: exampleOf('float16', [1], Uint8Array.of(0, 60)) }, ms: { b64: 'ADw=', type: 'float16', shape: [1] }, oip: undefined },
-  given_infinity: { input: { dtype: 'float32', example: exampleOf('float32', [], floats(Infinity)) }, ms: { b64: 'AACAfw==', type: 'float32', shape: [] }, oip: undefined },
+  given_fractions: {
+    input: { dtype: 'float32', shape: [-1, 2], example: exampleOf('float32', [1, 2], floats(0.1, 2.5)) },
+    ms: [[0.1, 2.5]],
+    oip: { shape: [1, 1, 2], datatype: 'FP32', data: [0.1, 2.5] },
+  },
+  given_whole_floats: {
+    input: { dtype: 'float32', shape: [1], example: exampleOf('float32', [1], floats(1)) },
+    ms: { b64: 'AACAPw==', type: 'float32', shape: [1] },
+    oip: { shape: [1, 1], datatype: 'FP32', data: [1] },
+  },
+  given_uint8: {
+    input: { dtype: 'uint8', example: exampleOf('uint8', [2], Uint8Array.of(1, 200)) },
+    ms: [1, 200],
+    oip: { shape: [1, 2], datatype: 'UINT8', data: [1, 200] },
+  },
+  given_int64: {
+    input: { example: exampleOf('int64', [], new Uint8Array(BigInt64Array.of(-7n).buffer)) },
+    ms: -7,
+    oip: { shape: [1], datatype: 'INT64', data: [-7] },
+  },
+  given_int8: {
+    input: { example: exampleOf('int8', [1], Uint8Array.of(255)) },
+    ms: { b64: '/w==', type: 'int8', shape: [1] },
+    oip: { shape: [1, 1], datatype: 'INT8', data: [-1] },
+  },
+  given_bool: {
+    input: { dtype: 'bool', example: exampleOf('bool', [2], Uint8Array.of(1, 0)) },
+    ms: [true, false],
+    oip: { shape: [1, 2], datatype: 'BOOL', data: [true, false] },
+  },
+  given_text: {
+    input: { dtype: 'string', shape: [1], example: exampleOf('string', [1], packed('seven')) },
+    ms: ['seven'],
+    oip: { shape: [1, 1], datatype: 'BYTES', data: ['seven'] },
+  },
+  given_texts: {
+    input: { dtype: 'string', shape: [2], example: exampleOf('string', [2], packed('a', 'b')) },
+    ms: undefined,
+    oip: { shape: [1, 2], datatype: 'BYTES', data: ['a', 'b'] },
+  },
+  given_bytes: {
+    input: { dtype: 'bytes', shape: [], example: exampleOf('bytes', [], packed('\xff')) },
+    ms: { b64: '/w==' },
+    oip: { shape: [1], datatype: 'BYTES', data: [expect.stringContaining('<svg')] },
+  },
+  given_half: {
+    input: { example: exampleOf('float16', [1], Uint8Array.of(0, 60)) },
+    ms: { b64: 'ADw=', type: 'float16', shape: [1] },
+    oip: undefined,
+  },
+  given_infinity: {
+    input: { dtype: 'float32', example: exampleOf('float32', [], floats(Infinity)) },
+    ms: { b64: 'AACAfw==', type: 'float32', shape: [] },
+    oip: undefined,
+  },
   // As a process gone wrong might say it: no tensor, so there is the guess
-  given_wrongly: { input: { dtype: 'float32', example: exampleOf('float32', [3], floats(1)) }, ms: 0.5, oip: { shape: [1, 1], datatype: 'FP32', data: [0.5] } },
+  given_wrongly: {
+    input: { dtype: 'float32', example: exampleOf('float32', [3], floats(1)) },
+    ms: 0.5,
+    oip: { shape: [1, 1], datatype: 'FP32', data: [0.5] },
+  },
 };
 
 const kinds: MethodSignature[] = [
   method('unknown', { doc: 'Takes anything.' }),
-  method('several', { inputs: [{ name: 'a', dtype: 'float32', shape: [2, 2] }, { name: 'b', dtype: 'int64', shape: [3], doc: 'numbers' }, { name: 'c', dtype: 'string', shape: [] }], outputs: [{ name: 'p', dtype: 'float32', shape: [10] }, { name: 'q', dtype: 'bytes' }] }),
+  method('several', {
+    inputs: [
+      { name: 'a', dtype: 'float32', shape: [2, 2] },
+      { name: 'b', dtype: 'int64', shape: [3], doc: 'numbers' },
+      { name: 'c', dtype: 'string', shape: [] },
+    ],
+    outputs: [
+      { name: 'p', dtype: 'float32', shape: [10] },
+      { name: 'q', dtype: 'bytes' },
+    ],
+  }),
   method('alone', { batched: false, inputs: [{ name: 'x', dtype: 'float32', shape: [-1, 4] }] }),
   method('image', { inputs: [{ name: 'x', dtype: 'float32', shape: [1, 28, 28] }] }),
   ...Object.entries(examples).map(([name, { input }]) => method(name, { inputs: [{ name: 'x', ...input }] })),
@@ -61,7 +123,10 @@ function refs(value: unknown): string[] {
 }
 
 function resolve(document: unknown, ref: string): unknown {
-  return ref.replace('#/', '').split('/').reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], document);
+  return ref
+    .replace('#/', '')
+    .split('/')
+    .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], document);
 }
 
 describe('the API document', () => {
@@ -88,9 +153,13 @@ describe('the API document', () => {
         expect(Object.keys(operation.responses).length).toBeGreaterThan(0);
         for (const [status, response] of Object.entries(operation.responses)) {
           expect(status).toMatch(/^([1-5]\d\d|default)$/);
-          expect(response).toEqual(expect.objectContaining('$ref' in (response as object) ? { $ref: expect.any(String) } : { description: expect.any(String) }));
+          expect(response).toEqual(
+            expect.objectContaining('$ref' in (response as object) ? { $ref: expect.any(String) } : { description: expect.any(String) }),
+          );
         }
-        const declared = ((operation as { parameters?: { in: string; name: string }[] }).parameters ?? []).filter((parameter) => parameter.in === 'path').map(({ name }) => name);
+        const declared = ((operation as { parameters?: { in: string; name: string }[] }).parameters ?? [])
+          .filter((parameter) => parameter.in === 'path')
+          .map(({ name }) => name);
         expect(declared).toEqual(parameters);
       }
     }
@@ -100,10 +169,17 @@ describe('the API document', () => {
     expect(JSON.stringify(document)).not.toMatch(/"nullable"|"exclusiveMinimum":true/);
   });
 
-  it('has every method of every ready version, in both REST interfaces, and Nest\'s own routes', () => {
+  it("has every method of every ready version, in both REST interfaces, and Nest's own routes", () => {
     const paths = Object.keys(document.paths);
     for (const { name } of kinds) {
-      expect(paths).toEqual(expect.arrayContaining([`/model/kit:${name}`, `/model/kit/version/2:${name}`, `/v2/models/kit.${name}/infer`, `/v2/models/kit.${name}/versions/2/infer`]));
+      expect(paths).toEqual(
+        expect.arrayContaining([
+          `/model/kit:${name}`,
+          `/model/kit/version/2:${name}`,
+          `/v2/models/kit.${name}/infer`,
+          `/v2/models/kit.${name}/versions/2/infer`,
+        ]),
+      );
     }
     expect(paths).toEqual(expect.arrayContaining(['/model/kit/version/1:old', '/v2/models/{model}/ready', '/v2']));
     expect(paths).not.toContain('/model/kit:old');
@@ -118,7 +194,15 @@ describe('the API document', () => {
       const example = post?.requestBody?.content['application/json']?.example;
       if (example === undefined) continue;
       const route: InferRoute = path.startsWith('/model/') ? 'ms-rest' : 'oip-rest';
-      const request: IngressRequest = { token: 1, route, path, verb: 'POST', headers: { 'content-type': 'application/json' }, body: Buffer.from(JSON.stringify(example)), deadlineAt: Infinity };
+      const request: IngressRequest = {
+        token: 1,
+        route,
+        path,
+        verb: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: Buffer.from(JSON.stringify(example)),
+        deadlineAt: Infinity,
+      };
       const answered = ((): unknown => {
         try {
           return protocols[route].decode(request, catalog).instances.length;
@@ -141,9 +225,11 @@ describe('the API document', () => {
 
   it('follows the catalog', async () => {
     rig.scheduler.list([...servables, servable('late', [method('predict')])]);
-    await expect((async () => {
-      for (;;) if ('/model/late:predict' in (await read()).paths) return true;
-    })()).resolves.toBe(true);
+    await expect(
+      (async () => {
+        for (;;) if ('/model/late:predict' in (await read()).paths) return true;
+      })(),
+    ).resolves.toBe(true);
   });
 
   it('is shown by Swagger UI', async () => {

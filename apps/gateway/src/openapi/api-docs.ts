@@ -9,7 +9,9 @@ function baseDocument(app: NestFastifyApplication): OpenAPIObject {
   const config = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('mserve')
-    .setDescription('An inference server for MindIR, ONNX and OM models. The infer operations below are those of the servables that are ready now.')
+    .setDescription(
+      'An inference server for MindIR, ONNX and OM models. The infer operations below are those of the servables that are ready now.',
+    )
     .setVersion(version)
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .build();
@@ -38,7 +40,8 @@ export function serveApiDocs(app: NestFastifyApplication, catalog: MethodCatalog
   const fastify = app.getHttpAdapter().getInstance();
   fastify.addHook('onRequest', async (request, reply) => {
     const { url } = request;
-    if ((url.startsWith('/docs') || url.startsWith('/openapi.json')) && !isEnabled()) return reply.status(404).send({ error: 'the API documentation is switched off here (--docs)' });
+    if ((url.startsWith('/docs') || url.startsWith('/openapi.json')) && !isEnabled())
+      return reply.status(404).send({ error: 'the API documentation is switched off here (--docs)' });
     return undefined;
   });
   let base: OpenAPIObject | undefined;

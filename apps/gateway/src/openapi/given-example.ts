@@ -1,5 +1,14 @@
 import { isUtf8 } from 'node:buffer';
-import { dtypeEntry, elementEnds, expectedBytes, isVariableSize, unpackElements, type DType, type Tensor, type TensorSignature } from '@mserve/wire';
+import {
+  dtypeEntry,
+  elementEnds,
+  expectedBytes,
+  isVariableSize,
+  unpackElements,
+  type DType,
+  type Tensor,
+  type TensorSignature,
+} from '@mserve/wire';
 import { float32Text } from '../protocols/json/float32-text.js';
 import { numbersOf } from '../protocols/json/value-text.js';
 
@@ -26,10 +35,19 @@ export function msGivenValue(tensor: Tensor, declared: DType | undefined): unkno
   if (isVariableSize(dtype)) {
     const elements = unpackElements(tensor).map((element) => Buffer.from(element));
     if (elements.length !== 1 || shape.length > 1) return undefined;
-    return nested(elements.map((element) => (dtype === 'string' ? element.toString() : { b64: element.toString('base64') })), shape);
+    return nested(
+      elements.map((element) => (dtype === 'string' ? element.toString() : { b64: element.toString('base64') })),
+      shape,
+    );
   }
   const values = elementsOf(tensor);
-  if (values !== undefined && values.length > 0 && values.length <= maxNestedElements && values.every((value) => tellsItself(value, dtype, declared))) return nested(values, shape);
+  if (
+    values !== undefined &&
+    values.length > 0 &&
+    values.length <= maxNestedElements &&
+    values.every((value) => tellsItself(value, dtype, declared))
+  )
+    return nested(values, shape);
   return { b64: Buffer.from(bytes).toString('base64'), type: dtype, shape };
 }
 
@@ -49,8 +67,14 @@ function elementsOf(tensor: Tensor): (string | boolean | number)[] | undefined {
     return elements.every((element) => isUtf8(element)) ? elements.map((element) => Buffer.from(element).toString()) : undefined;
   }
   if (dtype === 'bool') return Array.from(bytes, (byte) => byte !== 0);
-  const values = Array.from(numbersOf(dtype, bytes) as ArrayLike<number | bigint>, (value) => (dtype === 'float32' && Number.isFinite(value) ? Number(float32Text(value as number)) : Number(value)));
-  return values.every((value) => (Number.isInteger(value) ? Number.isSafeInteger(value) || dtype.startsWith('float') : Number.isFinite(value))) ? values : undefined;
+  const values = Array.from(numbersOf(dtype, bytes) as ArrayLike<number | bigint>, (value) =>
+    dtype === 'float32' && Number.isFinite(value) ? Number(float32Text(value as number)) : Number(value),
+  );
+  return values.every((value) =>
+    Number.isInteger(value) ? Number.isSafeInteger(value) || dtype.startsWith('float') : Number.isFinite(value),
+  )
+    ? values
+    : undefined;
 }
 
 /** Whether the original's reading of a JSON value makes `dtype` of it: whole numbers are int32 or the declared integer type, others float32 or a declared float64. */

@@ -12,7 +12,28 @@ export const sharedSchemas: Readonly<Record<string, SchemaObject>> = {
     additionalProperties: false,
     properties: {
       b64: { type: 'string', contentEncoding: 'base64' },
-      type: { enum: ['int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32', 'uint64', 'fp16', 'fp32', 'fp64', 'float16', 'float32', 'float64', 'bool', 'str', 'bytes'], description: 'default: bytes' },
+      type: {
+        enum: [
+          'int8',
+          'int16',
+          'int32',
+          'int64',
+          'uint8',
+          'uint16',
+          'uint32',
+          'uint64',
+          'fp16',
+          'fp32',
+          'fp64',
+          'float16',
+          'float32',
+          'float64',
+          'bool',
+          'str',
+          'bytes',
+        ],
+        description: 'default: bytes',
+      },
       shape: { type: 'array', items: { type: 'integer', minimum: 0 }, description: 'default: one element' },
     },
   },
@@ -31,9 +52,14 @@ const statuses: readonly (readonly [status: string, description: string])[] = [
 ];
 
 /** Answers to refused requests; for `components`. */
-export const sharedResponses: Readonly<Record<string, { readonly description: string; readonly content: Readonly<Record<string, MediaType>> }>> = Object.fromEntries(
+export const sharedResponses: Readonly<
+  Record<string, { readonly description: string; readonly content: Readonly<Record<string, MediaType>> }>
+> = Object.fromEntries(
   (['MsError', 'OipError'] as const).flatMap((error) =>
-    statuses.map(([status, description]) => [`${error}${status}`, { description, content: { 'application/json': { schema: { $ref: `#/components/schemas/${error}` } } } }]),
+    statuses.map(([status, description]) => [
+      `${error}${status}`,
+      { description, content: { 'application/json': { schema: { $ref: `#/components/schemas/${error}` } } } },
+    ]),
   ),
 );
 
@@ -42,7 +68,11 @@ function refusals(error: 'MsError' | 'OipError'): Record<string, { $ref: string 
 }
 
 function objectOf(tensors: readonly TensorSignature[], schemaOf: (tensor: TensorSignature) => SchemaObject): SchemaObject {
-  return { type: 'object', required: tensors.map(({ name }) => name), properties: Object.fromEntries(tensors.map((tensor) => [tensor.name, schemaOf(tensor)])) };
+  return {
+    type: 'object',
+    required: tensors.map(({ name }) => name),
+    properties: Object.fromEntries(tensors.map((tensor) => [tensor.name, schemaOf(tensor)])),
+  };
 }
 
 /** undefined when an input has no example. */
@@ -70,7 +100,11 @@ function msOperation(servable: string, method: MethodSignature, operationId: str
       required: true,
       content: {
         'application/json': {
-          schema: { type: 'object', required: ['instances'], properties: { instances: { anyOf: [instance, { type: 'array', items: instance, minItems: 1 }] } } },
+          schema: {
+            type: 'object',
+            required: ['instances'],
+            properties: { instances: { anyOf: [instance, { type: 'array', items: instance, minItems: 1 }] } },
+          },
           ...exampleOf(msExample(method)),
         },
       },
@@ -78,7 +112,11 @@ function msOperation(servable: string, method: MethodSignature, operationId: str
     responses: {
       '200': {
         description: 'results in request order; a failed instance among others has an error_msg instead',
-        content: { 'application/json': { schema: { type: 'object', required: ['instances'], properties: { instances: { type: 'array', items: output } } } } },
+        content: {
+          'application/json': {
+            schema: { type: 'object', required: ['instances'], properties: { instances: { type: 'array', items: output } } },
+          },
+        },
       },
       ...refusals('MsError'),
     },
@@ -90,13 +128,28 @@ function oipOperation(servable: string, method: MethodSignature, operationId: st
     type: 'array',
     items: { anyOf: tensors.map((tensor) => oipTensorSchema(tensor, method.batched)) },
   });
-  const binary: MediaType = { schema: { type: 'string', description: 'JSON, then the bytes of the tensors; header Inference-Header-Content-Length says where the JSON ends' } };
+  const binary: MediaType = {
+    schema: {
+      type: 'string',
+      description: 'JSON, then the bytes of the tensors; header Inference-Header-Content-Length says where the JSON ends',
+    },
+  };
   const request: SchemaObject = {
     type: 'object',
     required: ['inputs'],
-    properties: { id: { type: 'string' }, parameters: { type: 'object' }, inputs: tensorsSchema(method.inputs), outputs: { type: 'array', items: { type: 'object', required: ['name'], properties: { name: { type: 'string' }, parameters: { type: 'object' } } } } },
+    properties: {
+      id: { type: 'string' },
+      parameters: { type: 'object' },
+      inputs: tensorsSchema(method.inputs),
+      outputs: {
+        type: 'array',
+        items: { type: 'object', required: ['name'], properties: { name: { type: 'string' }, parameters: { type: 'object' } } },
+      },
+    },
   };
-  const json: Record<string, MediaType> = method.inputs.every(hasOipJson) ? { 'application/json': { schema: request, ...exampleOf(oipExample(method)) } } : {};
+  const json: Record<string, MediaType> = method.inputs.every(hasOipJson)
+    ? { 'application/json': { schema: request, ...exampleOf(oipExample(method)) } }
+    : {};
   return {
     operationId,
     tags: [servable],
@@ -111,7 +164,12 @@ function oipOperation(servable: string, method: MethodSignature, operationId: st
             schema: {
               type: 'object',
               required: ['model_name', 'outputs'],
-              properties: { model_name: { type: 'string' }, model_version: { type: 'string' }, id: { type: 'string' }, outputs: tensorsSchema(method.outputs) },
+              properties: {
+                model_name: { type: 'string' },
+                model_version: { type: 'string' },
+                id: { type: 'string' },
+                outputs: tensorsSchema(method.outputs),
+              },
             },
           },
           'application/octet-stream': binary,
@@ -141,7 +199,12 @@ export function inferPaths(ready: readonly ServableStatus[]): InferPaths {
         paths[oipPath] = { post: oipOperation(servable, method, `infer_${id}${idText}`, versionText) };
       };
       if (latest.get(servable) === version) add('', '', `/model/${servable}:${method.name}`, `/v2/models/${model}/infer`);
-      add(`, version ${version}`, `_v${version}`, `/model/${servable}/version/${version}:${method.name}`, `/v2/models/${model}/versions/${version}/infer`);
+      add(
+        `, version ${version}`,
+        `_v${version}`,
+        `/model/${servable}/version/${version}:${method.name}`,
+        `/v2/models/${model}/versions/${version}/infer`,
+      );
     }
   }
   return paths;

@@ -30,7 +30,9 @@ export interface Operation {
   readonly summary: string;
   readonly description?: string;
   readonly requestBody: { readonly required: true; readonly content: Readonly<Record<string, MediaType>> };
-  readonly responses: Readonly<Record<string, { readonly $ref: string } | { readonly description: string; readonly content: Readonly<Record<string, MediaType>> }>>;
+  readonly responses: Readonly<
+    Record<string, { readonly $ref: string } | { readonly description: string; readonly content: Readonly<Record<string, MediaType>> }>
+  >;
 }
 
 /** Paths of infer operations; all are POST. */

@@ -28,7 +28,8 @@ const page = `<!doctype html>
 </html>
 `;
 
-const initializer = "window.ui = SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null });\n";
+const initializer =
+  "window.ui = SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null });\n";
 
 /** Swagger UI is a dependency of @nestjs/swagger, so it is looked for from there. */
 function assetDirectory(): string {

@@ -20,7 +20,10 @@ const b64Schema: SchemaObject = { $ref: '#/components/schemas/Base64Tensor' };
 
 /** `leaf` nested in arrays of the given dims; -1 = any size. */
 function nested(leaf: SchemaObject, dims: readonly number[]): SchemaObject {
-  return dims.reduceRight<SchemaObject>((items, dim) => (dim < 0 ? { type: 'array', items } : { type: 'array', items, minItems: dim, maxItems: dim }), leaf);
+  return dims.reduceRight<SchemaObject>(
+    (items, dim) => (dim < 0 ? { type: 'array', items } : { type: 'array', items, minItems: dim, maxItems: dim }),
+    leaf,
+  );
 }
 
 function nestedExample(leaf: unknown, dims: readonly number[]): unknown {
@@ -61,7 +64,8 @@ export function msValueExample(signature: TensorSignature): unknown {
   if (count === undefined) return undefined;
   if (dtype === 'string') return 'text';
   if (dtype === 'bytes') return { b64: examplePng };
-  if (plainDtypes.has(dtype) && count <= maxNestedElements && !dims.includes(0)) return nestedExample(dtype === 'bool' ? true : dtype === 'int32' ? 1 : 0.5, dims);
+  if (plainDtypes.has(dtype) && count <= maxNestedElements && !dims.includes(0))
+    return nestedExample(dtype === 'bool' ? true : dtype === 'int32' ? 1 : 0.5, dims);
   const bytes = Buffer.alloc(count * dtypeEntry(dtype).elementBytes);
   return { b64: bytes.toString('base64'), type: dtype, shape: dims };
 }
@@ -71,7 +75,16 @@ export function msOutputSchema({ dtype, shape, doc }: TensorSignature): SchemaOb
   const described = doc === undefined ? {} : { description: doc };
   if (dtype === undefined) return { ...described, title: 'any value' };
   if (dtype === 'bytes') return { ...described, title: dtype, ...b64Schema };
-  const leaf: SchemaObject = { type: dtype === 'string' ? 'string' : dtype === 'bool' ? 'boolean' : dtype.startsWith('float') || dtype === 'bfloat16' ? 'number' : 'integer' };
+  const leaf: SchemaObject = {
+    type:
+      dtype === 'string'
+        ? 'string'
+        : dtype === 'bool'
+          ? 'boolean'
+          : dtype.startsWith('float') || dtype === 'bfloat16'
+            ? 'number'
+            : 'integer',
+  };
   if (shape === undefined) return { ...described, title: dtype };
   return { ...described, title: `${dtype}[${shape.join(', ')}]`, ...nested(leaf, dtype === 'string' ? [] : shape) };
 }
@@ -98,7 +111,10 @@ export function oipTensorSchema(signature: TensorSignature, batched: boolean): S
     properties: {
       name: { const: name },
       datatype: dtype === undefined ? { type: 'string' } : { const: dtypeEntry(dtype).oipName },
-      shape: signature.shape === undefined ? { type: 'array', items: { type: 'integer', minimum: 0 } } : { type: 'array', prefixItems: items, minItems: items.length, maxItems: items.length },
+      shape:
+        signature.shape === undefined
+          ? { type: 'array', items: { type: 'integer', minimum: 0 } }
+          : { type: 'array', prefixItems: items, minItems: items.length, maxItems: items.length },
       parameters: { type: 'object' },
       data: { type: 'array', description: 'row-major, flat or nested; absent when the tensor follows in binary' },
     },

@@ -1,4 +1,14 @@
-import { ServingError, dtypeEntry, isFailure, isVariableSize, maxRank, type Failure, type Instance, type InstanceResult, type Tensor } from '@mserve/wire';
+import {
+  ServingError,
+  dtypeEntry,
+  isFailure,
+  isVariableSize,
+  maxRank,
+  type Failure,
+  type Instance,
+  type InstanceResult,
+  type Tensor,
+} from '@mserve/wire';
 import type { ResolvedMethod } from './protocol.js';
 
 /** Instances in one request; more are refused before anything is made of them. */
@@ -23,7 +33,8 @@ export function tensorFault(tensor: Tensor): string | undefined {
   }
   if (count > maxElements) return shapeFault(shape);
   if (shape.length > maxRank) return `Tensor check failed: input  shape has ${shape.length} dims, at most ${maxRank} are allowed`;
-  if (count * dtypeEntry(dtype).elementBytes !== bytes.byteLength) return `Tensor check failed: input data size ${bytes.byteLength} invalid`;
+  if (count * dtypeEntry(dtype).elementBytes !== bytes.byteLength)
+    return `Tensor check failed: input data size ${bytes.byteLength} invalid`;
   return undefined;
 }
 
@@ -56,7 +67,8 @@ export function checkedInstances(instances: readonly Slots[], target: ResolvedMe
     for (let i = 0; i < inputs.length; i++) {
       const tensor = slots[i];
       const name = (inputs[i] as { name: string }).name;
-      if (tensor === undefined) throw invalid(`Cannot find input ${name} in instance input , servable ${target.servable}, method ${target.method.name}`);
+      if (tensor === undefined)
+        throw invalid(`Cannot find input ${name} in instance input , servable ${target.servable}, method ${target.method.name}`);
       const fault = tensorFault(tensor);
       if (fault !== undefined) throw invalid(`Instances input ${name} check failed, detail: ${fault}`);
     }
@@ -69,7 +81,8 @@ export function commonFailure(results: readonly InstanceResult[]): Failure | und
   const [first] = results;
   if (first === undefined || !isFailure(first)) return undefined;
   const { code, message } = first.failure;
-  for (const result of results) if (!isFailure(result) || result.failure.code !== code || result.failure.message !== message) return undefined;
+  for (const result of results)
+    if (!isFailure(result) || result.failure.code !== code || result.failure.message !== message) return undefined;
   return first.failure;
 }
 

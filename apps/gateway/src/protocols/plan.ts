@@ -21,7 +21,9 @@ export function planOf(method: MethodSignature): MethodPlan {
     plan = {
       inputNames: method.inputs.map(({ name }) => Buffer.from(name)),
       outputNames,
-      sortedOutputs: outputNames.map((_, index) => index).sort((a, b) => Buffer.compare(outputNames[a] as Buffer, outputNames[b] as Buffer)),
+      sortedOutputs: outputNames
+        .map((_, index) => index)
+        .sort((a, b) => Buffer.compare(outputNames[a] as Buffer, outputNames[b] as Buffer)),
       outputKeys: method.outputs.map(({ name }) => `${JSON.stringify(name)}:`),
     };
     plans.set(method, plan);

@@ -1,5 +1,25 @@
-import { answers, cancellations, refusals, subjects, tickets, topics, type Bus, type Catalog, type MemoryExchange, type ServableStatus } from '@mserve/bus';
-import { instanceCount, type Answer, type Cancellation, type Failure, type Instances, type InstanceResult, type MethodSignature, type Ticket } from '@mserve/wire';
+import {
+  answers,
+  cancellations,
+  refusals,
+  subjects,
+  tickets,
+  topics,
+  type Bus,
+  type Catalog,
+  type MemoryExchange,
+  type ServableStatus,
+} from '@mserve/bus';
+import {
+  instanceCount,
+  type Answer,
+  type Cancellation,
+  type Failure,
+  type Instances,
+  type InstanceResult,
+  type MethodSignature,
+  type Ticket,
+} from '@mserve/wire';
 
 /** A servable version with one ready replica. */
 export function servable(name: string, methods: readonly MethodSignature[], version = 1): ServableStatus {
@@ -26,7 +46,9 @@ export class FakeScheduler {
     readonly epoch = 1,
   ) {
     this.bus = exchange.connect('scheduler');
-    this.bus.respond(subjects.catalogList, async () => Buffer.from(JSON.stringify({ revision: this.revision, servables: this.servables } satisfies Catalog)));
+    this.bus.respond(subjects.catalogList, async () =>
+      Buffer.from(JSON.stringify({ revision: this.revision, servables: this.servables } satisfies Catalog)),
+    );
     this.bus.receive(tickets, (list) => {
       this.seen.push(...list);
       this.onTickets(list);
@@ -46,7 +68,10 @@ export class FakeScheduler {
   }
 
   hello(leaving = false): void {
-    this.bus.broadcast(topics.schedulersHello, Buffer.from(JSON.stringify({ address: this.bus.address, epoch: this.epoch, revision: this.revision, leaving })));
+    this.bus.broadcast(
+      topics.schedulersHello,
+      Buffer.from(JSON.stringify({ address: this.bus.address, epoch: this.epoch, revision: this.revision, leaving })),
+    );
   }
 
   list(servables: readonly ServableStatus[]): void {
@@ -66,7 +91,13 @@ export class FakeScheduler {
   }
 
   refuse(ticket: Ticket, failure: Failure, from = 0, instances = instanceCount(ticket.instances)): void {
-    this.bus.send(refusals, ticket.gateway, { id: ticket.id, attempt: ticket.attempt, firstInstance: ticket.firstInstance + from, instances, failure });
+    this.bus.send(refusals, ticket.gateway, {
+      id: ticket.id,
+      attempt: ticket.attempt,
+      firstInstance: ticket.firstInstance + from,
+      instances,
+      failure,
+    });
   }
 
   /** Resolves when `condition` holds after a ticket or a cancellation. */

@@ -79,10 +79,17 @@ export function predict(client: Client, body: string | Buffer, options: { deadli
   const pass = (bytes: Buffer): Buffer => bytes;
   let cancel = (): void => undefined;
   const done = new Promise<string>((resolve, reject) => {
-    const call = client.makeUnaryRequest('/mindspore.serving.proto.MSService/Predict', pass, pass, Buffer.from(body), options, (error: ServiceError | null, reply?: Buffer) => {
-      if (error === null) resolve(String(reply));
-      else reject(error);
-    });
+    const call = client.makeUnaryRequest(
+      '/mindspore.serving.proto.MSService/Predict',
+      pass,
+      pass,
+      Buffer.from(body),
+      options,
+      (error: ServiceError | null, reply?: Buffer) => {
+        if (error === null) resolve(String(reply));
+        else reject(error);
+      },
+    );
     cancel = () => call.cancel();
   });
   return { cancel: () => cancel(), done };

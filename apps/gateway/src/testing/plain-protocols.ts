@@ -24,14 +24,26 @@ class PlainProtocol implements Protocol {
     if (text === 'unencodable') throw new TypeError('a bug in the codec');
     return request.route.endsWith('grpc')
       ? { token: request.token, kind: 'grpc', message: Buffer.from(text) }
-      : { token: request.token, kind: 'http', status: 200, headers: { 'content-type': text === 'unwritable' ? 'text/\nplain' : 'text/plain' }, body: [text] };
+      : {
+          token: request.token,
+          kind: 'http',
+          status: 200,
+          headers: { 'content-type': text === 'unwritable' ? 'text/\nplain' : 'text/plain' },
+          body: [text],
+        };
   }
 
   refuse(request: IngressRequest, error: ServingError): IngressAnswer {
     if (request.headers['x-bug'] === 'refuse') throw new TypeError('a bug in the codec');
     const message = `${error.code}: ${error.message}`;
     if (request.route.endsWith('grpc')) return { token: request.token, kind: 'grpc-error', status: grpcStatusOf(error.code), message };
-    return { token: request.token, kind: 'http', status: httpStatusOfError(error), headers: { 'content-type': 'text/plain' }, body: [message] };
+    return {
+      token: request.token,
+      kind: 'http',
+      status: httpStatusOfError(error),
+      headers: { 'content-type': 'text/plain' },
+      body: [message],
+    };
   }
 }
 

@@ -28,7 +28,13 @@ export class RawGrpc {
   }
 
   begin(headers: OutgoingHttpHeaders = {}): ClientHttp2Stream {
-    const stream = this.session.request({ ':method': 'POST', ':path': '/mindspore.serving.proto.MSService/Predict', 'content-type': 'application/grpc', te: 'trailers', ...headers });
+    const stream = this.session.request({
+      ':method': 'POST',
+      ':path': '/mindspore.serving.proto.MSService/Predict',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      ...headers,
+    });
     stream.on('error', () => undefined);
     return stream;
   }

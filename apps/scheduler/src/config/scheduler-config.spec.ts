@@ -15,8 +15,16 @@ describe('configuration of the scheduler', () => {
   });
 
   it('reaches scheduler and bus', () => {
-    const config = load(['--max-queued-requests', '5', '--nats=a:1,b:2', '--max-queue-delay-ms', '1.5'], { MSERVE_SUBJECT_PREFIX: 'x', MSERVE_MAX_ATTEMPTS: '3' });
-    expect(schedulerOptionsOf(config)).toMatchObject({ maxQueuedRequests: 5, maxQueueDelayMs: 1.5, maxAttempts: 3, maxQueuedInstances: 100_000 });
+    const config = load(['--max-queued-requests', '5', '--nats=a:1,b:2', '--max-queue-delay-ms', '1.5'], {
+      MSERVE_SUBJECT_PREFIX: 'x',
+      MSERVE_MAX_ATTEMPTS: '3',
+    });
+    expect(schedulerOptionsOf(config)).toMatchObject({
+      maxQueuedRequests: 5,
+      maxQueueDelayMs: 1.5,
+      maxAttempts: 3,
+      maxQueuedInstances: 100_000,
+    });
     expect(busOptionsOf(config, 'scheduler')).toMatchObject({ servers: ['a:1', 'b:2'], role: 'scheduler', prefix: 'x' });
   });
 

@@ -53,8 +53,26 @@ export interface ReplicaStats {
   readonly suspended: boolean;
 }
 
-export function dispatchStats(counters: DispatchCounters, queued: { portions: number; instances: number }, replicas: readonly ReplicaStats[]): DispatchStats {
-  const { tickets, accepted, duplicates, assignments, batches, batched, receipted, cancelled, retried, undelivered, lateReceipts, missingReceipts, refused } = counters;
+export function dispatchStats(
+  counters: DispatchCounters,
+  queued: { portions: number; instances: number },
+  replicas: readonly ReplicaStats[],
+): DispatchStats {
+  const {
+    tickets,
+    accepted,
+    duplicates,
+    assignments,
+    batches,
+    batched,
+    receipted,
+    cancelled,
+    retried,
+    undelivered,
+    lateReceipts,
+    missingReceipts,
+    refused,
+  } = counters;
   return {
     queuedRequests: queued.portions,
     queued: queued.instances,

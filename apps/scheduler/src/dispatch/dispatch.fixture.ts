@@ -7,10 +7,18 @@ export function instances(count: number): Instances {
   return { kind: 'inline', sizes: new Array<number>(count).fill(0), bytes: new Uint8Array(0) };
 }
 
-export function signature(servable = 'digits', batchSizes: Readonly<Record<string, number>> = { predict: 4 }, version = 1): ServableSignature {
-  const methods = Object.entries(batchSizes).map(
-    ([name, batchSize]): MethodSignature => ({ name, inputs: [{ name: 'image' }], outputs: [{ name: 'label' }], batched: true, batchSize }),
-  );
+export function signature(
+  servable = 'digits',
+  batchSizes: Readonly<Record<string, number>> = { predict: 4 },
+  version = 1,
+): ServableSignature {
+  const methods = Object.entries(batchSizes).map(([name, batchSize]): MethodSignature => ({
+    name,
+    inputs: [{ name: 'image' }],
+    outputs: [{ name: 'label' }],
+    batched: true,
+    batchSize,
+  }));
   return { servable, version, methods };
 }
 
@@ -83,7 +91,9 @@ export class DispatchRig {
 
   /** Every refusal since the last call, as `id[first+count] CODE`. */
   refused(): string[] {
-    return this.outlet.refusals.splice(0).map(({ refusal }) => `${refusal.id}[${refusal.firstInstance}+${refusal.instances}] ${refusal.failure.code}`);
+    return this.outlet.refusals
+      .splice(0)
+      .map(({ refusal }) => `${refusal.id}[${refusal.firstInstance}+${refusal.instances}] ${refusal.failure.code}`);
   }
 
   receipt(worker: string, id: number, firstInstance: number, count: number, attempt = 1): void {
@@ -91,7 +101,11 @@ export class DispatchRig {
   }
 
   lose(...workers: readonly string[]): void {
-    this.dispatcher.removeReplicas(workers.map((worker) => `${worker}.0`), 'died', this.now);
+    this.dispatcher.removeReplicas(
+      workers.map((worker) => `${worker}.0`),
+      'died',
+      this.now,
+    );
   }
 }
 

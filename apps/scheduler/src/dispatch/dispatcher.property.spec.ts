@@ -9,7 +9,10 @@ const maxQueuedRequests = 6;
 const of = signature('digits', { a: 1, b: 3 });
 
 type Step =
-  | { readonly act: 'submit'; readonly tickets: readonly { id: number; first: number; count: number; method: string; priority: number; timeoutMs: number }[] }
+  | {
+      readonly act: 'submit';
+      readonly tickets: readonly { id: number; first: number; count: number; method: string; priority: number; timeoutMs: number }[];
+    }
   | { readonly act: 'ready'; readonly worker: number; readonly credits: number }
   | { readonly act: 'lose' | 'drain' | 'cut' | 'resume'; readonly workers: readonly number[] }
   | { readonly act: 'receipt' | 'undelivered'; readonly pick: number; readonly skip: number; readonly count: number }
@@ -27,10 +30,30 @@ const oneTicket = fc.record({
 });
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
-    { weight: 4, arbitrary: fc.record({ act: fc.constant('submit' as const), tickets: fc.uniqueArray(oneTicket, { minLength: 1, maxLength: 4, selector: ({ id }) => id }) }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        act: fc.constant('submit' as const),
+        tickets: fc.uniqueArray(oneTicket, { minLength: 1, maxLength: 4, selector: ({ id }) => id }),
+      }),
+    },
     { weight: 3, arbitrary: fc.record({ act: fc.constant('ready' as const), worker: fc.nat(2), credits: fc.integer({ min: 1, max: 5 }) }) },
-    { weight: 2, arbitrary: fc.record({ act: fc.constantFrom('lose' as const, 'drain' as const, 'cut' as const, 'resume' as const), workers: someWorkers }) },
-    { weight: 5, arbitrary: fc.record({ act: fc.constantFrom('receipt' as const, 'receipt' as const, 'undelivered' as const), pick: fc.nat(20), skip: fc.nat(2), count: fc.integer({ min: 1, max: 4 }) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        act: fc.constantFrom('lose' as const, 'drain' as const, 'cut' as const, 'resume' as const),
+        workers: someWorkers,
+      }),
+    },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        act: fc.constantFrom('receipt' as const, 'receipt' as const, 'undelivered' as const),
+        pick: fc.nat(20),
+        skip: fc.nat(2),
+        count: fc.integer({ min: 1, max: 4 }),
+      }),
+    },
     { weight: 1, arbitrary: fc.record({ act: fc.constant('cancel' as const), id: fc.nat(12) }) },
     { weight: 2, arbitrary: fc.record({ act: fc.constant('pass' as const), ms: fc.nat(25) }) },
   ),
@@ -71,7 +94,12 @@ class Ledger {
       case 'lose':
       case 'cut':
         for (const id of replicaIds(step.workers)) this.release((entry) => entry.holder.startsWith(`${id} `));
-        rig.dispatcher.removeReplicas(replicaIds(step.workers), step.act === 'lose' ? 'died' : 'unreachable', rig.now, step.act === 'cut' ? rig.now + 10 : rig.now);
+        rig.dispatcher.removeReplicas(
+          replicaIds(step.workers),
+          step.act === 'lose' ? 'died' : 'unreachable',
+          rig.now,
+          step.act === 'cut' ? rig.now + 10 : rig.now,
+        );
         break;
       case 'receipt':
         return this.receipt(step.pick, step.skip, step.count);
@@ -139,7 +167,10 @@ class Ledger {
       const entry = this.entries.get(`${id}:${at}`);
       if (entry?.state === 'in-hand' && entry.holder === `${assignment.replica} ${attempt}`) entry.state = 'receipted';
     }
-    this.rig.dispatcher.settle([{ replica: assignment.replica, gateway: 'gateway-a', id, attempt, firstInstance: from, instances: count }], this.rig.now);
+    this.rig.dispatcher.settle(
+      [{ replica: assignment.replica, gateway: 'gateway-a', id, attempt, firstInstance: from, instances: count }],
+      this.rig.now,
+    );
     this.read();
   }
 
@@ -148,8 +179,12 @@ class Ledger {
     const sent = pick % 2 === 0 ? this.sent.at(-1) : undefined;
     if (sent === undefined || this.sentCount === this.lostAt) return;
     const { ticket: part, replica } = sent.assignment;
-    const keys = Array.from({ length: part.instances.kind === 'inline' ? part.instances.sizes.length : 0 }, (_, i) => `${part.id}:${part.firstInstance + i}`);
-    if (!keys.every((key) => this.entries.get(key)?.state === 'in-hand' && this.entries.get(key)?.holder === `${replica} ${part.attempt}`)) return;
+    const keys = Array.from(
+      { length: part.instances.kind === 'inline' ? part.instances.sizes.length : 0 },
+      (_, i) => `${part.id}:${part.firstInstance + i}`,
+    );
+    if (!keys.every((key) => this.entries.get(key)?.state === 'in-hand' && this.entries.get(key)?.holder === `${replica} ${part.attempt}`))
+      return;
     this.lostAt = this.sentCount;
     this.release((_entry, key) => keys.includes(key));
     this.sent.pop();

@@ -130,14 +130,26 @@ describe('order', () => {
 
   it('is priority, then deadline, then arrival', () => {
     const rig = busyRig();
-    rig.submit(ticket(1), ticket(2, 1, { deadlineAt: 9000 }), ticket(3, 1, { deadlineAt: 5000 }), ticket(4, 1, { priority: 1 }), ticket(5), ticket(6, 1, { priority: 1, deadlineAt: 9000 }));
+    rig.submit(
+      ticket(1),
+      ticket(2, 1, { deadlineAt: 9000 }),
+      ticket(3, 1, { deadlineAt: 5000 }),
+      ticket(4, 1, { priority: 1 }),
+      ticket(5),
+      ticket(6, 1, { priority: 1, deadlineAt: 9000 }),
+    );
     finishAll(rig);
     expect(served(rig)).toEqual([0, 6, 4, 3, 2, 1, 5]);
   });
 
   it('takes the methods of a servable in turn', () => {
     const rig = busyRig({ a: 1, b: 1, c: 1 });
-    rig.submit(...[1, 2, 3].map((id) => ticket(id, 1, { method: 'a' })), ticket(4, 1, { method: 'b' }), ticket(5, 1, { method: 'c' }), ticket(6, 1, { method: 'c' }));
+    rig.submit(
+      ...[1, 2, 3].map((id) => ticket(id, 1, { method: 'a' })),
+      ticket(4, 1, { method: 'b' }),
+      ticket(5, 1, { method: 'c' }),
+      ticket(6, 1, { method: 'c' }),
+    );
     finishAll(rig);
     expect(served(rig)).toEqual([0, 4, 5, 1, 6, 2, 3]);
   });
@@ -209,7 +221,12 @@ describe('refusals', () => {
   it('answers what expires in the queue, and never runs it', () => {
     const rig = new DispatchRig();
     rig.ready('w1', 1);
-    rig.submit(ticket(1, 1, { deadlineAt: 2000 }), ticket(2, 1, { deadlineAt: 1500 }), ticket(3, 1, { deadlineAt: 1700 }), ticket(4, 1, { deadlineAt: 1000 }));
+    rig.submit(
+      ticket(1, 1, { deadlineAt: 2000 }),
+      ticket(2, 1, { deadlineAt: 1500 }),
+      ticket(3, 1, { deadlineAt: 1700 }),
+      ticket(4, 1, { deadlineAt: 1000 }),
+    );
     expect(rig.refused()).toEqual(['4[0+1] DEADLINE_EXCEEDED']);
     expect(rig.given()).toEqual(['w1.0 <- 2[0+1]']);
     expect(rig.dispatcher.nextWakeAt(rig.now)).toBe(1700);
@@ -240,7 +257,11 @@ describe('cancellation', () => {
     rig.ready('w1', 2);
     rig.ready('w2', 2);
     rig.submit(ticket(1, 6), ticket(2));
-    rig.dispatcher.cancel([{ gateway: 'gateway-a', id: 1 }, { gateway: 'gateway-a', id: 1 }, { gateway: 'gateway-b', id: 2 }]);
+    rig.dispatcher.cancel([
+      { gateway: 'gateway-a', id: 1 },
+      { gateway: 'gateway-a', id: 1 },
+      { gateway: 'gateway-b', id: 2 },
+    ]);
     expect(rig.outlet.cancellations.map(({ worker }) => worker).sort()).toEqual(['w1', 'w2']);
     expect(rig.dispatcher.stats()).toMatchObject({ cancelled: 2, queued: 1, running: 4 });
     rig.given();
@@ -278,7 +299,11 @@ describe('lost workers', () => {
     rig.lose('w2');
     expect(rig.given()).toEqual(['w1.0 <- 1[0+2]', 'w2.0 <- 1[0+2]#2']);
     expect(rig.outlet.refusals.map(({ refusal }) => [refusal.attempt, refusal.failure.code, refusal.failure.message])).toEqual([
-      [2, 'UNAVAILABLE', 'Request servable(digits) method(predict) , servable is not available: two workers died while they had this instance'],
+      [
+        2,
+        'UNAVAILABLE',
+        'Request servable(digits) method(predict) , servable is not available: two workers died while they had this instance',
+      ],
     ]);
   });
 

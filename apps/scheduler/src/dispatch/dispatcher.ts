@@ -221,7 +221,10 @@ export class Dispatcher implements FillContext {
         bound.portions -= 1;
         bound.instances -= portion.count;
         const overRequests = bound.portions >= options.maxQueuedRequests;
-        this.refuse(portion, overRequests ? failures.tooManyRequests(options.maxQueuedRequests) : failures.tooManyInstances(options.maxQueuedInstances));
+        this.refuse(
+          portion,
+          overRequests ? failures.tooManyRequests(options.maxQueuedRequests) : failures.tooManyInstances(options.maxQueuedInstances),
+        );
         portion.queue.drop(portion);
       } else {
         this.deadlines.add(portion, bound.portions);

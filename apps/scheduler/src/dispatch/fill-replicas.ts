@@ -65,7 +65,8 @@ function give(queue: MethodQueue, replica: Replica, head: Portion, count: number
 /** Adds the first `count` instances of the head to what the replica got last, where they directly follow: one assignment less. */
 function extendLast(queue: MethodQueue, replica: Replica, head: Portion, count: number, context: FillContext): boolean {
   const last = replica.lastGiven;
-  if (last === undefined || last.ticket !== head.ticket || last.attempt !== head.attempt || last.first + last.count !== head.first) return false;
+  if (last === undefined || last.ticket !== head.ticket || last.attempt !== head.attempt || last.first + last.count !== head.first)
+    return false;
   if (last.deaths !== head.deaths || last.undelivered !== head.undelivered) return false;
   const portion = queue.take(head, count);
   if (portion === head) {

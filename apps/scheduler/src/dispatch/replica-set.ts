@@ -118,8 +118,15 @@ export function sameSignature(a: ServableSignature, b: ServableSignature): boole
 }
 
 function comparable(signature: ServableSignature): string {
-  const tensors = (list: ServableSignature['methods'][number]['inputs']): unknown[] => list.map((tensor) => [tensor.name, tensor.dtype, tensor.shape]);
-  const methods = signature.methods.map((method) => [method.name, tensors(method.inputs), tensors(method.outputs), method.batched, method.batchSize]);
+  const tensors = (list: ServableSignature['methods'][number]['inputs']): unknown[] =>
+    list.map((tensor) => [tensor.name, tensor.dtype, tensor.shape]);
+  const methods = signature.methods.map((method) => [
+    method.name,
+    tensors(method.inputs),
+    tensors(method.outputs),
+    method.batched,
+    method.batchSize,
+  ]);
   methods.sort((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1));
   return JSON.stringify([signature.servable, signature.version, methods]);
 }

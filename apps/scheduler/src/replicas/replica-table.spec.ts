@@ -26,7 +26,16 @@ class TableRig {
   /** The worker's answer to the oldest question. */
   async list(revision: number, ...replicas: readonly Partial<ReplicaStatus>[]): Promise<void> {
     const { address, answer } = this.asked.shift() as (typeof this.asked)[number];
-    const full = replicas.map((replica, n) => ({ replica: `${address}.${n}`, servable: 'digits', version: 1, deviceId: 0, state: 'ready', credits: 4, signature: signature(), ...replica }));
+    const full = replicas.map((replica, n) => ({
+      replica: `${address}.${n}`,
+      servable: 'digits',
+      version: 1,
+      deviceId: 0,
+      state: 'ready',
+      credits: 4,
+      signature: signature(),
+      ...replica,
+    }));
     answer({ revision, replicas: full });
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -40,7 +40,8 @@ export class ReplicaTable {
     const found = new Map<string, LoadingServable>();
     for (const { leaving, replicas } of this.workers.values()) {
       if (leaving) continue;
-      for (const { state, servable, version } of replicas.values()) if (state === 'loading') found.set(`${servable}/${version}`, { servable, version });
+      for (const { state, servable, version } of replicas.values())
+        if (state === 'loading') found.set(`${servable}/${version}`, { servable, version });
     }
     return [...found.values()];
   }
@@ -164,17 +165,28 @@ export class ReplicaTable {
     const { replica, credits, signature } = status;
     if (record.leaving) return;
     if (signature === undefined || credits < 1 || signature.servable !== status.servable || signature.version !== status.version) {
-      this.complain(record, `unusable ${replica}`, { replica, credits }, 'a replica says that it is ready without credits, or without its own signature');
+      this.complain(
+        record,
+        `unusable ${replica}`,
+        { replica, credits },
+        'a replica says that it is ready without credits, or without its own signature',
+      );
       return;
     }
     const outcome = this.dispatcher.putReplica({ replica, worker: record.address, credits, signature }, now);
     if (outcome === 'conflict') {
       record.quarantined.add(replica);
       const { servable, version } = status;
-      this.complain(record, `conflict ${replica}`, { replica, servable, version }, 'a replica is not used: its signature differs from that of the replicas in use');
+      this.complain(
+        record,
+        `conflict ${replica}`,
+        { replica, servable, version },
+        'a replica is not used: its signature differs from that of the replicas in use',
+      );
     } else {
       record.quarantined.delete(replica);
-      if (outcome === 'added') this.context.log.info({ replica, servable: status.servable, version: status.version, credits }, 'a replica is ready');
+      if (outcome === 'added')
+        this.context.log.info({ replica, servable: status.servable, version: status.version, credits }, 'a replica is ready');
     }
   }
 

@@ -12,7 +12,8 @@ export function hostAndPort(text: string): string {
 }
 
 export function grpcAddress(text: string): string {
-  if (!isHostAndPort(text) && !/^unix:./.test(text)) throw new InvalidArgumentError('HOST:PORT or unix:PATH is expected, for example 127.0.0.1:5500.');
+  if (!isHostAndPort(text) && !/^unix:./.test(text))
+    throw new InvalidArgumentError('HOST:PORT or unix:PATH is expected, for example 127.0.0.1:5500.');
   return text;
 }
 

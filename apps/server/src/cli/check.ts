@@ -75,7 +75,11 @@ export function checkText(reports: readonly CheckedServable[]): string {
     const version = versions.length === 0 ? '' : `, ${versions.length === 1 ? 'version' : 'versions'} ${versions.join(', ')}`;
     const found = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
     const head = ok ? `✓ ${servable}${version}: ${methods?.join(', ') ?? ''}` : `✗ ${servable}: ${found}`;
-    return [head, ...problems.map((problem) => `  ${placeOf(servable, problem)}${indented(problem.text)}`), ...remarks.map((remark) => `  remark: ${indented(remark)}`)];
+    return [
+      head,
+      ...problems.map((problem) => `  ${placeOf(servable, problem)}${indented(problem.text)}`),
+      ...remarks.map((remark) => `  remark: ${indented(remark)}`),
+    ];
   });
   const broken = reports.filter(({ ok }) => !ok).length;
   const count = reports.length === 1 ? '1 servable' : `${reports.length} servables`;

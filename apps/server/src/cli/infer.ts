@@ -15,7 +15,8 @@ export interface InferFlags {
 
 /** The JSON of a tensor in the original's REST protocol (SPEC 3.3): raw bytes in base64, with type and shape. */
 function tensorValue(tensor: Tensor): unknown {
-  if (dtypeEntry(tensor.dtype).elementBytes === 0) throw new CliError(`a .npy file of dtype ${tensor.dtype} cannot be sent; give the text as JSON, for example name='"text"'`, 2);
+  if (dtypeEntry(tensor.dtype).elementBytes === 0)
+    throw new CliError(`a .npy file of dtype ${tensor.dtype} cannot be sent; give the text as JSON, for example name='"text"'`, 2);
   const b64 = Buffer.from(tensor.bytes.buffer, tensor.bytes.byteOffset, tensor.bytes.byteLength).toString('base64');
   return { b64, type: tensor.dtype, shape: tensor.shape };
 }
@@ -45,7 +46,10 @@ export function inputValue(text: string): [name: string, json: string] {
     JSON.parse(value);
     return [name, value];
   } catch {
-    throw new CliError(`--input ${name}: '${value.slice(0, 60)}' is not JSON (text needs quotes: ${name}='"text"'; a file needs @: ${name}=@file)`, 2);
+    throw new CliError(
+      `--input ${name}: '${value.slice(0, 60)}' is not JSON (text needs quotes: ${name}='"text"'; a file needs @: ${name}=@file)`,
+      2,
+    );
   }
 }
 
@@ -68,7 +72,8 @@ export async function infer(flags: InferFlags): Promise<unknown> {
       signal: AbortSignal.timeout(flags.timeoutMs),
     });
   } catch (error) {
-    if ((error as Error).name === 'TimeoutError') throw new CliError(`no answer from ${flags.rest} within ${flags.timeoutMs} ms (--timeout-ms)`);
+    if ((error as Error).name === 'TimeoutError')
+      throw new CliError(`no answer from ${flags.rest} within ${flags.timeoutMs} ms (--timeout-ms)`);
     const { cause } = error as { cause?: { code?: string; message?: string } };
     const reason = cause?.code ?? cause?.message ?? (error as Error).message;
     throw new CliError(`no answer from ${flags.rest} (${reason}); is a server running there? Start one with: mserve serve DIR`);
@@ -80,6 +85,7 @@ export async function infer(flags: InferFlags): Promise<unknown> {
   } catch {
     throw new CliError(`${flags.rest} answered ${response.status} with something that is not JSON; is it an mserve REST port?`);
   }
-  if (body.error_msg !== undefined || body.instances === undefined) throw new CliError(`the server answered ${response.status}: ${body.error_msg ?? text.slice(0, 300)}`);
+  if (body.error_msg !== undefined || body.instances === undefined)
+    throw new CliError(`the server answered ${response.status}: ${body.error_msg ?? text.slice(0, 300)}`);
   return body.instances[0];
 }

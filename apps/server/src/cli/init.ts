@@ -20,14 +20,19 @@ const servableName = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** Writes servable `name` into a servable directory. Throws CliError when the name is not allowed or something of that name is there. */
 export function init(name: string, directory: string): WrittenServable {
-  if (!servableName.test(name)) throw new CliError(`servable name '${name.slice(0, 64)}' is not allowed: 1 to 64 letters, digits, '_' and '-'`, 2);
+  if (!servableName.test(name))
+    throw new CliError(`servable name '${name.slice(0, 64)}' is not allowed: 1 to 64 letters, digits, '_' and '-'`, 2);
   const folder = join(directory, name);
   try {
     makeDirectory(directory);
     mkdirSync(folder);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new CliError(code === 'EEXIST' && existsSync(folder) ? `${folder} is there already, and nothing is overwritten` : `cannot make ${folder}: ${code ?? 'unknown reason'}`);
+    throw new CliError(
+      code === 'EEXIST' && existsSync(folder)
+        ? `${folder} is there already, and nothing is overwritten`
+        : `cannot make ${folder}: ${code ?? 'unknown reason'}`,
+    );
   }
   const files = copyTemplate('', folder, name);
   const environment = isInstalledAbove(folder) ? '' : `MSERVE=${quoted(commandFile)} `;

@@ -39,5 +39,8 @@ export function readKey(flags: KeyFlags): ModelKey | undefined {
   // 32 bytes that happen to be hexadecimal digits are taken as they are: a raw key of that length is the likelier thing
   if (keyLengths.includes(bytes.length)) return { key: bytes, mode: decMode };
   if (isHex) return { key: Buffer.from(text, 'hex'), mode: decMode };
-  throw new CliError(`the key file ${decKeyFile} holds ${bytes.length} bytes: 16, 24 or 32 bytes, or as many in hexadecimal, are expected`, 2);
+  throw new CliError(
+    `the key file ${decKeyFile} holds ${bytes.length} bytes: 16, 24 or 32 bytes, or as many in hexadecimal, are expected`,
+    2,
+  );
 }

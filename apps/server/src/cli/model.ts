@@ -28,7 +28,13 @@ export function inspectModel(path: string, key: ModelKey | undefined): Promise<I
     }
     const options = { decKey: key?.key, decMode: key?.mode };
     const report = await inspectMindir(path, options);
-    const outputs = report.unsupported.length > 0 ? undefined : await loadMindir(path, options).then((model) => model.outputs, () => undefined);
+    const outputs =
+      report.unsupported.length > 0
+        ? undefined
+        : await loadMindir(path, options).then(
+            (model) => model.outputs,
+            () => undefined,
+          );
     return { format, inputs: report.inputs, outputs, mindir: report };
   });
 }
@@ -54,7 +60,9 @@ export function inspectionText(inspection: Inspection): string {
     ...ports,
     'operators',
     ...ops.map(([op, count]) => `  ${String(count).padStart(5)}  ${op}`),
-    ...(mindir.unsupported.length === 0 ? ['every operator is supported'] : ['not supported', ...mindir.unsupported.map(({ op, node, graph }) => `  ${op} at node ${node} of ${graph}`)]),
+    ...(mindir.unsupported.length === 0
+      ? ['every operator is supported']
+      : ['not supported', ...mindir.unsupported.map(({ op, node, graph }) => `  ${op} at node ${node} of ${graph}`)]),
     ...mindir.remarks.map((remark) => `remark: ${remark}`),
   ].join('\n');
 }
@@ -71,7 +79,8 @@ function writing(path: string, work: () => void): void {
 function writeWeights(path: string, weights: ReturnType<typeof writeSplitOnnx>['weights']): void {
   const file = openSync(path, 'w');
   try {
-    for (const { offset, bytes } of weights) for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, Math.min(bytes.length - at, 2 ** 30), offset + at);
+    for (const { offset, bytes } of weights)
+      for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at, Math.min(bytes.length - at, 2 ** 30), offset + at);
   } finally {
     closeSync(file);
   }
@@ -81,7 +90,8 @@ function writeWeights(path: string, weights: ReturnType<typeof writeSplitOnnx>['
 export function convertModel(path: string, target: string, key: ModelKey | undefined): Promise<string[]> {
   return asCliError(path, async () => {
     const format = formatOf(path);
-    if (format !== 'MindIR') throw new CliError(`${path} is ${format === 'OM' ? 'an OM' : 'an ONNX'} model; only MindIR can be converted`, 2);
+    if (format !== 'MindIR')
+      throw new CliError(`${path} is ${format === 'OM' ? 'an OM' : 'an ONNX'} model; only MindIR can be converted`, 2);
     if (resolve(target) === resolve(path)) throw new CliError(`--output ${target} is the file that is converted`, 2);
     const model = await loadMindir(path, { decKey: key?.key, decMode: key?.mode });
     const weightsPath = `${target}.data`;

@@ -12,7 +12,8 @@ import { packageVersion } from './version.js';
 function wholeNumber(min: number, max: number) {
   return (text: string): number => {
     const number = /^\d+$/.test(text) ? Number(text) : NaN;
-    if (!Number.isInteger(number) || number < min || number > max) throw new InvalidArgumentError(`a whole number from ${min} to ${max} is expected.`);
+    if (!Number.isInteger(number) || number < min || number > max)
+      throw new InvalidArgumentError(`a whole number from ${min} to ${max} is expected.`);
     return number;
   };
 }
@@ -28,8 +29,13 @@ function deviceIds(text: string): number[] {
   return ids;
 }
 
-const keyFileFlag = new Option('--dec-key-file <file>', 'file with the key of an encrypted MindIR: 16, 24 or 32 bytes, or as many in hexadecimal');
-const keyModeFlag = new Option('--dec-mode <mode>', 'AES-GCM, AES-CBC or SM4-CBC; only checked, the file says which').argParser(decryptionMode);
+const keyFileFlag = new Option(
+  '--dec-key-file <file>',
+  'file with the key of an encrypted MindIR: 16, 24 or 32 bytes, or as many in hexadecimal',
+);
+const keyModeFlag = new Option('--dec-mode <mode>', 'AES-GCM, AES-CBC or SM4-CBC; only checked, the file says which').argParser(
+  decryptionMode,
+);
 const jsonFlag = new Option('--json', 'print one line of JSON instead of text').default(false);
 
 /** What ends a server that runs in the foreground: SIGINT or SIGTERM, in main.ts. */
@@ -43,13 +49,22 @@ function addServe(program: Command, foreground: Foreground): void {
     .command('serve')
     .argument('<dir>', 'directory that holds one folder per servable (NAME/servable_config.ts, NAME/1/model files)')
     .description('serve every servable in DIR, all in this process')
-    .option('--servable <name[:version]>', 'serve only this one; may be given several times (default: every servable, latest version)', collect(parseServableChoice))
+    .option(
+      '--servable <name[:version]>',
+      'serve only this one; may be given several times (default: every servable, latest version)',
+      collect(parseServableChoice),
+    )
     .option('--device-ids <ids>', 'a replica of every servable on each of these devices (on CPU: that many replicas)', deviceIds, [0])
     .option('--rest <host:port>', 'REST address; port 0 = any free one', hostAndPort, '127.0.0.1:1500')
     .option('--grpc <host:port|unix:path>', 'gRPC address; port 0 = any free one', grpcAddress, '127.0.0.1:5500')
     .option('--max-msg-mb <n>', 'largest request or answer in MiB', wholeNumber(1, 512), 100)
     .option('--bus <memory|nats://host:port>', 'memory = everything in this process; a NATS address joins a fleet', busAddress, 'memory')
-    .option('--workers <n>', 'threads for the functions of a servable, over all its replicas; at least one per replica', wholeNumber(1, 64), 1)
+    .option(
+      '--workers <n>',
+      'threads for the functions of a servable, over all its replicas; at least one per replica',
+      wholeNumber(1, 64),
+      1,
+    )
     .option('--intra-op-threads <n>', 'threads inside one native run (0 = one per core)', wholeNumber(0, 1024))
     .option('--legacy-status-200', 'answer errors of /model/... with HTTP 200, as the original did', false)
     .option('--docs', 'answer /docs and /openapi.json (default: only when REST is on loopback)')
@@ -69,7 +84,11 @@ function addServe(program: Command, foreground: Foreground): void {
         return;
       }
       const running = server as unknown as RunningServer;
-      print(flags.json, { rest: running.rest, grpc: running.grpc, docs: running.docs, servables: running.servables, failed: running.failed }, readyText(running));
+      print(
+        flags.json,
+        { rest: running.rest, grpc: running.grpc, docs: running.docs, servables: running.servables, failed: running.failed },
+        readyText(running),
+      );
       await asked;
       if (!flags.json) process.stderr.write('ending: finishing what is in hand (press Ctrl+C again to end at once)\n');
       await running.close(flags.graceMs);
@@ -83,14 +102,28 @@ function addInfer(program: Command): void {
     .requiredOption('--servable <name>', 'servable')
     .requiredOption('--method <name>', 'method')
     .option('--version-number <n>', 'servable version (default: the latest)', wholeNumber(0, maxVersion))
-    .requiredOption('--input <name=@file|json>', 'an input: @file (.npy is a tensor, anything else its bytes) or a JSON value; once per input', collect(String))
+    .requiredOption(
+      '--input <name=@file|json>',
+      'an input: @file (.npy is a tensor, anything else its bytes) or a JSON value; once per input',
+      collect(String),
+    )
     .option('--rest <host:port>', 'REST address of the server', hostAndPort, '127.0.0.1:1500')
     .option('--timeout-ms <n>', 'give up after this long', wholeNumber(1, 86_400_000), 60_000)
     .addOption(jsonFlag)
-    .action(async (flags: { servable: string; method: string; versionNumber?: number; input: string[]; rest: string; timeoutMs: number; json: boolean }) => {
-      const answer = await infer({ ...flags, version: flags.versionNumber });
-      print(flags.json, answer, JSON.stringify(answer, null, 1));
-    });
+    .action(
+      async (flags: {
+        servable: string;
+        method: string;
+        versionNumber?: number;
+        input: string[];
+        rest: string;
+        timeoutMs: number;
+        json: boolean;
+      }) => {
+        const answer = await infer({ ...flags, version: flags.versionNumber });
+        print(flags.json, answer, JSON.stringify(answer, null, 1));
+      },
+    );
 }
 
 function addRun(program: Command): void {
@@ -107,7 +140,9 @@ function addRun(program: Command): void {
     .action(async (model: string, flags: { input: string[]; outputDir?: string; threads: number; json: boolean } & KeyFlags) => {
       const { run } = await import('./run.js');
       const outputs = await run(model, { ...flags, key: readKey(flags) });
-      const text = outputs.map((output) => `${output.name}  ${output.dtype} [${output.shape.join(', ')}]${output.file === undefined ? '' : `  ${output.file}`}`);
+      const text = outputs.map(
+        (output) => `${output.name}  ${output.dtype} [${output.shape.join(', ')}]${output.file === undefined ? '' : `  ${output.file}`}`,
+      );
       print(flags.json, { outputs }, text.join('\n'));
     });
 }
@@ -123,7 +158,8 @@ function addCheck(program: Command): void {
     .addOption(jsonFlag)
     .action(async (directory: string, flags: { servable?: string[]; json: boolean } & KeyFlags) => {
       const key = readKey(flags);
-      if (key !== undefined && flags.servable === undefined) throw new CliError('--dec-key-file needs --servable: the servables that the key is for', 2);
+      if (key !== undefined && flags.servable === undefined)
+        throw new CliError('--dec-key-file needs --servable: the servables that the key is for', 2);
       const { check, checkText } = await import('./check.js');
       const servables = await check(directory, { servable: flags.servable, key });
       const ok = servables.every((servable) => servable.ok);

@@ -39,7 +39,8 @@ function toStderr(line: string): void {
 
 function keyOf(flags: ServeFlags): ModelKey | undefined {
   const key = readKey(flags);
-  if (key !== undefined && flags.servable === undefined) throw new CliError('--dec-key-file needs --servable: the servables that the key is for', 2);
+  if (key !== undefined && flags.servable === undefined)
+    throw new CliError('--dec-key-file needs --servable: the servables that the key is for', 2);
   return key;
 }
 
@@ -80,6 +81,18 @@ export function serveOptions(directory: string, flags: ServeFlags): ServerOption
 
 export function readyText(server: RunningServer): string {
   const rows = server.servables.map((servable) => `  ${servable.servable} version ${servable.version}: ${servable.methods.join(', ')}`);
-  const failed = server.failed.length === 0 ? [] : [`  not served, for the reason above: ${server.failed.map(({ servable }) => servable).join(', ')}`];
-  return ['', 'mserve is ready.', ...rows, ...failed, '', `  REST  http://${server.rest}`, `  gRPC  ${server.grpc}`, `  docs  ${server.docs ?? 'switched off: REST is not on loopback (--docs switches them on)'}`, '', 'Ctrl+C stops the server.'].join('\n');
+  const failed =
+    server.failed.length === 0 ? [] : [`  not served, for the reason above: ${server.failed.map(({ servable }) => servable).join(', ')}`];
+  return [
+    '',
+    'mserve is ready.',
+    ...rows,
+    ...failed,
+    '',
+    `  REST  http://${server.rest}`,
+    `  gRPC  ${server.grpc}`,
+    `  docs  ${server.docs ?? 'switched off: REST is not on loopback (--docs switches them on)'}`,
+    '',
+    'Ctrl+C stops the server.',
+  ].join('\n');
 }

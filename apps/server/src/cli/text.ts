@@ -17,7 +17,7 @@ const fileProblems: Readonly<Record<string, string>> = {
 /** What is wrong with a file, from what node:fs threw about it. */
 export function fileProblem(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
-  return (code === undefined ? undefined : fileProblems[code] ?? code) ?? message;
+  return (code === undefined ? undefined : (fileProblems[code] ?? code)) ?? message;
 }
 
 /** "a, b or c" */

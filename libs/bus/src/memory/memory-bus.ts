@@ -91,7 +91,8 @@ export class MemoryBus implements Bus {
 
   broadcast(topic: string, body: Uint8Array): void {
     checkName('topic', topic);
-    if (body.byteLength > maxBroadcastBytes) throw new RangeError(`a broadcast of ${body.byteLength} bytes, at most ${maxBroadcastBytes} are allowed`);
+    if (body.byteLength > maxBroadcastBytes)
+      throw new RangeError(`a broadcast of ${body.byteLength} bytes, at most ${maxBroadcastBytes} are allowed`);
     if (this.closed) return;
     queueMicrotask(() => {
       for (const listener of [...(this.exchange.listeners.get(topic) ?? [])]) {

@@ -55,16 +55,19 @@ export async function connectToServer(options: NatsBusOptions, address: string, 
       return await connect(settings);
     } catch (thrown) {
       if (isRefusal(thrown)) throw new ServingError('INVALID_ARGUMENT', 'the bus server refuses the credentials', { cause: thrown });
-      if (isSetupError(thrown)) throw new ServingError('INVALID_ARGUMENT', `the bus connection is set up wrongly: ${thrown.message}`, { cause: thrown });
+      if (isSetupError(thrown))
+        throw new ServingError('INVALID_ARGUMENT', `the bus connection is set up wrongly: ${thrown.message}`, { cause: thrown });
       options.onWaiting?.(thrown as Error);
       if (options.signal?.aborted === true) throw new ServingError('CANCELLED', 'connecting to the bus was cancelled');
       if (performance.now() - startedAt > (options.connectTimeoutMs ?? Infinity)) {
         throw new ServingError('UNAVAILABLE', `no bus server answered within ${options.connectTimeoutMs} ms`, { cause: thrown });
       }
     }
-    await delay(retryEveryMs + Math.random() * jitterMs, undefined, options.signal === undefined ? {} : { signal: options.signal }).catch(() => {
-      throw new ServingError('CANCELLED', 'connecting to the bus was cancelled');
-    });
+    await delay(retryEveryMs + Math.random() * jitterMs, undefined, options.signal === undefined ? {} : { signal: options.signal }).catch(
+      () => {
+        throw new ServingError('CANCELLED', 'connecting to the bus was cancelled');
+      },
+    );
   }
 }
 

@@ -85,7 +85,8 @@ export class Holder {
   private handOut(message: Msg): void {
     const { id, offset, length } = decodeHeldBytes(bodyOf(message));
     try {
-      if (length > this.options.maxBytes()) throw new ServingError('INVALID_ARGUMENT', `a piece of ${length} bytes is larger than what one message takes`);
+      if (length > this.options.maxBytes())
+        throw new ServingError('INVALID_ARGUMENT', `a piece of ${length} bytes is larger than what one message takes`);
       const piece = this.options.table.read(id, offset, length);
       const awaited = this.awaited.get(id);
       if (awaited !== undefined) awaited.touchedAt = performance.now();

@@ -41,7 +41,11 @@ export class Inbox {
   }
 
   /** The first reply. UNAVAILABLE when nobody listens there, DEADLINE_EXCEEDED after timeoutMs, CANCELLED by `signal`. */
-  ask(subject: string, body: Uint8Array, options: { timeoutMs: number; headers?: MsgHdrs | undefined; signal?: AbortSignal | undefined }): Promise<Msg> {
+  ask(
+    subject: string,
+    body: Uint8Array,
+    options: { timeoutMs: number; headers?: MsgHdrs | undefined; signal?: AbortSignal | undefined },
+  ): Promise<Msg> {
     const { signal, timeoutMs } = options;
     return new Promise<Msg>((resolve, reject) => {
       if (signal?.aborted === true) return reject(cancelled());
@@ -56,7 +60,10 @@ export class Inbox {
         reject(error);
       };
       const onAbort = (): void => fail(cancelled());
-      const timer = setTimeout(() => fail(new ServingError('DEADLINE_EXCEEDED', `no answer within ${timeoutMs} ms`)), Math.min(timeoutMs, 0x7fffffff));
+      const timer = setTimeout(
+        () => fail(new ServingError('DEADLINE_EXCEEDED', `no answer within ${timeoutMs} ms`)),
+        Math.min(timeoutMs, 0x7fffffff),
+      );
       signal?.addEventListener('abort', onAbort);
       this.asked.set(token, {
         resolve: (answer) => {
@@ -66,7 +73,10 @@ export class Inbox {
         reject: fail,
       });
       try {
-        this.connection.publish(subject, body, { reply: `${this.subject}.${token}`, ...(options.headers === undefined ? {} : { headers: options.headers }) });
+        this.connection.publish(subject, body, {
+          reply: `${this.subject}.${token}`,
+          ...(options.headers === undefined ? {} : { headers: options.headers }),
+        });
       } catch (thrown) {
         fail(new ServingError('UNAVAILABLE', 'the bus does not take requests now', { cause: thrown }));
       }

@@ -72,7 +72,17 @@ export class NatsBus implements Bus {
     const maxFetchBytes = options.maxFetchBytes ?? defaultMaxFetchBytes;
     this.puller = new Puller({ connection, inbox: this.inbox, subjects, maxPayload: () => this.maxPayload, maxFetchBytes });
     const isUp = (): boolean => this.currentState === 'up';
-    this.outboxes = new Outboxes({ connection, subjects, deliveries: this.deliveries, inbox: this.inbox, holder: this.holder, report, isUp, maxBytes, maxFetchBytes });
+    this.outboxes = new Outboxes({
+      connection,
+      subjects,
+      deliveries: this.deliveries,
+      inbox: this.inbox,
+      holder: this.holder,
+      report,
+      isUp,
+      maxBytes,
+      maxFetchBytes,
+    });
     this.responders = new Responders({ connection, subjects, address, holder: this.holder, pull, maxBytes, report, onDropped });
     void this.watch();
     void connection.closed().then(() => this.changeState('closed'));
@@ -167,7 +177,8 @@ export class NatsBus implements Bus {
 
   broadcast(topic: string, body: Uint8Array): void {
     const subject = this.subjects.topic(topic);
-    if (body.byteLength > maxBroadcastBytes) throw new RangeError(`a broadcast of ${body.byteLength} bytes, at most ${maxBroadcastBytes} are allowed`);
+    if (body.byteLength > maxBroadcastBytes)
+      throw new RangeError(`a broadcast of ${body.byteLength} bytes, at most ${maxBroadcastBytes} are allowed`);
     if (this.currentState !== 'up') return;
     try {
       this.connection.publish(subject, body);
@@ -237,7 +248,8 @@ export class NatsBus implements Bus {
     await withTimeout(work, graceMs, () => 'drain').catch(() => undefined);
     for (const { arrivals } of receivers) arrivals.stop();
     this.outboxes.flush();
-    if (this.currentState === 'up') await withTimeout(this.connection.flush(), Math.max(endsAt - performance.now(), 100), () => 'flush').catch(() => undefined);
+    if (this.currentState === 'up')
+      await withTimeout(this.connection.flush(), Math.max(endsAt - performance.now(), 100), () => 'flush').catch(() => undefined);
     // What was too large to be sent is only out when its receivers have it.
     await withTimeout(this.holder.allPulled(), Math.max(endsAt - performance.now(), 0), () => 'pull').catch(() => undefined);
     return this.responders.unfinished;
@@ -292,7 +304,8 @@ export class NatsBus implements Bus {
       if (status.type === 'disconnect') this.changeState('down');
       else if (status.type === 'reconnect') await this.cameBack();
       else if (status.type === 'error') {
-        if (status.error instanceof PermissionViolationError && status.error.operation === 'publish') this.deliveries.failSubject(status.error.subject);
+        if (status.error instanceof PermissionViolationError && status.error.operation === 'publish')
+          this.deliveries.failSubject(status.error.subject);
         this.report('the bus server reports an error', status.error);
       }
     }

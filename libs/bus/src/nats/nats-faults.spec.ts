@@ -1,7 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
-import { ServingError, encodeHeldBytes, type Answer, type Assignment, type Cancellation, type InstanceResult, type Ticket } from '@mserve/wire';
+import {
+  ServingError,
+  encodeHeldBytes,
+  type Answer,
+  type Assignment,
+  type Cancellation,
+  type InstanceResult,
+  type Ticket,
+} from '@mserve/wire';
 import { startNatsServer, type NatsServer } from '../../../../test/support/nats-server.js';
 import type { Bus, BusState } from '../bus.js';
 import { Collected, notes, patterned } from '../bus.contract.js';
@@ -268,7 +276,13 @@ describe('garbage on the subjects of NatsBus', () => {
     const { address } = worker;
     const held = headers();
     held.set('Mserve-Held', 'yes');
-    const bodies = [empty, new Uint8Array([0xff]), new Uint8Array(1000).fill(0xff), new TextEncoder().encode('{"version":0}'), patterned(333)];
+    const bodies = [
+      empty,
+      new Uint8Array([0xff]),
+      new Uint8Array(1000).fill(0xff),
+      new TextEncoder().encode('{"version":0}'),
+      patterned(333),
+    ];
     const subjects = ['notes', 'tickets'].map((channel) => `mserve.v1.to.${address}.${channel}`);
     subjects.push(`mserve.v1.held.${address}`, `mserve.v1.release.${address}`);
     subjects.push(`mserve.v1.ask.${address}.known`, 'mserve.v1.ask.any.known', 'mserve.v1.topic.schedulers.hello');
@@ -282,7 +296,9 @@ describe('garbage on the subjects of NatsBus', () => {
       }
     }
     // A reference to more bytes than anybody can hold: refused before anything is allocated.
-    rogue.publish(`mserve.v1.to.${address}.notes`, encodeHeldBytes({ owner: 'g-123', id: 1, offset: 0, length: 2 ** 50 }), { headers: held });
+    rogue.publish(`mserve.v1.to.${address}.notes`, encodeHeldBytes({ owner: 'g-123', id: 1, offset: 0, length: 2 ** 50 }), {
+      headers: held,
+    });
     await rogue.flush();
     await worker.request(address, 'known', empty);
     expect(worker.dropped).toBeGreaterThan(40);
@@ -327,7 +343,10 @@ describe('a nats-server with the users of docs/bus.md', () => {
 
   it('refuses wrong and missing credentials at once and for good', async () => {
     for (const wrong of [{ user: 'gateway', password: 'x' }, {}, { token: 'x' }]) {
-      await expect(join('gateway', wrong)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: 'the bus server refuses the credentials' });
+      await expect(join('gateway', wrong)).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        message: 'the bus server refuses the credentials',
+      });
     }
   });
 
@@ -362,12 +381,20 @@ describe('a nats-server with the users of docs/bus.md', () => {
 
     gateway.send(tickets, scheduler.address, ticketOf(gateway.address, big));
     const [first] = await answer;
-    expect((first as Answer).results).toEqual(expect.arrayContaining([expect.objectContaining({ outputs: [expect.objectContaining({ shape: [big] })] })]));
+    expect((first as Answer).results).toEqual(
+      expect.arrayContaining([expect.objectContaining({ outputs: [expect.objectContaining({ shape: [big] })] })]),
+    );
     await receipt;
     gateway.send(cancellations, scheduler.address, { gateway: gateway.address, id: 1 });
     await cancelledAtScheduler;
     await cancelled;
-    scheduler.send(refusals, gateway.address, { id: 1, attempt: 1, firstInstance: 0, instances: 1, failure: { code: 'UNAVAILABLE', message: 'no' } });
+    scheduler.send(refusals, gateway.address, {
+      id: 1,
+      attempt: 1,
+      firstInstance: 0,
+      instances: 1,
+      failure: { code: 'UNAVAILABLE', message: 'no' },
+    });
     await refusal;
     expect(await gateway.request(scheduler.address, 'catalog.list', empty, { timeoutMs: 20_000 })).toHaveLength(big);
     expect(await scheduler.request(worker.address, 'replicas.list', empty)).toHaveLength(0);
@@ -376,13 +403,17 @@ describe('a nats-server with the users of docs/bus.md', () => {
     const held = gateway.hold(patterned(big));
     expect(await worker.fetch(held)).toHaveLength(big);
     worker.release(held);
-    expect(await new Promise((resolve) => gateway.send(tickets, 'scheduler-x', ticketOf(gateway.address, 1), resolve))).toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await new Promise((resolve) => gateway.send(tickets, 'scheduler-x', ticketOf(gateway.address, 1), resolve))).toMatchObject({
+      code: 'UNAVAILABLE',
+    });
     expect(reports).toEqual([]);
   });
 
   it('says that a message was undelivered when the server forbids it', async () => {
     const worker = await member('worker');
-    expect(await new Promise((resolve) => worker.send(tickets, 'scheduler-1', ticketOf('gateway-1', 1), resolve))).toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await new Promise((resolve) => worker.send(tickets, 'scheduler-1', ticketOf('gateway-1', 1), resolve))).toMatchObject({
+      code: 'UNAVAILABLE',
+    });
     expect(reports).toContain('the bus server reports an error');
   });
 

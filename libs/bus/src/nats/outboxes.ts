@@ -87,7 +87,10 @@ export class Outboxes {
     if (bytes.byteLength <= options.maxBytes()) return this.publishBytes(outbox.subject, bytes, callbacks);
     if (messages.length > 1) return this.publishHalves(outbox, messages, callbacks);
     if (bytes.byteLength > options.maxFetchBytes) {
-      const error = new ServingError('RESOURCE_EXHAUSTED', `a message of ${bytes.byteLength} bytes, at most ${options.maxFetchBytes} are sent`);
+      const error = new ServingError(
+        'RESOURCE_EXHAUSTED',
+        `a message of ${bytes.byteLength} bytes, at most ${options.maxFetchBytes} are sent`,
+      );
       return this.giveUp(outbox, callbacks, 'is too large', error);
     }
     this.publishHeld(outbox.subject, bytes, callbacks);

@@ -104,7 +104,8 @@ function pieceOf(answer: Msg, length: number): Uint8Array {
   const error = errorOf(answer);
   if (error !== undefined) throw error;
   const bytes = bodyOf(answer);
-  if (bytes.byteLength !== length) throw new ServingError('INTERNAL', `a piece of tensors has ${bytes.byteLength} bytes instead of ${length}`);
+  if (bytes.byteLength !== length)
+    throw new ServingError('INTERNAL', `a piece of tensors has ${bytes.byteLength} bytes instead of ${length}`);
   return bytes;
 }
 

@@ -47,6 +47,8 @@ export class BusClient extends ClientProxy {
   }
 
   private async ask(packet: ReadPacket): Promise<unknown> {
-    return parseJson(await this.bus.request(this.address, this.normalizePattern(packet.pattern as string), encodeJson(packet.data), this.options));
+    return parseJson(
+      await this.bus.request(this.address, this.normalizePattern(packet.pattern as string), encodeJson(packet.data), this.options),
+    );
   }
 }

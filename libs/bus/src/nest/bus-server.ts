@@ -31,7 +31,9 @@ export class BusServer extends Server implements CustomTransportStrategy {
     try {
       for (const [pattern, handler] of this.getHandlers()) {
         const isEvent = handler.isEventHandler === true;
-        this.subscriptions.push(isEvent ? this.listenTo(pattern) : this.bus.respond(pattern, (body) => this.answer(pattern, handler, body)));
+        this.subscriptions.push(
+          isEvent ? this.listenTo(pattern) : this.bus.respond(pattern, (body) => this.answer(pattern, handler, body)),
+        );
       }
     } catch (error) {
       return callback(error);
@@ -53,8 +55,11 @@ export class BusServer extends Server implements CustomTransportStrategy {
 
   private listenTo(topic: string): Subscription {
     return this.bus.listen(topic, (body) => {
-      const hear = async (): Promise<void> => this.handleEvent(topic, { pattern: topic, data: parseJson(body) }, new BusContext([topic])) as Promise<void>;
-      hear().catch((error: unknown) => this.logger.warn(`a message on topic ${topic} was dropped: ${error instanceof Error ? error.message : String(error)}`));
+      const hear = async (): Promise<void> =>
+        this.handleEvent(topic, { pattern: topic, data: parseJson(body) }, new BusContext([topic])) as Promise<void>;
+      hear().catch((error: unknown) =>
+        this.logger.warn(`a message on topic ${topic} was dropped: ${error instanceof Error ? error.message : String(error)}`),
+      );
     });
   }
 

@@ -3,7 +3,10 @@ import { CatalogDto, ReplicaListDto, SchedulerHelloDto, WorkerHelloDto, parseCon
 
 const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 const hello = { address: 'scheduler-1', epoch: 1_700_000_000_000, revision: 3, leaving: false };
-const inputs = [{ name: 'x', dtype: 'float32', shape: [-1, 2], doc: 'a', example: { dtype: 'float32', shape: [0, 2], b64: '' } }, { name: 'y' }];
+const inputs = [
+  { name: 'x', dtype: 'float32', shape: [-1, 2], doc: 'a', example: { dtype: 'float32', shape: [0, 2], b64: '' } },
+  { name: 'y' },
+];
 const method = { name: 'add', inputs, outputs: [{ name: 'z', shape: [] }], batched: true, batchSize: 4 };
 const signature = { servable: 'add', version: 1, methods: [method] };
 const catalog = { revision: 1, servables: [{ signature, readyReplicas: 1, queued: 0 }] };
@@ -77,6 +80,8 @@ describe('control messages', () => {
   });
 
   it.each(['null', '[]', '5', '"x"', '{', ''])('refuses %j', (text) => {
-    expect(() => parseControl(SchedulerHelloDto, new TextEncoder().encode(text))).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    expect(() => parseControl(SchedulerHelloDto, new TextEncoder().encode(text))).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+    );
   });
 });

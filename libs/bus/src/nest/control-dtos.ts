@@ -1,8 +1,40 @@
 import 'reflect-metadata';
-import { busNamePattern, dtypeTable, maxRank, type DType, type ExampleTensor, type MethodSignature, type ServableSignature, type TensorSignature } from '@mserve/wire';
+import {
+  busNamePattern,
+  dtypeTable,
+  maxRank,
+  type DType,
+  type ExampleTensor,
+  type MethodSignature,
+  type ServableSignature,
+  type TensorSignature,
+} from '@mserve/wire';
 import { Type } from 'class-transformer';
-import { ArrayMaxSize, IsArray, IsBoolean, IsDefined, IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min, ValidateNested } from 'class-validator';
-import type { Catalog, LoadingServable, ReplicaList, ReplicaState, ReplicaStatus, SchedulerHello, ServableStatus, WorkerHello } from '../control/messages.js';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsBoolean,
+  IsDefined,
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  ValidateNested,
+} from 'class-validator';
+import type {
+  Catalog,
+  LoadingServable,
+  ReplicaList,
+  ReplicaState,
+  ReplicaStatus,
+  SchedulerHello,
+  ServableStatus,
+  WorkerHello,
+} from '../control/messages.js';
 
 /** Bounds of what another process may claim. */
 const maxEntries = 10_000;

@@ -87,7 +87,11 @@ describe.each([
     const connect = await start();
     served = await connect('worker');
     asking = await connect('scheduler');
-    @Module({ imports: [BusModule.forBus(served, new LocalTensorStore())], controllers: [HalfController], providers: [{ provide: Heard, useValue: heard }] })
+    @Module({
+      imports: [BusModule.forBus(served, new LocalTensorStore())],
+      controllers: [HalfController],
+      providers: [{ provide: Heard, useValue: heard }],
+    })
     class HalfModule {}
     app = await NestFactory.createMicroservice(HalfModule, { strategy: new BusServer(served), logger: false });
     await app.listen();
@@ -103,14 +107,21 @@ describe.each([
   });
 
   it('answers at an address and anywhere', async () => {
-    expect(await firstValueFrom(client.to(served.address).send('half.of', { number: 4 }))).toEqual({ half: 2, at: served.address, subject: 'half.of' });
+    expect(await firstValueFrom(client.to(served.address).send('half.of', { number: 4 }))).toEqual({
+      half: 2,
+      at: served.address,
+      subject: 'half.of',
+    });
     expect(await firstValueFrom(client.send('half.of', { number: 6 }))).toMatchObject({ half: 3 });
     expect(await firstValueFrom(client.send('half.later', {}))).toBe('later');
     expect(await firstValueFrom(client.send('half.nothing', {}))).toBeNull();
   });
 
   it('sends back the ServingError of a handler, and nothing of any other error', async () => {
-    await expect(firstValueFrom(client.send('half.of', { number: 3 }))).rejects.toMatchObject({ code: 'NOT_FOUND', message: '3 has no half' });
+    await expect(firstValueFrom(client.send('half.of', { number: 3 }))).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: '3 has no half',
+    });
     await expect(firstValueFrom(client.send('half.broken', {}))).rejects.toMatchObject({ code: 'INTERNAL', message: 'internal error' });
     await expect(firstValueFrom(client.send('half.unknown', {}))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
@@ -120,7 +131,10 @@ describe.each([
     [{ number: 1001 }, /^number: /],
     [{}, /^number: /],
   ])('refuses %j naming the field', async (body, text) => {
-    await expect(firstValueFrom(client.send('half.of', body))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringMatching(text) });
+    await expect(firstValueFrom(client.send('half.of', body))).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(text),
+    });
   });
 
   it.each([
@@ -128,7 +142,9 @@ describe.each([
     ['no UTF-8', new Uint8Array([0x22, 0xff, 0x22])],
     ['too large', new Uint8Array(maxControlBytes + 1).fill(0x20)],
   ])('refuses a body that is %s', async (__, body) => {
-    await expect(asking.request(served.address, 'half.of', body, { timeoutMs: 10_000 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await expect(asking.request(served.address, 'half.of', body, { timeoutMs: 10_000 })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
   });
 
   it('hears broadcasts, and goes on after a malformed one', async () => {

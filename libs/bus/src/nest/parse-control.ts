@@ -13,7 +13,8 @@ export function parseControl<T extends object>(type: ClassConstructor<T>, bytes:
 
 /** Like {@link parseControl}, for a value that is parsed already. */
 export function validateControl<T extends object>(type: ClassConstructor<T>, plain: unknown): T {
-  if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) throw new ServingError('INVALID_ARGUMENT', 'a control message is not an object');
+  if (typeof plain !== 'object' || plain === null || Array.isArray(plain))
+    throw new ServingError('INVALID_ARGUMENT', 'a control message is not an object');
   const message = plainToInstance(type, plain);
   const errors = validateSync(message, controlValidation);
   if (errors.length > 0) throw new ServingError('INVALID_ARGUMENT', describeInvalid(errors));

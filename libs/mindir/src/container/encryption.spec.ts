@@ -32,7 +32,15 @@ function block(mode: DecryptionMode, key: Buffer, plain: Buffer, nonceBytes = 12
 describe('encrypted files', () => {
   const plain = Buffer.from('weights and graphs '.repeat(100));
 
-  it.each([['AES-GCM', 16], ['AES-GCM', 24], ['AES-GCM', 32], ['AES-CBC', 16], ['AES-CBC', 24], ['AES-CBC', 32], ['SM4-CBC', 16]] as const)('%s with a key of %i bytes, two blocks', async (mode, length) => {
+  it.each([
+    ['AES-GCM', 16],
+    ['AES-GCM', 24],
+    ['AES-GCM', 32],
+    ['AES-CBC', 16],
+    ['AES-CBC', 24],
+    ['AES-CBC', 32],
+    ['SM4-CBC', 16],
+  ] as const)('%s with a key of %i bytes, two blocks', async (mode, length) => {
     const key = Buffer.alloc(length, 7);
     const file = Buffer.concat([block(mode, key, plain), block(mode, key, Buffer.from('end'))]);
     expect(encryptionOf(file)).toBe(mode);
@@ -44,7 +52,12 @@ describe('encrypted files', () => {
     expect((await decryptAll(new MemorySource(block('AES-GCM', key, plain, 16), 'test'), { key })).equals(plain)).toBe(true);
   });
 
-  it.each([[4, 2 ** 31 - 1], [4, -1], [8, 0], [8, 1000]])('refuses impossible lengths (byte %i = %i)', async (at, value) => {
+  it.each([
+    [4, 2 ** 31 - 1],
+    [4, -1],
+    [8, 0],
+    [8, 1000],
+  ])('refuses impossible lengths (byte %i = %i)', async (at, value) => {
     const file = block('AES-CBC', Buffer.alloc(16, 7), plain);
     file.writeInt32LE(value, at);
     await expect(decryptAll(new MemorySource(file, 'test'), { key: Buffer.alloc(16, 7) })).rejects.toMatchObject({ kind: 'format' });

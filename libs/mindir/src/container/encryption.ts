@@ -41,7 +41,7 @@ export function checkDecryption(decryption: Decryption, mode: DecryptionMode): v
  * so that at most one cipher block is in memory beside the plain text. Throws 'key' when a block cannot be decrypted, 'format' when it is cut off.
  */
 export async function* decryptedBlocks(source: ByteSource, decryption: Decryption): AsyncGenerator<Buffer> {
-  for (let at = 0; at < source.size; ) {
+  for (let at = 0; at < source.size;) {
     const mode = encryptionOf(await source.read(at, 4));
     if (mode === undefined) throw new MindirError('format', `encrypted block at byte ${at} does not start with a known magic number`);
     checkDecryption(decryption, mode);
@@ -51,12 +51,16 @@ export async function* decryptedBlocks(source: ByteSource, decryption: Decryptio
     const ivLength = head.readInt32LE(4);
     if (ivLength < 12 || ivLength > 16) throw new MindirError('format', `encrypted block at byte ${at} has an IV of ${ivLength} bytes`);
     const cipherLength = blockLength - 8 - ivLength;
-    if (cipherLength < 0 || cipherLength > maxCipherBytes) throw new MindirError('format', `encrypted block at byte ${at} announces ${blockLength} bytes`);
+    if (cipherLength < 0 || cipherLength > maxCipherBytes)
+      throw new MindirError('format', `encrypted block at byte ${at} announces ${blockLength} bytes`);
     const body = await source.read(headAt + 8, ivLength + 4 + cipherLength);
-    if (body.readInt32LE(ivLength) !== cipherLength) throw new MindirError('format', `encrypted block at byte ${at} has lengths that contradict each other`);
+    if (body.readInt32LE(ivLength) !== cipherLength)
+      throw new MindirError('format', `encrypted block at byte ${at} has lengths that contradict each other`);
     const iv = body.subarray(0, ivLength);
     const cipher = body.subarray(ivLength + 4);
-    yield mode === 'AES-GCM' ? decryptGcm(decryption.key, iv, cipher, await source.read(at + 4, tagBytes)) : decryptCbc(mode, decryption.key, iv, cipher);
+    yield mode === 'AES-GCM'
+      ? decryptGcm(decryption.key, iv, cipher, await source.read(at + 4, tagBytes))
+      : decryptCbc(mode, decryption.key, iv, cipher);
     at = headAt + 4 + blockLength;
   }
 }

@@ -35,7 +35,10 @@ export class ExternalTensors {
   async read(external: MindirExternal, expectedBytes: number, tensorName: string): Promise<Uint8Array> {
     const { location, offset } = external;
     if (external.length !== expectedBytes) {
-      throw new MindirError('format', `parameter '${tensorName}' needs ${expectedBytes} bytes, its external_data announces ${external.length}`);
+      throw new MindirError(
+        'format',
+        `parameter '${tensorName}' needs ${expectedBytes} bytes, its external_data announces ${external.length}`,
+      );
     }
     let variables = this.files.get(location);
     if (variables === undefined) {
@@ -57,11 +60,13 @@ export class ExternalTensors {
     try {
       const encrypted = file.size >= 4 && encryptionOf(await file.read(0, 4)) !== undefined;
       if (!encrypted) {
-        if (this.decryption !== undefined) throw new MindirError('key', `a key was given, but the variables file '${location}' is not encrypted`);
+        if (this.decryption !== undefined)
+          throw new MindirError('key', `a key was given, but the variables file '${location}' is not encrypted`);
         await checkHeader(file);
         return { file, pieces: undefined };
       }
-      if (this.decryption === undefined) throw new MindirError('encrypted', `the variables file '${location}' is encrypted: a key is needed`);
+      if (this.decryption === undefined)
+        throw new MindirError('encrypted', `the variables file '${location}' is encrypted: a key is needed`);
       const pieces: Piece[] = [];
       let start = 0;
       for await (const bytes of decryptedBlocks(file, this.decryption)) {
@@ -76,9 +81,16 @@ export class ExternalTensors {
   }
 
   private async openInside(location: string): Promise<OpenFile> {
-    if (this.folder === undefined) throw new MindirError('external', `the model keeps weights in '${location}', but was given as bytes without a folder`);
+    if (this.folder === undefined)
+      throw new MindirError('external', `the model keeps weights in '${location}', but was given as bytes without a folder`);
     const parts = location.split(/[\\/]/);
-    if (location === '' || location.includes('\0') || isAbsolute(location) || /^[A-Za-z]:/.test(location) || parts.some((part) => part === '..')) {
+    if (
+      location === '' ||
+      location.includes('\0') ||
+      isAbsolute(location) ||
+      /^[A-Za-z]:/.test(location) ||
+      parts.some((part) => part === '..')
+    ) {
       throw new MindirError('external', `external weights in '${printable(location)}' lie outside the model's folder`);
     }
     let path = this.folder;
@@ -87,14 +99,17 @@ export class ExternalTensors {
       path = join(path, part);
       const stat = await fs.lstat(path).catch(() => undefined);
       if (stat === undefined) throw new MindirError('external', `the variables file '${printable(location)}' is missing`);
-      if (stat.isSymbolicLink()) throw new MindirError('external', `external weights in '${printable(location)}' go through a symbolic link`);
+      if (stat.isSymbolicLink())
+        throw new MindirError('external', `external weights in '${printable(location)}' go through a symbolic link`);
     }
     const file = await OpenFile.open(path, printable(location), 'external', true);
     try {
-      if (file.linkCount > 1) throw new MindirError('external', `the variables file '${printable(location)}' is a hard link to another file`);
+      if (file.linkCount > 1)
+        throw new MindirError('external', `the variables file '${printable(location)}' is a hard link to another file`);
       // A folder on the way may have been swapped for a link between the check and the open: what was opened must still be inside.
       const [real, root] = await Promise.all([fs.realpath(path), fs.realpath(this.folder)]);
-      if (!real.startsWith(root.endsWith(sep) ? root : root + sep)) throw new MindirError('external', `external weights in '${printable(location)}' lie outside the model's folder`);
+      if (!real.startsWith(root.endsWith(sep) ? root : root + sep))
+        throw new MindirError('external', `external weights in '${printable(location)}' lie outside the model's folder`);
       return file;
     } catch (thrown) {
       await file.close();
@@ -105,9 +120,14 @@ export class ExternalTensors {
 
 /** The 64-byte header of a plain variables file: byte 0 = 1 (little-endian). */
 async function checkHeader(file: OpenFile): Promise<void> {
-  if (file.size < 64) throw new MindirError('format', `the variables file '${file.label}' is truncated: it has ${file.size} bytes, its header alone has 64`);
+  if (file.size < 64)
+    throw new MindirError('format', `the variables file '${file.label}' is truncated: it has ${file.size} bytes, its header alone has 64`);
   const head = await file.read(0, 1);
-  if (head[0] !== 1) throw new MindirError('format', `the variables file '${file.label}' was not written on a little-endian machine, or is encrypted in an unknown way`);
+  if (head[0] !== 1)
+    throw new MindirError(
+      'format',
+      `the variables file '${file.label}' was not written on a little-endian machine, or is encrypted in an unknown way`,
+    );
 }
 
 function slice(pieces: readonly Piece[], offset: number, length: number, location: string): Uint8Array {
@@ -117,7 +137,9 @@ function slice(pieces: readonly Piece[], offset: number, length: number, locatio
     throw new MindirError('format', `the variables file '${printable(location)}' is truncated: bytes ${offset} to ${end} are needed`);
   }
   const touched = pieces.filter((piece) => piece.start < end && piece.start + piece.bytes.byteLength > offset);
-  const parts = touched.map((piece) => piece.bytes.subarray(Math.max(0, offset - piece.start), Math.min(piece.bytes.byteLength, end - piece.start)));
+  const parts = touched.map((piece) =>
+    piece.bytes.subarray(Math.max(0, offset - piece.start), Math.min(piece.bytes.byteLength, end - piece.start)),
+  );
   return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
 }
 

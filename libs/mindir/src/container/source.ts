@@ -30,17 +30,22 @@ export class OpenFile {
       if (thrown instanceof MindirError) throw thrown;
       const code = (thrown as NodeJS.ErrnoException).code ?? 'error';
       if (noFollow && code === 'ELOOP') throw new MindirError(kind, `'${label}' is a symbolic link`, { cause: thrown });
-      throw new MindirError(kind, code === 'ENOENT' ? `'${label}' does not exist` : `'${label}' cannot be opened (${code})`, { cause: thrown });
+      throw new MindirError(kind, code === 'ENOENT' ? `'${label}' does not exist` : `'${label}' cannot be opened (${code})`, {
+        cause: thrown,
+      });
     }
   }
 
   /** Fresh bytes [offset, offset + length), at an offset of 0 in their own ArrayBuffer. Throws 'format' when the file ends before. */
   async read(offset: number, length: number): Promise<Buffer> {
     if (offset < 0 || length < 0 || length > this.size - offset) {
-      throw new MindirError('format', `'${this.label}' is truncated: bytes ${offset} to ${offset + length} are needed, it has ${this.size}`);
+      throw new MindirError(
+        'format',
+        `'${this.label}' is truncated: bytes ${offset} to ${offset + length} are needed, it has ${this.size}`,
+      );
     }
     const buffer = Buffer.allocUnsafeSlow(length);
-    for (let done = 0; done < length; ) {
+    for (let done = 0; done < length;) {
       const { bytesRead } = await this.handle.read(buffer, done, Math.min(length - done, 2 ** 30), offset + done);
       if (bytesRead === 0) throw new MindirError('format', `'${this.label}' became shorter while it was read`);
       done += bytesRead;
@@ -60,7 +65,10 @@ export interface ByteSource {
 }
 
 export class MemorySource implements ByteSource {
-  constructor(private readonly bytes: Uint8Array, private readonly label: string) {}
+  constructor(
+    private readonly bytes: Uint8Array,
+    private readonly label: string,
+  ) {}
 
   get size(): number {
     return this.bytes.byteLength;
@@ -69,7 +77,10 @@ export class MemorySource implements ByteSource {
   /** A view, not a copy. */
   async read(offset: number, length: number): Promise<Buffer> {
     if (offset < 0 || length < 0 || length > this.size - offset) {
-      throw new MindirError('format', `'${this.label}' is truncated: bytes ${offset} to ${offset + length} are needed, it has ${this.size}`);
+      throw new MindirError(
+        'format',
+        `'${this.label}' is truncated: bytes ${offset} to ${offset + length} are needed, it has ${this.size}`,
+      );
     }
     return Buffer.from(this.bytes.buffer, this.bytes.byteOffset + offset, length);
   }

@@ -7,8 +7,19 @@ import { checkedTensorBytes } from './tensor-bytes.js';
 
 const integerTypes = new Set<number>([type.uint8, type.int8, type.uint16, type.int16, type.int32, type.int64, type.uint32, type.uint64]);
 const dtypeOfAttributeType = new Map<number, DType>([
-  [type.float, 'float32'], [type.uint8, 'uint8'], [type.int8, 'int8'], [type.uint16, 'uint16'], [type.int16, 'int16'], [type.int32, 'int32'], [type.int64, 'int64'],
-  [type.bool, 'bool'], [type.float16, 'float16'], [type.double, 'float64'], [type.uint32, 'uint32'], [type.uint64, 'uint64'], [type.bfloat16, 'bfloat16'],
+  [type.float, 'float32'],
+  [type.uint8, 'uint8'],
+  [type.int8, 'int8'],
+  [type.uint16, 'uint16'],
+  [type.int16, 'int16'],
+  [type.int32, 'int32'],
+  [type.int64, 'int64'],
+  [type.bool, 'bool'],
+  [type.float16, 'float16'],
+  [type.double, 'float64'],
+  [type.uint32, 'uint32'],
+  [type.uint64, 'uint64'],
+  [type.bfloat16, 'bfloat16'],
 ]);
 
 /**
@@ -22,7 +33,8 @@ export function valueOfAttribute(attribute: MindirAttribute, builder: GraphBuild
   if (kind === type.string) return { kind: 'scalar', type: 'string', value: attribute.s ?? attribute.strings[0] ?? '' };
   if (kind === type.uMonad || kind === type.ioMonad) return monad;
   if (kind === type.none || kind === type.typeNull) return noneScalar;
-  const number = attribute.i ?? attribute.f ?? attribute.d ?? single(attribute.ints) ?? single(attribute.floats) ?? single(attribute.doubles);
+  const number =
+    attribute.i ?? attribute.f ?? attribute.d ?? single(attribute.ints) ?? single(attribute.floats) ?? single(attribute.doubles);
   if (number === undefined) {
     const dtype = dtypeOfAttributeType.get(kind);
     return dtype === undefined ? noneScalar : listOr(attribute, { kind: 'dtype', dtype });

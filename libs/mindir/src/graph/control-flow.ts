@@ -7,7 +7,16 @@ import type { OnnxNode, OnnxPort } from './onnx-graph.js';
 import { eitherShape } from './shapes.js';
 import { RaiseReached } from './raise.js';
 import type { Tracer } from './tracer.js';
-import { flatten, unflatten, type Shape, type SwitchValue, type TailTarget, type TailValue, type TensorValue, type Value } from './value.js';
+import {
+  flatten,
+  unflatten,
+  type Shape,
+  type SwitchValue,
+  type TailTarget,
+  type TailValue,
+  type TensorValue,
+  type Value,
+} from './value.js';
 
 /** Nested loops are traced several times per level. */
 const maxLoopDepth = 8;
@@ -64,7 +73,11 @@ export class ControlFlow {
     const { builder } = this.tracer;
     const tensor = scalarOf(this.tracer, condition);
     if (!choice.byIndex) {
-      return this.either(builder.cast(tensor, 'bool'), () => this.tracer.call(branches[0] as Value, args), () => this.tracer.call(branches[1] as Value, args));
+      return this.either(
+        builder.cast(tensor, 'bool'),
+        () => this.tracer.call(branches[0] as Value, args),
+        () => this.tracer.call(branches[1] as Value, args),
+      );
     }
     return this.indexed(builder.cast(tensor, 'int64'), branches, 0, args);
   }
@@ -117,7 +130,8 @@ export class ControlFlow {
       const [a, b] = [first, second].map((branch) => branch.targets.find((target) => target.header === header)?.values);
       const template = (a ?? b) as readonly Value[];
       const [leavesA, leavesB] = [a, b].map((values) => values?.flatMap(flatten));
-      if (leavesA !== undefined && leavesB !== undefined && leavesA.length !== leavesB.length) throw new Untranslatable('the branches of an if return different numbers of values');
+      if (leavesA !== undefined && leavesB !== undefined && leavesA.length !== leavesB.length)
+        throw new Untranslatable('the branches of an if return different numbers of values');
       const leaves = (leavesA ?? leavesB ?? []).map((_, index) => {
         const [x, y] = [leavesA?.[index], leavesB?.[index]];
         const kept = unchanged(x, y);
@@ -125,7 +139,10 @@ export class ControlFlow {
         const [valueA, valueB] = this.alike(first, second, x, y);
         outputs[0].push(valueA);
         outputs[1].push(valueB);
-        types.push({ dtype: valueA.dtype, shape: x === undefined ? valueB.shape : y === undefined ? valueA.shape : eitherShape(valueA.shape, valueB.shape) });
+        types.push({
+          dtype: valueA.dtype,
+          shape: x === undefined ? valueB.shape : y === undefined ? valueA.shape : eitherShape(valueA.shape, valueB.shape),
+        });
         return types.length - 1;
       });
       rebuilt.push({ template, leaves, header });
@@ -140,10 +157,19 @@ export class ControlFlow {
     return outcome(targets, headers.length > 1 ? (results[results.length - 1] as TensorValue) : undefined);
   }
 
-  private emitIf(condition: TensorValue, first: Branch, second: Branch, outputs: readonly [TensorValue[], TensorValue[]], types: readonly { dtype: DType; shape: Shape | undefined }[]): TensorValue[] {
+  private emitIf(
+    condition: TensorValue,
+    first: Branch,
+    second: Branch,
+    outputs: readonly [TensorValue[], TensorValue[]],
+    types: readonly { dtype: DType; shape: Shape | undefined }[],
+  ): TensorValue[] {
     if (types.length === 0) return [];
     const { builder } = this.tracer;
-    const attributes = { then_branch: builder.branch('then', [], first.nodes, outputs[0]), else_branch: builder.branch('else', [], second.nodes, outputs[1]) };
+    const attributes = {
+      then_branch: builder.branch('then', [], first.nodes, outputs[0]),
+      else_branch: builder.branch('else', [], second.nodes, outputs[1]),
+    };
     return builder.structured('If', [condition], attributes, types);
   }
 
@@ -158,7 +184,8 @@ export class ControlFlow {
     };
     const [a, b] = [like(x, y, first), like(y, x, second)];
     const dtype = commonDtype(a.dtype, b.dtype);
-    const cast = (tensor: TensorValue, branch: Branch): TensorValue => builder.scoped(() => builder.cast(tensor, dtype), branch.nodes).result;
+    const cast = (tensor: TensorValue, branch: Branch): TensorValue =>
+      builder.scoped(() => builder.cast(tensor, dtype), branch.nodes).result;
     return [cast(a, first), cast(b, second)];
   }
 
@@ -214,7 +241,8 @@ export class ControlFlow {
       this.tracer.memory.adopt(branch.effects);
       return { result: outcome(branch.targets, branch.selector) };
     }
-    if (next.length !== leaves.length) throw new Untranslatable(`the loop '${header}' calls itself with other tuples than it was called with`);
+    if (next.length !== leaves.length)
+      throw new Untranslatable(`the loop '${header}' calls itself with other tuples than it was called with`);
     const changed = this.generalised(carried, leaves, next);
     if (changed !== undefined) {
       this.tracer.forgetRefusals(refusals);
@@ -246,7 +274,13 @@ export class ControlFlow {
     return broken ? result : undefined;
   }
 
-  private emitLoop(header: string, carried: readonly Carried[], inputs: readonly TensorValue[], branch: Branch, next: readonly Value[]): Value {
+  private emitLoop(
+    header: string,
+    carried: readonly Carried[],
+    inputs: readonly TensorValue[],
+    branch: Branch,
+    next: readonly Value[],
+  ): Value {
     const { builder } = this.tracer;
     const position = branch.targets.findIndex((target) => target.header === header);
     const exits = branch.targets.filter((target) => target.header !== header);
@@ -257,12 +291,19 @@ export class ControlFlow {
       const values = turn.map(({ type, after }) => builder.cast(toTensor(builder, after, type?.dtype), type?.dtype as DType));
       const leaving = exitLeaves.flat().map((leaf) => toTensor(builder, leaf));
       const selector = branch.selector ?? builder.int(0);
-      const goesOn = branch.selector === undefined ? builder.constant('bool', [], [1]) : builder.node('Equal', [selector, builder.int(position)]);
+      const goesOn =
+        branch.selector === undefined ? builder.constant('bool', [], [1]) : builder.node('Equal', [selector, builder.int(position)]);
       return { values, leaving, selector, goesOn };
     }, branch.nodes);
-    const start = carried.filter(({ type }) => type !== undefined).map(({ initial, type }) => builder.cast(toTensor(builder, initial, type?.dtype), type?.dtype as DType));
+    const start = carried
+      .filter(({ type }) => type !== undefined)
+      .map(({ initial, type }) => builder.cast(toTensor(builder, initial, type?.dtype), type?.dtype as DType));
     const placeholders = result.leaving.map((leaf) => emptyTensor(this.tracer, leaf.dtype, leaf.shape));
-    const extra = [...result.leaving, result.selector].map((leaf): OnnxPort => ({ name: builder.uniqueName('exit'), dtype: leaf.dtype, shape: undefined }));
+    const extra = [...result.leaving, result.selector].map((leaf): OnnxPort => ({
+      name: builder.uniqueName('exit'),
+      dtype: leaf.dtype,
+      shape: undefined,
+    }));
     const ports: OnnxPort[] = [
       { name: builder.uniqueName('turn'), dtype: 'int64', shape: [] },
       { name: builder.uniqueName('go_on'), dtype: 'bool', shape: [] },
@@ -277,7 +318,13 @@ export class ControlFlow {
   }
 
   /** What the loop's exits return, from the outputs of the Loop node. */
-  private leave(branch: Branch, exits: readonly TailTarget[], exitLeaves: readonly Value[][], outputs: readonly TensorValue[], position: number): Value {
+  private leave(
+    branch: Branch,
+    exits: readonly TailTarget[],
+    exitLeaves: readonly Value[][],
+    outputs: readonly TensorValue[],
+    position: number,
+  ): Value {
     const { builder } = this.tracer;
     const values = outputs[Symbol.iterator]();
     const targets = exits.map((target, index) => {
@@ -300,11 +347,16 @@ function outcome(targets: readonly TailTarget[], selector: TensorValue | undefin
 
 /** The value that both leaves are, when they are the same one; functions and dtypes must be. */
 function unchanged(a: Value | undefined, b: Value | undefined): Value | undefined {
-  if (a === undefined || b === undefined) return a?.kind === 'tensor' || b?.kind === 'tensor' || a?.kind === 'scalar' || b?.kind === 'scalar' ? undefined : (a ?? b);
+  if (a === undefined || b === undefined)
+    return a?.kind === 'tensor' || b?.kind === 'tensor' || a?.kind === 'scalar' || b?.kind === 'scalar' ? undefined : (a ?? b);
   if (a.kind === 'tensor' && b.kind === 'tensor') return a.name === b.name ? a : undefined;
   if (a.kind === 'scalar' && b.kind === 'scalar') return a.type === b.type && Object.is(a.value, b.value) ? a : undefined;
   if (a.kind === 'tensor' || b.kind === 'tensor' || a.kind === 'scalar' || b.kind === 'scalar') return undefined;
-  if (JSON.stringify(a, (key, value: unknown) => (key === 'bytes' ? undefined : value)) === JSON.stringify(b, (key, value: unknown) => (key === 'bytes' ? undefined : value))) return a;
+  if (
+    JSON.stringify(a, (key, value: unknown) => (key === 'bytes' ? undefined : value)) ===
+    JSON.stringify(b, (key, value: unknown) => (key === 'bytes' ? undefined : value))
+  )
+    return a;
   throw new Untranslatable('the branches of an if, or the turns of a loop, give different functions');
 }
 

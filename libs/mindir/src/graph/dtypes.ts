@@ -3,14 +3,29 @@ import { MindirError } from '../mindir-error.js';
 
 /** TypeId of MindSpore, as it is used in arguments of Cast, Argmax and others. */
 const dtypeOfTypeId = new Map<number, DType>([
-  [30, 'bool'], [31, 'int64'], [32, 'int8'], [33, 'int16'], [34, 'int32'], [35, 'int64'], [36, 'uint64'], [37, 'uint8'], [38, 'uint16'], [39, 'uint32'],
-  [40, 'uint64'], [41, 'float32'], [42, 'float16'], [43, 'float32'], [44, 'float64'], [45, 'bfloat16'],
+  [30, 'bool'],
+  [31, 'int64'],
+  [32, 'int8'],
+  [33, 'int16'],
+  [34, 'int32'],
+  [35, 'int64'],
+  [36, 'uint64'],
+  [37, 'uint8'],
+  [38, 'uint16'],
+  [39, 'uint32'],
+  [40, 'uint64'],
+  [41, 'float32'],
+  [42, 'float16'],
+  [43, 'float32'],
+  [44, 'float64'],
+  [45, 'bfloat16'],
 ]);
 
 /** The dtype with this number in a MindIR tensor: the numbers of ONNX, and 17 for a second float64. Throws MindirError 'unsupported'. */
 export function dtypeOfMindir(number: number, where: string): DType {
   const entry = number === 17 ? dtypeEntry('float64') : dtypeOfOnnxNumber(number);
-  if (entry === undefined || entry.dtype === 'bytes') throw new MindirError('unsupported', `${where} has element type ${number}, which has no translation`);
+  if (entry === undefined || entry.dtype === 'bytes')
+    throw new MindirError('unsupported', `${where} has element type ${number}, which has no translation`);
   return entry.dtype;
 }
 
@@ -37,7 +52,21 @@ export function isInteger(dtype: DType): boolean {
   return dtype.startsWith('int') || dtype.startsWith('uint');
 }
 
-const rank: readonly DType[] = ['bool', 'uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'uint64', 'int64', 'float16', 'bfloat16', 'float32', 'float64'];
+const rank: readonly DType[] = [
+  'bool',
+  'uint8',
+  'int8',
+  'uint16',
+  'int16',
+  'uint32',
+  'int32',
+  'uint64',
+  'int64',
+  'float16',
+  'bfloat16',
+  'float32',
+  'float64',
+];
 
 /** The dtype in which two tensors meet when MindSpore left the conversion to the operator. */
 export function commonDtype(a: DType, b: DType): DType {
@@ -65,19 +94,45 @@ function wholeNumber(value: number): number {
 
 function writeNumber(view: DataView, at: number, dtype: DType, value: number): void {
   switch (dtype) {
-    case 'bool': case 'uint8': view.setUint8(at, dtype === 'bool' ? Number(value !== 0) : value); break;
-    case 'int8': view.setInt8(at, value); break;
-    case 'int16': view.setInt16(at, value, true); break;
-    case 'uint16': view.setUint16(at, value, true); break;
-    case 'int32': view.setInt32(at, value, true); break;
-    case 'uint32': view.setUint32(at, value, true); break;
-    case 'int64': view.setBigInt64(at, clampedInt64(value), true); break;
-    case 'uint64': view.setBigUint64(at, BigInt.asUintN(64, BigInt(wholeNumber(value))), true); break;
-    case 'float16': view.setUint16(at, float16Bits(value), true); break;
-    case 'bfloat16': view.setUint16(at, bfloat16Bits(value), true); break;
-    case 'float32': view.setFloat32(at, value, true); break;
-    case 'float64': view.setFloat64(at, value, true); break;
-    default: throw new TypeError(`${dtype} holds no numbers`);
+    case 'bool':
+    case 'uint8':
+      view.setUint8(at, dtype === 'bool' ? Number(value !== 0) : value);
+      break;
+    case 'int8':
+      view.setInt8(at, value);
+      break;
+    case 'int16':
+      view.setInt16(at, value, true);
+      break;
+    case 'uint16':
+      view.setUint16(at, value, true);
+      break;
+    case 'int32':
+      view.setInt32(at, value, true);
+      break;
+    case 'uint32':
+      view.setUint32(at, value, true);
+      break;
+    case 'int64':
+      view.setBigInt64(at, clampedInt64(value), true);
+      break;
+    case 'uint64':
+      view.setBigUint64(at, BigInt.asUintN(64, BigInt(wholeNumber(value))), true);
+      break;
+    case 'float16':
+      view.setUint16(at, float16Bits(value), true);
+      break;
+    case 'bfloat16':
+      view.setUint16(at, bfloat16Bits(value), true);
+      break;
+    case 'float32':
+      view.setFloat32(at, value, true);
+      break;
+    case 'float64':
+      view.setFloat64(at, value, true);
+      break;
+    default:
+      throw new TypeError(`${dtype} holds no numbers`);
   }
 }
 
@@ -102,19 +157,33 @@ export function numbersOfBytes(dtype: DType, bytes: Uint8Array): number[] {
 
 function readNumber(view: DataView, at: number, dtype: DType): number {
   switch (dtype) {
-    case 'bool': case 'uint8': return view.getUint8(at);
-    case 'int8': return view.getInt8(at);
-    case 'int16': return view.getInt16(at, true);
-    case 'uint16': return view.getUint16(at, true);
-    case 'int32': return view.getInt32(at, true);
-    case 'uint32': return view.getUint32(at, true);
-    case 'int64': return Number(view.getBigInt64(at, true));
-    case 'uint64': return Number(view.getBigUint64(at, true));
-    case 'float16': return float16Number(view.getUint16(at, true));
-    case 'bfloat16': return bfloat16Number(view.getUint16(at, true));
-    case 'float32': return view.getFloat32(at, true);
-    case 'float64': return view.getFloat64(at, true);
-    default: throw new TypeError(`${dtype} holds no numbers`);
+    case 'bool':
+    case 'uint8':
+      return view.getUint8(at);
+    case 'int8':
+      return view.getInt8(at);
+    case 'int16':
+      return view.getInt16(at, true);
+    case 'uint16':
+      return view.getUint16(at, true);
+    case 'int32':
+      return view.getInt32(at, true);
+    case 'uint32':
+      return view.getUint32(at, true);
+    case 'int64':
+      return Number(view.getBigInt64(at, true));
+    case 'uint64':
+      return Number(view.getBigUint64(at, true));
+    case 'float16':
+      return float16Number(view.getUint16(at, true));
+    case 'bfloat16':
+      return bfloat16Number(view.getUint16(at, true));
+    case 'float32':
+      return view.getFloat32(at, true);
+    case 'float64':
+      return view.getFloat64(at, true);
+    default:
+      throw new TypeError(`${dtype} holds no numbers`);
   }
 }
 

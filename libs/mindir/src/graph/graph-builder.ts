@@ -55,20 +55,40 @@ export class GraphBuilder {
   }
 
   /** One node with one output. Where ONNX Runtime has no CPU kernel for the dtype, the operands are cast to one that has and the result back. */
-  node(opType: string, inputs: readonly Operand[], attributes: Readonly<Record<string, OnnxAttribute>> = {}, options: NodeOptions = {}): TensorValue {
-    if ((opType === 'Div' || opType === 'Mod') && trapsOnMinusOne(inputs)) return this.integerDivision(opType, inputs as readonly [TensorValue, TensorValue], attributes);
+  node(
+    opType: string,
+    inputs: readonly Operand[],
+    attributes: Readonly<Record<string, OnnxAttribute>> = {},
+    options: NodeOptions = {},
+  ): TensorValue {
+    if ((opType === 'Div' || opType === 'Mod') && trapsOnMinusOne(inputs))
+      return this.integerDivision(opType, inputs as readonly [TensorValue, TensorValue], attributes);
     return this.multi(opType, inputs, 1, attributes, options)[0] as TensorValue;
   }
 
   /** One node with several outputs. All have the dtype of the first, unless the operator's nature says otherwise (TopK). */
-  multi(opType: string, inputs: readonly Operand[], outputs: number, attributes: Readonly<Record<string, OnnxAttribute>> = {}, options: NodeOptions = {}): TensorValue[] {
-    if (!(outputs >= 0 && outputs <= maxOutputs)) throw new MindirError('limits', `an operator has ${outputs} outputs, at most ${maxOutputs} are allowed`);
+  multi(
+    opType: string,
+    inputs: readonly Operand[],
+    outputs: number,
+    attributes: Readonly<Record<string, OnnxAttribute>> = {},
+    options: NodeOptions = {},
+  ): TensorValue[] {
+    if (!(outputs >= 0 && outputs <= maxOutputs))
+      throw new MindirError('limits', `an operator has ${outputs} outputs, at most ${maxOutputs} are allowed`);
     const compute = options.dtype === undefined ? computeDtype(opType, inputs, attributes) : undefined;
     if (compute !== undefined) return this.throughDtype(compute, opType, inputs, outputs, attributes, options);
     this.countNode(outputs);
     const inferred = inferNode(opType, inputs, attributes, outputs);
     const names = sequence(outputs, () => this.uniqueName(opType));
-    this.nodes.push({ opType, name: names[0] as string, inputs: inputs.map((input) => input?.name ?? ''), outputs: names, attributes, domain: '' });
+    this.nodes.push({
+      opType,
+      name: names[0] as string,
+      inputs: inputs.map((input) => input?.name ?? ''),
+      outputs: names,
+      attributes,
+      domain: '',
+    });
     return names.map((name, index) => ({
       kind: 'tensor',
       name,
@@ -79,7 +99,12 @@ export class GraphBuilder {
 
   cast(tensor: TensorValue, dtype: DType): TensorValue {
     if (tensor.dtype === dtype) return tensor;
-    return this.node('Cast', [tensor], { to: onnxNumber(dtype) }, { dtype, ...(tensor.shape === undefined ? {} : { shape: tensor.shape }) });
+    return this.node(
+      'Cast',
+      [tensor],
+      { to: onnxNumber(dtype) },
+      { dtype, ...(tensor.shape === undefined ? {} : { shape: tensor.shape }) },
+    );
   }
 
   /** A tensor of given numbers, stored once per value. */
@@ -145,15 +170,31 @@ export class GraphBuilder {
   }
 
   /** A node whose outputs are described by the caller (If, Loop). */
-  structured(opType: string, inputs: readonly Operand[], attributes: Readonly<Record<string, OnnxAttribute>>, outputs: readonly { dtype: DType; shape: Shape | undefined }[]): TensorValue[] {
+  structured(
+    opType: string,
+    inputs: readonly Operand[],
+    attributes: Readonly<Record<string, OnnxAttribute>>,
+    outputs: readonly { dtype: DType; shape: Shape | undefined }[],
+  ): TensorValue[] {
     const names = outputs.map(() => this.uniqueName(opType));
-    this.nodes.push({ opType, name: names[0] ?? this.uniqueName(opType), inputs: inputs.map((input) => input?.name ?? ''), outputs: names, attributes, domain: '' });
+    this.nodes.push({
+      opType,
+      name: names[0] ?? this.uniqueName(opType),
+      inputs: inputs.map((input) => input?.name ?? ''),
+      outputs: names,
+      attributes,
+      domain: '',
+    });
     this.countNode(outputs.length);
     return outputs.map(({ dtype, shape }, index) => ({ kind: 'tensor', name: names[index] as string, dtype, shape }));
   }
 
   /** Division whose divisor is never -1: a / -1 is -a, and a mod -1 is a mod 1. */
-  private integerDivision(opType: 'Div' | 'Mod', [a, b]: readonly [TensorValue, TensorValue], attributes: Readonly<Record<string, OnnxAttribute>>): TensorValue {
+  private integerDivision(
+    opType: 'Div' | 'Mod',
+    [a, b]: readonly [TensorValue, TensorValue],
+    attributes: Readonly<Record<string, OnnxAttribute>>,
+  ): TensorValue {
     const isMinusOne = this.node('Equal', [b, this.scalar(b.dtype, -1)]);
     const divisor = this.node('Where', [isMinusOne, this.scalar(b.dtype, 1), b]);
     const result = this.multi(opType, [a, divisor], 1, attributes)[0] as TensorValue;
@@ -166,10 +207,19 @@ export class GraphBuilder {
     if (!(this.outputCount <= maxAllOutputs)) throw new MindirError('limits', `the model needs more than ${maxAllOutputs} ONNX nodes`);
   }
 
-  private throughDtype(compute: DType, opType: string, inputs: readonly Operand[], outputs: number, attributes: Readonly<Record<string, OnnxAttribute>>, options: NodeOptions): TensorValue[] {
+  private throughDtype(
+    compute: DType,
+    opType: string,
+    inputs: readonly Operand[],
+    outputs: number,
+    attributes: Readonly<Record<string, OnnxAttribute>>,
+    options: NodeOptions,
+  ): TensorValue[] {
     const reference = ownDtype(opType, inputs) as DType;
     const isData = holdsData(opType);
-    const cast = inputs.map((input, index) => (input !== undefined && input.dtype === reference && isData(index) ? this.cast(input, compute) : input));
+    const cast = inputs.map((input, index) =>
+      input !== undefined && input.dtype === reference && isData(index) ? this.cast(input, compute) : input,
+    );
     const results = this.multi(opType, cast, outputs, attributes, options);
     return results.map((result) => (result.dtype === compute ? this.cast(result, reference) : result));
   }

@@ -64,7 +64,9 @@ function argReduce(inputs: Inputs, attributes: Attributes): (Shape | undefined)[
   const shape = inputs[0]?.shape;
   if (shape === undefined) return [];
   const axis = positiveAxis(attributes['axis'] as number, shape.length);
-  return [attributes['keepdims'] === 0 ? shape.filter((_, index) => index !== axis) : shape.map((dim, index) => (index === axis ? 1 : dim))];
+  return [
+    attributes['keepdims'] === 0 ? shape.filter((_, index) => index !== axis) : shape.map((dim, index) => (index === axis ? 1 : dim)),
+  ];
 }
 
 function matMul(inputs: Inputs): (Shape | undefined)[] {
@@ -196,7 +198,13 @@ function pad(inputs: Inputs): (Shape | undefined)[] {
   const shape = inputs[0]?.shape;
   const pads = knownInts(inputs[1]);
   if (shape === undefined) return [];
-  return [shape.map((dim, index) => (dim === -1 || pads === undefined || inputs[3] !== undefined ? -1 : dim + (pads[index] as number) + (pads[index + shape.length] as number)))];
+  return [
+    shape.map((dim, index) =>
+      dim === -1 || pads === undefined || inputs[3] !== undefined
+        ? -1
+        : dim + (pads[index] as number) + (pads[index + shape.length] as number),
+    ),
+  ];
 }
 
 function constantShape(inputs: Inputs): (Shape | undefined)[] {
@@ -245,10 +253,22 @@ function rule(opTypes: string, infer: Infer): void {
   for (const opType of opTypes.split(' ')) rules.set(opType, infer);
 }
 
-rule('Abs Acos Acosh Asin Asinh Atan Atanh Ceil Celu Cos Cosh Cast Clip Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity LeakyRelu Log Mish Neg Not PRelu Reciprocal', same);
-rule('Relu Round Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Tan Tanh ThresholdedRelu Shrink IsNaN IsInf BitwiseNot Softmax LogSoftmax CumSum Hardmax', same);
-rule('BatchNormalization GroupNormalization InstanceNormalization LpNormalization LRN Trilu ReverseSequence ScatterElements ScatterND Dropout', same);
-rule('Add Sub Mul Div Pow Mod Max Min Sum Mean And Or Xor Equal Greater GreaterOrEqual Less LessOrEqual BitwiseAnd BitwiseOr BitwiseXor BitShift Where', broadcast);
+rule(
+  'Abs Acos Acosh Asin Asinh Atan Atanh Ceil Celu Cos Cosh Cast Clip Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity LeakyRelu Log Mish Neg Not PRelu Reciprocal',
+  same,
+);
+rule(
+  'Relu Round Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Tan Tanh ThresholdedRelu Shrink IsNaN IsInf BitwiseNot Softmax LogSoftmax CumSum Hardmax',
+  same,
+);
+rule(
+  'BatchNormalization GroupNormalization InstanceNormalization LpNormalization LRN Trilu ReverseSequence ScatterElements ScatterND Dropout',
+  same,
+);
+rule(
+  'Add Sub Mul Div Pow Mod Max Min Sum Mean And Or Xor Equal Greater GreaterOrEqual Less LessOrEqual BitwiseAnd BitwiseOr BitwiseXor BitShift Where',
+  broadcast,
+);
 rule('ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceSumSquare', reduce);
 rule('ArgMax ArgMin', argReduce);
 rule('MatMul', matMul);

@@ -26,10 +26,16 @@ function takes(opTypes: string, taken: DTypes): void {
   for (const opType of opTypes.split(' ')) kernels.set(opType, taken);
 }
 
-takes('Acos Acosh Asin Asinh Atan Atanh Cosh Elu Erf Gelu HardSigmoid HardSwish LeakyRelu Mish Selu Sinh Softplus Softsign Tan ThresholdedRelu Det', singleFloats);
+takes(
+  'Acos Acosh Asin Asinh Atan Atanh Cosh Elu Erf Gelu HardSigmoid HardSwish LeakyRelu Mish Selu Sinh Softplus Softsign Tan ThresholdedRelu Det',
+  singleFloats,
+);
 takes('GlobalAveragePool GlobalMaxPool PRelu Conv ConvTranspose AveragePool InstanceNormalization LRN LSTM GRU RNN', singleFloats);
 takes('Celu', dtypes('float32'));
-takes('Ceil Cos Exp Floor Log Reciprocal Round Sigmoid Sin Sqrt Tanh Softmax LogSoftmax LpNormalization BatchNormalization LayerNormalization GroupNormalization GridSample IsNaN IsInf', floats);
+takes(
+  'Ceil Cos Exp Floor Log Reciprocal Round Sigmoid Sin Sqrt Tanh Softmax LogSoftmax LpNormalization BatchNormalization LayerNormalization GroupNormalization GridSample IsNaN IsInf',
+  floats,
+);
 takes('Abs Sign Shrink Add Sub Mul Div Mod Greater GreaterOrEqual Less LessOrEqual', numbers);
 takes('Equal', new Set([...numbers, 'bool']));
 takes('Neg', dtypes('int8 int16 int32 int64 float16 float32 float64'));
@@ -63,7 +69,11 @@ function decisive(opType: string): number {
  * The dtype in which a node must be computed because ONNX Runtime's CPU provider has no kernel for its own; undefined when it has.
  * float16 is mostly left alone: ONNX Runtime inserts those casts itself, and GPUs compute it natively.
  */
-export function computeDtype(opType: string, inputs: readonly (TensorValue | undefined)[], attributes: Readonly<Record<string, OnnxAttribute>>): DType | undefined {
+export function computeDtype(
+  opType: string,
+  inputs: readonly (TensorValue | undefined)[],
+  attributes: Readonly<Record<string, OnnxAttribute>>,
+): DType | undefined {
   const dtype = inputs[decisive(opType)]?.dtype;
   if (dtype === undefined) return undefined;
   const reduces = opType.startsWith('Scatter') && attributes['reduction'] !== undefined && attributes['reduction'] !== 'none';
@@ -97,6 +107,11 @@ function substitute(dtype: DType, taken: DTypes): DType | undefined {
   if (isFloat(dtype)) return taken.has('float32') ? 'float32' : undefined;
   if (dtype === 'bool') return taken.has('int32') ? 'int32' : taken.has('int64') ? 'int64' : taken.has('float32') ? 'float32' : undefined;
   const size = dtypeEntry(dtype).elementBytes;
-  const candidates: DType[] = size < 4 ? ['int32', 'int64', 'float32'] : size === 4 && dtype === 'int32' ? ['int64', 'float64', 'float32'] : ['int64', 'float64', 'int32', 'float32'];
+  const candidates: DType[] =
+    size < 4
+      ? ['int32', 'int64', 'float32']
+      : size === 4 && dtype === 'int32'
+        ? ['int64', 'float64', 'float32']
+        : ['int64', 'float64', 'int32', 'float32'];
   return candidates.find((candidate) => taken.has(candidate));
 }

@@ -33,7 +33,8 @@ export class Memory {
   write(target: Value, value: TensorValue): TensorValue {
     if (target.kind !== 'tensor') return value;
     const variable = target.variable ?? target.name;
-    if (this.parameters.has(variable)) throw new Untranslatable(`changes the parameter '${variable}': state that lasts from run to run has no translation`);
+    if (this.parameters.has(variable))
+      throw new Untranslatable(`changes the parameter '${variable}': state that lasts from run to run has no translation`);
     const written = { ...value, variable };
     this.current.set(variable, written);
     return written;

@@ -1,7 +1,11 @@
 import { isSubgraph, type OnnxAttribute, type OnnxInitializer, type OnnxNode, type OnnxSubgraph } from './onnx-graph.js';
 
 /** The nodes and initializers that the outputs need, in their order. Also inside branches and loop bodies. */
-export function prune(nodes: readonly OnnxNode[], initializers: readonly OnnxInitializer[], outputs: readonly string[]): { nodes: OnnxNode[]; initializers: OnnxInitializer[] } {
+export function prune(
+  nodes: readonly OnnxNode[],
+  initializers: readonly OnnxInitializer[],
+  outputs: readonly string[],
+): { nodes: OnnxNode[]; initializers: OnnxInitializer[] } {
   const needed = new Set(outputs);
   const kept = pruneScope(nodes, needed);
   return { nodes: kept, initializers: initializers.filter(({ name }) => needed.has(name)) };
@@ -24,7 +28,9 @@ function hasSubgraph(node: OnnxNode): boolean {
 }
 
 function prunedAttributes(attributes: Readonly<Record<string, OnnxAttribute>>, needed: Set<string>): Record<string, OnnxAttribute> {
-  return Object.fromEntries(Object.entries(attributes).map(([name, attribute]) => [name, isSubgraph(attribute) ? prunedSubgraph(attribute, needed) : attribute]));
+  return Object.fromEntries(
+    Object.entries(attributes).map(([name, attribute]) => [name, isSubgraph(attribute) ? prunedSubgraph(attribute, needed) : attribute]),
+  );
 }
 
 function prunedSubgraph(subgraph: OnnxSubgraph, needed: Set<string>): OnnxSubgraph {

@@ -5,6 +5,7 @@ const maxLength = 2 ** 22;
 
 /** As Array.from({ length }, element), for lengths that come from a file: a huge one is a MindirError, not the end of the process. */
 export function sequence<Element>(length: number, element: (unused: undefined, index: number) => Element): Element[] {
-  if (!(length <= maxLength)) throw new MindirError('limits', `an operator needs a list of ${length} elements at load time, at most ${maxLength} are made`);
+  if (!(length <= maxLength))
+    throw new MindirError('limits', `an operator needs a list of ${length} elements at load time, at most ${maxLength} are made`);
   return Array.from({ length: Math.max(0, Math.trunc(length)) }, (_, index) => element(undefined, index));
 }

@@ -4,7 +4,11 @@ import { MindirError } from '../mindir-error.js';
 /** `bytes`, when they are exactly what dtype and dims need. Throws MindirError 'format' for impossible dims and wrong lengths. */
 export function checkedTensorBytes(dtype: DType, dims: readonly number[], bytes: Uint8Array, where: string): Uint8Array {
   const expected = expectedTensorBytes(dtype, dims, where);
-  if (bytes.byteLength !== expected) throw new MindirError('format', `${where} of dtype ${dtype} and shape [${dims.join(', ')}] needs ${expected} bytes, the file holds ${bytes.byteLength}`);
+  if (bytes.byteLength !== expected)
+    throw new MindirError(
+      'format',
+      `${where} of dtype ${dtype} and shape [${dims.join(', ')}] needs ${expected} bytes, the file holds ${bytes.byteLength}`,
+    );
   return bytes;
 }
 

@@ -59,7 +59,8 @@ export class Tracer {
     for (const graph of [model.graph, ...model.functions]) {
       this.graphs.set(graph.name, graph);
       // Names of constants are unique in the file; a graph may use a constant that another one defines.
-      for (const node of graph.nodes) if (node.opType === 'Constant' && node.outputs[0] !== undefined) this.constants.set(node.outputs[0], node);
+      for (const node of graph.nodes)
+        if (node.opType === 'Constant' && node.outputs[0] !== undefined) this.constants.set(node.outputs[0], node);
     }
   }
 
@@ -74,8 +75,10 @@ export class Tracer {
       return flatten(result).map((leaf) => toTensor(this.builder, leaf));
     } catch (thrown) {
       if (thrown instanceof RaiseReached) throw new MindirError('unsupported', 'the model raises an exception for every input');
-      if (thrown instanceof Untranslatable) throw new MindirError('unsupported', `an output of the model has no translation: ${thrown.message}`);
-      if (thrown instanceof RangeError && /call stack/i.test(thrown.message)) throw new MindirError('limits', 'func graphs are nested too deeply');
+      if (thrown instanceof Untranslatable)
+        throw new MindirError('unsupported', `an output of the model has no translation: ${thrown.message}`);
+      if (thrown instanceof RangeError && /call stack/i.test(thrown.message))
+        throw new MindirError('limits', 'func graphs are nested too deeply');
       throw thrown;
     }
   }
@@ -83,10 +86,14 @@ export class Tracer {
   /** Calls a callable value. */
   call(callee: Value, args: readonly Value[]): Value {
     switch (callee.kind) {
-      case 'function': return this.callGraph(callee.graph, args);
-      case 'partial': return this.call(callee.callee, [...callee.args, ...args]);
-      case 'switch': return this.control.branch(callee, args);
-      default: throw new Untranslatable(`calls a ${callee.kind}, which is not a function`);
+      case 'function':
+        return this.callGraph(callee.graph, args);
+      case 'partial':
+        return this.call(callee.callee, [...callee.args, ...args]);
+      case 'switch':
+        return this.control.branch(callee, args);
+      default:
+        throw new Untranslatable(`calls a ${callee.kind}, which is not a function`);
     }
   }
 
@@ -104,7 +111,11 @@ export class Tracer {
     const environment: Environment = new Map();
     graph.inputs.forEach((input, index) => {
       const value = args[index];
-      if (value === undefined) throw new MindirError('format', `func graph '${name}' is called with ${args.length} arguments, it has ${graph.inputs.length} inputs`);
+      if (value === undefined)
+        throw new MindirError(
+          'format',
+          `func graph '${name}' is called with ${args.length} arguments, it has ${graph.inputs.length} inputs`,
+        );
       environment.set(input.name, value);
     });
     const outerName = this.graphName;
@@ -123,7 +134,8 @@ export class Tracer {
   private traceNode(node: MindirNode, environment: Environment): void {
     const output = node.outputs[0];
     if (node.opType === 'Constant' || output === undefined) return;
-    if (++this.visits > this.maxVisits) throw new MindirError('limits', `the model needs more than ${this.maxVisits} operator uses after inlining`);
+    if (++this.visits > this.maxVisits)
+      throw new MindirError('limits', `the model needs more than ${this.maxVisits} operator uses after inlining`);
     const annotation = this.annotation(node);
     environment.set(output, this.evaluate(node, annotation));
   }
@@ -139,7 +151,8 @@ export class Tracer {
     try {
       if (name === undefined) return this.apply(node.opType, inputs, this.nodeAttributes(node), annotation);
       const primitive = this.model.primitives.get(name);
-      if (primitive !== undefined) return this.apply(primitive.opType, inputs, this.attributesOfPrimitive(name, primitive.attributes), annotation);
+      if (primitive !== undefined)
+        return this.apply(primitive.opType, inputs, this.attributesOfPrimitive(name, primitive.attributes), annotation);
       if (this.graphs.has(name)) return this.callGraph(name, inputs);
       return this.call(this.lookUp(name), inputs);
     } catch (thrown) {
@@ -148,7 +161,12 @@ export class Tracer {
     }
   }
 
-  private apply(opType: string, inputs: readonly Value[], attributes: ReadonlyMap<string, Value>, annotation: Annotation | undefined): Value {
+  private apply(
+    opType: string,
+    inputs: readonly Value[],
+    attributes: ReadonlyMap<string, Value>,
+    annotation: Annotation | undefined,
+  ): Value {
     const entry = opTable.get(opType);
     if (entry === undefined) throw new Untranslatable('the operator is not in the op table');
     if (opType === 'Load' && inputs[0] !== undefined) return this.memory.read(inputs[0]);
@@ -208,7 +226,10 @@ export class Tracer {
       const outer = this.environments[index]?.get(name);
       if (outer !== undefined) return outer;
     }
-    throw new MindirError('format', `graph '${userName(this.graphName)}' uses the value '${name.slice(0, 120)}', which nothing defines before it (a cycle or a damaged file)`);
+    throw new MindirError(
+      'format',
+      `graph '${userName(this.graphName)}' uses the value '${name.slice(0, 120)}', which nothing defines before it (a cycle or a damaged file)`,
+    );
   }
 
   private constantValue(name: string, node: MindirNode): Value {

@@ -74,7 +74,8 @@ export interface TailTarget {
   readonly values: readonly Value[];
 }
 
-export type Value = TensorValue | ScalarValue | TupleValue | DtypeValue | MonadValue | FunctionValue | PartialValue | SwitchValue | TailValue;
+export type Value =
+  TensorValue | ScalarValue | TupleValue | DtypeValue | MonadValue | FunctionValue | PartialValue | SwitchValue | TailValue;
 
 export const monad: MonadValue = { kind: 'monad' };
 export const noneScalar: ScalarValue = { kind: 'scalar', type: 'none', value: null };
@@ -96,7 +97,8 @@ const maxElements = 200_000;
 
 /** Throws MindirError 'limits' for a tuple that is too long. */
 export function tupleOf(items: readonly Value[]): TupleValue {
-  if (items.length > maxElements) throw new MindirError('limits', `a tuple has ${items.length} elements, at most ${maxElements} are allowed`);
+  if (items.length > maxElements)
+    throw new MindirError('limits', `a tuple has ${items.length} elements, at most ${maxElements} are allowed`);
   return { kind: 'tuple', items };
 }
 

@@ -102,7 +102,9 @@ export const activation = family('Activations', [
     return isFloat(x.dtype) ? call.node('Relu', [x]) : call.node('Max', [x, call.like(x, 0)]);
   }),
   op('ReLU6', 'x', fixedClip(0, 6)),
-  op('LeakyReLU LeakyRelu LeakyReLUExt', 'input negative_slope', (call) => call.node('LeakyRelu', [operandOf(call)], { alpha: real(call.number('negative_slope|alpha', 0.2)) })),
+  op('LeakyReLU LeakyRelu LeakyReLUExt', 'input negative_slope', (call) =>
+    call.node('LeakyRelu', [operandOf(call)], { alpha: real(call.number('negative_slope|alpha', 0.2)) }),
+  ),
   op('PReLU', 'x weight', prelu),
   op('Elu EluExt', 'x alpha', (call) => call.node('Elu', [operandOf(call)], { alpha: real(call.number('alpha', 1)) })),
   op('CeLU', 'x alpha', (call) => call.node('Celu', [operandOf(call)], { alpha: real(call.number('alpha', 1)) })),
@@ -114,7 +116,9 @@ export const activation = family('Activations', [
   op('HSwish', 'x', unary('HardSwish')),
   op('HSigmoid', 'x', unary('HardSigmoid', { alpha: real(1 / 6), beta: real(0.5) })),
   op('HShrink', 'x lambd', (call) => call.node('Shrink', [operandOf(call)], { lambd: real(call.number('lambd', 0.5)), bias: real(0) })),
-  op('SoftShrink', 'x lambd', (call) => call.node('Shrink', [operandOf(call)], { lambd: real(call.number('lambd', 0.5)), bias: real(call.number('lambd', 0.5)) })),
+  op('SoftShrink', 'x lambd', (call) =>
+    call.node('Shrink', [operandOf(call)], { lambd: real(call.number('lambd', 0.5)), bias: real(call.number('lambd', 0.5)) }),
+  ),
   op('Hardtanh', 'input min_val max_val', (call) => clip(call, 'min_val', 'max_val')),
   op('ClampScalar ClampTensor', 'input min max', (call) => clip(call, 'min', 'max')),
   op('Sigmoid', 'x', realUnary('Sigmoid')),

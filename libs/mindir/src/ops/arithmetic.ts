@@ -1,7 +1,19 @@
 import { isFloat } from '../graph/dtypes.js';
 import { real } from '../graph/onnx-graph.js';
 import { flatten, type TensorValue, type Value } from '../graph/value.js';
-import { binary, composer, floorDivision, operandOf, operandPair, pythonRemainder, realDivision, realOperand, realUnary, unary, wideningBinary } from './compose.js';
+import {
+  binary,
+  composer,
+  floorDivision,
+  operandOf,
+  operandPair,
+  pythonRemainder,
+  realDivision,
+  realOperand,
+  realUnary,
+  unary,
+  wideningBinary,
+} from './compose.js';
 import type { OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
 
@@ -49,7 +61,9 @@ function truncatedRemainder(call: OpCall): Value {
 function power(call: OpCall): Value {
   const [a, b] = operandPair(call);
   const announced = call.output()?.dtype;
-  return announced === undefined ? call.node('Pow', [a, b]) : call.node('Pow', [call.graph.cast(a, announced), call.graph.cast(b, announced)]);
+  return announced === undefined
+    ? call.node('Pow', [a, b])
+    : call.node('Pow', [call.graph.cast(a, announced), call.graph.cast(b, announced)]);
 }
 
 function addN(call: OpCall): Value {
@@ -98,7 +112,11 @@ function xlogy(call: OpCall): Value {
   const [x, y] = operandPair(call);
   const zero = call.like(x, 0);
   const product = call.node('Mul', [x, call.node('Log', [y])]);
-  return call.node('Where', [call.node('And', [call.node('Equal', [x, zero]), call.node('Not', [call.node('IsNaN', [y])])]), zero, product]);
+  return call.node('Where', [
+    call.node('And', [call.node('Equal', [x, zero]), call.node('Not', [call.node('IsNaN', [y])])]),
+    zero,
+    product,
+  ]);
 }
 
 function arcTangent2(call: OpCall): Value {
@@ -177,7 +195,9 @@ export const arithmetic = family('Arithmetic', [
     const [a, b] = operandPair(call);
     return truncated(call, call.node('Div', [a, b]));
   }),
-  op('FloorMod RemainderTensorTensor RemainderTensorScalar RemainderScalarTensor', 'input other', (call) => pythonRemainder(call, ...operandPair(call))),
+  op('FloorMod RemainderTensorTensor RemainderTensorScalar RemainderScalarTensor', 'input other', (call) =>
+    pythonRemainder(call, ...operandPair(call)),
+  ),
   op('Mod TruncateMod FmodTensor FmodScalar', 'input other', truncatedRemainder),
   op('Pow PowTensorScalar PowScalarTensor', 'input exponent', power),
   op('Xdivy', 'x y', (call) => {
@@ -207,12 +227,32 @@ export const arithmetic = family('Arithmetic', [
   op('Rsqrt', 'input', (call) => call.node('Reciprocal', [call.node('Sqrt', [realOperand(call)])])),
   op('Reciprocal Inv', 'x', realUnary('Reciprocal')),
   op('Exp', 'input', exponential),
-  op('Exp2', 'input', viaExp((call, x) => call.node('Pow', [call.like(x, 2), x]))),
-  op('Expm1', 'input', viaExp((call, x) => call.node('Sub', [call.node('Exp', [x]), call.like(x, 1)]))),
+  op(
+    'Exp2',
+    'input',
+    viaExp((call, x) => call.node('Pow', [call.like(x, 2), x])),
+  ),
+  op(
+    'Expm1',
+    'input',
+    viaExp((call, x) => call.node('Sub', [call.node('Exp', [x]), call.like(x, 1)])),
+  ),
   op('Log', 'input', logarithm),
-  op('Log2', 'input', viaExp((call, x) => call.node('Div', [call.node('Log', [x]), call.like(x, Math.LN2)]))),
-  op('Log10', 'input', viaExp((call, x) => call.node('Div', [call.node('Log', [x]), call.like(x, Math.LN10)]))),
-  op('Log1p', 'input', viaExp((call, x) => call.node('Log', [call.node('Add', [x, call.like(x, 1)])]))),
+  op(
+    'Log2',
+    'input',
+    viaExp((call, x) => call.node('Div', [call.node('Log', [x]), call.like(x, Math.LN2)])),
+  ),
+  op(
+    'Log10',
+    'input',
+    viaExp((call, x) => call.node('Div', [call.node('Log', [x]), call.like(x, Math.LN10)])),
+  ),
+  op(
+    'Log1p',
+    'input',
+    viaExp((call, x) => call.node('Log', [call.node('Add', [x, call.like(x, 1)])])),
+  ),
   op('LogAddExp', 'input other', logAddExp(Math.E)),
   op('LogAddExp2', 'input other', logAddExp(2)),
   op('Xlogy XLogYScalarOther XLogYScalarSelf', 'input other', xlogy),
@@ -241,7 +281,11 @@ export const arithmetic = family('Arithmetic', [
   }),
   op('Sinc', 'input', sinc),
   op('Erf', 'input', realUnary('Erf')),
-  op('Erfc', 'input', viaExp((call, x) => call.node('Sub', [call.like(x, 1), call.node('Erf', [x])]))),
+  op(
+    'Erfc',
+    'input',
+    viaExp((call, x) => call.node('Sub', [call.like(x, 1), call.node('Erf', [x])])),
+  ),
   op('NanToNum', 'input nan posinf neginf', nanToNum),
   op('Heaviside', 'input values', (call) => {
     const [x, values] = operandPair(call);
@@ -263,6 +307,11 @@ export const arithmetic = family('Arithmetic', [
   op('LRN', 'x', (call) => {
     const radius = call.number('depth_radius', 5);
     const size = 2 * radius + 1;
-    return call.node('LRN', [operandOf(call)], { size, alpha: real(call.number('alpha', 1) * size), beta: real(call.number('beta', 0.5)), bias: real(call.number('bias', 1)) });
+    return call.node('LRN', [operandOf(call)], {
+      size,
+      alpha: real(call.number('alpha', 1) * size),
+      beta: real(call.number('beta', 0.5)),
+      bias: real(call.number('bias', 1)),
+    });
   }),
 ]);

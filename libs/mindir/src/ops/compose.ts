@@ -15,7 +15,11 @@ export function operandOf(call: OpCall, index = 0, dtype?: DType): TensorValue {
 }
 
 /** Two operands in one dtype: a Python number takes the tensor's, unless it is a float and the tensor is not. */
-export function operandPair(call: OpCall, first: Value | undefined = call.inputs[0], second: Value | undefined = call.inputs[1]): [TensorValue, TensorValue] {
+export function operandPair(
+  call: OpCall,
+  first: Value | undefined = call.inputs[0],
+  second: Value | undefined = call.inputs[1],
+): [TensorValue, TensorValue] {
   if (first === undefined || second === undefined) throw new Untranslatable('an operand is missing');
   const [a, b] = [tensorLike(call, first, second), tensorLike(call, second, first)];
   const dtype = commonDtype(a.dtype, b.dtype);
@@ -26,7 +30,13 @@ function tensorLike(call: OpCall, value: Value, other: Value): TensorValue {
   if (value.kind !== 'scalar' || other.kind !== 'tensor') return call.toTensor(value);
   const isReal = value.type === 'float' && !isFloat(other.dtype);
   const announced = call.output()?.dtype;
-  const dtype = isReal ? (announced !== undefined && isFloat(announced) ? announced : 'float32') : other.dtype === 'bool' && value.type !== 'bool' ? 'int64' : other.dtype;
+  const dtype = isReal
+    ? announced !== undefined && isFloat(announced)
+      ? announced
+      : 'float32'
+    : other.dtype === 'bool' && value.type !== 'bool'
+      ? 'int64'
+      : other.dtype;
   return call.toTensor(value, dtype);
 }
 
@@ -77,7 +87,10 @@ export function composer(call: OpCall): {
   div: (a: TensorValue, b: TensorValue) => TensorValue;
   one: (opType: string, x: TensorValue) => TensorValue;
 } {
-  const two = (opType: string) => (a: TensorValue, b: TensorValue): TensorValue => call.node(opType, [a, b]);
+  const two =
+    (opType: string) =>
+    (a: TensorValue, b: TensorValue): TensorValue =>
+      call.node(opType, [a, b]);
   return { add: two('Add'), sub: two('Sub'), mul: two('Mul'), div: two('Div'), one: (opType, x) => call.node(opType, [x]) };
 }
 

@@ -38,11 +38,18 @@ export function explicitPads(values: readonly number[] | undefined, rank: number
 
 export function refuseChannelsLast(call: OpCall): void {
   const format = call.find('format|data_format');
-  if (format?.kind === 'scalar' && (format.value === 'NHWC' || format.value === 'NDHWC' || format.value === 1)) call.refuse('works on channels-last tensors');
+  if (format?.kind === 'scalar' && (format.value === 'NHWC' || format.value === 'NDHWC' || format.value === 1))
+    call.refuse('works on channels-last tensors');
 }
 
 /** ONNX Runtime refuses auto_pad with dilation: then the pads are computed, from static sizes or, with stride 1, from the kernel alone. */
-function samePads(call: OpCall, x: TensorValue, kernel: readonly number[], strides: readonly number[], dilations: readonly number[]): Record<string, OnnxAttribute> {
+function samePads(
+  call: OpCall,
+  x: TensorValue,
+  kernel: readonly number[],
+  strides: readonly number[],
+  dilations: readonly number[],
+): Record<string, OnnxAttribute> {
   if (dilations.every((dilation) => dilation === 1)) return { auto_pad: 'SAME_UPPER' };
   const totals = kernel.map((size, axis) => {
     const reach = (size - 1) * (dilations[axis] as number) + 1;
@@ -56,7 +63,14 @@ function samePads(call: OpCall, x: TensorValue, kernel: readonly number[], strid
 
 function padAttributes(call: OpCall, rank: number, x: TensorValue, kernel: readonly number[]): Record<string, OnnxAttribute> {
   const mode = padModeOf(call);
-  if (mode === 'same') return samePads(call, x, kernel, spatial(call.numbersOr('stride|strides'), rank, 1), spatial(call.numbersOr('dilation|dilations'), rank, 1));
+  if (mode === 'same')
+    return samePads(
+      call,
+      x,
+      kernel,
+      spatial(call.numbersOr('stride|strides'), rank, 1),
+      spatial(call.numbersOr('dilation|dilations'), rank, 1),
+    );
   return mode === 'valid' ? {} : { pads: explicitPads(call.numbersOr('pad_list|pad'), rank) };
 }
 
@@ -106,7 +120,12 @@ function functionalConvolution(rank: number | undefined): Emit {
     const isSame = word === 'same' || (named && word === undefined && padModeOf(call, 'padding') === 'same');
     const [strides, dilations] = [spatial(call.numbersOr('stride'), dims, 1), spatial(call.numbersOr('dilation'), dims, 1)];
     const kernel = weight.shape?.slice(2) ?? [];
-    const pads: Record<string, OnnxAttribute> = named || word !== undefined ? (isSame ? samePads(call, x, kernel, strides, dilations) : {}) : { pads: explicitPads(spatial(call.numbersOr('padding'), dims, 0), dims) };
+    const pads: Record<string, OnnxAttribute> =
+      named || word !== undefined
+        ? isSame
+          ? samePads(call, x, kernel, strides, dilations)
+          : {}
+        : { pads: explicitPads(spatial(call.numbersOr('padding'), dims, 0), dims) };
     const common: Record<string, OnnxAttribute> = { strides, dilations, group: call.number('groups', 1), ...pads };
     const y = transposed
       ? call.node('ConvTranspose', [x, weight, bias], { ...common, output_padding: spatial(call.numbersOr('output_padding'), dims, 0) })
@@ -122,7 +141,15 @@ interface TransposedAxis {
   readonly extra: number;
 }
 
-function transposedAxis(mode: PadMode, kernel: number, stride: number, dilation: number, pads: readonly [number, number], wanted: number, size: number): TransposedAxis {
+function transposedAxis(
+  mode: PadMode,
+  kernel: number,
+  stride: number,
+  dilation: number,
+  pads: readonly [number, number],
+  wanted: number,
+  size: number,
+): TransposedAxis {
   const reach = (kernel - 1) * dilation + 1;
   if (mode === 'same') {
     // The output has size x stride.
@@ -139,7 +166,9 @@ function transposedAxis(mode: PadMode, kernel: number, stride: number, dilation:
 function transposedConvolution(rank: number, swapped: boolean): Emit {
   return (call) => {
     refuseChannelsLast(call);
-    const [x, weight]: [TensorValue, TensorValue] = swapped ? [operandOf(call, 1), operandOf(call, 0)] : [operandOf(call, 0), operandOf(call, 1)];
+    const [x, weight]: [TensorValue, TensorValue] = swapped
+      ? [operandOf(call, 1), operandOf(call, 0)]
+      : [operandOf(call, 0), operandOf(call, 1)];
     const kernel = spatial(call.numbersOr('kernel_size') ?? weight.shape?.slice(2), rank, 1);
     const strides = spatial(call.numbersOr('stride|strides'), rank, 1);
     const dilations = spatial(call.numbersOr('dilation|dilations'), rank, 1);
@@ -147,9 +176,21 @@ function transposedConvolution(rank: number, swapped: boolean): Emit {
     const mode = padModeOf(call);
     const wanted = call.numbersOr('input_size') ?? call.output()?.shape;
     const axes = kernel.map((size, axis) =>
-      transposedAxis(mode, size, strides[axis] as number, dilations[axis] as number, [pads[axis] as number, pads[axis + rank] as number], wanted?.[axis + 2] ?? -1, x.shape?.[axis + 2] ?? -1));
+      transposedAxis(
+        mode,
+        size,
+        strides[axis] as number,
+        dilations[axis] as number,
+        [pads[axis] as number, pads[axis + rank] as number],
+        wanted?.[axis + 2] ?? -1,
+        x.shape?.[axis + 2] ?? -1,
+      ),
+    );
     return call.node('ConvTranspose', [x, weight], {
-      kernel_shape: kernel, strides, dilations, group: call.number('group|groups', 1),
+      kernel_shape: kernel,
+      strides,
+      dilations,
+      group: call.number('group|groups', 1),
       pads: [...axes.map(({ begin }) => begin), ...axes.map(({ end }) => end)],
       output_padding: axes.map(({ extra }) => extra),
     });
@@ -167,6 +208,10 @@ export const convolutionFamily = family('Convolutions', [
   op('Conv1DExt Conv1DPadding', 'input weight bias stride padding dilation groups', functionalConvolution(1)),
   op('Conv2DExt Conv2DPadding', 'input weight bias stride padding dilation groups', functionalConvolution(2)),
   op('Conv3DExt Conv3DPadding', 'input weight bias stride padding dilation groups', functionalConvolution(3)),
-  op('Convolution ConvolutionStr', 'input weight bias stride padding dilation transposed output_padding groups', functionalConvolution(undefined)),
+  op(
+    'Convolution ConvolutionStr',
+    'input weight bias stride padding dilation transposed output_padding groups',
+    functionalConvolution(undefined),
+  ),
   op('ConvTranspose2D', 'input weight bias stride padding output_padding groups dilation', functionalConvolution(2)),
 ]);

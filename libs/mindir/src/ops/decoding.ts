@@ -7,7 +7,10 @@ import { family, op } from './op-table.js';
 function ctcGreedyDecoder(call: OpCall): Value {
   const { graph } = call;
   const [logits, lengths] = [operandOf(call, 0), graph.cast(operandOf(call, 1), 'int64')];
-  const blank = call.node('Sub', [call.node('Squeeze', [call.node('Shape', [logits], { start: 2, end: 3 }), graph.ints([0])]), graph.int(1)]);
+  const blank = call.node('Sub', [
+    call.node('Squeeze', [call.node('Shape', [logits], { start: 2, end: 3 }), graph.ints([0])]),
+    graph.int(1),
+  ]);
   const last = graph.ints([-1]);
   // [steps, batch] -> [batch, steps]
   const labels = call.node('Transpose', [call.node('ArgMax', [logits], { axis: 2, keepdims: 0 })], { perm: [1, 0] });
@@ -22,7 +25,11 @@ function ctcGreedyDecoder(call: OpCall): Value {
   const rows = call.node('Gather', [places, graph.ints([0])], { axis: 1 });
   const columns = call.node('Unsqueeze', [call.node('Sub', [call.node('GatherND', [counts, places]), graph.int(1)]), last]);
   const longest = call.node('ReduceMax', [counts], { keepdims: 0 });
-  const shape = call.node('Concat', [call.node('Shape', [labels], { start: 0, end: 1 }), call.node('Reshape', [longest, graph.ints([1])])], { axis: 0 });
+  const shape = call.node(
+    'Concat',
+    [call.node('Shape', [labels], { start: 0, end: 1 }), call.node('Reshape', [longest, graph.ints([1])])],
+    { axis: 0 },
+  );
   const scores = call.node('Where', [inside, best, call.like(best, 0)]);
   const probability = call.node('Neg', [call.node('ReduceSum', [scores, graph.ints([1])], { keepdims: 1 })]);
   return tupleOf([call.node('Concat', [rows, columns], { axis: 1 }), call.node('GatherND', [labels, places]), shape, probability]);

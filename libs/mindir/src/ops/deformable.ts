@@ -27,7 +27,10 @@ function deformableOffsets(call: OpCall): Value {
   const [rows, columns] = [call.dim(offsets, 2), call.dim(offsets, 3)];
   // [batch, 3, groups, kh, kw, rows, columns] -> [batch, 3, groups, rows * kh, columns * kw]
   const parts = call.node('Reshape', [offsets, graph.ints([-1, isModulated ? 3 : 2, groups, kh, kw, rows, columns])]);
-  const laid = call.node('Reshape', [call.node('Transpose', [parts], { perm: [0, 1, 2, 5, 3, 6, 4] }), graph.ints([-1, isModulated ? 3 : 2, groups, rows * kh, columns * kw])]);
+  const laid = call.node('Reshape', [
+    call.node('Transpose', [parts], { perm: [0, 1, 2, 5, 3, 6, 4] }),
+    graph.ints([-1, isModulated ? 3 : 2, groups, rows * kh, columns * kw]),
+  ]);
   const yBase = sequence(rows * kh, (_, index) => Math.floor(index / kh) * sh - top + (index % kh) * dh);
   const xBase = sequence(columns * kw, (_, index) => Math.floor(index / kw) * sw - left + (index % kw) * dw);
   const placeX = add(plane(call, laid, 0), graph.constant(x.dtype, [1, 1, 1, columns * kw], xBase));
@@ -38,7 +41,11 @@ function deformableOffsets(call: OpCall): Value {
     return sub(div(doubled, call.like(place, size)), call.like(place, 1));
   };
   const last = graph.ints([-1]);
-  const grid = call.node('Concat', [call.node('Unsqueeze', [scaled(placeX, width), last]), call.node('Unsqueeze', [scaled(placeY, height), last])], { axis: -1 });
+  const grid = call.node(
+    'Concat',
+    [call.node('Unsqueeze', [scaled(placeX, width), last]), call.node('Unsqueeze', [scaled(placeY, height), last])],
+    { axis: -1 },
+  );
   const perGroup = call.node('Reshape', [x, graph.ints([-1, channels / groups, height, width])]);
   const flatGrid = call.node('Reshape', [grid, graph.ints([-1, rows * kh, columns * kw, 2])]);
   const sampled = call.node('GridSample', [perGroup, flatGrid], { mode: 'linear', padding_mode: 'zeros', align_corners: 0 });

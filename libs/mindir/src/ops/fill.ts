@@ -46,7 +46,8 @@ function fillLike(call: OpCall): Value {
 function range(call: OpCall): Value {
   const { graph } = call;
   const announced = call.dtype('dtype') ?? call.output()?.dtype;
-  const read = (name: string, fallback?: number): TensorValue => (call.find(name) === undefined && fallback !== undefined ? graph.int(fallback) : call.tensor(name));
+  const read = (name: string, fallback?: number): TensorValue =>
+    call.find(name) === undefined && fallback !== undefined ? graph.int(fallback) : call.tensor(name);
   const [first, second, third] = [read('start'), call.find('end') === undefined ? undefined : read('end'), read('step', 1)];
   const parts = second === undefined ? [graph.int(0), first, third] : [first, second, third];
   const compute = announced ?? parts.find((part) => isFloat(part.dtype))?.dtype ?? 'int64';
@@ -63,8 +64,15 @@ function linSpace(call: OpCall): Value {
   const dtype = call.dtype('dtype') ?? call.output()?.dtype ?? 'float32';
   const count = call.bounded(call.number('num|steps'));
   const [start, stop] = [call.tensor('start'), call.tensor('stop|end')].map((value) => graph.cast(value, 'float64'));
-  const step = call.node('Div', [call.node('Sub', [stop as TensorValue, start as TensorValue]), graph.scalar('float64', Math.max(1, count - 1))]);
-  const positions = graph.constant('float64', [count], sequence(count, (_, index) => index));
+  const step = call.node('Div', [
+    call.node('Sub', [stop as TensorValue, start as TensorValue]),
+    graph.scalar('float64', Math.max(1, count - 1)),
+  ]);
+  const positions = graph.constant(
+    'float64',
+    [count],
+    sequence(count, (_, index) => index),
+  );
   const rank = start?.shape?.length ?? 0;
   const column = (value: TensorValue): TensorValue => (rank === 0 ? value : call.node('Unsqueeze', [value, graph.ints([-1])]));
   return graph.cast(call.node('Add', [column(start as TensorValue), call.node('Mul', [positions, column(step)])]), dtype);
@@ -72,7 +80,9 @@ function linSpace(call: OpCall): Value {
 
 function eye(call: OpCall): Value {
   const dtype = call.dtype('dtype') ?? call.output()?.dtype ?? 'float32';
-  const shape = call.node('Concat', [call.intTensor('n'), call.find('m') === undefined ? call.intTensor('n') : call.intTensor('m')], { axis: 0 });
+  const shape = call.node('Concat', [call.intTensor('n'), call.find('m') === undefined ? call.intTensor('n') : call.intTensor('m')], {
+    axis: 0,
+  });
   const base = filled(call, shape, call.graph.scalar('float32', 0));
   return call.graph.cast(call.node('EyeLike', [base], { dtype: onnxNumber('float32') }), dtype);
 }
@@ -82,7 +92,11 @@ function oneHot(call: OpCall): Value {
   const indices = graph.cast(operandOf(call), 'int64');
   const dtype = call.output()?.dtype;
   const [on, off] = [call.tensor('on_value', dtype), call.tensor('off_value', dtype)];
-  const values = call.node('Concat', [off, on].map((value) => call.node('Reshape', [graph.cast(value, on.dtype), graph.ints([1])])), { axis: 0 });
+  const values = call.node(
+    'Concat',
+    [off, on].map((value) => call.node('Reshape', [graph.cast(value, on.dtype), graph.ints([1])])),
+    { axis: 0 },
+  );
   const depth = call.intTensor('depth');
   const limit = call.node('Squeeze', [depth, graph.ints([0])]);
   // ONNX counts negative indices from the end; MindSpore gives a row of off values for them.
@@ -115,7 +129,10 @@ function diagonal(call: OpCall): Value {
   const x = operandOf(call);
   const { graph } = call;
   const rank = call.rank(x);
-  const [first, second] = [call.number('dim1|axis1', 0), call.number('dim2|axis2', 1)].map((axis) => (axis < 0 ? axis + rank : axis)) as [number, number];
+  const [first, second] = [call.number('dim1|axis1', 0), call.number('dim2|axis2', 1)].map((axis) => (axis < 0 ? axis + rank : axis)) as [
+    number,
+    number,
+  ];
   const offset = call.number('offset', 0);
   const others = sequence(rank, (_, axis) => axis).filter((axis) => axis !== first && axis !== second);
   const moved = call.node('Transpose', [x], { perm: [first, second, ...others] });
@@ -137,7 +154,10 @@ function trace(call: OpCall): Value {
 /** 1 where position < length: a row per length. */
 function sequenceMask(call: OpCall): Value {
   const lengths = call.graph.cast(operandOf(call), 'int64');
-  const longest = call.find('maxlen') === undefined ? call.node('ReduceMax', [lengths], { keepdims: 0 }) : call.node('Squeeze', [call.intTensor('maxlen'), call.graph.ints([0])]);
+  const longest =
+    call.find('maxlen') === undefined
+      ? call.node('ReduceMax', [lengths], { keepdims: 0 })
+      : call.node('Squeeze', [call.intTensor('maxlen'), call.graph.ints([0])]);
   const positions = call.node('Range', [call.graph.int(0), longest, call.graph.int(1)]);
   return call.node('Less', [positions, call.node('Unsqueeze', [lengths, call.graph.ints([-1])])]);
 }

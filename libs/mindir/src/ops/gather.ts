@@ -24,7 +24,12 @@ function batchedGather(call: OpCall, x: TensorValue, indices: TensorValue, axis:
     const gathered = batchedGather(call, moved, indices, batch, batch);
     const picked = call.rank(indices) - batch;
     // Result: batch, picked, between, after -> batch, between, picked, after.
-    const perm = [...leading, ...between.map((_, index) => batch + picked + index), ...sequence(picked, (_, index) => batch + index), ...after.map((_, index) => batch + picked + between.length + index)];
+    const perm = [
+      ...leading,
+      ...between.map((_, index) => batch + picked + index),
+      ...sequence(picked, (_, index) => batch + index),
+      ...after.map((_, index) => batch + picked + between.length + index),
+    ];
     return call.node('Transpose', [gathered], { perm });
   }
   const positions = call.node('Unsqueeze', [call.graph.cast(indices, 'int64'), call.graph.ints([-1])]);
@@ -99,7 +104,10 @@ function negated(call: OpCall, x: TensorValue): TensorValue {
 }
 
 /** x[indices] op= updates along the first axis: indices of any rank. */
-function scatterRows(reduction: Reduction, prepare: (call: OpCall, updates: TensorValue) => TensorValue = (_call, updates) => updates): Emit {
+function scatterRows(
+  reduction: Reduction,
+  prepare: (call: OpCall, updates: TensorValue) => TensorValue = (_call, updates) => updates,
+): Emit {
   return (call) => {
     const [x, indices] = [operandOf(call, 0), call.graph.cast(operandOf(call, 1), 'int64')];
     const rows = call.node('Unsqueeze', [indices, call.graph.ints([-1])]);
@@ -128,7 +136,16 @@ function reductionOf(call: OpCall): Reduction {
   const value = call.find('reduction|reduce');
   const word = value?.kind === 'scalar' ? String(value.value).toLowerCase() : 'none';
   // Numbers: MindSpore's Reduce enumeration.
-  const names: Record<string, Reduction> = { none: 'none', add: 'add', mul: 'mul', multiply: 'mul', max: 'max', min: 'min', '0': 'none', '1': 'add' };
+  const names: Record<string, Reduction> = {
+    none: 'none',
+    add: 'add',
+    mul: 'mul',
+    multiply: 'mul',
+    max: 'max',
+    min: 'min',
+    '0': 'none',
+    '1': 'add',
+  };
   return names[word] ?? call.refuse(`scatters with the reduction '${word}'`);
 }
 
@@ -161,14 +178,18 @@ function indexAdd(call: OpCall): Value {
   const x = call.tensor('x');
   const axis = positiveAxis(call.number('axis', 0), call.rank(x));
   const source = call.tensor('source', x.dtype);
-  const alpha = call.find('alpha') === undefined ? source : call.node('Mul', [source, call.graph.cast(call.tensor('alpha', x.dtype), x.dtype)]);
+  const alpha =
+    call.find('alpha') === undefined ? source : call.node('Mul', [source, call.graph.cast(call.tensor('alpha', x.dtype), x.dtype)]);
   return call.node('ScatterElements', [x, spread(call, call.tensor('index'), alpha, axis), alpha], { axis, reduction: 'add' });
 }
 
 /** A 1-D index laid out like a tensor, along its axis. */
 function spread(call: OpCall, index: TensorValue, like: TensorValue, axis: number): TensorValue {
   const rank = call.rank(like);
-  const shaped = call.node('Reshape', [call.graph.cast(index, 'int64'), call.graph.ints(sequence(rank, (_, dim) => (dim === axis ? -1 : 1)))]);
+  const shaped = call.node('Reshape', [
+    call.graph.cast(index, 'int64'),
+    call.graph.ints(sequence(rank, (_, dim) => (dim === axis ? -1 : 1))),
+  ]);
   return call.node('Expand', [shaped, call.node('Shape', [like])]);
 }
 
@@ -209,7 +230,13 @@ function unsortedSegment({ start, reduction }: Segment): Emit {
 /** +-Infinity as the largest number that the dtype has. */
 function extreme(x: TensorValue, start: number): number {
   if (Number.isFinite(start)) return start;
-  const limits: Record<string, [number, number]> = { float16: [-65504, 65504], float32: [-3.4028234663852886e38, 3.4028234663852886e38], float64: [-Number.MAX_VALUE, Number.MAX_VALUE], int32: [-(2 ** 31), 2 ** 31 - 1], int64: [-(2 ** 63), 2 ** 63] };
+  const limits: Record<string, [number, number]> = {
+    float16: [-65504, 65504],
+    float32: [-3.4028234663852886e38, 3.4028234663852886e38],
+    float64: [-Number.MAX_VALUE, Number.MAX_VALUE],
+    int32: [-(2 ** 31), 2 ** 31 - 1],
+    int64: [-(2 ** 63), 2 ** 63],
+  };
   return (limits[x.dtype] ?? [start, start])[start < 0 ? 0 : 1];
 }
 
@@ -222,7 +249,8 @@ function sortedSegment(reduction: Reduction | 'mean', empty: number): Emit {
     const shape = call.node('Concat', [count, call.node('Shape', [x], { start: 1 })], { axis: 0 });
     const at = call.node('Unsqueeze', [ids, graph.ints([-1])]);
     const start = reduction === 'max' ? extreme(x, -Infinity) : reduction === 'min' ? extreme(x, Infinity) : reduction === 'mul' ? 1 : 0;
-    const collect = (updates: TensorValue, from: number, how: Reduction): TensorValue => call.node('ScatterND', [call.node('Expand', [call.like(x, from), shape]), at, updates], { reduction: how });
+    const collect = (updates: TensorValue, from: number, how: Reduction): TensorValue =>
+      call.node('ScatterND', [call.node('Expand', [call.like(x, from), shape]), at, updates], { reduction: how });
     const collected = collect(x, start, reduction === 'mean' ? 'add' : reduction);
     const sizes = collect(call.node('Expand', [call.like(x, 1), call.node('Shape', [x])]), 0, 'add');
     if (reduction === 'mean') return call.node('Div', [collected, call.node('Max', [sizes, call.like(x, 1)])]);
@@ -281,4 +309,3 @@ export const gatherScatter = family('Gather and scatter', [
   op('SegmentMin', 'x segment_ids', sortedSegment('min', 0)),
   op('SegmentMean', 'x segment_ids', sortedSegment('mean', 0)),
 ]);
-

@@ -66,7 +66,12 @@ function resizeV2(call: OpCall): Value {
   if (mode === 'nearest') attributes['nearest_mode'] = 'floor';
   if (mode === 'cubic') attributes['cubic_coeff_a'] = real(-0.75);
   const sizes = call.intTensor('sizes');
-  return resizeTo(call, operandOf(call), call.node('Slice', [sizes, call.graph.ints([2]), call.graph.ints([2 ** 31]), call.graph.ints([0])]), attributes);
+  return resizeTo(
+    call,
+    operandOf(call),
+    call.node('Slice', [sizes, call.graph.ints([2]), call.graph.ints([2 ** 31]), call.graph.ints([0])]),
+    attributes,
+  );
 }
 
 /** A word of an enumeration, given as a number or as itself. */
@@ -80,7 +85,11 @@ function gridSample(call: OpCall): Value {
   const mode = wordOf(call, 'interpolation_mode', ['bilinear', 'nearest', 'bicubic']);
   const onnxMode = mode === 'bilinear' ? 'linear' : mode === 'bicubic' ? 'cubic' : 'nearest';
   const padding = wordOf(call, 'padding_mode', ['zeros', 'border', 'reflection']);
-  return call.node('GridSample', [operandOf(call, 0), operandOf(call, 1)], { mode: onnxMode, padding_mode: padding, align_corners: call.bool('align_corners') ? 1 : 0 });
+  return call.node('GridSample', [operandOf(call, 0), operandOf(call, 1)], {
+    mode: onnxMode,
+    padding_mode: padding,
+    align_corners: call.bool('align_corners') ? 1 : 0,
+  });
 }
 
 function affineGrid(call: OpCall): Value {
@@ -91,13 +100,18 @@ function affineGrid(call: OpCall): Value {
 function roiAlign(call: OpCall): Value {
   const [features, rois] = [operandOf(call, 0), operandOf(call, 1)];
   const { graph } = call;
-  const columns = (from: number, to: number): TensorValue => call.node('Slice', [rois, graph.ints([from]), graph.ints([to]), graph.ints([1])]);
+  const columns = (from: number, to: number): TensorValue =>
+    call.node('Slice', [rois, graph.ints([from]), graph.ints([to]), graph.ints([1])]);
   const end = call.number('roi_end_mode', 1);
   const boxes = call.node('Add', [columns(1, 5), graph.constant(rois.dtype, [4], [0, 0, end, end])]);
   const batch = graph.cast(call.node('Squeeze', [columns(0, 1), graph.ints([1])]), 'int64');
   return call.node('RoiAlign', [features, boxes, batch], {
-    output_height: call.number('pooled_height'), output_width: call.number('pooled_width'), sampling_ratio: call.number('sample_num', 2),
-    spatial_scale: real(call.number('spatial_scale')), mode: 'avg', coordinate_transformation_mode: 'output_half_pixel',
+    output_height: call.number('pooled_height'),
+    output_width: call.number('pooled_width'),
+    sampling_ratio: call.number('sample_num', 2),
+    spatial_scale: real(call.number('spatial_scale')),
+    mode: 'avg',
+    coordinate_transformation_mode: 'output_half_pixel',
   });
 }
 
@@ -113,7 +127,11 @@ function cropAndResize(call: OpCall): Value {
   // Positions on [0, 1] along an axis of `count` samples: [boxes, count].
   const along = (low: TensorValue, high: TensorValue, count: number): TensorValue => {
     if (count === 1) return mul(add(low, high), graph.scalar('float32', 0.5));
-    const steps = graph.constant('float32', [1, count], sequence(count, (_, step) => step / (count - 1)));
+    const steps = graph.constant(
+      'float32',
+      [1, count],
+      sequence(count, (_, step) => step / (count - 1)),
+    );
     return add(low, mul(sub(high, low), steps));
   };
   const rows = call.node('Unsqueeze', [along(part(0), part(2), height), graph.ints([2, 3])]);
@@ -124,12 +142,25 @@ function cropAndResize(call: OpCall): Value {
   const whole = call.node('Concat', [call.node('Shape', [boxes], { start: 0, end: 1 }), graph.ints([height, width, 1])], { axis: 0 });
   const spread = (tensor: TensorValue): TensorValue => call.node('Expand', [tensor, whole]);
   const [y, x] = [spread(rows), spread(columns)];
-  const grid = call.node('Concat', [x, y].map((position) => sub(mul(position, two), one)), { axis: -1 });
+  const grid = call.node(
+    'Concat',
+    [x, y].map((position) => sub(mul(position, two), one)),
+    { axis: -1 },
+  );
   const source = call.node('Gather', [call.node('Transpose', [graph.cast(images, 'float32')], { perm: [0, 3, 1, 2] }), index], { axis: 0 });
-  const sampled = call.node('GridSample', [source, grid], { mode: mode === 'bilinear' ? 'linear' : 'nearest', padding_mode: 'border', align_corners: 1 });
-  const isOutside = (position: TensorValue): TensorValue => call.node('Or', [call.node('Less', [position, zero]), call.node('Greater', [position, one])]);
+  const sampled = call.node('GridSample', [source, grid], {
+    mode: mode === 'bilinear' ? 'linear' : 'nearest',
+    padding_mode: 'border',
+    align_corners: 1,
+  });
+  const isOutside = (position: TensorValue): TensorValue =>
+    call.node('Or', [call.node('Less', [position, zero]), call.node('Greater', [position, one])]);
   const outside = call.node('Or', [isOutside(y), isOutside(x)]);
-  return call.node('Where', [outside, graph.scalar('float32', call.number('extrapolation_value', 0)), call.node('Transpose', [sampled], { perm: [0, 2, 3, 1] })]);
+  return call.node('Where', [
+    outside,
+    graph.scalar('float32', call.number('extrapolation_value', 0)),
+    call.node('Transpose', [sampled], { perm: [0, 2, 3, 1] }),
+  ]);
 }
 
 /** Boxes sorted by score, their numbers in this order (as MindSpore's kernel counts them), and which of them survive. */
@@ -140,12 +171,20 @@ function nmsWithMask(call: OpCall): Value {
   const count = call.node('Shape', [boxes], { start: 0, end: 1 });
   const [, order] = graph.multi('TopK', [scores, count], 2, { axis: 0 }) as [TensorValue, TensorValue];
   const sorted = call.node('Gather', [boxes, order], { axis: 0 });
-  const corners = call.node('Unsqueeze', [graph.cast(call.node('Slice', [sorted, graph.ints([0]), graph.ints([4]), graph.ints([1])]), 'float32'), graph.ints([0])]);
+  const corners = call.node('Unsqueeze', [
+    graph.cast(call.node('Slice', [sorted, graph.ints([0]), graph.ints([4]), graph.ints([1])]), 'float32'),
+    graph.ints([0]),
+  ]);
   // Ranks instead of scores: NonMaxSuppression keeps this order also for equal scores.
   const length = call.node('Squeeze', [count, graph.ints([0])]);
   const numbers = call.node('Range', [graph.int(0), length, graph.int(1)]);
   const ranks = call.node('Neg', [graph.cast(numbers, 'float32')]);
-  const kept = call.node('NonMaxSuppression', [corners, call.node('Unsqueeze', [ranks, graph.ints([0, 1])]), count, graph.scalar('float32', call.number('iou_threshold', 0.5))]);
+  const kept = call.node('NonMaxSuppression', [
+    corners,
+    call.node('Unsqueeze', [ranks, graph.ints([0, 1])]),
+    count,
+    graph.scalar('float32', call.number('iou_threshold', 0.5)),
+  ]);
   const rows = call.node('Gather', [kept, graph.ints([2])], { axis: 1 });
   const nothing = call.node('Expand', [graph.scalar('int32', 0), count]);
   const ones = call.node('Expand', [graph.scalar('int32', 1), call.node('Shape', [rows], { start: 0, end: 1 })]);
@@ -157,8 +196,15 @@ function nonMaxSuppression(call: OpCall): Value {
   const { graph } = call;
   const [boxes, scores] = [operandOf(call, 0), operandOf(call, 1)];
   const threshold = (name: string): TensorValue => graph.cast(call.tensor(name), 'float32');
-  const batch = (tensor: TensorValue, axes: number[]): TensorValue => call.node('Unsqueeze', [graph.cast(tensor, 'float32'), graph.ints(axes)]);
-  const kept = call.node('NonMaxSuppression', [batch(boxes, [0]), batch(scores, [0, 1]), call.intTensor('max_output_size'), threshold('iou_threshold'), threshold('score_threshold')]);
+  const batch = (tensor: TensorValue, axes: number[]): TensorValue =>
+    call.node('Unsqueeze', [graph.cast(tensor, 'float32'), graph.ints(axes)]);
+  const kept = call.node('NonMaxSuppression', [
+    batch(boxes, [0]),
+    batch(scores, [0, 1]),
+    call.intTensor('max_output_size'),
+    threshold('iou_threshold'),
+    threshold('score_threshold'),
+  ]);
   return graph.cast(call.node('Gather', [kept, graph.int(2)], { axis: 1 }), 'int32');
 }
 
@@ -168,11 +214,20 @@ function iou(call: OpCall): Value {
   const { graph } = call;
   const [anchors, truths] = [operandOf(call, 0), operandOf(call, 1)];
   const [one, zero] = [call.like(anchors, 1), call.like(anchors, 0)];
-  const corner = (boxes: TensorValue, index: number, axis: number): TensorValue => call.node('Unsqueeze', [call.node('Gather', [boxes, graph.int(index)], { axis: 1 }), graph.ints([axis])]);
-  const [a, b] = [[0, 1, 2, 3].map((index) => corner(anchors, index, 0)), [0, 1, 2, 3].map((index) => corner(truths, index, 1))] as [TensorValue[], TensorValue[]];
+  const corner = (boxes: TensorValue, index: number, axis: number): TensorValue =>
+    call.node('Unsqueeze', [call.node('Gather', [boxes, graph.int(index)], { axis: 1 }), graph.ints([axis])]);
+  const [a, b] = [[0, 1, 2, 3].map((index) => corner(anchors, index, 0)), [0, 1, 2, 3].map((index) => corner(truths, index, 1))] as [
+    TensorValue[],
+    TensorValue[],
+  ];
   const length = (low: TensorValue, high: TensorValue): TensorValue => call.node('Max', [add(sub(high, low), one), zero]);
-  const side = (low: number, high: number): TensorValue => length(call.node('Max', [a[low] as TensorValue, b[low] as TensorValue]), call.node('Min', [a[high] as TensorValue, b[high] as TensorValue]));
-  const area = (box: TensorValue[]): TensorValue => mul(length(box[0] as TensorValue, box[2] as TensorValue), length(box[1] as TensorValue, box[3] as TensorValue));
+  const side = (low: number, high: number): TensorValue =>
+    length(
+      call.node('Max', [a[low] as TensorValue, b[low] as TensorValue]),
+      call.node('Min', [a[high] as TensorValue, b[high] as TensorValue]),
+    );
+  const area = (box: TensorValue[]): TensorValue =>
+    mul(length(box[0] as TensorValue, box[2] as TensorValue), length(box[1] as TensorValue, box[3] as TensorValue));
   const common = mul(side(0, 2), side(1, 3));
   const whole = call.text('mode', 'iou') === 'iou' ? sub(add(area(a), area(b)), common) : add(area(b), call.node('Mul', [area(a), zero]));
   return div(common, add(whole, call.like(anchors, 1e-10)));
@@ -188,7 +243,8 @@ function checkValid(call: OpCall): Value {
   const zero = graph.scalar('float32', 0);
   const checks = [
     ...[0, 1].map((index) => call.node('GreaterOrEqual', [place(index), zero])),
-    call.node('LessOrEqual', [place(2), limit(1)]), call.node('LessOrEqual', [place(3), limit(0)]),
+    call.node('LessOrEqual', [place(2), limit(1)]),
+    call.node('LessOrEqual', [place(3), limit(0)]),
   ];
   return checks.reduce((all, check) => call.node('And', [all, check]));
 }
@@ -205,7 +261,8 @@ function boundingBoxEncode(call: OpCall): Value {
   };
   const [a, t] = [measure(anchors), measure(truths)];
   const deltas = call.node('Concat', [div(sub(t.centre, a.centre), a.size), one('Log', div(t.size, a.size))], { axis: 1 });
-  const row = (name: string, fallback: number): TensorValue => graph.constant('float32', [4], call.numbersOr(name) ?? sequence(4, () => fallback));
+  const row = (name: string, fallback: number): TensorValue =>
+    graph.constant('float32', [4], call.numbersOr(name) ?? sequence(4, () => fallback));
   return div(sub(deltas, row('means', 0)), row('stds', 1));
 }
 
@@ -214,9 +271,11 @@ function boundingBoxDecode(call: OpCall): Value {
   const { add, sub, mul, one } = composer(call);
   const { graph } = call;
   const [anchors, raw] = [graph.cast(operandOf(call, 0), 'float32'), graph.cast(operandOf(call, 1), 'float32')];
-  const row = (name: string, fallback: number): TensorValue => graph.constant('float32', [4], call.numbersOr(name) ?? sequence(4, () => fallback));
+  const row = (name: string, fallback: number): TensorValue =>
+    graph.constant('float32', [4], call.numbersOr(name) ?? sequence(4, () => fallback));
   const deltas = add(mul(raw, row('stds', 1)), row('means', 0));
-  const pair = (boxes: TensorValue, from: number): TensorValue => call.node('Slice', [boxes, graph.ints([from]), graph.ints([from + 2]), graph.ints([1])]);
+  const pair = (boxes: TensorValue, from: number): TensorValue =>
+    call.node('Slice', [boxes, graph.ints([from]), graph.ints([from + 2]), graph.ints([1])]);
   const number = (value: number): TensorValue => graph.scalar('float32', value);
   const limit = Math.abs(Math.log(call.number('wh_ratio_clip', 0.016)));
   const stretch = call.node('Clip', [pair(deltas, 2), number(-limit), number(limit)]);
@@ -241,18 +300,31 @@ function rgbToHsv(call: OpCall): Value {
   const range = sub(high, low);
   const isFlat = call.node('Equal', [range, zero]);
   const safe = call.node('Where', [isFlat, one, range]);
-  const sixth = (a: TensorValue, b: TensorValue, turn: number): TensorValue => add(div(sub(a, b), mul(safe, call.like(x, 6))), call.like(x, turn));
+  const sixth = (a: TensorValue, b: TensorValue, turn: number): TensorValue =>
+    add(div(sub(a, b), mul(safe, call.like(x, 6))), call.like(x, turn));
   const is = (channel: TensorValue): TensorValue => call.node('Equal', [channel, high]);
-  const angle = call.node('Where', [is(red), sixth(green, blue, 0), call.node('Where', [is(green), sixth(blue, red, 1 / 3), sixth(red, green, 2 / 3)])]);
+  const angle = call.node('Where', [
+    is(red),
+    sixth(green, blue, 0),
+    call.node('Where', [is(green), sixth(blue, red, 1 / 3), sixth(red, green, 2 / 3)]),
+  ]);
   const hue = call.node('Where', [isFlat, zero, call.node('Where', [call.node('Less', [angle, zero]), add(angle, one), angle])]);
-  const saturation = call.node('Where', [call.node('Greater', [high, zero]), div(range, call.node('Where', [call.node('Greater', [high, zero]), high, one])), zero]);
+  const saturation = call.node('Where', [
+    call.node('Greater', [high, zero]),
+    div(range, call.node('Where', [call.node('Greater', [high, zero]), high, one])),
+    zero,
+  ]);
   return call.node('Concat', [hue, saturation, high], { axis: -1 });
 }
 
 function hsvToRgb(call: OpCall): Value {
   const { sub, mul } = composer(call);
   const x = operandOf(call);
-  const [hue, saturation, value] = call.graph.multi('Split', [x], 3, { axis: -1, num_outputs: 3 }) as [TensorValue, TensorValue, TensorValue];
+  const [hue, saturation, value] = call.graph.multi('Split', [x], 3, { axis: -1, num_outputs: 3 }) as [
+    TensorValue,
+    TensorValue,
+    TensorValue,
+  ];
   const number = (n: number): TensorValue => call.like(x, n);
   const turn = mul(hue, number(6));
   const clip = (tensor: TensorValue): TensorValue => call.node('Clip', [tensor, number(0), number(1)]);

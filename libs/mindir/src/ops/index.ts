@@ -25,7 +25,27 @@ import { special } from './special.js';
 import { structure } from './structure.js';
 
 const pure: readonly OpFamily[] = [
-  arithmetic, special, logic, activation, reduction, matmul, linalg, convolutionFamily, pooling, normalisation, shape, slicing, gatherScatter, fillFamily, sorting, recurrent, decoding, image, deformable, positions, loss,
+  arithmetic,
+  special,
+  logic,
+  activation,
+  reduction,
+  matmul,
+  linalg,
+  convolutionFamily,
+  pooling,
+  normalisation,
+  shape,
+  slicing,
+  gatherScatter,
+  fillFamily,
+  sorting,
+  recurrent,
+  decoding,
+  image,
+  deformable,
+  positions,
+  loss,
 ];
 
 function byName(families: readonly OpFamily[]): Map<string, OpEntry> {

@@ -40,7 +40,8 @@ function matrixDiagonal(call: OpCall): Value {
     return number > 0 ? number : size;
   };
   const [rows, columns] = [wanted('num_rows'), wanted('num_cols')];
-  const padding = call.find('padding_value') === undefined ? call.like(x, 0) : call.graph.cast(call.tensor('padding_value', x.dtype), x.dtype);
+  const padding =
+    call.find('padding_value') === undefined ? call.like(x, 0) : call.graph.cast(call.tensor('padding_value', x.dtype), x.dtype);
   return onDiagonal(call, x, padding, rows, columns, k);
 }
 
@@ -49,7 +50,9 @@ function onDiagonal(call: OpCall, values: TensorValue, rest: TensorValue, rows: 
   const { graph } = call;
   // Column c of row r shows element min(r, c - k) of its vector; only the diagonal is kept.
   const length = call.dim(values, -1);
-  const places = sequence(call.bounded(rows * columns), (_, index) => Math.min(Math.max(Math.floor(index / columns) - Math.max(0, -k), 0), length - 1));
+  const places = sequence(call.bounded(rows * columns), (_, index) =>
+    Math.min(Math.max(Math.floor(index / columns) - Math.max(0, -k), 0), length - 1),
+  );
   const spread = call.node('Gather', [values, graph.constant('int64', [rows, columns], places)], { axis: call.rank(values) - 1 });
   return call.node('Where', [diagonalMask(call, rows, columns, k), spread, rest]);
 }
@@ -84,7 +87,8 @@ function matrixInverse(call: OpCall): Value {
   const size = call.dim(x, -1);
   if (size > 3) return call.refuse(`inverts matrices of ${size} rows; 3 is the most`);
   const axis = call.rank(x) - 1;
-  const entry = (row: number, column: number): TensorValue => call.node('Gather', [call.node('Gather', [x, call.graph.int(row)], { axis: axis - 1 }), call.graph.int(column)], { axis: axis - 1 });
+  const entry = (row: number, column: number): TensorValue =>
+    call.node('Gather', [call.node('Gather', [x, call.graph.int(row)], { axis: axis - 1 }), call.graph.int(column)], { axis: axis - 1 });
   const mul = (a: TensorValue, b: TensorValue): TensorValue => call.node('Mul', [a, b]);
   const sub = (a: TensorValue, b: TensorValue): TensorValue => call.node('Sub', [a, b]);
   if (size === 1) return call.node('Reciprocal', [x]);
@@ -93,11 +97,15 @@ function matrixInverse(call: OpCall): Value {
     const [r1, r2, c1, c2] = [(row + 1) % 3, (row + 2) % 3, (column + 1) % 3, (column + 2) % 3];
     return sub(mul(entry(r1, c1), entry(r2, c2)), mul(entry(r1, c2), entry(r2, c1)));
   };
-  const cells = sequence(size * size, (_, index) => call.node('Unsqueeze', [cofactor(index % size, Math.floor(index / size)), call.graph.ints([-1])]));
+  const cells = sequence(size * size, (_, index) =>
+    call.node('Unsqueeze', [cofactor(index % size, Math.floor(index / size)), call.graph.ints([-1])]),
+  );
   const adjugate = call.node('Reshape', [call.node('Concat', cells, { axis: -1 }), call.node('Shape', [x])]);
   const determinant = sequence(size, (_, column) => mul(entry(0, column), cofactor(0, column))).reduce((a, b) => call.node('Add', [a, b]));
   const inverse = call.node('Div', [adjugate, call.node('Unsqueeze', [determinant, call.graph.ints([-1, -2])])]);
-  return call.bool('adjoint') ? call.node('Transpose', [inverse], { perm: [...sequence(axis - 1, (_, index) => index), axis, axis - 1] }) : inverse;
+  return call.bool('adjoint')
+    ? call.node('Transpose', [inverse], { perm: [...sequence(axis - 1, (_, index) => index), axis, axis - 1] })
+    : inverse;
 }
 
 /** Rows whose p-norm is above maxnorm are scaled down to it. */
@@ -106,9 +114,15 @@ function renorm(call: OpCall): Value {
   const axis = positiveAxis(call.number('dim'), call.rank(x));
   const others = sequence(call.rank(x), (_, index) => index).filter((index) => index !== axis);
   const p = call.number('p');
-  const size = p === 2 ? reduced(call, 'ReduceL2', x, others, true)
-    : p === 1 ? reduced(call, 'ReduceL1', x, others, true)
-      : call.node('Pow', [reduced(call, 'ReduceSum', call.node('Pow', [call.node('Abs', [x]), call.like(x, p)]), others, true), call.like(x, 1 / p)]);
+  const size =
+    p === 2
+      ? reduced(call, 'ReduceL2', x, others, true)
+      : p === 1
+        ? reduced(call, 'ReduceL1', x, others, true)
+        : call.node('Pow', [
+            reduced(call, 'ReduceSum', call.node('Pow', [call.node('Abs', [x]), call.like(x, p)]), others, true),
+            call.like(x, 1 / p),
+          ]);
   const limit = call.like(x, call.number('maxnorm'));
   const factor = call.node('Div', [limit, call.node('Add', [size, call.like(x, 1e-7)])]);
   return call.node('Mul', [x, call.node('Where', [call.node('Greater', [size, limit]), factor, call.like(x, 1)])]);
@@ -127,7 +141,9 @@ function windows(call: OpCall, height: number, width: number): { places: number[
   const [rows, columns] = [Math.floor((ph - (kh - 1) * dh - 1) / sh) + 1, Math.floor((pw - (kw - 1) * dw - 1) / sw) + 1];
   call.bounded(kh * kw * rows * columns, 4_000_000);
   const places: number[] = [];
-  for (let i = 0; i < kh; i++) for (let j = 0; j < kw; j++) for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) places.push((r * sh + i * dh) * pw + c * sw + j * dw);
+  for (let i = 0; i < kh; i++)
+    for (let j = 0; j < kw; j++)
+      for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) places.push((r * sh + i * dh) * pw + c * sw + j * dw);
   return { places, kernel, positions: rows * columns, pads: [...pads] };
 }
 
@@ -158,7 +174,12 @@ function columnsToImage(call: OpCall): Value {
   const index = call.node('Expand', [graph.ints(places), call.node('Shape', [flat])]);
   const summed = call.node('ScatterElements', [empty, index, flat], { axis: 2, reduction: 'add' });
   const image = call.node('Reshape', [summed, graph.ints([-1, channels, ph, pw])]);
-  return call.node('Slice', [image, graph.ints([pads[0] as number, pads[1] as number]), graph.ints([(pads[0] as number) + height, (pads[1] as number) + width]), graph.ints([2, 3])]);
+  return call.node('Slice', [
+    image,
+    graph.ints([pads[0] as number, pads[1] as number]),
+    graph.ints([(pads[0] as number) + height, (pads[1] as number) + width]),
+    graph.ints([2, 3]),
+  ]);
 }
 
 /** Maxima put back to where they were in each plane. */
@@ -168,7 +189,10 @@ function maxUnpool(call: OpCall): Value {
   const wanted = call.output()?.shape?.slice(2);
   if (wanted === undefined || wanted.includes(-1)) return call.refuse('unpools to a size that is not known before the run');
   const lead = call.node('Shape', [x], { start: 0, end: 2 });
-  const empty = call.node('Expand', [call.like(x, 0), call.node('Concat', [lead, graph.ints([wanted.reduce((a, b) => a * b, 1)])], { axis: 0 })]);
+  const empty = call.node('Expand', [
+    call.like(x, 0),
+    call.node('Concat', [lead, graph.ints([wanted.reduce((a, b) => a * b, 1)])], { axis: 0 }),
+  ]);
   const flat = (tensor: TensorValue): TensorValue => call.node('Reshape', [tensor, graph.ints([0, 0, -1])]);
   const filled = call.node('ScatterElements', [empty, graph.cast(flat(places), 'int64'), flat(x)], { axis: 2 });
   return call.node('Reshape', [filled, graph.ints([0, 0, ...wanted])]);

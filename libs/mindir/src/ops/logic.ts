@@ -32,7 +32,10 @@ function shift(direction: 'left' | 'right'): Emit {
     const [x, n] = operandPair(call);
     const factor = call.graph.cast(call.node('Pow', [call.graph.constant('float64', [], [2]), call.graph.cast(n, 'float64')]), 'int64');
     const wide = call.graph.cast(x, 'int64');
-    const shifted = direction === 'left' ? call.node('Mul', [wide, factor]) : call.node('Div', [call.node('Sub', [wide, call.node('Mod', [wide, factor])]), factor]);
+    const shifted =
+      direction === 'left'
+        ? call.node('Mul', [wide, factor])
+        : call.node('Div', [call.node('Sub', [wide, call.node('Mod', [wide, factor])]), factor]);
     return call.graph.cast(shifted, x.dtype);
   };
 }
@@ -54,7 +57,10 @@ function falseLike(call: OpCall, x: TensorValue): TensorValue {
 function isClose(call: OpCall): Value {
   const [a, b] = operandPair(call);
   const [x, y] = [isFloat(a.dtype) ? a : call.graph.cast(a, 'float32'), isFloat(b.dtype) ? b : call.graph.cast(b, 'float32')];
-  const allowed = call.node('Add', [call.like(x, call.number('atol', 1e-8)), call.node('Mul', [call.like(x, call.number('rtol', 1e-5)), call.node('Abs', [y])])]);
+  const allowed = call.node('Add', [
+    call.like(x, call.number('atol', 1e-8)),
+    call.node('Mul', [call.like(x, call.number('rtol', 1e-5)), call.node('Abs', [y])]),
+  ]);
   const near = call.node('LessOrEqual', [call.node('Abs', [call.node('Sub', [x, y])]), allowed]);
   const finite = call.node('Not', [call.node('IsInf', [y])]);
   const close = call.node('Or', [call.node('And', [near, finite]), call.node('Equal', [x, y])]);

@@ -63,7 +63,10 @@ function negativeLogLikelihood(call: OpCall): Value {
   const [logits, labels, weight] = [operandOf(call, 0), graph.cast(operandOf(call, 1), 'int64'), operandOf(call, 2)];
   const ignored = call.node('Equal', [labels, graph.int(call.number('ignore_index', -100))]);
   const safe = call.node('Where', [ignored, graph.int(0), labels]);
-  const picked = call.node('Squeeze', [call.node('GatherElements', [logits, call.node('Unsqueeze', [safe, graph.ints([-1])])], { axis: -1 }), graph.ints([-1])]);
+  const picked = call.node('Squeeze', [
+    call.node('GatherElements', [logits, call.node('Unsqueeze', [safe, graph.ints([-1])])], { axis: -1 }),
+    graph.ints([-1]),
+  ]);
   const factors = call.node('Where', [ignored, call.like(weight, 0), call.node('Gather', [weight, safe], { axis: 0 })]);
   const losses = one('Neg', mul(picked, factors));
   const total = call.node('ReduceSum', [factors], { keepdims: 0 });
@@ -113,8 +116,16 @@ export const loss = family('Losses', [
   op('KLDiv', 'x y reduction log_target', divergence),
   op('NLLLoss', 'logits labels weight reduction ignore_index', negativeLogLikelihood),
   op('SmoothL1Loss', 'x y beta reduction', smoothL1),
-  op('L1LossExt', 'x y reduction', pointwise((call, difference) => call.node('Abs', [difference]))),
-  op('MSELossExt', 'x y reduction', pointwise((call, difference) => call.node('Mul', [difference, difference]))),
+  op(
+    'L1LossExt',
+    'x y reduction',
+    pointwise((call, difference) => call.node('Abs', [difference])),
+  ),
+  op(
+    'MSELossExt',
+    'x y reduction',
+    pointwise((call, difference) => call.node('Mul', [difference, difference])),
+  ),
   op('SoftmaxCrossEntropyWithLogits', 'logits labels', softmaxCrossEntropy),
   op('SparseSoftmaxCrossEntropyWithLogits', 'logits labels', sparseSoftmaxCrossEntropy),
 ]);

@@ -42,7 +42,8 @@ function accumulate(product: (call: OpCall, a: TensorValue, b: TensorValue) => T
   return (call) => {
     const { add, mul } = composer(call);
     const [input, a, b] = [operandOf(call, 0), operandOf(call, 1), operandOf(call, 2)];
-    const factor = (name: string): TensorValue => call.graph.cast(call.find(name) === undefined ? call.like(input, 1) : call.tensor(name, input.dtype), input.dtype);
+    const factor = (name: string): TensorValue =>
+      call.graph.cast(call.find(name) === undefined ? call.like(input, 1) : call.tensor(name, input.dtype), input.dtype);
     return add(mul(factor('beta'), input), mul(factor('alpha'), product(call, a, b)));
   };
 }
@@ -54,7 +55,10 @@ function outer(call: OpCall): Value {
 
 function einsum(call: OpCall): Value {
   const equation = call.text('equation', '').replace(/\s+/g, '');
-  const operands = call.op === 'EinsumExt' ? call.tensors('operands') : call.inputs.flatMap((value) => (value.kind === 'tuple' ? value.items : [value])).map((value) => call.toTensor(value));
+  const operands =
+    call.op === 'EinsumExt'
+      ? call.tensors('operands')
+      : call.inputs.flatMap((value) => (value.kind === 'tuple' ? value.items : [value])).map((value) => call.toTensor(value));
   return call.node('Einsum', operands, { equation });
 }
 
@@ -62,7 +66,9 @@ function einsum(call: OpCall): Value {
 function cdist(call: OpCall): Value {
   const [a, b] = [operandOf(call, 0), operandOf(call, 1)];
   const p = call.number('p', 2);
-  const difference = call.node('Abs', [call.node('Sub', [call.node('Unsqueeze', [a, call.graph.ints([-2])]), call.node('Unsqueeze', [b, call.graph.ints([-3])])])]);
+  const difference = call.node('Abs', [
+    call.node('Sub', [call.node('Unsqueeze', [a, call.graph.ints([-2])]), call.node('Unsqueeze', [b, call.graph.ints([-3])])]),
+  ]);
   const axes = call.graph.ints([-1]);
   if (p === Infinity) return call.node('ReduceMax', [difference, axes], { keepdims: 0 });
   if (p === 0) return call.node('ReduceSum', [call.node('Sign', [difference]), axes], { keepdims: 0 });
@@ -86,13 +92,19 @@ const product = (call: OpCall, a: TensorValue, b: TensorValue): TensorValue => c
 export const matmul = family('Matrix products', [
   op('MatMul', 'x w transpose_a transpose_b', matMul),
   op('BatchMatMul', 'x w transpose_a transpose_b', matMul),
-  op('MatMulExt BatchMatMulExt Mm Mv Dot Vdot MatMulV2 BatchMatMulV2', 'x w', (call) => call.node('MatMul', [operandOf(call, 0), operandOf(call, 1)])),
+  op('MatMulExt BatchMatMulExt Mm Mv Dot Vdot MatMulV2 BatchMatMulV2', 'x w', (call) =>
+    call.node('MatMul', [operandOf(call, 0), operandOf(call, 1)]),
+  ),
   op('BiasAdd', 'x bias data_format', biasAdd),
   op('Dense', 'x weight bias', dense),
   op('Addmm', 'input a b beta alpha', accumulate(product)),
   op('Baddbmm', 'input a b beta alpha', accumulate(product)),
   op('Addmv', 'input a b beta alpha', accumulate(product)),
-  op('Addbmm', 'input a b beta alpha', accumulate((call, a, b) => call.node('ReduceSum', [product(call, a, b), call.graph.ints([0])], { keepdims: 0 }))),
+  op(
+    'Addbmm',
+    'input a b beta alpha',
+    accumulate((call, a, b) => call.node('ReduceSum', [product(call, a, b), call.graph.ints([0])], { keepdims: 0 })),
+  ),
   op('Ger Outer', 'x y', outer),
   op('Einsum', '', einsum),
   op('EinsumExt', 'equation operands', einsum),

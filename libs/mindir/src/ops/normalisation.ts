@@ -14,12 +14,20 @@ function withUnused(call: OpCall, result: TensorValue, count: number, ...known: 
 }
 
 function batchNorm(call: OpCall): Value {
-  const [x, scale, bias, mean, variance] = [0, 1, 2, 3, 4].map((index) => operandOf(call, index)) as [TensorValue, TensorValue, TensorValue, TensorValue, TensorValue];
+  const [x, scale, bias, mean, variance] = [0, 1, 2, 3, 4].map((index) => operandOf(call, index)) as [
+    TensorValue,
+    TensorValue,
+    TensorValue,
+    TensorValue,
+    TensorValue,
+  ];
   const epsilon = call.number('epsilon', 1e-5);
   if (call.bool('is_training')) return withUnused(call, batchStatistics(call, x, scale, bias, epsilon), 5, mean, variance);
   // Statistics may be wider than a float16 input.
   const stats = [scale, bias, mean, variance];
-  const result = call.node('BatchNormalization', [x, ...stats.map((tensor) => call.graph.cast(tensor, x.dtype))], { epsilon: real(epsilon) });
+  const result = call.node('BatchNormalization', [x, ...stats.map((tensor) => call.graph.cast(tensor, x.dtype))], {
+    epsilon: real(epsilon),
+  });
   return withUnused(call, result, 5, mean, variance);
 }
 
@@ -46,12 +54,19 @@ function affine(call: OpCall, x: TensorValue, scale: TensorValue | undefined, bi
 
 function batchNormExt(call: OpCall): Value {
   const x = operandOf(call);
-  const [scale, bias, mean, variance] = [1, 2, 3, 4].map((index) => (call.inputs[index]?.kind === 'tensor' ? operandOf(call, index) : undefined));
+  const [scale, bias, mean, variance] = [1, 2, 3, 4].map((index) =>
+    call.inputs[index]?.kind === 'tensor' ? operandOf(call, index) : undefined,
+  );
   const epsilon = call.number('epsilon', 1e-5);
   const one = (): TensorValue => call.node('Expand', [call.like(x, 1), call.node('Shape', [x], { start: 1, end: 2 })]);
   const zero = (): TensorValue => call.node('Expand', [call.like(x, 0), call.node('Shape', [x], { start: 1, end: 2 })]);
-  if (call.bool('training') || mean === undefined || variance === undefined) return withUnused(call, batchStatistics(call, x, scale ?? one(), bias ?? zero(), epsilon), 3);
-  return withUnused(call, call.node('BatchNormalization', [x, scale ?? one(), bias ?? zero(), mean, variance], { epsilon: real(epsilon) }), 3);
+  if (call.bool('training') || mean === undefined || variance === undefined)
+    return withUnused(call, batchStatistics(call, x, scale ?? one(), bias ?? zero(), epsilon), 3);
+  return withUnused(
+    call,
+    call.node('BatchNormalization', [x, scale ?? one(), bias ?? zero(), mean, variance], { epsilon: real(epsilon) }),
+    3,
+  );
 }
 
 /** Layer normalisation over the dims from begin_norm_axis; parameters from begin_params_axis must cover the same dims. */
@@ -63,7 +78,11 @@ function layerNorm(call: OpCall): Value {
   const [from, paramsFrom] = [axis < 0 ? axis + rank : axis, paramsAxis < 0 ? paramsAxis + rank : paramsAxis];
   const axes = sequence(rank - from, (_, index) => from + index);
   if (from === paramsFrom) {
-    const [result, mean, inverse] = call.graph.multi('LayerNormalization', [x, gamma, beta], 3, { axis: from, epsilon: real(epsilon) }) as [TensorValue, TensorValue, TensorValue];
+    const [result, mean, inverse] = call.graph.multi('LayerNormalization', [x, gamma, beta], 3, { axis: from, epsilon: real(epsilon) }) as [
+      TensorValue,
+      TensorValue,
+      TensorValue,
+    ];
     const { div, mul } = composer(call);
     const deviation = div(call.like(inverse, 1), inverse);
     const variance = call.op === 'LayerNormV3' ? inverse : call.node('Sub', [mul(deviation, deviation), call.like(inverse, epsilon)]);
@@ -76,23 +95,48 @@ function layerNormExt(call: OpCall): Value {
   const x = operandOf(call);
   const shape = call.numbers('normalized_shape');
   const [gamma, beta] = [call.optionalTensor('weight'), call.optionalTensor('bias')];
-  const scale = gamma ?? call.graph.constant(x.dtype, shape, sequence(knownCount(shape), () => 1));
-  return withUnused(call, call.node('LayerNormalization', [x, scale, beta], { axis: -shape.length, epsilon: real(call.number('eps', 1e-5)) }), 3);
+  const scale =
+    gamma ??
+    call.graph.constant(
+      x.dtype,
+      shape,
+      sequence(knownCount(shape), () => 1),
+    );
+  return withUnused(
+    call,
+    call.node('LayerNormalization', [x, scale, beta], { axis: -shape.length, epsilon: real(call.number('eps', 1e-5)) }),
+    3,
+  );
 }
 
 function groupNorm(call: OpCall): Value {
   const x = operandOf(call);
   const [gamma, beta] = [call.optionalTensor('weight'), call.optionalTensor('bias')];
-  const fill = (value: number): TensorValue => call.graph.constant(x.dtype, [call.dim(x, 1)], sequence(call.dim(x, 1), () => value));
-  const result = call.node('GroupNormalization', [x, gamma ?? fill(1), beta ?? fill(0)], { num_groups: call.number('num_groups'), epsilon: real(call.number('eps', 1e-5)) });
+  const fill = (value: number): TensorValue =>
+    call.graph.constant(
+      x.dtype,
+      [call.dim(x, 1)],
+      sequence(call.dim(x, 1), () => value),
+    );
+  const result = call.node('GroupNormalization', [x, gamma ?? fill(1), beta ?? fill(0)], {
+    num_groups: call.number('num_groups'),
+    epsilon: real(call.number('eps', 1e-5)),
+  });
   return withUnused(call, result, 3);
 }
 
 /** Instance normalisation: by the instance's own statistics in training (as MindSpore exports it), else by the running ones. */
 function instanceNorm(call: OpCall): Value {
-  const [x, gamma, beta, mean, variance] = [0, 1, 2, 3, 4].map((index) => operandOf(call, index)) as [TensorValue, TensorValue, TensorValue, TensorValue, TensorValue];
+  const [x, gamma, beta, mean, variance] = [0, 1, 2, 3, 4].map((index) => operandOf(call, index)) as [
+    TensorValue,
+    TensorValue,
+    TensorValue,
+    TensorValue,
+    TensorValue,
+  ];
   const epsilon = call.number('epsilon', 1e-5);
-  if (call.find('is_training') === undefined || call.bool('is_training')) return withUnused(call, call.node('InstanceNormalization', [x, gamma, beta], { epsilon: real(epsilon) }), 3);
+  if (call.find('is_training') === undefined || call.bool('is_training'))
+    return withUnused(call, call.node('InstanceNormalization', [x, gamma, beta], { epsilon: real(epsilon) }), 3);
   return withUnused(call, call.node('BatchNormalization', [x, gamma, beta, mean, variance], { epsilon: real(epsilon) }), 3);
 }
 
@@ -113,7 +157,10 @@ function addThenNorm(norm: 'layer' | 'rms'): Emit {
     const sum = add(operandOf(call, 0), operandOf(call, 1));
     const gamma = operandOf(call, 2);
     if (norm === 'layer') {
-      const [result, mean, inverse] = call.graph.multi('LayerNormalization', [sum, gamma, operandOf(call, 3)], 3, { axis: -1, epsilon: real(call.number('epsilon', 1e-5)) }) as [TensorValue, TensorValue, TensorValue];
+      const [result, mean, inverse] = call.graph.multi('LayerNormalization', [sum, gamma, operandOf(call, 3)], 3, {
+        axis: -1,
+        epsilon: real(call.number('epsilon', 1e-5)),
+      }) as [TensorValue, TensorValue, TensorValue];
       return tupleOf([result, mean, inverse, sum]);
     }
     const root = one('Sqrt', add(reduced(call, 'ReduceMean', mul(sum, sum), [-1], true), call.like(sum, call.number('epsilon', 1e-6))));
@@ -122,7 +169,11 @@ function addThenNorm(norm: 'layer' | 'rms'): Emit {
 }
 
 export const normalisation = family('Normalisation', [
-  op('BatchNorm FusedBatchNorm FusedBatchNormEx BatchNormInference', 'x scale bias mean variance is_training epsilon momentum data_format', batchNorm),
+  op(
+    'BatchNorm FusedBatchNorm FusedBatchNormEx BatchNormInference',
+    'x scale bias mean variance is_training epsilon momentum data_format',
+    batchNorm,
+  ),
   op('BatchNormExt', 'x weight bias mean variance training momentum epsilon', batchNormExt),
   op('LayerNorm LayerNormV3', 'x gamma beta begin_norm_axis begin_params_axis epsilon', layerNorm),
   op('LayerNormExt', 'x normalized_shape weight bias eps', layerNormExt),

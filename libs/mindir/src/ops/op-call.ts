@@ -176,7 +176,8 @@ export function toTensor(graph: GraphBuilder, value: Value, dtype?: DType): Tens
     case 'tensor':
       return value;
     case 'scalar':
-      if (typeof value.value !== 'number') throw new Untranslatable(value.type === 'none' ? 'an operand is None' : 'an operand is a string');
+      if (typeof value.value !== 'number')
+        throw new Untranslatable(value.type === 'none' ? 'an operand is None' : 'an operand is a string');
       return graph.scalar(dtype ?? scalarDtype(value), value.value);
     case 'tuple': {
       const numbers = numbersOf(value);
@@ -204,7 +205,9 @@ export function intTensorOf(graph: GraphBuilder, value: Value): TensorValue {
     const int64 = graph.cast(value, 'int64');
     return value.shape?.length === 1 ? int64 : graph.node('Reshape', [int64, graph.ints([-1])]);
   }
-  const items = flatten(value).map((item) => graph.node('Reshape', [graph.cast(toTensor(graph, item, 'int64'), 'int64'), graph.ints([-1])]));
+  const items = flatten(value).map((item) =>
+    graph.node('Reshape', [graph.cast(toTensor(graph, item, 'int64'), 'int64'), graph.ints([-1])]),
+  );
   return items.length === 1 ? (items[0] as TensorValue) : graph.node('Concat', items, { axis: 0 });
 }
 

@@ -21,9 +21,12 @@ function windowSizes(call: OpCall, names: string, rank: number): number[] {
 function padding(call: OpCall, rank: number): Record<string, OnnxAttribute> {
   const mode = padModeOf(call);
   const computed = call.numbersOr('pad_list');
-  if (mode === 'same' && rank === 3 && computed?.length === 6 && computed.every((pad) => pad >= 0) && computed.some((pad) => pad > 0)) return { pads: explicitPads(computed, rank) };
+  if (mode === 'same' && rank === 3 && computed?.length === 6 && computed.every((pad) => pad >= 0) && computed.some((pad) => pad > 0))
+    return { pads: explicitPads(computed, rank) };
   if (mode === 'same') return samePool(call, rank);
-  return mode === 'valid' ? {} : { pads: explicitPads(call.numbersOr('pad_list|pad|pads'), rank), ceil_mode: call.bool('ceil_mode') ? 1 : 0 };
+  return mode === 'valid'
+    ? {}
+    : { pads: explicitPads(call.numbersOr('pad_list|pad|pads'), rank), ceil_mode: call.bool('ceil_mode') ? 1 : 0 };
 }
 
 /** ONNX Runtime computes negative pads, and refuses them, where the stride is larger than the window. */
@@ -33,7 +36,9 @@ function samePool(call: OpCall, rank: number): Record<string, OnnxAttribute> {
   if (kernel.every((size) => size === 1)) return {};
   const sizes = operandOf(call).shape?.slice(2);
   if (!isStatic(sizes) || kernel.every((size, axis) => size >= (strides[axis] as number))) return { auto_pad: 'SAME_UPPER' };
-  const totals = sizes.map((size, axis) => Math.max(0, (Math.ceil(size / (strides[axis] as number)) - 1) * (strides[axis] as number) + (kernel[axis] as number) - size));
+  const totals = sizes.map((size, axis) =>
+    Math.max(0, (Math.ceil(size / (strides[axis] as number)) - 1) * (strides[axis] as number) + (kernel[axis] as number) - size),
+  );
   return { pads: [...totals.map((total) => Math.floor(total / 2)), ...totals.map((total) => Math.ceil(total / 2))] };
 }
 
@@ -50,7 +55,11 @@ function averagePool(rank: number): Emit {
     const x = operandOf(call);
     const attributes = { ...window(call, rank), ...padding(call, rank) };
     const divisor = call.number('divisor_override', 0);
-    if (divisor === 0) return call.node('AveragePool', [x], { ...attributes, count_include_pad: call.bool('count_include_pad', rank === 3) && rank === 3 ? 1 : 0 });
+    if (divisor === 0)
+      return call.node('AveragePool', [x], {
+        ...attributes,
+        count_include_pad: call.bool('count_include_pad', rank === 3) && rank === 3 ? 1 : 0,
+      });
     const area = (attributes['kernel_shape'] as number[]).reduce((product, size) => product * size, 1);
     return call.node('Mul', [call.node('AveragePool', [x], { ...attributes, count_include_pad: 1 }), call.like(x, area / divisor)]);
   };
@@ -71,9 +80,10 @@ function functionalPool(opType: 'AveragePool' | 'MaxPool', rank: number): Emit {
       pads: [...pads, ...pads],
       ceil_mode: call.bool('ceil_mode') ? 1 : 0,
     };
-    const pooled = opType === 'AveragePool'
-      ? call.node(opType, [x], { ...attributes, count_include_pad: call.bool('count_include_pad', true) ? 1 : 0 })
-      : call.node(opType, [x], { ...attributes, dilations: spatial(call.numbersOr('dilation'), rank, 1) });
+    const pooled =
+      opType === 'AveragePool'
+        ? call.node(opType, [x], { ...attributes, count_include_pad: call.bool('count_include_pad', true) ? 1 : 0 })
+        : call.node(opType, [x], { ...attributes, dilations: spatial(call.numbersOr('dilation'), rank, 1) });
     const divisor = call.number('divisor_override', 0);
     const y = divisor === 0 ? pooled : call.node('Mul', [pooled, call.like(x, kernel.reduce((a, b) => a * b, 1) / divisor)]);
     return batched ? y : call.node('Squeeze', [y, call.graph.ints([0])]);
@@ -86,7 +96,11 @@ function maxPoolWithIndex(rank: number): Emit {
     const x = operandOf(call);
     const functional = call.find('pads|pad') !== undefined && call.find('pad_mode') === undefined;
     const placed: Record<string, OnnxAttribute> = functional
-      ? { pads: explicitPads(spatial(call.numbersOr('pads|pad'), rank, 0), rank), ceil_mode: call.bool('ceil_mode') ? 1 : 0, dilations: spatial(call.numbersOr('dilation'), rank, 1) }
+      ? {
+          pads: explicitPads(spatial(call.numbersOr('pads|pad'), rank, 0), rank),
+          ceil_mode: call.bool('ceil_mode') ? 1 : 0,
+          dilations: spatial(call.numbersOr('dilation'), rank, 1),
+        }
       : padding(call, rank);
     const [values, positions] = call.graph.multi('MaxPool', [x], 2, { ...window(call, rank), ...placed }) as [TensorValue, TensorValue];
     // ONNX counts positions through the whole tensor, MindSpore through a plane, MaxPoolWithArgmax through all planes of an image.
@@ -137,7 +151,12 @@ function adaptive(opType: 'ReduceMean' | 'ReduceMax', rank: number): Emit {
 /** Most nets drop the positions: where they have no translation, None stands for them, which is refused only when something uses it. */
 function positionsOrNone(call: OpCall, x: TensorValue, wanted: readonly number[], rank: number): Value {
   try {
-    return adaptiveIndices(call, x, wanted.map((cells, index) => (cells <= 0 ? call.dim(x, call.rank(x) - rank + index) : cells)), rank);
+    return adaptiveIndices(
+      call,
+      x,
+      wanted.map((cells, index) => (cells <= 0 ? call.dim(x, call.rank(x) - rank + index) : cells)),
+      rank,
+    );
   } catch (thrown) {
     if (thrown instanceof Untranslatable) return noneScalar;
     throw thrown;
@@ -151,17 +170,31 @@ function adaptiveIndices(call: OpCall, x: TensorValue, wanted: readonly number[]
   const { graph } = call;
   const axes = wanted.map((_, index) => call.rank(x) - rank + index);
   const lead = call.rank(x) - rank;
-  const flat = call.bounded(sizes.reduce((a, b) => a * b, 1), 1_000_000);
-  const total = call.bounded(wanted.reduce((a, b) => a * b, 1), 4096);
+  const flat = call.bounded(
+    sizes.reduce((a, b) => a * b, 1),
+    1_000_000,
+  );
+  const total = call.bounded(
+    wanted.reduce((a, b) => a * b, 1),
+    4096,
+  );
   const cells = sequence(total, (_, cell) => {
     let rest = cell;
-    const at = [...wanted].reverse().map((count) => {
-      const position = rest % count;
-      rest = Math.floor(rest / count);
-      return position;
-    }).reverse();
+    const at = [...wanted]
+      .reverse()
+      .map((count) => {
+        const position = rest % count;
+        rest = Math.floor(rest / count);
+        return position;
+      })
+      .reverse();
     const bounds = at.map((position, index) => cellBounds(position, wanted[index] as number, sizes[index] as number));
-    const inside = call.node('Slice', [x, graph.ints(bounds.map(([start]) => start)), graph.ints(bounds.map(([, end]) => end)), graph.ints(axes)]);
+    const inside = call.node('Slice', [
+      x,
+      graph.ints(bounds.map(([start]) => start)),
+      graph.ints(bounds.map(([, end]) => end)),
+      graph.ints(axes),
+    ]);
     const positions = sequence(flat, (_, index) => index).filter((index) => {
       let remaining = index;
       return [...sizes].reverse().every((size, reverse) => {

@@ -36,7 +36,9 @@ function cosineWindow(coefficients: (call: OpCall) => readonly [number, number, 
     const length = call.bounded(call.number('length'), 2 ** 20);
     const [a0, a1, a2] = coefficients(call);
     const period = call.bool('periodic', true) ? length : Math.max(1, length - 1);
-    const values = sequence(length, (_, n) => (length === 1 ? 1 : a0 - a1 * Math.cos((2 * Math.PI * n) / period) + a2 * Math.cos((4 * Math.PI * n) / period)));
+    const values = sequence(length, (_, n) =>
+      length === 1 ? 1 : a0 - a1 * Math.cos((2 * Math.PI * n) / period) + a2 * Math.cos((4 * Math.PI * n) / period),
+    );
     return call.graph.constant(windowDtype(call), [length], values);
   };
 }
@@ -51,7 +53,11 @@ function logSpace(call: OpCall): Value {
   const { graph } = call;
   const steps = call.number('steps', 10);
   const [start, end] = [graph.cast(operandOf(call, 0), 'float32'), graph.cast(operandOf(call, 1), 'float32')];
-  const places = graph.constant('float32', [steps], sequence(steps, (_, index) => index / Math.max(1, steps - 1)));
+  const places = graph.constant(
+    'float32',
+    [steps],
+    sequence(steps, (_, index) => index / Math.max(1, steps - 1)),
+  );
   return call.node('Pow', [graph.scalar('float32', call.number('base', 10)), add(start, mul(sub(end, start), places))]);
 }
 
@@ -61,7 +67,11 @@ function indexPut(call: OpCall): Value {
   const [x, values] = [operandOf(call, 0), operandOf(call, 1)];
   const lists = call.tensors('indices').map((list) => call.node('Unsqueeze', [graph.cast(list, 'int64'), graph.ints([-1])]));
   const places = lists.length === 1 ? (lists[0] as TensorValue) : call.node('Concat', lists, { axis: -1 });
-  const shape = call.node('Concat', [call.node('Shape', [places], { start: 0, end: 1 }), call.node('Shape', [x], { start: lists.length })], { axis: 0 });
+  const shape = call.node(
+    'Concat',
+    [call.node('Shape', [places], { start: 0, end: 1 }), call.node('Shape', [x], { start: lists.length })],
+    { axis: 0 },
+  );
   return call.node('ScatterND', [x, places, call.node('Expand', [values, shape])], { reduction: call.bool('accumulate') ? 'add' : 'none' });
 }
 
@@ -85,7 +95,9 @@ function pairDistances(call: OpCall): Value {
   const x = operandOf(call);
   const rows = call.dim(x, -2);
   const p = call.number('p', 2);
-  const pairs = sequence(call.bounded(rows * rows, 2 ** 20), (_, index) => [Math.floor(index / rows), index % rows] as const).filter(([a, b]) => a < b);
+  const pairs = sequence(call.bounded(rows * rows, 2 ** 20), (_, index) => [Math.floor(index / rows), index % rows] as const).filter(
+    ([a, b]) => a < b,
+  );
   const axis = call.rank(x) - 2;
   const side = (of: 0 | 1): TensorValue => call.node('Gather', [x, call.graph.ints(pairs.map((pair) => pair[of]))], { axis });
   const size = call.node('Abs', [call.node('Sub', [side(0), side(1)])]);
@@ -130,11 +142,27 @@ function logDeterminant(call: OpCall): Value {
 }
 
 export const positions = family('Positions, windows, distances', [
-  op('TrilIndices', '', triangleIndices((row, column, offset) => column - row <= offset)),
-  op('TriuIndices', '', triangleIndices((row, column, offset) => column - row >= offset)),
+  op(
+    'TrilIndices',
+    '',
+    triangleIndices((row, column, offset) => column - row <= offset),
+  ),
+  op(
+    'TriuIndices',
+    '',
+    triangleIndices((row, column, offset) => column - row >= offset),
+  ),
   op('UnravelIndex', 'x dims', unravel),
-  op('HammingWindow', 'length', cosineWindow((call) => [call.number('alpha', 0.54), call.number('beta', 0.46), 0])),
-  op('BlackmanWindow', 'length', cosineWindow(() => [0.42, 0.5, 0.08])),
+  op(
+    'HammingWindow',
+    'length',
+    cosineWindow((call) => [call.number('alpha', 0.54), call.number('beta', 0.46), 0]),
+  ),
+  op(
+    'BlackmanWindow',
+    'length',
+    cosineWindow(() => [0.42, 0.5, 0.08]),
+  ),
   op('LogSpace', 'start end', logSpace),
   op('IndexPut', 'x values indices', indexPut),
   op('Bincount', 'x size weights', bincount),
@@ -143,7 +171,9 @@ export const positions = family('Positions, windows, distances', [
   op('Eps', 'x', spacing),
   op('MultiMarginLoss', 'x target weight', multiMargin),
   op('LogMatrixDeterminant', 'x', logDeterminant),
-  op('Expand', 'x shape', (call) => call.node('Expand', [operandOf(call), call.node('Max', [call.intTensor('shape'), call.graph.ints([1])])])),
+  op('Expand', 'x shape', (call) =>
+    call.node('Expand', [operandOf(call), call.node('Max', [call.intTensor('shape'), call.graph.ints([1])])]),
+  ),
   op('Padding', 'x', (call) => {
     const x = operandOf(call);
     const end = sequence(2 * call.rank(x), () => 0);
@@ -152,7 +182,11 @@ export const positions = family('Positions, windows, distances', [
   }),
   op('DataFormatDimMap', 'x', (call) => {
     const [from, to] = [call.text('src_format', 'NHWC'), call.text('dst_format', 'NCHW')];
-    const table = call.graph.constant('int32', [4], [...to].map((letter) => from.indexOf(letter)));
+    const table = call.graph.constant(
+      'int32',
+      [4],
+      [...to].map((letter) => from.indexOf(letter)),
+    );
     return call.node('Gather', [table, operandOf(call)], { axis: 0 });
   }),
 ]);

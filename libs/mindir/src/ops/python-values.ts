@@ -82,7 +82,8 @@ function ordered(accept: (order: number) => boolean): Emit {
 
 function textOf(call: OpCall, index: number): string {
   const value = operand(call, index);
-  if (value.kind !== 'scalar' || typeof value.value !== 'string') throw new Untranslatable('computes with a string that is not known before the run');
+  if (value.kind !== 'scalar' || typeof value.value !== 'string')
+    throw new Untranslatable('computes with a string that is not known before the run');
   return value.value;
 }
 
@@ -120,7 +121,10 @@ function extreme(fold: (...values: number[]) => number, opType: string): Emit {
       const found = fold(...(numbers as number[]));
       return list.find((item) => numberOf(item) === found) ?? intScalar(found);
     }
-    return call.node(opType, list.map((item) => call.graph.cast(call.toTensor(item), 'int64')));
+    return call.node(
+      opType,
+      list.map((item) => call.graph.cast(call.toTensor(item), 'int64')),
+    );
   };
 }
 
@@ -170,18 +174,54 @@ export const pythonValues = structuralFamily('Python values', [
   op('is_not', 'x y', (call) => boolScalar(!identical(call))),
   op('InSequence in_sequence', 'x sequence', contains),
   op('NotInSequence not_in_sequence', 'x sequence', negated(contains)),
-  op('string_lt', 'x y', compareText((a, b) => a < b)),
-  op('string_le', 'x y', compareText((a, b) => a <= b)),
-  op('string_gt', 'x y', compareText((a, b) => a > b)),
-  op('string_ge', 'x y', compareText((a, b) => a >= b)),
-  op('string_in', 'x y', compareText((a, b) => b.includes(a))),
+  op(
+    'string_lt',
+    'x y',
+    compareText((a, b) => a < b),
+  ),
+  op(
+    'string_le',
+    'x y',
+    compareText((a, b) => a <= b),
+  ),
+  op(
+    'string_gt',
+    'x y',
+    compareText((a, b) => a > b),
+  ),
+  op(
+    'string_ge',
+    'x y',
+    compareText((a, b) => a >= b),
+  ),
+  op(
+    'string_in',
+    'x y',
+    compareText((a, b) => b.includes(a)),
+  ),
   op('string_concat', 'x y', (call) => text(textOf(call, 0) + textOf(call, 1))),
   op('string_not', 'x', (call) => boolScalar(textOf(call, 0) === '')),
   op('string_getitem', 'x index', (call) => text(textOf(call, 0).at(position(call, 1, textOf(call, 0).length)) ?? '')),
-  op('tuple_lt list_lt', 'x y', ordered((order) => order < 0)),
-  op('tuple_le list_le', 'x y', ordered((order) => order <= 0)),
-  op('tuple_greater_than list_greater_than', 'x y', ordered((order) => order > 0)),
-  op('tuple_greater_equal list_greater_equal', 'x y', ordered((order) => order >= 0)),
+  op(
+    'tuple_lt list_lt',
+    'x y',
+    ordered((order) => order < 0),
+  ),
+  op(
+    'tuple_le list_le',
+    'x y',
+    ordered((order) => order <= 0),
+  ),
+  op(
+    'tuple_greater_than list_greater_than',
+    'x y',
+    ordered((order) => order > 0),
+  ),
+  op(
+    'tuple_greater_equal list_greater_equal',
+    'x y',
+    ordered((order) => order >= 0),
+  ),
   op('tuple_setitem TupleSetItem list_setitem ListSetItem', 'x index value', setItem),
   op('tuple_reversed ListInplaceReverse', 'x', (call) => tupleOf([...items(call, 0)].reverse())),
   op('ListAppend list_append ListInplaceAppend', 'x value', (call) => tupleOf([...items(call, 0), operand(call, 1)])),
@@ -197,9 +237,21 @@ export const pythonValues = structuralFamily('Python values', [
   op('make_range range_ MakeRange', 'start stop step', range),
   op('make_dict MakeDict', 'keys values', (call) => operand(call, 1)),
   op('dict_getvalues dict_values', 'x', (call) => operand(call, 0)),
-  op('bit_and', 'x y', bits((a, b) => a & b, 'BitwiseAnd')),
-  op('bit_or', 'x y', bits((a, b) => a | b, 'BitwiseOr')),
-  op('bit_xor', 'x y', bits((a, b) => a ^ b, 'BitwiseXor')),
+  op(
+    'bit_and',
+    'x y',
+    bits((a, b) => a & b, 'BitwiseAnd'),
+  ),
+  op(
+    'bit_or',
+    'x y',
+    bits((a, b) => a | b, 'BitwiseOr'),
+  ),
+  op(
+    'bit_xor',
+    'x y',
+    bits((a, b) => a ^ b, 'BitwiseXor'),
+  ),
   op('scalar_log ScalarLog', 'x', real(Math.log, 'Log')),
   op('scalar_exp', 'x', real(Math.exp, 'Exp')),
   op('scalar_sin', 'x', real(Math.sin, 'Sin')),

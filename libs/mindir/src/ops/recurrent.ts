@@ -13,7 +13,12 @@ interface LayerWeights {
 
 /** MindSpore orders the gates input, forget, cell, output; ONNX input, output, forget, cell. */
 function reorder(call: OpCall, gates: TensorValue, axis: number): TensorValue {
-  const [i, f, g, o] = call.graph.multi('Split', [gates], 4, { axis, num_outputs: 4 }) as [TensorValue, TensorValue, TensorValue, TensorValue];
+  const [i, f, g, o] = call.graph.multi('Split', [gates], 4, { axis, num_outputs: 4 }) as [
+    TensorValue,
+    TensorValue,
+    TensorValue,
+    TensorValue,
+  ];
   return call.node('Concat', [i, o, f, g], { axis });
 }
 
@@ -21,7 +26,10 @@ function reorder(call: OpCall, gates: TensorValue, axis: number): TensorValue {
 class FlatWeights {
   private readonly flat: TensorValue;
 
-  constructor(private readonly call: OpCall, weights: TensorValue) {
+  constructor(
+    private readonly call: OpCall,
+    weights: TensorValue,
+  ) {
     this.flat = call.node('Reshape', [weights, call.graph.ints([-1])]);
   }
 
@@ -33,7 +41,12 @@ class FlatWeights {
   }
 }
 
-function layerWeights(call: OpCall, flat: FlatWeights, layer: number, sizes: { input: number; hidden: number; layers: number; directions: number; hasBias: boolean; total: number }): LayerWeights {
+function layerWeights(
+  call: OpCall,
+  flat: FlatWeights,
+  layer: number,
+  sizes: { input: number; hidden: number; layers: number; directions: number; hasBias: boolean; total: number },
+): LayerWeights {
   const { hidden, directions, layers } = sizes;
   const inputOf = (index: number): number => (index === 0 ? sizes.input : hidden * directions);
   const gates = 4 * hidden;
@@ -45,7 +58,11 @@ function layerWeights(call: OpCall, flat: FlatWeights, layer: number, sizes: { i
   const recurrent = reorder(call, flat.part(hiddenFrom, [directions, gates, hidden]), 1);
   if (!sizes.hasBias) return { input, hidden: recurrent, bias: undefined };
   const bias = reorder(call, flat.part(biasBase + layer * directions * gates, [directions, gates]), 1);
-  const none = call.graph.constant(bias.dtype, [directions, gates], sequence(directions * gates, () => 0));
+  const none = call.graph.constant(
+    bias.dtype,
+    [directions, gates],
+    sequence(directions * gates, () => 0),
+  );
   return { input, hidden: recurrent, bias: call.node('Concat', [bias, none], { axis: 1 }) };
 }
 
@@ -60,20 +77,26 @@ function lstm(call: OpCall): Value {
   const flat = new FlatWeights(call, weights);
   const { graph } = call;
   const state = (tensor: TensorValue, layer: number): TensorValue =>
-    layers === 1 ? tensor : call.node('Slice', [tensor, graph.ints([layer * directions]), graph.ints([(layer + 1) * directions]), graph.ints([0])]);
+    layers === 1
+      ? tensor
+      : call.node('Slice', [tensor, graph.ints([layer * directions]), graph.ints([(layer + 1) * directions]), graph.ints([0])]);
   let sequence = x;
   const lastH: TensorValue[] = [];
   const lastC: TensorValue[] = [];
   for (let layer = 0; layer < layers; layer++) {
     const { input, hidden: recurrent, bias } = layerWeights(call, flat, layer, sizes);
-    const results = graph.multi('LSTM', [sequence, input, recurrent, bias, undefined, state(h, layer), state(c, layer)], 3, { hidden_size: hidden, direction: directions === 2 ? 'bidirectional' : 'forward' });
+    const results = graph.multi('LSTM', [sequence, input, recurrent, bias, undefined, state(h, layer), state(c, layer)], 3, {
+      hidden_size: hidden,
+      direction: directions === 2 ? 'bidirectional' : 'forward',
+    });
     const [y, yh, yc] = results as [TensorValue, TensorValue, TensorValue];
     lastH.push(yh);
     lastC.push(yc);
     // [steps, directions, batch, hidden] -> [steps, batch, directions * hidden]
     sequence = call.node('Reshape', [call.node('Transpose', [y], { perm: [0, 2, 1, 3] }), graph.ints([0, 0, -1])]);
   }
-  const join = (parts: readonly TensorValue[]): TensorValue => (parts.length === 1 ? (parts[0] as TensorValue) : call.node('Concat', parts, { axis: 0 }));
+  const join = (parts: readonly TensorValue[]): TensorValue =>
+    parts.length === 1 ? (parts[0] as TensorValue) : call.node('Concat', parts, { axis: 0 });
   const unused = call.like(x, 0);
   return tupleOf([sequence, join(lastH), join(lastC), unused, unused]);
 }

@@ -72,7 +72,13 @@ function extremeWithValue(index: 'ArgMax' | 'ArgMin', value: 'ReduceMax' | 'Redu
 }
 
 /** Variance over axes with a correction (1 = unbiased). */
-function variance(call: OpCall, x: TensorValue, axes: readonly number[] | undefined, keep: boolean, correction: number): { variance: TensorValue; mean: TensorValue } {
+function variance(
+  call: OpCall,
+  x: TensorValue,
+  axes: readonly number[] | undefined,
+  keep: boolean,
+  correction: number,
+): { variance: TensorValue; mean: TensorValue } {
   const { sub, mul, div, one } = composer(call);
   const centre = reduced(call, 'ReduceMean', x, axes, true);
   const offset = sub(x, centre);
@@ -99,7 +105,8 @@ function norm(call: OpCall): Value {
   const axes = axesOf(call);
   const keep = keepDims(call);
   const size = call.node('Abs', [x]);
-  if (p === 0) return reduced(call, 'ReduceSum', call.graph.cast(call.node('Not', [call.node('Equal', [x, call.like(x, 0)])]), x.dtype), axes, keep);
+  if (p === 0)
+    return reduced(call, 'ReduceSum', call.graph.cast(call.node('Not', [call.node('Equal', [x, call.like(x, 0)])]), x.dtype), axes, keep);
   if (p === Infinity) return reduced(call, 'ReduceMax', size, axes, keep);
   if (p === -Infinity) return reduced(call, 'ReduceMin', size, axes, keep);
   if (p === 1) return reduced(call, 'ReduceL1', x, axes, keep);
@@ -131,11 +138,19 @@ function cumulative(call: OpCall): Value {
   const x = operandOf(call);
   const dtype = call.dtype('dtype') ?? call.output()?.dtype ?? x.dtype;
   const axis = call.number('axis|dim', 0);
-  return call.node('CumSum', [call.graph.cast(x, dtype), call.graph.int(axis)], { exclusive: call.bool('exclusive') ? 1 : 0, reverse: call.bool('reverse') ? 1 : 0 });
+  return call.node('CumSum', [call.graph.cast(x, dtype), call.graph.int(axis)], {
+    exclusive: call.bool('exclusive') ? 1 : 0,
+    reverse: call.bool('reverse') ? 1 : 0,
+  });
 }
 
 /** Prefixes of a short axis, each reduced by itself and put together. */
-function prefixes(call: OpCall, x: TensorValue, axis: number, fold: (before: TensorValue, next: TensorValue) => TensorValue): TensorValue[] {
+function prefixes(
+  call: OpCall,
+  x: TensorValue,
+  axis: number,
+  fold: (before: TensorValue, next: TensorValue) => TensorValue,
+): TensorValue[] {
   const length = call.dim(x, axis);
   call.bounded(length, 512);
   const parts = call.graph.multi('Split', [x, call.graph.ints(sequence(length, () => 1))], length, { axis });
@@ -210,11 +225,31 @@ export const reduction = family('Reductions', [
   op('LogSumExp', 'x axis keep_dims', (call) => reduced(call, 'ReduceLogSumExp', realOperand(call), axesOf(call), keepDims(call))),
   op('ReduceLogSumExp', 'x axis keep_dims', (call) => reduced(call, 'ReduceLogSumExp', realOperand(call), axesOf(call), keepDims(call))),
   op('SquareSumV1', 'x axis keep_dims', (call) => reduced(call, 'ReduceSumSquare', realOperand(call), axesOf(call), keepDims(call))),
-  op('ReduceStd', 'x axis unbiased keep_dims', statistics((found, mean, call) => tupleOf([call.node('Sqrt', [found]), mean]))),
-  op('Std', 'x axis correction keep_dims', statistics((found, _mean, call) => call.node('Sqrt', [found]))),
-  op('Var', 'x axis correction keep_dims', statistics((found) => found)),
-  op('StdMean', 'x axis correction keep_dims', statistics((found, mean, call) => tupleOf([call.node('Sqrt', [found]), mean]))),
-  op('VarMean', 'x axis correction keep_dims', statistics((found, mean) => tupleOf([found, mean]))),
+  op(
+    'ReduceStd',
+    'x axis unbiased keep_dims',
+    statistics((found, mean, call) => tupleOf([call.node('Sqrt', [found]), mean])),
+  ),
+  op(
+    'Std',
+    'x axis correction keep_dims',
+    statistics((found, _mean, call) => call.node('Sqrt', [found])),
+  ),
+  op(
+    'Var',
+    'x axis correction keep_dims',
+    statistics((found) => found),
+  ),
+  op(
+    'StdMean',
+    'x axis correction keep_dims',
+    statistics((found, mean, call) => tupleOf([call.node('Sqrt', [found]), mean])),
+  ),
+  op(
+    'VarMean',
+    'x axis correction keep_dims',
+    statistics((found, mean) => tupleOf([found, mean])),
+  ),
   op('LpNorm', 'x', norm),
   op('Norm', 'x p axis keep_dims', norm),
   op('LpNormV2', 'x p axis keep_dims', norm),
@@ -225,7 +260,9 @@ export const reduction = family('Reductions', [
     const x = operandOf(call);
     return call.node('Mul', [reduced(call, 'ReduceSumSquare', x, undefined, false), call.like(x, 0.5)]);
   }),
-  op('SquareSumAll', 'x y', (call) => tupleOf([0, 1].map((index) => reduced(call, 'ReduceSumSquare', operandOf(call, index), undefined, false)))),
+  op('SquareSumAll', 'x y', (call) =>
+    tupleOf([0, 1].map((index) => reduced(call, 'ReduceSumSquare', operandOf(call, index), undefined, false))),
+  ),
   op('Argmax', 'x axis output_type', extremeIndex('ArgMax')),
   op('Argmin ArgminV2', 'x axis output_type', extremeIndex('ArgMin')),
   op('ArgMaxExt', 'x axis keep_dims', extremeIndex('ArgMax')),

@@ -143,13 +143,18 @@ function expandAs(call: OpCall): Value {
 }
 
 function meshgrid(call: OpCall): Value {
-  const vectors = call.inputs.flatMap((value) => (value.kind === 'tuple' ? value.items : [value])).filter((value) => value.kind === 'tensor').map((value) => call.toTensor(value));
+  const vectors = call.inputs
+    .flatMap((value) => (value.kind === 'tuple' ? value.items : [value]))
+    .filter((value) => value.kind === 'tensor')
+    .map((value) => call.toTensor(value));
   // As an input the mode is a number: 0 ij, 1 xy.
   const mode = call.inputs[1]?.kind === 'scalar' ? call.inputs[1].value : call.text('indexing', 'xy');
   const isXy = mode === 'xy' || mode === 1;
   const rank = vectors.length;
   const axisOf = (index: number): number => (isXy && rank > 1 && index < 2 ? 1 - index : index);
-  const shaped = vectors.map((vector, index) => call.node('Reshape', [vector, call.graph.ints(sequence(rank, (_, axis) => (axis === axisOf(index) ? -1 : 1)))]));
+  const shaped = vectors.map((vector, index) =>
+    call.node('Reshape', [vector, call.graph.ints(sequence(rank, (_, axis) => (axis === axisOf(index) ? -1 : 1)))]),
+  );
   const sizes = sequence(rank, (_, axis) => call.node('Shape', [vectors[axisOf(axis)] as TensorValue]));
   const full = rank === 1 ? (sizes[0] as TensorValue) : call.node('Concat', sizes, { axis: 0 });
   return tupleOf(shaped.map((vector) => call.node('Expand', [vector, full])));
@@ -195,13 +200,22 @@ function batchSpace(toBatch: boolean): (call: OpCall) => Value {
 function spaceToBatch(call: OpCall, x: TensorValue, block: readonly number[], edges: readonly number[], lead: number): TensorValue {
   const { graph } = call;
   const zeros = sequence(lead, () => 0);
-  const padded = call.node('Pad', [x, graph.ints([...zeros, ...block.map((_, i) => edges[2 * i] as number), ...zeros, ...block.map((_, i) => edges[2 * i + 1] as number)])]);
+  const padded = call.node('Pad', [
+    x,
+    graph.ints([...zeros, ...block.map((_, i) => edges[2 * i] as number), ...zeros, ...block.map((_, i) => edges[2 * i + 1] as number)]),
+  ]);
   const dims = [...sequence(lead, (_, axis) => call.dim(x, axis)), ...block.map((_, i) => call.dim(padded, lead + i))];
-  const split = call.node('Reshape', [padded, graph.ints([...dims.slice(0, lead), ...block.flatMap((size, i) => [(dims[lead + i] as number) / size, size])])]);
+  const split = call.node('Reshape', [
+    padded,
+    graph.ints([...dims.slice(0, lead), ...block.flatMap((size, i) => [(dims[lead + i] as number) / size, size])]),
+  ]);
   const spatial = block.map((_, i) => lead + 2 * i);
   const inner = block.map((_, i) => lead + 2 * i + 1);
   const moved = call.node('Transpose', [split], { perm: [...inner, ...sequence(lead, (_, axis) => axis), ...spatial] });
-  return call.node('Reshape', [moved, graph.ints([-1, ...dims.slice(1, lead), ...block.map((size, i) => (dims[lead + i] as number) / size)])]);
+  return call.node('Reshape', [
+    moved,
+    graph.ints([-1, ...dims.slice(1, lead), ...block.map((size, i) => (dims[lead + i] as number) / size)]),
+  ]);
 }
 
 function batchToSpace(call: OpCall, x: TensorValue, block: readonly number[], edges: readonly number[], lead: number): TensorValue {
@@ -212,7 +226,10 @@ function batchToSpace(call: OpCall, x: TensorValue, block: readonly number[], ed
   const count = block.length;
   const leads = sequence(lead, (_, axis) => count + axis);
   const moved = call.node('Transpose', [split], { perm: [...leads, ...block.flatMap((_, i) => [count + lead + i, i])] });
-  const whole = call.node('Reshape', [moved, graph.ints([-1, ...dims.slice(1, lead), ...block.map((size, i) => size * (dims[lead + i] as number))])]);
+  const whole = call.node('Reshape', [
+    moved,
+    graph.ints([-1, ...dims.slice(1, lead), ...block.map((size, i) => size * (dims[lead + i] as number))]),
+  ]);
   const starts = block.map((_, i) => edges[2 * i] as number);
   const ends = block.map((size, i) => size * (dims[lead + i] as number) - (edges[2 * i + 1] as number));
   return call.node('Slice', [whole, graph.ints(starts), graph.ints(ends), graph.ints(block.map((_, i) => lead + i))]);
@@ -226,7 +243,9 @@ function repeatInterleave(call: OpCall): Value {
   const axis = positiveAxis(dimValue === undefined ? 0 : call.number('dim|axis'), call.rank(flat));
   const size = call.dim(flat, axis);
   call.bounded(size * Math.max(...repeats, 1));
-  const indices = sequence(size, (_, index) => sequence((repeats.length === 1 ? repeats[0] : repeats[index]) as number, () => index)).flat();
+  const indices = sequence(size, (_, index) =>
+    sequence((repeats.length === 1 ? repeats[0] : repeats[index]) as number, () => index),
+  ).flat();
   return call.node('Gather', [flat, call.graph.ints(indices)], { axis });
 }
 
@@ -245,7 +264,9 @@ export const shape = family('Shape', [
   op('FlattenExt', 'x start_dim end_dim', flattenRange),
   op('Transpose TransposeView', 'x perm', transpose),
   op('TransposeExtView SwapAxes', 'x dim0 dim1', swapAxes),
-  op('TExt', 'x', (call) => (call.rank(operandOf(call)) < 2 ? operandOf(call) : call.node('Transpose', [operandOf(call)], { perm: [1, 0] }))),
+  op('TExt', 'x', (call) =>
+    call.rank(operandOf(call)) < 2 ? operandOf(call) : call.node('Transpose', [operandOf(call)], { perm: [1, 0] }),
+  ),
   op('ExpandDims ExpandDimsView Unsqueeze', 'x axis', expandDims),
   op('Squeeze', 'x axis', squeeze),
   op('Concat', 'tensors axis', concat),

@@ -21,8 +21,15 @@ function stridedSlice(call: OpCall): Value {
   const x = operandOf(call);
   const [begins, ends, steps] = ['begin', 'end', 'strides'].map((name) => listOf(call, name)) as [Value[], Value[], Value[]];
   const mask = (name: string): number => call.number(name, 0);
-  const [beginMask, endMask, ellipsis, newAxis, shrink] = [mask('begin_mask'), mask('end_mask'), mask('ellipsis_mask'), mask('new_axis_mask'), mask('shrink_axis_mask')];
-  if (ends.length !== begins.length || steps.length !== begins.length) return call.refuse('has begin, end and strides of different lengths');
+  const [beginMask, endMask, ellipsis, newAxis, shrink] = [
+    mask('begin_mask'),
+    mask('end_mask'),
+    mask('ellipsis_mask'),
+    mask('new_axis_mask'),
+    mask('shrink_axis_mask'),
+  ];
+  if (ends.length !== begins.length || steps.length !== begins.length)
+    return call.refuse('has begin, end and strides of different lengths');
   const cuts: Cut[] = [];
   const squeezed: number[] = [];
   const inserted: number[] = [];
@@ -46,7 +53,8 @@ function stridedSlice(call: OpCall): Value {
       squeezed.push(axis);
     } else {
       cuts.push({
-        axis, step,
+        axis,
+        step,
         begin: bit(beginMask, index) ? (step > 0 ? 0 : toEnd) : begin,
         end: bit(endMask, index) ? (step > 0 ? toEnd : -toEnd) : (ends[index] ?? call.refuse('has begins and ends of different lengths')),
       });
@@ -90,7 +98,13 @@ function cut(call: OpCall, x: TensorValue, cuts: readonly Cut[]): TensorValue {
     const values = whole.map(pick).map((value): Value => (typeof value === 'number' ? { kind: 'scalar', type: 'int', value } : value));
     return intTensorOf(call.graph, { kind: 'tuple', items: values });
   };
-  return call.node('Slice', [x, list((c) => c.begin), list((c) => c.end), call.graph.ints(whole.map((c) => c.axis)), call.graph.ints(whole.map((c) => c.step))]);
+  return call.node('Slice', [
+    x,
+    list((c) => c.begin),
+    list((c) => c.end),
+    call.graph.ints(whole.map((c) => c.axis)),
+    call.graph.ints(whole.map((c) => c.step)),
+  ]);
 }
 
 /** Begin and size per dim; size -1 goes to the end. */
@@ -101,7 +115,10 @@ function sliceBySize(call: OpCall): Value {
     const [start, size] = [numbersOf(begin)?.[0], numbersOf(sizes[axis] as Value)?.[0]];
     if (size === -1) return { axis, begin, end: toEnd, step: 1 };
     if (start !== undefined && size !== undefined) return { axis, begin: start, end: start + size, step: 1 };
-    const end = call.node('Add', [call.graph.cast(toTensor(call.graph, begin), 'int64'), call.graph.cast(toTensor(call.graph, sizes[axis] as Value), 'int64')]);
+    const end = call.node('Add', [
+      call.graph.cast(toTensor(call.graph, begin), 'int64'),
+      call.graph.cast(toTensor(call.graph, sizes[axis] as Value), 'int64'),
+    ]);
     return { axis, begin, end, step: 1 };
   });
   return cut(call, x, cuts);
@@ -110,7 +127,8 @@ function sliceBySize(call: OpCall): Value {
 function sliceAxis(call: OpCall): Value {
   const x = operandOf(call);
   const axis = call.number('dim', 0);
-  const scalar = (name: string, fallback: number): TensorValue => (call.find(name) === undefined ? call.graph.ints([fallback]) : call.intTensor(name));
+  const scalar = (name: string, fallback: number): TensorValue =>
+    call.find(name) === undefined ? call.graph.ints([fallback]) : call.intTensor(name);
   return call.node('Slice', [x, scalar('start', 0), scalar('end', toEnd), call.graph.ints([axis]), scalar('step', 1)]);
 }
 
@@ -171,15 +189,31 @@ function pad(call: OpCall): Value {
   return padWith(call, x, padDims(call.numbers('paddings')), 'constant', call.like(x, 0));
 }
 
-const padModes = new Map([['constant', 'constant'], ['reflect', 'reflect'], ['edge', 'edge'], ['circular', 'wrap'], ['symmetric', 'symmetric'], ['replicate', 'edge']]);
+const padModes = new Map([
+  ['constant', 'constant'],
+  ['reflect', 'reflect'],
+  ['edge', 'edge'],
+  ['circular', 'wrap'],
+  ['symmetric', 'symmetric'],
+  ['replicate', 'edge'],
+]);
 
 function padV3(call: OpCall): Value {
   const x = operandOf(call);
   const pads = call.numbers('paddings');
   const mode = padModes.get(call.text('mode', 'constant').toLowerCase()) ?? call.refuse(`pads in mode '${call.text('mode', '')}'`);
-  const ordered = call.find('paddings_contiguous') === undefined || call.bool('paddings_contiguous') ? pads : [...pads.slice(0, pads.length / 2).flatMap((begin, index) => [begin, pads[pads.length / 2 + index] as number])];
+  const ordered =
+    call.find('paddings_contiguous') === undefined || call.bool('paddings_contiguous')
+      ? pads
+      : [...pads.slice(0, pads.length / 2).flatMap((begin, index) => [begin, pads[pads.length / 2 + index] as number])];
   const value = call.find('constant_value|value');
-  return padWith(call, x, padLastDims(call, x, ordered), mode, value === undefined ? call.like(x, 0) : call.graph.cast(toTensor(call.graph, value, x.dtype), x.dtype));
+  return padWith(
+    call,
+    x,
+    padLastDims(call, x, ordered),
+    mode,
+    value === undefined ? call.like(x, 0) : call.graph.cast(toTensor(call.graph, value, x.dtype), x.dtype),
+  );
 }
 
 function mirrorPad(call: OpCall): Value {
@@ -196,7 +230,8 @@ function symmetric(call: OpCall, x: TensorValue, pads: readonly number[]): Tenso
   let result = x;
   for (let axis = 0; axis < rank; axis++) {
     const [before, after] = [pads[axis] as number, pads[axis + rank] as number];
-    const flip = (from: number, to: number): TensorValue => reversed(call, call.node('Slice', [result, graph.ints([from]), graph.ints([to]), graph.ints([axis])]), axis);
+    const flip = (from: number, to: number): TensorValue =>
+      reversed(call, call.node('Slice', [result, graph.ints([from]), graph.ints([to]), graph.ints([axis])]), axis);
     const parts = [...(before > 0 ? [flip(0, before)] : []), result, ...(after > 0 ? [flip(-after, toEnd)] : [])];
     if (parts.length > 1) result = call.node('Concat', parts, { axis });
   }
@@ -213,7 +248,13 @@ function fixedMode(mode: string): Emit {
 function constantPad(call: OpCall): Value {
   const x = operandOf(call);
   const value = call.find('value');
-  return padWith(call, x, padLastDims(call, x, call.numbers('padding')), 'constant', value === undefined ? call.like(x, 0) : call.graph.cast(toTensor(call.graph, value, x.dtype), x.dtype));
+  return padWith(
+    call,
+    x,
+    padLastDims(call, x, call.numbers('padding')),
+    'constant',
+    value === undefined ? call.like(x, 0) : call.graph.cast(toTensor(call.graph, value, x.dtype), x.dtype),
+  );
 }
 
 function triangle(upper: 0 | 1): Emit {
@@ -233,7 +274,9 @@ function bandPart(call: OpCall): Value {
 
 function selectIndex(call: OpCall): Value {
   const index = call.find('index') as Value;
-  return call.node('Gather', [operandOf(call), call.graph.cast(toTensor(call.graph, index), 'int64')], { axis: positiveAxis(call.number('dim'), call.rank(operandOf(call))) });
+  return call.node('Gather', [operandOf(call), call.graph.cast(toTensor(call.graph, index), 'int64')], {
+    axis: positiveAxis(call.number('dim'), call.rank(operandOf(call))),
+  });
 }
 
 export const slicing = family('Slicing and padding', [

@@ -5,7 +5,14 @@ import type { OpCall } from './op-call.js';
 import { family, op } from './op-table.js';
 
 /** The k first of an axis in order. */
-function ordered(call: OpCall, x: TensorValue, k: TensorValue, axis: number, largest: boolean, isSorted = true): [TensorValue, TensorValue] {
+function ordered(
+  call: OpCall,
+  x: TensorValue,
+  k: TensorValue,
+  axis: number,
+  largest: boolean,
+  isSorted = true,
+): [TensorValue, TensorValue] {
   return call.graph.multi('TopK', [x, k], 2, { axis, largest: largest ? 1 : 0, sorted: isSorted ? 1 : 0 }) as [TensorValue, TensorValue];
 }
 
@@ -107,7 +114,12 @@ function unique(call: OpCall): Value {
   const x = call.node('Reshape', [operandOf(call), call.graph.ints([-1])]);
   // Unique keeps the order of first appearance, Unique2 sorts.
   const isSorted = call.op === 'Unique2' ? 1 : 0;
-  const [values, , inverse, counts] = call.graph.multi('Unique', [x], 4, { sorted: isSorted }) as [TensorValue, TensorValue, TensorValue, TensorValue];
+  const [values, , inverse, counts] = call.graph.multi('Unique', [x], 4, { sorted: isSorted }) as [
+    TensorValue,
+    TensorValue,
+    TensorValue,
+    TensorValue,
+  ];
   const shaped = call.node('Reshape', [{ ...inverse, dtype: 'int64' }, call.node('Shape', [operandOf(call)])]);
   return tupleOf([values, shaped, ...(call.op === 'Unique2' ? [{ ...counts, dtype: 'int64' as const }] : [])]);
 }

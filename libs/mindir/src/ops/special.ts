@@ -78,15 +78,26 @@ function erfInverse(call: OpCall): Value {
   const { sub, mul, one } = composer(call);
   const x = realOperand(call);
   const w = one('Neg', one('Log', sub(call.like(x, 1), mul(x, x))));
-  const central = polynomial(call, sub(w, call.like(x, 2.5)), [1.50140941, 0.246640727, -0.00417768164, -0.00125372503, 0.00021858087, -4.39150654e-6, -3.5233877e-6, 3.43273939e-7, 2.81022636e-8]);
+  const central = polynomial(
+    call,
+    sub(w, call.like(x, 2.5)),
+    [1.50140941, 0.246640727, -0.00417768164, -0.00125372503, 0.00021858087, -4.39150654e-6, -3.5233877e-6, 3.43273939e-7, 2.81022636e-8],
+  );
   const root = sub(one('Sqrt', w), call.like(x, 3));
-  const tail = polynomial(call, root, [2.83297682, 1.00167406, 0.00943887047, -0.0076224613, 0.00573950773, -0.00367342844, 0.00134934322, 0.000100950558, -0.000200214257]);
+  const tail = polynomial(
+    call,
+    root,
+    [2.83297682, 1.00167406, 0.00943887047, -0.0076224613, 0.00573950773, -0.00367342844, 0.00134934322, 0.000100950558, -0.000200214257],
+  );
   const value = mul(call.node('Where', [call.node('Less', [w, call.like(x, 5)]), central, tail]), x);
   const isEdge = call.node('Equal', [one('Abs', x), call.like(x, 1)]);
   return call.node('Where', [isEdge, mul(x, call.like(x, Infinity)), value]);
 }
 
-const lanczos = [0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7];
+const lanczos = [
+  0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905,
+  -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
+];
 
 /** log |Gamma(x)| by Lanczos' series in double precision, mirrored below 0.5. */
 function logGamma(call: OpCall): Value {

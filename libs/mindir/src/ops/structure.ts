@@ -1,7 +1,17 @@
 import { numberOf, numbersOf, toTensor, Untranslatable, type OpCall } from './op-call.js';
 import { op, structuralFamily } from './op-table.js';
 import { RaiseReached } from '../graph/raise.js';
-import { boolScalar, flatten, floatScalar, intScalar, monad, tupleOf, type ScalarValue, type TensorValue, type Value } from '../graph/value.js';
+import {
+  boolScalar,
+  flatten,
+  floatScalar,
+  intScalar,
+  monad,
+  tupleOf,
+  type ScalarValue,
+  type TensorValue,
+  type Value,
+} from '../graph/value.js';
 import { sequence } from '../graph/sequence.js';
 
 function first(call: OpCall): Value {
@@ -39,7 +49,11 @@ function getItem(call: OpCall): Value {
 /** A tuple of tensors of one shape, indexed at run time: stacked and gathered. */
 function dynamicItem(call: OpCall, items: readonly Value[], position: Value): Value {
   const axis = call.graph.ints([0]);
-  const stacked = call.node('Concat', items.map((item) => call.node('Unsqueeze', [call.toTensor(item), axis])), { axis: 0 });
+  const stacked = call.node(
+    'Concat',
+    items.map((item) => call.node('Unsqueeze', [call.toTensor(item), axis])),
+    { axis: 0 },
+  );
   return call.node('Gather', [stacked, call.graph.cast(call.toTensor(position), 'int64')], { axis: 0 });
 }
 
@@ -48,7 +62,13 @@ function shapeTuple(call: OpCall): Value {
   const tensor = call.toTensor(first(call));
   const { shape } = tensor;
   if (shape === undefined) return call.node('Shape', [tensor]);
-  return tupleOf(shape.map((dim, axis) => (dim >= 0 ? intScalar(dim) : call.node('Squeeze', [call.node('Shape', [tensor], { start: axis, end: axis + 1 }), call.graph.ints([0])]))));
+  return tupleOf(
+    shape.map((dim, axis) =>
+      dim >= 0
+        ? intScalar(dim)
+        : call.node('Squeeze', [call.node('Shape', [tensor], { start: axis, end: axis + 1 }), call.graph.ints([0])]),
+    ),
+  );
 }
 
 function shapeTensor(call: OpCall): Value {
@@ -60,10 +80,12 @@ function shapeTensor(call: OpCall): Value {
 function sliceTuple(call: OpCall): Value {
   const container = first(call);
   const [begin, end, step] = [1, 2, 3].map((index) => numberOf(call.inputs[index] ?? intScalar(1)));
-  if (begin === undefined || end === undefined || step === undefined) throw new Untranslatable('slices a tuple by positions that are not known before the run');
+  if (begin === undefined || end === undefined || step === undefined)
+    throw new Untranslatable('slices a tuple by positions that are not known before the run');
   const items = elements(call, container);
   if (step === 1) return tupleOf(items.slice(begin, end));
-  const clamp = (position: number): number => Math.min(Math.max(position < 0 ? position + items.length : position, step > 0 ? 0 : -1), step > 0 ? items.length : items.length - 1);
+  const clamp = (position: number): number =>
+    Math.min(Math.max(position < 0 ? position + items.length : position, step > 0 ? 0 : -1), step > 0 ? items.length : items.length - 1);
   const taken: Value[] = [];
   for (let at = clamp(begin); step > 0 ? at < clamp(end) : at > clamp(end); at += step) taken.push(items[at] as Value);
   return tupleOf(taken);
@@ -72,10 +94,18 @@ function sliceTuple(call: OpCall): Value {
 type Fold = (a: number, b: number) => number;
 
 /** Python arithmetic on scalars: folded when both are known, else ONNX nodes on tensors of rank 0. */
-function scalarBinary(fold: Fold, onnx: (call: OpCall, a: TensorValue, b: TensorValue) => TensorValue, result: 'same' | 'bool' | 'float' = 'same'): (call: OpCall) => Value {
+function scalarBinary(
+  fold: Fold,
+  onnx: (call: OpCall, a: TensorValue, b: TensorValue) => TensorValue,
+  result: 'same' | 'bool' | 'float' = 'same',
+): (call: OpCall) => Value {
   return (call) => {
     const [a, b] = [first(call), operand(call, 1)];
-    if (a.kind === 'scalar' && b.kind === 'scalar' && (typeof a.value === 'string' || typeof b.value === 'string' || a.value === null || b.value === null)) {
+    if (
+      a.kind === 'scalar' &&
+      b.kind === 'scalar' &&
+      (typeof a.value === 'string' || typeof b.value === 'string' || a.value === null || b.value === null)
+    ) {
       if (result !== 'bool') throw new Untranslatable('computes with strings or None');
       return boolScalar(fold(Number(a.value === b.value && a.type === b.type), 1) !== 0);
     }
@@ -111,7 +141,10 @@ function pythonMod(call: OpCall, a: TensorValue, b: TensorValue): TensorValue {
   return call.node('Sub', [a, call.node('Mul', [call.node('Floor', [call.node('Div', [a, b])]), b])]);
 }
 
-function unary(fold: (x: number, value: Value) => ScalarValue, onnx: (call: OpCall, x: TensorValue) => TensorValue): (call: OpCall) => Value {
+function unary(
+  fold: (x: number, value: Value) => ScalarValue,
+  onnx: (call: OpCall, x: TensorValue) => TensorValue,
+): (call: OpCall) => Value {
   return (call) => {
     const value = first(call);
     const x = numberOf(value);
@@ -134,7 +167,8 @@ function asTensor(call: OpCall): Value {
   const value = first(call);
   if (value.kind === 'tensor') return value;
   const dtype = call.dtype('dtype') ?? call.output()?.dtype;
-  const tensor = value.kind === 'tuple' && numbersOf(value) === undefined ? stackScalars(call, value.items) : toTensor(call.graph, value, dtype);
+  const tensor =
+    value.kind === 'tuple' && numbersOf(value) === undefined ? stackScalars(call, value.items) : toTensor(call.graph, value, dtype);
   return dtype === undefined ? tensor : call.graph.cast(tensor, dtype);
 }
 
@@ -142,12 +176,19 @@ function stackScalars(call: OpCall, items: readonly Value[]): TensorValue {
   const tensors = items.map((item) => call.toTensor(item));
   const real = tensors.find((tensor) => tensor.dtype.startsWith('float'))?.dtype;
   const dtype = real ?? tensors.find((_, index) => items[index]?.kind === 'tensor')?.dtype ?? 'int64';
-  return call.node('Concat', tensors.map((tensor) => call.node('Reshape', [call.graph.cast(tensor, dtype), call.graph.ints([1])])), { axis: 0 });
+  return call.node(
+    'Concat',
+    tensors.map((tensor) => call.node('Reshape', [call.graph.cast(tensor, dtype), call.graph.ints([1])])),
+    { axis: 0 },
+  );
 }
 
 /** Equality of tuples element by element; what depends on dynamic dims is compared by ONNX nodes. */
 function compareTuples(call: OpCall): Value {
-  const [a, b] = [first(call), operand(call, 1)].map((value) => (value.kind === 'tuple' ? flatten(value) : elements(call, value))) as [readonly Value[], readonly Value[]];
+  const [a, b] = [first(call), operand(call, 1)].map((value) => (value.kind === 'tuple' ? flatten(value) : elements(call, value))) as [
+    readonly Value[],
+    readonly Value[],
+  ];
   if (a.length !== b.length) return boolScalar(false);
   const open: TensorValue[] = [];
   for (let index = 0; index < a.length; index++) {
@@ -162,7 +203,11 @@ function compareTuples(call: OpCall): Value {
 
 /** Effects, tuples, closures and Python arithmetic: gone before the ONNX graph is written, but for numbers that depend on dynamic dims. */
 export const structure = structuralFamily('Structure', [
-  op('Load Depend Identity identity stop_gradient StopGradient TensorMove Return return Assert_ InsertGradientOf HookBackward', 'x monad', first),
+  op(
+    'Load Depend Identity identity stop_gradient StopGradient TensorMove Return return Assert_ InsertGradientOf HookBackward',
+    'x monad',
+    first,
+  ),
   op('UpdateState Print ScalarSummary TensorSummary', '', () => monad),
   // Texts of exceptions with values in them.
   op('JoinedStr', '', () => ({ kind: 'scalar', type: 'string', value: '' })),
@@ -172,18 +217,32 @@ export const structure = structuralFamily('Structure', [
   op('MakeTuple make_tuple MakeList make_list', '', (call) => tupleOf(call.inputs.filter((input) => input.kind !== 'monad'))),
   op('TupleGetItem tuple_getitem ListGetItem list_getitem RealTupleGetItem RealListGetItem', 'x index', getItem),
   op('Partial', '', (call) => ({ kind: 'partial', callee: first(call), args: call.inputs.slice(1) })),
-  op('Switch', 'condition then else', (call) => ({ kind: 'switch', condition: first(call), byIndex: false, branches: call.inputs.slice(1, 3) })),
-  op('switch_layer SwitchLayer', 'index branches', (call) => ({ kind: 'switch', condition: first(call), byIndex: true, branches: elements(call, operand(call, 1)) })),
+  op('Switch', 'condition then else', (call) => ({
+    kind: 'switch',
+    condition: first(call),
+    byIndex: false,
+    branches: call.inputs.slice(1, 3),
+  })),
+  op('switch_layer SwitchLayer', 'index branches', (call) => ({
+    kind: 'switch',
+    condition: first(call),
+    byIndex: true,
+    branches: elements(call, operand(call, 1)),
+  })),
   op('Shape', 'x', shapeTuple),
   op('TensorShape DynamicShape', 'x', shapeTensor),
   op('Rank', 'x', (call) => intScalar(call.rank(call.tensor('x')))),
   op('Size', 'x', (call) => {
     const tensor = call.tensor('x');
-    return tensor.shape === undefined || tensor.shape.includes(-1) ? call.node('Size', [tensor]) : intScalar(tensor.shape.reduce((count, dim) => count * dim, 1));
+    return tensor.shape === undefined || tensor.shape.includes(-1)
+      ? call.node('Size', [tensor])
+      : intScalar(tensor.shape.reduce((count, dim) => count * dim, 1));
   }),
   op('sequence_len SequenceLen', 'x', (call) => {
     const value = first(call);
-    return value.kind === 'tensor' && (value.shape?.length ?? 0) !== 1 ? call.node('Squeeze', [call.node('Shape', [value], { start: 0, end: 1 }), call.graph.ints([0])]) : intScalar(elements(call, value).length);
+    return value.kind === 'tensor' && (value.shape?.length ?? 0) !== 1
+      ? call.node('Squeeze', [call.node('Shape', [value], { start: 0, end: 1 }), call.graph.ints([0])])
+      : intScalar(elements(call, value).length);
   }),
   op('SequenceSlice', 'x begin end step', sliceTuple),
   op('SequenceAdd', 'x y', (call) => tupleOf([...elements(call, first(call)), ...elements(call, operand(call, 1))])),
@@ -194,28 +253,105 @@ export const structure = structuralFamily('Structure', [
     return tupleOf(sequence(turns, () => items).flat());
   }),
   op('tuple_equal list_equal', 'x y', compareTuples),
-  op('scalar_add ScalarAdd', 'x y', scalarBinary((a, b) => a + b, onnxBinary('Add'))),
-  op('scalar_sub ScalarSub', 'x y', scalarBinary((a, b) => a - b, onnxBinary('Sub'))),
-  op('scalar_mul ScalarMul', 'x y', scalarBinary((a, b) => a * b, onnxBinary('Mul'))),
-  op('scalar_div ScalarDiv', 'x y', scalarBinary((a, b) => a / b, onnxBinary('Div'), 'float')),
-  op('scalar_floordiv ScalarFloorDiv scalar_floor_div', 'x y', scalarBinary((a, b) => Math.floor(a / b), floorDivide)),
-  op('scalar_mod ScalarMod', 'x y', scalarBinary((a, b) => a - Math.floor(a / b) * b, pythonMod)),
-  op('scalar_pow ScalarPow', 'x y', scalarBinary((a, b) => a ** b, onnxBinary('Pow'))),
+  op(
+    'scalar_add ScalarAdd',
+    'x y',
+    scalarBinary((a, b) => a + b, onnxBinary('Add')),
+  ),
+  op(
+    'scalar_sub ScalarSub',
+    'x y',
+    scalarBinary((a, b) => a - b, onnxBinary('Sub')),
+  ),
+  op(
+    'scalar_mul ScalarMul',
+    'x y',
+    scalarBinary((a, b) => a * b, onnxBinary('Mul')),
+  ),
+  op(
+    'scalar_div ScalarDiv',
+    'x y',
+    scalarBinary((a, b) => a / b, onnxBinary('Div'), 'float'),
+  ),
+  op(
+    'scalar_floordiv ScalarFloorDiv scalar_floor_div',
+    'x y',
+    scalarBinary((a, b) => Math.floor(a / b), floorDivide),
+  ),
+  op(
+    'scalar_mod ScalarMod',
+    'x y',
+    scalarBinary((a, b) => a - Math.floor(a / b) * b, pythonMod),
+  ),
+  op(
+    'scalar_pow ScalarPow',
+    'x y',
+    scalarBinary((a, b) => a ** b, onnxBinary('Pow')),
+  ),
   op('scalar_max ScalarMax', 'x y', scalarBinary(Math.max, onnxBinary('Max'))),
   op('scalar_min ScalarMin', 'x y', scalarBinary(Math.min, onnxBinary('Min'))),
-  op('scalar_eq ScalarEq ScalarEqual string_eq', 'x y', scalarBinary((a, b) => Number(a === b), onnxBinary('Equal'), 'bool')),
-  op('scalar_ne ScalarNe string_ne', 'x y', scalarBinary((a, b) => Number(a !== b), (call, a, b) => call.node('Not', [call.node('Equal', [a, b])]), 'bool')),
-  op('scalar_lt ScalarLt', 'x y', scalarBinary((a, b) => Number(a < b), onnxBinary('Less'), 'bool')),
-  op('scalar_le ScalarLe', 'x y', scalarBinary((a, b) => Number(a <= b), onnxBinary('LessOrEqual'), 'bool')),
-  op('scalar_gt ScalarGt', 'x y', scalarBinary((a, b) => Number(a > b), onnxBinary('Greater'), 'bool')),
-  op('scalar_ge ScalarGe', 'x y', scalarBinary((a, b) => Number(a >= b), onnxBinary('GreaterOrEqual'), 'bool')),
+  op(
+    'scalar_eq ScalarEq ScalarEqual string_eq',
+    'x y',
+    scalarBinary((a, b) => Number(a === b), onnxBinary('Equal'), 'bool'),
+  ),
+  op(
+    'scalar_ne ScalarNe string_ne',
+    'x y',
+    scalarBinary(
+      (a, b) => Number(a !== b),
+      (call, a, b) => call.node('Not', [call.node('Equal', [a, b])]),
+      'bool',
+    ),
+  ),
+  op(
+    'scalar_lt ScalarLt',
+    'x y',
+    scalarBinary((a, b) => Number(a < b), onnxBinary('Less'), 'bool'),
+  ),
+  op(
+    'scalar_le ScalarLe',
+    'x y',
+    scalarBinary((a, b) => Number(a <= b), onnxBinary('LessOrEqual'), 'bool'),
+  ),
+  op(
+    'scalar_gt ScalarGt',
+    'x y',
+    scalarBinary((a, b) => Number(a > b), onnxBinary('Greater'), 'bool'),
+  ),
+  op(
+    'scalar_ge ScalarGe',
+    'x y',
+    scalarBinary((a, b) => Number(a >= b), onnxBinary('GreaterOrEqual'), 'bool'),
+  ),
   op('scalar_uadd ScalarUadd', 'x', first),
-  op('scalar_usub ScalarUsub', 'x', unary((x, value) => scalarLike(-x, value, value, 'same'), (call, x) => call.node('Neg', [x]))),
-  op('bool_not BoolNot', 'x', unary((x) => boolScalar(x === 0), (call, x) => call.node('Not', [call.graph.cast(x, 'bool')]))),
+  op(
+    'scalar_usub ScalarUsub',
+    'x',
+    unary(
+      (x, value) => scalarLike(-x, value, value, 'same'),
+      (call, x) => call.node('Neg', [x]),
+    ),
+  ),
+  op(
+    'bool_not BoolNot',
+    'x',
+    unary(
+      (x) => boolScalar(x === 0),
+      (call, x) => call.node('Not', [call.graph.cast(x, 'bool')]),
+    ),
+  ),
   op('bool_and', 'x y', (call) => logic(call, 'And')),
   op('bool_or', 'x y', (call) => logic(call, 'Or')),
   op('bool_eq', 'x y', (call) => boolScalar(call.number('x') === call.number('y'))),
-  op('scalar_bool ScalarBool', 'x', unary((x) => boolScalar(x !== 0), (call, x) => call.graph.cast(x, 'bool'))),
+  op(
+    'scalar_bool ScalarBool',
+    'x',
+    unary(
+      (x) => boolScalar(x !== 0),
+      (call, x) => call.graph.cast(x, 'bool'),
+    ),
+  ),
   op('ScalarCast scalar_cast', 'x dtype', cast),
   op('ScalarToTensor scalar_to_tensor TupleToTensor tuple_to_array ListToTensor', 'x dtype', asTensor),
   op('TensorToScalar', 'x', first),

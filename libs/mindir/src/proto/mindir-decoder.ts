@@ -1,5 +1,14 @@
 import { MindirError } from '../mindir-error.js';
-import type { MindirAttribute, MindirExternal, MindirGraph, MindirModel, MindirNode, MindirPrimitive, MindirTensor, MindirValueDescription } from './mindir-schema.js';
+import type {
+  MindirAttribute,
+  MindirExternal,
+  MindirGraph,
+  MindirModel,
+  MindirNode,
+  MindirPrimitive,
+  MindirTensor,
+  MindirValueDescription,
+} from './mindir-schema.js';
 import { DecodeBudget, ProtoReader, wireBytes } from './proto-reader.js';
 
 /** Messages and list elements in one file. A graph of 100 000 nodes has about 2 million. */
@@ -22,23 +31,43 @@ export function decodeMindir(bytes: Uint8Array): MindirModel {
   const primitives = new Map<string, MindirPrimitive>();
   while (reader.next()) {
     if (reader.field === 1 && reader.wire !== wireBytes) {
-      throw new MindirError('dialect', 'unsupported MindIR dialect: the file was written by MindSpore 1.0 (or is not a MindIR file); 2.0 and later are read, export it again');
+      throw new MindirError(
+        'dialect',
+        'unsupported MindIR dialect: the file was written by MindSpore 1.0 (or is not a MindIR file); 2.0 and later are read, export it again',
+      );
     }
     switch (reader.field) {
-      case 1: irVersion = reader.text(); break;
-      case 2: producerName = reader.text(); break;
-      case 5: modelVersion = reader.text(); break;
-      case 7: graph = graphOf(reader.message()); break;
-      case 8: functions.push(graphOf(reader.message())); break;
-      case 9: hasPreprocessor = preprocesses(reader.message()) || hasPreprocessor; break;
-      case 10: littleEndian = reader.integer() !== 0; break;
+      case 1:
+        irVersion = reader.text();
+        break;
+      case 2:
+        producerName = reader.text();
+        break;
+      case 5:
+        modelVersion = reader.text();
+        break;
+      case 7:
+        graph = graphOf(reader.message());
+        break;
+      case 8:
+        functions.push(graphOf(reader.message()));
+        break;
+      case 9:
+        hasPreprocessor = preprocesses(reader.message()) || hasPreprocessor;
+        break;
+      case 10:
+        littleEndian = reader.integer() !== 0;
+        break;
       case 12: {
         const primitive = primitiveOf(reader.message());
         primitives.set(primitive.name, primitive);
         break;
       }
-      case 13: mindIrVersion = reader.integer(); break;
-      default: reader.skip();
+      case 13:
+        mindIrVersion = reader.integer();
+        break;
+      default:
+        reader.skip();
     }
   }
   if (irVersion === undefined && graph === undefined) throw new MindirError('format', 'not a MindIR file');
@@ -61,13 +90,27 @@ function graphOf(reader: ProtoReader): MindirGraph {
   let hasMapParameters = false;
   while (reader.next()) {
     switch (reader.field) {
-      case 1: nodes.push(nodeOf(reader.message())); break;
-      case 2: name = reader.text(); break;
-      case 3: parameters.push(tensorOf(reader.message())); break;
-      case 5: inputs.push(valueOf(reader.message())); break;
-      case 6: outputs.push(valueOf(reader.message())); break;
-      case 10: hasMapParameters = true; reader.skip(); break;
-      default: reader.skip();
+      case 1:
+        nodes.push(nodeOf(reader.message()));
+        break;
+      case 2:
+        name = reader.text();
+        break;
+      case 3:
+        parameters.push(tensorOf(reader.message()));
+        break;
+      case 5:
+        inputs.push(valueOf(reader.message()));
+        break;
+      case 6:
+        outputs.push(valueOf(reader.message()));
+        break;
+      case 10:
+        hasMapParameters = true;
+        reader.skip();
+        break;
+      default:
+        reader.skip();
     }
   }
   return { name, nodes, parameters, inputs, outputs, hasMapParameters };
@@ -83,13 +126,28 @@ function nodeOf(reader: ProtoReader): MindirNode {
   let opType = '';
   while (reader.next()) {
     switch (reader.field) {
-      case 1: reader.budget.spend(1); inputs.push(reader.text()); break;
-      case 2: reader.budget.spend(1); outputs.push(reader.text()); break;
-      case 3: name = reader.text(); break;
-      case 4: opType = reader.text(); break;
-      case 5: attributes.push(attributeOf(reader.message(), 0)); break;
-      case 7: scope = reader.text(); break;
-      default: reader.skip();
+      case 1:
+        reader.budget.spend(1);
+        inputs.push(reader.text());
+        break;
+      case 2:
+        reader.budget.spend(1);
+        outputs.push(reader.text());
+        break;
+      case 3:
+        name = reader.text();
+        break;
+      case 4:
+        opType = reader.text();
+        break;
+      case 5:
+        attributes.push(attributeOf(reader.message(), 0));
+        break;
+      case 7:
+        scope = reader.text();
+        break;
+      default:
+        reader.skip();
     }
   }
   return { name: scope === '' ? name : scope, opType, inputs, outputs, attributes };
@@ -101,10 +159,17 @@ function primitiveOf(reader: ProtoReader): MindirPrimitive {
   let opType = '';
   while (reader.next()) {
     switch (reader.field) {
-      case 1: name = reader.text(); break;
-      case 2: opType = reader.text(); break;
-      case 3: attributes.push(attributeOf(reader.message(), 0)); break;
-      default: reader.skip();
+      case 1:
+        name = reader.text();
+        break;
+      case 2:
+        opType = reader.text();
+        break;
+      case 3:
+        attributes.push(attributeOf(reader.message(), 0));
+        break;
+      default:
+        reader.skip();
     }
   }
   return { name, opType, attributes };
@@ -116,10 +181,17 @@ function valueOf(reader: ProtoReader): MindirValueDescription {
   let attribute: MindirAttribute | undefined;
   while (reader.next()) {
     switch (reader.field) {
-      case 1: name = reader.text(); break;
-      case 2: tensors.push(tensorOf(reader.message())); break;
-      case 5: attribute = attributeOf(reader.message(), 0); break;
-      default: reader.skip();
+      case 1:
+        name = reader.text();
+        break;
+      case 2:
+        tensors.push(tensorOf(reader.message()));
+        break;
+      case 5:
+        attribute = attributeOf(reader.message(), 0);
+        break;
+      default:
+        reader.skip();
     }
   }
   return { name, tensors, attribute };
@@ -136,18 +208,44 @@ function tensorOf(reader: ProtoReader): MindirTensor {
   let compressed = false;
   while (reader.next()) {
     switch (reader.field) {
-      case 1: reader.integersInto(dims); break;
-      case 2: dataType = reader.integer(); break;
-      case 3: reader.floatsInto(numbers); break;
-      case 4: case 6: case 11: reader.integersInto(numbers); break;
-      case 7: name = reader.text(); break;
-      case 9: raw = reader.view(); break;
-      case 10: reader.doublesInto(numbers); break;
-      case 12: external = externalOf(reader.message()); break;
-      case 13: refKey = reader.text(); break;
-      case 16: compressed = reader.integer() !== 0 || compressed; break;
-      case 17: compressed = true; reader.skip(); break;
-      default: reader.skip();
+      case 1:
+        reader.integersInto(dims);
+        break;
+      case 2:
+        dataType = reader.integer();
+        break;
+      case 3:
+        reader.floatsInto(numbers);
+        break;
+      case 4:
+      case 6:
+      case 11:
+        reader.integersInto(numbers);
+        break;
+      case 7:
+        name = reader.text();
+        break;
+      case 9:
+        raw = reader.view();
+        break;
+      case 10:
+        reader.doublesInto(numbers);
+        break;
+      case 12:
+        external = externalOf(reader.message());
+        break;
+      case 13:
+        refKey = reader.text();
+        break;
+      case 16:
+        compressed = reader.integer() !== 0 || compressed;
+        break;
+      case 17:
+        compressed = true;
+        reader.skip();
+        break;
+      default:
+        reader.skip();
     }
   }
   return { name, refKey, dataType, dims, raw, numbers, external, compressed };
@@ -159,10 +257,17 @@ function externalOf(reader: ProtoReader): MindirExternal {
   let length = 0;
   while (reader.next()) {
     switch (reader.field) {
-      case 1: location = reader.text(); break;
-      case 2: offset = reader.integer(); break;
-      case 3: length = reader.integer(); break;
-      default: reader.skip();
+      case 1:
+        location = reader.text();
+        break;
+      case 2:
+        offset = reader.integer();
+        break;
+      case 3:
+        length = reader.integer();
+        break;
+      default:
+        reader.skip();
     }
   }
   return { location, offset, length };
@@ -190,19 +295,49 @@ function attributeOf(reader: ProtoReader, depth: number): MindirAttribute {
   let values: readonly MindirAttribute[] = none;
   while (reader.next()) {
     switch (reader.field) {
-      case 1: name = reader.text(); break;
-      case 2: f = reader.float(); break;
-      case 3: i = reader.integer(); break;
-      case 4: d = reader.double(); break;
-      case 5: s = reader.text(); break;
-      case 6: case 12: tensors = appended(tensors, tensorOf(reader.message())); break;
-      case 8: if (floats.length === 0) floats = []; reader.floatsInto(floats as number[]); break;
-      case 9: if (doubles.length === 0) doubles = []; reader.doublesInto(doubles as number[]); break;
-      case 10: if (ints.length === 0) ints = []; reader.integersInto(ints as number[]); break;
-      case 11: reader.budget.spend(1); strings = appended(strings, reader.text()); break;
-      case 16: type = reader.integer(); break;
-      case 17: values = appended(values, attributeOf(reader.message(), depth + 1)); break;
-      default: reader.skip();
+      case 1:
+        name = reader.text();
+        break;
+      case 2:
+        f = reader.float();
+        break;
+      case 3:
+        i = reader.integer();
+        break;
+      case 4:
+        d = reader.double();
+        break;
+      case 5:
+        s = reader.text();
+        break;
+      case 6:
+      case 12:
+        tensors = appended(tensors, tensorOf(reader.message()));
+        break;
+      case 8:
+        if (floats.length === 0) floats = [];
+        reader.floatsInto(floats as number[]);
+        break;
+      case 9:
+        if (doubles.length === 0) doubles = [];
+        reader.doublesInto(doubles as number[]);
+        break;
+      case 10:
+        if (ints.length === 0) ints = [];
+        reader.integersInto(ints as number[]);
+        break;
+      case 11:
+        reader.budget.spend(1);
+        strings = appended(strings, reader.text());
+        break;
+      case 16:
+        type = reader.integer();
+        break;
+      case 17:
+        values = appended(values, attributeOf(reader.message(), depth + 1));
+        break;
+      default:
+        reader.skip();
     }
   }
   return { name, type, f, i, d, s, floats, doubles, ints, strings, tensors, values };

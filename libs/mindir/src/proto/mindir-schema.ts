@@ -68,9 +68,34 @@ export interface MindirExternal {
 
 /** AttributeProto.AttributeType, as far as it is told apart here. */
 export const attributeType = {
-  float: 1, uint8: 2, int8: 3, uint16: 4, int16: 5, int32: 6, int64: 7, string: 8, bool: 9, float16: 10, double: 11, uint32: 12, uint64: 13, bfloat16: 16,
-  tensor: 17, tensors: 19, tuple: 20, list: 21, dict: 22, uMonad: 23, ioMonad: 24, none: 25, primitiveClosure: 26, functionClosure: 27, partialClosure: 28,
-  unionClosure: 29, typeNull: 36, scalar: 39,
+  float: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  string: 8,
+  bool: 9,
+  float16: 10,
+  double: 11,
+  uint32: 12,
+  uint64: 13,
+  bfloat16: 16,
+  tensor: 17,
+  tensors: 19,
+  tuple: 20,
+  list: 21,
+  dict: 22,
+  uMonad: 23,
+  ioMonad: 24,
+  none: 25,
+  primitiveClosure: 26,
+  functionClosure: 27,
+  partialClosure: 28,
+  unionClosure: 29,
+  typeNull: 36,
+  scalar: 39,
 } as const;
 
 export interface MindirAttribute {

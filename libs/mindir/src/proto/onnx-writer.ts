@@ -1,6 +1,13 @@
 import { MindirError } from '../mindir-error.js';
 import { onnxNumber } from '../graph/dtypes.js';
-import { isSubgraph, type OnnxAttribute, type OnnxInitializer, type OnnxNode, type OnnxPort, type OnnxSubgraph } from '../graph/onnx-graph.js';
+import {
+  isSubgraph,
+  type OnnxAttribute,
+  type OnnxInitializer,
+  type OnnxNode,
+  type OnnxPort,
+  type OnnxSubgraph,
+} from '../graph/onnx-graph.js';
 import { ProtoWriter } from './proto-writer.js';
 
 export const onnxIrVersion = 10;
@@ -57,7 +64,11 @@ function writeInitializer(graph: ProtoWriter, initializer: OnnxInitializer, offs
       tensor.bytes(9, initializer.bytes);
       return;
     }
-    for (const [key, value] of [['location', referenceLocation], ['offset', String(offset)], ['length', String(initializer.bytes.byteLength)]] as const) {
+    for (const [key, value] of [
+      ['location', referenceLocation],
+      ['offset', String(offset)],
+      ['length', String(initializer.bytes.byteLength)],
+    ] as const) {
       tensor.message(13, (entry) => {
         entry.text(1, key);
         entry.text(2, value);
@@ -148,5 +159,9 @@ function writePort(graph: ProtoWriter, field: number, port: OnnxPort): void {
 export const maxProtobufBytes = 2 ** 31 - 1;
 
 export function refuseOversize(bytes: number): void {
-  if (bytes > maxProtobufBytes) throw new MindirError('limits', `the ONNX model would have ${bytes} bytes; one file holds at most ${maxProtobufBytes}: write it with external weights`);
+  if (bytes > maxProtobufBytes)
+    throw new MindirError(
+      'limits',
+      `the ONNX model would have ${bytes} bytes; one file holds at most ${maxProtobufBytes}: write it with external weights`,
+    );
 }

@@ -7,15 +7,18 @@ function over(bytes: Uint8Array, objects = 1000): ProtoReader {
 }
 
 describe('protobuf', () => {
-  it.each([0, 1, 127, 128, 300, 2 ** 31, 2 ** 35 + 5, Number.MAX_SAFE_INTEGER, -1, -2, -(2 ** 31), -(2 ** 52)])('reads the integer %d that was written', (value) => {
-    const writer = new ProtoWriter();
-    writer.integer(3, value);
-    const reader = over(writer.finish());
-    expect(reader.next()).toBe(true);
-    expect(reader.field).toBe(3);
-    expect(reader.integer()).toBe(value);
-    expect(reader.next()).toBe(false);
-  });
+  it.each([0, 1, 127, 128, 300, 2 ** 31, 2 ** 35 + 5, Number.MAX_SAFE_INTEGER, -1, -2, -(2 ** 31), -(2 ** 52)])(
+    'reads the integer %d that was written',
+    (value) => {
+      const writer = new ProtoWriter();
+      writer.integer(3, value);
+      const reader = over(writer.finish());
+      expect(reader.next()).toBe(true);
+      expect(reader.field).toBe(3);
+      expect(reader.integer()).toBe(value);
+      expect(reader.next()).toBe(false);
+    },
+  );
 
   it('nests messages of any length', () => {
     const writer = new ProtoWriter();
@@ -37,7 +40,10 @@ describe('protobuf', () => {
     outer.integersInto(integers);
     outer.next();
     outer.floatsInto(floats);
-    expect([integers, floats]).toEqual([[1, -1, 300], [0.5, -2]]);
+    expect([integers, floats]).toEqual([
+      [1, -1, 300],
+      [0.5, -2],
+    ]);
   });
 
   it('gives views, not copies', () => {

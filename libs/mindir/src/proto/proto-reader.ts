@@ -73,7 +73,8 @@ export class ProtoReader {
   }
 
   expect(wire: number): void {
-    if (this.wire !== wire) throw new MindirError('format', `field ${this.field} has wire type ${this.wire}, ${wire} was expected, at byte ${this.at}`);
+    if (this.wire !== wire)
+      throw new MindirError('format', `field ${this.field} has wire type ${this.wire}, ${wire} was expected, at byte ${this.at}`);
   }
 
   integer(): number {
@@ -154,7 +155,11 @@ export class ProtoReader {
 
   private advance(length: number): number {
     const start = this.at;
-    if (length < 0 || length > this.end - start) throw new MindirError('format', `the file is truncated: ${length} bytes were announced at byte ${start}, ${this.end - start} are left`);
+    if (length < 0 || length > this.end - start)
+      throw new MindirError(
+        'format',
+        `the file is truncated: ${length} bytes were announced at byte ${start}, ${this.end - start} are left`,
+      );
     this.at = start + length;
     return start;
   }

@@ -79,7 +79,8 @@ export class ProtoWriter {
       this.varint(value);
       return;
     }
-    if (typeof value === 'number' && !Number.isInteger(value)) throw new MindirError('format', `${value} stands where an integer is needed`);
+    if (typeof value === 'number' && !Number.isInteger(value))
+      throw new MindirError('format', `${value} stands where an integer is needed`);
     let rest = BigInt.asUintN(64, BigInt(value));
     while (rest > 127n) {
       this.buffer[this.size++] = Number(rest & 127n) | 0x80;

@@ -2,7 +2,25 @@ import type { Random } from './random.js';
 import { parseWire, writeWire, type WireField } from './wire-tree.js';
 
 /** Numbers that break size arithmetic. */
-const hostileNumbers = [0n, 1n, 2n, 7n, 64n, 255n, 2n ** 16n, 2n ** 31n - 1n, 2n ** 31n, 2n ** 32n, 2n ** 33n + 1n, 2n ** 53n, 2n ** 62n, 2n ** 63n - 1n, 2n ** 64n - 1n, 2n ** 64n - 2n, 2n ** 64n - 3n];
+const hostileNumbers = [
+  0n,
+  1n,
+  2n,
+  7n,
+  64n,
+  255n,
+  2n ** 16n,
+  2n ** 31n - 1n,
+  2n ** 31n,
+  2n ** 32n,
+  2n ** 33n + 1n,
+  2n ** 53n,
+  2n ** 62n,
+  2n ** 63n - 1n,
+  2n ** 64n - 1n,
+  2n ** 64n - 2n,
+  2n ** 64n - 3n,
+];
 
 /** One damaged copy of a file: of its bytes, or of its messages (so that the framing stays whole and the damage gets far). */
 export function mutated(file: Uint8Array, random: Random): Uint8Array {
@@ -19,12 +37,20 @@ function damagedBytes(file: Uint8Array, random: Random): Uint8Array {
   const copy = Buffer.from(file);
   const at = random.below(copy.byteLength);
   switch (random.below(6)) {
-    case 0: return copy.subarray(0, at);
-    case 1: for (let index = 0; index < 1 + random.below(8); index++) copy.writeUInt8(random.below(256), random.below(copy.byteLength)); return copy;
-    case 2: copy.writeUInt8((copy[at] as number) ^ (1 << random.below(8)), at); return copy;
-    case 3: return Buffer.concat([copy.subarray(0, at), Buffer.from('ffffffffffffffff7f', 'hex'), copy.subarray(at)]);
-    case 4: return Buffer.concat([copy.subarray(0, at), copy.subarray(Math.min(copy.byteLength, at + 1 + random.below(64)))]);
-    default: return copy.fill(0xff, at, Math.min(copy.byteLength, at + 1 + random.below(16)));
+    case 0:
+      return copy.subarray(0, at);
+    case 1:
+      for (let index = 0; index < 1 + random.below(8); index++) copy.writeUInt8(random.below(256), random.below(copy.byteLength));
+      return copy;
+    case 2:
+      copy.writeUInt8((copy[at] as number) ^ (1 << random.below(8)), at);
+      return copy;
+    case 3:
+      return Buffer.concat([copy.subarray(0, at), Buffer.from('ffffffffffffffff7f', 'hex'), copy.subarray(at)]);
+    case 4:
+      return Buffer.concat([copy.subarray(0, at), copy.subarray(Math.min(copy.byteLength, at + 1 + random.below(64)))]);
+    default:
+      return copy.fill(0xff, at, Math.min(copy.byteLength, at + 1 + random.below(16)));
   }
 }
 
@@ -34,14 +60,19 @@ function damageTree(tree: WireField[], strings: readonly Uint8Array[], random: R
   const index = random.below(list.length);
   const field = list[index] as WireField;
   switch (random.below(8)) {
-    case 0: list.splice(index, 1); return;
-    case 1: list.splice(random.below(list.length), 0, structuredClone(field)); return;
+    case 0:
+      list.splice(index, 1);
+      return;
+    case 1:
+      list.splice(random.below(list.length), 0, structuredClone(field));
+      return;
     case 2: {
       const other = random.below(list.length);
       [list[index], list[other]] = [list[other] as WireField, field];
       return;
     }
-    default: damageField(list, index, strings, random);
+    default:
+      damageField(list, index, strings, random);
   }
 }
 
@@ -50,11 +81,17 @@ function damageField(list: WireField[], index: number, strings: readonly Uint8Ar
   if (field.varint !== undefined) field.varint = random.pick(hostileNumbers);
   else if (field.children !== undefined) field.children.splice(random.below(field.children.length + 1), random.below(3));
   else if (field.wire === 2) field.bytes = random.next() < 0.8 ? random.pick(strings) : resized(field.bytes as Uint8Array, random);
-  else field.bytes = Buffer.from(random.pick(['0000807f', '0000c07f', '000080ff', 'ffffff7f', '00000000']).repeat(field.wire === 1 ? 2 : 1), 'hex');
+  else
+    field.bytes = Buffer.from(
+      random.pick(['0000807f', '0000c07f', '000080ff', 'ffffff7f', '00000000']).repeat(field.wire === 1 ? 2 : 1),
+      'hex',
+    );
 }
 
 function resized(bytes: Uint8Array, random: Random): Uint8Array {
-  return random.next() < 0.5 ? bytes.subarray(0, random.below(bytes.byteLength + 1)) : Buffer.concat([bytes, Buffer.alloc(random.below(64), random.below(256))]);
+  return random.next() < 0.5
+    ? bytes.subarray(0, random.below(bytes.byteLength + 1))
+    : Buffer.concat([bytes, Buffer.alloc(random.below(64), random.below(256))]);
 }
 
 /** A message at any depth, by a random walk down. */

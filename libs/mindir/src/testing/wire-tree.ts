@@ -42,7 +42,8 @@ export function parseWire(bytes: Uint8Array, depth = 0): WireField[] | undefined
     const content = bytes.subarray(at, at + length);
     at += length;
     const isText = length > 0 && content.every((byte) => byte >= 0x20 && byte !== 0x7f);
-    const children = wire === 2 && length > 0 && length < 2 ** 16 * 16 && !isText && depth < maxDepth ? parseWire(content, depth + 1) : undefined;
+    const children =
+      wire === 2 && length > 0 && length < 2 ** 16 * 16 && !isText && depth < maxDepth ? parseWire(content, depth + 1) : undefined;
     fields.push(children === undefined ? { field, wire, bytes: content } : { field, wire, children });
   }
   return fields;

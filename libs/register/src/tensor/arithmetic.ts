@@ -15,9 +15,8 @@ export function broadcastShape(a: readonly number[], b: readonly number[]): numb
   return Array.from({ length: rank }, (_, axis) => {
     const aDim = a[axis - rank + a.length] ?? 1;
     const bDim = b[axis - rank + b.length] ?? 1;
-    if (aDim !== bDim && aDim !== 1 && bDim !== 1) throw new RangeError(
-      `operands could not be broadcast together with shapes [${a.join(', ')}] and [${b.join(', ')}]`,
-    );
+    if (aDim !== bDim && aDim !== 1 && bDim !== 1)
+      throw new RangeError(`operands could not be broadcast together with shapes [${a.join(', ')}] and [${b.join(', ')}]`);
     return aDim === 1 ? bDim : aDim;
   });
 }
@@ -37,7 +36,8 @@ type Combine = (to: number, a: number, b: number) => void;
 
 function combiner(operation: Operation, dtype: NumericDType, a: ElementArray, b: ElementArray, out: ElementArray): Combine {
   if (dtype === 'bool') return boolCombiner(operation, a as Uint8Array, b as Uint8Array, out as Uint8Array);
-  if (dtype === 'int64' || dtype === 'uint64') return bigintCombiner(operation, a as BigInt64Array, b as BigInt64Array, out as BigInt64Array);
+  if (dtype === 'int64' || dtype === 'uint64')
+    return bigintCombiner(operation, a as BigInt64Array, b as BigInt64Array, out as BigInt64Array);
   if (dtype === 'float16' || dtype === 'bfloat16') {
     const [readA, readB, write] = [elementReader(dtype, a), elementReader(dtype, b), elementWriter(dtype, out)];
     return (to, i, j) => write(to, numberResult(operation, readA(i) as number, readB(j) as number));

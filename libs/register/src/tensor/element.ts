@@ -56,7 +56,8 @@ export function isNumericDType(name: unknown): name is NumericDType {
 
 /** The TypedArray class of a dtype. Throws TypeError for one that has none. */
 export function arrayClass(dtype: NumericDType): ArrayConstructor {
-  if (!isNumericDType(dtype)) throw new TypeError(`a tensor's data type can be ${Object.keys(constructors).join(', ')}, but not '${String(dtype)}'`);
+  if (!isNumericDType(dtype))
+    throw new TypeError(`a tensor's data type can be ${Object.keys(constructors).join(', ')}, but not '${String(dtype)}'`);
   return constructors[dtype] as ArrayConstructor;
 }
 
@@ -139,14 +140,12 @@ export function isInteger(dtype: NumericDType): boolean {
 
 /** Throws RangeError for a number that an element of this dtype cannot hold exactly (integers: whole and in range). */
 export function checkElement(dtype: NumericDType, value: unknown): ElementValue {
-  if (typeof value !== 'number' && typeof value !== 'bigint' && typeof value !== 'boolean') throw new TypeError(
-    `an element of a ${dtype} tensor should be a number, but is ${value === null ? 'null' : typeof value}`,
-  );
+  if (typeof value !== 'number' && typeof value !== 'bigint' && typeof value !== 'boolean')
+    throw new TypeError(`an element of a ${dtype} tensor should be a number, but is ${value === null ? 'null' : typeof value}`);
   const range = limits[dtype];
   if (range === undefined || typeof value === 'boolean') return value;
-  if (typeof value === 'number' && !Number.isInteger(value)) throw new RangeError(
-    `${value} is not a whole number, it cannot be an element of a ${dtype} tensor (astype cuts fractions)`,
-  );
+  if (typeof value === 'number' && !Number.isInteger(value))
+    throw new RangeError(`${value} is not a whole number, it cannot be an element of a ${dtype} tensor (astype cuts fractions)`);
   const whole = BigInt(value);
   if (whole < range[0] || whole > range[1]) throw new RangeError(`${value} is out of the range of ${dtype}`);
   return value;

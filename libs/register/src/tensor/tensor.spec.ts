@@ -4,7 +4,20 @@ import { doubleToHalf, halfToFloat } from './half.js';
 import { promote } from './promotion.js';
 import { Tensor } from './tensor.js';
 
-const dtypes: readonly NumericDType[] = ['bool', 'int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'float16', 'float32', 'float64'];
+const dtypes: readonly NumericDType[] = [
+  'bool',
+  'int8',
+  'uint8',
+  'int16',
+  'uint16',
+  'int32',
+  'uint32',
+  'int64',
+  'uint64',
+  'float16',
+  'float32',
+  'float64',
+];
 
 /** numpy.promote_types of numpy 2.4.6, in the order of `dtypes`. */
 const promotions: Readonly<Record<string, string>> = {
@@ -45,9 +58,23 @@ describe('float16', () => {
 
   /** numpy.array(value, 'float64').astype('float16'). */
   const rounded: readonly (readonly [number, number])[] = [
-    [65504, 0x7bff], [65519.99, 0x7bff], [65520, 0x7c00], [-Infinity, 0xfc00], [5.960464477539063e-8, 1], [2.980232238769532e-8, 1], [2.98e-8, 0],
-    [6.1e-5, 0x3ff], [1.0009765625, 0x3c01], [1.00048828125, 0x3c00], [1.0014648, 0x3c01], [-0, 0x8000], [1e-10, 0], [0.1, 0x2e66], [1 / 3, 0x3555],
-    [2049, 0x6800], [2051, 0x6802],
+    [65504, 0x7bff],
+    [65519.99, 0x7bff],
+    [65520, 0x7c00],
+    [-Infinity, 0xfc00],
+    [5.960464477539063e-8, 1],
+    [2.980232238769532e-8, 1],
+    [2.98e-8, 0],
+    [6.1e-5, 0x3ff],
+    [1.0009765625, 0x3c01],
+    [1.00048828125, 0x3c00],
+    [1.0014648, 0x3c01],
+    [-0, 0x8000],
+    [1e-10, 0],
+    [0.1, 0x2e66],
+    [1 / 3, 0x3555],
+    [2049, 0x6800],
+    [2051, 0x6802],
   ];
   it.each(rounded)('rounds %d to the nearest, ties to even', (value, bits) => {
     expect(doubleToHalf(value)).toBe(bits);
@@ -56,7 +83,12 @@ describe('float16', () => {
 
 describe('Tensor.of', () => {
   it('takes its shape from nested arrays, or the one given', () => {
-    expect(Tensor.of('int32', [[1, 2, 3], [4, 5, 6]])).toMatchObject({ shape: [2, 3], data: Int32Array.of(1, 2, 3, 4, 5, 6) });
+    expect(
+      Tensor.of('int32', [
+        [1, 2, 3],
+        [4, 5, 6],
+      ]),
+    ).toMatchObject({ shape: [2, 3], data: Int32Array.of(1, 2, 3, 4, 5, 6) });
     expect(Tensor.of('float32', 1.5).shape).toEqual([]);
     expect(Tensor.of('float32', []).shape).toEqual([0]);
     expect(Tensor.of('uint8', [1, 2, 3, 4], [2, 2]).shape).toEqual([2, 2]);
@@ -81,15 +113,26 @@ describe('Tensor.of', () => {
       () => Tensor.of('float' as 'float32', [1]),
       "a tensor's data type can be bool, int8, uint8, int16, uint16, int32, uint32, int64, uint64, float16, bfloat16, float32, float64, but not 'float'",
     ],
-    ['another TypedArray', () => new Tensor('int8', [1], Uint8Array.of(1) as unknown as Int8Array), 'the elements of a int8 tensor should be Int8Array'],
-    ['bytes of another size', () => Tensor.fromBytes('int16', [2], new Uint8Array(3)), 'a int16 tensor of shape [2] has 4 bytes, but 3 are given'],
+    [
+      'another TypedArray',
+      () => new Tensor('int8', [1], Uint8Array.of(1) as unknown as Int8Array),
+      'the elements of a int8 tensor should be Int8Array',
+    ],
+    [
+      'bytes of another size',
+      () => Tensor.fromBytes('int16', [2], new Uint8Array(3)),
+      'a int16 tensor of shape [2] has 4 bytes, but 3 are given',
+    ],
   ])('refuses %s', (_what, act, text) => {
     expect(act).toThrow(text);
   });
 });
 
 describe('a tensor', () => {
-  const matrix = Tensor.of('int32', [[1, 2, 3], [4, 5, 6]]);
+  const matrix = Tensor.of('int32', [
+    [1, 2, 3],
+    [4, 5, 6],
+  ]);
 
   it('gives rows, elements and slices as views', () => {
     expect(matrix.at(1).toArray()).toEqual([4, 5, 6]);
@@ -136,7 +179,10 @@ describe('a tensor', () => {
   });
 
   it('maps, and answers questions about its elements', () => {
-    expect(matrix.map((value) => Number(value) * 10).toArray()).toEqual([[10, 20, 30], [40, 50, 60]]);
+    expect(matrix.map((value) => Number(value) * 10).toArray()).toEqual([
+      [10, 20, 30],
+      [40, 50, 60],
+    ]);
     expect([matrix.some((value) => value > 5), matrix.every((value) => value > 5)]).toEqual([true, false]);
     expect([...matrix.slice(0, 1).values()]).toEqual([1, 2, 3]);
   });
@@ -164,11 +210,20 @@ describe('astype', () => {
     ['float32', [0.1], 'float64', [Math.fround(0.1)]],
     // Just above the middle of two floats: numpy rounds once, up
     ['int64', [2n ** 60n + 2n ** 36n + 1n, -(2n ** 60n) - 2n ** 36n - 1n], 'float32', [2 ** 60 + 2 ** 37, -(2 ** 60) - 2 ** 37]],
-    ['uint64', [2n ** 63n + 2n ** 39n + 1n, 2n ** 64n - 2n ** 39n - 1n, 2n ** 64n - 1n], 'float32', [2 ** 63 + 2 ** 40, 2 ** 64 - 2 ** 40, 2 ** 64]],
+    [
+      'uint64',
+      [2n ** 63n + 2n ** 39n + 1n, 2n ** 64n - 2n ** 39n - 1n, 2n ** 64n - 1n],
+      'float32',
+      [2 ** 63 + 2 ** 40, 2 ** 64 - 2 ** 40, 2 ** 64],
+    ],
     ['int64', [2n ** 60n + 2n ** 36n, 2n ** 53n + 1n], 'float32', [2 ** 60, 2 ** 53]],
   ];
   it.each(rows)('%s %j to %s', (from, values, to, expected) => {
-    expect(Tensor.of(from, values as number[]).astype(to).toArray()).toEqual(expected);
+    expect(
+      Tensor.of(from, values as number[])
+        .astype(to)
+        .toArray(),
+    ).toEqual(expected);
   });
 
   it('refuses what is no type', () => {
@@ -189,8 +244,27 @@ describe('arithmetic', () => {
     ['multiplies 64 bits exactly', of('int64', [2n ** 62n]).mul(of('int64', [2n])), 'int64', [-(2n ** 63n)]],
     ['computes float16 in float32', of('float16', [2048]).add(of('float16', [1])), 'float16', [2048]],
     ['rounds float32', of('float32', [0.1]).add(of('float32', [0.2])), 'float32', [Math.fround(Math.fround(0.1) + Math.fround(0.2))]],
-    ['broadcasts a row', of('int32', [[1, 2], [3, 4]]).sub(of('int32', [1, 1])), 'int32', [[0, 1], [2, 3]]],
-    ['broadcasts a column', of('int32', [[1], [2]]).add(of('int32', [10, 20])), 'int32', [[11, 21], [12, 22]]],
+    [
+      'broadcasts a row',
+      of('int32', [
+        [1, 2],
+        [3, 4],
+      ]).sub(of('int32', [1, 1])),
+      'int32',
+      [
+        [0, 1],
+        [2, 3],
+      ],
+    ],
+    [
+      'broadcasts a column',
+      of('int32', [[1], [2]]).add(of('int32', [10, 20])),
+      'int32',
+      [
+        [11, 21],
+        [12, 22],
+      ],
+    ],
     ['broadcasts a scalar', of('int64', [1, 2]).add(of('int64', 1)), 'int64', [2n, 3n]],
     ['keeps rank 0', of('int32', 1).add(of('int32', 2)), 'int32', 3],
     ['keeps the type for a whole number', of('uint8', [1]).add(1), 'uint8', [2]],
@@ -209,7 +283,11 @@ describe('arithmetic', () => {
   });
 
   it.each<readonly [string, () => unknown, string]>([
-    ['shapes that do not fit', () => of('int8', [1, 2]).add(of('int8', [1, 2, 3])), 'operands could not be broadcast together with shapes [2] and [3]'],
+    [
+      'shapes that do not fit',
+      () => of('int8', [1, 2]).add(of('int8', [1, 2, 3])),
+      'operands could not be broadcast together with shapes [2] and [3]',
+    ],
     ['a number out of the type’s range', () => of('uint8', [1]).add(300), '300 is out of the range of uint8'],
     ['bool minus bool', () => of('bool', [true]).sub(of('bool', [true])), 'bool tensors cannot be subtracted, use astype first'],
   ])('refuses %s', (_what, act, text) => {
@@ -230,9 +308,18 @@ it('Tensor.from lays a tensor over a TypedArray', () => {
     Float32Array.of(1),
     Float64Array.of(1),
   ];
-  expect(arrays.map((array) => Tensor.from(array).dtype)).toEqual(
-    ['int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'float32', 'float64'],
-  );
+  expect(arrays.map((array) => Tensor.from(array).dtype)).toEqual([
+    'int8',
+    'uint8',
+    'int16',
+    'uint16',
+    'int32',
+    'uint32',
+    'int64',
+    'uint64',
+    'float32',
+    'float64',
+  ]);
   const array = Float32Array.of(1, 2, 3, 4);
   expect(Tensor.from(array, [2, 2]).data).toBe(array);
   expect(Tensor.from(Buffer.from([1, 2])).dtype).toBe('uint8');

@@ -23,12 +23,10 @@ export class Tensor<D extends NumericDType = NumericDType> {
 
   /** Throws TypeError when `data` is not the TypedArray of `dtype`, RangeError when its length isn't the product of `shape`. Keeps `data`, does not copy it. */
   constructor(dtype: D, shape: readonly number[], data: ElementArrays[D]) {
-    if (!(data instanceof arrayClass(dtype))) throw new TypeError(
-      `the elements of a ${dtype} tensor should be ${(arrayClass(dtype) as unknown as { name: string }).name}`,
-    );
-    if (elementCount(shape) !== data.length) throw new RangeError(
-      `shape [${shape.join(', ')}] has ${elementCount(shape)} elements, but ${data.length} are given`,
-    );
+    if (!(data instanceof arrayClass(dtype)))
+      throw new TypeError(`the elements of a ${dtype} tensor should be ${(arrayClass(dtype) as unknown as { name: string }).name}`);
+    if (elementCount(shape) !== data.length)
+      throw new RangeError(`shape [${shape.join(', ')}] has ${elementCount(shape)} elements, but ${data.length} are given`);
     this.dtype = dtype;
     this.shape = [...shape];
     this.data = data;
@@ -81,10 +79,15 @@ export class Tensor<D extends NumericDType = NumericDType> {
   static fromBytes<D extends NumericDType>(dtype: D, shape: readonly number[], bytes: Uint8Array): Tensor<D> {
     const { elementBytes } = dtypeEntry(dtype);
     const aligned = alignedBytes(bytes, elementBytes);
-    if (bytes.byteLength !== elementCount(shape) * elementBytes) throw new RangeError(
-      `a ${dtype} tensor of shape [${shape.join(', ')}] has ${elementCount(shape) * elementBytes} bytes, but ${bytes.byteLength} are given`,
+    if (bytes.byteLength !== elementCount(shape) * elementBytes)
+      throw new RangeError(
+        `a ${dtype} tensor of shape [${shape.join(', ')}] has ${elementCount(shape) * elementBytes} bytes, but ${bytes.byteLength} are given`,
+      );
+    return new Tensor(
+      dtype,
+      shape,
+      new (arrayClass(dtype))(aligned.buffer, aligned.byteOffset, bytes.byteLength / elementBytes) as ElementArrays[D],
     );
-    return new Tensor(dtype, shape, new (arrayClass(dtype))(aligned.buffer, aligned.byteOffset, bytes.byteLength / elementBytes) as ElementArrays[D]);
   }
 
   /** Number of elements: the product of the shape, 1 for rank 0. */
@@ -119,7 +122,8 @@ export class Tensor<D extends NumericDType = NumericDType> {
     indexes.forEach((given, axis) => {
       const dim = this.shape[axis] as number;
       const index = given < 0 ? given + dim : given;
-      if (!Number.isInteger(index) || index < 0 || index >= dim) throw new RangeError(`index ${given} is out of bounds for axis ${axis} with size ${dim}`);
+      if (!Number.isInteger(index) || index < 0 || index >= dim)
+        throw new RangeError(`index ${given} is out of bounds for axis ${axis} with size ${dim}`);
       block /= dim;
       offset += index * block;
     });
@@ -132,7 +136,8 @@ export class Tensor<D extends NumericDType = NumericDType> {
    */
   slice(begin = 0, end?: number): Tensor<D> {
     const [length, ...rest] = this.shape;
-    if (Math.trunc(begin) !== begin || (end !== undefined && Math.trunc(end) !== end)) throw new RangeError(`slice takes whole numbers, but got ${begin} and ${end}`);
+    if (Math.trunc(begin) !== begin || (end !== undefined && Math.trunc(end) !== end))
+      throw new RangeError(`slice takes whole numbers, but got ${begin} and ${end}`);
     if (length === undefined) throw new RangeError('a tensor of rank 0 cannot be sliced');
     const block = length === 0 ? 0 : this.size / length;
     const from = position(begin, length);
@@ -150,8 +155,13 @@ export class Tensor<D extends NumericDType = NumericDType> {
     const known = elementCount(given.filter((dim) => dim !== -1));
     const open = given.length - given.filter((dim) => dim !== -1).length;
     if (open > 1) throw new RangeError(`only one dim of a shape can be -1, but [${given.join(', ')}] is given`);
-    if (open === 1 && (known === 0 || this.size % known !== 0)) throw new RangeError(`${this.size} elements cannot have the shape [${given.join(', ')}]`);
-    return new Tensor(this.dtype, given.map((dim) => (dim === -1 ? this.size / known : dim)), this.data);
+    if (open === 1 && (known === 0 || this.size % known !== 0))
+      throw new RangeError(`${this.size} elements cannot have the shape [${given.join(', ')}]`);
+    return new Tensor(
+      this.dtype,
+      given.map((dim) => (dim === -1 ? this.size / known : dim)),
+      this.data,
+    );
   }
 
   /**

@@ -1,5 +1,14 @@
 import { beforeEach } from '@jest/globals';
-import { addStage, declareModel, registerMethod, sealRegistry, startRegistry, type Placeholder, type Registry, type ServableDeclaration } from '../index.js';
+import {
+  addStage,
+  declareModel,
+  registerMethod,
+  sealRegistry,
+  startRegistry,
+  type Placeholder,
+  type Registry,
+  type ServableDeclaration,
+} from '../index.js';
 
 /** A servable `S` that a spec declares things of, empty again before each test. */
 export interface Author {

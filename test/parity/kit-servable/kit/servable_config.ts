@@ -42,7 +42,9 @@ function plus(a: Tensor | string, b: Tensor | string) {
 }
 function minus(a: Tensor, b: Tensor) {
   if (a.dtype === 'bool' && b.dtype === 'bool') {
-    throw new TypeError('numpy boolean subtract, the `-` operator, is not supported, use the bitwise_xor, the `^` operator, or the logical_xor function instead.');
+    throw new TypeError(
+      'numpy boolean subtract, the `-` operator, is not supported, use the bitwise_xor, the `^` operator, or the logical_xor function instead.',
+    );
   }
   return broadcast((x, y) => x.sub(y), a, b);
 }
@@ -97,7 +99,13 @@ function f_py_scalar(kind: Tensor | string) {
     ['np_int8', Tensor.scalar('int8', -3)],
     ['np_f16', Tensor.scalar('float16', 0.5)],
     ['list0', Tensor.zeros('int32', [0])],
-    ['arr2', Tensor.of('int64', [[1, 2], [3, 4]])],
+    [
+      'arr2',
+      Tensor.of('int64', [
+        [1, 2],
+        [3, 4],
+      ]),
+    ],
   ]);
   if (!values.has(kind)) throw new Error(keyErrorText(kind));
   return values.get(kind);

@@ -25,7 +25,12 @@ export class Ticket {
   }
 }
 
-export function run(executor: Executor, name: string, instances: readonly Instance[], deadlineAt?: number): Promise<readonly InstanceResult[]> {
+export function run(
+  executor: Executor,
+  name: string,
+  instances: readonly Instance[],
+  deadlineAt?: number,
+): Promise<readonly InstanceResult[]> {
   return new Ticket(executor, name, instances, deadlineAt).done;
 }
 
@@ -34,18 +39,34 @@ export interface Setup {
   readonly causes: unknown[];
 }
 
-export function setUp(declaration: ServableDeclaration, sessions: readonly (readonly FakeSession[])[], runner?: FunctionRunner, concurrentRuns = 1): Setup {
+export function setUp(
+  declaration: ServableDeclaration,
+  sessions: readonly (readonly FakeSession[])[],
+  runner?: FunctionRunner,
+  concurrentRuns = 1,
+): Setup {
   const causes: unknown[] = [];
   const models = sessions.map((subgraphs, i) =>
-    subgraphs.map((session, subgraph) => ({ plan: planModel(declaration.models[i] as ModelDeclaration, session.describe(), subgraph), session, concurrentRuns })),
+    subgraphs.map((session, subgraph) => ({
+      plan: planModel(declaration.models[i] as ModelDeclaration, session.describe(), subgraph),
+      session,
+      concurrentRuns,
+    })),
   );
   return { executor: new Executor({ declaration, models, runner, reportFailure: (_, cause) => causes.push(cause) }), causes };
 }
 
 /** One model, method `add(x1, x2)`. */
-export function addition(shape: readonly number[], options: Partial<ModelDeclaration> = {}, concurrentRuns = 1): Setup & { session: FakeSession } {
+export function addition(
+  shape: readonly number[],
+  options: Partial<ModelDeclaration> = {},
+  concurrentRuns = 1,
+): Setup & { session: FakeSession } {
   const session = elementwise(shape, 2, (a, b) => a + b);
-  const declaration = servable({ models: [model('add.onnx', options)], methods: [method('add', ['x1', 'x2'], [stage(1, 'model', 0, [input(0), input(1)])], [output(1)])] });
+  const declaration = servable({
+    models: [model('add.onnx', options)],
+    methods: [method('add', ['x1', 'x2'], [stage(1, 'model', 0, [input(0), input(1)])], [output(1)])],
+  });
   return { ...setUp(declaration, [[session]], undefined, concurrentRuns), session };
 }
 
@@ -81,6 +102,13 @@ export class FakeRunner implements FunctionRunner {
   }
 }
 
-export const plusOne = ([x]: Instance): InstanceResult => ({ outputs: [floats(x?.shape ?? [], valuesOf(x).map((value) => value + 1))] });
+export const plusOne = ([x]: Instance): InstanceResult => ({
+  outputs: [
+    floats(
+      x?.shape ?? [],
+      valuesOf(x).map((value) => value + 1),
+    ),
+  ],
+});
 export const noNegatives = (instance: Instance): InstanceResult =>
   (valuesOf(instance[0])[0] as number) < 0 ? { failure: { code: 'ABORTED', message: 'negative value' } } : plusOne(instance);

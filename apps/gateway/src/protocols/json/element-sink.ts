@@ -190,7 +190,14 @@ class Float64Sink extends ElementSink {
 
 type SmallInteger = 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32';
 
-const integerArrays = { int8: Int8Array, uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array, int32: Int32Array, uint32: Uint32Array };
+const integerArrays = {
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+};
 
 /** Integers of up to 32 bits: gathered as doubles, which hold them all, narrowed at the end. */
 class IntegerSink extends ElementSink {

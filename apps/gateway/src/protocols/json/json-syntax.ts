@@ -154,7 +154,8 @@ class SyntaxCheck {
         if (typeof result !== 'number') return result;
         at = result;
       } else {
-        if (escape === undefined || !escapes.has(escape)) return { at: at + 1, text: 'invalid string: forbidden character after backslash' };
+        if (escape === undefined || !escapes.has(escape))
+          return { at: at + 1, text: 'invalid string: forbidden character after backslash' };
         at += 2;
       }
     }
@@ -166,7 +167,8 @@ class SyntaxCheck {
   #unicodeEscape(at: number): number | LexerFault {
     const unit = this.#hex(at + 2);
     if (typeof unit !== 'number') return unit;
-    if (unit >= 0xdc00 && unit <= 0xdfff) return { at: at + 5, text: 'invalid string: surrogate U+DC00..U+DFFF must follow U+D800..U+DBFF' };
+    if (unit >= 0xdc00 && unit <= 0xdfff)
+      return { at: at + 5, text: 'invalid string: surrogate U+DC00..U+DFFF must follow U+D800..U+DBFF' };
     if (unit < 0xd800 || unit > 0xdbff) return at + 6;
     const text = 'invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF';
     if (this.bytes[at + 6] !== 0x5c) return { at: at + 6, text };
@@ -199,7 +201,8 @@ class SyntaxCheck {
     const begin = this.#at;
     const byte = this.bytes[begin];
     // A NUL is the end of input to the original's lexer. (There, what stands behind a whole text is then never read; here it is refused.)
-    if (byte === undefined || (byte === 0 && expected !== 'end of input')) return this.#syntax(context, begin, `unexpected end of input; expected ${expected}`);
+    if (byte === undefined || (byte === 0 && expected !== 'end of input'))
+      return this.#syntax(context, begin, `unexpected end of input; expected ${expected}`);
     const character = String.fromCharCode(byte);
     if (':,{}[]'.includes(character)) return this.#syntax(context, begin, `unexpected '${character}'; expected ${expected}`);
     const number = this.#numbers.scan(begin);
@@ -208,7 +211,12 @@ class SyntaxCheck {
     if (fault !== undefined) return this.#syntax(context, fault.at, fault.text);
     // Too large a number is one all the same where none may be.
     if (number) this.#at = this.#numbers.end;
-    const name = byte === 0x22 ? 'string literal' : byte >= 0x61 ? `${byte === 0x74 ? 'true' : byte === 0x66 ? 'false' : 'null'} literal` : 'number literal';
+    const name =
+      byte === 0x22
+        ? 'string literal'
+        : byte >= 0x61
+          ? `${byte === 0x74 ? 'true' : byte === 0x66 ? 'false' : 'null'} literal`
+          : 'number literal';
     const text = `unexpected ${name}; expected ${expected}`;
     const ahead = name === 'number literal' && this.bytes[this.#at] === 0x0a;
     return this.#syntax(context, this.#at - 1, text, ahead);
@@ -228,7 +236,8 @@ class SyntaxCheck {
   }
 }
 
-const controlNames = 'NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US'.split(' ');
+const controlNames =
+  'NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US'.split(' ');
 const shortEscapes: ReadonlyMap<number, string> = new Map([
   [0x08, 'b'],
   [0x09, 't'],

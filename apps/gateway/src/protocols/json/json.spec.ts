@@ -22,24 +22,52 @@ function read(dtype: DType, text: string): { shape: number[]; values: unknown[] 
 }
 
 const literal = fc
-  .tuple(fc.constantFrom('', '-'), fc.bigInt(0n, 10n ** 25n), fc.option(fc.stringMatching(/^[0-9]{1,25}$/)), fc.option(fc.tuple(fc.constantFrom('e', 'E', 'e+', 'e-'), fc.nat(340))))
-  .map(([sign, whole, fraction, exponent]) => `${sign}${whole}${fraction === null ? '' : `.${fraction}`}${exponent === null ? '' : exponent.join('')}`);
+  .tuple(
+    fc.constantFrom('', '-'),
+    fc.bigInt(0n, 10n ** 25n),
+    fc.option(fc.stringMatching(/^[0-9]{1,25}$/)),
+    fc.option(fc.tuple(fc.constantFrom('e', 'E', 'e+', 'e-'), fc.nat(340))),
+  )
+  .map(
+    ([sign, whole, fraction, exponent]) =>
+      `${sign}${whole}${fraction === null ? '' : `.${fraction}`}${exponent === null ? '' : exponent.join('')}`,
+  );
 
 describe('numbers', () => {
   it('are the doubles and the float32 that JSON.parse gives', () => {
     fc.assert(
-      fc.property(fc.oneof(literal, fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => JSON.stringify(value)), fc.float({ noNaN: true, noDefaultInfinity: true }).map(String)), (text) => {
-        const scan = scanned(text) as NumberScan;
-        expect(scan.float64()).toBe(Number(text));
-        expect(scan.float32()).toBe(Math.fround(Number(text)));
-        expect(scan.integral).toBe(/^-?[0-9]+$/.test(text));
-      }),
+      fc.property(
+        fc.oneof(
+          literal,
+          fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => JSON.stringify(value)),
+          fc.float({ noNaN: true, noDefaultInfinity: true }).map(String),
+        ),
+        (text) => {
+          const scan = scanned(text) as NumberScan;
+          expect(scan.float64()).toBe(Number(text));
+          expect(scan.float32()).toBe(Math.fround(Number(text)));
+          expect(scan.integral).toBe(/^-?[0-9]+$/.test(text));
+        },
+      ),
       { numRuns: 1000 },
     );
   });
 
   // Halfway between two float32: one digit decides, far behind what a double holds.
-  it.each(['1.00000005960464477539062500000001', '1.000000059604644775390625', '1.00000005960464477539062499999999', '16777217.0000000000000001', '0.1e-400', '123456789012345678901234567890', '-0', '-0.0', '-0e50', '-0.00e-200', '0e50', '-1e-100'])('%s', (text) => {
+  it.each([
+    '1.00000005960464477539062500000001',
+    '1.000000059604644775390625',
+    '1.00000005960464477539062499999999',
+    '16777217.0000000000000001',
+    '0.1e-400',
+    '123456789012345678901234567890',
+    '-0',
+    '-0.0',
+    '-0e50',
+    '-0.00e-200',
+    '0e50',
+    '-1e-100',
+  ])('%s', (text) => {
     expect(scanned(text)?.float32()).toBe(Math.fround(Number(text)));
   });
 
@@ -50,7 +78,10 @@ describe('numbers', () => {
 
 describe('strings', () => {
   // Much of what JSON escapes, and both sides of the limits for short ones
-  const text = fc.string({ unit: fc.constantFrom('a', 'x1', '"', '\\', '/', '\n', '\u0001', '\u007f', 'ü', '漢', '😀', ' '), maxLength: 20 });
+  const text = fc.string({
+    unit: fc.constantFrom('a', 'x1', '"', '\\', '/', '\n', '\u0001', '\u007f', 'ü', '漢', '😀', ' '),
+    maxLength: 20,
+  });
 
   it('are the texts that JSON.parse gives', () => {
     fc.assert(
@@ -71,7 +102,10 @@ describe('strings', () => {
         for (const name of [...names, other]) {
           const written = JSON.stringify(name);
           const reader = new JsonReader(Buffer.from(`${written}:`));
-          const found = reader.known(names.map((known) => Buffer.from(known)), hint);
+          const found = reader.known(
+            names.map((known) => Buffer.from(known)),
+            hint,
+          );
           const isPlain = written === `"${name}"`;
           expect(found).toBe(isPlain ? names.indexOf(name) : -1);
           if (found === -1) expect(reader.text()).toBe(name);
@@ -92,13 +126,21 @@ describe('strings', () => {
 });
 
 describe('arrays', () => {
-  const rows = fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 5 })).chain(([n, m]) => fc.array(fc.array(fc.double({ noNaN: true, noDefaultInfinity: true }), { minLength: m, maxLength: m }), { minLength: n, maxLength: n }));
+  const rows = fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 5 })).chain(([n, m]) =>
+    fc.array(fc.array(fc.double({ noNaN: true, noDefaultInfinity: true }), { minLength: m, maxLength: m }), {
+      minLength: n,
+      maxLength: n,
+    }),
+  );
 
   it('are what JSON.parse gives, with or without blanks', () => {
     fc.assert(
       fc.property(rows, fc.constantFrom(undefined, 1, '\t'), (values, indent) => {
         const text = JSON.stringify(values, null, indent);
-        expect(read('float64', text)).toEqual({ shape: [values.length, values[0]?.length], values: (JSON.parse(text) as number[][]).flat() });
+        expect(read('float64', text)).toEqual({
+          shape: [values.length, values[0]?.length],
+          values: (JSON.parse(text) as number[][]).flat(),
+        });
       }),
     );
   });
@@ -106,12 +148,16 @@ describe('arrays', () => {
   it('grow past any store', () => {
     const values = Array.from({ length: 150_001 }, (_, index) => index);
     const text = JSON.stringify(values);
-    for (const dtype of ['float32', 'float64', 'int32', 'int64'] as const) expect(JSON.stringify(read(dtype, text).values.map(Number))).toBe(text);
+    for (const dtype of ['float32', 'float64', 'int32', 'int64'] as const)
+      expect(JSON.stringify(read(dtype, text).values.map(Number))).toBe(text);
   });
 
-  it.each(['[1,[2]]', '[[1],2]', '[[1,2],[3]]', '[[],[1]]', '[1,]', '[,1]', '[1 2]', '[1', `${'['.repeat(65)}1${']'.repeat(65)}`])('%s is not rectangular, or not JSON', (text) => {
-    expect(() => read('int32', text)).toThrow('unreadable JSON');
-  });
+  it.each(['[1,[2]]', '[[1],2]', '[[1,2],[3]]', '[[],[1]]', '[1,]', '[,1]', '[1 2]', '[1', `${'['.repeat(65)}1${']'.repeat(65)}`])(
+    '%s is not rectangular, or not JSON',
+    (text) => {
+      expect(() => read('int32', text)).toThrow('unreadable JSON');
+    },
+  );
 
   it.each<[string, number[]]>([
     ['[]', [0]],
@@ -123,7 +169,9 @@ describe('arrays', () => {
 
   it('are bounded in bytes, not in text', () => {
     const sink = elementSink('int64', 'any') as ElementSink;
-    expect(() => readArray(new JsonReader(Buffer.from(`[${'1,'.repeat(5000)}1]`), 10_000), sink)).toThrow('a tensor of the request is bigger than 10000 bytes');
+    expect(() => readArray(new JsonReader(Buffer.from(`[${'1,'.repeat(5000)}1]`), 10_000), sink)).toThrow(
+      'a tensor of the request is bigger than 10000 bytes',
+    );
   });
 
   it.each([0, 1, 5, 3000, 70_000, 300_000])('strings of up to %i bytes are packed as tensors have them', (longest) => {
@@ -141,8 +189,12 @@ describe('arrays', () => {
     const strings = (count: number): Buffer => Buffer.from(`[${'"",'.repeat(count - 1)}""]`);
     expect(readArray(new JsonReader(strings(maxTextElements)), sink)).toEqual([maxTextElements]);
     expect(sink.finish().byteLength).toBe(4 * maxTextElements);
-    expect(() => readArray(new JsonReader(strings(maxTextElements + 1)), sink)).toThrow('a tensor of the request has more than 1000000 strings');
-    expect(() => readArray(new JsonReader(strings(5000), 10_000), elementSink('bytes', 'any') as ElementSink)).toThrow('a tensor of the request is bigger than 10000 bytes');
+    expect(() => readArray(new JsonReader(strings(maxTextElements + 1)), sink)).toThrow(
+      'a tensor of the request has more than 1000000 strings',
+    );
+    expect(() => readArray(new JsonReader(strings(5000), 10_000), elementSink('bytes', 'any') as ElementSink)).toThrow(
+      'a tensor of the request is bigger than 10000 bytes',
+    );
     expect(readArray(new JsonReader(strings(3)), elementSink('bytes', 'any') as ElementSink)).toEqual([3]);
   });
 
@@ -176,17 +228,35 @@ describe('syntax', () => {
     ['1.x', `1, column 3: syntax error while parsing value - invalid number; expected digit after '.'`],
     ['"a', '1, column 3: syntax error while parsing value - invalid string: missing closing quote'],
     ['"\\x"', '1, column 3: syntax error while parsing value - invalid string: forbidden character after backslash'],
-    ['"\\ud800"', '1, column 8: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF'],
-    ['"\u0001"', '1, column 2: syntax error while parsing value - invalid string: control character U+0001 (SOH) must be escaped to \\u0001'],
-    ['["\t"]', '1, column 3: syntax error while parsing value - invalid string: control character U+0009 (HT) must be escaped to \\u0009 or \\t'],
+    [
+      '"\\ud800"',
+      '1, column 8: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF',
+    ],
+    [
+      '"\u0001"',
+      '1, column 2: syntax error while parsing value - invalid string: control character U+0001 (SOH) must be escaped to \\u0001',
+    ],
+    [
+      '["\t"]',
+      '1, column 3: syntax error while parsing value - invalid string: control character U+0009 (HT) must be escaped to \\u0009 or \\t',
+    ],
     // A line feed that was read is where the next line begins.
-    ['{"a":"b\n"}', '2, column 0: syntax error while parsing value - invalid string: control character U+000A (LF) must be escaped to \\u000A or \\n'],
+    [
+      '{"a":"b\n"}',
+      '2, column 0: syntax error while parsing value - invalid string: control character U+000A (LF) must be escaped to \\u000A or \\n',
+    ],
     ['[\nt\n]', '3, column 0: syntax error while parsing value - invalid literal'],
     ['{ 1\n}', '1, column 0: syntax error while parsing object key - unexpected number literal; expected string literal'],
     ['{1 \n}', '1, column 2: syntax error while parsing object key - unexpected number literal; expected string literal'],
     ['"\\u12"', `1, column 6: syntax error while parsing value - invalid string: '\\u' must be followed by 4 hex digits`],
-    ['"\\ud800\\n"', '1, column 9: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF'],
-    ['"\\ud800\\u0041"', '1, column 13: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF'],
+    [
+      '"\\ud800\\n"',
+      '1, column 9: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF',
+    ],
+    [
+      '"\\ud800\\u0041"',
+      '1, column 13: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF',
+    ],
     ['"\\ud800\\uxxxx"', `1, column 10: syntax error while parsing value - invalid string: '\\u' must be followed by 4 hex digits`],
     ['"\\udc00"', '1, column 7: syntax error while parsing value - invalid string: surrogate U+DC00..U+DFFF must follow U+D800..U+DBFF'],
     ['[1,\0', `1, column 4: syntax error while parsing value - unexpected end of input; expected '[', '{', or a literal`],
@@ -206,11 +276,15 @@ describe('syntax', () => {
 
   it('takes what JSON.parse takes and refuses what it refuses', () => {
     const json = fc.json({ maxDepth: 4 });
-    const noise = fc.array(fc.tuple(fc.nat(), fc.constantFrom('', '"', '\\', '{', '}', '[', ']', ',', ':', '0', '-', '.', 'e', 't', 'null', ' ', '\u0000')), { maxLength: 3 });
+    const noise = fc.array(
+      fc.tuple(fc.nat(), fc.constantFrom('', '"', '\\', '{', '}', '[', ']', ',', ':', '0', '-', '.', 'e', 't', 'null', ' ', '\u0000')),
+      { maxLength: 3 },
+    );
     fc.assert(
       fc.property(json, noise, (text, changes) => {
         let changed = text;
-        for (const [at, into] of changes) changed = changed.slice(0, at % (changed.length + 1)) + into + changed.slice((at % (changed.length + 1)) + 1);
+        for (const [at, into] of changes)
+          changed = changed.slice(0, at % (changed.length + 1)) + into + changed.slice((at % (changed.length + 1)) + 1);
         let accepted = true;
         try {
           JSON.parse(changed);
@@ -234,11 +308,14 @@ describe('syntax', () => {
 
   it('strings keep every character', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }).filter((text) => !/\p{Surrogate}/u.test(text)), (text) => {
-        expect(new JsonReader(Buffer.from(JSON.stringify(text))).text()).toBe(text);
-        const escaped = `"${[...text].map((character) => [...Array(character.length).keys()].map((i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')).join('')}"`;
-        expect(new JsonReader(Buffer.from(escaped)).text()).toBe(text);
-      }),
+      fc.property(
+        fc.string({ unit: 'binary' }).filter((text) => !/\p{Surrogate}/u.test(text)),
+        (text) => {
+          expect(new JsonReader(Buffer.from(JSON.stringify(text))).text()).toBe(text);
+          const escaped = `"${[...text].map((character) => [...Array(character.length).keys()].map((i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')).join('')}"`;
+          expect(new JsonReader(Buffer.from(escaped)).text()).toBe(text);
+        },
+      ),
     );
   });
 });
@@ -250,7 +327,8 @@ describe('float texts', () => {
         const text = float32Text(value);
         expect(Object.is(Math.fround(Number(text)), value)).toBe(true);
         expect(JSON.parse(text)).toBe(Number(text));
-        const digits = (shown: string): number => shown.replace(/e.*/, '').replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '').length;
+        const digits = (shown: string): number =>
+          shown.replace(/e.*/, '').replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '').length;
         expect(digits(text)).toBeLessThanOrEqual(digits(`${value}`));
       }),
       { numRuns: 1000 },
@@ -287,7 +365,17 @@ describe('float texts', () => {
 
   it('float16 and bfloat16 widen exactly', () => {
     const bits = Uint16Array.of(0x0000, 0x8000, 0x0001, 0x3c00, 0xc000, 0x7bff, 0x7c00, 0xfc00, 0x2e66);
-    expect(Array.from(numbersOf('float16', new Uint8Array(bits.buffer)) as ArrayLike<number>)).toEqual([0, -0, 2 ** -24, 1, -2, 65504, Infinity, -Infinity, 0.0999755859375]);
+    expect(Array.from(numbersOf('float16', new Uint8Array(bits.buffer)) as ArrayLike<number>)).toEqual([
+      0,
+      -0,
+      2 ** -24,
+      1,
+      -2,
+      65504,
+      Infinity,
+      -Infinity,
+      0.0999755859375,
+    ]);
     expect(Array.from(numbersOf('bfloat16', Uint8Array.of(0x80, 0x3f, 0x80, 0xff)) as ArrayLike<number>)).toEqual([1, -Infinity]);
   });
 });

@@ -1,7 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { ServingError, dtypeOfBusNumber, dtypeTable, msProto, packElements, type DType, type InstanceResult, type ServingErrorCode, type Tensor } from '@mserve/wire';
+import {
+  ServingError,
+  dtypeOfBusNumber,
+  dtypeTable,
+  msProto,
+  packElements,
+  type DType,
+  type InstanceResult,
+  type ServingErrorCode,
+  type Tensor,
+} from '@mserve/wire';
 import type { IngressAnswer } from '../../ingress/ingress.js';
 import { createProtocols, maxInstances, type InferRequest } from '../index.js';
 import { tooLarge } from '../status.js';
@@ -9,7 +19,10 @@ import { FakeCatalog, method, named, rawRequest } from '../testing/fake-catalog.
 import { kitMethods, runKit, type KitMethod } from '../testing/kit-methods.js';
 
 const protocol = createProtocols({ maxMessageBytes: 4 * 2 ** 20 })['ms-grpc'];
-const kit = new FakeCatalog('kit', [...kitMethods.values()].map(({ signature }) => signature));
+const kit = new FakeCatalog(
+  'kit',
+  [...kitMethods.values()].map(({ signature }) => signature),
+);
 
 function request(body: Uint8Array) {
   return rawRequest('ms-grpc', '', body);
@@ -35,12 +48,19 @@ function errorsOf(answer: IngressAnswer): { code: number; text: string }[] {
   return replyOf(answer).errorMsg.map(({ errorCode, errorMsg }) => ({ code: Number(errorCode), text: Buffer.from(errorMsg).toString() }));
 }
 
-function message(partial: { name?: string; method?: string; version?: bigint; instances?: Record<string, Partial<msProto.Tensor>>[] }): Uint8Array {
+function message(partial: {
+  name?: string;
+  method?: string;
+  version?: bigint;
+  instances?: Record<string, Partial<msProto.Tensor>>[];
+}): Uint8Array {
   const { name = 'kit', method: methodName = 'passthrough', version = 0n, instances = [] } = partial;
   return msProto.PredictRequest.encode({
     servableSpec: { name, methodName, versionNumber: version },
     instances: instances.map((items) => ({
-      items: Object.fromEntries(Object.entries(items).map(([key, tensor]) => [key, { shape: undefined, dtype: 0, tensorData: undefined, bytesVal: [], ...tensor }])),
+      items: Object.fromEntries(
+        Object.entries(items).map(([key, tensor]) => [key, { shape: undefined, dtype: 0, tensorData: undefined, bytesVal: [], ...tensor }]),
+      ),
       outputBuffers: {},
     })),
   }).finish();
@@ -51,7 +71,9 @@ const data = (...bytes: number[]): { $case: 'data'; value: Uint8Array } => ({ $c
 const int8 = (value: number): Partial<msProto.Tensor> => ({ dtype: 2, shape: dims(1), tensorData: data(value & 0xff) });
 
 describe('the exchanges recorded from the original', () => {
-  const { bytes } = JSON.parse(readFileSync(new URL('../testing/exchanges.json', import.meta.url), 'utf8')) as { bytes: { id: string; request: string; reply: string }[] };
+  const { bytes } = JSON.parse(readFileSync(new URL('../testing/exchanges.json', import.meta.url), 'utf8')) as {
+    bytes: { id: string; request: string; reply: string }[];
+  };
 
   it.each(bytes.map((exchange) => [exchange.id, exchange] as const))('%s is answered byte for byte', (_, exchange) => {
     const answer = serve(Buffer.from(exchange.request, 'hex'));
@@ -70,18 +92,42 @@ interface CaseTensor {
 interface GrpcCase {
   readonly id: string;
   readonly request: { readonly spec: { name: string; method: string; version: number }; readonly instances: Record<string, CaseTensor>[] };
-  readonly expect: { readonly errors?: { error_code: number; error_msg: string }[]; readonly instances?: unknown[]; readonly grpc_status?: string };
+  readonly expect: {
+    readonly errors?: { error_code: number; error_msg: string }[];
+    readonly instances?: unknown[];
+    readonly grpc_status?: string;
+  };
   readonly quirk?: string;
 }
 
-const dtypeNames = ['unknown', 'bool', 'int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'float16', 'float32', 'float64', 'string', 'bytes'];
+const dtypeNames = [
+  'unknown',
+  'bool',
+  'int8',
+  'uint8',
+  'int16',
+  'uint16',
+  'int32',
+  'uint32',
+  'int64',
+  'uint64',
+  'float16',
+  'float32',
+  'float64',
+  'string',
+  'bytes',
+];
 
 describe('the recorded gRPC cases of the original', () => {
   const cases = JSON.parse(readFileSync(new URL('../testing/grpc-cases.json', import.meta.url), 'utf8')) as GrpcCase[];
   // The worker's: model input checks. Function results of another dtype than the kit stand-ins give are compared end to end.
   const elsewhere = new Set(['grpc/error-code-model-dtype', 'grpc/fp16-bytes', 'grpc/error-list-partial']);
 
-  it.each(cases.filter(({ id, expect: { grpc_status: status } }) => !elsewhere.has(id) && status === undefined).map((grpcCase) => [grpcCase.id, grpcCase] as const))('%s', (_, grpcCase) => {
+  it.each(
+    cases
+      .filter(({ id, expect: { grpc_status: status } }) => !elsewhere.has(id) && status === undefined)
+      .map((grpcCase) => [grpcCase.id, grpcCase] as const),
+  )('%s', (_, grpcCase) => {
     const { spec, instances } = grpcCase.request;
     const tensors = instances.map((items) =>
       Object.fromEntries(
@@ -124,7 +170,10 @@ describe('decode', () => {
   });
 
   it('gives inputs the order of the signature and ignores others', () => {
-    const { instances } = protocol.decode(request(message({ method: 'sum_any', instances: [{ b: int8(2), zzz: int8(9), a: int8(1) }] })), kit);
+    const { instances } = protocol.decode(
+      request(message({ method: 'sum_any', instances: [{ b: int8(2), zzz: int8(9), a: int8(1) }] })),
+      kit,
+    );
     expect(instances.map((instance) => instance.map(({ bytes }) => bytes[0]))).toEqual([[1, 2]]);
   });
 
@@ -144,31 +193,77 @@ describe('decode', () => {
     ['a short tensor', { dtype: 6, shape: dims(2), tensorData: data(0, 0, 0, 0) }, 'Tensor check failed: input data size 4 invalid'],
     ['a zero dim that is not last', { dtype: 6, shape: dims(0, 3) }, 'Tensor check failed: input  shape [0, 3] invalid'],
     ['a negative dim', { dtype: 6, shape: dims(-1) }, 'Tensor check failed: input  shape [-1] invalid'],
-    ['two negative dims', { dtype: 2, shape: dims(-2, -2), tensorData: data(1, 2, 3, 4) }, 'Tensor check failed: input  shape [-2, -2] invalid'],
-    ['a product past 2^64', { dtype: 2, shape: dims(2 ** 32, 2 ** 32) }, 'Tensor check failed: input  shape [4294967296, 4294967296] invalid'],
+    [
+      'two negative dims',
+      { dtype: 2, shape: dims(-2, -2), tensorData: data(1, 2, 3, 4) },
+      'Tensor check failed: input  shape [-2, -2] invalid',
+    ],
+    [
+      'a product past 2^64',
+      { dtype: 2, shape: dims(2 ** 32, 2 ** 32) },
+      'Tensor check failed: input  shape [4294967296, 4294967296] invalid',
+    ],
     ['2^31 elements', { dtype: 2, shape: dims(2 ** 31) }, 'Tensor check failed: input  shape [2147483648] invalid'],
     ['the least of all dims', { dtype: 2, shape: dims(-(2 ** 63)) }, 'Tensor check failed: input  shape [-9223372036854775808] invalid'],
-    ['a huge dim beside a zero', { dtype: 2, shape: dims(2 ** 60, 0), tensorData: data(1) }, 'Tensor check failed: input data size 1 invalid'],
+    [
+      'a huge dim beside a zero',
+      { dtype: 2, shape: dims(2 ** 60, 0), tensorData: data(1) },
+      'Tensor check failed: input data size 1 invalid',
+    ],
     ['dtype 0', { dtype: 0, shape: dims(1), tensorData: data(0) }, 'Tensor check failed: input data type proto::MS_UNKNOWN invalid'],
-    ['dtype 999', { dtype: 999 as msProto.DataType, shape: dims(1), tensorData: data(0) }, 'Tensor check failed: input data type proto::MS_UNKNOWN invalid'],
-    ['dtype 15, which only our bus has', { dtype: 15 as msProto.DataType, shape: dims(1), tensorData: data(0, 0) }, 'Tensor check failed: input data type proto::MS_UNKNOWN invalid'],
-    ['two strings', { dtype: 13, shape: dims(2), bytesVal: [Buffer.from('a'), Buffer.from('b')] }, 'Instance tensor check failed: bytes or string type shape batch size can only be 1'],
+    [
+      'dtype 999',
+      { dtype: 999 as msProto.DataType, shape: dims(1), tensorData: data(0) },
+      'Tensor check failed: input data type proto::MS_UNKNOWN invalid',
+    ],
+    [
+      'dtype 15, which only our bus has',
+      { dtype: 15 as msProto.DataType, shape: dims(1), tensorData: data(0, 0) },
+      'Tensor check failed: input data type proto::MS_UNKNOWN invalid',
+    ],
+    [
+      'two strings',
+      { dtype: 13, shape: dims(2), bytesVal: [Buffer.from('a'), Buffer.from('b')] },
+      'Instance tensor check failed: bytes or string type shape batch size can only be 1',
+    ],
     ['no string', { dtype: 13 }, 'Instance tensor check failed: bytes or string type shape batch size can only be 1'],
-    ['a string of rank 2', { dtype: 13, shape: dims(1, 1), bytesVal: [Buffer.from('a')] }, 'Instance tensor check failed: bytes or string type input  shape can only be (1,) or empty, but given shape is [1, 1]'],
-    ['1000 dims', { dtype: 2, shape: dims(...new Array<number>(1000).fill(1)), tensorData: data(1) }, 'Tensor check failed: input  shape has 1000 dims, at most 64 are allowed'],
-    ['shared memory', { dtype: 2, shape: dims(1), tensorData: { $case: 'shmData', value: { memoryKey: 'k', bytesSize: 1n, dataOffset: 0n, dataSize: 1n } } }, 'shared memory of clients (shm_data) is not supported, send data'],
+    [
+      'a string of rank 2',
+      { dtype: 13, shape: dims(1, 1), bytesVal: [Buffer.from('a')] },
+      'Instance tensor check failed: bytes or string type input  shape can only be (1,) or empty, but given shape is [1, 1]',
+    ],
+    [
+      '1000 dims',
+      { dtype: 2, shape: dims(...new Array<number>(1000).fill(1)), tensorData: data(1) },
+      'Tensor check failed: input  shape has 1000 dims, at most 64 are allowed',
+    ],
+    [
+      'shared memory',
+      {
+        dtype: 2,
+        shape: dims(1),
+        tensorData: { $case: 'shmData', value: { memoryKey: 'k', bytesSize: 1n, dataOffset: 0n, dataSize: 1n } },
+      },
+      'shared memory of clients (shm_data) is not supported, send data',
+    ],
   ])('refuses %s', (_, tensor, text) => {
-    expect(errorsOf(serve(message({ instances: [{ x: int8(1) }, { x: tensor }] })))).toEqual([{ code: 2, text: `Instances input x check failed, detail: ${text}` }]);
+    expect(errorsOf(serve(message({ instances: [{ x: int8(1) }, { x: tensor }] })))).toEqual([
+      { code: 2, text: `Instances input x check failed, detail: ${text}` },
+    ]);
   });
 
   it('refuses a request without instances, which the original never answers', () => {
-    expect(errorsOf(serve(message({})))).toEqual([{ code: 2, text: 'Instances count of request cannot be 0, servable: kit, method: passthrough' }]);
+    expect(errorsOf(serve(message({})))).toEqual([
+      { code: 2, text: 'Instances count of request cannot be 0, servable: kit, method: passthrough' },
+    ]);
   });
 
   it('keeps the largest version number in the spec of the refusal', () => {
     const reply = replyOf(serve(message({ version: 2n ** 64n - 1n, instances: [{ x: int8(1) }] })));
     expect(reply.servableSpec?.versionNumber).toBe(2n ** 64n - 1n);
-    expect(reply.errorMsg.map(({ errorMsg }) => Buffer.from(errorMsg).toString())).toEqual(['Request servable(kit) method(passthrough)  version(18446744073709551615) , servable is not available']);
+    expect(reply.errorMsg.map(({ errorMsg }) => Buffer.from(errorMsg).toString())).toEqual([
+      'Request servable(kit) method(passthrough)  version(18446744073709551615) , servable is not available',
+    ]);
   });
 
   it('counts instances before it makes anything of them', () => {
@@ -191,20 +286,31 @@ describe('decode', () => {
   });
 
   it('answers every mutation of a message', () => {
-    const good = message({ method: 'sum_any', version: 1n, instances: [{ a: int8(1), b: { dtype: 13, shape: dims(1), bytesVal: [Buffer.from('text')] } }, { a: int8(3), b: int8(4) }] });
+    const good = message({
+      method: 'sum_any',
+      version: 1n,
+      instances: [
+        { a: int8(1), b: { dtype: 13, shape: dims(1), bytesVal: [Buffer.from('text')] } },
+        { a: int8(3), b: int8(4) },
+      ],
+    });
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }), fc.nat(good.length), (changes, length) => {
-        const body = Buffer.from(good).subarray(0, length);
-        for (const [at, byte] of changes) if (at < length) body[at] = byte;
-        expect(() => {
-          try {
-            protocol.decode(request(body), kit);
-          } catch (thrown) {
-            protocol.refuse(request(body), ServingError.from(thrown));
-            if (!(thrown instanceof ServingError)) throw thrown;
-          }
-        }).not.toThrow();
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }),
+        fc.nat(good.length),
+        (changes, length) => {
+          const body = Buffer.from(good).subarray(0, length);
+          for (const [at, byte] of changes) if (at < length) body[at] = byte;
+          expect(() => {
+            try {
+              protocol.decode(request(body), kit);
+            } catch (thrown) {
+              protocol.refuse(request(body), ServingError.from(thrown));
+              if (!(thrown instanceof ServingError)) throw thrown;
+            }
+          }).not.toThrow();
+        },
+      ),
       { numRuns: 2000 },
     );
   });
@@ -212,11 +318,15 @@ describe('decode', () => {
 
 describe('against the generated code', () => {
   const numbers = dtypeTable.filter(({ elementBytes, msNumber }) => elementBytes > 0 && msNumber !== undefined).map(({ dtype }) => dtype);
-  const numberTensor = fc.tuple(fc.constantFrom(...numbers), fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 3 })).chain(([dtype, shape]) => {
-    const sound = shape.includes(0) ? [...shape.filter((dim) => dim > 0), 0] : shape;
-    const size = sound.reduce((product, dim) => product * dim, 1) * (dtypeTable.find((entry) => entry.dtype === dtype) as { elementBytes: number }).elementBytes;
-    return fc.uint8Array({ minLength: size, maxLength: size }).map((bytes): Tensor => ({ dtype, shape: sound, bytes }));
-  });
+  const numberTensor = fc
+    .tuple(fc.constantFrom(...numbers), fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 3 }))
+    .chain(([dtype, shape]) => {
+      const sound = shape.includes(0) ? [...shape.filter((dim) => dim > 0), 0] : shape;
+      const size =
+        sound.reduce((product, dim) => product * dim, 1) *
+        (dtypeTable.find((entry) => entry.dtype === dtype) as { elementBytes: number }).elementBytes;
+      return fc.uint8Array({ minLength: size, maxLength: size }).map((bytes): Tensor => ({ dtype, shape: sound, bytes }));
+    });
   const textTensor = fc
     .tuple(fc.constantFrom<DType>('string', 'bytes'), fc.constantFrom<readonly number[]>([], [1]), fc.uint8Array({ maxLength: 300 }))
     .map(([dtype, shape, bytes]): Tensor => ({ dtype, shape, bytes: packElements([bytes]) }));
@@ -226,7 +336,12 @@ describe('against the generated code', () => {
   function wire({ dtype, shape, bytes }: Tensor): Partial<msProto.Tensor> {
     const entry = dtypeTable.find((each) => each.dtype === dtype) as { msNumber: msProto.DataType; elementBytes: number };
     const text = entry.elementBytes === 0;
-    return { dtype: entry.msNumber, shape: dims(...shape), tensorData: text || bytes.length === 0 ? undefined : { $case: 'data', value: bytes }, bytesVal: text ? [bytes.subarray(4)] : [] };
+    return {
+      dtype: entry.msNumber,
+      shape: dims(...shape),
+      tensorData: text || bytes.length === 0 ? undefined : { $case: 'data', value: bytes },
+      bytesVal: text ? [bytes.subarray(4)] : [],
+    };
   }
 
   function plain(tensors: readonly Tensor[]) {
@@ -244,7 +359,10 @@ describe('against the generated code', () => {
   });
 
   it('encodes what it decodes', () => {
-    const failure = fc.record({ code: fc.constantFrom<ServingErrorCode>('ABORTED', 'INTERNAL', 'INVALID_ARGUMENT'), message: fc.string({ unit: 'grapheme' }) });
+    const failure = fc.record({
+      code: fc.constantFrom<ServingErrorCode>('ABORTED', 'INTERNAL', 'INVALID_ARGUMENT'),
+      message: fc.string({ unit: 'grapheme' }),
+    });
     const result = fc.oneof(
       { weight: 3, arbitrary: fc.tuple(tensor, tensor).map((outputs): InstanceResult => ({ outputs })) },
       { weight: 1, arbitrary: failure.map((each): InstanceResult => ({ failure: each })) },
@@ -259,13 +377,20 @@ describe('against the generated code', () => {
         const shown = reply.instances.map(({ items }) =>
           Object.values(items).map((each): Tensor => {
             const dtype = (dtypeOfBusNumber(each.dtype) as { dtype: DType }).dtype;
-            const bytes = each.bytesVal.length > 0 ? packElements(each.bytesVal) : each.tensorData?.$case === 'data' ? each.tensorData.value : new Uint8Array(0);
+            const bytes =
+              each.bytesVal.length > 0
+                ? packElements(each.bytesVal)
+                : each.tensorData?.$case === 'data'
+                  ? each.tensorData.value
+                  : new Uint8Array(0);
             return { dtype, shape: (each.shape?.dims ?? []).map(Number), bytes };
           }),
         );
         expect(shown.map(plain)).toEqual(results.map((each) => ('outputs' in each ? plain(each.outputs) : [])));
         const texts = reply.errorMsg.map(({ errorMsg }) => Buffer.from(errorMsg).toString());
-        expect(texts).toEqual(results.some((each) => 'failure' in each) ? results.map((each) => ('failure' in each ? each.failure.message : '')) : []);
+        expect(texts).toEqual(
+          results.some((each) => 'failure' in each) ? results.map((each) => ('failure' in each ? each.failure.message : '')) : [],
+        );
       }),
     );
   });
@@ -286,13 +411,19 @@ describe('encode and refuse', () => {
   it('keeps failures with different texts apart', () => {
     const answer = protocol.encode(request(body), infer, [failed('ABORTED', 'x'), failed('ABORTED', 'y')]);
     expect(replyOf(answer).instances).toHaveLength(2);
-    expect(errorsOf(answer)).toEqual([{ code: 3, text: 'x' }, { code: 3, text: 'y' }]);
+    expect(errorsOf(answer)).toEqual([
+      { code: 3, text: 'x' },
+      { code: 3, text: 'y' },
+    ]);
   });
 
   it('gives an error per instance when some failed, code 0 and no text for the others', () => {
     const answer = protocol.encode(request(body), infer, [failed('INTERNAL', 'Predict Failed'), fine]);
     expect(replyOf(answer).instances.map(({ items }) => Object.keys(items).length)).toEqual([0, 1]);
-    expect(errorsOf(answer)).toEqual([{ code: 1, text: 'Predict Failed' }, { code: 0, text: '' }]);
+    expect(errorsOf(answer)).toEqual([
+      { code: 1, text: 'Predict Failed' },
+      { code: 0, text: '' },
+    ]);
   });
 
   it.each<[ServingErrorCode, string, number]>([

@@ -16,7 +16,8 @@ export class MsGrpc implements Protocol {
 
   decode(request: IngressRequest, methods: MethodLookup): InferRequest {
     const { body } = request;
-    if (body.byteLength > this.maxMessageBytes) throw tooLarge(`Received message larger than max (${body.byteLength} vs. ${this.maxMessageBytes})`);
+    if (body.byteLength > this.maxMessageBytes)
+      throw tooLarge(`Received message larger than max (${body.byteLength} vs. ${this.maxMessageBytes})`);
     const reader = new WireReader(body);
     const { spec, instances } = outline(reader);
     const { servable, method } = specText(spec);

@@ -1,4 +1,13 @@
-import { ServingError, dtypeEntry, isFailure, isVariableSize, unpackElements, type InstanceResult, type MethodSignature, type Tensor } from '@mserve/wire';
+import {
+  ServingError,
+  dtypeEntry,
+  isFailure,
+  isVariableSize,
+  unpackElements,
+  type InstanceResult,
+  type MethodSignature,
+  type Tensor,
+} from '@mserve/wire';
 import { planOf } from '../plan.js';
 import { WireWriter, dimsSize, fieldSize, varintSize } from '../protobuf/wire-writer.js';
 import { msCodeOf } from '../status.js';
@@ -120,7 +129,8 @@ export function errorReply(spec: MsSpec, error: { readonly code: ServingError['c
 export function instancesReply(spec: MsSpec, method: MethodSignature, results: readonly InstanceResult[]): Uint8Array {
   const parts = results.map((result) => instancePart(method, result));
   if (results.some(isFailure)) {
-    for (const result of results) parts.push(isFailure(result) ? errorPart(msCodeOf(result.failure), result.failure.message) : errorPart(0, ''));
+    for (const result of results)
+      parts.push(isFailure(result) ? errorPart(msCodeOf(result.failure), result.failure.message) : errorPart(0, ''));
   }
   return assembled(spec, parts);
 }

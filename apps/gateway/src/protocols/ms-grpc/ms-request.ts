@@ -193,7 +193,8 @@ function addDim(tensor: Found, dim: number): void {
 
 function checkedTensor(signature: TensorSignature, found: Found | undefined, target: ResolvedMethod): Tensor {
   const { name } = signature;
-  if (found === undefined) throw invalid(`Cannot find input ${name} in instance input , servable ${target.servable}, method ${target.method.name}`);
+  if (found === undefined)
+    throw invalid(`Cannot find input ${name} in instance input , servable ${target.servable}, method ${target.method.name}`);
   const tensor = tensorOf(found);
   const fault = typeof tensor === 'string' ? tensor : tensorFault(tensor);
   if (fault !== undefined) throw invalid(`Instances input ${name} check failed, detail: ${fault}`);

@@ -19,5 +19,14 @@ export function strictBase64(text: Uint8Array): Uint8Array | undefined {
 
 /** Where the first character is that base64 does not have (padding included), or -1. */
 export function strangerInBase64(text: Uint8Array): number {
-  return text.findIndex((byte) => !((byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a) || (byte >= 0x30 && byte <= 0x39) || byte === 0x2b || byte === 0x2f));
+  return text.findIndex(
+    (byte) =>
+      !(
+        (byte >= 0x41 && byte <= 0x5a) ||
+        (byte >= 0x61 && byte <= 0x7a) ||
+        (byte >= 0x30 && byte <= 0x39) ||
+        byte === 0x2b ||
+        byte === 0x2f
+      ),
+  );
 }

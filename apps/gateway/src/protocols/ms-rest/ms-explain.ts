@@ -147,7 +147,8 @@ function explainShape(reader: JsonReader): number[] {
     if (!numbers.scan(at) || !numbers.integral || reader.bytes[at] === 0x2d || numbers.end - at > 20) {
       throw parserFault(`json object, key is 'shape', array value should be unsigned integer`);
     }
-    if (numbers.value > 0x7fffffff) throw parserFault(`json object, key is 'shape', number value should not be negative number, shape value: ${text()}`);
+    if (numbers.value > 0x7fffffff)
+      throw parserFault(`json object, key is 'shape', number value should not be negative number, shape value: ${text()}`);
     zero = numbers.value === 0;
     if (shape.length === maxRank) throw parserFault(`json object, key is 'shape', at most ${maxRank} dims are allowed`);
     shape.push(numbers.value);
@@ -179,7 +180,9 @@ function explainB64(reader: JsonReader, type: DType, shape: readonly number[]): 
   if (isVariableSize(type)) return;
   const { elementBytes } = dtypeEntry(type);
   if (bytes.byteLength !== count * elementBytes) {
-    throw parserFault(`size is not matched, decode base64 size:${bytes.byteLength}; Given info: type:${type}; type size:${elementBytes}; element nums:${count}`);
+    throw parserFault(
+      `size is not matched, decode base64 size:${bytes.byteLength}; Given info: type:${type}; type size:${elementBytes}; element nums:${count}`,
+    );
   }
 }
 
@@ -260,7 +263,8 @@ class Rows {
     let length = 0;
     if (reader.enter(0x5b)) {
       do {
-        if (++length === 2 && this.#variable && expected === undefined) throw parserFault('json array, string or bytes type only support one item');
+        if (++length === 2 && this.#variable && expected === undefined)
+          throw parserFault('json array, string or bytes type only support one item');
         const byte = reader.peek();
         if (depth + 1 === this.rank) this.#leaf();
         else if (byte === 0x5b) this.#row(depth + 1);
@@ -273,7 +277,8 @@ class Rows {
       } while (reader.more(0x5d));
     }
     if (expected === undefined) this.#shape[depth] = length;
-    else if (expected !== length) this.#note(begin, `invalid json array: json size is ${length}, the dim ${depth} expected to be ${expected}`);
+    else if (expected !== length)
+      this.#note(begin, `invalid json array: json size is ${length}, the dim ${depth} expected to be ${expected}`);
   }
 
   #leaf(): void {
@@ -302,7 +307,8 @@ class Rows {
 
 function explainElementObject(reader: JsonReader, dtype: DType): void {
   const b64 = reader.bytes[reader.at] === 0x7b ? members(reader).get('b64') : undefined;
-  if (b64 === undefined || reader.bytes[b64] !== 0x22) throw parserFault('get scalar data failed, type is string, but json is not string type');
+  if (b64 === undefined || reader.bytes[b64] !== 0x22)
+    throw parserFault('get scalar data failed, type is string, but json is not string type');
   reader.at = b64;
   if (dtype === 'bytes') decodeB64(reader);
 }

@@ -25,7 +25,10 @@ const cases = JSON.parse(readFileSync(new URL('../testing/rest-cases.json', impo
 const elsewhere = new Set(['rest/version-2', 'rest/version-latest', 'rest/model-wrong-dtype', 'rest/model-wrong-size']);
 
 const protocol = createProtocols({ legacyStatus200: true, maxMessageBytes: 4 * 2 ** 20 })['ms-rest'];
-const catalog = new FakeCatalog('kit', [...kitMethods.values()].map(({ signature }) => signature));
+const catalog = new FakeCatalog(
+  'kit',
+  [...kitMethods.values()].map(({ signature }) => signature),
+);
 
 function answerOf(restCase: RestCase): IngressAnswer {
   const body = restCase.fill !== undefined ? Buffer.alloc(restCase.fill, ' ') : (restCase.raw ?? '');

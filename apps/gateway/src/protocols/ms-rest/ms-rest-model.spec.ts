@@ -47,7 +47,20 @@ function kindOf(value: Json): Kind {
   return /[.e]/i.test(value.literal) ? 'float32' : 'int32';
 }
 
-const sizes: Readonly<Record<string, number>> = { bool: 1, int8: 1, uint8: 1, int16: 2, uint16: 2, float16: 2, int32: 4, uint32: 4, float32: 4, int64: 8, uint64: 8, float64: 8 };
+const sizes: Readonly<Record<string, number>> = {
+  bool: 1,
+  int8: 1,
+  uint8: 1,
+  int16: 2,
+  uint16: 2,
+  float16: 2,
+  int32: 4,
+  uint32: 4,
+  float32: 4,
+  int64: 8,
+  uint64: 8,
+  float64: 8,
+};
 const isText = (dtype: string): boolean => dtype === 'string' || dtype === 'bytes';
 
 /** Decoded bytes: groups of four until one ends early. */
@@ -72,7 +85,8 @@ function shapeOf(value: Json): number[] {
   const shape: number[] = [];
   for (const dim of value.array) {
     if (shape.includes(0)) refuse(`json object, key is 'shape', invalid shape value ${jsonText(value).replaceAll(', ', ',')}`);
-    if (kindOf(dim) !== 'int32' || jsonText(dim).startsWith('-')) refuse(`json object, key is 'shape', array value should be unsigned integer`);
+    if (kindOf(dim) !== 'int32' || jsonText(dim).startsWith('-'))
+      refuse(`json object, key is 'shape', array value should be unsigned integer`);
     shape.push(Number(jsonText(dim)));
   }
   return shape;
@@ -93,10 +107,12 @@ function objectShown(all: Members): Shown {
   }
   if (!members.has('b64')) refuse(`json object, 'b64' should be specified only one time`);
   const count = elementCount(shape);
-  if (isText(dtype) && count !== 1) refuse(`json object, only support scalar when data type is string or bytes, please check 'type' or 'shape'`);
+  if (isText(dtype) && count !== 1)
+    refuse(`json object, only support scalar when data type is string or bytes, please check 'type' or 'shape'`);
   const size = base64Size(members.get('b64'));
   const each = sizes[dtype] ?? 0;
-  if (!isText(dtype) && size !== count * each) refuse(`size is not matched, decode base64 size:${size}; Given info: type:${dtype}; type size:${each}; element nums:${count}`);
+  if (!isText(dtype) && size !== count * each)
+    refuse(`size is not matched, decode base64 size:${size}; Given info: type:${dtype}; type size:${each}; element nums:${count}`);
   return { dtype, shape };
 }
 
@@ -115,7 +131,8 @@ function arrayShown(value: Json & { readonly array: readonly Json[] }): Shown {
   if (named !== undefined && !isText(dtype)) refuse('json array, item is object type, object only support string or bytes type');
   const visit = (row: Json, depth: number): void => {
     if (!('array' in row)) refuse('invalid json array: json type is not array');
-    if (row.array.length !== shape[depth]) refuse(`invalid json array: json size is ${row.array.length}, the dim ${depth} expected to be ${shape[depth]}`);
+    if (row.array.length !== shape[depth])
+      refuse(`invalid json array: json size is ${row.array.length}, the dim ${depth} expected to be ${shape[depth]}`);
     for (const element of row.array) {
       if (depth + 1 < shape.length) visit(element, depth + 1);
       else if ('members' in element && named !== undefined) {
@@ -151,7 +168,9 @@ function expected(body: Json): Shown[] | string {
     const tensors = all.map((instance) => {
       if (!('members' in instance)) return refuse('json array, instance is not object type');
       if (instance.members.length === 0) refuse('json array, instance is object type, but no value');
-      return new Map([...sorted(instance.members)].map(([name, value]) => [name === '' ? refuse('string key is empty') : name, shown(value)]));
+      return new Map(
+        [...sorted(instance.members)].map(([name, value]) => [name === '' ? refuse('string key is empty') : name, shown(value)]),
+      );
     });
     return tensors.map((inputs) => {
       const x = inputs.get('x') ?? missing();
@@ -170,20 +189,60 @@ function missing(): never {
 }
 
 function wrongShape(shape: readonly number[]): never {
-  throw new ServingError('INVALID_ARGUMENT', `Instances input x check failed, detail: Instance tensor check failed: bytes or string type input  shape can only be (1,) or empty, but given shape is [${shape.join(', ')}]`);
+  throw new ServingError(
+    'INVALID_ARGUMENT',
+    `Instances input x check failed, detail: Instance tensor check failed: bytes or string type input  shape can only be (1,) or empty, but given shape is [${shape.join(', ')}]`,
+  );
 }
 
 const literal = fc.constantFrom('0', '-7', '12', '1.5', '-2e3', '0.25', 'true', 'false', 'null').map((text): Json => ({ literal: text }));
 const text = fc.constantFrom('', 'a', 'é"', 'int32').map((each): Json => ({ text: each }));
-const b64 = fc.constantFrom('', 'AQ==', 'AQI=', 'AQIDBA==', 'AAAAAAAAAAA=', 'YQ', '@@@@', 'A@==', 'AA=A', 'AA@@', 'AAA@', 'AAAA@AAA', 'AAAAA@==', 'AA==AAAA');
-const dims = (...each: Json[]): fc.Arbitrary<Json> => fc.array(fc.constantFrom(...each), { maxLength: 3 }).map((array): Json => ({ array }));
+const b64 = fc.constantFrom(
+  '',
+  'AQ==',
+  'AQI=',
+  'AQIDBA==',
+  'AAAAAAAAAAA=',
+  'YQ',
+  '@@@@',
+  'A@==',
+  'AA=A',
+  'AA@@',
+  'AAA@',
+  'AAAA@AAA',
+  'AAAAA@==',
+  'AA==AAAA',
+);
+const dims = (...each: Json[]): fc.Arbitrary<Json> =>
+  fc.array(fc.constantFrom(...each), { maxLength: 3 }).map((array): Json => ({ array }));
 const digits = ['0', '1', '2'].map((each): Json => ({ literal: each }));
-const shape = fc.oneof({ weight: 4, arbitrary: dims(...digits) }, dims(...digits, { literal: '-1' }, { literal: '1.0' }, { text: '1' }, { literal: 'null' }, { array: [] }));
+const shape = fc.oneof(
+  { weight: 4, arbitrary: dims(...digits) },
+  dims(...digits, { literal: '-1' }, { literal: '1.0' }, { text: '1' }, { literal: 'null' }, { array: [] }),
+);
 const object = fc
   .array(
     fc.oneof(
-      { weight: 6, arbitrary: fc.oneof({ weight: 9, arbitrary: b64.map((each): Json => ({ text: each })) }, literal).map((value) => ['b64', value] as [string, Json]) },
-      { weight: 4, arbitrary: fc.oneof({ weight: 9, arbitrary: fc.constantFrom('int8', 'int32', 'fp16', 'float64', 'bool', 'str', 'bytes', 'i8').map((each): Json => ({ text: each })) }, literal).map((value) => ['type', value] as [string, Json]) },
+      {
+        weight: 6,
+        arbitrary: fc
+          .oneof({ weight: 9, arbitrary: b64.map((each): Json => ({ text: each })) }, literal)
+          .map((value) => ['b64', value] as [string, Json]),
+      },
+      {
+        weight: 4,
+        arbitrary: fc
+          .oneof(
+            {
+              weight: 9,
+              arbitrary: fc
+                .constantFrom('int8', 'int32', 'fp16', 'float64', 'bool', 'str', 'bytes', 'i8')
+                .map((each): Json => ({ text: each })),
+            },
+            literal,
+          )
+          .map((value) => ['type', value] as [string, Json]),
+      },
       { weight: 3, arbitrary: fc.oneof({ weight: 9, arbitrary: shape }, literal).map((value) => ['shape', value] as [string, Json]) },
       fc.constantFrom('', 'k', 'Type').map((name) => [name, { literal: '1' }] as [string, Json]),
     ),
@@ -195,20 +254,46 @@ const { array } = fc.letrec<{ array: Json; element: Json }>((tie) => ({
   array: fc.array(tie('element'), { maxLength: 3 }).map((elements): Json => ({ array: elements })),
 }));
 /** Rectangular, with now and then one leaf exchanged. */
-const grid = fc.tuple(fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 3 }), fc.oneof(literal, text, object), fc.option(fc.tuple(fc.nat(26), fc.oneof(literal, text, object, array)))).map(([lengths, leaf, other]) => {
-  let at = 0;
-  const row = (depth: number): Json => (depth === lengths.length ? (at++ === other?.[0] ? other[1] : leaf) : { array: Array.from({ length: lengths[depth] as number }, () => row(depth + 1)) });
-  return row(0);
-});
+const grid = fc
+  .tuple(
+    fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 3 }),
+    fc.oneof(literal, text, object),
+    fc.option(fc.tuple(fc.nat(26), fc.oneof(literal, text, object, array))),
+  )
+  .map(([lengths, leaf, other]) => {
+    let at = 0;
+    const row = (depth: number): Json =>
+      depth === lengths.length
+        ? at++ === other?.[0]
+          ? other[1]
+          : leaf
+        : { array: Array.from({ length: lengths[depth] as number }, () => row(depth + 1)) };
+    return row(0);
+  });
 const value = fc.oneof(literal, text, object, array, { weight: 3, arbitrary: grid });
-const instance = fc.array(fc.tuple(fc.oneof({ weight: 8, arbitrary: fc.constant('x') }, fc.constantFrom('b', 'zz', '')), value), { maxLength: 3 }).map((members): Json => ({ members }));
+const instance = fc
+  .array(fc.tuple(fc.oneof({ weight: 8, arbitrary: fc.constant('x') }, fc.constantFrom('b', 'zz', '')), value), { maxLength: 3 })
+  .map((members): Json => ({ members }));
 const instances = fc.oneof(
   instance,
-  { weight: 4, arbitrary: fc.array(fc.oneof({ weight: 12, arbitrary: instance }, literal, array), { maxLength: 3 }).map((all): Json => ({ array: all })) },
+  {
+    weight: 4,
+    arbitrary: fc
+      .array(fc.oneof({ weight: 12, arbitrary: instance }, literal, array), { maxLength: 3 })
+      .map((all): Json => ({ array: all })),
+  },
   literal,
 );
 const body = fc.oneof(
-  { weight: 20, arbitrary: fc.array(fc.tuple(fc.oneof({ weight: 9, arbitrary: fc.constant('instances') }, fc.constantFrom('instance', 'id')), instances), { minLength: 1, maxLength: 2 }).map((members): Json => ({ members })) },
+  {
+    weight: 20,
+    arbitrary: fc
+      .array(fc.tuple(fc.oneof({ weight: 9, arbitrary: fc.constant('instances') }, fc.constantFrom('instance', 'id')), instances), {
+        minLength: 1,
+        maxLength: 2,
+      })
+      .map((members): Json => ({ members })),
+  },
   value,
 );
 

@@ -1,6 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { ServingError, packElements, stringTensor, type DType, type InstanceResult, type ServingErrorCode, type Tensor } from '@mserve/wire';
+import {
+  ServingError,
+  packElements,
+  stringTensor,
+  type DType,
+  type InstanceResult,
+  type ServingErrorCode,
+  type Tensor,
+} from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
 import { createProtocols, maxInstances } from '../index.js';
 import { numbersOf } from '../json/value-text.js';
@@ -54,12 +62,22 @@ function values({ dtype, bytes }: Tensor): unknown[] {
 }
 
 describe('the bodies recorded from the original', () => {
-  const { texts } = JSON.parse(readFileSync(new URL('../testing/exchanges.json', import.meta.url), 'utf8')) as { texts: { id: string; request: string; reply: string }[] };
+  const { texts } = JSON.parse(readFileSync(new URL('../testing/exchanges.json', import.meta.url), 'utf8')) as {
+    texts: { id: string; request: string; reply: string }[];
+  };
 
   it.each(texts.map((exchange) => [exchange.id, exchange] as const))('%s is answered byte for byte', (_, exchange) => {
     const raw = request(exchange.request, '/model/kit/version/1:passthrough');
     const infer = protocol.decode(raw, catalog);
-    expect(shown(protocol.encode(raw, infer, infer.instances.map((outputs): InstanceResult => ({ outputs }))))).toEqual({ status: 200, body: exchange.reply });
+    expect(
+      shown(
+        protocol.encode(
+          raw,
+          infer,
+          infer.instances.map((outputs): InstanceResult => ({ outputs })),
+        ),
+      ),
+    ).toEqual({ status: 200, body: exchange.reply });
   });
 });
 
@@ -95,7 +113,8 @@ describe('values', () => {
   });
 
   it('of two members with one name, the last counts, also when the first is no tensor', () => {
-    for (const first of ['1', 'null', '[[1],[]]']) expect(values(protocol.decode(request(`{"instances":[{"x":${first},"x":2}]}`), catalog).instances[0]?.[0] as Tensor)).toEqual([2]);
+    for (const first of ['1', 'null', '[[1],[]]'])
+      expect(values(protocol.decode(request(`{"instances":[{"x":${first},"x":2}]}`), catalog).instances[0]?.[0] as Tensor)).toEqual([2]);
   });
 
   const p = 'Parser request failed, ';
@@ -129,7 +148,10 @@ describe('values', () => {
     ['[{"b64":"AQ==","type":"int8"}]', `${p}json array, item is object type, object only support string or bytes type`],
     ['[{"type":"complex"}]', `${p}json array, data type is unknown`],
     ['[{"a":1}]', `${p}get scalar data failed, type is string, but json is not string type`],
-    ['{"b64":"AQ==","type":"int8","shape":[1],"a":1}', `${p}json object, items size is more than 3, only support specified ['b64', 'type', 'shape']`],
+    [
+      '{"b64":"AQ==","type":"int8","shape":[1],"a":1}',
+      `${p}json object, items size is more than 3, only support specified ['b64', 'type', 'shape']`,
+    ],
     ['{"b64":"AQ==","kind":1}', `${p}json object, key is not ['b64', 'type', 'shape'], fail key:kind`],
     ['{"type":"int8"}', `${p}json object, 'b64' should be specified only one time`],
     ['{"b64":"AQ==","type":1}', `${p}json object, key is 'type', value should be string type`],
@@ -138,8 +160,14 @@ describe('values', () => {
     ['{"b64":"AQ==","type":"int8","shape":[-1]}', `${p}json object, key is 'shape', array value should be unsigned integer`],
     ['{"b64":"AQ==","type":"int8","shape":[1.0]}', `${p}json object, key is 'shape', array value should be unsigned integer`],
     ['{"b64":"AQ==","type":"int8","shape":[0, 2]}', `${p}json object, key is 'shape', invalid shape value [0,2]`],
-    ['{"b64":"AQ==","type":"int8","shape":[ 0, 2.0,\t"a \\" b" , 9223372036854775808]}', `${p}json object, key is 'shape', invalid shape value [0,2.0,"a \\" b",9223372036854775808]`],
-    ['{"b64":"AQ==","shape":[2]}', `${p}json object, only support scalar when data type is string or bytes, please check 'type' or 'shape'`],
+    [
+      '{"b64":"AQ==","type":"int8","shape":[ 0, 2.0,\t"a \\" b" , 9223372036854775808]}',
+      `${p}json object, key is 'shape', invalid shape value [0,2.0,"a \\" b",9223372036854775808]`,
+    ],
+    [
+      '{"b64":"AQ==","shape":[2]}',
+      `${p}json object, only support scalar when data type is string or bytes, please check 'type' or 'shape'`,
+    ],
     ['{"b64":1}', `${p}get scalar data failed, type is string, but json is not string type`],
     ['{"b64":"abc"}', `${p}'abc' is illegal b64 encode string`],
     ['{"b64":"@@@@"}', `${p}'@@@@' is illegal b64 encode string`],
@@ -153,18 +181,26 @@ describe('values', () => {
     ['{"b64":"AAAAA@=="}', `${p}'AAAAA@==' is illegal b64 encode string`],
     ['[{"b64":"AAA@"}]', `${p}decode base64 failed, size is not matched.`],
     ['{"b64":"AQID","type":"int32"}', `${p}size is not matched, decode base64 size:3; Given info: type:int32; type size:4; element nums:1`],
-    ['{"b64":"AQID","type":"fp16","shape":[2]}', `${p}size is not matched, decode base64 size:3; Given info: type:float16; type size:2; element nums:2`],
+    [
+      '{"b64":"AQID","type":"fp16","shape":[2]}',
+      `${p}size is not matched, decode base64 size:3; Given info: type:float16; type size:2; element nums:2`,
+    ],
     ['2147483648', `${p}json value 2147483648 is out of the range of int32`],
     ['[-2147483649]', `${p}json value -2147483649 is out of the range of int32`],
     ['1e39', `${p}json value 1e39 is out of the range of float32`],
-    ['[["s"]]', 'Instances input x check failed, detail: Instance tensor check failed: bytes or string type input  shape can only be (1,) or empty, but given shape is [1, 1]'],
+    [
+      '[["s"]]',
+      'Instances input x check failed, detail: Instance tensor check failed: bytes or string type input  shape can only be (1,) or empty, but given shape is [1, 1]',
+    ],
   ])('%s is refused', (value, text) => {
     expect(refusal(request(`{"instances":[{"x":${value}}]}`))).toEqual({ status: 400, text });
   });
 
   it('the declared integer dtype bounds what is taken', () => {
     expect(refusal(request('{"instances":{"x":256}}', '/model/kit:small')).text).toBe(`${p}json value 256 is out of the range of uint8`);
-    expect(refusal(request('{"instances":{"x":9223372036854775808}}', '/model/kit:long')).text).toBe(`${p}json value 9223372036854775808 is out of the range of int64`);
+    expect(refusal(request('{"instances":{"x":9223372036854775808}}', '/model/kit:long')).text).toBe(
+      `${p}json value 9223372036854775808 is out of the range of int64`,
+    );
   });
 });
 
@@ -172,10 +208,22 @@ describe('bodies', () => {
   const p = 'Parser request failed, ';
   it.each<[string, string | Uint8Array, string]>([
     ['empty', '', 'http message invalid'],
-    ['no JSON', 'not json', 'Illegal JSON format.[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while parsing value - invalid literal'],
+    [
+      'no JSON',
+      'not json',
+      'Illegal JSON format.[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while parsing value - invalid literal',
+    ],
     ['not UTF-8', Buffer.from('{"instances":"\xff"}', 'latin1'), 'Illegal JSON format.'],
-    ['a number past all doubles', '{"instances":[{"x":1e400}]}', `Illegal JSON format.[json.exception.out_of_range.406] number overflow parsing '1e400'`],
-    ['nested too deeply in what is ignored', `{"other":${'['.repeat(100)}${']'.repeat(100)},"instances":[{"x":1}]}`, 'Illegal JSON format. nesting is deeper than 100'],
+    [
+      'a number past all doubles',
+      '{"instances":[{"x":1e400}]}',
+      `Illegal JSON format.[json.exception.out_of_range.406] number overflow parsing '1e400'`,
+    ],
+    [
+      'nested too deeply in what is ignored',
+      `{"other":${'['.repeat(100)}${']'.repeat(100)},"instances":[{"x":1}]}`,
+      'Illegal JSON format. nesting is deeper than 100',
+    ],
     ['nested too deeply', `{"instances":${'['.repeat(100)}${']'.repeat(100)}}`, 'Illegal JSON format. nesting is deeper than 100'],
     ['an array', '[1,2]', `${p}key 'instances' expects to exist once, but actually 0 times`],
     ['a number', '3', `${p}key 'instances' expects to exist once, but actually 0 times`],
@@ -201,7 +249,10 @@ describe('bodies', () => {
 
   it('limits are 413', () => {
     expect(refusal(request(Buffer.alloc(limit + 1, ' ')))).toEqual({ status: 413, text: `http message is bigger than ${limit}` });
-    expect(refusal(request(`{"instances":[${'{"x":1},'.repeat(maxInstances)}{"x":1}]}`))).toEqual({ status: 413, text: `the request has more than ${maxInstances} instances` });
+    expect(refusal(request(`{"instances":[${'{"x":1},'.repeat(maxInstances)}{"x":1}]}`))).toEqual({
+      status: 413,
+      text: `the request has more than ${maxInstances} instances`,
+    });
   });
 
   it('a deep, wide array that is wrong at its end is read in linear time', () => {
@@ -211,13 +262,21 @@ describe('bodies', () => {
 
   it('members of an instance are bounded', () => {
     const many = Array.from({ length: 4097 }, (_, index) => `"m${index}":1`).join();
-    expect(refusal(request(`{"instances":[{${many}}]}`))).toEqual({ status: 413, text: 'an object of the request has more than 4096 members' });
+    expect(refusal(request(`{"instances":[{${many}}]}`))).toEqual({
+      status: 413,
+      text: 'an object of the request has more than 4096 members',
+    });
     expect(refusal(request(`{"instances":[{"x":null,${many}}]}`)).status).toBe(413);
   });
 
   it('error texts stay short', () => {
     const long = 'k'.repeat(100_000);
-    for (const body of [`{"instances":[{"x":{"b64":"","${long}":1}}]}`, `{"instances":[{"x":{"b64":"${long}!"}}]}`, `{"instances":[{"x":1${'0'.repeat(1000)}}]}`]) expect(refusal(request(body)).text.length).toBeLessThan(400);
+    for (const body of [
+      `{"instances":[{"x":{"b64":"","${long}":1}}]}`,
+      `{"instances":[{"x":{"b64":"${long}!"}}]}`,
+      `{"instances":[{"x":1${'0'.repeat(1000)}}]}`,
+    ])
+      expect(refusal(request(body)).text.length).toBeLessThan(400);
     expect(refusal(request('{"instances":{"x":1}}', `/model/${long}:${long}`)).text.length).toBeLessThan(600);
   });
 });
@@ -225,7 +284,13 @@ describe('bodies', () => {
 describe('URLs', () => {
   const body = '{"instances":[{"x":1}]}';
 
-  it.each(['/model/kit:passthrough', '/model/kit/:passthrough', '/model/kit/version/0:passthrough', '/model/kit/version/2/:passthrough', '/model/kit:passthrough?a=b:c'])('%s', (path) => {
+  it.each([
+    '/model/kit:passthrough',
+    '/model/kit/:passthrough',
+    '/model/kit/version/0:passthrough',
+    '/model/kit/version/2/:passthrough',
+    '/model/kit:passthrough?a=b:c',
+  ])('%s', (path) => {
     expect(protocol.decode(request(body, path), catalog).target).toMatchObject({ servable: 'kit', version: 2 });
   });
 
@@ -233,7 +298,8 @@ describe('URLs', () => {
     expect(protocol.decode(request(body, `/model/kit:${name}`), catalog).target.method.name).toBe('größe');
   });
 
-  const badVersion = (version: string): string => `please check url, the keyword:[version] value invalid, request version number ${version}`;
+  const badVersion = (version: string): string =>
+    `please check url, the keyword:[version] value invalid, request version number ${version}`;
   const badRange = (version: string): string => `please check url, version number range failed, request version number ${version}`;
   it.each<[string, number, string]>([
     ['/', 400, 'please check url, the keyword:[model] must contain.'],
@@ -253,9 +319,21 @@ describe('URLs', () => {
     ['/model/kit/versions/1:passthrough', 400, badVersion('')],
     ['/model/kit/version/1/passthrough', 400, 'please check url, the keyword:[service method] must contain.'],
     ['/model/kit/passthrough', 400, 'please check url, the keyword:[service method] must contain.'],
-    ['/model/kit/version/1/x:passthrough', 400, `please check url, '/model/kit/version/1/x:passthrough' is not /model/{servable}[/version/{n}]:{method}`],
-    ['/model/kit/version/7/version/1:passthrough', 400, `please check url, '/model/kit/version/7/version/1:passthrough' is not /model/{servable}[/version/{n}]:{method}`],
-    ['/model/kit/ver/1:passthrough', 400, `please check url, '/model/kit/ver/1:passthrough' is not /model/{servable}[/version/{n}]:{method}`],
+    [
+      '/model/kit/version/1/x:passthrough',
+      400,
+      `please check url, '/model/kit/version/1/x:passthrough' is not /model/{servable}[/version/{n}]:{method}`,
+    ],
+    [
+      '/model/kit/version/7/version/1:passthrough',
+      400,
+      `please check url, '/model/kit/version/7/version/1:passthrough' is not /model/{servable}[/version/{n}]:{method}`,
+    ],
+    [
+      '/model/kit/ver/1:passthrough',
+      400,
+      `please check url, '/model/kit/ver/1:passthrough' is not /model/{servable}[/version/{n}]:{method}`,
+    ],
     ['/model/nope:passthrough', 404, 'Request servable(nope) method(passthrough) , servable is not available'],
     ['/model/..%2fkit:passthrough', 404, 'Request servable(..%2fkit) method(passthrough) , servable is not available'],
     ['/model/kit/version/9:passthrough', 404, 'Request servable(kit) method(passthrough)  version(9) , servable is not available'],
@@ -282,18 +360,29 @@ describe('answers', () => {
   const int = (value: number): Tensor => ({ dtype: 'int32', shape: [], bytes: new Uint8Array(Int32Array.of(value).buffer) });
 
   it('sort outputs by name', () => {
-    expect(answered([{ outputs: [int(3), int(-1)] }], '/model/kit:two')).toEqual({ status: 200, body: '{"instances":[{"diff":-1,"sum":3}]}' });
+    expect(answered([{ outputs: [int(3), int(-1)] }], '/model/kit:two')).toEqual({
+      status: 200,
+      body: '{"instances":[{"diff":-1,"sum":3}]}',
+    });
   });
 
   it.each<[string, Tensor, string]>([
     ['64 bits', { dtype: 'uint64', shape: [1], bytes: new Uint8Array(8).fill(255) }, '[18446744073709551615]'],
-    ['nested floats', { dtype: 'float32', shape: [2, 2], bytes: new Uint8Array(Float32Array.of(1, -0, NaN, 0.5).buffer) }, '[[1.0,-0.0],[null,0.5]]'],
+    [
+      'nested floats',
+      { dtype: 'float32', shape: [2, 2], bytes: new Uint8Array(Float32Array.of(1, -0, NaN, 0.5).buffer) },
+      '[[1.0,-0.0],[null,0.5]]',
+    ],
     ['no elements', { dtype: 'int8', shape: [2, 0], bytes: new Uint8Array(0) }, '[[],[]]'],
     ['strings', stringTensor('a"\u0001é'), '"a\\"\\u0001é"'],
     ['strings of shape [1]', stringTensor(['s']), '["s"]'],
     ['two strings', stringTensor(['a', 'b']), '["a","b"]'],
     ['no strings', stringTensor([]), '[]'],
-    ['two values of bytes', { dtype: 'bytes', shape: [2], bytes: packElements([Buffer.from('a'), Buffer.alloc(0)]) }, '[{"b64":"YQ=="},{"b64":""}]'],
+    [
+      'two values of bytes',
+      { dtype: 'bytes', shape: [2], bytes: packElements([Buffer.from('a'), Buffer.alloc(0)]) },
+      '[{"b64":"YQ=="},{"b64":""}]',
+    ],
     ['empty bytes', { dtype: 'bytes', shape: [], bytes: packElements([Buffer.alloc(0)]) }, '{"b64":""}'],
     ['unaligned numbers', { dtype: 'int32', shape: [1], bytes: Uint8Array.of(9, 1, 0, 0, 0).subarray(1) }, '[1]'],
   ])('%s', (_, tensor, text) => {
@@ -319,15 +408,30 @@ describe('answers', () => {
   });
 
   it.each<[string, Tensor, string]>([
-    ['a string that is not UTF-8', { dtype: 'string', shape: [], bytes: packElements([Uint8Array.of(0xff)]) }, 'Failed to construct the response'],
-    ['strings of rank 2', { ...stringTensor(['a']), shape: [1, 1] }, 'Failed to construct the response: reply string or bytes, shape should be 1, given shape size:2'],
-    ['2^31 rows without elements', { dtype: 'int8', shape: [2 ** 31, 0], bytes: new Uint8Array(0) }, 'Failed to construct the response: shape [2147483648, 0] has more than 65536 rows without elements'],
+    [
+      'a string that is not UTF-8',
+      { dtype: 'string', shape: [], bytes: packElements([Uint8Array.of(0xff)]) },
+      'Failed to construct the response',
+    ],
+    [
+      'strings of rank 2',
+      { ...stringTensor(['a']), shape: [1, 1] },
+      'Failed to construct the response: reply string or bytes, shape should be 1, given shape size:2',
+    ],
+    [
+      '2^31 rows without elements',
+      { dtype: 'int8', shape: [2 ** 31, 0], bytes: new Uint8Array(0) },
+      'Failed to construct the response: shape [2147483648, 0] has more than 65536 rows without elements',
+    ],
   ])('%s cannot be written', (_, tensor, text) => {
     expect(answered([y(tensor)])).toEqual({ status: 500, body: JSON.stringify({ error_msg: text }) });
   });
 
   it('a failed instance has its error in its place, and the answer stays 200', () => {
-    expect(answered([y(int(1)), failed('ABORTED', 'no "x"')])).toEqual({ status: 200, body: '{"instances":[{"y":1},{"error_msg":"no \\"x\\""}]}' });
+    expect(answered([y(int(1)), failed('ABORTED', 'no "x"')])).toEqual({
+      status: 200,
+      body: '{"instances":[{"y":1},{"error_msg":"no \\"x\\""}]}',
+    });
   });
 
   it('failures that are alike become the failure of the request', () => {

@@ -111,9 +111,15 @@ export function tensorText(tensor: Tensor): string {
 }
 
 function textTensorText(tensor: Tensor): string {
-  if (tensor.shape.length > 1) throw new ServingError('INTERNAL', `reply string or bytes, shape should be 1, given shape size:${tensor.shape.length}`);
+  if (tensor.shape.length > 1)
+    throw new ServingError('INTERNAL', `reply string or bytes, shape should be 1, given shape size:${tensor.shape.length}`);
   const elements = unpackElements(tensor);
-  return nestedText(tensor, (from, to) => elements.slice(from, to).map((element) => elementText(tensor.dtype, element)).join());
+  return nestedText(tensor, (from, to) =>
+    elements
+      .slice(from, to)
+      .map((element) => elementText(tensor.dtype, element))
+      .join(),
+  );
 }
 
 function elementText(dtype: DType, element: Uint8Array): string {
@@ -129,7 +135,8 @@ const unprintable = new Error('not UTF-8');
 
 function constructionError(thrown: unknown): ServingError {
   // V8's limit for a string, 2^29 - 24 characters
-  if (thrown instanceof RangeError) return new ServingError('INTERNAL', 'Failed to construct the response: it is too long for JSON', { cause: thrown });
+  if (thrown instanceof RangeError)
+    return new ServingError('INTERNAL', 'Failed to construct the response: it is too long for JSON', { cause: thrown });
   if (!(thrown instanceof ServingError)) return new ServingError('INTERNAL', 'Failed to construct the response', { cause: thrown });
   return new ServingError('INTERNAL', `Failed to construct the response: ${thrown.message}`);
 }

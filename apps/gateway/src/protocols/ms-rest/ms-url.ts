@@ -28,7 +28,8 @@ export function parseMsUrl(url: string): MsTarget {
   const version = rest.includes('version') ? parseVersion(path.slice(path.indexOf('version', slash) + 8)) : 0;
   const method = colon === -1 ? '' : path.slice(colon + 1);
   if (method === '') throw invalid('please check url, the keyword:[service method] must contain.');
-  if (rest !== '' && !/^\/version\/[^/]+\/?$/.test(rest)) throw invalid(`please check url, '${clip(path)}' is not /model/{servable}[/version/{n}]:{method}`);
+  if (rest !== '' && !/^\/version\/[^/]+\/?$/.test(rest))
+    throw invalid(`please check url, '${clip(path)}' is not /model/{servable}[/version/{n}]:{method}`);
   return { servable, version, method: beyondAscii.test(method) ? withLetters(method) : method };
 }
 
@@ -50,8 +51,10 @@ function withLetters(name: string): string {
 function parseVersion(rest: string): number {
   const text = rest.split(/[/:]/, 1)[0] as string;
   const digits = text.startsWith('-') ? text.slice(1) : text;
-  if (!/^[0-9]+$/.test(digits)) throw invalid(`please check url, the keyword:[version] value invalid, request version number ${clip(text)}`);
+  if (!/^[0-9]+$/.test(digits))
+    throw invalid(`please check url, the keyword:[version] value invalid, request version number ${clip(text)}`);
   const version = Number(digits);
-  if ((digits !== text && version !== 0) || version > maxVersion) throw invalid(`please check url, version number range failed, request version number ${clip(text)}`);
+  if ((digits !== text && version !== 0) || version > maxVersion)
+    throw invalid(`please check url, version number range failed, request version number ${clip(text)}`);
   return version;
 }

@@ -42,7 +42,8 @@ export function readContents(reader: WireReader, entry: DTypeEntry, shape: reado
   const field = contentsField(entry);
   if (field === undefined) throw invalid(`input '${name}': ${entry.oipName} has no typed contents, send it in raw_input_contents`);
   const count = elementCount(shape);
-  if (count * entry.elementBytes > maxBytes) throw tooLarge(`input '${name}' of shape ${shapeText(shape)} is bigger than ${maxBytes} bytes`);
+  if (count * entry.elementBytes > maxBytes)
+    throw tooLarge(`input '${name}' of shape ${shapeText(shape)} is bigger than ${maxBytes} bytes`);
   if (isVariableSize(entry.dtype)) return readElements(reader, count, shape, name);
   // Each element is at least one byte of the message: what cannot be there is not allocated.
   if (count > reader.end - reader.at) throw countFault(name, shape, count, undefined);
@@ -84,7 +85,8 @@ function readElements(reader: WireReader, count: number, shape: readonly number[
       reader.skip(tag);
       continue;
     }
-    if (elements.length === count) throw invalid(`input '${name}' of shape ${shapeText(shape)} needs ${count} elements, its contents have more`);
+    if (elements.length === count)
+      throw invalid(`input '${name}' of shape ${shapeText(shape)} needs ${count} elements, its contents have more`);
     elements.push(reader.view());
   }
   if (elements.length !== count) throw countFault(name, shape, count, elements.length);

@@ -1,26 +1,65 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { ServingError, dtypeEntry, dtypeTable, oipProto, packElements, unpackElements, type DType, type InstanceResult, type ServingErrorCode, type Tensor } from '@mserve/wire';
+import {
+  ServingError,
+  dtypeEntry,
+  dtypeTable,
+  oipProto,
+  packElements,
+  unpackElements,
+  type DType,
+  type InstanceResult,
+  type ServingErrorCode,
+  type Tensor,
+} from '@mserve/wire';
 import type { IngressRequest } from '../../ingress/ingress.js';
 import { createProtocols } from '../index.js';
 import { numbersOf } from '../json/value-text.js';
 import { tooLarge } from '../status.js';
 import { FakeCatalog, method, named, rawRequest } from '../testing/fake-catalog.js';
 
-const catalog = new FakeCatalog('m', [method('predict', named('a', 'b'), named('y', 'z')), method('one', named('x'), named('y')), method('whole', named('x'), named('y'), false)]);
+const catalog = new FakeCatalog('m', [
+  method('predict', named('a', 'b'), named('y', 'z')),
+  method('one', named('x'), named('y')),
+  method('whole', named('x'), named('y'), false),
+]);
 const protocol = createProtocols({ maxMessageBytes: 1 << 20 })['oip-grpc'];
 
 type Input = oipProto.ModelInferRequest_InferInputTensor;
 type Contents = oipProto.InferTensorContents;
 
-const noContents: Contents = { boolContents: [], intContents: [], int64Contents: [], uintContents: [], uint64Contents: [], fp32Contents: [], fp64Contents: [], bytesContents: [] };
+const noContents: Contents = {
+  boolContents: [],
+  intContents: [],
+  int64Contents: [],
+  uintContents: [],
+  uint64Contents: [],
+  fp32Contents: [],
+  fp64Contents: [],
+  bytesContents: [],
+};
 
 function input(name: string, datatype: string, shape: readonly number[], contents?: Partial<Contents>): Input {
-  return { name, datatype, shape: shape.map(BigInt), parameters: {}, contents: contents === undefined ? undefined : { ...noContents, ...contents } };
+  return {
+    name,
+    datatype,
+    shape: shape.map(BigInt),
+    parameters: {},
+    contents: contents === undefined ? undefined : { ...noContents, ...contents },
+  };
 }
 
 function request(partial: Partial<oipProto.ModelInferRequest>): IngressRequest {
-  const message = oipProto.ModelInferRequest.encode({ modelName: 'm.one', modelVersion: '', id: '', parameters: {}, inputs: [], outputs: [], rawInputContents: [], ...partial });
+  const message = oipProto.ModelInferRequest.encode({
+    modelName: 'm.one',
+    modelVersion: '',
+    id: '',
+    parameters: {},
+    inputs: [],
+    outputs: [],
+    rawInputContents: [],
+    ...partial,
+  });
   return rawRequest('oip-grpc', '', message.finish());
 }
 
@@ -66,16 +105,25 @@ function typedContents({ dtype, shape, bytes }: Tensor): Partial<Contents> {
 const typed = dtypeTable.map(({ dtype }) => dtype).filter((dtype) => !dtype.includes('16') || dtype.includes('int'));
 
 function tensors(dtypes: readonly DType[], first?: number): fc.Arbitrary<Tensor> {
-  return fc.tuple(fc.constantFrom(...dtypes.filter((dtype) => dtype !== 'string')), fc.array(fc.nat(3), { maxLength: 3 })).chain(([dtype, rest]) => {
-    const shape = first === undefined ? rest : [first, ...rest];
-    const count = shape.reduce((product, dim) => product * dim, 1);
-    if (dtype === 'bytes') return fc.array(fc.uint8Array({ maxLength: 9 }), { minLength: count, maxLength: count }).map((all): Tensor => ({ dtype, shape, bytes: packElements(all) }));
-    const size = count * dtypeEntry(dtype).elementBytes;
-    const bytes = fc.uint8Array({ minLength: size, maxLength: size });
-    // A NaN may lose its sign and signal bits in the generated code, a bool is 0 or 1.
-    if (dtype === 'bool') return bytes.map((each): Tensor => ({ dtype, shape, bytes: each.map((byte) => byte & 1) }));
-    return bytes.filter((each) => Array.from(numbersOf(dtype, each) as ArrayLike<number>).every((value) => typeof value === 'bigint' || !Number.isNaN(value))).map((each): Tensor => ({ dtype, shape, bytes: each }));
-  });
+  return fc
+    .tuple(fc.constantFrom(...dtypes.filter((dtype) => dtype !== 'string')), fc.array(fc.nat(3), { maxLength: 3 }))
+    .chain(([dtype, rest]) => {
+      const shape = first === undefined ? rest : [first, ...rest];
+      const count = shape.reduce((product, dim) => product * dim, 1);
+      if (dtype === 'bytes')
+        return fc
+          .array(fc.uint8Array({ maxLength: 9 }), { minLength: count, maxLength: count })
+          .map((all): Tensor => ({ dtype, shape, bytes: packElements(all) }));
+      const size = count * dtypeEntry(dtype).elementBytes;
+      const bytes = fc.uint8Array({ minLength: size, maxLength: size });
+      // A NaN may lose its sign and signal bits in the generated code, a bool is 0 or 1.
+      if (dtype === 'bool') return bytes.map((each): Tensor => ({ dtype, shape, bytes: each.map((byte) => byte & 1) }));
+      return bytes
+        .filter((each) =>
+          Array.from(numbersOf(dtype, each) as ArrayLike<number>).every((value) => typeof value === 'bigint' || !Number.isNaN(value)),
+        )
+        .map((each): Tensor => ({ dtype, shape, bytes: each }));
+    });
 }
 
 describe('against the generated code', () => {
@@ -87,7 +135,8 @@ describe('against the generated code', () => {
     expect(instances).toHaveLength(count);
     for (const [index, whole] of [a, b].entries()) {
       expect(hex(Buffer.concat(instances.map((instance) => (instance[index] as Tensor).bytes)))).toBe(hex(whole.bytes));
-      for (const instance of instances) expect([instance[index]?.dtype, instance[index]?.shape]).toEqual([whole.dtype, whole.shape.slice(1)]);
+      for (const instance of instances)
+        expect([instance[index]?.dtype, instance[index]?.shape]).toEqual([whole.dtype, whole.shape.slice(1)]);
     }
   }
 
@@ -103,7 +152,10 @@ describe('against the generated code', () => {
   it('decodes typed contents', () => {
     fc.assert(
       fc.property(pairs(typed), ([a, b, count]) => {
-        const inputs = [input('a', dtypeEntry(a.dtype).oipName, a.shape, typedContents(a)), input('b', dtypeEntry(b.dtype).oipName, b.shape, typedContents(b))];
+        const inputs = [
+          input('a', dtypeEntry(a.dtype).oipName, a.shape, typedContents(a)),
+          input('b', dtypeEntry(b.dtype).oipName, b.shape, typedContents(b)),
+        ];
         expectBatch(request({ modelName: 'm', inputs }), [a, b, count]);
       }),
     );
@@ -117,7 +169,9 @@ describe('against the generated code', () => {
       fc.property(tensors(dtypeTable.map(({ dtype }) => dtype)), (y) => {
         const { outputs, rawOutputContents, ...head } = response(raw, [{ outputs: [y] }]);
         expect(head).toEqual({ modelName: 'm.one', modelVersion: '2', id: 'i', parameters: {} });
-        expect(outputs).toEqual([{ name: 'y', datatype: dtypeEntry(y.dtype).oipName, shape: [1, ...y.shape].map(BigInt), parameters: {}, contents: undefined }]);
+        expect(outputs).toEqual([
+          { name: 'y', datatype: dtypeEntry(y.dtype).oipName, shape: [1, ...y.shape].map(BigInt), parameters: {}, contents: undefined },
+        ]);
         expect(rawOutputContents.map(hex)).toEqual([hex(y.bytes)]);
       }),
     );
@@ -136,17 +190,29 @@ describe('against the generated code', () => {
   });
 
   it('answers every mutation of a message', () => {
-    const good = request({ modelName: 'm', id: 'i', inputs: [input('a', 'INT64', [2, 1], { int64Contents: [5n, -1n] }), input('b', 'BYTES', [2], { bytesContents: [Buffer.from('a'), Buffer.from('b')] })], outputs: [{ name: 'z', parameters: {} }] }).body;
+    const good = request({
+      modelName: 'm',
+      id: 'i',
+      inputs: [
+        input('a', 'INT64', [2, 1], { int64Contents: [5n, -1n] }),
+        input('b', 'BYTES', [2], { bytesContents: [Buffer.from('a'), Buffer.from('b')] }),
+      ],
+      outputs: [{ name: 'z', parameters: {} }],
+    }).body;
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }), fc.nat(good.length), (changes, length) => {
-        const body = Buffer.from(good).subarray(0, length);
-        for (const [at, byte] of changes) if (at < length) body[at] = byte;
-        try {
-          protocol.decode(rawRequest('oip-grpc', '', body), catalog);
-        } catch (thrown) {
-          expect(thrown).toBeInstanceOf(ServingError);
-        }
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }),
+        fc.nat(good.length),
+        (changes, length) => {
+          const body = Buffer.from(good).subarray(0, length);
+          for (const [at, byte] of changes) if (at < length) body[at] = byte;
+          try {
+            protocol.decode(rawRequest('oip-grpc', '', body), catalog);
+          } catch (thrown) {
+            expect(thrown).toBeInstanceOf(ServingError);
+          }
+        },
+      ),
       { numRuns: 2000 },
     );
   });
@@ -176,24 +242,114 @@ describe('decode', () => {
     ['an unknown version', { modelVersion: '9' }, 5, 'Request servable(m) method(one)  version(9) , servable is not available'],
     ['an input missing', {}, 3, `input 'x' is missing`],
     ['an unknown input', { inputs: [input('q', 'INT8', [1], {})] }, 3, `unexpected input 'q', m.one takes 'x'`],
-    ['an input twice', { inputs: [input('x', 'INT8', [1], { intContents: [1] }), input('x', 'INT8', [1], { intContents: [1] })] }, 3, `input 'x' is given twice`],
+    [
+      'an input twice',
+      { inputs: [input('x', 'INT8', [1], { intContents: [1] }), input('x', 'INT8', [1], { intContents: [1] })] },
+      3,
+      `input 'x' is given twice`,
+    ],
     ['an unknown datatype', { inputs: [input('x', 'INT7', [1], {})] }, 3, `input 'x' has datatype 'INT7', which is none of the protocol's`],
-    ['raw contents that are short', { inputs: [input('x', 'INT32', [1, 2])], rawInputContents: [new Uint8Array(4)] }, 3, `input 'x' of shape [1, 2] needs 8 bytes, it has 4`],
-    ['fewer raw contents than inputs', { inputs: [input('x', 'INT8', [1]), input('x', 'INT8', [1])], rawInputContents: [new Uint8Array(1)] }, 3, 'the request has 2 inputs and 1 raw_input_contents'],
-    ['both raw and typed contents', { inputs: [input('x', 'INT8', [1], { intContents: [1] })], rawInputContents: [new Uint8Array(1)] }, 3, `input 'x' has contents although the request has raw_input_contents`],
-    ['contents of another type', { inputs: [input('x', 'FP32', [1], { intContents: [1] })] }, 3, `input 'x' is FP32, its contents are in a field of another type`],
+    [
+      'raw contents that are short',
+      { inputs: [input('x', 'INT32', [1, 2])], rawInputContents: [new Uint8Array(4)] },
+      3,
+      `input 'x' of shape [1, 2] needs 8 bytes, it has 4`,
+    ],
+    [
+      'fewer raw contents than inputs',
+      { inputs: [input('x', 'INT8', [1]), input('x', 'INT8', [1])], rawInputContents: [new Uint8Array(1)] },
+      3,
+      'the request has 2 inputs and 1 raw_input_contents',
+    ],
+    [
+      'both raw and typed contents',
+      { inputs: [input('x', 'INT8', [1], { intContents: [1] })], rawInputContents: [new Uint8Array(1)] },
+      3,
+      `input 'x' has contents although the request has raw_input_contents`,
+    ],
+    [
+      'contents of another type',
+      { inputs: [input('x', 'FP32', [1], { intContents: [1] })] },
+      3,
+      `input 'x' is FP32, its contents are in a field of another type`,
+    ],
     ['300 into INT8', { inputs: [input('x', 'INT8', [1], { intContents: [300] })] }, 3, `input 'x': 300 is not a value of INT8`],
-    ['typed contents of FP16', { inputs: [input('x', 'FP16', [1], {})] }, 3, `input 'x': FP16 has no typed contents, send it in raw_input_contents`],
-    ['fewer elements than the shape says', { inputs: [input('x', 'INT8', [3], { intContents: [1, 2] })] }, 3, `input 'x' of shape [3] needs 3 elements, its contents have 2`],
-    ['more elements than the shape says', { inputs: [input('x', 'INT8', [1], { intContents: [1, 2] })] }, 3, `input 'x' of shape [1] needs 1 elements, its contents have more`],
-    ['a negative dim', { inputs: [input('x', 'INT8', [-1])], rawInputContents: [new Uint8Array(1)] }, 3, 'shape [-1] has a dim that is not a non-negative integer'],
-    ['a product past 2^53', { inputs: [input('x', 'INT8', [2 ** 32, 2 ** 32])], rawInputContents: [new Uint8Array(1)] }, 3, 'shape [4294967296, 4294967296] has too many elements'],
-    ['1000 dims', { inputs: [input('x', 'INT8', new Array<number>(1000).fill(1))], rawInputContents: [new Uint8Array(1)] }, 3, `input 'x': shape has 1000 dims, at most 64 are allowed`],
-    ['a tensor over the message limit', { inputs: [input('x', 'INT64', [1 << 18], {})] }, 8, `input 'x' of shape [262144] is bigger than 1048576 bytes`],
-    ['more instances than are allowed', { inputs: [input('x', 'INT8', [65_537])], rawInputContents: [new Uint8Array(65_537)] }, 8, 'the request has 65537 instances, at most 65536 are allowed'],
-    ['10,000 outputs', { inputs: [input('x', 'INT8', [1], { intContents: [1] })], outputs: new Array(10_000).fill({ name: 'y', parameters: {} }) as never }, 8, 'the request has more than 1024 outputs'],
-    ['an output twice', { inputs: [input('x', 'INT8', [1], { intContents: [1] })], outputs: [{ name: 'y', parameters: {} }, { name: 'y', parameters: {} }] }, 3, `output 'y' is requested twice`],
-    ['shared memory', { inputs: [{ ...input('x', 'INT8', [1]), parameters: { shared_memory_region: { parameterChoice: { $case: 'stringParam', value: 'r' } } } }] }, 3, `input 'x' has parameter 'shared_memory_region': shared memory of clients is not supported`],
+    [
+      'typed contents of FP16',
+      { inputs: [input('x', 'FP16', [1], {})] },
+      3,
+      `input 'x': FP16 has no typed contents, send it in raw_input_contents`,
+    ],
+    [
+      'fewer elements than the shape says',
+      { inputs: [input('x', 'INT8', [3], { intContents: [1, 2] })] },
+      3,
+      `input 'x' of shape [3] needs 3 elements, its contents have 2`,
+    ],
+    [
+      'more elements than the shape says',
+      { inputs: [input('x', 'INT8', [1], { intContents: [1, 2] })] },
+      3,
+      `input 'x' of shape [1] needs 1 elements, its contents have more`,
+    ],
+    [
+      'a negative dim',
+      { inputs: [input('x', 'INT8', [-1])], rawInputContents: [new Uint8Array(1)] },
+      3,
+      'shape [-1] has a dim that is not a non-negative integer',
+    ],
+    [
+      'a product past 2^53',
+      { inputs: [input('x', 'INT8', [2 ** 32, 2 ** 32])], rawInputContents: [new Uint8Array(1)] },
+      3,
+      'shape [4294967296, 4294967296] has too many elements',
+    ],
+    [
+      '1000 dims',
+      { inputs: [input('x', 'INT8', new Array<number>(1000).fill(1))], rawInputContents: [new Uint8Array(1)] },
+      3,
+      `input 'x': shape has 1000 dims, at most 64 are allowed`,
+    ],
+    [
+      'a tensor over the message limit',
+      { inputs: [input('x', 'INT64', [1 << 18], {})] },
+      8,
+      `input 'x' of shape [262144] is bigger than 1048576 bytes`,
+    ],
+    [
+      'more instances than are allowed',
+      { inputs: [input('x', 'INT8', [65_537])], rawInputContents: [new Uint8Array(65_537)] },
+      8,
+      'the request has 65537 instances, at most 65536 are allowed',
+    ],
+    [
+      '10,000 outputs',
+      { inputs: [input('x', 'INT8', [1], { intContents: [1] })], outputs: new Array(10_000).fill({ name: 'y', parameters: {} }) as never },
+      8,
+      'the request has more than 1024 outputs',
+    ],
+    [
+      'an output twice',
+      {
+        inputs: [input('x', 'INT8', [1], { intContents: [1] })],
+        outputs: [
+          { name: 'y', parameters: {} },
+          { name: 'y', parameters: {} },
+        ],
+      },
+      3,
+      `output 'y' is requested twice`,
+    ],
+    [
+      'shared memory',
+      {
+        inputs: [
+          { ...input('x', 'INT8', [1]), parameters: { shared_memory_region: { parameterChoice: { $case: 'stringParam', value: 'r' } } } },
+        ],
+      },
+      3,
+      `input 'x' has parameter 'shared_memory_region': shared memory of clients is not supported`,
+    ],
   ])('refuses %s', (_, partial, status, text) => {
     expect(refusal(request(partial))).toEqual({ status, message: text });
   });
@@ -202,7 +358,11 @@ describe('decode', () => {
     const infer = protocol.decode(
       request({
         inputs: [input('x', 'INT8', [1], { intContents: [1] })],
-        parameters: { priority: { parameterChoice: { $case: 'uint64Param', value: 3n } }, timeout: { parameterChoice: { $case: 'int64Param', value: 1_000_000n } }, other: { parameterChoice: { $case: 'doubleParam', value: 1 } } },
+        parameters: {
+          priority: { parameterChoice: { $case: 'uint64Param', value: 3n } },
+          timeout: { parameterChoice: { $case: 'int64Param', value: 1_000_000n } },
+          other: { parameterChoice: { $case: 'doubleParam', value: 1 } },
+        },
       }),
       catalog,
     );
@@ -223,7 +383,10 @@ describe('encode and refuse', () => {
 
   it('a failed instance fails the request with the status of its code', () => {
     const raw = request({ inputs: [x] });
-    const answer = protocol.encode(raw, protocol.decode(raw, catalog), [{ outputs: [{ dtype: 'int8', shape: [], bytes: Uint8Array.of(1) }] }, { failure: { code: 'ABORTED', message: 'no' } }]);
+    const answer = protocol.encode(raw, protocol.decode(raw, catalog), [
+      { outputs: [{ dtype: 'int8', shape: [], bytes: Uint8Array.of(1) }] },
+      { failure: { code: 'ABORTED', message: 'no' } },
+    ]);
     expect(answer).toEqual({ token: 7, kind: 'grpc-error', status: 10, message: 'no' });
   });
 

@@ -15,7 +15,8 @@ export class OipGrpc implements Protocol {
 
   decode(request: IngressRequest, methods: MethodLookup): InferRequest {
     const { body } = request;
-    if (body.byteLength > this.maxMessageBytes) throw tooLarge(`Received message larger than max (${body.byteLength} vs. ${this.maxMessageBytes})`);
+    if (body.byteLength > this.maxMessageBytes)
+      throw tooLarge(`Received message larger than max (${body.byteLength} vs. ${this.maxMessageBytes})`);
     const reader = new WireReader(body);
     const outline = readOutline(reader);
     const target = methods.resolveModel(clip(outline.model), clip(outline.version));
@@ -37,7 +38,11 @@ export class OipGrpc implements Protocol {
     if (failure !== undefined) return this.refuse(request, failure);
     const echo = infer.echo as OipEcho;
     try {
-      return { token: request.token, kind: 'grpc', message: inferResponse(echo, infer.target.version, stackOutputs(infer.target, results, echo.outputs)) };
+      return {
+        token: request.token,
+        kind: 'grpc',
+        message: inferResponse(echo, infer.target.version, stackOutputs(infer.target, results, echo.outputs)),
+      };
     } catch (thrown) {
       return this.refuse(request, ServingError.from(thrown, 'the answer could not be written'));
     }

@@ -39,7 +39,8 @@ export function inferAnswer(target: ResolvedMethod, echo: OipEcho, outputs: read
 /** The elements, flat, with commas between them. */
 function dataText(output: StackedOutput): string {
   const { dtype, oipName } = output.entry;
-  if (dtype === 'float16' || dtype === 'bfloat16') throw invalid(`output '${output.name}' is ${oipName}, which has no JSON form: ask for it with binary_data`);
+  if (dtype === 'float16' || dtype === 'bfloat16')
+    throw invalid(`output '${output.name}' is ${oipName}, which has no JSON form: ask for it with binary_data`);
   if (isVariableSize(dtype)) return stringsText(output);
   let text = '';
   for (const part of output.parts) {
@@ -56,7 +57,14 @@ function numbersText(dtype: Exclude<StackedOutput['entry']['dtype'], 'string' | 
     if (dtype === 'float32' || dtype === 'float64') {
       for (let i = from; i < to; i++) {
         const value = values[i] as number;
-        const shown = value - value !== 0 ? notFiniteText(value) : dtype === 'float32' ? float32Text(value) : Object.is(value, -0) ? '-0.0' : `${value}`;
+        const shown =
+          value - value !== 0
+            ? notFiniteText(value)
+            : dtype === 'float32'
+              ? float32Text(value)
+              : Object.is(value, -0)
+                ? '-0.0'
+                : `${value}`;
         text += i === from ? shown : `,${shown}`;
       }
       return text;
@@ -79,7 +87,9 @@ function stringsText(output: StackedOutput): string {
   let text = '';
   for (const element of unpackedParts(output)) {
     if (!isUtf8(element)) {
-      throw invalid(`output '${output.name}' of shape ${shapeText(output.shape)} has an element that is not UTF-8: ask for it with binary_data`);
+      throw invalid(
+        `output '${output.name}' of shape ${shapeText(output.shape)} has an element that is not UTF-8: ask for it with binary_data`,
+      );
     }
     text += `${text === '' ? '' : ','}${JSON.stringify(utf8Text(element))}`;
   }

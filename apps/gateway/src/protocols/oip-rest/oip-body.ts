@@ -189,7 +189,8 @@ class BodyReader {
 
   #takeBinary(name: string, size: number | undefined): Uint8Array {
     if (size === undefined) throw invalid(`input '${name}' has no data`);
-    if (this.binary === undefined) throw invalid(`input '${name}' has binary_data_size, the header inference-header-content-length is missing`);
+    if (this.binary === undefined)
+      throw invalid(`input '${name}' has binary_data_size, the header inference-header-content-length is missing`);
     const begin = this.#binaryAt;
     if (size > this.binary.byteLength - begin) {
       throw invalid(`input '${name}' has binary_data_size ${size}, ${this.binary.byteLength - begin} bytes are left of the body`);
@@ -203,7 +204,9 @@ class BodyReader {
     if (!reader.enter(0x5b)) return;
     do {
       if (this.#asked.length === this.target.method.outputs.length) {
-        throw invalid(`more outputs are requested than the ${this.target.method.outputs.length} of ${this.target.servable}.${this.target.method.name}, or one is requested twice`);
+        throw invalid(
+          `more outputs are requested than the ${this.target.method.outputs.length} of ${this.target.servable}.${this.target.method.name}, or one is requested twice`,
+        );
       }
       let name: string | undefined;
       let parameters: Parameters | undefined;
@@ -250,7 +253,9 @@ function readContent(reader: JsonReader, entry: DTypeEntry, name: Uint8Array | u
   } catch (thrown) {
     if (thrown instanceof ElementError) throw invalid(`input '${shown(name)}': ${clip(thrown.literal)} is not a value of ${entry.oipName}`);
     if (thrown === unreadable) {
-      throw invalid(`input '${shown(name)}': data must be a flat or nested array of ${entry.oipName} values, all rows of one depth equally long`);
+      throw invalid(
+        `input '${shown(name)}': data must be a flat or nested array of ${entry.oipName} values, all rows of one depth equally long`,
+      );
     }
     throw thrown;
   }
@@ -262,7 +267,8 @@ function checkedContent(name: Uint8Array, shape: readonly number[], content: Con
   const expected = elementCount(shape);
   const given = content.shape;
   if (given.length === 1) {
-    if (given[0] !== expected) throw invalid(`input '${shown(name)}' of shape ${shapeText(shape)} needs ${expected} elements, data has ${given[0]}`);
+    if (given[0] !== expected)
+      throw invalid(`input '${shown(name)}' of shape ${shapeText(shape)} needs ${expected} elements, data has ${given[0]}`);
   } else if (given.length !== shape.length || given.some((dim, i) => dim !== shape[i])) {
     throw invalid(`input '${shown(name)}' has shape ${shapeText(shape)}, data is nested as ${shapeText(given)}`);
   }

@@ -7,7 +7,14 @@ import type { InferRequest } from '../protocol.js';
 import { FakeCatalog, method, named, rawRequest } from '../testing/fake-catalog.js';
 
 const catalog = new FakeCatalog('m', [
-  method('predict', [{ name: 'a', dtype: 'float32', shape: [2] }, { name: 'b', dtype: 'int32', shape: [-1] }], named('y')),
+  method(
+    'predict',
+    [
+      { name: 'a', dtype: 'float32', shape: [2] },
+      { name: 'b', dtype: 'int32', shape: [-1] },
+    ],
+    named('y'),
+  ),
   method('any', named('x'), named('y', 'z')),
   method('text', [{ name: 'x', dtype: 'string' }], named('y')),
   method('whole', named('x'), named('y'), false),
@@ -50,15 +57,29 @@ function shown(answer: IngressAnswer): { status: number } & Record<string, unkno
   const jsonBytes = answer.headers['inference-header-content-length'];
   const whole = Buffer.concat(parts);
   const json = jsonBytes === undefined ? whole : whole.subarray(0, Number(jsonBytes));
-  return { status: answer.status, ...(JSON.parse(json.toString()) as object), ...(jsonBytes === undefined ? {} : { rest: whole.subarray(Number(jsonBytes)) }) };
+  return {
+    status: answer.status,
+    ...(JSON.parse(json.toString()) as object),
+    ...(jsonBytes === undefined ? {} : { rest: whole.subarray(Number(jsonBytes)) }),
+  };
 }
 
 function encode(body: unknown, outputs: readonly (readonly Tensor[])[], sent?: Sent): ReturnType<typeof shown> {
   const raw = request(body, sent);
-  return shown(protocol.encode(raw, protocol.decode(raw, catalog), outputs.map((each): InstanceResult => ({ outputs: each }))));
+  return shown(
+    protocol.encode(
+      raw,
+      protocol.decode(raw, catalog),
+      outputs.map((each): InstanceResult => ({ outputs: each })),
+    ),
+  );
 }
 
-const int = (...values: number[]): Tensor => ({ dtype: 'int32', shape: [values.length], bytes: new Uint8Array(Int32Array.from(values).buffer) });
+const int = (...values: number[]): Tensor => ({
+  dtype: 'int32',
+  shape: [values.length],
+  bytes: new Uint8Array(Int32Array.from(values).buffer),
+});
 const input = (datatype: string, shape: number[], data: unknown): unknown => ({ inputs: [{ name: 'x', shape, datatype, data }] });
 const one = input('INT32', [1, 1], [1]);
 
@@ -83,14 +104,20 @@ describe('JSON tensors', () => {
 
   it('may be nested, with data before the datatype', () => {
     const tensor = tensorOf('{"inputs":[{"data":[[[1,2],[3,4]]],"shape":[1,2,2],"name":"x","datatype":"INT32"}]}');
-    expect([tensor.shape, [...new Int32Array(tensor.bytes.slice().buffer)]]).toEqual([[2, 2], [1, 2, 3, 4]]);
+    expect([tensor.shape, [...new Int32Array(tensor.bytes.slice().buffer)]]).toEqual([
+      [2, 2],
+      [1, 2, 3, 4],
+    ]);
   });
 
   it.each<[string, string]>([
     ['bytes where the signature does not say text', 'any'],
     ['string where it does', 'text'],
   ])('BYTES are %s', (_, name) => {
-    const tensor = tensorOf({ inputs: [{ name: 'x', shape: [1, 2], datatype: 'BYTES', data: ['é', 'b\u0000'] }] }, { path: `/v2/models/m.${name}/infer` });
+    const tensor = tensorOf(
+      { inputs: [{ name: 'x', shape: [1, 2], datatype: 'BYTES', data: ['é', 'b\u0000'] }] },
+      { path: `/v2/models/m.${name}/infer` },
+    );
     expect(tensor).toMatchObject({ dtype: name === 'any' ? 'bytes' : 'string', shape: [2] });
     expect(Buffer.from(tensor.bytes)).toEqual(Buffer.from(packElements([Buffer.from('é'), Buffer.from('b\u0000')])));
   });
@@ -103,11 +130,27 @@ describe('JSON tensors', () => {
     ['300 into INT8', input('INT8', [1, 1], [300]), `input 'x': 300 is not a value of INT8`],
     ['-1 into UINT8', input('UINT8', [1, 1], [-1]), `input 'x': -1 is not a value of UINT8`],
     ['1.5 into INT32', input('INT32', [1, 1], [1.5]), `input 'x': 1.5 is not a value of INT32`],
-    ['2^63 into INT64', '{"inputs":[{"name":"x","shape":[1,1],"datatype":"INT64","data":[9223372036854775808]}]}', `input 'x': 9223372036854775808 is not a value of INT64`],
+    [
+      '2^63 into INT64',
+      '{"inputs":[{"name":"x","shape":[1,1],"datatype":"INT64","data":[9223372036854775808]}]}',
+      `input 'x': 9223372036854775808 is not a value of INT64`,
+    ],
     ['1e39 into FP32', input('FP32', [1, 1], [1e39]), `input 'x': 1e+39 is not a value of FP32`],
-    ['text into INT32', input('INT32', [1, 1], ['1']), `input 'x': data must be a flat or nested array of INT32 values, all rows of one depth equally long`],
-    ['null into FP32', input('FP32', [1, 1], [null]), `input 'x': data must be a flat or nested array of FP32 values, all rows of one depth equally long`],
-    ['ragged rows', input('INT32', [1, 2, 2], [[[1, 2], [3]]]), `input 'x': data must be a flat or nested array of INT32 values, all rows of one depth equally long`],
+    [
+      'text into INT32',
+      input('INT32', [1, 1], ['1']),
+      `input 'x': data must be a flat or nested array of INT32 values, all rows of one depth equally long`,
+    ],
+    [
+      'null into FP32',
+      input('FP32', [1, 1], [null]),
+      `input 'x': data must be a flat or nested array of FP32 values, all rows of one depth equally long`,
+    ],
+    [
+      'ragged rows',
+      input('INT32', [1, 2, 2], [[[1, 2], [3]]]),
+      `input 'x': data must be a flat or nested array of INT32 values, all rows of one depth equally long`,
+    ],
     ['too few elements', input('INT32', [2, 2], [1, 2, 3]), `input 'x' of shape [2, 2] needs 4 elements, data has 3`],
     ['nesting unlike the shape', input('INT32', [2, 2], [[1, 2, 3, 4]]), `input 'x' has shape [2, 2], data is nested as [1, 4]`],
     ['FP16 in JSON', input('FP16', [1, 1], [1]), `input 'x': FP16 has no JSON form, send it as binary_data_size bytes`],
@@ -117,27 +160,71 @@ describe('JSON tensors', () => {
     ['65 dims', input('INT32', new Array(65).fill(1), [1]), `input 'x': shape has more than 64 dims`],
     ['no shape', { inputs: [{ name: 'x', datatype: 'INT32', data: [1] }] }, `input 'x' has no shape`],
     ['no data', { inputs: [{ name: 'x', datatype: 'INT32', shape: [1, 1] }] }, `input 'x' has no data`],
-    ['no inputs', {}, `the body is not an infer request: {id?, parameters?, inputs: [{name, shape, datatype, parameters?, data}], outputs?}`],
+    [
+      'no inputs',
+      {},
+      `the body is not an infer request: {id?, parameters?, inputs: [{name, shape, datatype, parameters?, data}], outputs?}`,
+    ],
     ['inputs missing', { id: 'a' }, `the request has no 'inputs'`],
     ['an unknown input', { inputs: [{ name: 'q', shape: [1], datatype: 'INT8', data: [1] }] }, `unexpected input 'q', m.any takes 'x'`],
-    ['an input twice', { inputs: [1, 2].map((value) => ({ name: 'x', shape: [1, 1], datatype: 'INT8', data: [value] })) }, `input 'x' is given twice`],
+    [
+      'an input twice',
+      { inputs: [1, 2].map((value) => ({ name: 'x', shape: [1, 1], datatype: 'INT8', data: [value] })) },
+      `input 'x' is given twice`,
+    ],
     ['an input missing', { inputs: [] }, `input 'x' is missing`],
-    ['rank 0 where the instance count should be', input('INT32', [], [1]), `input 'x' has shape [], its first dim must be the instance count`],
+    [
+      'rank 0 where the instance count should be',
+      input('INT32', [], [1]),
+      `input 'x' has shape [], its first dim must be the instance count`,
+    ],
     ['no instances', input('INT32', [0, 1], []), 'the first dim of the inputs is the instance count, it must be at least 1'],
     ['an unknown output', { ...(one as object), outputs: [{ name: 'q' }] }, `unexpected output 'q', m.any has 'y', 'z'`],
     ['an output twice', { ...(one as object), outputs: [{ name: 'y' }, { name: 'y' }] }, `output 'y' is requested twice`],
-    ['a flood of outputs', { ...(one as object), outputs: new Array(10_000).fill({ name: 'y' }) }, 'more outputs are requested than the 2 of m.any, or one is requested twice'],
-    ['shared memory', { inputs: [{ name: 'x', shape: [1, 1], datatype: 'INT8', parameters: { shared_memory_region: '/dev/shm/x' } }] }, `input 'x' has parameter 'shared_memory_region': shared memory of clients is not supported`],
-    ['binary_data_size without the header', { inputs: [{ name: 'x', shape: [1, 1], datatype: 'INT8', parameters: { binary_data_size: 1 } }] }, `input 'x' has binary_data_size, the header inference-header-content-length is missing`],
-    ['no JSON', '{"inputs":', 'the body is not JSON: [json.exception.parse_error.101] parse error at line 1, column 11: syntax error while parsing value - unexpected end of input; expected \'[\', \'{\', or a literal'],
+    [
+      'a flood of outputs',
+      { ...(one as object), outputs: new Array(10_000).fill({ name: 'y' }) },
+      'more outputs are requested than the 2 of m.any, or one is requested twice',
+    ],
+    [
+      'shared memory',
+      { inputs: [{ name: 'x', shape: [1, 1], datatype: 'INT8', parameters: { shared_memory_region: '/dev/shm/x' } }] },
+      `input 'x' has parameter 'shared_memory_region': shared memory of clients is not supported`,
+    ],
+    [
+      'binary_data_size without the header',
+      { inputs: [{ name: 'x', shape: [1, 1], datatype: 'INT8', parameters: { binary_data_size: 1 } }] },
+      `input 'x' has binary_data_size, the header inference-header-content-length is missing`,
+    ],
+    [
+      'no JSON',
+      '{"inputs":',
+      "the body is not JSON: [json.exception.parse_error.101] parse error at line 1, column 11: syntax error while parsing value - unexpected end of input; expected '[', '{', or a literal",
+    ],
     ['nesting of 101', '['.repeat(101), 'the body is not JSON:  nesting is deeper than 100'],
-    ['nesting of 101 in what is ignored', `{"other":${'['.repeat(100)}${']'.repeat(100)},"inputs":[]}`, 'the body is not JSON:  nesting is deeper than 100'],
-    ['nesting of 101 in a parameter', `{"inputs":[{"parameters":{"other":${'['.repeat(97)}${']'.repeat(97)}}}]}`, 'the body is not JSON:  nesting is deeper than 100'],
+    [
+      'nesting of 101 in what is ignored',
+      `{"other":${'['.repeat(100)}${']'.repeat(100)},"inputs":[]}`,
+      'the body is not JSON:  nesting is deeper than 100',
+    ],
+    [
+      'nesting of 101 in a parameter',
+      `{"inputs":[{"parameters":{"other":${'['.repeat(97)}${']'.repeat(97)}}}]}`,
+      'the body is not JSON:  nesting is deeper than 100',
+    ],
     ['inputs twice', '{"inputs":[],"inputs":[]}', `the request has 'inputs' twice`],
     ['an id twice', '{"id":"a","inputs":[],"id":"b"}', `the request has 'id' twice`],
     ['a shape twice', '{"inputs":[{"name":"x","shape":[1],"datatype":"INT8","data":[1],"shape":[1]}]}', `input 'x' has 'shape' twice`],
-    ['data twice, before the name', '{"inputs":[{"data":[1],"data":[1],"name":"x","shape":[1],"datatype":"INT8"}]}', `an input has 'data' twice`],
-    ['parameters of an output twice', '{"inputs":[],"outputs":[{"name":"y","parameters":{},"parameters":{}}]}', `an output has 'parameters' twice`],
+    [
+      'data twice, before the name',
+      '{"inputs":[{"data":[1],"data":[1],"name":"x","shape":[1],"datatype":"INT8"}]}',
+      `an input has 'data' twice`,
+    ],
+    [
+      'parameters of an output twice',
+      '{"inputs":[],"outputs":[{"name":"y","parameters":{},"parameters":{}}]}',
+      `an output has 'parameters' twice`,
+    ],
     ['bytes that are not UTF-8', Buffer.from('{"id":"\xff"}', 'latin1'), 'the body is not UTF-8'],
     ['an empty body', '', 'the body is empty'],
   ])('refuses %s', (_, body, error) => {
@@ -145,25 +232,54 @@ describe('JSON tensors', () => {
   });
 
   it('takes nesting of 100, and unknown members twice', () => {
-    expect(tensorOf(`{"other":1,"other":${'['.repeat(99)}${']'.repeat(99)},"inputs":[{"k":1,"k":2,"name":"x","shape":[1,1],"datatype":"INT8","data":[7]}]}`).bytes).toEqual(Uint8Array.of(7));
+    expect(
+      tensorOf(
+        `{"other":1,"other":${'['.repeat(99)}${']'.repeat(99)},"inputs":[{"k":1,"k":2,"name":"x","shape":[1,1],"datatype":"INT8","data":[7]}]}`,
+      ).bytes,
+    ).toEqual(Uint8Array.of(7));
   });
 
   it('refuses 5,000,000 open brackets without a stack overflow', () => {
     expect(createProtocols({ maxMessageBytes: 10 ** 7 })['oip-rest'].refuse(request(one), new ServingError('INTERNAL', 'x'))).toBeDefined();
-    expect(() => createProtocols({ maxMessageBytes: 10 ** 7 })['oip-rest'].decode(request('['.repeat(5_000_000)), catalog)).toThrow('nesting is deeper than 100');
+    expect(() => createProtocols({ maxMessageBytes: 10 ** 7 })['oip-rest'].decode(request('['.repeat(5_000_000)), catalog)).toThrow(
+      'nesting is deeper than 100',
+    );
   });
 });
 
 describe('the signature', () => {
-  const both = (a: unknown, b: unknown): unknown => ({ inputs: [{ name: 'a', ...(a as object) }, { name: 'b', ...(b as object) }] });
+  const both = (a: unknown, b: unknown): unknown => ({
+    inputs: [
+      { name: 'a', ...(a as object) },
+      { name: 'b', ...(b as object) },
+    ],
+  });
   const a = { shape: [2, 2], datatype: 'FP32', data: [1, 2.5, 3, 4] };
   const path = '/v2/models/m/infer';
 
   it('splits the batch into views in the order of the signature', () => {
-    const infer = decode({ inputs: [{ name: 'b', shape: [2, 1], datatype: 'INT32', data: [5, 6] }, { name: 'a', ...a }] }, { path });
-    expect(infer.instances.map((instance) => instance.map(({ dtype, shape, bytes }) => [dtype, shape, Array.from(numbersOf(dtype, bytes) as ArrayLike<number>)]))).toEqual([
-      [['float32', [2], [1, 2.5]], ['int32', [1], [5]]],
-      [['float32', [2], [3, 4]], ['int32', [1], [6]]],
+    const infer = decode(
+      {
+        inputs: [
+          { name: 'b', shape: [2, 1], datatype: 'INT32', data: [5, 6] },
+          { name: 'a', ...a },
+        ],
+      },
+      { path },
+    );
+    expect(
+      infer.instances.map((instance) =>
+        instance.map(({ dtype, shape, bytes }) => [dtype, shape, Array.from(numbersOf(dtype, bytes) as ArrayLike<number>)]),
+      ),
+    ).toEqual([
+      [
+        ['float32', [2], [1, 2.5]],
+        ['int32', [1], [5]],
+      ],
+      [
+        ['float32', [2], [3, 4]],
+        ['int32', [1], [6]],
+      ],
     ]);
     expect(infer.instances[0]?.[0]?.bytes.buffer).toBe(infer.instances[1]?.[0]?.bytes.buffer);
   });
@@ -177,13 +293,27 @@ describe('the signature', () => {
   });
 
   it('leaves shapes of a method without batch dim as they are', () => {
-    expect(decode(input('INT32', [2, 1], [1, 2]), { path: '/v2/models/m.whole/infer' }).instances.map(([tensor]) => tensor?.shape)).toEqual([[2, 1]]);
+    expect(decode(input('INT32', [2, 1], [1, 2]), { path: '/v2/models/m.whole/infer' }).instances.map(([tensor]) => tensor?.shape)).toEqual(
+      [[2, 1]],
+    );
   });
 
   it.each<[string, unknown, string]>([
-    ['another datatype', both({ ...a, datatype: 'FP64' }, { shape: [2, 1], datatype: 'INT32', data: [5, 6] }), `input 'a' has datatype FP64, FP32 is expected`],
-    ['another shape', both({ ...a, shape: [4, 1] }, { shape: [4, 1], datatype: 'INT32', data: [1, 2, 3, 4] }), `input 'a' has shape [4, 1], [-1, 2] is expected`],
-    ['instance counts that differ', both(a, { shape: [3, 1], datatype: 'INT32', data: [5, 6, 7] }), `input 'b' has 3 instances, input 'a' has 2`],
+    [
+      'another datatype',
+      both({ ...a, datatype: 'FP64' }, { shape: [2, 1], datatype: 'INT32', data: [5, 6] }),
+      `input 'a' has datatype FP64, FP32 is expected`,
+    ],
+    [
+      'another shape',
+      both({ ...a, shape: [4, 1] }, { shape: [4, 1], datatype: 'INT32', data: [1, 2, 3, 4] }),
+      `input 'a' has shape [4, 1], [-1, 2] is expected`,
+    ],
+    [
+      'instance counts that differ',
+      both(a, { shape: [3, 1], datatype: 'INT32', data: [5, 6, 7] }),
+      `input 'b' has 3 instances, input 'a' has 2`,
+    ],
   ])('refuses %s', (_, body, error) => {
     expect(refusal(body, { path })).toEqual({ status: 400, error });
   });
@@ -194,7 +324,9 @@ describe('binary tensors', () => {
     const text = Buffer.from(JSON.stringify(json));
     return [Buffer.concat([text, ...tensors]), { headers: { 'inference-header-content-length': `${text.byteLength}` } }];
   }
-  const binaryInput = (datatype: string, shape: number[], size: number): unknown => ({ inputs: [{ name: 'x', shape, datatype, parameters: { binary_data_size: size } }] });
+  const binaryInput = (datatype: string, shape: number[], size: number): unknown => ({
+    inputs: [{ name: 'x', shape, datatype, parameters: { binary_data_size: size } }],
+  });
 
   it.each<[string, number[], number[]]>([
     ['FP16', [1, 2], [0, 0x3c, 0, 0x7c]],
@@ -209,20 +341,50 @@ describe('binary tensors', () => {
   });
 
   it.each<[string, [Buffer, Sent], string]>([
-    ['bytes that are left over', withBinary(binaryInput('INT8', [1, 1], 1), Buffer.alloc(2)), `2 bytes follow the JSON, the inputs' binary_data_size add up to 1`],
-    ['a size past the body', withBinary(binaryInput('INT8', [1, 5], 5), Buffer.alloc(2)), `input 'x' has binary_data_size 5, 2 bytes are left of the body`],
-    ['a size unlike the shape', withBinary(binaryInput('INT32', [1, 1], 2), Buffer.alloc(2)), `input 'x' of shape [1, 1] needs 4 bytes, it has 2`],
-    ['BYTES that do not fit', withBinary(binaryInput('BYTES', [1, 1], 5), Buffer.from([9, 0, 0, 0, 1])), `input 'x': bytes tensor of shape [1, 1] needs 1 elements, its bytes hold 0 and a rest`],
-    ['10,000,000 empty strings that are not there', withBinary(binaryInput('BYTES', [1, 10_000_000], 4), Buffer.alloc(4)), `input 'x': bytes tensor of shape [1, 10000000] needs 10000000 elements, its 4 bytes cannot hold them`],
-    ['a JSON length past the body', [Buffer.from('{}'), { headers: { 'inference-header-content-length': '3' } }], `inference-header-content-length is '3', it must be from 1 to the 2 bytes of the body`],
-    ['a JSON length that is no number', [Buffer.from('{}'), { headers: { 'inference-header-content-length': '-1' } }], `inference-header-content-length is '-1', it must be from 1 to the 2 bytes of the body`],
+    [
+      'bytes that are left over',
+      withBinary(binaryInput('INT8', [1, 1], 1), Buffer.alloc(2)),
+      `2 bytes follow the JSON, the inputs' binary_data_size add up to 1`,
+    ],
+    [
+      'a size past the body',
+      withBinary(binaryInput('INT8', [1, 5], 5), Buffer.alloc(2)),
+      `input 'x' has binary_data_size 5, 2 bytes are left of the body`,
+    ],
+    [
+      'a size unlike the shape',
+      withBinary(binaryInput('INT32', [1, 1], 2), Buffer.alloc(2)),
+      `input 'x' of shape [1, 1] needs 4 bytes, it has 2`,
+    ],
+    [
+      'BYTES that do not fit',
+      withBinary(binaryInput('BYTES', [1, 1], 5), Buffer.from([9, 0, 0, 0, 1])),
+      `input 'x': bytes tensor of shape [1, 1] needs 1 elements, its bytes hold 0 and a rest`,
+    ],
+    [
+      '10,000,000 empty strings that are not there',
+      withBinary(binaryInput('BYTES', [1, 10_000_000], 4), Buffer.alloc(4)),
+      `input 'x': bytes tensor of shape [1, 10000000] needs 10000000 elements, its 4 bytes cannot hold them`,
+    ],
+    [
+      'a JSON length past the body',
+      [Buffer.from('{}'), { headers: { 'inference-header-content-length': '3' } }],
+      `inference-header-content-length is '3', it must be from 1 to the 2 bytes of the body`,
+    ],
+    [
+      'a JSON length that is no number',
+      [Buffer.from('{}'), { headers: { 'inference-header-content-length': '-1' } }],
+      `inference-header-content-length is '-1', it must be from 1 to the 2 bytes of the body`,
+    ],
   ])('refuses %s', (_, [body, sent], error) => {
     expect(refusal(body, sent)).toEqual({ status: 400, error });
   });
 
   it('refuses text that is not UTF-8', () => {
     const [body, sent] = withBinary(binaryInput('BYTES', [1, 1], 5), Buffer.from([1, 0, 0, 0, 0xff]));
-    expect(refusal(body, { ...sent, path: '/v2/models/m.text/infer' }).error).toBe(`input 'x' is text, it has an element that is not UTF-8`);
+    expect(refusal(body, { ...sent, path: '/v2/models/m.text/infer' }).error).toBe(
+      `input 'x' is text, it has an element that is not UTF-8`,
+    );
   });
 
   it('are answered without a copy to outputs that ask for them', () => {
@@ -245,7 +407,14 @@ describe('binary tensors', () => {
   });
 
   it('binary_data_output makes all outputs binary but those that say otherwise', () => {
-    const answer = encode({ ...(one as object), parameters: { binary_data_output: true }, outputs: [{ name: 'y', parameters: { binary_data: false } }, { name: 'z' }] }, [[int(1), int(2)]]);
+    const answer = encode(
+      {
+        ...(one as object),
+        parameters: { binary_data_output: true },
+        outputs: [{ name: 'y', parameters: { binary_data: false } }, { name: 'z' }],
+      },
+      [[int(1), int(2)]],
+    );
     expect(answer['outputs']).toEqual([
       { name: 'y', datatype: 'INT32', shape: [1, 1], data: [1] },
       { name: 'z', datatype: 'INT32', shape: [1, 1], parameters: { binary_data_size: 4 } },
@@ -255,14 +424,26 @@ describe('binary tensors', () => {
 
 describe('answers', () => {
   it('stack instances on a new first dim and echo the id', () => {
-    expect(encode({ ...(input('INT32', [2, 1], [1, 2]) as object), id: 'a"b', outputs: [{ name: 'y' }] }, [[int(1, 2)], [int(3, 4)]], { path: '/v2/models/m.any/versions/1/infer' })).toEqual({
-      status: 200, model_name: 'm.any', model_version: '1', id: 'a"b', outputs: [{ name: 'y', datatype: 'INT32', shape: [2, 2], data: [1, 2, 3, 4] }],
+    expect(
+      encode({ ...(input('INT32', [2, 1], [1, 2]) as object), id: 'a"b', outputs: [{ name: 'y' }] }, [[int(1, 2)], [int(3, 4)]], {
+        path: '/v2/models/m.any/versions/1/infer',
+      }),
+    ).toEqual({
+      status: 200,
+      model_name: 'm.any',
+      model_version: '1',
+      id: 'a"b',
+      outputs: [{ name: 'y', datatype: 'INT32', shape: [2, 2], data: [1, 2, 3, 4] }],
     });
   });
 
   it.each<[string, Tensor, unknown]>([
     ['bool', { dtype: 'bool', shape: [2], bytes: Uint8Array.of(1, 0) }, [true, false]],
-    ['floats as their shortest decimals, what JSON has no number for as strings', { dtype: 'float32', shape: [5], bytes: new Uint8Array(Float32Array.of(0.1, -2, NaN, Infinity, -Infinity).buffer) }, [0.1, -2, 'NaN', 'Infinity', '-Infinity']],
+    [
+      'floats as their shortest decimals, what JSON has no number for as strings',
+      { dtype: 'float32', shape: [5], bytes: new Uint8Array(Float32Array.of(0.1, -2, NaN, Infinity, -Infinity).buffer) },
+      [0.1, -2, 'NaN', 'Infinity', '-Infinity'],
+    ],
     ['float64', { dtype: 'float64', shape: [2], bytes: new Uint8Array(Float64Array.of(0.1, 1e300).buffer) }, [0.1, 1e300]],
     ['strings', { dtype: 'string', shape: [2], bytes: packElements([Buffer.from('é"'), Buffer.from('')]) }, ['é"', '']],
     ['bytes that are text', { dtype: 'bytes', shape: [], bytes: packElements([Buffer.from('b')]) }, ['b']],
@@ -272,7 +453,11 @@ describe('answers', () => {
   });
 
   it.each<[string, Tensor, string]>([
-    ['int64 keep all their digits', { dtype: 'int64', shape: [1], bytes: new Uint8Array(BigInt64Array.of(2n ** 53n + 1n).buffer) }, '9007199254740993'],
+    [
+      'int64 keep all their digits',
+      { dtype: 'int64', shape: [1], bytes: new Uint8Array(BigInt64Array.of(2n ** 53n + 1n).buffer) },
+      '9007199254740993',
+    ],
     ['minus zero keeps its sign', { dtype: 'float64', shape: [2], bytes: new Uint8Array(Float64Array.of(-0, 0).buffer) }, '-0.0,0'],
     ['minus zero of 32 bits too', { dtype: 'float32', shape: [2], bytes: new Uint8Array(Float32Array.of(-0, 0).buffer) }, '-0.0,0'],
   ])('%s', (_, tensor, text) => {
@@ -282,16 +467,34 @@ describe('answers', () => {
   });
 
   it.each<[string, Tensor[][], number, string]>([
-    ['instances that disagree on shape', [[int(1)], [int(1, 2)]], 500, `output 'y' of instance 1 is int32 [2], that of instance 0 is int32 [1]: they cannot be one tensor`],
-    ['float16 as JSON', [[{ dtype: 'float16', shape: [1], bytes: Uint8Array.of(0, 0) }]], 400, `output 'y' is FP16, which has no JSON form: ask for it with binary_data`],
-    ['bytes that are no text as JSON', [[{ dtype: 'bytes', shape: [], bytes: packElements([Uint8Array.of(0xff)]) }]], 400, `output 'y' of shape [1] has an element that is not UTF-8: ask for it with binary_data`],
+    [
+      'instances that disagree on shape',
+      [[int(1)], [int(1, 2)]],
+      500,
+      `output 'y' of instance 1 is int32 [2], that of instance 0 is int32 [1]: they cannot be one tensor`,
+    ],
+    [
+      'float16 as JSON',
+      [[{ dtype: 'float16', shape: [1], bytes: Uint8Array.of(0, 0) }]],
+      400,
+      `output 'y' is FP16, which has no JSON form: ask for it with binary_data`,
+    ],
+    [
+      'bytes that are no text as JSON',
+      [[{ dtype: 'bytes', shape: [], bytes: packElements([Uint8Array.of(0xff)]) }]],
+      400,
+      `output 'y' of shape [1] has an element that is not UTF-8: ask for it with binary_data`,
+    ],
   ])('refuse %s', (_, outputs, status, error) => {
     expect(encode({ ...(one as object), outputs: [{ name: 'y' }] }, outputs)).toEqual({ status, error });
   });
 
   it('a failed instance fails the request', () => {
     const raw = request(input('INT32', [2, 1], [1, 2]));
-    const answer = protocol.encode(raw, protocol.decode(raw, catalog), [{ outputs: [int(1), int(2)] }, { failure: { code: 'ABORTED', message: 'negative value' } }]);
+    const answer = protocol.encode(raw, protocol.decode(raw, catalog), [
+      { outputs: [int(1), int(2)] },
+      { failure: { code: 'ABORTED', message: 'negative value' } },
+    ]);
     expect(shown(answer)).toEqual({ status: 500, error: 'negative value' });
   });
 });

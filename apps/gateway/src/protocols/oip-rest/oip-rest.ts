@@ -21,7 +21,8 @@ export class OipRest implements Protocol {
     const { model, version } = parseInferUrl(request.path);
     const target = methods.resolveModel(model, version);
     const { headers, body } = request;
-    if (body.byteLength > this.maxMessageBytes) throw tooLarge(`the body has ${body.byteLength} bytes, at most ${this.maxMessageBytes} are allowed`);
+    if (body.byteLength > this.maxMessageBytes)
+      throw tooLarge(`the body has ${body.byteLength} bytes, at most ${this.maxMessageBytes} are allowed`);
     if (body.byteLength === 0) throw invalid('the body is empty');
     const jsonLength = jsonLengthOf(headers[jsonLengthHeader], body.byteLength);
     const json = jsonLength === undefined ? body : body.subarray(0, jsonLength);
@@ -44,7 +45,10 @@ export class OipRest implements Protocol {
     const echo = infer.echo as OipEcho;
     try {
       const { body, jsonBytes } = inferAnswer(infer.target, echo, stackOutputs(infer.target, results, echo.outputs));
-      const headers = jsonBytes === undefined ? jsonAnswerHeaders(200) : { 'content-type': 'application/octet-stream', [jsonLengthHeader]: `${jsonBytes}` };
+      const headers =
+        jsonBytes === undefined
+          ? jsonAnswerHeaders(200)
+          : { 'content-type': 'application/octet-stream', [jsonLengthHeader]: `${jsonBytes}` };
       return { token: request.token, kind: 'http', status: 200, headers, body };
     } catch (thrown) {
       return this.refuse(request, ServingError.from(thrown, 'the answer could not be written'));
@@ -53,7 +57,13 @@ export class OipRest implements Protocol {
 
   refuse(request: IngressRequest, error: ServingError): IngressAnswer {
     const status = httpStatusOfError(error);
-    return { token: request.token, kind: 'http', status, headers: jsonAnswerHeaders(status), body: [`{"error":${JSON.stringify(error.message)}}`] };
+    return {
+      token: request.token,
+      kind: 'http',
+      status,
+      headers: jsonAnswerHeaders(status),
+      body: [`{"error":${JSON.stringify(error.message)}}`],
+    };
   }
 }
 
@@ -61,6 +71,7 @@ export class OipRest implements Protocol {
 function jsonLengthOf(text: string | undefined, bodyBytes: number): number | undefined {
   if (text === undefined) return undefined;
   const length = /^[0-9]{1,15}$/.test(text) ? Number(text) : NaN;
-  if (!(length > 0 && length <= bodyBytes)) throw invalid(`${jsonLengthHeader} is '${clip(text)}', it must be from 1 to the ${bodyBytes} bytes of the body`);
+  if (!(length > 0 && length <= bodyBytes))
+    throw invalid(`${jsonLengthHeader} is '${clip(text)}', it must be from 1 to the ${bodyBytes} bytes of the body`);
   return length;
 }

@@ -46,7 +46,8 @@ export function splitInputs(target: ResolvedMethod, given: readonly (OipInput | 
     const first = input.shape[0];
     if (first === undefined) throw invalid(`input '${signature.name}' has shape [], its first dim must be the instance count`);
     if (i === 0) count = first;
-    else if (first !== count) throw invalid(`input '${signature.name}' has ${first} instances, input '${(inputs[0] as TensorSignature).name}' has ${count}`);
+    else if (first !== count)
+      throw invalid(`input '${signature.name}' has ${first} instances, input '${(inputs[0] as TensorSignature).name}' has ${count}`);
   }
   if (count < 1) throw invalid('the first dim of the inputs is the instance count, it must be at least 1');
   if (count > maxInstances) throw tooLarge(`the request has ${count} instances, at most ${maxInstances} are allowed`);
@@ -63,17 +64,23 @@ function dtypeOf(signature: TensorSignature, entry: DTypeEntry): DType {
 
 function checkAgainst(signature: TensorSignature, { entry, shape, bytes }: OipInput, batched: boolean): void {
   const expected = signature.dtype === undefined ? entry : dtypeEntry(signature.dtype);
-  if (expected.oipName !== entry.oipName) throw invalid(`input '${signature.name}' has datatype ${entry.oipName}, ${expected.oipName} is expected`);
+  if (expected.oipName !== entry.oipName)
+    throw invalid(`input '${signature.name}' has datatype ${entry.oipName}, ${expected.oipName} is expected`);
   const own = batched ? 1 : 0;
   const declared = signature.shape;
   if (declared !== undefined) {
     let same = shape.length === declared.length + own;
     for (let i = 0; same && i < declared.length; i++) same = declared[i] === -1 || declared[i] === shape[i + own];
-    if (!same) throw invalid(`input '${signature.name}' has shape ${shapeText(shape)}, ${shapeText(batched ? [-1, ...declared] : declared)} is expected`);
+    if (!same)
+      throw invalid(
+        `input '${signature.name}' has shape ${shapeText(shape)}, ${shapeText(batched ? [-1, ...declared] : declared)} is expected`,
+      );
   }
   const count = elementCount(shape);
   if (!isVariableSize(entry.dtype) && bytes.byteLength !== count * entry.elementBytes) {
-    throw invalid(`input '${signature.name}' of shape ${shapeText(shape)} needs ${count * entry.elementBytes} bytes, it has ${bytes.byteLength}`);
+    throw invalid(
+      `input '${signature.name}' of shape ${shapeText(shape)} needs ${count * entry.elementBytes} bytes, it has ${bytes.byteLength}`,
+    );
   }
 }
 

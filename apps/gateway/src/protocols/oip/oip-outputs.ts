@@ -75,7 +75,10 @@ export function stackOutputs(target: ResolvedMethod, results: readonly InstanceR
       if (tensor.dtype !== first.dtype || !sameShape(tensor.shape, first.shape)) {
         const own = `${tensor.dtype} ${shapeText(tensor.shape)}`;
         const other = `${first.dtype} ${shapeText(first.shape)}`;
-        throw new ServingError('INTERNAL', `output '${name}' of instance ${n} is ${own}, that of instance 0 is ${other}: they cannot be one tensor`);
+        throw new ServingError(
+          'INTERNAL',
+          `output '${name}' of instance ${n} is ${own}, that of instance 0 is ${other}: they cannot be one tensor`,
+        );
       }
       parts.push(tensor.bytes);
     }
@@ -107,7 +110,8 @@ function sameShape(a: readonly number[], b: readonly number[]): boolean {
  * none is 0.
  */
 export function priorityOf(tritonPriority: number): number {
-  if (!Number.isInteger(tritonPriority) || tritonPriority < 0) throw invalid(`parameter 'priority' is ${tritonPriority}, it must be a non-negative integer`);
+  if (!Number.isInteger(tritonPriority) || tritonPriority < 0)
+    throw invalid(`parameter 'priority' is ${tritonPriority}, it must be a non-negative integer`);
   return tritonPriority === 0 ? 0 : Math.max(1, 256 - tritonPriority);
 }
 

@@ -8,7 +8,12 @@ export function named(...names: string[]): TensorSignature[] {
 }
 
 /** A method signature; batched unless told otherwise. */
-export function method(name: string, inputs: readonly TensorSignature[], outputs: readonly TensorSignature[], batched = true): MethodSignature {
+export function method(
+  name: string,
+  inputs: readonly TensorSignature[],
+  outputs: readonly TensorSignature[],
+  batched = true,
+): MethodSignature {
   return { name, inputs, outputs, batched, batchSize: 4 };
 }
 
@@ -31,12 +36,27 @@ export class FakeCatalog implements MethodLookup {
 
   resolveModel(model: string, version: string): ResolvedMethod {
     const [servable = '', name = 'predict'] = model.split('.');
-    if (version !== '' && !/^[1-9][0-9]*$/.test(version)) throw new ServingError('INVALID_ARGUMENT', `model version '${version}' is not a number`);
+    if (version !== '' && !/^[1-9][0-9]*$/.test(version))
+      throw new ServingError('INVALID_ARGUMENT', `model version '${version}' is not a number`);
     return this.resolve(servable, Number(version), name);
   }
 }
 
 /** A raw request as an ingress hands it on. */
-export function rawRequest(route: InferRoute, path: string, body: Uint8Array | string, extra: Partial<IngressRequest> = {}): IngressRequest {
-  return { token: 7, route, path, verb: 'POST', headers: {}, body: typeof body === 'string' ? Buffer.from(body) : body, deadlineAt: Infinity, ...extra };
+export function rawRequest(
+  route: InferRoute,
+  path: string,
+  body: Uint8Array | string,
+  extra: Partial<IngressRequest> = {},
+): IngressRequest {
+  return {
+    token: 7,
+    route,
+    path,
+    verb: 'POST',
+    headers: {},
+    body: typeof body === 'string' ? Buffer.from(body) : body,
+    deadlineAt: Infinity,
+    ...extra,
+  };
 }

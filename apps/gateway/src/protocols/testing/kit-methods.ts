@@ -1,4 +1,13 @@
-import { ServingError, stringTensor, unpackElements, type DType, type Instance, type InstanceResult, type MethodSignature, type Tensor } from '@mserve/wire';
+import {
+  ServingError,
+  stringTensor,
+  unpackElements,
+  type DType,
+  type Instance,
+  type InstanceResult,
+  type MethodSignature,
+  type Tensor,
+} from '@mserve/wire';
 import { numbersOf } from '../json/value-text.js';
 import { method, named } from './fake-catalog.js';
 
@@ -21,7 +30,11 @@ function values(tensor: Tensor): number[] {
 
 function elementwise(a: Tensor, b: Tensor, apply: (x: number, y: number) => number, dtype = a.dtype): Tensor {
   const right = values(b);
-  return tensorOf(dtype as keyof typeof arrays, a.shape, values(a).map((x, i) => apply(x, right[i] as number)));
+  return tensorOf(
+    dtype as keyof typeof arrays,
+    a.shape,
+    values(a).map((x, i) => apply(x, right[i] as number)),
+  );
 }
 
 const add = (x: number, y: number): number => x + y;
@@ -32,7 +45,10 @@ function text(tensor: Tensor): string {
 }
 
 function refusal(name: string, functionName: string, message: string): ServingError {
-  return new ServingError('ABORTED', `Call Function 'kit.${functionName}' Failed, method: '${name}', stage index(begin with 1): 1, error msg: ${message}`);
+  return new ServingError(
+    'ABORTED',
+    `Call Function 'kit.${functionName}' Failed, method: '${name}', stage index(begin with 1): 1, error msg: ${message}`,
+  );
 }
 
 function entry(name: string, inputs: string[], outputs: string[], run: (inputs: Instance) => Instance): [string, KitMethod] {
@@ -51,7 +67,13 @@ const constants: Record<string, Tensor> = {
 
 function half(tensor: Tensor): Tensor {
   // Only the numbers that the cases use.
-  const bits = new Map([[0.1, 0x2e66], [1, 0x3c00], [2048.5, 0x6800]].map(([value, pattern]) => [Math.fround(value as number), pattern as number]));
+  const bits = new Map(
+    [
+      [0.1, 0x2e66],
+      [1, 0x3c00],
+      [2048.5, 0x6800],
+    ].map(([value, pattern]) => [Math.fround(value as number), pattern as number]),
+  );
   const patterns = Uint16Array.from(values(tensor), (value) => bits.get(value) as number);
   return { dtype: 'float16', shape: tensor.shape, bytes: new Uint8Array(patterns.buffer) };
 }
@@ -88,8 +110,18 @@ export const kitMethods: ReadonlyMap<string, KitMethod> = new Map([
   entry('describe', ['x'], ['d'], (inputs) => [describe(t(inputs, 0))]),
   entry('py_scalar', ['kind'], ['y'], (inputs) => [constants[text(t(inputs, 0))] as Tensor]),
   entry('fp16', ['x'], ['y'], (inputs) => [half(t(inputs, 0))]),
-  entry('raise_neg', ['x'], ['y'], guarded('raise_neg', 'f_raise_neg', 'negative value', (x) => x + 1)),
-  entry('gen_raise', ['x'], ['y'], guarded('gen_raise', 'f_gen_raise', 'bad item', (x) => x * 2)),
+  entry(
+    'raise_neg',
+    ['x'],
+    ['y'],
+    guarded('raise_neg', 'f_raise_neg', 'negative value', (x) => x + 1),
+  ),
+  entry(
+    'gen_raise',
+    ['x'],
+    ['y'],
+    guarded('gen_raise', 'f_gen_raise', 'bad item', (x) => x * 2),
+  ),
   entry('batch_raise', ['x'], ['y'], () => {
     throw refusal('batch_raise', 'f_gen_raise_at_start', 'bad batch');
   }),
@@ -98,10 +130,16 @@ export const kitMethods: ReadonlyMap<string, KitMethod> = new Map([
   entry('call_one', ['x1', 'x2'], ['y'], (inputs) => [elementwise(t(inputs, 0), t(inputs, 1), add)]),
   entry('add_cast', ['x1', 'x2'], ['y'], (inputs) => [elementwise(t(inputs, 0), t(inputs, 1), add, float)]),
   entry('add_bias', ['x', 'bias'], ['y'], (inputs) => [elementwise(t(inputs, 0), t(inputs, 1), add)]),
-  entry('add_sub', ['x1', 'x2', 'x3'], ['y'], (inputs) => [elementwise(elementwise(t(inputs, 0), t(inputs, 1), add), t(inputs, 2), subtract)]),
+  entry('add_sub', ['x1', 'x2', 'x3'], ['y'], (inputs) => [
+    elementwise(elementwise(t(inputs, 0), t(inputs, 1), add), t(inputs, 2), subtract),
+  ]),
   entry('add_common', ['x1', 'x2'], ['y'], (inputs) => [elementwise(t(inputs, 0), t(inputs, 1), add)]),
   entry('long_pipe', ['x1', 'x2', 'x3'], ['label', 'y', 'x1'], (inputs) => {
-    const y = elementwise(elementwise(t(inputs, 0), t(inputs, 1), (x, z) => (x + z) / 2, float), t(inputs, 2), subtract);
+    const y = elementwise(
+      elementwise(t(inputs, 0), t(inputs, 1), (x, z) => (x + z) / 2, float),
+      t(inputs, 2),
+      subtract,
+    );
     return [stringTensor(`sum=${values(y).reduce((sum, value) => sum + value, 0)}`), y, t(inputs, 0)];
   }),
 ]);

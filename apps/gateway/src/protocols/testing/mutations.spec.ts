@@ -11,16 +11,38 @@ const catalog = new FakeCatalog('m', [method('predict', [{ name: 'a', dtype: 'fl
 const binaryJson =
   '{"inputs":[{"name":"a","shape":[1,1],"datatype":"FP32","parameters":{"binary_data_size":4}},{"name":"b","shape":[1],"datatype":"BYTES","parameters":{"binary_data_size":5}}]}';
 const requests: [InferRoute, string, string, Record<string, string>][] = [
-  ['ms-rest', '/model/m:predict', '{"instances":[{"a":[1.5,-2e3],"b":{"b64":"AQID/w==","type":"int8","shape":[2,2]}},{"b":["t\\u00e9\\n"],"a":[[0.25]]}],"c":[{"d":null}]}', {}],
-  ['oip-rest', '/v2/models/m/infer', '{"id":"i","parameters":{"timeout":5},"inputs":[{"name":"a","shape":[2,1],"datatype":"FP32","data":[[1],[2.5]]},{"data":["x","é"],"name":"b","shape":[2],"datatype":"BYTES"}],"outputs":[{"name":"z"}]}', {}],
-  ['oip-rest', '/v2/models/m/infer', `${binaryJson}\u0000\u0000@?\u0001\u0000\u0000\u0000x`, { 'inference-header-content-length': `${binaryJson.length}` }],
+  [
+    'ms-rest',
+    '/model/m:predict',
+    '{"instances":[{"a":[1.5,-2e3],"b":{"b64":"AQID/w==","type":"int8","shape":[2,2]}},{"b":["t\\u00e9\\n"],"a":[[0.25]]}],"c":[{"d":null}]}',
+    {},
+  ],
+  [
+    'oip-rest',
+    '/v2/models/m/infer',
+    '{"id":"i","parameters":{"timeout":5},"inputs":[{"name":"a","shape":[2,1],"datatype":"FP32","data":[[1],[2.5]]},{"data":["x","é"],"name":"b","shape":[2],"datatype":"BYTES"}],"outputs":[{"name":"z"}]}',
+    {},
+  ],
+  [
+    'oip-rest',
+    '/v2/models/m/infer',
+    `${binaryJson}\u0000\u0000@?\u0001\u0000\u0000\u0000x`,
+    { 'inference-header-content-length': `${binaryJson.length}` },
+  ],
 ];
 
 describe('a request with bytes changed, put in or cut off', () => {
   it.each(requests)('%s is decoded and answered, or refused: %s', (route, path, text, headers) => {
     const protocol = protocols[route];
     const good = Buffer.from(text);
-    const change = fc.tuple(fc.nat(good.length), fc.constantFrom(0, 1), fc.oneof(fc.nat(255).map((byte) => Buffer.of(byte)), fc.constantFrom('"', '[', ']', '{', '}', ',', '1', '-', '.', 'e9', 'null', '\\', '[]', '{}').map((each) => Buffer.from(each))));
+    const change = fc.tuple(
+      fc.nat(good.length),
+      fc.constantFrom(0, 1),
+      fc.oneof(
+        fc.nat(255).map((byte) => Buffer.of(byte)),
+        fc.constantFrom('"', '[', ']', '{', '}', ',', '1', '-', '.', 'e9', 'null', '\\', '[]', '{}').map((each) => Buffer.from(each)),
+      ),
+    );
     let decodedRequests = 0;
     fc.assert(
       fc.property(fc.array(change, { maxLength: 3 }), (changes) => {
@@ -31,7 +53,11 @@ describe('a request with bytes changed, put in or cut off', () => {
           const infer = protocol.decode(request, catalog);
           decodedRequests++;
           expect(infer.instances.every((instance) => instance.length === 2)).toBe(true);
-          protocol.encode(request, infer, infer.instances.map((outputs): InstanceResult => ({ outputs })));
+          protocol.encode(
+            request,
+            infer,
+            infer.instances.map((outputs): InstanceResult => ({ outputs })),
+          );
         } catch (thrown) {
           expect(thrown).toBeInstanceOf(ServingError);
           const answer = protocol.refuse(request, thrown as ServingError);
