@@ -5,5 +5,7 @@ export type { ModelProgress } from './replica/load-models.js';
 export type { DecryptionKey } from './replica/model-loader.js';
 export type { WorkerStats } from './replica/device-worker.js';
 export { DeviceWorkerModule, type WorkerParts } from './device-worker.module.js';
-export { checkServable, checkServableNames, checkServables, ConfigError, listServables, type ServableReport } from './servable/index.js';
+export { checkServable, checkServables, type ServableReport } from './replica/check-servable.js';
+export { ConfigError } from './servable/config-error.js';
+export { checkServableNames, listServables } from './servable/servable-directory.js';
 export { checkModels, type CheckModelsOptions } from './replica/check-models.js';

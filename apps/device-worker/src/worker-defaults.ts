@@ -3,7 +3,7 @@ import { Session, type SessionOptions } from '@mserve/native';
 import type { WorkerDefaults } from './replica/device-worker.js';
 import { modelOpeners } from './replica/model-loader.js';
 import type { WorkerLog } from './replica/worker-options.js';
-import { loadServable } from './servable/load-servable.js';
+import { loadServable } from './replica/open-servable.js';
 
 /** How a worker opens servables and models when its options do not say otherwise: the config in worker threads, models in native sessions. */
 export function workerDefaults(log: WorkerLog): WorkerDefaults {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { outputTensor, Tensor, type MethodDeclaration, type StageDeclaration, type ValueSource } from '@mserve/register';
 import type { Instance } from '@mserve/wire';
 // A spec of the repository as a whole may look behind the rooms' doors: what is tested is the servable, not the worker's API.
-import { loadServable, type LoadedServable } from '../../../apps/device-worker/src/servable/load-servable.js';
+import { loadServable, type LoadedServable } from '../../../apps/device-worker/src/replica/open-servable.js';
 import { formatG } from './kit/format-g.js';
 
 /** The kit's servable declares what the kit's SPEC.json says, and its functions do it. */

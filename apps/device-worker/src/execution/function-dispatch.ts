@@ -3,7 +3,7 @@ import type { FunctionRunner } from '../functions/function-runner.js';
 import { BatchRun, stillWanted } from './batch-run.js';
 import type { DeadlineWatch } from './deadline-watch.js';
 import { functionFailed } from './failures.js';
-import { Fifo } from './fifo.js';
+import { Fifo } from '../functions/fifo.js';
 import type { MethodPlan, StagePlan } from './method-plan.js';
 import type { Waiting } from './waiting.js';
 

@@ -4,7 +4,7 @@ import { assemble, split, Staging } from './batch.js';
 import { BatchRun, stillWanted } from './batch-run.js';
 import type { DeadlineWatch } from './deadline-watch.js';
 import { predictFailed } from './failures.js';
-import { Fifo } from './fifo.js';
+import { Fifo } from '../functions/fifo.js';
 import type { LoneClient } from './lone-client.js';
 import { mayShareRun, type ModelPlan } from './model-plan.js';
 import type { ModelSession } from './model-session.js';

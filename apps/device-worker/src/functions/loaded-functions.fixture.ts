@@ -1,5 +1,5 @@
 import type { Instance, InstanceResult } from '@mserve/wire';
-import { loadServable, type LoadedServable, type LoadServableOptions } from '../servable/load-servable.js';
+import { loadServable, type LoadedServable, type LoadServableOptions } from '../replica/open-servable.js';
 import { ServableFolder } from '../servable/servable-folder.fixture.js';
 
 /** The functions of a servable S, written into `folder` by a spec and loaded by each of its tests, in real threads. */

@@ -1,4 +1,4 @@
-import { Fifo } from '../execution/fifo.js';
+import { Fifo } from './fifo.js';
 import type { FunctionRun, Step } from './function-run.js';
 
 /** Steps that one message takes to a thread when there is more work than threads. */

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { Tensor } from '@mserve/register';
 import { stringTensor, type Instance, type InstanceResult } from '@mserve/wire';
-import { loadServable } from '../servable/load-servable.js';
+import { loadServable } from '../replica/open-servable.js';
 import { LoadedFunctions } from './loaded-functions.fixture.js';
 import { canRaisePriority } from './thread-priority.js';
 

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { currentRegistry } from '@mserve/register';
 import type { Instance } from '@mserve/wire';
-import { loadConfig } from '../servable/config-load.js';
+import { loadConfig } from './config-load.js';
 import { callFunction, textOf, type CallableFunction, type StepResult } from './function-call.js';
 import { fitsPack, PackReader, PackWriter, transferOf } from './instance-pack.js';
 import { nativeThreadId } from './thread-priority.js';

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import * as register from '@mserve/register';
 import ts from 'typescript';
-import { loadServable } from './load-servable.js';
-import { ServableFolder } from './servable-folder.fixture.js';
+import { loadServable } from './open-servable.js';
+import { ServableFolder } from '../servable/servable-folder.fixture.js';
 
 /** What docs/servables.md shows is what loads. */
 

@@ -2,8 +2,8 @@ import process, { env } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import * as register from '@mserve/register';
 import { createJiti } from 'jiti';
-import { textOf } from '../functions/function-call.js';
-import type { LoadFailure, ThreadStart } from '../functions/thread-message.js';
+import { textOf } from './function-call.js';
+import type { LoadFailure, ThreadStart } from './thread-message.js';
 
 export type LoadedConfig =
   | { readonly declaration: register.ServableDeclaration }

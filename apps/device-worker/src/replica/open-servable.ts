@@ -2,9 +2,9 @@ import { basename, resolve } from 'node:path';
 import type { ServableDeclaration } from '@mserve/register';
 import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
 import { createFunctionRunner } from '../functions/thread-function-runner.js';
-import { ConfigError } from './config-error.js';
-import { findConfig, modelFiles, resolveVersion, type VersionFiles } from './servable-directory.js';
-import { sourceCache } from './source-cache.js';
+import { ConfigError } from '../servable/config-error.js';
+import { findConfig, modelFiles, resolveVersion, type VersionFiles } from '../servable/servable-directory.js';
+import { sourceCache } from '../servable/source-cache.js';
 
 /** How a servable is loaded. All have defaults. */
 export interface LoadServableOptions {

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { stringTensor } from '@mserve/wire';
 import { checkServable, checkServables } from './check-servable.js';
-import type { ConfigError } from './config-error.js';
-import { loadServable, type LoadedServable, type LoadServableOptions } from './load-servable.js';
-import { ServableFolder } from './servable-folder.fixture.js';
+import type { ConfigError } from '../servable/config-error.js';
+import { loadServable, type LoadedServable, type LoadServableOptions } from './open-servable.js';
+import { ServableFolder } from '../servable/servable-folder.fixture.js';
 
 /** Real configs in real threads; FAULTS row 89. */
 

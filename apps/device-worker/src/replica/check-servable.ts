@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { ServableDeclaration } from '@mserve/register';
-import { ConfigError } from './config-error.js';
-import { loadRunner, type LoadServableOptions } from './load-servable.js';
-import { listServables, listVersions, modelFiles } from './servable-directory.js';
+import { ConfigError } from '../servable/config-error.js';
+import { loadRunner, type LoadServableOptions } from './open-servable.js';
+import { listServables, listVersions, modelFiles } from '../servable/servable-directory.js';
 
 /** What a look at a servable found, without starting it. */
 export interface ServableReport {
