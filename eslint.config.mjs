@@ -1,5 +1,5 @@
 import tseslint from 'typescript-eslint';
-import { roomsRule } from './scripts/eslint-rooms.mjs';
+import { circlesRule, roomsRule } from './scripts/eslint-rooms.mjs';
 
 /** Nest's own patterns: classes that only carry decorators. */
 const nestFiles = ['apps/**/*.ts', 'libs/bus/src/nest/**/*.ts', 'libs/bus/src/control/**/*.ts'];
@@ -22,9 +22,10 @@ export default tseslint.config(
   ...tseslint.configs.recommended,
   {
     files: ['**/*.ts', '**/*.mts'],
-    plugins: { mserve: { rules: { rooms: roomsRule } } },
+    plugins: { mserve: { rules: { rooms: roomsRule, circles: circlesRule } } },
     rules: {
       'mserve/rooms': 'error',
+      'mserve/circles': 'error',
       '@typescript-eslint/no-explicit-any': 'error',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_' }],
       '@typescript-eslint/ban-ts-comment': 'error',

@@ -3,6 +3,7 @@
  * The table has no cycle, so neither have the rooms.
  */
 import { dirname, relative, resolve, sep } from 'node:path';
+import { circles, importGraph, isForTests, sibling, sourceFiles, sourceFolders } from './import-graph.mjs';
 
 /** room -> rooms it may import */
 export const allowedRooms = {
@@ -41,7 +42,7 @@ function roomOf(path) {
 /** Why `specifier` may not be imported by the file at `path` (both from the root), or undefined. */
 export function importProblem(path, specifier) {
   const room = roomOf(path);
-  const isSpec = /\.(spec|contract)\.ts$/.test(path) || path.includes('/testing/');
+  const isSpec = isForTests(path);
   for (const { what, where, text } of places) if (what.test(specifier) && !where.test(path) && !isSpec) return text;
   if (room === undefined) return undefined;
   if (specifier.startsWith('.')) {
@@ -49,6 +50,7 @@ export function importProblem(path, specifier) {
       .split(sep)
       .join('/');
     if (roomOf(target) !== room && !isSpec) return `'${specifier}' leaves the room ${room}: import the other room by its name`;
+    if (isForTests(target.replace(/\.js$/, '.ts')) && !isSpec) return `'${specifier}' is there for tests only`;
     return undefined;
   }
   const match = /^@mserve\/(.+)$/.exec(specifier);
@@ -60,6 +62,63 @@ export function importProblem(path, specifier) {
     return `${room} may import ${allowedRooms[room]?.join(', ') || 'nothing of ours'}, not ${wanted}`;
   return undefined;
 }
+
+/**
+ * Imports that close a circle between files or folders today, and that are to go: `folder or file > folder or file`.
+ * Nothing may be added here but a circle of types alone that an ADR defends.
+ */
+export const toleratedImports = [
+  'apps/device-worker/src/replica > apps/device-worker/src/worker-defaults.ts',
+  'apps/gateway/src/protocols > apps/gateway/src/ingress',
+  'apps/scheduler/src/dispatch/portion.ts > apps/scheduler/src/dispatch/method-queue.ts',
+  'apps/scheduler/src/dispatch/replica.ts > apps/scheduler/src/dispatch/portion.ts',
+  'apps/scheduler/src/dispatch/replica.ts > apps/scheduler/src/dispatch/servable-pool.ts',
+  'apps/server/src/model-file.ts > apps/server/src/cli',
+  'libs/bus/src/memory/memory-exchange.ts > libs/bus/src/memory/memory-bus.ts',
+  'libs/mindir/src/graph > libs/mindir/src/ops',
+  'libs/mindir/src/graph/control-flow.ts > libs/mindir/src/graph/tracer.ts',
+  'libs/mindir/src/proto > libs/mindir/src/graph',
+  'libs/mindir/src/report.ts > libs/mindir/src/onnx-model.ts',
+];
+
+/**
+ * The circles among the files and folders of all rooms (see import-graph.mjs), each a sorted list of paths.
+ * `tolerated`: imports that are passed over, in the form of `toleratedImports`.
+ */
+export function importCircles(tolerated = toleratedImports) {
+  return circles(importGraph(sourceFolders().flatMap(sourceFiles)), tolerated);
+}
+
+/** Reads all rooms once per run of ESLint: about 0.1 s. An editor has to restart its ESLint server to see a circle appear or go. */
+let circlesOfThisRun;
+
+/** Which circle the import of `target` by `path` belongs to, as text, or undefined. */
+function circleProblem(path, target) {
+  circlesOfThisRun ??= importCircles();
+  const [from, to] = [sibling(path, target), sibling(target, path)];
+  if (toleratedImports.includes(`${from} > ${to}`)) return undefined;
+  const circle = circlesOfThisRun.find((one) => one.includes(from) && one.includes(to));
+  return circle && `files or folders import each other in a circle: ${circle.join(', ')}`;
+}
+
+export const circlesRule = {
+  meta: { type: 'problem', schema: [], docs: { description: 'no circle between files or folders of a room' } },
+  create(context) {
+    const path = relative(context.cwd, context.filename).split(sep).join('/');
+    if (roomOf(path) === undefined || isForTests(path)) return {};
+    const check = (node) => {
+      const specifier = node.source?.value;
+      if (typeof specifier !== 'string' || !specifier.startsWith('.')) return;
+      const target = relative('.', resolve(dirname(path), specifier))
+        .split(sep)
+        .join('/')
+        .replace(/\.js$/, '.ts');
+      const problem = circleProblem(path, target);
+      if (problem) context.report({ node, message: problem });
+    };
+    return { ImportDeclaration: check, ExportNamedDeclaration: check, ExportAllDeclaration: check };
+  },
+};
 
 export const roomsRule = {
   meta: { type: 'problem', schema: [], docs: { description: 'import rules between rooms' } },
