@@ -8,6 +8,7 @@ const config = {
     '^@mserve/bus/nest$': '<rootDir>/libs/bus/src/nest/index.ts',
     '^@mserve/(wire|bus|config|app|register|mindir|native)$': '<rootDir>/libs/$1/src/index.ts',
     '^@mserve/(gateway|scheduler|device-worker|server)$': '<rootDir>/apps/$1/src/index.ts',
+    '^\\./thread-main\\.js$': '<rootDir>/test/support/thread-main.mjs',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {

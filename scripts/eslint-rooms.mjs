@@ -32,7 +32,9 @@ const places = [
   { what: /\.node$/, where: /^libs\/native\/src\/binding\.ts$/, text: 'the .node file is loaded in libs/native/src/binding.ts only' },
 ];
 
-const mayUseProcess = /^(apps\/[^/]+\/src\/main\.ts|apps\/server\/src\/cli\/|scripts\/|test\/|bench\/|examples\/)|\.spec\.ts$/;
+/** The programs of processes and of threads. */
+const mayUseProcess =
+  /^(apps\/[^/]+\/src\/(main|functions\/thread-main)\.ts|apps\/server\/src\/cli\/|scripts\/|test\/|bench\/|examples\/)|\.spec\.ts$/;
 
 function roomOf(path) {
   const parts = path.split('/');
@@ -68,7 +70,6 @@ export function importProblem(path, specifier) {
  * Nothing may be added here but a circle of types alone that an ADR defends.
  */
 export const toleratedImports = [
-  'apps/device-worker/src/replica > apps/device-worker/src/worker-defaults.ts',
   'apps/gateway/src/protocols > apps/gateway/src/ingress',
   'apps/scheduler/src/dispatch/portion.ts > apps/scheduler/src/dispatch/method-queue.ts',
   'apps/scheduler/src/dispatch/replica.ts > apps/scheduler/src/dispatch/portion.ts',
@@ -135,7 +136,10 @@ export const roomsRule = {
       ImportExpression: (node) => check(node, node.source.value),
       "MemberExpression[object.name='process'][property.name=/^(env|exit)$/]": (node) => {
         if (!mayUseProcess.test(path))
-          context.report({ node, message: `process.${node.property.name} is used in main.ts and the CLI only` });
+          context.report({
+            node,
+            message: `process.${node.property.name} is used in the programs of processes and threads (main.ts, thread-main.ts) and the CLI only`,
+          });
       },
     };
   },

@@ -1,4 +1,3 @@
-import process, { env } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import * as register from '@mserve/register';
 import { createJiti } from 'jiti';
@@ -16,14 +15,13 @@ export type LoadedConfig =
  * Line numbers are those of the author's file, because the transform keeps lines where they are.
  */
 export async function loadConfig(start: ThreadStart, warn: (text: string) => void): Promise<LoadedConfig> {
-  Object.assign(env, start.environment);
   const registry = register.startRegistry(start.servable);
   registry.warn = warn;
   const failures: LoadFailure[] = [];
   registry.collect = (error) => failures.push(loadFailure(start, error));
   try {
     const jiti = createJiti(start.configFile, { fsCache: start.cacheDirectory ?? false, virtualModules: { '@mserve/register': register } });
-    await orLeftToNobody(jiti.import(start.configFile));
+    await unlessUncaught(jiti.import(start.configFile));
     registry.sealed = true;
     if (failures.length === 0) return { declaration: register.sealRegistry(registry) };
   } catch (thrown) {
@@ -33,19 +31,22 @@ export async function loadConfig(start: ThreadStart, warn: (text: string) => voi
   return { failures, declared: register.declarationOf(registry) };
 }
 
-const leftToNobody = ['unhandledRejection', 'uncaughtException'] as const;
+const uncaughtEvents = ['unhandledRejection', 'uncaughtException'] as const;
 
-/** As `loading`, but rejects with what the config throws or rejects meanwhile where nobody catches it: that would end the thread, its place unsaid. */
-async function orLeftToNobody(loading: Promise<unknown>): Promise<void> {
+/**
+ * Resolves when `loading` does. Rejects with its error, or with the first error that the config throws or rejects meanwhile and that nobody
+ * catches: such an error would end the thread, and where in the config it came from would be lost.
+ */
+async function unlessUncaught(loading: Promise<unknown>): Promise<void> {
   let refuse: (reason: unknown) => void = () => undefined;
-  const left = new Promise<never>((_resolve, reject) => (refuse = reject));
-  for (const event of leftToNobody) process.on(event, refuse);
+  const uncaught = new Promise<never>((_resolve, reject) => (refuse = reject));
+  for (const event of uncaughtEvents) process.on(event, refuse);
   try {
-    await Promise.race([loading, left]);
-    // Rejections are told at the end of a turn
-    await Promise.race([new Promise((resolve) => setImmediate(resolve)), left]);
+    await Promise.race([loading, uncaught]);
+    // Node reports unhandled rejections at the end of a turn.
+    await Promise.race([new Promise((resolve) => setImmediate(resolve)), uncaught]);
   } finally {
-    for (const event of leftToNobody) process.off(event, refuse);
+    for (const event of uncaughtEvents) process.off(event, refuse);
   }
 }
 

@@ -1,8 +1,6 @@
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import type { ServableDeclaration } from '@mserve/register';
-import { ConfigError } from '../servable/config-error.js';
+import { ServableConfigError } from '../servable/servable-config-error.js';
 import { textOf } from './function-call.js';
 import { control, controlCells, takenBack, type FromThread, type LoadFailure, type ThreadStart, type ToThread } from './thread-message.js';
 import { transferOf } from './instance-pack.js';
@@ -22,6 +20,8 @@ export interface ThreadOptions extends Omit<ThreadStart, 'control'> {
   readonly heapMb: number;
 }
 
+/** What every function thread runs. */
+const program = new URL(import.meta.resolve('./thread-main.js'));
 const longestEndMs = 1_000;
 
 /** One worker thread that has a servable's functions. */
@@ -41,7 +41,9 @@ export class FunctionThread {
     this.options = options;
     const { servable, configFile, cacheDirectory, environment } = options;
     const start: ThreadStart = { servable, configFile, cacheDirectory, environment, control: this.cells.buffer as SharedArrayBuffer };
-    this.worker = startWorker(start, {
+    this.worker = new Worker(program, {
+      workerData: start,
+      execArgv: [],
       name: `functions of ${servable}`,
       resourceLimits: { maxOldGenerationSizeMb: options.heapMb },
       stdout: true,
@@ -62,7 +64,7 @@ export class FunctionThread {
   }
 
   /**
-   * Waits for the config to be loaded; `events` gets everything after that. Rejects with ConfigError when the config throws, hangs,
+   * Waits for the config to be loaded; `events` gets everything after that. Rejects with ServableConfigError when the config throws, hangs,
    * exits or declares what isn't allowed; the thread is gone then. To be called once, first.
    */
   load(events: ThreadEvents): Promise<ServableDeclaration> {
@@ -74,9 +76,10 @@ export class FunctionThread {
         this.events = undefined;
         void this.worker.terminate();
         const problems = failures.map(
-          ({ message, file, line }) => new ConfigError(servable, `import ${servable}.servable_config failed, ${message}`, file, line),
+          ({ message, file, line }) =>
+            new ServableConfigError(servable, `import ${servable}.servable_config failed, ${message}`, file, line),
         );
-        reject(ConfigError.ofAll(problems, declared));
+        reject(ServableConfigError.ofAll(problems, declared));
       };
       this.cancelLoad = () => refuse([{ message: 'it was ended while it was loaded', file: undefined, line: undefined }]);
       const refuseWhole = (message: string): void => refuse([{ message, file: undefined, line: undefined }]);
@@ -171,20 +174,4 @@ export class FunctionThread {
   unref(): void {
     this.worker.unref();
   }
-}
-
-/**
- * Starts the thread's program: the built one when this module is built, the sources when this is a source (tests, development).
- * Worker threads live outside of a test runner's module system, so sources are loaded by jiti, like servables.
- */
-function startWorker(start: ThreadStart, options: WorkerOptions): Worker {
-  const here = import.meta.url;
-  const settings: WorkerOptions = { ...options, execArgv: [], workerData: start };
-  if (here.endsWith('.js')) return new Worker(new URL('./thread-main.js', here), settings);
-  const source = (path: string): string => JSON.stringify(fileURLToPath(new URL(path, here)));
-  const program = `
-    const { createJiti } = require(${JSON.stringify(createRequire(here).resolve('jiti'))});
-    const alias = { '@mserve/register': ${source('../../../../libs/register/src/index.ts')}, '@mserve/wire': ${source('../../../../libs/wire/src/index.ts')} };
-    createJiti(${source('./thread-main.ts')}, { alias, sourceMaps: true }).import(${source('./thread-main.ts')});`;
-  return new Worker(program, { ...settings, eval: true });
 }

@@ -131,6 +131,7 @@ function settleModelCall(message: ToThread & { kind: 'modelAnswer' }): void {
 }
 
 async function main(): Promise<void> {
+  Object.assign(process.env, start.environment);
   const loaded = await loadConfig(start, (text) => send({ kind: 'warning', text }));
   if ('failures' in loaded) {
     send({ kind: 'loadFailed', ...loaded });
