@@ -19,7 +19,7 @@ export class FakeSession {
   readonly batchSizes: number[] = [];
   readonly runs: (readonly NativeTensor[])[] = [];
   /** How long each run was allowed to hold the thread, in microseconds. */
-  readonly mayHoldUs: number[] = [];
+  readonly inlineBelowUs: number[] = [];
   aborted = 0;
   private readonly model: FakeModel;
   private holding = false;
@@ -38,7 +38,7 @@ export class FakeSession {
   run(inputs: readonly NativeTensor[], options?: RunOptions): Promise<readonly NativeTensor[]> {
     const copies = inputs.map((tensor) => ({ ...tensor, bytes: tensor.bytes.slice() }));
     this.runs.push(copies);
-    this.mayHoldUs.push(options?.inlineBelowUs ?? 0);
+    this.inlineBelowUs.push(options?.inlineBelowUs ?? 0);
     this.batchSizes.push(copies[0]?.shape[0] ?? 0);
     const run = new Promise<readonly NativeTensor[]>((resolve, reject) => {
       const finish = (): void => {

@@ -1,6 +1,6 @@
 /** Something under way that is worth ending when its deadline passes. */
 export interface Watched {
-  /** performance.now() clock; may only move nearer while watched, by {@link DeadlineWatch.nearer}. */
+  /** performance.now() clock. To be changed only while it is not watched. */
   readonly deadlineAt: number;
   /** Place in its watch's list; the watch's own. */
   place?: number | undefined;
@@ -24,11 +24,6 @@ export class DeadlineWatch {
     if (run.deadlineAt === Infinity) return;
     if (run.place === undefined) run.place = this.watched.push(run) - 1;
     this.arm(run.deadlineAt);
-  }
-
-  /** The deadline of a run came nearer (or it got one). */
-  nearer(run: Watched): void {
-    this.add(run);
   }
 
   remove(run: Watched): void {

@@ -18,8 +18,8 @@ export class LoneClient {
     this.inARow = inHand === 1 ? this.inARow + 1 : 0;
   }
 
-  /** How long a run that begins now may hold the JavaScript thread, in microseconds. */
-  get mayHoldUs(): number {
+  /** Runs expected to take less than this, in microseconds, may be executed on the JavaScript thread now; 0: none. */
+  get inlineBelowUs(): number {
     return this.inARow >= lonelyTickets && this.inARow % probeEvery !== 0 ? heldUs : 0;
   }
 }

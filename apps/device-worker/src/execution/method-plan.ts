@@ -3,12 +3,10 @@ import type { FunctionDeclaration, MethodDeclaration, ServableDeclaration, Stage
 import { declaredInputs, type DeclaredInput } from './declared-inputs.js';
 import type { ModelPlan } from './model-plan.js';
 
-/**
- * The values of an instance on its way through a method, in slots: first the method's inputs, then the outputs of stage 1, 2, ...
- * Stages run in order, so that outputs are simply appended.
- */
+/** One stage of a method. */
 export interface StagePlan {
   readonly declaration: StageDeclaration;
+  /** Which of the instance's values the stage takes, see {@link MethodPlan}. */
   readonly inputSlots: readonly number[];
   /** The stage's inputs are exactly the method's inputs: the instance is passed on as it is. */
   readonly takesInstance: boolean;
@@ -18,7 +16,10 @@ export interface StagePlan {
   readonly batchSize: number | undefined;
 }
 
-/** What is worked out once per method, at load. */
+/**
+ * What is worked out once per method, at load. The values of an instance on its way through the method lie in slots: first the method's
+ * inputs, then the outputs of stage 1, of stage 2, and so on. Stages run in order, so outputs are appended.
+ */
 export interface MethodPlan {
   readonly name: string;
   readonly inputNames: readonly string[];

@@ -112,7 +112,7 @@ export class ModelQueue {
       const instances = members.length === 1 ? [(members[0] as Waiting).inputs] : members.map((member) => member.inputs);
       outputs = session.run(assemble(this.plan, instances, slot.staging), {
         signal: slot.controller.signal,
-        inlineBelowUs: loneClient.mayHoldUs,
+        inlineBelowUs: loneClient.inlineBelowUs,
       });
     } catch (thrown) {
       outputs = Promise.reject(thrown);

@@ -154,11 +154,11 @@ describe('assignments', () => {
       send(assignment(local(1)));
       await gotReceipts.until((list) => list.length === sent);
     }
-    expect(session.mayHoldUs.slice(0, 31)).toEqual(Array(31).fill(0));
-    expect(Math.min(...session.mayHoldUs.slice(32, 40))).toBeGreaterThan(0);
+    expect(session.inlineBelowUs.slice(0, 31)).toEqual(Array(31).fill(0));
+    expect(Math.min(...session.inlineBelowUs.slice(32, 40))).toBeGreaterThan(0);
     send(assignment(local(1)), assignment(local(1)));
     await gotReceipts.until((list) => list.length === 42);
-    expect(session.mayHoldUs.slice(40)).toEqual([0]);
+    expect(session.inlineBelowUs.slice(40)).toEqual([0]);
   });
 
   it('keep failures of an instance at its place', async () => {
