@@ -4,7 +4,7 @@ import { ReplicasController } from './control/replicas.controller.js';
 import { DeviceWorker } from './replica/device-worker.js';
 import { silentLog, type DeviceWorkerOptions } from './replica/worker-options.js';
 import { listServables } from './servable/servable-directory.js';
-import { workerDefaults } from './worker-defaults.js';
+import { workerDefaults } from './replica/worker-defaults.js';
 
 /** What a worker runs on. Bus and store stay the caller's to close. */
 export interface WorkerParts {

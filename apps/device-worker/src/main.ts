@@ -4,7 +4,7 @@ import { BusTensorStore } from '@mserve/bus';
 import type { Logger } from 'pino';
 import { workerOptionsOf } from './config/options-of-config.js';
 import { WorkerConfig } from './config/worker-config.js';
-import { ConfigError } from './servable/config-error.js';
+import { ServableConfigError } from './servable/servable-config-error.js';
 import { checkServableNames, listServables } from './servable/servable-directory.js';
 import { launchDeviceWorker } from './start-device-worker.js';
 
@@ -37,5 +37,5 @@ async function work(config: WorkerConfig, log: Logger, asked: AbortSignal): Prom
 }
 
 process.exit(
-  await runApp(process, { name: 'device-worker', Config: WorkerConfig, isExpected: (error) => error instanceof ConfigError, work }),
+  await runApp(process, { name: 'device-worker', Config: WorkerConfig, isExpected: (error) => error instanceof ServableConfigError, work }),
 );

@@ -49,8 +49,9 @@ function reasonOf({ message, cause }: Error): string {
 
 function tell(error: unknown): void {
   if (error instanceof CommanderError || error instanceof Reported) return; // it is printed already
-  // ConfigError by its name: its module would load half of the server
-  const expected = error instanceof CliError || error instanceof ServingError || (error instanceof Error && error.name === 'ConfigError');
+  // ServableConfigError by its name: its module would load half of the server
+  const expected =
+    error instanceof CliError || error instanceof ServingError || (error instanceof Error && error.name === 'ServableConfigError');
   process.stderr.write(
     `${expected ? `mserve: ${(error as Error).message}${reasonOf(error as Error)}` : `mserve: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`}\n`,
   );

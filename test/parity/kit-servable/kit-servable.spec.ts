@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { outputTensor, Tensor, type MethodDeclaration, type StageDeclaration, type ValueSource } from '@mserve/register';
 import type { Instance } from '@mserve/wire';
 // A spec of the repository as a whole may look behind the rooms' doors: what is tested is the servable, not the worker's API.
-import { loadServable, type LoadedServable } from '../../../apps/device-worker/src/replica/open-servable.js';
+import { openServable, type OpenedServable } from '../../../apps/device-worker/src/replica/open-servable.js';
 import { formatG } from './kit/format-g.js';
 
 /** The kit's servable declares what the kit's SPEC.json says, and its functions do it. */
@@ -32,11 +32,11 @@ const spec = JSON.parse(readFileSync(new URL('SPEC.json', import.meta.url), 'utf
 /** Its model (33 MB) is not in the repository. */
 const methods = Object.entries(spec.methods).filter(([name]) => name !== 'mlp');
 
-let kit: LoadedServable;
+let kit: OpenedServable;
 beforeAll(async () => {
   // Every model adds its inputs here: what the real models do is tested with them.
   const add = ([a, b]: Instance): Instance => [wireTensor(a as Instance[number]).add(wireTensor(b as Instance[number]))];
-  kit = await loadServable(directory, 'kit', { models: { call: (_key, _subgraph, instances) => Promise.resolve(instances.map(add)) } });
+  kit = await openServable(directory, 'kit', { models: { call: (_key, _subgraph, instances) => Promise.resolve(instances.map(add)) } });
 });
 afterAll(() => kit.runner.close());
 
@@ -49,10 +49,12 @@ describe('the declaration', () => {
       source.from === 'input' ? declared.inputs[source.index]?.name : stages[source.stage - 1]?.[2][source.output];
   const kitKey = (key: string | undefined): string | undefined => key?.replace('.onnx', '.mindir');
   const stageName = ({ kind, index }: StageDeclaration): string | undefined =>
-    kind === 'model' ? `model:${kitKey(kit.declaration.models[index]?.key)}` : kit.declaration.functions[index]?.name.slice('kit.'.length);
+    kind === 'model'
+      ? `model:${kitKey(kit.runner.declaration.models[index]?.key)}`
+      : kit.runner.declaration.functions[index]?.name.slice('kit.'.length);
 
   it.each(methods)('has method %s with its stages', (name, expected) => {
-    const declared = kit.declaration.methods.find((method) => method.name === name) as MethodDeclaration;
+    const declared = kit.runner.declaration.methods.find((method) => method.name === name) as MethodDeclaration;
     expect(declared.inputs.map((input) => input.name)).toEqual(expected.in);
     expect(declared.outputs.map((output) => output.name)).toEqual(expected.out);
     const nameOf = named(declared, expected.stages);
@@ -65,11 +67,17 @@ describe('the declaration', () => {
   });
 
   it('has the functions and models of the kit, and no more', () => {
-    expect(kit.declaration.functions.map(({ name }) => name.slice('kit.'.length)).sort()).toEqual(Object.keys(spec.functions).sort());
-    expect(kit.declaration.methods).toHaveLength(methods.length);
+    expect(kit.runner.declaration.functions.map(({ name }) => name.slice('kit.'.length)).sort()).toEqual(
+      Object.keys(spec.functions).sort(),
+    );
+    expect(kit.runner.declaration.methods).toHaveLength(methods.length);
     const models = Object.entries(spec.models).filter(([key]) => !key.startsWith('mlp'));
     expect(
-      kit.declaration.models.map(({ key, withBatchDim, withoutBatchDimInputs }) => [kitKey(key), withBatchDim, withoutBatchDimInputs]),
+      kit.runner.declaration.models.map(({ key, withBatchDim, withoutBatchDimInputs }) => [
+        kitKey(key),
+        withBatchDim,
+        withoutBatchDimInputs,
+      ]),
     ).toEqual(models.map(([key, model]) => [key, model.with_batch_dim, model.without_batch_dim_inputs ?? []]));
   });
 
@@ -182,7 +190,7 @@ describe('the functions', () => {
   const plain = ({ dtype, shape, bytes }: Instance[number]): unknown => ({ dtype, shape, bytes: [...bytes] });
 
   it.each(rows)('%s', async (name, instances, expected) => {
-    const index = kit.declaration.functions.find((declared) => declared.name === `kit.${name}`)?.index ?? -1;
+    const index = kit.runner.declaration.functions.find((declared) => declared.name === `kit.${name}`)?.index ?? -1;
     const results = await kit.runner.run(
       index,
       instances.map((values) => values.map(outputTensor)),

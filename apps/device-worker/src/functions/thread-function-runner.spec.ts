@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { Tensor } from '@mserve/register';
 import { stringTensor, type Instance, type InstanceResult } from '@mserve/wire';
-import { loadServable } from '../replica/open-servable.js';
+import { openServable } from '../replica/open-servable.js';
 import { LoadedFunctions } from './loaded-functions.fixture.js';
 import { canRaisePriority } from './thread-priority.js';
 
@@ -390,7 +390,7 @@ it('a config that can be loaded only once has no spare thread, and serves', asyn
   );
   let tell: (line: string) => void = () => undefined;
   const told = new Promise<string>((resolve) => (tell = resolve));
-  functions.servable = await loadServable(folder.path, 'once', { log: (level, text) => tell(`${level}: ${text}`) });
+  functions.servable = await openServable(folder.path, 'once', { log: (level, text) => tell(`${level}: ${text}`) });
   expect(await told).toMatch(/^warn: servable once has no spare thread for calls that take long: .*EADDRINUSE/);
   expect(plain(await functions.servable.runner.run(0, [float(0.5)], { deadlineAt: Infinity }))).toEqual([[0.5]]);
 });
@@ -403,7 +403,7 @@ it('a servable without functions keeps no thread', async () => {
     await new Promise((resolve) => createServer().listen(${JSON.stringify(socket)}, () => resolve(1)));
     registerMethod(['y'], function same(x) { return x; });`,
   );
-  functions.servable = await loadServable(folder.path, 'none');
+  functions.servable = await openServable(folder.path, 'none');
   expect(functions.servable.runner.free).toBe(0);
   const [error] = (await once(connect(socket), 'error')) as [NodeJS.ErrnoException];
   expect(['ENOENT', 'ECONNREFUSED']).toContain(error.code);

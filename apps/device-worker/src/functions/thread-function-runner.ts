@@ -378,7 +378,7 @@ function current(slot: Slot, started: number): Step[] {
 
 /**
  * Loads a servable's config in `numParallelWorkers` threads and gives the runner of its functions; without functions no thread stays.
- * Rejects with ConfigError for a config that cannot be loaded. The caller owns the runner: close() ends its threads.
+ * Rejects with ServableConfigError for a config that cannot be loaded. The caller owns the runner: close() ends its threads.
  */
 export async function createFunctionRunner(options: FunctionRunnerOptions, models: ModelCaller): Promise<FunctionRunner> {
   return new ThreadFunctionRunner(options, models).open();

@@ -90,7 +90,7 @@ export class ThreadPool {
 
   /**
    * Loads the config in a first thread, then in the others: what it declares. Without functions no thread stays.
-   * Rejects with ConfigError as FunctionThread.load does; no thread is left then.
+   * Rejects with ServableConfigError as FunctionThread.load does; no thread is left then.
    */
   async open(): Promise<ServableDeclaration> {
     try {

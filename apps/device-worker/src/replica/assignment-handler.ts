@@ -143,7 +143,7 @@ export class AssignmentHandler {
   private send(run: AssignmentRun): void {
     const { scheduler, ticket } = run.assignment;
     const complete = run.isComplete;
-    for (const { answer, receipt } of run.takePortions()) {
+    for (const { answer, receipt } of run.takeReady()) {
       const failed = failureCount(answer.results);
       this.counters.failed += failed;
       this.counters.succeeded += answer.results.length - failed;

@@ -2,27 +2,27 @@ import { isFailure, type Answer, type Assignment, type Failure, type InstanceRes
 import type { Execution } from '../execution/executor.js';
 import type { ResultSink } from '../execution/passage.js';
 
-/** Consecutive results that are ready to leave. */
-export interface Portion {
+/** Results of consecutive instances that are ready to leave: what the gateway gets of them, and the scheduler. */
+export interface ReadyResults {
   readonly answer: Answer;
   readonly receipt: Receipt;
 }
 
 /**
- * One assignment in hand: collects the results of its instances as they come, in any order, and gives them out in portions of
+ * One assignment in hand: collects the results of its instances as they come, in any order, and gives them out as runs of
  * consecutive instances. Every instance leaves exactly once.
  */
 export class AssignmentRun implements ResultSink {
   readonly assignment: Assignment;
   /** Nobody waits for its answers: only receipts leave. */
   cancelled = false;
-  /** Results came since the last {@link takePortions}; the worker keeps it on its list. */
+  /** Results came since the last {@link takeReady}; the worker keeps it on its list. */
   queued = false;
   private execution: Execution | undefined;
   /** Made when it is asked for: most tensors are there already. */
   private reading: AbortController | undefined;
   private readonly count: number;
-  /** By index; emptied as portions leave. */
+  /** By index; emptied as results leave. */
   private readonly results: (InstanceResult | undefined)[];
   private missing: number;
   private readonly onResults: (run: AssignmentRun) => void;
@@ -79,11 +79,11 @@ export class AssignmentRun implements ResultSink {
   }
 
   /** What came since the last call, as runs of consecutive instances. */
-  takePortions(): Portion[] {
+  takeReady(): ReadyResults[] {
     this.queued = false;
-    if (this.missing === 0 && !this.partly) return [this.portion(0, this.results as InstanceResult[])];
+    if (this.missing === 0 && !this.partly) return [this.resultsFrom(0, this.results as InstanceResult[])];
     this.partly = true;
-    const portions: Portion[] = [];
+    const ready: ReadyResults[] = [];
     for (let from = 0; from < this.count; from++) {
       if (this.results[from] === undefined) continue;
       const run: InstanceResult[] = [];
@@ -91,15 +91,15 @@ export class AssignmentRun implements ResultSink {
         run.push(result);
         this.results[from++] = undefined;
       }
-      portions.push(this.portion(from - run.length, run));
+      ready.push(this.resultsFrom(from - run.length, run));
     }
-    return portions;
+    return ready;
   }
 
-  /** Portions have left already. */
+  /** Some of the results have left already. */
   private partly = false;
 
-  private portion(from: number, results: readonly InstanceResult[]): Portion {
+  private resultsFrom(from: number, results: readonly InstanceResult[]): ReadyResults {
     const { replica, ticket } = this.assignment;
     const { id, attempt, gateway } = ticket;
     const firstInstance = ticket.firstInstance + from;

@@ -2,9 +2,9 @@ import { resolve } from 'node:path';
 import type { ModelDeclaration, ServableDeclaration } from '@mserve/register';
 import { planMethod } from '../execution/method-plan.js';
 import type { ModelPlan } from '../execution/model-plan.js';
-import { ConfigError } from '../servable/config-error.js';
+import { ServableConfigError } from '../servable/servable-config-error.js';
 import { modelFiles } from '../servable/servable-directory.js';
-import { workerDefaults } from '../worker-defaults.js';
+import { workerDefaults } from './worker-defaults.js';
 import { loadModels } from './load-models.js';
 import type { DecryptionKey, ModelOpeners } from './model-loader.js';
 import { signatureOf } from './signature.js';
@@ -26,11 +26,13 @@ export async function checkModels(
   declaration: ServableDeclaration,
   version: number,
   options: CheckModelsOptions = {},
-): Promise<ConfigError[]> {
+): Promise<ServableConfigError[]> {
   const { servable } = declaration;
-  const problems: ConfigError[] = [];
+  const problems: ServableConfigError[] = [];
   const add = (thrown: unknown, where = ''): undefined => {
-    problems.push(new ConfigError(servable, `version ${version}${where}: ${thrown instanceof Error ? thrown.message : String(thrown)}`));
+    problems.push(
+      new ServableConfigError(servable, `version ${version}${where}: ${thrown instanceof Error ? thrown.message : String(thrown)}`),
+    );
   };
   const plans: (ModelPlan | undefined)[] = [];
   for (const model of declaration.models) {

@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { ServableDeclaration } from '@mserve/register';
-import { ConfigError } from '../servable/config-error.js';
-import { loadRunner, type LoadServableOptions } from './open-servable.js';
-import { listServables, listVersions, modelFiles } from '../servable/servable-directory.js';
+import { ServableConfigError } from '../servable/servable-config-error.js';
+import { openRunner, type OpenServableOptions } from './open-servable.js';
+import { listVersions, modelFiles } from '../servable/servable-directory.js';
 
 /** What a look at a servable found, without starting it. */
 export interface ServableReport {
@@ -12,15 +12,15 @@ export interface ServableReport {
   readonly declaration: ServableDeclaration | undefined;
   readonly versions: readonly number[];
   /** Why it could not be served. */
-  readonly problems: readonly ConfigError[];
+  readonly problems: readonly ServableConfigError[];
   /** What an author should know, but nothing that keeps it from being served. */
   readonly remarks: readonly string[];
 }
 
 /** Checks a servable as far as that goes without loading its models, and collects everything that is wrong. Never rejects for what is wrong with it. */
-export async function checkServable(directory: string, name: string, options: LoadServableOptions = {}): Promise<ServableReport> {
+export async function checkServable(directory: string, name: string, options: OpenServableOptions = {}): Promise<ServableReport> {
   const root = resolve(directory);
-  const problems: ConfigError[] = [];
+  const problems: ServableConfigError[] = [];
   const remarks: string[] = [];
   const log = (_level: string, text: string): void => void remarks.push(text);
   const { declaration, broken } = await declared(root, name, { ...options, numParallelWorkers: 1, log }, problems);
@@ -30,7 +30,7 @@ export async function checkServable(directory: string, name: string, options: Lo
   if (looked !== undefined && looked.models.length > 0) {
     if (versions.length === 0)
       problems.push(
-        new ConfigError(
+        new ServableConfigError(
           name,
           `There is no valid version directory of models while there are models declared in servable_config, servable directory: ${root}, servable name: ${name}`,
         ),
@@ -41,32 +41,25 @@ export async function checkServable(directory: string, name: string, options: Lo
   return { servable: name, declaration, versions, problems, remarks };
 }
 
-/** {@link checkServable} for every servable of a directory. Rejects with ConfigError when the directory cannot be read. */
-export async function checkServables(directory: string, options: LoadServableOptions = {}): Promise<ServableReport[]> {
-  const reports: ServableReport[] = [];
-  for (const name of listServables(resolve(directory))) reports.push(await checkServable(directory, name, options));
-  return reports;
-}
-
 interface Declared {
   readonly declaration?: ServableDeclaration;
   /** What a config with problems declares besides, as far as it came. */
   readonly broken?: ServableDeclaration | undefined;
 }
 
-async function declared(root: string, name: string, options: LoadServableOptions, problems: ConfigError[]): Promise<Declared> {
+async function declared(root: string, name: string, options: OpenServableOptions, problems: ServableConfigError[]): Promise<Declared> {
   try {
-    const runner = await loadRunner(root, name, options);
+    const runner = await openRunner(root, name, options);
     await runner.close();
     return { declaration: runner.declaration };
   } catch (thrown) {
-    const error = asConfigError(name, thrown);
+    const error = asServableConfigError(name, thrown);
     problems.push(...error.problems);
     return { broken: error.declared };
   }
 }
 
-function readVersions(root: string, name: string, problems: ConfigError[], remarks: string[]): number[] {
+function readVersions(root: string, name: string, problems: ServableConfigError[], remarks: string[]): number[] {
   if (problems.some(({ message }) => message.startsWith('Check servable config failed'))) return [];
   const found = collect(name, problems, () => {
     for (const entry of readdirSync(join(root, name))) {
@@ -84,15 +77,17 @@ function unusedModels({ models, methods }: ServableDeclaration): string[] {
   return models.filter((_, index) => !used.has(index)).map(({ key }) => `model '${key}' is no stage of any method`);
 }
 
-function collect<T>(name: string, problems: ConfigError[], act: () => T): T | undefined {
+function collect<T>(name: string, problems: ServableConfigError[], act: () => T): T | undefined {
   try {
     return act();
   } catch (thrown) {
-    problems.push(...asConfigError(name, thrown).problems);
+    problems.push(...asServableConfigError(name, thrown).problems);
     return undefined;
   }
 }
 
-function asConfigError(name: string, thrown: unknown): ConfigError {
-  return thrown instanceof ConfigError ? thrown : new ConfigError(name, thrown instanceof Error ? thrown.message : String(thrown));
+function asServableConfigError(name: string, thrown: unknown): ServableConfigError {
+  return thrown instanceof ServableConfigError
+    ? thrown
+    : new ServableConfigError(name, thrown instanceof Error ? thrown.message : String(thrown));
 }

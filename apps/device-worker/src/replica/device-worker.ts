@@ -4,21 +4,15 @@ import { LoneClient } from '../execution/lone-client.js';
 import { AssignmentHandler, type HandlerCounters } from './assignment-handler.js';
 import { Beacon } from './beacon.js';
 import { FailureLog } from './failure-log.js';
-import { LateModelCaller, loadServable, type ServableOpener } from './load-servable.js';
-import type { ModelOpeners } from './model-loader.js';
+import { LateModelCaller, loadServable } from './load-servable.js';
 import { Replica } from './replica.js';
+import type { WorkerDefaults } from './worker-defaults.js';
 import { silentLog, type DeviceWorkerOptions, type ServableOptions, type WorkerLog } from './worker-options.js';
 
 /** Longest time that an assignment is expected to be on its way. */
 const lateArrivalMs = 50;
 /** Configs are small programs; see DeviceWorkerOptions.configPatienceMs. */
 const configPatienceMs = 2_000;
-
-/** How servables and models are opened when the options do not say otherwise. */
-export interface WorkerDefaults {
-  readonly open: ServableOpener;
-  readonly openers: ModelOpeners;
-}
 
 interface Plan {
   readonly replica: Replica;

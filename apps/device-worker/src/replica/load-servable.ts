@@ -3,33 +3,11 @@ import type { SessionOptions } from '@mserve/native';
 import type { ServableDeclaration } from '@mserve/register';
 import type { Executor } from '../execution/executor.js';
 import type { ModelPlan } from '../execution/model-plan.js';
-import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
+import type { ModelCaller } from '../functions/function-runner.js';
 import { loadModels, type LoadModelsOptions } from './load-models.js';
+import type { ServableOpener } from './open-servable.js';
 import type { LoadedServable } from './replica.js';
 import { signatureOf } from './signature.js';
-
-/** A servable as found in the directory, its config loaded. */
-export interface OpenedServable {
-  /** Runs its functions; `runner.declaration` is what the config declares. */
-  readonly runner: FunctionRunner;
-  /** >= 1: the one asked for, the highest there is for 0, 1 for a servable without models. */
-  readonly version: number;
-  /** Of the model files: by model in the declaration, one per subgraph. */
-  readonly modelPaths: readonly (readonly string[])[];
-}
-
-/** Finds a servable and loads its config in `threads` worker threads. Rejects with an Error for the operator (texts of SPEC 4.1). */
-export type ServableOpener = (request: {
-  /** That holds one folder per servable. */
-  readonly directory: string;
-  readonly servable: string;
-  /** 0 = the highest there is. */
-  readonly version: number;
-  readonly deviceId: number;
-  readonly threads: number;
-  /** What Model.call goes to. */
-  readonly models: ModelCaller;
-}) => Promise<OpenedServable>;
 
 export interface LoadServableOptions extends Omit<LoadModelsOptions, 'paths' | 'session'> {
   readonly directory: string;

@@ -1,13 +1,12 @@
 import { basename, resolve } from 'node:path';
-import type { ServableDeclaration } from '@mserve/register';
 import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
 import { createFunctionRunner } from '../functions/thread-function-runner.js';
-import { ConfigError } from '../servable/config-error.js';
-import { findConfig, modelFiles, resolveVersion, type VersionFiles } from '../servable/servable-directory.js';
+import { ServableConfigError } from '../servable/servable-config-error.js';
+import { findConfig, modelFiles, resolveVersion } from '../servable/servable-directory.js';
 import { sourceCache } from '../servable/source-cache.js';
 
-/** How a servable is loaded. All have defaults. */
-export interface LoadServableOptions {
+/** How a servable is opened. All have defaults. */
+export interface OpenServableOptions {
   /** 0 (default): the highest version directory. */
   readonly version?: number;
   /** Threads for the servable's functions. Default 1, at most 64. */
@@ -32,29 +31,44 @@ export interface LoadServableOptions {
   readonly log?: (level: 'warn' | 'error', text: string) => void;
 }
 
-/** A servable that was loaded. The caller owns the runner. */
-export interface LoadedServable extends VersionFiles {
-  readonly declaration: ServableDeclaration;
+/** A servable as found in the directory, its config loaded. The caller owns the runner. */
+export interface OpenedServable {
+  /** Runs its functions; `runner.declaration` is what the config declares. */
   readonly runner: FunctionRunner;
-  /** The version that runs, >= 1. */
+  /** >= 1: the one asked for, the highest there is for 0, 1 for a servable without models. */
   readonly version: number;
+  /** Of the model files: by model in the declaration, one per subgraph. */
+  readonly modelPaths: readonly (readonly string[])[];
 }
+
+/** Finds a servable and loads its config in `threads` worker threads. Rejects with an Error for the operator (texts of SPEC 4.1). */
+export type ServableOpener = (request: {
+  /** That holds one folder per servable. */
+  readonly directory: string;
+  readonly servable: string;
+  /** 0 = the highest there is. */
+  readonly version: number;
+  readonly deviceId: number;
+  readonly threads: number;
+  /** What Model.call goes to. */
+  readonly models: ModelCaller;
+}) => Promise<OpenedServable>;
 
 const noModels: ModelCaller = {
   call: () => Promise.reject(new Error('models cannot be called here')),
 };
 
 /**
- * Loads servable `name` of a servable directory: its servable_config in worker threads, its version, the paths of its model files.
- * Rejects with ConfigError (its text is for operators); nothing is left running then.
+ * Opens servable `name` of a servable directory: its servable_config in worker threads, its version, the paths of its model files.
+ * Rejects with ServableConfigError (its text is for operators); nothing is left running then.
  */
-export async function loadServable(directory: string, name: string, options: LoadServableOptions = {}): Promise<LoadedServable> {
+export async function openServable(directory: string, name: string, options: OpenServableOptions = {}): Promise<OpenedServable> {
   const root = resolve(directory);
-  const runner = await loadRunner(root, name, options);
+  const runner = await openRunner(root, name, options);
   try {
     const { declaration } = runner;
     const version = resolveVersion(root, name, options.version ?? 0, declaration.models.length > 0);
-    return { declaration, runner, version, ...modelFiles(root, name, version, declaration) };
+    return { runner, version, modelPaths: modelFiles(root, name, version, declaration).modelPaths };
   } catch (thrown) {
     await runner.close();
     throw thrown;
@@ -62,7 +76,7 @@ export async function loadServable(directory: string, name: string, options: Loa
 }
 
 /** Every thread loads the config, replacements too, and says the same of it. */
-function configWarningsOnce(name: string, log: Required<LoadServableOptions>['log']): Required<LoadServableOptions>['log'] {
+function configWarningsOnce(name: string, log: Required<OpenServableOptions>['log']): Required<OpenServableOptions>['log'] {
   const told = new Set<string>();
   return (level, text) => {
     if (told.has(text)) return;
@@ -71,12 +85,12 @@ function configWarningsOnce(name: string, log: Required<LoadServableOptions>['lo
   };
 }
 
-/** The first half of {@link loadServable}: the config alone, without a look at versions and model files. */
-export async function loadRunner(directory: string, name: string, options: LoadServableOptions): Promise<FunctionRunner> {
+/** The first half of {@link openServable}: the config alone, without a look at versions and model files. */
+export async function openRunner(directory: string, name: string, options: OpenServableOptions): Promise<FunctionRunner> {
   const configFile = findConfig(directory, name);
   const numParallelWorkers = options.numParallelWorkers ?? 1;
   if (!Number.isSafeInteger(numParallelWorkers) || numParallelWorkers < 1 || numParallelWorkers > 64) {
-    throw new ConfigError(name, `Parameter 'numParallelWorkers' should be in range [1,64]`);
+    throw new ServableConfigError(name, `Parameter 'numParallelWorkers' should be in range [1,64]`);
   }
   const loading = createFunctionRunner(
     {
@@ -96,6 +110,6 @@ export async function loadRunner(directory: string, name: string, options: LoadS
     options.models ?? noModels,
   );
   return loading.catch((thrown: unknown) => {
-    throw thrown instanceof ConfigError ? thrown.inFile(basename(configFile)) : thrown;
+    throw thrown instanceof ServableConfigError ? thrown.inFile(basename(configFile)) : thrown;
   });
 }

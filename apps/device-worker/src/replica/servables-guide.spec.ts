@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import * as register from '@mserve/register';
 import ts from 'typescript';
-import { loadServable } from './open-servable.js';
+import { openServable } from './open-servable.js';
 import { ServableFolder } from '../servable/servable-folder.fixture.js';
 
 /** What docs/servables.md shows is what loads. */
@@ -18,9 +18,9 @@ describe('docs/servables.md', () => {
     async (index, code) => {
       folder.write(`digits${index}/servable_config.ts`, code);
       folder.write(`digits${index}/1/digits.onnx`, 'not looked into here');
-      const { declaration, runner } = await loadServable(folder.path, `digits${index}`);
+      const { runner } = await openServable(folder.path, `digits${index}`);
       await runner.close();
-      expect(declaration.methods).toHaveLength(1);
+      expect(runner.declaration.methods).toHaveLength(1);
     },
   );
 
@@ -29,9 +29,9 @@ describe('docs/servables.md', () => {
     const typed = blocks.find((code) => code.includes('inputs: {')) ?? '';
     folder.write('typed/servable_config.ts', pipeline.slice(0, pipeline.indexOf('registerMethod([')) + typed);
     folder.write('typed/1/digits.onnx', 'not looked into here');
-    const { declaration, runner } = await loadServable(folder.path, 'typed');
+    const { runner } = await openServable(folder.path, 'typed');
     await runner.close();
-    expect(declaration.methods[0]).toMatchObject({
+    expect(runner.declaration.methods[0]).toMatchObject({
       name: 'recognize',
       doc: 'Reads one digit.',
       inputs: [{ name: 'image', dtype: 'uint8', shape: [28, 28] }],
@@ -41,7 +41,7 @@ describe('docs/servables.md', () => {
   it('shows a pipeline whose functions do what it says', async () => {
     folder.write('digits/servable_config.ts', blocks.find((code) => code.includes('recognize')) ?? '');
     folder.write('digits/1/digits.onnx', 'not looked into here');
-    const { runner } = await loadServable(folder.path, 'digits');
+    const { runner } = await openServable(folder.path, 'digits');
     const [normalized] = await runner.run(0, [[register.Tensor.full('uint8', [28, 28], 255)]], { deadlineAt: Infinity });
     const [labelled] = await runner.run(1, [[register.Tensor.of('float32', [0, 3, 1])]], { deadlineAt: Infinity });
     await runner.close();

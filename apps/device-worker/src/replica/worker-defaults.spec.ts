@@ -1,11 +1,11 @@
 import { linkSync, readFileSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { silentLog } from './replica/worker-options.js';
-import { ServableFolder } from './servable/servable-folder.fixture.js';
+import { silentLog } from './worker-options.js';
+import { ServableFolder } from '../servable/servable-folder.fixture.js';
 import { workerDefaults } from './worker-defaults.js';
 
-const root = join(import.meta.dirname, '../../..');
+const root = join(import.meta.dirname, '../../../..');
 const files = {
   ONNX: join(root, 'test/parity/kit-servable/kit/1/bias_b4.onnx'),
   MindIR: join(root, 'test/parity/mindir/cases/lenet5/lenet.mindir'),

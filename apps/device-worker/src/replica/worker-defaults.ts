@@ -1,15 +1,20 @@
 import { loadMindir } from '@mserve/mindir';
 import { Session, type SessionOptions } from '@mserve/native';
-import type { WorkerDefaults } from './replica/device-worker.js';
-import { modelOpeners } from './replica/model-loader.js';
-import type { WorkerLog } from './replica/worker-options.js';
-import { loadServable } from './replica/open-servable.js';
+import { modelOpeners, type ModelOpeners } from './model-loader.js';
+import type { WorkerLog } from './worker-options.js';
+import { openServable, type ServableOpener } from './open-servable.js';
+
+/** How servables and models are opened when the options do not say otherwise. */
+export interface WorkerDefaults {
+  readonly open: ServableOpener;
+  readonly openers: ModelOpeners;
+}
 
 /** How a worker opens servables and models when its options do not say otherwise: the config in worker threads, models in native sessions. */
 export function workerDefaults(log: WorkerLog): WorkerDefaults {
   return {
     open: ({ directory, servable, version, deviceId, threads, models }) =>
-      loadServable(directory, servable, {
+      openServable(directory, servable, {
         version,
         numParallelWorkers: threads,
         models,

@@ -1,6 +1,6 @@
 import type { DecryptionKey, ModelOpeners } from './model-loader.js';
 import type { ModelProgress } from './load-models.js';
-import type { ServableOpener } from './load-servable.js';
+import type { ServableOpener } from './open-servable.js';
 
 /** One servable to load; a replica is made on each device. */
 export interface ServableOptions {

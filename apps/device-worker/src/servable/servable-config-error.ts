@@ -1,8 +1,8 @@
 import type { ServableDeclaration } from '@mserve/register';
 
 /** What is wrong with a servable on disk, for its operator: the text may name directories and files, so it never goes to a client. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
+export class ServableConfigError extends Error {
+  override readonly name = 'ServableConfigError';
   readonly servable: string;
   /** The author's file, relative to the servable's directory, where that is known. */
   readonly file: string | undefined;
@@ -10,7 +10,7 @@ export class ConfigError extends Error {
   /** What the config declares besides, as far as it came. */
   readonly declared: ServableDeclaration | undefined;
   /** Everything that was found wrong, this error's own text first; one entry per problem. */
-  readonly problems: readonly ConfigError[];
+  readonly problems: readonly ServableConfigError[];
 
   constructor(servable: string, message: string, file?: string, line?: number) {
     super(file === undefined ? message : `${message} (${file}${line === undefined ? '' : `:${line}`})`);
@@ -22,18 +22,20 @@ export class ConfigError extends Error {
   }
 
   /** The same, with a file for the problems of which nobody knows the place: a config that hangs, exits or throws something without a stack. */
-  inFile(file: string): ConfigError {
-    return ConfigError.ofAll(
-      this.problems.map((problem) => (problem.file === undefined ? new ConfigError(problem.servable, problem.message, file) : problem)),
+  inFile(file: string): ServableConfigError {
+    return ServableConfigError.ofAll(
+      this.problems.map((problem) =>
+        problem.file === undefined ? new ServableConfigError(problem.servable, problem.message, file) : problem,
+      ),
       this.declared,
     );
   }
 
   /** One error for several: their texts, one a line. `problems` must not be empty. */
-  static ofAll(problems: readonly ConfigError[], declared?: ServableDeclaration): ConfigError {
-    const [first = new ConfigError('', 'unknown problem')] = problems;
+  static ofAll(problems: readonly ServableConfigError[], declared?: ServableDeclaration): ServableConfigError {
+    const [first = new ServableConfigError('', 'unknown problem')] = problems;
     if (problems.length <= 1) return Object.assign(first, { declared });
-    const whole = new ConfigError(first.servable, problems.map(({ message }) => message).join('\n'));
+    const whole = new ServableConfigError(first.servable, problems.map(({ message }) => message).join('\n'));
     return Object.assign(whole, { file: first.file, line: first.line, problems, declared });
   }
 }

@@ -2,7 +2,7 @@ import { lstatSync, readdirSync, realpathSync, statSync, type Stats } from 'node
 import { join, sep } from 'node:path';
 import { nearest } from '@mserve/config';
 import type { ServableDeclaration } from '@mserve/register';
-import { ConfigError } from './config-error.js';
+import { ServableConfigError } from './servable-config-error.js';
 
 /**
  * The layout of SPEC 4: `{directory}/{servable}/servable_config.ts` and `{directory}/{servable}/{version}/{model files}`.
@@ -27,50 +27,50 @@ export function isServableName(name: string): boolean {
   return servableName.test(name);
 }
 
-/** Names of the servables in a directory, in alphabetical order: its folders with a servable_config. Throws ConfigError when it cannot be read. */
+/** Names of the servables in a directory, in alphabetical order: its folders with a servable_config. Throws ServableConfigError when it cannot be read. */
 export function listServables(directory: string): string[] {
   let names: string[];
   try {
     names = readdirSync(directory);
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new ConfigError('', `The servable directory '${directory}' does not exist`);
-    if (code === 'ENOTDIR') throw new ConfigError('', `The servable directory '${directory}' is not a folder`);
-    throw new ConfigError('', `The servable directory '${directory}' cannot be read: ${code ?? (thrown as Error).message}`);
+    if (code === 'ENOENT') throw new ServableConfigError('', `The servable directory '${directory}' does not exist`);
+    if (code === 'ENOTDIR') throw new ServableConfigError('', `The servable directory '${directory}' is not a folder`);
+    throw new ServableConfigError('', `The servable directory '${directory}' cannot be read: ${code ?? (thrown as Error).message}`);
   }
   return names
     .filter((name) => isServableName(name) && configNames.some((config) => statOf(join(directory, name, config))?.isFile() === true))
     .sort();
 }
 
-/** Throws ConfigError when one of the names is no servable of the directory, or the directory cannot be read. */
+/** Throws ServableConfigError when one of the names is no servable of the directory, or the directory cannot be read. */
 export function checkServableNames(directory: string, names: readonly string[]): void {
   const known = listServables(directory);
   const name = names.find((one) => !known.includes(one));
   if (name === undefined) return;
   const close = nearest(name, known);
   const allowed = close === undefined ? `there ${known.length === 0 ? 'is none' : `are: ${known.join(', ')}`}` : `did you mean '${close}'?`;
-  throw new ConfigError(
+  throw new ServableConfigError(
     name,
     `there is no servable '${name.slice(0, 64)}' in ${directory} (a folder with a servable_config.ts is expected); ${allowed}`,
   );
 }
 
-/** Absolute path of a servable's config. Throws ConfigError when there is none or it leads out of the directory. */
+/** Absolute path of a servable's config. Throws ServableConfigError when there is none or it leads out of the directory. */
 export function findConfig(directory: string, name: string): string {
   if (!isServableName(name))
-    throw new ConfigError(
+    throw new ServableConfigError(
       name,
       `Check servable config failed, servable name '${name.slice(0, 64)}' is not allowed: 1 to 64 letters, digits, '_' and '-'`,
     );
   const folder = join(directory, name);
   const where = `servable directory '${directory}', servable name '${name}'`;
   if (statOf(folder)?.isDirectory() !== true)
-    throw new ConfigError(name, `Check servable config failed, directory '${folder}' not exist, ${where}`);
+    throw new ServableConfigError(name, `Check servable config failed, directory '${folder}' not exist, ${where}`);
   const root = checkedInside(directory, folder, name, 'directory');
   const config = configNames.map((file) => join(root, file)).find((file) => statOf(file)?.isFile() === true);
   if (config === undefined)
-    throw new ConfigError(name, `Check servable config failed, file '${join(folder, 'servable_config.ts')}' not exist,  ${where}`);
+    throw new ServableConfigError(name, `Check servable config failed, file '${join(folder, 'servable_config.ts')}' not exist,  ${where}`);
   return checkedInside(directory, config, name, 'file');
 }
 
@@ -85,23 +85,23 @@ export function listVersions(directory: string, name: string): number[] {
 
 /**
  * The version to run: the given one, or for 0 the highest that is there. A servable without models needs no version directory and
- * runs as the given version, or 1. Throws ConfigError when there is no such version.
+ * runs as the given version, or 1. Throws ServableConfigError when there is no such version.
  */
 export function resolveVersion(directory: string, name: string, version: number, hasModels: boolean): number {
-  if (!Number.isSafeInteger(version) || version < 0) throw new ConfigError(name, `Parameter 'versionNumber' should be >= 0`);
+  if (!Number.isSafeInteger(version) || version < 0) throw new ServableConfigError(name, `Parameter 'versionNumber' should be >= 0`);
   const versions = listVersions(directory, name);
   const highest = versions.at(-1);
   if (version === 0 && highest !== undefined) return highest;
   if (version !== 0 && versions.includes(version)) return version;
   if (!hasModels) return version === 0 ? 1 : version;
   if (highest === undefined) {
-    throw new ConfigError(
+    throw new ServableConfigError(
       name,
       `There is no valid version directory of models while there are models declared in servable_config, ` +
         `servable directory: ${directory}, servable name: ${name}`,
     );
   }
-  throw new ConfigError(
+  throw new ServableConfigError(
     name,
     `Start servable failed: There is no specified version directory of models, specified version number: ${version}, ` +
       `servable directory: '${directory}', servable name: '${name}'`,
@@ -117,7 +117,7 @@ export interface VersionFiles {
 }
 
 /**
- * Where the declared models' files are, checked: plain, not empty, inside the servable's directory. Throws ConfigError with the first
+ * Where the declared models' files are, checked: plain, not empty, inside the servable's directory. Throws ServableConfigError with the first
  * problem; `problems` collects all of them instead.
  */
 export function modelFiles(
@@ -125,7 +125,7 @@ export function modelFiles(
   name: string,
   version: number,
   declaration: ServableDeclaration,
-  problems?: ConfigError[],
+  problems?: ServableConfigError[],
 ): VersionFiles {
   if (declaration.models.length === 0) return { versionDirectory: undefined, modelPaths: [] };
   const versionDirectory = checkedInside(join(directory, name), join(directory, name, String(version)), name, 'version directory');
@@ -134,7 +134,7 @@ export function modelFiles(
       const path = join(versionDirectory, file);
       const problem = modelFileProblem(versionDirectory, path);
       if (problem === undefined) return path;
-      const error = new ConfigError(
+      const error = new ServableConfigError(
         name,
         `Load model failed, servable name: ${name}, version: ${version}, model file '${file}' ${problem}`,
       );
@@ -158,15 +158,15 @@ function modelFileProblem(versionDirectory: string, path: string): string | unde
   return undefined;
 }
 
-/** The real path of something below `root`. Throws ConfigError when a link leads out of `root`. */
+/** The real path of something below `root`. Throws ServableConfigError when a link leads out of `root`. */
 function checkedInside(root: string, path: string, name: string, what: string): string {
   try {
     const real = realpathSync(path);
     if (real.startsWith(realpathSync(root) + sep)) return real;
   } catch (thrown) {
-    throw new ConfigError(name, `Check servable config failed, ${what} '${path}' cannot be read: ${(thrown as Error).message}`);
+    throw new ServableConfigError(name, `Check servable config failed, ${what} '${path}' cannot be read: ${(thrown as Error).message}`);
   }
-  throw new ConfigError(name, `Check servable config failed, ${what} '${path}' is a link that leads out of '${root}'`);
+  throw new ServableConfigError(name, `Check servable config failed, ${what} '${path}' is a link that leads out of '${root}'`);
 }
 
 /** undefined also for what cannot be looked at: below a plain file (ENOTDIR), links in a circle (ELOOP), no permission. */

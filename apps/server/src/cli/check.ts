@@ -1,4 +1,4 @@
-import { checkModels, checkServable, ConfigError, listServables, type ServableReport } from '@mserve/device-worker';
+import { checkModels, checkServable, ServableConfigError, listServables, type ServableReport } from '@mserve/device-worker';
 import type { ModelKey } from '../model-file.js';
 import { CliError } from './cli-error.js';
 
@@ -35,7 +35,7 @@ export async function check(directory: string, flags: CheckFlags): Promise<Check
   try {
     names = flags.servable ?? listServables(directory);
   } catch (error) {
-    throw error instanceof ConfigError ? new CliError(error.message) : error;
+    throw error instanceof ServableConfigError ? new CliError(error.message) : error;
   }
   if (names.length === 0) throw new CliError(`there is no servable in ${directory}: a folder NAME with a servable_config.ts is expected`);
   const reports: CheckedServable[] = [];
@@ -63,8 +63,8 @@ async function checkOne(directory: string, name: string, key: ModelKey | undefin
   };
 }
 
-/** ConfigError's text ends with the place, which is told apart here. */
-function problemOf({ message, file, line }: ConfigError): CheckProblem {
+/** ServableConfigError's text ends with the place, which is told apart here. */
+function problemOf({ message, file, line }: ServableConfigError): CheckProblem {
   const place = file === undefined ? '' : ` (${file}${line === undefined ? '' : `:${line}`})`;
   return { text: place !== '' && message.endsWith(place) ? message.slice(0, -place.length) : message, file, line };
 }

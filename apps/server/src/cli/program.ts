@@ -212,7 +212,7 @@ function addModel(program: Command): void {
 
 /**
  * The `mserve` command; what a command needs is loaded when it is used, because all of it takes a second. Rejects with CliError, ServingError,
- * ConfigError or CommanderError; main.ts turns them into text and exit code.
+ * ServableConfigError or CommanderError; main.ts turns them into text and exit code.
  */
 export function mserveProgram(foreground: Foreground): Command {
   const program = new Command('mserve')
