@@ -19,7 +19,10 @@ import {
 } from './dispatch-codec.js';
 import { decodeInstances, encodeInstances, maxListEntries } from './dispatch-instances.js';
 import { dtypeEntry, dtypeTable } from './dtype.js';
-import { ServingError, servingErrorCodes } from './serving-error.js';
+import { servingErrorCodes } from './error-code.js';
+import type { Failure } from './failure.js';
+import { reasons, reasonTable, type Facts } from './reason.js';
+import { ServingError } from './serving-error.js';
 import { packElements, type Instance, type Tensor } from './tensor.js';
 import { sliceInstances, type Answer, type Assignment, type Instances, type Ticket } from './ticket.js';
 
@@ -65,7 +68,39 @@ const ticket: fc.Arbitrary<Ticket> = fc.record({
   traceparent: text,
 });
 const assignment: fc.Arbitrary<Assignment> = fc.record({ scheduler: address, replica: text, ticket });
-const failure = fc.record({ code: fc.constantFrom(...servingErrorCodes), message: text });
+/** With what is not given left out, as decoding leaves it out. */
+const facts: fc.Arbitrary<Facts> = fc
+  .record({
+    servable: text,
+    version: text,
+    method: text,
+    model: text,
+    function: text,
+    input: text,
+    output: text,
+    expected: text,
+    given: text,
+    detail: text,
+    stage: uint53,
+    limit: uint53,
+    attempts: uint53,
+  } satisfies { [Name in keyof Required<Facts>]: unknown })
+  .map((record) => Object.fromEntries(Object.entries(record).filter(([, value]) => value !== '' && value !== 0)));
+const failure: fc.Arbitrary<Failure> = fc.oneof(
+  fc.record({ code: fc.constantFrom(...servingErrorCodes), message: text }),
+  fc
+    .record({ reason: fc.constantFrom(...reasons), message: text, facts })
+    .map((record) => ({ ...record, code: reasonTable[record.reason].code })),
+);
+const noFacts = Object.fromEntries(
+  Object.keys(generated.Facts.decode(new Uint8Array())).map((name) => [name, ['stage', 'limit', 'attempts'].includes(name) ? 0 : '']),
+) as unknown as generated.Facts;
+const generatedFailure = ({ code, message, reason, facts: given }: Failure): generated.InstanceFailure => ({
+  code,
+  message,
+  reason: reason ?? '',
+  facts: given && ({ ...noFacts, ...given } as generated.Facts),
+});
 const answer: fc.Arbitrary<Answer> = fc.record({
   id: uint53,
   attempt: uint32,
@@ -96,7 +131,7 @@ const generatedAnswer = ({ results, ...rest }: Answer): generated.Answer => ({
   results: results.map((result) => ({
     result:
       'failure' in result
-        ? { $case: 'failure' as const, value: result.failure }
+        ? { $case: 'failure' as const, value: generatedFailure(result.failure) }
         : { $case: 'outputs' as const, value: { tensors: result.outputs.map(generatedTensor) } },
   })),
 });
@@ -194,12 +229,27 @@ describe('the codec of the hot path', () => {
       refusal,
       encodeRefusals,
       decodeRefusals,
-      (message) => message,
+      (message) => ({ ...message, failure: generatedFailure(message.failure) }),
       {
         encode: (refusals) => generated.RefusalList.encode({ refusals }).finish(),
         decode: (encoded) => generated.RefusalList.decode(encoded).refusals,
       },
     );
+  });
+
+  it('leaves the code of a failure whose reason only a newer version knows, or whose reason is not one of its code', () => {
+    const sent = (code: string, reason: string): Failure | undefined => {
+      const one = { code, message: 'text', reason, facts: { ...noFacts, servable: 's' } };
+      const encoded = generated.RefusalList.encode({
+        refusals: [{ id: 1, attempt: 1, firstInstance: 0, instances: 1, failure: one }],
+      }).finish();
+      return decodeRefusals(encoded)[0]?.failure;
+    };
+    expect(sent('UNAVAILABLE', 'servable-unavailable')).toMatchObject({ code: 'UNAVAILABLE', reason: 'servable-unavailable' });
+    expect(sent('UNAVAILABLE', 'moon-in-the-way')).toEqual({ code: 'UNAVAILABLE', message: 'text' });
+    expect(sent('UNAVAILABLE', 'toString')).toEqual({ code: 'UNAVAILABLE', message: 'text' });
+    expect(sent('NOT_FOUND', 'servable-unavailable')).toEqual({ code: 'NOT_FOUND', message: 'text' });
+    expect(sent('TEAPOT', 'servable-unavailable')).toEqual({ code: 'INTERNAL', message: 'text' });
   });
 
   it('agrees with the generated code on single references to held bytes', () => {

@@ -17,19 +17,10 @@ import {
   stringSize,
   uintSize,
 } from './dispatch-writer.js';
-import { ServingError, servingErrorCodes, type ServingErrorCode } from './serving-error.js';
-import type {
-  Answer,
-  Assignment,
-  Cancellation,
-  Failure,
-  HeldBytes,
-  InstanceResult,
-  Instances,
-  Receipt,
-  Refusal,
-  Ticket,
-} from './ticket.js';
+import type { Failure } from './failure.js';
+import { failureSize, readFailure, writeFailure } from './failure-codec.js';
+import { ServingError } from './serving-error.js';
+import type { Answer, Assignment, Cancellation, HeldBytes, InstanceResult, Instances, Receipt, Refusal, Ticket } from './ticket.js';
 
 /** What an address, subject or topic of the bus looks like (and at most 200 characters). */
 export const busNamePattern = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
@@ -303,32 +294,6 @@ const assignmentCodec: MessageCodec<Assignment> = {
     return { scheduler, replica, ticket };
   },
 };
-
-function failureSize(failure: Failure): number {
-  const slot = reserve();
-  return delimitedSize(remember(slot, stringSize(failure.code) + stringSize(failure.message)));
-}
-
-function writeFailure(writer: DispatchWriter, field: number, failure: Failure): void {
-  writer.open(field);
-  writer.string(1, failure.code);
-  writer.string(2, failure.message);
-}
-
-function readFailure(reader: DispatchReader): Failure {
-  const outer = reader.open();
-  let code = '';
-  let message = '';
-  while (reader.more) {
-    const tag = reader.tag();
-    if (tag === 10) code = reader.string();
-    else if (tag === 18) message = reader.string();
-    else reader.skip(tag);
-  }
-  reader.close(outer);
-  // A code that only a newer version knows is still a failure.
-  return { code: servingErrorCodes.includes(code as ServingErrorCode) ? (code as ServingErrorCode) : 'INTERNAL', message };
-}
 
 const answerCodec: MessageCodec<Answer> = {
   measure(answer) {

@@ -1,48 +1,49 @@
+import type { ServingErrorCode } from './error-code.js';
+import { textOfReason, type Failure } from './failure.js';
+import { reasonTable, type Facts, type Reason } from './reason.js';
+
+/** What a {@link ServingError} may have besides its code and text. */
+export interface ServingErrorOptions {
+  readonly cause?: unknown;
+  readonly reason?: Reason | undefined;
+  readonly facts?: Facts | undefined;
+}
+
 /**
- * The closed set of error codes: those of gRPC that mserve uses. Mapped to HTTP status, gRPC status and the original's
- * error_code in the gateway alone.
- *
- * - INVALID_ARGUMENT the request is wrong · NOT_FOUND no such servable, version or method
- * - RESOURCE_EXHAUSTED a limit was passed (message size, queue bound) · DEADLINE_EXCEEDED · CANCELLED by the client
- * - UNAVAILABLE nobody can serve this now, ask again · UNIMPLEMENTED
- * - ABORTED a function written by the servable's author failed for this instance
- * - INTERNAL the model run failed, or a bug of ours
+ * The one error class of mserve. Decisions hang on its code and reason. The message is plain English: what, which name, what was allowed; never a
+ * path, a subject or a stack. Protocols that have words of their own write them from the reason and the facts.
  */
-export type ServingErrorCode =
-  | 'INVALID_ARGUMENT'
-  | 'NOT_FOUND'
-  | 'RESOURCE_EXHAUSTED'
-  | 'DEADLINE_EXCEEDED'
-  | 'CANCELLED'
-  | 'UNAVAILABLE'
-  | 'UNIMPLEMENTED'
-  | 'ABORTED'
-  | 'INTERNAL';
-
-export const servingErrorCodes: readonly ServingErrorCode[] = [
-  'INVALID_ARGUMENT',
-  'NOT_FOUND',
-  'RESOURCE_EXHAUSTED',
-  'DEADLINE_EXCEEDED',
-  'CANCELLED',
-  'UNAVAILABLE',
-  'UNIMPLEMENTED',
-  'ABORTED',
-  'INTERNAL',
-];
-
-/** The one error class of mserve. The message is for the client: what, which name, what was allowed; never a path, a subject or a stack. */
-export class ServingError extends Error {
+export class ServingError extends Error implements Failure {
   override readonly name = 'ServingError';
   readonly code: ServingErrorCode;
+  /** undefined: the code says it all. */
+  readonly reason: Reason | undefined;
+  readonly facts: Facts | undefined;
 
-  constructor(code: ServingErrorCode, message: string, options?: { cause?: unknown }) {
+  /** For errors that have a code alone. Refusals of requests have a reason: {@link refusal}. */
+  constructor(code: ServingErrorCode, message: string, options?: ServingErrorOptions) {
     super(message, options);
     this.code = code;
+    this.reason = options?.reason;
+    this.facts = options?.facts;
   }
 
   /** Any thrown value as a ServingError: itself when it is one, else INTERNAL with the given text (the value becomes the cause). */
   static from(thrown: unknown, message = 'internal error'): ServingError {
-    return thrown instanceof ServingError ? thrown : new ServingError('INTERNAL', message, { cause: thrown });
+    return thrown instanceof ServingError ? thrown : refusal('internal', { detail: message }, thrown);
   }
+
+  /** A failure that came as data, as an error. */
+  static of({ code, message, reason, facts }: Failure): ServingError {
+    return new ServingError(code, message, { reason, facts });
+  }
+}
+
+/** An error for this reason, with its code and its text (see reasonTable). */
+export function refusal(reason: Reason, facts: Facts = {}, cause?: unknown): ServingError {
+  return new ServingError(
+    reasonTable[reason].code,
+    textOfReason(reason, facts),
+    cause === undefined ? { reason, facts } : { reason, facts, cause },
+  );
 }

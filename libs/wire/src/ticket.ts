@@ -1,5 +1,5 @@
+import type { Failure } from './failure.js';
 import type { Instance } from './tensor.js';
-import type { ServingErrorCode } from './serving-error.js';
 
 /**
  * Where the tensors of a ticket's instances are. Opaque to schedulers, which only count and slice.
@@ -71,12 +71,6 @@ export interface Assignment {
   readonly scheduler: string;
   readonly replica: string;
   readonly ticket: Ticket;
-}
-
-/** The failure of one instance, or of a ticket, as data. */
-export interface Failure {
-  readonly code: ServingErrorCode;
-  readonly message: string;
 }
 
 /** What became of one instance. */

@@ -89,7 +89,32 @@ export interface AssignmentList {
 export interface InstanceFailure {
   /** ServingError code */
   code: string;
+  /** plain English */
   message: string;
+  /** a name of reasonTable (libs/wire/src/reason.ts); empty, or unknown to the reader: the code counts */
+  reason: string;
+  /** what the reason is about */
+  facts: Facts | undefined;
+}
+
+/** Empty and zero: not given. */
+export interface Facts {
+  servable: string;
+  /** decimal digits */
+  version: string;
+  method: string;
+  /** of the Open Inference Protocol */
+  model: string;
+  function: string;
+  input: string;
+  output: string;
+  expected: string;
+  given: string;
+  detail: string;
+  /** from 1 */
+  stage: number;
+  limit: number;
+  attempts: number;
 }
 
 export interface InstanceResult {
@@ -721,7 +746,7 @@ export const AssignmentList: MessageFns<AssignmentList> = {
 };
 
 function createBaseInstanceFailure(): InstanceFailure {
-  return { code: "", message: "" };
+  return { code: "", message: "", reason: "", facts: undefined };
 }
 
 export const InstanceFailure: MessageFns<InstanceFailure> = {
@@ -731,6 +756,12 @@ export const InstanceFailure: MessageFns<InstanceFailure> = {
     }
     if (message.message !== "") {
       writer.uint32(18).string(message.message);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.facts !== undefined) {
+      Facts.encode(message.facts, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -762,6 +793,214 @@ export const InstanceFailure: MessageFns<InstanceFailure> = {
             }
 
             message.message = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.facts = Facts.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseFacts(): Facts {
+  return {
+    servable: "",
+    version: "",
+    method: "",
+    model: "",
+    function: "",
+    input: "",
+    output: "",
+    expected: "",
+    given: "",
+    detail: "",
+    stage: 0,
+    limit: 0,
+    attempts: 0,
+  };
+}
+
+export const Facts: MessageFns<Facts> = {
+  encode(message: Facts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.servable !== "") {
+      writer.uint32(10).string(message.servable);
+    }
+    if (message.version !== "") {
+      writer.uint32(18).string(message.version);
+    }
+    if (message.method !== "") {
+      writer.uint32(26).string(message.method);
+    }
+    if (message.model !== "") {
+      writer.uint32(34).string(message.model);
+    }
+    if (message.function !== "") {
+      writer.uint32(42).string(message.function);
+    }
+    if (message.input !== "") {
+      writer.uint32(50).string(message.input);
+    }
+    if (message.output !== "") {
+      writer.uint32(58).string(message.output);
+    }
+    if (message.expected !== "") {
+      writer.uint32(66).string(message.expected);
+    }
+    if (message.given !== "") {
+      writer.uint32(74).string(message.given);
+    }
+    if (message.detail !== "") {
+      writer.uint32(82).string(message.detail);
+    }
+    if (message.stage !== 0) {
+      writer.uint32(88).uint64(message.stage);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(96).uint64(message.limit);
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(104).uint64(message.attempts);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Facts {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFacts();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.servable = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.function = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.input = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.output = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.expected = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.given = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.stage = longToNumber(reader.uint64());
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.limit = longToNumber(reader.uint64());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.attempts = longToNumber(reader.uint64());
             continue;
           }
         }
