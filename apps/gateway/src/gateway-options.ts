@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { defaultInferOptions, type Protocols } from './infer/infer-path.js';
-import type { IngressLimits, TlsOptions } from './ingress/ingress-options.js';
+import type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
 
 /** How a gateway is to run. All times in ms, all sizes in bytes. */
 export interface GatewayOptions {

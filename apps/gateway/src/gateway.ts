@@ -15,7 +15,7 @@ import { RouteVerbs } from './health/route-verbs.js';
 import { shortened, UnroutedFilter } from './health/serving-error.filter.js';
 import type { InferCounters } from './infer/counters.js';
 import { InferPath } from './infer/infer-path.js';
-import type { IngressLimits, TlsOptions } from './ingress/ingress-options.js';
+import type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
 import { NodeIngress } from './ingress/node-ingress.js';
 import { serveApiDocs } from './openapi/api-docs.js';
 import { createLog, NestLog } from '@mserve/app';

@@ -2,4 +2,4 @@ export { startGateway, type PortOptions, type RunningGateway } from './gateway.j
 export type { GatewayOptions } from './gateway-options.js';
 export { GatewayModule, type GatewayParts } from './gateway.module.js';
 export type { InferCounters } from './infer/counters.js';
-export type { IngressLimits, TlsOptions } from './ingress/ingress-options.js';
+export type { IngressLimits, TlsOptions } from './edge/ingress-options.js';

@@ -2,7 +2,7 @@ import { settingFile } from '@mserve/app';
 import { ConfigError } from '@mserve/config';
 import type { GatewayOptions } from '../gateway-options.js';
 import { parseAddress, type ServerTag } from '../ingress/address.js';
-import type { TlsOptions } from '../ingress/ingress-options.js';
+import type { TlsOptions } from '../edge/ingress-options.js';
 import type { GatewayConfig } from './gateway-config.js';
 
 function checkAddress(flag: string, tag: ServerTag, text: string): void {

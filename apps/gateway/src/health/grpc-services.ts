@@ -3,7 +3,7 @@ import { ReflectionService } from '@grpc/reflection';
 import { ServingError } from '@mserve/wire';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
-import { grpcStatusOf } from '../protocols/status.js';
+import { grpcStatusOf } from '../edge/status.js';
 import type { ModelDirectory } from './model-directory.js';
 import { publicProtos } from './proto-files.js';
 import type { Readiness } from './readiness.js';

@@ -2,7 +2,7 @@ import { Catch, HttpException, Inject, NotFoundException, type ArgumentsHost, ty
 import { ServingError } from '@mserve/wire';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { httpStatusOf } from '../protocols/status.js';
+import { httpStatusOf } from '../edge/status.js';
 import { logToken } from '../tokens.js';
 import type { RouteVerbs } from './route-verbs.js';
 

@@ -1,7 +1,7 @@
 import { answers, cancellations, IdTable, refusals, tickets, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
 import { ServingError, type Answer, type InstanceResult, type Refusal } from '@mserve/wire';
 import type { SchedulerWatch } from '../catalog/scheduler-watch.js';
-import type { Ingress, IngressAnswer, IngressListener, IngressRequest, InferRoute } from '../ingress/ingress.js';
+import type { Ingress, IngressAnswer, IngressListener, IngressRequest, InferRoute } from '../edge/ingress.js';
 import type { MethodLookup, Protocol } from '../protocols/protocol.js';
 import { InferCounters } from './counters.js';
 import { DeadlineHeap } from './deadline-heap.js';

@@ -1,5 +1,5 @@
 import { sliceInstances, type InstanceResult, type Instances, type Ticket } from '@mserve/wire';
-import type { IngressRequest } from '../ingress/ingress.js';
+import type { IngressRequest } from '../edge/ingress.js';
 import type { InferRequest } from '../protocols/protocol.js';
 import type { Expiring } from './deadline-heap.js';
 

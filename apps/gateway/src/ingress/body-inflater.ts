@@ -1,10 +1,10 @@
 import { createGunzip, createInflate, type ZlibOptions } from 'node:zlib';
 import { ServingError } from '@mserve/wire';
-import { tooManyBytes } from '../protocols/status.js';
+import { tooManyBytes } from '../edge/status.js';
 import type { ExchangeBook } from './exchange-book.js';
 import type { Exchange } from './exchange.js';
-import type { IngressRequest } from './ingress.js';
-import type { IngressLimits } from './ingress-options.js';
+import type { IngressRequest } from '../edge/ingress.js';
+import type { IngressLimits } from '../edge/ingress-options.js';
 import type { TurnGather } from './turn-gather.js';
 
 export type Compression = 'gzip' | 'deflate';

@@ -1,4 +1,4 @@
-import type { InferRoute } from './ingress.js';
+import type { InferRoute } from '../edge/ingress.js';
 import { nextToken } from './turn-gather.js';
 
 /** A body whose length is announced gets its one buffer when this much of it is here: announcing alone costs us nothing. */

@@ -1,7 +1,7 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { Exchange } from './exchange.js';
 import { framed, grpcContentType, messagePrefixBytes, statusText } from './grpc-wire.js';
-import type { InferRoute, IngressRequest } from './ingress.js';
+import type { InferRoute, IngressRequest } from '../edge/ingress.js';
 
 const exchangeKey = Symbol('exchange');
 

@@ -11,14 +11,14 @@ import {
 import { connect, type AddressInfo } from 'node:net';
 import type { Server as GrpcServer } from '@grpc/grpc-js';
 import { ServingError } from '@mserve/wire';
-import { EdgeError, grpcStatusOf, tooLarge, tooManyBytes } from '../protocols/status.js';
+import { EdgeError, grpcStatusOf, tooLarge, tooManyBytes } from '../edge/status.js';
 import { formatAddress, parseAddress, type ListenAddress } from './address.js';
 import { BodyInflater } from './body-inflater.js';
 import { ExchangeBook } from './exchange-book.js';
 import { GrpcExchange, type GrpcExchangeOwner } from './grpc-exchange.js';
 import { grpcCompression, grpcDeadlineAt, grpcInflateErrors, isGrpcContentType } from './grpc-wire.js';
-import type { InferRoute, IngressAnswer } from './ingress.js';
-import type { IngressLimits, Refuse, TlsOptions } from './ingress-options.js';
+import type { InferRoute, IngressAnswer } from '../edge/ingress.js';
+import type { IngressLimits, Refuse, TlsOptions } from '../edge/ingress-options.js';
 import { RpcRelay } from './rpc-relay.js';
 import type { TurnGather } from './turn-gather.js';
 

@@ -3,7 +3,7 @@
  * Source: the gRPC project's PROTOCOL-HTTP2 document (request and response headers, length-prefixed messages, status in the trailers).
  */
 
-import { EdgeError, tooLarge } from '../protocols/status.js';
+import { EdgeError, tooLarge } from '../edge/status.js';
 import type { Compression, InflateErrors } from './body-inflater.js';
 
 /** Before each message: one byte, 1 = compressed, and its length as a big-endian uint32. */

@@ -2,7 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Exchange } from './exchange.js';
 import type { Compression } from './body-inflater.js';
-import type { InferRoute, IngressRequest } from './ingress.js';
+import type { InferRoute, IngressRequest } from '../edge/ingress.js';
 
 /**
  * node:http's request with a place for ours. The body of an exchange does not go through the request's own stream: what the parser pushes is handed over

@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { ServingError } from '@mserve/wire';
-import { EdgeError, tooLarge, tooManyBytes } from '../protocols/status.js';
+import { EdgeError, tooLarge, tooManyBytes } from '../edge/status.js';
 import { formatAddress, parseAddress, type ListenAddress } from './address.js';
 import { BodyInflater } from './body-inflater.js';
 import { ExchangeBook } from './exchange-book.js';
@@ -17,8 +17,8 @@ import {
   isInferContentType,
   strayPostRoute,
 } from './http-route.js';
-import type { IngressAnswer, InferRoute } from './ingress.js';
-import type { IngressLimits, Refuse, TlsOptions } from './ingress-options.js';
+import type { IngressAnswer, InferRoute } from '../edge/ingress.js';
+import type { IngressLimits, Refuse, TlsOptions } from '../edge/ingress-options.js';
 import type { TurnGather } from './turn-gather.js';
 
 type HttpAnswer = Extract<IngressAnswer, { kind: 'http' }>;

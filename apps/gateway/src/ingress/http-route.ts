@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { ServingError } from '@mserve/wire';
 import { clip } from '../protocols/json/json-syntax.js';
-import { EdgeError, tooLarge } from '../protocols/status.js';
+import { EdgeError, tooLarge } from '../edge/status.js';
 import type { Compression, InflateErrors } from './body-inflater.js';
-import type { InferRoute } from './ingress.js';
+import type { InferRoute } from '../edge/ingress.js';
 
 /** The infer route of a request path, or undefined when it is none (then the request is for Nest). */
 export function httpInferRoute(url: string): InferRoute | undefined {

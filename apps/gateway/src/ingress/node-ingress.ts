@@ -3,8 +3,8 @@ import type { Server } from '@grpc/grpc-js';
 import { ServingError } from '@mserve/wire';
 import { GrpcFront } from './grpc-front.js';
 import { HttpFront } from './http-front.js';
-import type { Ingress, IngressAnswer, IngressListener } from './ingress.js';
-import { defaultIngressLimits, type IngressLimits, type Refuse, type TlsOptions } from './ingress-options.js';
+import type { Ingress, IngressAnswer, IngressListener } from '../edge/ingress.js';
+import { defaultIngressLimits, type IngressLimits, type Refuse, type TlsOptions } from '../edge/ingress-options.js';
 import { checkTls } from './tls-check.js';
 import { TurnGather } from './turn-gather.js';
 

@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { ServingError } from '@mserve/wire';
-import type { TlsOptions } from './ingress-options.js';
+import type { TlsOptions } from '../edge/ingress-options.js';
 
 function load<T>(what: string, read: () => T): T {
   try {

@@ -1,5 +1,5 @@
 import { soon } from '@mserve/bus';
-import type { IngressListener, IngressRequest } from './ingress.js';
+import type { IngressListener, IngressRequest } from '../edge/ingress.js';
 
 /** After so many turns in a row that brought one request each, the next ones are handed over without waiting for the turn's end ... */
 const lonelyTurns = 8;

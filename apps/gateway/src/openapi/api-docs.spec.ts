@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { dtypeTable, packElements, type DType, type ExampleTensor, type MethodSignature, type TensorSignature } from '@mserve/wire';
 import { MethodCatalog } from '../catalog/method-catalog.js';
-import type { InferRoute, IngressRequest } from '../ingress/ingress.js';
+import type { InferRoute, IngressRequest } from '../edge/ingress.js';
 import { createProtocols } from '../protocols/index.js';
 import { method, servable } from '../testing/fake-scheduler.js';
 import { GatewayRig } from '../testing/gateway-rig.js';

@@ -1,4 +1,4 @@
-import type { InferRoute } from '../ingress/ingress.js';
+import type { InferRoute } from '../edge/ingress.js';
 import { MsGrpc } from './ms-grpc/ms-grpc.js';
 import { MsRest } from './ms-rest/ms-rest.js';
 import { OipGrpc } from './oip-grpc/oip-grpc.js';
@@ -7,7 +7,7 @@ import type { Protocol } from './protocol.js';
 
 export * from './protocol.js';
 export { modelMetadata, platform, type ModelMetadata, type TensorMetadata } from './metadata.js';
-export { EdgeError, grpcStatusOf, httpStatusOf, httpStatusOfError, msCodeOf, tooLarge } from './status.js';
+export { EdgeError, grpcStatusOf, httpStatusOf, httpStatusOfError, msCodeOf, tooLarge } from '../edge/status.js';
 export { maxInstances } from './ms-tensors.js';
 
 /** What the protocols can be told. */

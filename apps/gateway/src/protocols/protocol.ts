@@ -1,5 +1,5 @@
 import type { Instance, InstanceResult, MethodSignature, ServingError } from '@mserve/wire';
-import type { IngressAnswer, IngressRequest } from '../ingress/ingress.js';
+import type { IngressAnswer, IngressRequest } from '../edge/ingress.js';
 
 /** A method that can be called now, as the catalog resolved it. */
 export interface ResolvedMethod {

@@ -1,4 +1,4 @@
-import { tooLarge } from './status.js';
+import { tooLarge } from '../edge/status.js';
 
 /** Elements of a string or bytes tensor. Each costs far more than the 3 bytes of JSON that may have asked for it. */
 export const maxTextElements = 1_000_000;

@@ -1,7 +1,7 @@
 import { isFailure, ServingError, stringTensor, unpackElements, type InstanceResult } from '@mserve/wire';
-import type { IngressAnswer, IngressRequest } from '../ingress/ingress.js';
+import type { IngressAnswer, IngressRequest } from '../edge/ingress.js';
 import type { Protocols } from '../infer/infer-path.js';
-import { grpcStatusOf, httpStatusOfError } from '../protocols/status.js';
+import { grpcStatusOf, httpStatusOfError } from '../edge/status.js';
 import type { InferRequest, MethodLookup, Protocol } from '../protocols/protocol.js';
 
 /** The simplest protocol: body `servable method text|text|...`, each text an instance; the answer is `text|text|...`. Refusals are `code: message`. */

@@ -1,5 +1,5 @@
 import type { DType } from '@mserve/wire';
-import { tooLarge } from '../status.js';
+import { tooLarge } from '../../edge/status.js';
 import { checkTextCount } from '../text-count.js';
 import { unreadable, type JsonReader } from './json-reader.js';
 

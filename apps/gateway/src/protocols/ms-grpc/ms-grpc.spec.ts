@@ -12,9 +12,9 @@ import {
   type ServingErrorCode,
   type Tensor,
 } from '@mserve/wire';
-import type { IngressAnswer } from '../../ingress/ingress.js';
+import type { IngressAnswer } from '../../edge/ingress.js';
 import { createProtocols, maxInstances, type InferRequest } from '../index.js';
-import { tooLarge } from '../status.js';
+import { tooLarge } from '../../edge/status.js';
 import { FakeCatalog, method, named, rawRequest } from '../testing/fake-catalog.js';
 import { kitMethods, runKit, type KitMethod } from '../testing/kit-methods.js';
 

@@ -1,9 +1,9 @@
 import { ServingError, type InstanceResult } from '@mserve/wire';
-import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
+import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
 import { commonFailure, invalid } from '../ms-tensors.js';
 import { MalformedMessage, WireReader } from '../protobuf/wire-reader.js';
 import type { InferRequest, MethodLookup, Protocol, ResolvedMethod } from '../protocol.js';
-import { EdgeError, grpcStatusOf, tooLarge } from '../status.js';
+import { EdgeError, grpcStatusOf, tooLarge } from '../../edge/status.js';
 import { errorReply, instancesReply } from './ms-reply.js';
 import { noSpec, outline, readInstances, specText, type MsSpec } from './ms-request.js';
 

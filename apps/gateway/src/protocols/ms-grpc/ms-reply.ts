@@ -10,7 +10,7 @@ import {
 } from '@mserve/wire';
 import { planOf } from '../plan.js';
 import { WireWriter, dimsSize, fieldSize, varintSize } from '../protobuf/wire-writer.js';
-import { msCodeOf } from '../status.js';
+import { msCodeOf } from '../../edge/status.js';
 import type { MsSpec } from './ms-request.js';
 
 /** A PredictReply (SPEC 1.1) is written in two steps: every part is measured, then all go into one buffer. */

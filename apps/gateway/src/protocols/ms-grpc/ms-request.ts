@@ -4,7 +4,7 @@ import { clip } from '../json/json-syntax.js';
 import { tensorFault, invalid, maxInstances } from '../ms-tensors.js';
 import { nameIndex, planOf } from '../plan.js';
 import type { ResolvedMethod } from '../protocol.js';
-import { tooLarge } from '../status.js';
+import { tooLarge } from '../../edge/status.js';
 import type { WireReader } from '../protobuf/wire-reader.js';
 
 /** ServableSpec as it came: names are views, so that the reply can have the very same. */

@@ -4,7 +4,7 @@ import { checkJsonSyntax } from '../json/json-syntax.js';
 import { JsonReader, sameBytes, unreadable } from '../json/json-reader.js';
 import { maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
 import { nameIndex, planOf, type MethodPlan } from '../plan.js';
-import { tooLarge } from '../status.js';
+import { tooLarge } from '../../edge/status.js';
 import { readValue } from './ms-value.js';
 import { explainBody } from './ms-explain.js';
 import { ElementError } from '../json/element-sink.js';

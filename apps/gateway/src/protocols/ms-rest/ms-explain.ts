@@ -4,7 +4,7 @@ import { clip } from '../json/json-syntax.js';
 import { JsonReader, unreadable, utf8Text } from '../json/json-reader.js';
 import { invalid, maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
 import type { MethodPlan } from '../plan.js';
-import { tooLarge } from '../status.js';
+import { tooLarge } from '../../edge/status.js';
 import { strangerInBase64, strictBase64 } from './base64.js';
 import { dtypeOfB64Type, literalDType, readValue } from './ms-value.js';
 

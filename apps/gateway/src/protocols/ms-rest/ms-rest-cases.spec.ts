@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { ServingError } from '@mserve/wire';
-import type { IngressAnswer } from '../../ingress/ingress.js';
+import type { IngressAnswer } from '../../edge/ingress.js';
 import { createProtocols } from '../index.js';
 import { FakeCatalog, rawRequest } from '../testing/fake-catalog.js';
 import { kitMethods, runKit, type KitMethod } from '../testing/kit-methods.js';

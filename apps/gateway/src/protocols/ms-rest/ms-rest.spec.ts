@@ -9,7 +9,7 @@ import {
   type ServingErrorCode,
   type Tensor,
 } from '@mserve/wire';
-import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
+import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
 import { createProtocols, maxInstances } from '../index.js';
 import { numbersOf } from '../json/value-text.js';
 import { FakeCatalog, method, named, rawRequest } from '../testing/fake-catalog.js';

@@ -1,11 +1,11 @@
 import { ServingError, isFailure, unpackElements, type DType, type InstanceResult, type MethodSignature, type Tensor } from '@mserve/wire';
-import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
+import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
 import { checkJsonSyntax, clip } from '../json/json-syntax.js';
 import { floatRowText, nestedText, numbersOf, slicedText } from '../json/value-text.js';
 import { checkedInstances, commonFailure, invalid } from '../ms-tensors.js';
 import { planOf } from '../plan.js';
 import type { InferRequest, MethodLookup, Protocol, ResolvedMethod } from '../protocol.js';
-import { EdgeError, httpStatusOfError, jsonAnswerHeaders, tooLarge } from '../status.js';
+import { EdgeError, httpStatusOfError, jsonAnswerHeaders, tooLarge } from '../../edge/status.js';
 import { utf8Text } from '../json/json-reader.js';
 import { readBody, syntaxPrefix } from './ms-body.js';
 import { parseMsUrl } from './ms-url.js';

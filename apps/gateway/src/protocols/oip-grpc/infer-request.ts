@@ -6,7 +6,7 @@ import { WantedOutputs, type WantedOutput } from '../oip/oip-outputs.js';
 import { nameIndex, planOf } from '../plan.js';
 import type { WireReader } from '../protobuf/wire-reader.js';
 import type { ResolvedMethod } from '../protocol.js';
-import { tooLarge } from '../status.js';
+import { tooLarge } from '../../edge/status.js';
 import { readContents } from './oip-contents.js';
 
 /** Inputs, outputs and raw contents of one request, each; more are refused while they are counted. */

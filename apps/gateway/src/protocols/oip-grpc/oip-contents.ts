@@ -1,7 +1,7 @@
 import { elementCount, isVariableSize, packElements, type DTypeEntry } from '@mserve/wire';
 import { invalid, shapeText } from '../oip/oip-inputs.js';
 import { MalformedMessage, type WireReader } from '../protobuf/wire-reader.js';
-import { tooLarge } from '../status.js';
+import { tooLarge } from '../../edge/status.js';
 import { checkTextCount } from '../text-count.js';
 
 /** Which repeated field of InferTensorContents holds the elements of a dtype; undefined for those that travel raw only. */

@@ -12,10 +12,10 @@ import {
   type ServingErrorCode,
   type Tensor,
 } from '@mserve/wire';
-import type { IngressRequest } from '../../ingress/ingress.js';
+import type { IngressRequest } from '../../edge/ingress.js';
 import { createProtocols } from '../index.js';
 import { numbersOf } from '../json/value-text.js';
-import { tooLarge } from '../status.js';
+import { tooLarge } from '../../edge/status.js';
 import { FakeCatalog, method, named, rawRequest } from '../testing/fake-catalog.js';
 
 const catalog = new FakeCatalog('m', [

@@ -1,11 +1,11 @@
 import { ServingError, type InstanceResult } from '@mserve/wire';
-import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
+import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
 import { clip } from '../json/json-syntax.js';
 import { splitInputs } from '../oip/oip-inputs.js';
 import { deadlineOf, firstFailure, priorityOf, stackOutputs, type OipEcho } from '../oip/oip-outputs.js';
 import { WireReader } from '../protobuf/wire-reader.js';
 import type { InferRequest, MethodLookup, Protocol } from '../protocol.js';
-import { grpcStatusOf, tooLarge } from '../status.js';
+import { grpcStatusOf, tooLarge } from '../../edge/status.js';
 import { readInputs, readOutline, readOutputs } from './infer-request.js';
 import { inferResponse } from './infer-response.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ServingError, packElements, type DType, type InstanceResult, type ServingErrorCode, type Tensor } from '@mserve/wire';
-import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
+import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
 import { createProtocols } from '../index.js';
 import { numbersOf } from '../json/value-text.js';
 import type { InferRequest } from '../protocol.js';

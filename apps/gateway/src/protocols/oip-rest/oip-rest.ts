@@ -1,10 +1,10 @@
 import { ServingError, type InstanceResult } from '@mserve/wire';
-import type { IngressAnswer, IngressRequest } from '../../ingress/ingress.js';
+import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
 import { clip } from '../json/json-syntax.js';
 import { invalid, splitInputs } from '../oip/oip-inputs.js';
 import { deadlineOf, firstFailure, priorityOf, stackOutputs, type OipEcho } from '../oip/oip-outputs.js';
 import type { InferRequest, MethodLookup, Protocol } from '../protocol.js';
-import { EdgeError, httpStatusOfError, jsonAnswerHeaders, tooLarge } from '../status.js';
+import { EdgeError, httpStatusOfError, jsonAnswerHeaders, tooLarge } from '../../edge/status.js';
 import { inferAnswer } from './oip-answer.js';
 import { readInferBody } from './oip-body.js';
 import { parseInferUrl } from './oip-url.js';

@@ -5,7 +5,7 @@ import { clip } from '../json/json-syntax.js';
 import { maxInstances } from '../ms-tensors.js';
 import { checkTextCount } from '../text-count.js';
 import type { ResolvedMethod } from '../protocol.js';
-import { tooLarge } from '../status.js';
+import { tooLarge } from '../../edge/status.js';
 
 /** One input as a client sent it: the whole batch. */
 export interface OipInput {

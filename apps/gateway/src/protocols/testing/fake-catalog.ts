@@ -1,5 +1,5 @@
 import { ServingError, type MethodSignature, type TensorSignature } from '@mserve/wire';
-import type { IngressRequest, InferRoute } from '../../ingress/ingress.js';
+import type { IngressRequest, InferRoute } from '../../edge/ingress.js';
 import type { MethodLookup, ResolvedMethod } from '../protocol.js';
 
 /** Inputs or outputs by name alone: dtype and shape unknown. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ServingError, type InstanceResult } from '@mserve/wire';
-import type { InferRoute } from '../../ingress/ingress.js';
+import type { InferRoute } from '../../edge/ingress.js';
 import { createProtocols } from '../index.js';
 import { FakeCatalog, method, named, rawRequest } from './fake-catalog.js';
 
