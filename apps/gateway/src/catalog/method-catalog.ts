@@ -1,6 +1,6 @@
 import type { LoadingServable, ServableStatus, Subscription } from '@mserve/bus';
 import { ServingError, type MethodSignature } from '@mserve/wire';
-import { clip } from '../protocols/json/json-syntax.js';
+import { clip } from '../edge/clip.js';
 import type { MethodLookup, ResolvedMethod } from '../protocols/protocol.js';
 
 interface VersionEntry {

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { ServingError } from '@mserve/wire';
-import { clip } from '../protocols/json/json-syntax.js';
+import { clip } from '../edge/clip.js';
 import { EdgeError, tooLarge } from '../edge/status.js';
 import type { Compression, InflateErrors } from './body-inflater.js';
 import type { InferRoute } from '../edge/ingress.js';

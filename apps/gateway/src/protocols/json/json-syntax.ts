@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { clip } from '../../edge/clip.js';
 import { ServingError } from '@mserve/wire';
 import { NumberScan } from './number-scan.js';
 
@@ -250,9 +251,4 @@ function controlText(byte: number): string {
   const digits = byte.toString(16).toUpperCase().padStart(4, '0');
   const short = shortEscapes.get(byte);
   return `U+${digits} (${controlNames[byte]}) must be escaped to \\u${digits}${short === undefined ? '' : ` or \\${short}`}`;
-}
-
-/** Client text inside an error text, cut so that the answer stays small. */
-export function clip(text: string): string {
-  return text.length <= 200 ? text : `${text.slice(0, 200)}...`;
 }

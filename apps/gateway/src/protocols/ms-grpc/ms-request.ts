@@ -1,6 +1,6 @@
 import { dtypeOfBusNumber, isVariableSize, maxRank, type Tensor, type TensorSignature } from '@mserve/wire';
 import { utf8Text } from '../json/json-reader.js';
-import { clip } from '../json/json-syntax.js';
+import { clip } from '../../edge/clip.js';
 import { tensorFault, invalid, maxInstances } from '../ms-tensors.js';
 import { nameIndex, planOf } from '../plan.js';
 import type { ResolvedMethod } from '../protocol.js';

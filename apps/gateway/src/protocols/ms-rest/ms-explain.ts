@@ -1,6 +1,6 @@
 import { dtypeEntry, elementCount, isVariableSize, maxRank, type DType, type MethodSignature, type TensorSignature } from '@mserve/wire';
 import { ElementError } from '../json/element-sink.js';
-import { clip } from '../json/json-syntax.js';
+import { clip } from '../../edge/clip.js';
 import { JsonReader, unreadable, utf8Text } from '../json/json-reader.js';
 import { invalid, maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
 import type { MethodPlan } from '../plan.js';

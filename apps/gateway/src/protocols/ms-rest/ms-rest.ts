@@ -1,6 +1,7 @@
 import { ServingError, isFailure, unpackElements, type DType, type InstanceResult, type MethodSignature, type Tensor } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
-import { checkJsonSyntax, clip } from '../json/json-syntax.js';
+import { checkJsonSyntax } from '../json/json-syntax.js';
+import { clip } from '../../edge/clip.js';
 import { floatRowText, nestedText, numbersOf, slicedText } from '../json/value-text.js';
 import { checkedInstances, commonFailure, invalid } from '../ms-tensors.js';
 import { planOf } from '../plan.js';

@@ -1,4 +1,4 @@
-import { clip } from '../json/json-syntax.js';
+import { clip } from '../../edge/clip.js';
 import { invalid } from '../ms-tensors.js';
 
 /** What a URL of the original's REST API names. */

@@ -1,6 +1,6 @@
 import { dtypeOfOipName, maxRank, type DTypeEntry } from '@mserve/wire';
 import { utf8Text } from '../json/json-reader.js';
-import { clip } from '../json/json-syntax.js';
+import { clip } from '../../edge/clip.js';
 import { invalid, unexpectedInput, type OipInput } from '../oip/oip-inputs.js';
 import { WantedOutputs, type WantedOutput } from '../oip/oip-outputs.js';
 import { nameIndex, planOf } from '../plan.js';

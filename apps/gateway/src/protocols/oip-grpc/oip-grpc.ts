@@ -1,6 +1,6 @@
 import { ServingError, type InstanceResult } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
-import { clip } from '../json/json-syntax.js';
+import { clip } from '../../edge/clip.js';
 import { splitInputs } from '../oip/oip-inputs.js';
 import { deadlineOf, firstFailure, priorityOf, stackOutputs, type OipEcho } from '../oip/oip-outputs.js';
 import { WireReader } from '../protobuf/wire-reader.js';

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { ServingError, dtypeTable, elementCount, maxRank, type DTypeEntry } from '@mserve/wire';
 import { ElementError, elementSink } from '../json/element-sink.js';
-import { checkJsonSyntax, clip } from '../json/json-syntax.js';
+import { checkJsonSyntax } from '../json/json-syntax.js';
+import { clip } from '../../edge/clip.js';
 import { JsonReader, unreadable, utf8Text } from '../json/json-reader.js';
 import { readArray } from '../json/nested-array.js';
 import { invalid, shapeText, unexpectedInput, type OipInput } from '../oip/oip-inputs.js';

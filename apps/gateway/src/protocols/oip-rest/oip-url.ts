@@ -1,5 +1,5 @@
 import { ServingError } from '@mserve/wire';
-import { clip } from '../json/json-syntax.js';
+import { clip } from '../../edge/clip.js';
 import { invalid } from '../oip/oip-inputs.js';
 
 /** What an infer URL of the Open Inference Protocol names. */

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { ServingError, dtypeEntry, elementCount, elementEnds, isVariableSize } from '@mserve/wire';
 import type { DType, DTypeEntry, Instance, Tensor, TensorSignature } from '@mserve/wire';
-import { clip } from '../json/json-syntax.js';
+import { clip } from '../../edge/clip.js';
 import { maxInstances } from '../ms-tensors.js';
 import { checkTextCount } from '../text-count.js';
 import type { ResolvedMethod } from '../protocol.js';

@@ -1,5 +1,5 @@
 import { ServingError, dtypeEntry, isFailure, unpackElements, type DTypeEntry, type InstanceResult, type Tensor } from '@mserve/wire';
-import { clip } from '../json/json-syntax.js';
+import { clip } from '../../edge/clip.js';
 import type { ResolvedMethod } from '../protocol.js';
 import { nameIndex, planOf } from '../plan.js';
 import { invalid, shapeText } from './oip-inputs.js';
