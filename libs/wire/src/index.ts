@@ -4,6 +4,7 @@ export * from './error-code.js';
 export * from './reason.js';
 export * from './failure.js';
 export * from './serving-error.js';
+export * from './protobuf/index.js';
 export * from './signature.js';
 export * from './ticket.js';
 export * as msProto from './gen/mindspore_serving/proto/ms_service.js';
