@@ -36,3 +36,14 @@ describe('npm start in a fresh clone', () => {
     expect(outcome.stderr).toContain(text);
   });
 });
+
+it('npm finds nothing to warn of in the lock file and the settings', async () => {
+  const cache = mkdtempSync(join(tmpdir(), 'mserve-npm-cache-'));
+  try {
+    const settings = { npm_config_userconfig: '/dev/null', npm_config_cache: cache, npm_config_update_notifier: 'false' };
+    const { code, stderr } = await command('npm', ['ci', '--dry-run', '--offline', '--no-audit', '--no-fund'], settings);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  } finally {
+    rmSync(cache, { recursive: true });
+  }
+});
