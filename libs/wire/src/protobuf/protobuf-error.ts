@@ -1,4 +1,8 @@
+import { textOfReason } from '../failure.js';
+import { reasonTable } from '../reason.js';
 import { ServingError } from '../serving-error.js';
+
+const reason = 'protobuf-malformed';
 
 /** Bytes that are not the protobuf message they should be: INVALID_ARGUMENT. `at` is the place in the bytes where that was seen. */
 export class ProtobufError extends ServingError {
@@ -6,6 +10,6 @@ export class ProtobufError extends ServingError {
     what: string,
     readonly at: number,
   ) {
-    super('INVALID_ARGUMENT', `malformed protobuf message: ${what}`);
+    super(reasonTable[reason].code, textOfReason(reason, { detail: what }), { reason, facts: { detail: what } });
   }
 }

@@ -1,7 +1,6 @@
-import { ServingError, type InstanceResult } from '@mserve/wire';
+import { type InstanceResult, ProtobufError, ProtobufReader, ServingError } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
 import { commonFailure, invalid } from '../ms-tensors.js';
-import { MalformedMessage, WireReader } from '../protobuf/wire-reader.js';
 import type { InferRequest, MethodLookup, Protocol, ResolvedMethod } from '../protocol.js';
 import { EdgeError, grpcStatusOf, tooLarge } from '../../edge/status.js';
 import { errorReply, instancesReply } from './ms-reply.js';
@@ -18,7 +17,7 @@ export class MsGrpc implements Protocol {
     const { body } = request;
     if (body.byteLength > this.maxMessageBytes)
       throw tooLarge(`Received message larger than max (${body.byteLength} vs. ${this.maxMessageBytes})`);
-    const reader = new WireReader(body);
+    const reader = new ProtobufReader(body);
     const { spec, instances } = outline(reader);
     const { servable, method } = specText(spec);
     const target = findTarget(methods, spec);
@@ -53,7 +52,7 @@ export class MsGrpc implements Protocol {
 function findTarget(methods: MethodLookup, spec: MsSpec): ResolvedMethod {
   const { servable, method } = specText(spec);
   if (Number.isSafeInteger(spec.version)) return methods.resolve(servable, spec.version, method);
-  const version = new WireReader(spec.versionBytes).varint64();
+  const version = new ProtobufReader(spec.versionBytes).varint64();
   throw new ServingError('NOT_FOUND', `Request servable(${servable}) method(${method})  version(${version}) , servable is not available`);
 }
 
@@ -61,7 +60,7 @@ function findTarget(methods: MethodLookup, spec: MsSpec): ResolvedMethod {
 function refusal(request: IngressRequest, spec: MsSpec | undefined, error: ServingError): IngressAnswer {
   const { token } = request;
   const { code, message } = error;
-  if (error instanceof EdgeError || error instanceof MalformedMessage || code === 'DEADLINE_EXCEEDED' || code === 'CANCELLED') {
+  if (error instanceof EdgeError || error instanceof ProtobufError || code === 'DEADLINE_EXCEEDED' || code === 'CANCELLED') {
     return { token, kind: 'grpc-error', status: grpcStatusOf(code), message };
   }
   return { token, kind: 'grpc', message: errorReply(spec ?? specOf(request), error) };
@@ -69,7 +68,7 @@ function refusal(request: IngressRequest, spec: MsSpec | undefined, error: Servi
 
 function specOf(request: IngressRequest): MsSpec {
   try {
-    return outline(new WireReader(request.body)).spec;
+    return outline(new ProtobufReader(request.body)).spec;
   } catch {
     return noSpec;
   }

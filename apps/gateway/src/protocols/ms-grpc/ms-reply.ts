@@ -1,22 +1,25 @@
 import {
-  ServingError,
   dtypeEntry,
+  fieldSize,
+  type InstanceResult,
   isFailure,
   isVariableSize,
-  unpackElements,
-  type InstanceResult,
   type MethodSignature,
+  packedSize,
+  ProtobufWriter,
+  ServingError,
   type Tensor,
+  unpackElements,
+  varintSize,
 } from '@mserve/wire';
 import { planOf } from '../plan.js';
-import { WireWriter, dimsSize, fieldSize, varintSize } from '../protobuf/wire-writer.js';
 import { msCodeOf } from '../../edge/status.js';
 import type { MsSpec } from './ms-request.js';
 
 /** A PredictReply (SPEC 1.1) is written in two steps: every part is measured, then all go into one buffer. */
 interface Part {
   readonly size: number;
-  write(writer: WireWriter): void;
+  write(writer: ProtobufWriter): void;
 }
 
 function specSize({ name, method, version, versionBytes }: MsSpec): number {
@@ -24,7 +27,7 @@ function specSize({ name, method, version, versionBytes }: MsSpec): number {
   return texts + (version > 0 ? 1 + versionBytes.byteLength : 0);
 }
 
-function writeSpec(writer: WireWriter, spec: MsSpec): void {
+function writeSpec(writer: ProtobufWriter, spec: MsSpec): void {
   writer.head(1, specSize(spec));
   if (spec.name.byteLength > 0) writer.field(1, spec.name);
   if (spec.method.byteLength > 0) writer.field(2, spec.method);
@@ -71,7 +74,7 @@ class OutputPart implements Part {
     const { msNumber } = dtypeEntry(dtype);
     if (msNumber === undefined) throw new ServingError('INTERNAL', `an output is ${dtype}, which this protocol does not have`);
     this.#number = msNumber;
-    this.#dims = dimsSize(shape);
+    this.#dims = packedSize(shape);
     this.#shapeSize = this.#dims === 0 ? 0 : fieldSize(this.#dims);
     let contents = 0;
     if (isVariableSize(dtype)) {
@@ -83,12 +86,12 @@ class OutputPart implements Part {
     this.size = fieldSize(this.#entrySize);
   }
 
-  write(writer: WireWriter): void {
+  write(writer: ProtobufWriter): void {
     writer.head(1, this.#entrySize);
     writer.field(1, this.name);
     writer.head(2, this.#tensorSize);
     writer.head(1, this.#shapeSize);
-    if (this.#shapeSize > 0) writer.dims(1, this.tensor.shape, this.#dims);
+    if (this.#shapeSize > 0) writer.packed(1, this.tensor.shape, this.#dims);
     writer.byte(0x10);
     writer.byte(this.#number);
     if (this.#elements !== undefined) for (const element of this.#elements) writer.field(4, element);
@@ -138,8 +141,8 @@ export function instancesReply(spec: MsSpec, method: MethodSignature, results: r
 function assembled(spec: MsSpec, parts: readonly Part[]): Uint8Array {
   let size = fieldSize(specSize(spec));
   for (const part of parts) size += part.size;
-  const writer = new WireWriter(size);
+  const writer = new ProtobufWriter(size);
   writeSpec(writer, spec);
   for (const part of parts) part.write(writer);
-  return writer.bytes;
+  return writer.finish();
 }

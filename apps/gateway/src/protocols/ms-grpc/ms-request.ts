@@ -1,11 +1,10 @@
-import { dtypeOfBusNumber, isVariableSize, maxRank, type Tensor, type TensorSignature } from '@mserve/wire';
+import { dtypeOfBusNumber, isVariableSize, maxRank, type ProtobufReader, type Tensor, type TensorSignature } from '@mserve/wire';
 import { utf8Text } from '../json/json-reader.js';
 import { clip } from '../../edge/clip.js';
 import { tensorFault, invalid, maxInstances } from '../ms-tensors.js';
 import { nameIndex, planOf } from '../plan.js';
 import type { ResolvedMethod } from '../protocol.js';
 import { tooLarge } from '../../edge/status.js';
-import type { WireReader } from '../protobuf/wire-reader.js';
 
 /** ServableSpec as it came: names are views, so that the reply can have the very same. */
 export interface MsSpec {
@@ -30,9 +29,9 @@ export const noSpec: MsSpec = { name: empty, method: empty, version: 0, versionB
 
 /**
  * First look at a PredictRequest (SPEC 1.1): its spec, and how many instances there are, which are counted and bounded before anything is
- * made of them. Throws MalformedMessage, or ServingError RESOURCE_EXHAUSTED.
+ * made of them. Throws ProtobufError, or ServingError RESOURCE_EXHAUSTED.
  */
-export function outline(reader: WireReader): MsOutline {
+export function outline(reader: ProtobufReader): MsOutline {
   let spec = noSpec;
   let instances = 0;
   const begin = reader.at;
@@ -47,10 +46,8 @@ export function outline(reader: WireReader): MsOutline {
   return { spec, instances };
 }
 
-function readSpec(reader: WireReader): MsSpec {
-  const outerEnd = reader.end;
-  const length = reader.length();
-  reader.end = reader.at + length;
+function readSpec(reader: ProtobufReader): MsSpec {
+  const outer = reader.open();
   let name = empty;
   let method = empty;
   let version = 0;
@@ -64,12 +61,12 @@ function readSpec(reader: WireReader): MsSpec {
       versionBytes = reader.bytes.subarray(begin, reader.at);
     } else reader.skip(tag);
   }
-  reader.end = outerEnd;
+  reader.close(outer);
   return { name, method, version, versionBytes };
 }
 
 /** The instances of the request, tensors in the order of the signature, as views of its bytes. Throws ServingError with the texts of SPEC 1.4. */
-export function readInstances(reader: WireReader, target: ResolvedMethod): Tensor[][] {
+export function readInstances(reader: ProtobufReader, target: ResolvedMethod): Tensor[][] {
   const { inputs } = target.method;
   const instances: Tensor[][] = [];
   const found: (Found | undefined)[] = new Array<undefined>(inputs.length).fill(undefined);
@@ -98,11 +95,9 @@ interface Found {
   shared: boolean;
 }
 
-function readItems(reader: WireReader, target: ResolvedMethod, found: (Found | undefined)[]): void {
+function readItems(reader: ProtobufReader, target: ResolvedMethod, found: (Found | undefined)[]): void {
   const { inputNames } = planOf(target.method);
-  const outerEnd = reader.end;
-  const length = reader.length();
-  reader.end = reader.at + length;
+  const outer = reader.open();
   let hint = 0;
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 0x12) throw invalid('output_buffers of clients are not supported, send data');
@@ -115,13 +110,11 @@ function readItems(reader: WireReader, target: ResolvedMethod, found: (Found | u
     // An input that is not declared is ignored; of two with one name the last counts, as in any protobuf map.
     if (index !== -1) found[index] = tensor;
   }
-  reader.end = outerEnd;
+  reader.close(outer);
 }
 
-function readEntry(reader: WireReader): { key: Uint8Array; tensor: Found } {
-  const outerEnd = reader.end;
-  const length = reader.length();
-  reader.end = reader.at + length;
+function readEntry(reader: ProtobufReader): { key: Uint8Array; tensor: Found } {
+  const outer = reader.open();
   let key = empty;
   let tensor: Found | undefined;
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
@@ -129,7 +122,7 @@ function readEntry(reader: WireReader): { key: Uint8Array; tensor: Found } {
     else if (tag === 0x12) tensor = readTensor(reader);
     else reader.skip(tag);
   }
-  reader.end = outerEnd;
+  reader.close(outer);
   return { key, tensor: tensor ?? blank() };
 }
 
@@ -137,11 +130,9 @@ function blank(): Found {
   return { dtypeNumber: 0, shape: [], rank: 0, numbers: empty, elements: 0, element: empty, shared: false };
 }
 
-function readTensor(reader: WireReader): Found {
+function readTensor(reader: ProtobufReader): Found {
   const tensor = blank();
-  const outerEnd = reader.end;
-  const length = reader.length();
-  reader.end = reader.at + length;
+  const outer = reader.open();
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     switch (tag) {
       case 0x0a:
@@ -166,25 +157,24 @@ function readTensor(reader: WireReader): Found {
         reader.skip(tag);
     }
   }
-  reader.end = outerEnd;
+  reader.close(outer);
   return tensor;
 }
 
 /** TensorShape: dims packed or not. Those past the allowed rank are counted only. */
-function readShape(reader: WireReader, tensor: Found): void {
-  const outerEnd = reader.end;
-  const length = reader.length();
-  reader.end = reader.at + length;
+function readShape(reader: ProtobufReader, tensor: Found): void {
+  const outer = reader.open();
   tensor.shape = [];
   tensor.rank = 0;
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 0x08) addDim(tensor, reader.signed());
     else if (tag === 0x0a) {
-      const dimsEnd = reader.length() + reader.at;
-      while (reader.at < dimsEnd) addDim(tensor, reader.signed());
+      const dims = reader.open();
+      while (reader.more) addDim(tensor, reader.signed());
+      reader.close(dims);
     } else reader.skip(tag);
   }
-  reader.end = outerEnd;
+  reader.close(outer);
 }
 
 function addDim(tensor: Found, dim: number): void {

@@ -1,10 +1,9 @@
-import { dtypeOfOipName, maxRank, type DTypeEntry } from '@mserve/wire';
+import { type DTypeEntry, dtypeOfOipName, maxRank, type ProtobufReader } from '@mserve/wire';
 import { utf8Text } from '../json/json-reader.js';
 import { clip } from '../../edge/clip.js';
 import { invalid, unexpectedInput, type OipInput } from '../oip/oip-inputs.js';
 import { WantedOutputs, type WantedOutput } from '../oip/oip-outputs.js';
 import { nameIndex, planOf } from '../plan.js';
-import type { WireReader } from '../protobuf/wire-reader.js';
 import type { ResolvedMethod } from '../protocol.js';
 import { tooLarge } from '../../edge/status.js';
 import { readContents } from './oip-contents.js';
@@ -37,8 +36,8 @@ export interface InferParameters {
   timeoutMicroseconds: number;
 }
 
-/** Reads the outer fields. Throws MalformedMessage, or ServingError. */
-export function readOutline(reader: WireReader): InferOutline {
+/** Reads the outer fields. Throws ProtobufError, or ServingError. */
+export function readOutline(reader: ProtobufReader): InferOutline {
   let model = empty;
   let version = empty;
   let id = empty;
@@ -81,7 +80,7 @@ function addPart<Part>(parts: Part[], part: Part, what: string): void {
   parts.push(part);
 }
 
-function readRange(reader: WireReader): Range {
+function readRange(reader: ProtobufReader): Range {
   const length = reader.length();
   const from = reader.at;
   reader.at = from + length;
@@ -89,14 +88,14 @@ function readRange(reader: WireReader): Range {
 }
 
 /** An entry of a parameters map. Handles to a client's shared memory are refused; what is unknown is read over. */
-function readParameter(reader: WireReader, owner: string, found: InferParameters | undefined): void {
+function readParameter(reader: ProtobufReader, owner: string, found: InferParameters | undefined): void {
   const outerEnd = reader.end;
   const length = reader.length();
   reader.end = reader.at + length;
   let key = '';
   let value: Range | undefined;
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    if (tag === 0x0a) key = reader.text();
+    if (tag === 0x0a) key = reader.string();
     else if (tag === 0x12) value = readRange(reader);
     else reader.skip(tag);
   }
@@ -112,7 +111,7 @@ function readParameter(reader: WireReader, owner: string, found: InferParameters
 }
 
 /** int64_param or uint64_param; 0 for another kind of value. */
-function integerParameter(reader: WireReader, value: Range): number {
+function integerParameter(reader: ProtobufReader, value: Range): number {
   reader.at = value.from;
   reader.end = value.to;
   let number = 0;
@@ -125,7 +124,12 @@ function integerParameter(reader: WireReader, value: Range): number {
 }
 
 /** The inputs in the order of the signature, raw ones as views. Throws ServingError INVALID_ARGUMENT. */
-export function readInputs(reader: WireReader, outline: InferOutline, target: ResolvedMethod, maxBytes: number): (OipInput | undefined)[] {
+export function readInputs(
+  reader: ProtobufReader,
+  outline: InferOutline,
+  target: ResolvedMethod,
+  maxBytes: number,
+): (OipInput | undefined)[] {
   const { inputNames } = planOf(target.method);
   const found = new Array<OipInput | undefined>(inputNames.length).fill(undefined);
   const raw = outline.raw.length > 0;
@@ -154,7 +158,7 @@ interface InputHead {
   contents: Range | undefined;
 }
 
-function readInput(reader: WireReader, range: Range): InputHead {
+function readInput(reader: ProtobufReader, range: Range): InputHead {
   const head: InputHead = { name: empty, datatype: empty, shape: [], rank: 0, contents: undefined };
   reader.at = range.from;
   reader.end = range.to;
@@ -205,7 +209,7 @@ function rawBytes(head: InputHead, bytes: Uint8Array, name: string): Uint8Array 
   return bytes;
 }
 
-function typedBytes(reader: WireReader, head: InputHead, entry: DTypeEntry, name: string, maxBytes: number): Uint8Array {
+function typedBytes(reader: ProtobufReader, head: InputHead, entry: DTypeEntry, name: string, maxBytes: number): Uint8Array {
   const { from, to } = head.contents ?? { from: 0, to: 0 };
   reader.at = from;
   reader.end = to;
@@ -213,14 +217,14 @@ function typedBytes(reader: WireReader, head: InputHead, entry: DTypeEntry, name
 }
 
 /** The outputs that are asked for. Throws ServingError INVALID_ARGUMENT. */
-export function readOutputs(reader: WireReader, outline: InferOutline, target: ResolvedMethod): readonly WantedOutput[] {
+export function readOutputs(reader: ProtobufReader, outline: InferOutline, target: ResolvedMethod): readonly WantedOutput[] {
   const wanted = new WantedOutputs(target);
   for (const { from, to } of outline.outputs) {
     reader.at = from;
     reader.end = to;
     let name = '';
     for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-      if (tag === 0x0a) name = reader.text();
+      if (tag === 0x0a) name = reader.string();
       else if (tag === 0x12) readParameter(reader, `output '${clip(name)}'`, undefined);
       else reader.skip(tag);
     }

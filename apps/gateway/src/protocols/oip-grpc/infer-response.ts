@@ -1,13 +1,12 @@
-import { isVariableSize, type DType } from '@mserve/wire';
+import { type DType, fieldSize, isVariableSize, packedSize, ProtobufWriter, varintSize } from '@mserve/wire';
 import { numbersOf } from '../json/value-text.js';
 import { unpackedParts, type OipEcho, type StackedOutput } from '../oip/oip-outputs.js';
-import { WireWriter, dimsSize, fieldSize, varintSize } from '../protobuf/wire-writer.js';
 import { contentsField } from './oip-contents.js';
 
 /** The typed contents of one output, measured. */
 interface Contents {
   readonly size: number;
-  write(writer: WireWriter): void;
+  write(writer: ProtobufWriter): void;
 }
 
 /**
@@ -22,7 +21,7 @@ export function inferResponse(echo: OipEcho, version: number, outputs: readonly 
   let size = fieldSize(model.byteLength) + fieldSize(versionText.byteLength) + (id.byteLength > 0 ? fieldSize(id.byteLength) : 0);
   for (const head of heads) size += fieldSize(head.size);
   if (raw) for (const output of outputs) size += fieldSize(bytesOf(output));
-  const writer = new WireWriter(size);
+  const writer = new ProtobufWriter(size);
   writer.field(1, model);
   writer.field(2, versionText);
   if (id.byteLength > 0) writer.field(3, id);
@@ -33,7 +32,7 @@ export function inferResponse(echo: OipEcho, version: number, outputs: readonly 
       for (const part of output.parts) writer.raw(part);
     }
   }
-  return writer.bytes;
+  return writer.finish();
 }
 
 function bytesOf(output: StackedOutput): number {
@@ -54,7 +53,7 @@ class OutputHead {
   ) {
     this.#name = Buffer.from(output.name);
     this.#datatype = Buffer.from(output.entry.oipName);
-    this.#dims = dimsSize(output.shape);
+    this.#dims = packedSize(output.shape);
     this.size =
       fieldSize(this.#name.byteLength) +
       fieldSize(this.#datatype.byteLength) +
@@ -62,11 +61,11 @@ class OutputHead {
       (contents === undefined ? 0 : fieldSize(contents.size));
   }
 
-  write(writer: WireWriter): void {
+  write(writer: ProtobufWriter): void {
     writer.head(5, this.size);
     writer.field(1, this.#name);
     writer.field(2, this.#datatype);
-    if (this.#dims > 0) writer.dims(3, this.output.shape, this.#dims);
+    if (this.#dims > 0) writer.packed(3, this.output.shape, this.#dims);
     if (this.contents === undefined) return;
     writer.head(5, this.contents.size);
     this.contents.write(writer);

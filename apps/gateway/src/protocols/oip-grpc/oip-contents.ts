@@ -1,6 +1,5 @@
-import { elementCount, isVariableSize, packElements, type DTypeEntry } from '@mserve/wire';
+import { type DTypeEntry, elementCount, isVariableSize, packElements, type ProtobufReader } from '@mserve/wire';
 import { invalid, shapeText } from '../oip/oip-inputs.js';
-import { MalformedMessage, type WireReader } from '../protobuf/wire-reader.js';
 import { tooLarge } from '../../edge/status.js';
 import { checkTextCount } from '../text-count.js';
 
@@ -38,7 +37,13 @@ export function contentsField({ dtype }: DTypeEntry): number | undefined {
  * shape says; they are counted while they are read, and never stored beyond that. Floats that came as one packed field are a view.
  * Throws ServingError INVALID_ARGUMENT; RESOURCE_EXHAUSTED when the tensor would be bigger than `maxBytes`.
  */
-export function readContents(reader: WireReader, entry: DTypeEntry, shape: readonly number[], name: string, maxBytes: number): Uint8Array {
+export function readContents(
+  reader: ProtobufReader,
+  entry: DTypeEntry,
+  shape: readonly number[],
+  name: string,
+  maxBytes: number,
+): Uint8Array {
   const field = contentsField(entry);
   if (field === undefined) throw invalid(`input '${name}': ${entry.oipName} has no typed contents, send it in raw_input_contents`);
   const count = elementCount(shape);
@@ -55,18 +60,15 @@ export function readContents(reader: WireReader, entry: DTypeEntry, shape: reado
       continue;
     }
     if ((tag & 7) === 2) {
-      const end = reader.length() + reader.at;
-      if (field === 6 || field === 7) {
-        const packed = reader.bytes.subarray(reader.at, end);
-        if (packed.byteLength === count * entry.elementBytes && into.count === 0 && end === reader.end) {
-          reader.at = end;
-          return packed;
-        }
+      if ((field === 6 || field === 7) && into.count === 0) {
+        const from = reader.at;
+        const packed = reader.view();
+        if (packed.byteLength === count * entry.elementBytes && !reader.more) return packed;
+        reader.at = from;
       }
-      const outerEnd = reader.end;
-      reader.end = end;
-      while (reader.at < end) into.add(reader);
-      reader.end = outerEnd;
+      const outer = reader.open();
+      while (reader.more) into.add(reader);
+      reader.close(outer);
     } else into.add(reader);
   }
   if (into.count !== count) throw countFault(name, shape, count, into.count);
@@ -77,7 +79,7 @@ function countFault(name: string, shape: readonly number[], expected: number, gi
   return invalid(`input '${name}' of shape ${shapeText(shape)} needs ${expected} elements, its contents have ${given ?? 'fewer'}`);
 }
 
-function readElements(reader: WireReader, count: number, shape: readonly number[], name: string): Uint8Array {
+function readElements(reader: ProtobufReader, count: number, shape: readonly number[], name: string): Uint8Array {
   checkTextCount(count);
   const elements: Uint8Array[] = [];
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
@@ -110,7 +112,7 @@ class ElementStore {
   }
 
   /** Reads one element, the cursor on it. */
-  add(reader: WireReader): void {
+  add(reader: ProtobufReader): void {
     if (this.count === this.expected) {
       throw invalid(`input '${this.name}' of shape ${shapeText(this.shape)} needs ${this.expected} elements, its contents have more`);
     }
@@ -133,11 +135,10 @@ class ElementStore {
     }
   }
 
-  #copy(reader: WireReader, at: number): void {
+  #copy(reader: ProtobufReader, at: number): void {
     const size = this.entry.elementBytes;
-    if (size > reader.end - reader.at) throw new MalformedMessage('it ends inside a number');
-    this.bytes.set(reader.bytes.subarray(reader.at, reader.at + size), at);
-    reader.at += size;
+    const from = reader.pass(size);
+    this.bytes.set(reader.bytes.subarray(from, from + size), at);
   }
 
   #integer(at: number, value: number): void {

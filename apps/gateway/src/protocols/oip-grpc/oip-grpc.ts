@@ -1,9 +1,8 @@
-import { ServingError, type InstanceResult } from '@mserve/wire';
+import { type InstanceResult, ProtobufReader, ServingError } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
 import { clip } from '../../edge/clip.js';
 import { splitInputs } from '../oip/oip-inputs.js';
 import { deadlineOf, firstFailure, priorityOf, stackOutputs, type OipEcho } from '../oip/oip-outputs.js';
-import { WireReader } from '../protobuf/wire-reader.js';
 import type { InferRequest, MethodLookup, Protocol } from '../protocol.js';
 import { grpcStatusOf, tooLarge } from '../../edge/status.js';
 import { readInputs, readOutline, readOutputs } from './infer-request.js';
@@ -17,7 +16,7 @@ export class OipGrpc implements Protocol {
     const { body } = request;
     if (body.byteLength > this.maxMessageBytes)
       throw tooLarge(`Received message larger than max (${body.byteLength} vs. ${this.maxMessageBytes})`);
-    const reader = new WireReader(body);
+    const reader = new ProtobufReader(body);
     const outline = readOutline(reader);
     const target = methods.resolveModel(clip(outline.model), clip(outline.version));
     const inputs = readInputs(reader, outline, target, this.maxMessageBytes);
