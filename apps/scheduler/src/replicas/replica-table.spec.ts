@@ -74,6 +74,8 @@ describe('ReplicaTable', () => {
     expect(rig.asked).toHaveLength(1);
     await rig.list(2, {}, {});
     expect(rig.replicas).toEqual(['w1.0', 'w1.1']);
+    // What was heard meanwhile is asked for at once
+    expect(rig.asked).toHaveLength(1);
     rig.hear('w1', 3);
     await rig.list(3, { state: 'gone', credits: 0 }, {});
     expect(rig.replicas).toEqual(['w1.1']);

@@ -62,6 +62,7 @@ export class ReplicaTable {
       this.workers.set(hello.address, record);
     }
     record.heardAt = now;
+    record.heardRevision = hello.revision;
     if (record.suspectedAt !== Infinity) {
       record.suspectedAt = Infinity;
       this.dispatcher.resume([...record.replicas.keys()], now);
@@ -117,16 +118,21 @@ export class ReplicaTable {
 
   private async refresh(record: WorkerRecord): Promise<void> {
     record.fetching = true;
+    const heardBefore = record.heardRevision;
+    let isApplied = false;
     try {
       const answer = await this.context.fetchReplicas(record.address);
       const list = readReplicaList(answer, (text) => this.complain(record, text, {}, `a listed replica makes no sense: ${text}`));
-      if (this.workers.get(record.address) === record) this.apply(record, list);
+      isApplied = this.workers.get(record.address) === record;
+      if (isApplied) this.apply(record, list);
     } catch (error) {
       // Its next beacon asks again.
       this.complain(record, 'list', { error }, 'the replicas of a worker could not be listed');
     } finally {
       record.fetching = false;
     }
+    // It changed again meanwhile. Asked at once: a worker that unloads a servable does not wait long for what is still given to it.
+    if (isApplied && record.heardRevision > heardBefore && record.heardRevision > record.revision) void this.refresh(record);
   }
 
   private apply(record: WorkerRecord, list: ReplicaList): void {

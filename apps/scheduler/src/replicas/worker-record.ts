@@ -4,6 +4,8 @@ import type { ReplicaStatus } from '@mserve/bus';
 export class WorkerRecord {
   /** Revision of the replica list that was applied last; -1 before the first. */
   revision = -1;
+  /** Revision that the worker's last beacon said. */
+  heardRevision = -1;
   fetching = false;
   leaving = false;
   /** Since then an assignment is known not to have reached it. Infinity: nothing suspicious. */
