@@ -21,6 +21,7 @@ export class FakeSession {
   /** How long each run was allowed to hold the thread, in microseconds. */
   readonly inlineBelowUs: number[] = [];
   aborted = 0;
+  isClosed = false;
   private readonly model: FakeModel;
   private holding = false;
   private readonly held: Held[] = [];
@@ -60,6 +61,7 @@ export class FakeSession {
   }
 
   close(): Promise<void> {
+    this.isClosed = true;
     return Promise.resolve();
   }
 

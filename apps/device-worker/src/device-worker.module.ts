@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Bus, TensorStore } from '@mserve/bus';
 import { ReplicasController } from './control/replicas.controller.js';
+import { ServablesController } from './control/servables.controller.js';
 import { DeviceWorker } from './replica/device-worker.js';
 import { silentLog, type DeviceWorkerOptions } from './replica/worker-options.js';
 import { listServables } from './servable/servable-directory.js';
@@ -23,7 +24,7 @@ export class DeviceWorkerModule {
     };
     return {
       module: DeviceWorkerModule,
-      controllers: [ReplicasController],
+      controllers: [ReplicasController, ServablesController],
       providers: [{ provide: DeviceWorker, useFactory }],
       exports: [DeviceWorker],
     };

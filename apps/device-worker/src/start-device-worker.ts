@@ -6,7 +6,7 @@ import { BusServer } from '@mserve/bus/nest';
 import { DeviceWorkerModule } from './device-worker.module.js';
 import { NestLog } from '@mserve/app';
 import { DeviceWorker, type WorkerStats } from './replica/device-worker.js';
-import { silentLog, type DeviceWorkerOptions } from './replica/worker-options.js';
+import { silentLog, type DeviceWorkerOptions, type ServableOptions } from './replica/worker-options.js';
 
 /** A worker on a bus. */
 export interface RunningWorker {
@@ -17,6 +17,10 @@ export interface RunningWorker {
   /** Resolves when every replica is ready or failed. Never rejects. */
   readonly loaded: Promise<void>;
   stats(): WorkerStats;
+  /** See {@link DeviceWorker.load}. */
+  load(servable: ServableOptions): Promise<readonly ReplicaStatus[]>;
+  /** See {@link DeviceWorker.unload}. */
+  unload(servable: string, version: number, graceMs?: number): Promise<number>;
   /**
    * Leaves the fleet: finishes what is in hand within `graceMs` (default 30 000), frees models and threads. The bus stays the caller's.
    * Resolves with the number of assignments given up. A second call returns the first one's promise.
@@ -50,6 +54,8 @@ export async function launchDeviceWorker(bus: Bus, store: TensorStore, options: 
     },
     loaded,
     stats: () => worker.stats,
+    load: (servable) => worker.load(servable),
+    unload: (servable, version, graceMs) => worker.unload(servable, version, graceMs),
     close: (graceMs = 30_000) => (closing ??= end(graceMs)),
   };
 }

@@ -39,8 +39,11 @@ export interface ExecutorOptions {
 
 /** The instances of one ticket under way. */
 export interface Execution {
-  /** Nobody waits any more: what only waits fails with CANCELLED now, what runs when its run ends, which is ended when nobody else needs it. */
-  cancel(): void;
+  /**
+   * Nobody waits any more: what only waits fails with `failure` (default CANCELLED) now, what runs when its run ends, which is ended when
+   * nobody else needs it.
+   */
+  cancel(failure?: Failure): void;
 }
 
 /**
@@ -168,8 +171,7 @@ class PassageExecution implements Execution {
     private readonly passages: readonly Passage[],
   ) {}
 
-  cancel(): void {
-    const failure = cancelled(this.method);
+  cancel(failure = cancelled(this.method)): void {
     for (const passage of this.passages) passage.abandon(failure);
   }
 }

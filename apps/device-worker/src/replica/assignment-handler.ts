@@ -76,6 +76,14 @@ export class AssignmentHandler {
     return new Promise((resolve) => this.idleWaiters.push(resolve));
   }
 
+  /** Fails what a replica that goes has in hand; its clients are told. */
+  giveUp(replica: Replica): void {
+    for (const tickets of this.inHand.values()) {
+      for (const runs of tickets.list())
+        for (const run of runs) if (run.replica === replica) run.giveUp(notAvailable(run.assignment.ticket));
+    }
+  }
+
   /** Fails what is in hand, and stops receiving. */
   close(): void {
     for (const subscription of this.subscriptions) subscription.unsubscribe();
@@ -89,7 +97,7 @@ export class AssignmentHandler {
     this.counters.assignments++;
     const count = instanceCount(ticket.instances);
     if (count === 0) return;
-    const run = new AssignmentRun(assignment, count, this.onResults);
+    const run = new AssignmentRun(assignment, this.replicas.get(assignment.replica), count, this.onResults);
     this.remember(run);
     try {
       const instances = this.store.read(ticket.instances, ticket.instances.kind === 'held' ? run.readingSignal : undefined);
@@ -121,9 +129,9 @@ export class AssignmentHandler {
   }
 
   private start(run: AssignmentRun, instances: readonly Instance[]): void {
-    const { ticket, replica: id } = run.assignment;
-    // Looked up now: it may have gone while the tensors were fetched.
-    const replica = this.replicas.get(id);
+    const { replica } = run;
+    const { ticket } = run.assignment;
+    // Its executor may have gone while the tensors were fetched.
     if (replica?.executor === undefined || replica.servable !== ticket.servable || replica.version !== ticket.version) {
       run.fail(notAvailable(ticket));
     } else if (instances.length !== instanceCount(ticket.instances)) {
@@ -174,6 +182,7 @@ export class AssignmentHandler {
     const others = tickets.get(id);
     if (others === undefined) tickets.set(id, [run]);
     else others.push(run);
+    run.replica?.took();
     this.loneClient.came(++this.runs);
   }
 
@@ -184,6 +193,7 @@ export class AssignmentHandler {
     if (runs === undefined || runs.length === 1) tickets?.delete(id);
     else runs.splice(runs.indexOf(run), 1);
     this.runs--;
+    run.replica?.released();
     if (++this.forgotten % sweepEvery === 0) this.sweep();
     if (this.runs > 0 || this.idleWaiters.length === 0) return;
     for (const resolve of this.idleWaiters.splice(0)) resolve();

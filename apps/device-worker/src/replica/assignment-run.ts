@@ -1,6 +1,7 @@
 import { isFailure, type Answer, type Assignment, type Failure, type InstanceResult, type Receipt } from '@mserve/wire';
 import type { Execution } from '../execution/executor.js';
 import type { ResultSink } from '../execution/passage.js';
+import type { Replica } from './replica.js';
 
 /** Results of consecutive instances that are ready to leave: what the gateway gets of them, and the scheduler. */
 export interface ReadyResults {
@@ -14,6 +15,8 @@ export interface ReadyResults {
  */
 export class AssignmentRun implements ResultSink {
   readonly assignment: Assignment;
+  /** That it was sent to; undefined when this worker has no such replica. */
+  readonly replica: Replica | undefined;
   /** Nobody waits for its answers: only receipts leave. */
   cancelled = false;
   /** Results came since the last {@link takeReady}; the worker keeps it on its list. */
@@ -27,8 +30,9 @@ export class AssignmentRun implements ResultSink {
   private missing: number;
   private readonly onResults: (run: AssignmentRun) => void;
 
-  constructor(assignment: Assignment, count: number, onResults: (run: AssignmentRun) => void) {
+  constructor(assignment: Assignment, replica: Replica | undefined, count: number, onResults: (run: AssignmentRun) => void) {
     this.assignment = assignment;
+    this.replica = replica;
     this.count = count;
     this.missing = count;
     this.results = new Array<InstanceResult | undefined>(count);
@@ -71,6 +75,13 @@ export class AssignmentRun implements ResultSink {
     for (let i = 0; i < this.count; i++) this.settle(i, { failure });
   }
 
+  /** Its replica goes: what has no result yet fails with `failure`, which its client is told. */
+  giveUp(failure: Failure): void {
+    this.stopReading();
+    this.execution?.cancel(failure);
+  }
+
+  /** Its client is gone. */
   cancel(): void {
     if (this.cancelled) return;
     this.cancelled = true;

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Bus, ReplicaList, ReplicaStatus, TensorStore } from '@mserve/bus';
+import { ServingError } from '@mserve/wire';
 import { LoneClient } from '../execution/lone-client.js';
 import { AssignmentHandler, type HandlerCounters } from './assignment-handler.js';
 import { Beacon } from './beacon.js';
@@ -13,6 +14,8 @@ import { silentLog, type DeviceWorkerOptions, type ServableOptions, type WorkerL
 const lateArrivalMs = 50;
 /** Configs are small programs; see DeviceWorkerOptions.configPatienceMs. */
 const configPatienceMs = 2_000;
+/** Longest time that work in hand may take when a servable is unloaded and nobody says otherwise. */
+const defaultGraceMs = 30_000;
 
 interface Plan {
   readonly replica: Replica;
@@ -28,8 +31,8 @@ export interface WorkerStats extends HandlerCounters {
 }
 
 /**
- * The device-worker: makes replicas, says where it is and what it has, runs what schedulers assign. A servable that fails to load is a
- * failed replica and does not stop the others.
+ * The device-worker: makes replicas, says where it is and what it has, runs what schedulers assign. Servable versions come and go while it
+ * runs ({@link load}, {@link unload}). A servable that fails to load is a failed replica and does not stop the others.
  */
 export class DeviceWorker {
   private readonly replicas = new Map<string, Replica>();
@@ -38,6 +41,10 @@ export class DeviceWorker {
   private readonly beacon: Beacon;
   private readonly loneClient = new LoneClient();
   private readonly log: WorkerLog;
+  /** Of replicas that are loading. */
+  private readonly loads = new Map<Replica, Promise<void>>();
+  /** Replicas made so far: no id is given twice. */
+  private made = 0;
   private closing: Promise<number> | undefined;
 
   constructor(
@@ -50,26 +57,50 @@ export class DeviceWorker {
     this.log = options.log ?? silentLog;
     this.handler = new AssignmentHandler(bus, store, this.replicas, this.loneClient);
     this.beacon = new Beacon(bus);
-    this.plans = this.plan(servables);
+    this.plans = servables.flatMap((servable) => this.plan(servable));
   }
 
-  /** Says hello and loads everything. Resolves when every replica is ready or failed; never rejects. Once. */
+  /** Says hello and loads the servables it was made with. Resolves when every replica is ready or failed; never rejects. Once. */
   async start(): Promise<void> {
     this.beacon.start();
-    // One after the other: loading takes all cores by itself, and what is first in the list serves first.
-    const loads: Promise<void>[] = [];
-    for (const plan of this.plans) {
-      if (this.closing !== undefined) break;
-      await new Promise<void>((next) => {
-        const patience = setTimeout(next, this.options.configPatienceMs ?? configPatienceMs);
-        const goOn = (): void => {
-          clearTimeout(patience);
-          next();
-        };
-        loads.push(this.load(plan, () => clearTimeout(patience)).finally(goOn));
-      });
+    await this.loadAll(this.plans);
+  }
+
+  /**
+   * Makes a replica of a servable version on each of its devices, beside what is there; schedulers hear of them as they become ready.
+   * Resolves with their states when each is ready or failed; never rejects. Failed replicas of the same version give way to the new ones.
+   * Throws ServingError INVALID_ARGUMENT when this version is loading or ready here already, UNAVAILABLE when the worker is leaving.
+   */
+  load(servable: ServableOptions): Promise<readonly ReplicaStatus[]> {
+    const { name, version = 0 } = servable;
+    if (this.closing !== undefined) throw new ServingError('UNAVAILABLE', 'this worker is leaving and loads nothing any more');
+    if (version !== 0) this.checkNew(name, version, []);
+    for (const [id, replica] of this.replicas) {
+      if (replica.state === 'failed' && matches(replica, name, version)) this.replicas.delete(id);
     }
-    await Promise.all(loads);
+    const plans = this.plan(servable);
+    this.beacon.changed();
+    const replicas = plans.map(({ replica }) => replica);
+    const checkVersion = (found: number): void => this.checkNew(name, found, replicas);
+    return this.loadAll(plans, checkVersion).then(() => replicas.map(({ status }) => status));
+  }
+
+  /**
+   * Takes a servable version out: its replicas get nothing new, finish what they have in hand for at most `graceMs`, and are freed. Version 0
+   * stands for all versions. Resolves with the number of assignments given up (their clients are told UNAVAILABLE).
+   * Throws ServingError NOT_FOUND when there is no such replica.
+   */
+  unload(name: string, version: number, graceMs = defaultGraceMs): Promise<number> {
+    const replicas = [...this.replicas.values()].filter((replica) => replica.state !== 'draining' && matches(replica, name, version));
+    if (replicas.length === 0) {
+      throw new ServingError(
+        'NOT_FOUND',
+        `${version === 0 ? '' : `version ${version} of `}servable '${name.slice(0, 64)}' is not loaded here`,
+      );
+    }
+    return Promise.all(replicas.map((replica) => this.remove(replica, graceMs))).then((counts) =>
+      counts.reduce((sum, count) => sum + count, 0),
+    );
   }
 
   get address(): string {
@@ -114,24 +145,78 @@ export class DeviceWorker {
     return unfinished;
   }
 
-  private plan(servables: readonly ServableOptions[]): Plan[] {
-    const plans: Plan[] = [];
-    for (const servable of servables) {
-      const deviceIds = servable.deviceIds ?? this.options.deviceIds ?? [0];
-      const wanted = servable.numParallelWorkers ?? this.options.numParallelWorkers ?? 1;
-      const threads = Math.max(1, Math.ceil(wanted / Math.max(1, deviceIds.length)));
-      for (const deviceId of deviceIds) {
-        const id = `${this.bus.address}.${this.replicas.size}`;
-        const replica = new Replica(id, servable.name, servable.version ?? 0, deviceId, () => this.beacon.changed());
-        this.replicas.set(id, replica);
-        plans.push({ replica, servable, threads });
-      }
-    }
-    return plans;
+  /** New replicas of a servable, one for each of its devices. */
+  private plan(servable: ServableOptions): Plan[] {
+    const deviceIds = servable.deviceIds ?? this.options.deviceIds ?? [0];
+    const wanted = servable.numParallelWorkers ?? this.options.numParallelWorkers ?? 1;
+    const threads = Math.max(1, Math.ceil(wanted / Math.max(1, deviceIds.length)));
+    return deviceIds.map((deviceId) => {
+      const id = `${this.bus.address}.${this.made++}`;
+      const replica = new Replica(id, servable.name, servable.version ?? 0, deviceId, () => this.beacon.changed());
+      this.replicas.set(id, replica);
+      return { replica, servable, threads };
+    });
   }
 
-  /** `onConfig`: the config is loaded, what follows are models. Never rejects. */
-  private async load({ replica, servable, threads }: Plan, onConfig: () => void): Promise<void> {
+  /** Throws ServingError INVALID_ARGUMENT when a replica other than `own` has this version. */
+  private checkNew(name: string, version: number, own: readonly Replica[]): void {
+    for (const replica of this.replicas.values()) {
+      const isLive = replica.state === 'loading' || replica.state === 'ready';
+      if (isLive && replica.servable === name && replica.version === version && !own.includes(replica))
+        throw new ServingError('INVALID_ARGUMENT', `version ${version} of servable '${name.slice(0, 64)}' is loaded here already`);
+    }
+  }
+
+  /**
+   * One after the other: loading takes all cores by itself, and what is first in the list serves first.
+   * `onVersion` may throw: the replica fails then.
+   */
+  private async loadAll(plans: readonly Plan[], onVersion: (version: number) => void = () => undefined): Promise<void> {
+    const loads: Promise<void>[] = [];
+    for (const plan of plans) {
+      const { replica } = plan;
+      if (this.closing !== undefined) break;
+      if (replica.state === 'gone') continue;
+      await new Promise<void>((next) => {
+        const patience = setTimeout(next, this.options.configPatienceMs ?? configPatienceMs);
+        const isFound = (version: number): void => {
+          clearTimeout(patience);
+          onVersion(version);
+        };
+        const load = this.loadOne(plan, isFound).finally(() => {
+          clearTimeout(patience);
+          this.loads.delete(replica);
+          next();
+        });
+        this.loads.set(replica, load);
+        loads.push(load);
+      });
+    }
+    await Promise.all(loads);
+  }
+
+  private async remove(replica: Replica, graceMs: number): Promise<number> {
+    const { id, servable, version, deviceId } = replica;
+    replica.drain();
+    if (replica.state === 'draining') await quietWithin(replica, graceMs);
+    const unfinished = replica.inHand;
+    if (unfinished > 0) this.handler.giveUp(replica);
+    this.replicas.delete(id);
+    await Promise.all([replica.close(), this.loads.get(replica)]);
+    this.beacon.changed();
+    this.log.info({ servable, version, deviceId, replica: id, unfinished }, 'replica was unloaded');
+    return unfinished;
+  }
+
+  /** Replicas that load or serve now: they share the cores. */
+  private get liveCount(): number {
+    let live = 0;
+    for (const { state } of this.replicas.values()) if (state !== 'failed') live++;
+    return Math.max(1, live);
+  }
+
+  /** `onVersion`: the config is loaded, what follows are models. Never rejects. */
+  private async loadOne({ replica, servable, threads }: Plan, onVersion: (version: number) => void): Promise<void> {
     const { options, log } = this;
     const about = { servable: servable.name, deviceId: replica.deviceId };
     const startedAt = performance.now();
@@ -146,14 +231,14 @@ export class DeviceWorker {
           directory: options.directory,
           open: options.open ?? this.defaults.open,
           openers: options.openers ?? this.defaults.openers,
-          intraOpThreads: options.intraOpThreads ?? Math.max(1, Math.floor((availableParallelism() - 1) / this.plans.length)),
+          intraOpThreads: options.intraOpThreads ?? Math.max(1, Math.floor((availableParallelism() - 1) / this.liveCount)),
           concurrentRuns: options.concurrentRuns ?? 1,
           credits: options.credits,
           warmUp: options.warmUp ?? true,
           decryption: servable.decKey && { key: servable.decKey, mode: servable.decMode },
           onVersion: (version) => {
             replica.version = version;
-            onConfig();
+            onVersion(version);
           },
           onProgress: (progress) => options.onProgress?.({ ...about, version: replica.version, ...progress }),
           onWarning: (text, cause) => log.warn({ ...about, version: replica.version, err: cause }, text),
@@ -173,14 +258,31 @@ export class DeviceWorker {
         'replica is ready',
       );
     } catch (thrown) {
-      if (this.closing !== undefined) return;
+      if (this.closing !== undefined || replica.state === 'gone') return;
       log.error({ ...about, version: replica.version, err: thrown }, 'replica could not be loaded');
       replica.fail(thrown instanceof Error ? thrown.message : String(thrown));
     }
   }
 }
 
-async function idleWithin(handler: AssignmentHandler, graceMs: number): Promise<void> {
+/** Version 0 stands for all versions. */
+function matches(replica: Replica, servable: string, version: number): boolean {
+  return replica.servable === servable && (version === 0 || replica.version === version);
+}
+
+/** Resolves when a draining replica has nothing in hand and nothing has come for a while, or after `graceMs`. */
+async function quietWithin(replica: Replica, graceMs: number): Promise<void> {
+  const until = performance.now() + graceMs;
+  for (let leftMs = graceMs; leftMs > 0; leftMs = until - performance.now()) {
+    await idleWithin(replica, leftMs);
+    const { taken } = replica;
+    // What a scheduler sent before it heard of the change is still on its way.
+    await new Promise((resolve) => setTimeout(resolve, Math.min(lateArrivalMs, Math.max(0, until - performance.now()))));
+    if (replica.inHand === 0 && replica.taken === taken) return;
+  }
+}
+
+async function idleWithin(handler: { whenIdle(): Promise<void> }, graceMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, graceMs)));
   await Promise.race([handler.whenIdle(), late]);

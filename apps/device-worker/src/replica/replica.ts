@@ -27,12 +27,17 @@ const longestProblem = 4096;
 
 const order: readonly ReplicaState[] = ['loading', 'ready', 'draining', 'gone', 'failed'];
 
-/** One loaded copy of a servable version on a device. Its state only moves forward: loading, ready, draining, gone; or loading, failed. */
+/**
+ * One loaded copy of a servable version on a device, with a count of the assignments it has in hand. Its state only moves forward: loading, ready, draining,
+ * gone; or loading, failed. */
 export class Replica {
   private current: ReplicaState = 'loading';
   private loaded: LoadedServable | undefined;
   private run: Executor | undefined;
   private problem: string | undefined;
+  private inHandNow = 0;
+  private takenEver = 0;
+  private readonly idleWaiters: (() => void)[] = [];
 
   constructor(
     readonly id: string,
@@ -57,6 +62,34 @@ export class Replica {
     const usable = state === 'ready' || state === 'draining';
     const base = { replica: id, servable, version, deviceId, state, credits: usable ? (loaded?.credits ?? 0) : 0 };
     return { ...base, ...(loaded && { signature: loaded.signature }), ...(problem === undefined ? {} : { error: problem }) };
+  }
+
+  /** Assignments in hand. */
+  get inHand(): number {
+    return this.inHandNow;
+  }
+
+  /** Assignments taken since it was made. */
+  get taken(): number {
+    return this.takenEver;
+  }
+
+  /** An assignment came for it. */
+  took(): void {
+    this.inHandNow++;
+    this.takenEver++;
+  }
+
+  /** All results of an assignment have left. */
+  released(): void {
+    if (--this.inHandNow > 0) return;
+    for (const resolve of this.idleWaiters.splice(0)) resolve();
+  }
+
+  /** Resolves when nothing is in hand. */
+  whenIdle(): Promise<void> {
+    if (this.inHandNow === 0) return Promise.resolve();
+    return new Promise((resolve) => this.idleWaiters.push(resolve));
   }
 
   /** From loading to ready. Throws ServingError when methods and models do not fit; the caller then calls {@link fail}. */

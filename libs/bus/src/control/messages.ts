@@ -71,5 +71,36 @@ export interface ReplicaStatus {
   readonly error?: string | undefined;
 }
 
+/**
+ * Request `servables.load` to a worker: make replicas of a servable version. Answered with the worker's ReplicaList as soon as they are loading;
+ * what becomes of them its later lists say. INVALID_ARGUMENT when it has that version already.
+ */
+export interface LoadServable {
+  readonly servable: string;
+  /** 0 = the highest that is there. */
+  readonly version: number;
+  /** Default: the worker's. */
+  readonly deviceIds?: readonly number[] | undefined;
+  /** Threads for functions over all devices. Default: the worker's. */
+  readonly numParallelWorkers?: number | undefined;
+}
+
+/**
+ * Request `servables.unload` to a worker: take a servable version out. Answered with the worker's ReplicaList as soon as its replicas get nothing
+ * new; they leave later lists when they have finished what they have in hand. NOT_FOUND when it has no such version.
+ */
+export interface UnloadServable {
+  readonly servable: string;
+  /** 0 = all versions. */
+  readonly version: number;
+  /** Longest time that work in hand may take. Default 30 000. */
+  readonly graceMs?: number | undefined;
+}
+
 export const topics = { schedulersHello: 'schedulers.hello', workersHello: 'workers.hello' } as const;
-export const subjects = { catalogList: 'catalog.list', replicasList: 'replicas.list' } as const;
+export const subjects = {
+  catalogList: 'catalog.list',
+  replicasList: 'replicas.list',
+  servablesLoad: 'servables.load',
+  servablesUnload: 'servables.unload',
+} as const;

@@ -374,7 +374,8 @@ describe('a nats-server with the users of docs/bus.md', () => {
     const answer = new Promise<readonly Answer[]>((resolve) => gateway.receive(answers, resolve));
     const refusal = new Promise((resolve) => gateway.receive(refusals, resolve));
     for (const subject of ['catalog.list', 'scheduler.stats']) scheduler.respond(subject, async () => patterned(big));
-    for (const subject of ['replicas.list', 'worker.stats']) worker.respond(subject, async (body) => body);
+    for (const subject of ['replicas.list', 'worker.stats', 'servables.load', 'servables.unload'])
+      worker.respond(subject, async (body) => body);
     await heard(gateway, scheduler, 'schedulers.hello');
     await heard(scheduler, worker, 'workers.hello');
     await heard(worker, scheduler, 'schedulers.hello');
@@ -400,6 +401,8 @@ describe('a nats-server with the users of docs/bus.md', () => {
     expect(await scheduler.request(worker.address, 'replicas.list', empty)).toHaveLength(0);
     expect(await operator.request(undefined, 'scheduler.stats', empty, { timeoutMs: 20_000 })).toHaveLength(big);
     expect(await operator.request(worker.address, 'worker.stats', empty)).toHaveLength(0);
+    for (const subject of ['servables.load', 'servables.unload'])
+      expect(await operator.request(worker.address, subject, empty)).toHaveLength(0);
     const held = gateway.hold(patterned(big));
     expect(await worker.fetch(held)).toHaveLength(big);
     worker.release(held);

@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { CatalogDto, ReplicaListDto, SchedulerHelloDto, WorkerHelloDto, parseControl } from './index.js';
+import {
+  CatalogDto,
+  LoadServableDto,
+  ReplicaListDto,
+  SchedulerHelloDto,
+  UnloadServableDto,
+  WorkerHelloDto,
+  parseControl,
+} from './index.js';
 
 const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 const hello = { address: 'scheduler-1', epoch: 1_700_000_000_000, revision: 3, leaving: false };
@@ -12,6 +20,8 @@ const signature = { servable: 'add', version: 1, methods: [method] };
 const catalog = { revision: 1, servables: [{ signature, readyReplicas: 1, queued: 0 }] };
 const replica = { replica: 'worker-1.0', servable: 'add', version: 1, deviceId: 0, state: 'ready', credits: 8, signature };
 const list = { revision: 2, replicas: [replica, { ...replica, state: 'failed', signature: undefined, error: 'model missing' }] };
+const load = { servable: 'add', version: 0, deviceIds: [0, 1], numParallelWorkers: 2 };
+const unload = { servable: 'add', version: 3, graceMs: 1000 };
 
 /** A copy with the value at the path replaced. */
 function changed(original: unknown, path: string, value: unknown): unknown {
@@ -30,6 +40,10 @@ describe('control messages', () => {
     [CatalogDto, catalog],
     [CatalogDto, { ...catalog, loading: [{ servable: 'digits', version: 0 }] }],
     [ReplicaListDto, list],
+    [LoadServableDto, load],
+    [LoadServableDto, { servable: 'add', version: 2 }],
+    [UnloadServableDto, unload],
+    [UnloadServableDto, { servable: 'add', version: 0 }],
   ])('takes a right %p', (type, plain) => {
     expect(JSON.parse(JSON.stringify(parseControl<object>(type, bytes(plain))))).toEqual(JSON.parse(JSON.stringify(plain)));
   });
@@ -74,6 +88,16 @@ describe('control messages', () => {
     [CatalogDto, catalog, 'servables.0.signature.methods.0.outputs.0.name', undefined],
     [ReplicaListDto, list, 'replicas.1.state', 'happy'],
     [ReplicaListDto, list, 'replicas.0.credits', null],
+    [LoadServableDto, load, 'servable', '../add'],
+    [LoadServableDto, load, 'servable', undefined],
+    [LoadServableDto, load, 'version', -1],
+    [LoadServableDto, load, 'version', undefined],
+    [LoadServableDto, load, 'deviceIds', []],
+    [LoadServableDto, load, 'deviceIds', [0, 0]],
+    [LoadServableDto, load, 'numParallelWorkers', 65],
+    [UnloadServableDto, unload, 'servable', 'a b'],
+    [UnloadServableDto, unload, 'version', 1.5],
+    [UnloadServableDto, unload, 'graceMs', -1],
   ])('refuses %p of %j with a wrong %s', (type, plain, path, value) => {
     const named = expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringContaining(path.split('.').at(-1) as string) });
     expect(() => parseControl<object>(type, bytes(changed(plain, path, value)))).toThrow(named);

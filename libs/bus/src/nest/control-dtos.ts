@@ -12,6 +12,8 @@ import {
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
+  ArrayMinSize,
+  ArrayUnique,
   IsArray,
   IsBoolean,
   IsDefined,
@@ -27,12 +29,14 @@ import {
 } from 'class-validator';
 import type {
   Catalog,
+  LoadServable,
   LoadingServable,
   ReplicaList,
   ReplicaState,
   ReplicaStatus,
   SchedulerHello,
   ServableStatus,
+  UnloadServable,
   WorkerHello,
 } from '../control/messages.js';
 
@@ -226,6 +230,46 @@ export class ReplicaStatusDto implements ReplicaStatus {
   @IsString()
   @MaxLength(maxDocLength)
   readonly error?: string;
+}
+
+/** What folders of servables and versions may be called. */
+const servableNamePattern = /^[A-Za-z0-9_-]{1,64}$/;
+const maxVersion = 999_999_999;
+const maxDevices = 1024;
+const maxFunctionThreads = 64;
+const maxGraceMs = 24 * 60 * 60 * 1000;
+
+export class LoadServableDto implements LoadServable {
+  @Matches(servableNamePattern, { message: "servable must be 1 to 64 letters, digits, '_' and '-'" })
+  readonly servable!: string;
+
+  @Count(0, maxVersion)
+  readonly version!: number;
+
+  @IsOptional()
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(maxDevices)
+  @ArrayUnique()
+  @IsInt({ each: true })
+  @Min(0, { each: true })
+  readonly deviceIds?: readonly number[];
+
+  @IsOptional()
+  @Count(0, maxFunctionThreads)
+  readonly numParallelWorkers?: number;
+}
+
+export class UnloadServableDto implements UnloadServable {
+  @Matches(servableNamePattern, { message: "servable must be 1 to 64 letters, digits, '_' and '-'" })
+  readonly servable!: string;
+
+  @Count(0, maxVersion)
+  readonly version!: number;
+
+  @IsOptional()
+  @Count(0, maxGraceMs)
+  readonly graceMs?: number;
 }
 
 export class ReplicaListDto implements ReplicaList {
