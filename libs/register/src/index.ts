@@ -28,6 +28,8 @@ export {
 } from './deprecated.js';
 export { RegisterError, typeName } from './register-error.js';
 export { Tensor, type Nested } from './tensor/tensor.js';
+export type { PadWidths } from './tensor/movement.js';
+export { centerCropImage, chwToHwc, hwcToChw, normalizeImage, resizeImage, type Interpolation } from './tensor/image.js';
 export type { ElementArray, ElementArrays, ElementOf, ElementValue, NumericDType } from './tensor/element.js';
 export { doubleToHalf, halfToFloat } from './tensor/half.js';
 export type { InputValue, OutputValue } from './value.js';

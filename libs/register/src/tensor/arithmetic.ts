@@ -72,8 +72,8 @@ function boolCombiner(operation: Operation, a: Uint8Array, b: Uint8Array, out: U
   return (to, i, j) => void (out[to] = (a[i] as number) & (b[j] as number));
 }
 
-/** Maps an index of the result to one of an operand. */
-function indexer(from: readonly number[], to: readonly number[], length: number): (index: number) => number {
+/** Maps an index of a result of shape `to` to one of an operand of shape `from` that is broadcast to it; `length` is the operand's element count. */
+export function indexer(from: readonly number[], to: readonly number[], length: number): (index: number) => number {
   if (length === 1) return () => 0;
   const offset = to.length - from.length;
   if (offset === 0 && from.every((dim, axis) => dim === to[axis])) return (index) => index;

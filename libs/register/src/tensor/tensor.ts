@@ -2,7 +2,14 @@ import { alignedBytes, dtypeEntry, elementCount } from '@mserve/wire';
 import { elementwise, type Operation } from './arithmetic.js';
 import { arrayClass, checkElement, dtypeOfArray, elementReader, elementWriter, isInteger, isNumericDType } from './element.js';
 import type { ElementArray, ElementArrays, ElementOf, ElementValue, NumericDType } from './element.js';
+import { axisOf, type Elements } from './axes.js';
+import { matrixProduct } from './matmul.js';
+import { concatenated, padded, rangeAlong, splitRanges, transposed, type PadWidths } from './movement.js';
 import { promote, promoteDivision, promoteWeak } from './promotion.js';
+import { extremeAlong, extremeIndexAlong, meanAlong, orderedAlong, softmaxAlong, sumAlong } from './reduction.js';
+import { compared, selected, type Comparison } from './selection.js';
+import { tensorText } from './text.js';
+import { unary } from './unary.js';
 
 /** Numbers in nested arrays, as {@link Tensor.toArray} gives and {@link Tensor.of} takes them: `1`, `[1, 2]`, `[[1, 2], [3, 4]]`. */
 export type Nested = ElementValue | readonly Nested[];
@@ -222,11 +229,18 @@ export class Tensor<D extends NumericDType = NumericDType> {
     return !this.some((value) => !test(value));
   }
 
-  /** Sum of all elements: bigint for int64 and uint64, else a number (added up in double precision). */
-  sum(): number | bigint {
+  /**
+   * Sum of all elements: bigint for int64 and uint64, else a number (added up in double precision). Along an axis: a tensor of sums, bool and integers as
+   * int64 or uint64 (wrapping around), floats in their own type; the axis goes, or stays with size 1 (`keepDims`).
+   * Throws RangeError for an axis that the tensor does not have.
+   */
+  sum(): number | bigint;
+  sum(axis: number, keepDims?: boolean): Tensor;
+  sum(axis?: number, keepDims = false): number | bigint | Tensor {
+    if (axis !== undefined) return tensorOf(sumAlong(this, axisOf(axis, this.rank), keepDims));
     if (this.dtype === 'int64' || this.dtype === 'uint64') {
       let whole = 0n;
-      for (const value of this.data as BigInt64Array) whole += value;
+      for (const value of this.values()) whole += BigInt(value);
       return whole;
     }
     let total = 0;
@@ -234,17 +248,86 @@ export class Tensor<D extends NumericDType = NumericDType> {
     return total;
   }
 
-  /** Index, in C order, of the first greatest element (of the first NaN if there is one). Throws RangeError for an empty tensor. */
-  argMax(): number {
-    if (this.size === 0) throw new RangeError('argMax of an empty tensor');
-    const read = elementReader(this.dtype, this.data);
-    let best = 0;
-    for (let i = 0; i < this.size; i++) {
-      const value = read(i);
-      if (value !== value) return i;
-      if (value > read(best)) best = i;
-    }
-    return best;
+  /** Mean of all elements as a number (NaN for none); along an axis a tensor: floats in their own type, bool and integers as float64. */
+  mean(): number;
+  mean(axis: number, keepDims?: boolean): Tensor;
+  mean(axis?: number, keepDims = false): number | Tensor {
+    if (axis !== undefined) return tensorOf(meanAlong(this, axisOf(axis, this.rank), keepDims));
+    return Number(this.sum()) / this.size;
+  }
+
+  /** The greatest element, NaN if there is one; along an axis a tensor of them. Throws RangeError where there are no elements. */
+  max(): ElementOf<D>;
+  max(axis: number, keepDims?: boolean): Tensor<D>;
+  max(axis?: number, keepDims = false): ElementOf<D> | Tensor<D> {
+    return this.#extreme('max', axis, keepDims);
+  }
+
+  /** The least element, NaN if there is one; along an axis a tensor of them. Throws RangeError where there are no elements. */
+  min(): ElementOf<D>;
+  min(axis: number, keepDims?: boolean): Tensor<D>;
+  min(axis?: number, keepDims = false): ElementOf<D> | Tensor<D> {
+    return this.#extreme('min', axis, keepDims);
+  }
+
+  #extreme(which: 'max' | 'min', axis: number | undefined, keepDims: boolean): ElementOf<D> | Tensor<D> {
+    if (axis !== undefined) return tensorOf(extremeAlong(this, which, axisOf(axis, this.rank), keepDims));
+    return tensorOf(extremeAlong(this.reshape(this.size), which, 0, false)).item();
+  }
+
+  /**
+   * Index, in C order, of the first greatest element (of the first NaN if there is one); along an axis an int64 tensor of positions.
+   * Throws RangeError where there are no elements.
+   */
+  argMax(): number;
+  argMax(axis: number, keepDims?: boolean): Tensor<'int64'>;
+  argMax(axis?: number, keepDims = false): number | Tensor<'int64'> {
+    return this.#extremeIndex('argMax', axis, keepDims);
+  }
+
+  /** Like {@link Tensor.argMax}, of the least element. */
+  argMin(): number;
+  argMin(axis: number, keepDims?: boolean): Tensor<'int64'>;
+  argMin(axis?: number, keepDims = false): number | Tensor<'int64'> {
+    return this.#extremeIndex('argMin', axis, keepDims);
+  }
+
+  #extremeIndex(which: 'argMax' | 'argMin', axis: number | undefined, keepDims: boolean): number | Tensor<'int64'> {
+    if (axis !== undefined) return tensorOf(extremeIndexAlong(this, which, axisOf(axis, this.rank), keepDims));
+    if (this.size === 0) throw new RangeError(`${which} of an empty tensor`);
+    return Number(tensorOf(extremeIndexAlong(this.reshape(this.size), which, 0, false)).item());
+  }
+
+  /** Sorted along an axis (default the last), NaNs last. Throws RangeError for rank 0. */
+  sort(axis = -1, options: { readonly descending?: boolean } = {}): Tensor<D> {
+    return this.#ordered(axis, undefined, options.descending === true).values;
+  }
+
+  /** The positions (int64) that sort along an axis (default the last): equal elements keep their order, NaNs come last. Throws RangeError for rank 0. */
+  argSort(axis = -1, options: { readonly descending?: boolean } = {}): Tensor<'int64'> {
+    return this.#ordered(axis, undefined, options.descending === true).indexes;
+  }
+
+  /**
+   * The k greatest elements along an axis (default the last), greatest first, and their positions (int64); of equal ones the first comes first.
+   * Throws RangeError for rank 0 and for a k that is negative, no whole number or beyond the axis.
+   */
+  topK(k: number, axis = -1): { values: Tensor<D>; indexes: Tensor<'int64'> } {
+    return this.#ordered(axis, k, true);
+  }
+
+  #ordered(axis: number, count: number | undefined, descending: boolean): { values: Tensor<D>; indexes: Tensor<'int64'> } {
+    const along = axisOf(axis, this.rank);
+    const length = this.shape[along] ?? 0;
+    if (count !== undefined && (!Number.isInteger(count) || count < 0 || count > length))
+      throw new RangeError(`topK takes a whole number from 0 to ${length} for axis ${axis}, but got ${count}`);
+    const { values, indexes } = orderedAlong(this, along, count ?? length, descending);
+    return { values: tensorOf(values), indexes: tensorOf(indexes) };
+  }
+
+  /** exp(x) / sum(exp(x)) along an axis (default the last). Bool and integers give float64, floats keep their type. Throws RangeError for rank 0. */
+  softmax(axis = -1): Tensor {
+    return tensorOf(softmaxAlong(this, axisOf(axis, this.rank)));
   }
 
   /**
@@ -279,6 +362,213 @@ export class Tensor<D extends NumericDType = NumericDType> {
     const { shape, data } = elementwise(operation, dtype, left, right);
     return new Tensor(dtype, shape, data);
   }
+
+  /** Whether elements are equal, as a bool tensor; with broadcasting, exact for any two types. NaN equals nothing. Throws RangeError for shapes that don't fit. */
+  equal(other: Tensor | ElementValue): Tensor<'bool'> {
+    return this.#compare('equal', other);
+  }
+
+  /** Not {@link Tensor.equal}. */
+  notEqual(other: Tensor | ElementValue): Tensor<'bool'> {
+    return this.#compare('notEqual', other);
+  }
+
+  /** this < other; see {@link Tensor.equal}. */
+  less(other: Tensor | ElementValue): Tensor<'bool'> {
+    return this.#compare('less', other);
+  }
+
+  /** this <= other; see {@link Tensor.equal}. */
+  lessEqual(other: Tensor | ElementValue): Tensor<'bool'> {
+    return this.#compare('lessEqual', other);
+  }
+
+  /** this > other; see {@link Tensor.equal}. */
+  greater(other: Tensor | ElementValue): Tensor<'bool'> {
+    return this.#compare('greater', other);
+  }
+
+  /** this >= other; see {@link Tensor.equal}. */
+  greaterEqual(other: Tensor | ElementValue): Tensor<'bool'> {
+    return this.#compare('greaterEqual', other);
+  }
+
+  #compare(comparison: Comparison, other: Tensor | ElementValue): Tensor<'bool'> {
+    return tensorOf(compared(comparison, this, typeof other === 'object' ? other : plainScalar(other)));
+  }
+
+  /** Each element held between two bounds (`undefined` for none); NaN stays. Types as in {@link Tensor.add}: a bound with a fraction makes integers float64. */
+  clip(min: ElementValue | undefined, max: ElementValue | undefined): Tensor {
+    const dtype = [min, max].reduce<NumericDType>((found, bound) => (bound === undefined ? found : promoteWeak(found, bound)), this.dtype);
+    const clipped = Tensor.zeros(dtype, this.shape);
+    const [read, write] = [elementReader(this.dtype, this.data), elementWriter(dtype, clipped.data)];
+    for (let i = 0; i < this.size; i++) {
+      const value = read(i);
+      const raised = min !== undefined && value < min ? min : value;
+      write(i, max !== undefined && raised > max ? max : raised);
+    }
+    return clipped;
+  }
+
+  /** Matrix product as numpy's matmul: the last two axes are matrices, leading axes broadcast, rank 1 is a row or a column. For small matrices. */
+  matmul(other: Tensor): Tensor {
+    const dtype = promote(this.dtype, other.dtype);
+    return tensorOf(matrixProduct(dtype, this.#as(dtype), other.#as(dtype)));
+  }
+
+  /** Absolute values; an integer type's least value stays. Throws TypeError for bool, like the next seven. */
+  abs(): Tensor {
+    return tensorOf(unary('abs', this));
+  }
+
+  /** -x; unsigned integers wrap around. */
+  neg(): Tensor {
+    return tensorOf(unary('neg', this));
+  }
+
+  /** e to the power of x; integers give float64. */
+  exp(): Tensor {
+    return tensorOf(unary('exp', this));
+  }
+
+  /** Natural logarithm; integers give float64. */
+  log(): Tensor {
+    return tensorOf(unary('log', this));
+  }
+
+  /** Square root; integers give float64. */
+  sqrt(): Tensor {
+    return tensorOf(unary('sqrt', this));
+  }
+
+  /** The whole number at or below x. */
+  floor(): Tensor {
+    return tensorOf(unary('floor', this));
+  }
+
+  /** The whole number at or above x. */
+  ceil(): Tensor {
+    return tensorOf(unary('ceil', this));
+  }
+
+  /** The nearest whole number, halves to the even one. */
+  round(): Tensor {
+    return tensorOf(unary('round', this));
+  }
+
+  /** The axes in another order, copied: axis k of the result is axis `axes[k]` of this; without arguments they are reversed. Throws RangeError unless each is named once. */
+  transpose(...axes: number[]): Tensor<D> {
+    return tensorOf(transposed(this, axes.length === 0 ? this.shape.map((_, axis) => this.rank - 1 - axis) : axes));
+  }
+
+  /** {@link Tensor.transpose} with all axes named. */
+  permute(...axes: number[]): Tensor<D> {
+    return tensorOf(transposed(this, axes));
+  }
+
+  /** Without axes of size 1 (all of them, or the one named), as a view. Throws RangeError for an axis of another size. */
+  squeeze(axis?: number): Tensor<D> {
+    if (axis === undefined) return this.reshape(this.shape.filter((dim) => dim !== 1));
+    const at = axisOf(axis, this.rank);
+    if (this.shape[at] !== 1) throw new RangeError(`axis ${axis} has size ${this.shape[at]}, only axes of size 1 can be squeezed`);
+    return this.reshape(this.shape.toSpliced(at, 1));
+  }
+
+  /** With an axis of size 1 put in at `axis` (of the result), as a view. Throws RangeError for one that the result would not have. */
+  expandDims(axis: number): Tensor<D> {
+    return this.reshape(this.shape.toSpliced(axisOf(axis, this.rank + 1), 0, 1));
+  }
+
+  /**
+   * Parts along an axis, copied: `split(3)` gives three equal ones, `split([2, 5])` those before position 2, from 2 to 5, and from 5 on.
+   * Throws RangeError for an axis that the tensor does not have and for a count that does not divide it.
+   */
+  split(parts: number | readonly number[], axis = 0): Tensor<D>[] {
+    const along = axisOf(axis, this.rank);
+    return splitRanges(this.shape[along] ?? 0, parts).map(([begin, end]) => tensorOf(rangeAlong(this, along, begin, end)));
+  }
+
+  /** With a border of `value` (default 0): [before, after] for each axis, or one pair for all. Throws RangeError for negative widths and for a value that the type cannot hold. */
+  pad(widths: PadWidths | readonly [before: number, after: number], value: ElementValue = 0): Tensor<D> {
+    const each = isPair(widths) ? this.shape.map(() => widths) : widths;
+    return tensorOf(padded(this, each, checkElement(this.dtype, value)));
+  }
+
+  /** Tensors joined along an axis that they have (numpy's concatenate); types are promoted. Throws RangeError when other dims differ, for none and for rank 0. */
+  static concat(tensors: readonly Tensor[], axis = 0): Tensor {
+    const dtype = commonType(tensors);
+    return tensorOf(
+      concatenated(
+        dtype,
+        tensors.map((tensor) => tensor.#as(dtype)),
+        axis,
+      ),
+    );
+  }
+
+  /** Tensors of one shape along a new axis; types are promoted. Throws RangeError when shapes differ and for none. */
+  static stack(tensors: readonly Tensor[], axis = 0): Tensor {
+    const [first] = tensors;
+    if (first === undefined) throw new RangeError('stack needs at least one tensor');
+    for (const { shape } of tensors)
+      if (shape.join() !== first.shape.join())
+        throw new RangeError(`stack needs tensors of one shape, but got [${first.shape.join(', ')}] and [${shape.join(', ')}]`);
+    const at = axisOf(axis, first.rank + 1);
+    return Tensor.concat(
+      tensors.map((tensor) => tensor.expandDims(at)),
+      at,
+    );
+  }
+
+  /** `a` where the condition holds (is not 0), else `b`, with broadcasting; types as in {@link Tensor.add}. Throws RangeError for shapes that don't fit. */
+  static where(condition: Tensor, a: Tensor | ElementValue, b: Tensor | ElementValue): Tensor {
+    const dtype = choiceType(a, b);
+    const side = (given: Tensor | ElementValue): Tensor => (typeof given === 'object' ? given.#as(dtype) : weakScalar(dtype, given));
+    return tensorOf(selected(dtype, condition, side(a), side(b)));
+  }
+
+  /** dtype, shape and values, long axes shortened: `Tensor<float32>[2, 2] [[1, 2], [3, 4]]`. */
+  toString(): string {
+    return tensorText(this);
+  }
+
+  /** What console.log shows: {@link Tensor.toString}. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return tensorText(this);
+  }
+
+  /** This tensor as another type. */
+  #as<To extends NumericDType>(dtype: To): Tensor<To> {
+    return this.astype(dtype);
+  }
+}
+
+/** A tensor of elements that a function of this folder made. */
+function tensorOf<D extends NumericDType>({ dtype, shape, data }: Elements<D>): Tensor<D> {
+  return new Tensor(dtype, shape, data as ElementArrays[D]); // the constructor checks that data is the dtype's array
+}
+
+function isPair(widths: PadWidths | readonly [number, number]): widths is readonly [number, number] {
+  return widths.length === 2 && typeof widths[0] === 'number';
+}
+
+function commonType(tensors: readonly Tensor[]): NumericDType {
+  const [first] = tensors;
+  if (first === undefined) throw new RangeError('concat needs at least one tensor');
+  return tensors.reduce<NumericDType>((found, { dtype }) => promote(found, dtype), first.dtype);
+}
+
+/** The type of what is chosen from two sides; plain numbers are weak, and two of them are float64, int64 or bool. */
+function choiceType(a: Tensor | ElementValue, b: Tensor | ElementValue): NumericDType {
+  if (typeof a === 'object') return typeof b === 'object' ? promote(a.dtype, b.dtype) : promoteWeak(a.dtype, b);
+  if (typeof b === 'object') return promoteWeak(b.dtype, a);
+  return promote(plainScalar(a).dtype, plainScalar(b).dtype);
+}
+
+/** A plain number as a tensor of the type that holds it: bool, int64 or float64. */
+function plainScalar(value: ElementValue): Tensor {
+  if (typeof value === 'boolean') return Tensor.scalar('bool', value);
+  return typeof value === 'bigint' || Number.isSafeInteger(value) ? Tensor.scalar('int64', value) : Tensor.scalar('float64', value);
 }
 
 /** Clamped arrays, Buffers and Float16Arrays, seen as the class that holds their dtype here; other arrays as they are. */
