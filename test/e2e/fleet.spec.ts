@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { NatsBus, type Bus } from '@mserve/bus';
+import { Random } from '../../libs/mindir/src/testing/random.js';
 import { post } from '../support/clients.js';
 import { imageTensor } from '../support/digits.js';
 import { startFleet, type Fleet } from '../support/fleet.js';
@@ -10,11 +11,12 @@ import { describeDigits } from './digits.contract.js';
 
 const order = ['gateway-0', 'gateway-1', 'scheduler', 'worker-0', 'worker-1'];
 
-/** Fisher-Yates; the order is printed so that a failure can be repeated. */
+/** Fisher-Yates by Jest's seed: `npm test -- --seed N` repeats a run whose order (printed, with the seed) has failed. */
 function shuffled(names: readonly string[]): string[] {
+  const random = new Random(jest.getSeed());
   const result = [...names];
   for (let i = result.length - 1; i > 0; i--) {
-    const j = Math.floor(Math.random() * (i + 1));
+    const j = random.below(i + 1);
     [result[i], result[j]] = [result[j] as string, result[i] as string];
   }
   return result;
@@ -29,7 +31,7 @@ describe('a fleet of 2 gateways, 1 scheduler and 2 device-workers, started throu
   beforeAll(async () => {
     nats = await startNatsServer();
     const started = shuffled(order);
-    process.stdout.write(`fleet started in the order ${started.join(', ')}\n`);
+    process.stdout.write(`fleet started in the order ${started.join(', ')} (--seed ${jest.getSeed()})\n`);
     copyExample(directory.path, 'digits');
     writeAddServable(directory.path);
     bus = await NatsBus.connect({ servers: nats.url, role: 'spec' });

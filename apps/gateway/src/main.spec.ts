@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { once } from 'node:events';
-import { describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { ConfigError, loadConfig } from '@mserve/config';
 import { GatewayConfig } from './config/gateway-config.js';
 import { busOptionsOf } from '@mserve/app';
@@ -68,9 +68,12 @@ describe('the configuration of a gateway', () => {
 });
 
 const program = new URL('../dist/main.js', import.meta.url).pathname;
-const described = existsSync(program) ? describe : describe.skip;
 
-described('the gateway process (skipped without a build: it runs dist/main.js)', () => {
+describe('the gateway process', () => {
+  beforeAll(() => {
+    if (!existsSync(program)) throw new Error(`${program} is missing: npm run build`);
+  });
+
   async function run(args: readonly string[], during?: (child: ChildProcess) => void): Promise<{ code: number | null; output: string }> {
     const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';

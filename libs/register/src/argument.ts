@@ -1,6 +1,6 @@
 import { RegisterError, typeName } from './register-error.js';
 
-/** Argument checks with the texts of the original (SPEC 4.1), TypeScript's type names in place of Python's. All throw RegisterError. */
+/** Argument checks with the texts of the original, TypeScript's type names in place of Python's. All throw RegisterError. */
 
 export function checkString(name: string, value: unknown): string {
   if (typeof value !== 'string') throw new RegisterError(`Parameter '${name}' should be string, but actually ${typeName(value)}`);

@@ -14,7 +14,7 @@ export interface ServableDeclaration {
 /** What kind of file a model is: of an Ascend device (OM), MindSpore's (MindIR), or ONNX. */
 export type ModelFormat = 'OM' | 'MindIR' | 'ONNX';
 
-/** One declareModel (SPEC 6.1). Models are named by their key: the file names joined by `;`. */
+/** One declareModel. Models are named by their key: the file names joined by `;`. */
 export interface ModelDeclaration {
   readonly key: string;
   /** File names in the version directory; several files = several subgraphs. */
@@ -28,7 +28,7 @@ export interface ModelDeclaration {
   readonly options?: ModelOptions | undefined;
 }
 
-/** Options as given, already checked (AclOptions, GpuOptions, Context; SPEC 6.1). */
+/** Options as given, already checked (AclOptions, GpuOptions, Context). */
 export type ModelOptions = { readonly kind: 'acl' | 'gpu' | 'context'; readonly values: Readonly<Record<string, unknown>> };
 
 /** A function used as a stage. The function itself stays in the threads that loaded the config; `index` names it there. */
@@ -38,7 +38,7 @@ export interface FunctionDeclaration {
   readonly name: string;
   readonly inputsCount: number;
   readonly outputsCount: number;
-  /** undefined: called per instance. 0: batches of the automatic size. n: batches of at most n. (SPEC 6.3) */
+  /** undefined: called per instance. 0: batches of the automatic size. n: batches of at most n. */
   readonly batchSize: number | undefined;
 }
 

@@ -19,7 +19,7 @@ import { declare, f, g, method, newAuthor, stage, type Row } from './testing/aut
 
 const author = newAuthor();
 
-describe('the deprecated calls (SPEC 6.8)', () => {
+describe('the deprecated calls', () => {
   const order =
     (...calls: ((x: Placeholder) => unknown)[]) =>
     () => {

@@ -6,7 +6,7 @@ import { RegisterError, typeName } from './register-error.js';
 import { openRegistry, type DeprecatedStage, type OpenMethod, type Registry, type StageFunction } from './registry.js';
 import { checkArity, checkModelCounts, functionIndex, openMethodOf } from './stage.js';
 
-/** The calls of MindSpore Serving before 1.5 (SPEC 6.8). They work, and each warns once per servable. */
+/** The calls of MindSpore Serving before 1.5. They work, and each warns once per servable. */
 
 function warn(registry: Registry, call: string, instead: string): void {
   if (registry.warned.has(call)) return;

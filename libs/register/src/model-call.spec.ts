@@ -15,7 +15,7 @@ beforeEach(() => {
   };
 });
 
-describe('Model.call (SPEC 6.7)', () => {
+describe('Model.call', () => {
   it('runs one instance and gives its output', async () => {
     expect(await model.call(Tensor.of('float32', [1]), 2)).toEqual(Tensor.of('float32', [1]));
     expect(seen[0]).toMatchObject({

@@ -15,7 +15,7 @@ export interface CallOptions {
   readonly subgraph?: number;
 }
 
-/** The body of Model.call (SPEC 6.7). */
+/** The body of Model.call. */
 export async function modelCall(modelKey: string, args: readonly unknown[]): Promise<unknown> {
   const last = args.at(-1);
   const options: Record<string, unknown> = isPlainObject(last) ? last : {};

@@ -29,7 +29,7 @@ export interface DeprecatedStage {
 export interface OpenMethod {
   readonly name: string;
   readonly stages: OpenStage[];
-  /** Deprecated calls (SPEC 6.8), one per stage while addStage isn't used. */
+  /** Deprecated calls, one per stage while addStage isn't used. */
   readonly deprecated: DeprecatedStage[];
   usesAddStage: boolean;
 }

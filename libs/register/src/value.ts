@@ -4,13 +4,13 @@ import { dtypeOfArray, isNumericDType, type ElementArray } from './tensor/elemen
 import { Tensor } from './tensor/tensor.js';
 
 /**
- * What a function gets for one input (SPEC 6.4): a string for a string, a uint8 tensor of rank 1 for bytes, else a tensor of the request's
+ * What a function gets for one input: a string for a string, a uint8 tensor of rank 1 for bytes, else a tensor of the request's
  * dtype and shape (rank 0 stays rank 0). A string or bytes tensor of several elements arrives as an array.
  */
 export type InputValue = Tensor | string | readonly string[] | readonly Tensor[];
 
 /**
- * What a function may give for one output (SPEC 6.5): a tensor as it is, another TypedArray as a tensor of rank 1, a Uint8Array (a Buffer too) or
+ * What a function may give for one output: a tensor as it is, another TypedArray as a tensor of rank 1, a Uint8Array (a Buffer too) or
  * ArrayBuffer as bytes, a string, a boolean as bool, a bigint or whole number (within 2^53) as int64, another number as float64.
  */
 export type OutputValue = Tensor | ElementArray | Uint8Array | ArrayBuffer | string | boolean | number | bigint;

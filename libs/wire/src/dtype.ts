@@ -25,7 +25,7 @@ export interface DTypeEntry {
   readonly busNumber: number;
   /** `mindspore.serving.proto.DataType`; undefined where the original has none. */
   readonly msNumber: number | undefined;
-  /** The name in the original's error texts (SPEC 1.4), for example kMSI_Float32. */
+  /** The name in the original's error texts, for example kMSI_Float32. */
   readonly msName: string;
   /** Open Inference Protocol datatype. string and bytes are both BYTES; Triton adds BF16. */
   readonly oipName: string;
@@ -38,7 +38,7 @@ function row(dtype: DType, elementBytes: number, number: number, msName: string,
   return { dtype, elementBytes, busNumber: number, msNumber, msName, oipName, onnxNumber };
 }
 
-/** All element types. Bus numbers 1..14 are those of the original's DataType (SPEC 1.1), so that one table serves both. */
+/** All element types. Bus numbers 1..14 are those of the original's DataType, so that one table serves both. */
 export const dtypeTable: readonly DTypeEntry[] = [
   row('bool', 1, 1, 'kMSI_Bool', 'BOOL', 9),
   row('int8', 1, 2, 'kMSI_Int8', 'INT8', 3),

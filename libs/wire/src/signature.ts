@@ -30,7 +30,7 @@ export interface MethodSignature {
    * false: all its models are declared without batch dim; a call is one instance, shapes as they are.
    */
   readonly batched: boolean;
-  /** Instances that are worth giving to one replica at once (SPEC 5.1: the largest model batch size; 1 without models). */
+  /** Instances that are worth giving to one replica at once (the largest model batch size; 1 without models). */
   readonly batchSize: number;
   readonly doc?: string | undefined;
 }

@@ -13,7 +13,7 @@ export interface InferFlags {
   readonly timeoutMs: number;
 }
 
-/** The JSON of a tensor in the original's REST protocol (SPEC 3.3): raw bytes in base64, with type and shape. */
+/** The JSON of a tensor in the original's REST protocol: raw bytes in base64, with type and shape. */
 function tensorValue(tensor: Tensor): unknown {
   if (dtypeEntry(tensor.dtype).elementBytes === 0)
     throw new CliError(`a .npy file of dtype ${tensor.dtype} cannot be sent; give the text as JSON, for example name='"text"'`, 2);
