@@ -16,7 +16,7 @@ export function failureOf(reason: Reason, facts: Facts = {}): Failure {
   return { code: reasonTable[reason].code, message: textOfReason(reason, facts), reason, facts };
 }
 
-/** The text of a reason; of facts that are not enough for it, the detail. */
+/** The text of a reason. */
 export function textOfReason(reason: Reason, facts: Facts): string {
-  return textOfFacts(reasonTable[reason].text, facts) ?? facts.detail ?? reason;
+  return textOfFacts(reasonTable[reason].text, facts);
 }

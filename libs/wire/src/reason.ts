@@ -2,7 +2,7 @@ import type { ServingErrorCode } from './error-code.js';
 
 /**
  * What an error is about. Every fact is optional; which ones a reason has is told by the `{names}` in its text.
- * Empty texts and zeros are the same as facts that are not given (they do not travel over the bus).
+ * Empty texts and zeros do not travel over the bus: they arrive as not given.
  */
 export interface Facts {
   readonly servable?: string | undefined;
@@ -55,7 +55,7 @@ export const reasonTable = {
   'verb-not-allowed': { code: 'INVALID_ARGUMENT', text: '{given} is not supported here, POST is' },
   'url-malformed': { code: 'INVALID_ARGUMENT', text: '{detail}' },
   'header-malformed': { code: 'INVALID_ARGUMENT', text: '{detail}' },
-  'encoding-unsupported': { code: 'INVALID_ARGUMENT', text: '{detail}' },
+  'content-unsupported': { code: 'INVALID_ARGUMENT', text: '{detail}' },
   'compression-broken': { code: 'INVALID_ARGUMENT', text: 'the body is not {expected}' },
   'protobuf-malformed': { code: 'INVALID_ARGUMENT', text: 'malformed protobuf message: {detail}' },
   'body-malformed': { code: 'INVALID_ARGUMENT', text: '{detail}' },
@@ -72,10 +72,11 @@ export const reasonTable = {
   'input-mismatch': { code: 'INVALID_ARGUMENT', text: "input '{input}' has {given}, {expected} is expected" },
   'input-count': { code: 'INVALID_ARGUMENT', text: "method '{method}' takes {expected} inputs, the instance has {given}" },
   'output-unexpected': { code: 'INVALID_ARGUMENT', text: "unexpected output '{output}', {servable}.{method} has {expected}" },
-  'output-malformed': { code: 'INVALID_ARGUMENT', text: '{detail}' },
+  'output-unwritable': { code: 'INVALID_ARGUMENT', text: '{detail}' },
 
   // Limits, load and time
   'request-too-large': { code: 'RESOURCE_EXHAUSTED', text: '{detail}' },
+  'body-not-inflated': { code: 'DEADLINE_EXCEEDED', text: 'the body was not inflated in time' },
   'request-too-slow': { code: 'DEADLINE_EXCEEDED', text: '{detail}' },
   'too-many-requests': { code: 'RESOURCE_EXHAUSTED', text: 'too many requests are waiting, at most {limit} may' },
   'too-many-instances': { code: 'RESOURCE_EXHAUSTED', text: 'too many instances are waiting, at most {limit} may' },
@@ -136,19 +137,12 @@ export function knownReason(name: string, code: ServingErrorCode): Reason | unde
   return Object.hasOwn(reasonTable, name) && reasonTable[name as Reason].code === code ? (name as Reason) : undefined;
 }
 
-/**
- * A text from a template: `{name}` becomes the fact, `[...]` is left out when a fact in it is not given. undefined when a fact outside of
- * brackets is not given.
- */
-export function textOfFacts(template: string, facts: Facts): string | undefined {
-  const given = (name: string): string | undefined => {
-    const value = facts[name as keyof Facts];
-    return value === undefined || value === '' || value === 0 ? undefined : String(value);
-  };
-  const names = (text: string): string[] => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1] as string);
-  const complete = template.replace(/\[([^\]]*)\]/g, (_, part: string) =>
-    names(part).some((name) => given(name) === undefined) ? '' : part,
-  );
-  if (names(complete).some((name) => given(name) === undefined)) return undefined;
-  return complete.replace(/\{(\w+)\}/g, (_, name: string) => given(name) as string);
+/** A text from a template: `{name}` becomes the fact, nothing when it is not given; `[...]` is left out when a fact in it is not given. */
+export function textOfFacts(template: string, facts: Facts): string {
+  const given = (name: string): string | number | undefined => facts[name as keyof Facts];
+  return template
+    .replace(/\[([^\]]*)\]/g, (_, part: string) =>
+      [...part.matchAll(/\{(\w+)\}/g)].some(([, name]) => given(name as string) === undefined) ? '' : part,
+    )
+    .replace(/\{(\w+)\}/g, (_, name: string) => String(given(name) ?? ''));
 }

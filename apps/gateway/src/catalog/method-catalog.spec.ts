@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ServingError } from '@mserve/wire';
+import { msText, oipText } from '../edge/words.js';
 import { method, servable } from '../testing/fake-scheduler.js';
 import { MethodCatalog } from './method-catalog.js';
 
@@ -22,7 +23,15 @@ describe('MethodCatalog', () => {
       ),
     ]);
   });
-  const refusal = (code: 'NOT_FOUND' | 'UNAVAILABLE', message: string): ServingError => new ServingError(code, message);
+  /** The code and the text of what is thrown, in the words of a protocol. */
+  const refusedBy = (act: () => unknown, textOf: (error: ServingError) => string): string => {
+    try {
+      return `not refused: ${JSON.stringify(act())}`;
+    } catch (thrown) {
+      if (!(thrown instanceof ServingError)) throw thrown;
+      return `${thrown.code} ${textOf(thrown)}`;
+    }
+  };
 
   it('takes the highest ready version for 0, exactly the one asked for otherwise', () => {
     expect(catalog.resolve('kit', 0, 'echo')).toMatchObject({ servable: 'kit', version: 10, method: { name: 'echo' } });
@@ -38,9 +47,7 @@ describe('MethodCatalog', () => {
     ['kit', 0, 'nope', 'NOT_FOUND', 'Request servable(kit) method(nope) , method is not available'],
     ['__proto__', 0, 'constructor', 'NOT_FOUND', 'Request servable(__proto__) method(constructor) , servable is not available'],
   ] as const)('refuses %s version %i method %s', (name, version, methodName, code, message) => {
-    const act = (): unknown => catalog.resolve(name, version, methodName);
-    expect(act).toThrow(refusal(code, message));
-    expect(act).toThrow(expect.objectContaining({ code }));
+    expect(refusedBy(() => catalog.resolve(name, version, methodName), msText)).toBe(`${code} ${message}`);
   });
 
   it('resolves models of the Open Inference Protocol', () => {
@@ -78,9 +85,7 @@ describe('MethodCatalog', () => {
     ['no.such.model', '', 'NOT_FOUND', "model 'no.such.model' is not available"],
     ['two', '', 'NOT_FOUND', "model 'two' has several methods, ask for one of two.a, two.b"],
   ] as const)('refuses model %s version %j', (model, version, code, message) => {
-    const act = (): unknown => catalog.resolveModel(model, version);
-    expect(act).toThrow(refusal(code, message));
-    expect(act).toThrow(expect.objectContaining({ code }));
+    expect(refusedBy(() => catalog.resolveModel(model, version), oipText)).toBe(`${code} ${message}`);
   });
 
   it.each([
@@ -98,7 +103,7 @@ describe('MethodCatalog', () => {
         { servable: 'one', version: 2 },
       ],
     );
-    expect(() => catalog.resolve(name, version, 'm')).toThrow(expect.objectContaining({ code, message }));
+    expect(refusedBy(() => catalog.resolve(name, version, 'm'), msText)).toBe(`${code} ${message}`);
     expect(catalog.resolve('one', 0, 'm')).toMatchObject({ version: 1 });
   });
 
@@ -106,13 +111,9 @@ describe('MethodCatalog', () => {
     const dotted = method('in.its.method');
     catalog.update([], [{ servable: 'digits', version: 0 }]);
     for (const model of ['digits', 'digits.in.its.method']) {
-      expect(() => catalog.resolveModel(model, '')).toThrow(
-        expect.objectContaining({ code: 'UNAVAILABLE', message: `model '${model}' is loading` }),
-      );
+      expect(refusedBy(() => catalog.resolveModel(model, ''), oipText)).toBe(`UNAVAILABLE model '${model}' is loading`);
     }
-    expect(() => catalog.findModel('digits.m', '4')).toThrow(
-      expect.objectContaining({ code: 'UNAVAILABLE', message: "model 'digits.m' version 4 is loading" }),
-    );
+    expect(refusedBy(() => catalog.findModel('digits.m', '4'), oipText)).toBe("UNAVAILABLE model 'digits.m' version 4 is loading");
     catalog.update([servable('digits', [dotted])]);
     expect(catalog.resolveModel('digits.in.its.method', '')).toMatchObject({ method: dotted });
   });
@@ -120,9 +121,7 @@ describe('MethodCatalog', () => {
   it('refuses nothing for good while somebody holds it', () => {
     const release = catalog.hold();
     const refused = (): unknown => catalog.resolve('nope', 0, 'm');
-    expect(refused).toThrow(
-      expect.objectContaining({ code: 'UNAVAILABLE', message: 'Request servable(nope) method(m) , servable is not available' }),
-    );
+    expect(refusedBy(refused, msText)).toBe('UNAVAILABLE Request servable(nope) method(m) , servable is not available');
     release();
     expect(refused).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }));
   });

@@ -1,5 +1,5 @@
 import type { LoadingServable, ServableStatus, Subscription } from '@mserve/bus';
-import { ServingError, type MethodSignature } from '@mserve/wire';
+import { refusal, type Facts, type MethodSignature, type ServingError } from '@mserve/wire';
 import { clip } from '../edge/clip.js';
 import type { MethodLookup, ResolvedMethod } from '../protocols/protocol.js';
 
@@ -88,13 +88,9 @@ export class MethodCatalog implements MethodLookup {
   resolve(servable: string, version: number, method: string): ResolvedMethod {
     const entry = this.servables.get(servable);
     const running = version === 0 ? entry?.latest : entry?.versions.get(version);
-    if (running === undefined) {
-      const versionText = version > 0 ? `  version(${version})` : '';
-      throw this.absent(servable, version, (what) => `Request servable(${servable}) method(${method})${versionText} , servable is ${what}`);
-    }
+    if (running === undefined) throw this.absent(servable, version, { servable, method, version: version > 0 ? `${version}` : undefined });
     const resolved = running.methods.get(method);
-    if (resolved === undefined)
-      throw new ServingError('NOT_FOUND', `Request servable(${servable}) method(${method}) , method is not available`);
+    if (resolved === undefined) throw refusal('method-not-found', { servable, method });
     return resolved;
   }
 
@@ -112,12 +108,11 @@ export class MethodCatalog implements MethodLookup {
     const wanted = version === '' ? 0 : modelVersion(model, version);
     const running = wanted === 0 ? entry?.latest : entry?.versions.get(wanted);
     if (entry === undefined || running === undefined) {
-      throw this.absent(servable, wanted, (what) => `model '${clip(model)}'${version === '' ? '' : ` version ${version}`} is ${what}`);
+      throw this.absent(servable, wanted, { servable: clip(servable), model: clip(model), version: version === '' ? undefined : version });
     }
     const name = methodName ?? onlyMethod(model, [...running.methods.keys()]);
     const resolved = running.methods.get(name);
-    if (resolved === undefined)
-      throw new ServingError('NOT_FOUND', `model '${clip(model)}': servable '${servable}' has no method '${clip(name)}'`);
+    if (resolved === undefined) throw refusal('method-not-found', { model: clip(model), servable, method: clip(name) });
     const versions = [...entry.versions.values()].filter((other) => other.methods.has(name)).map((other) => other.version);
     return { ...resolved, versions };
   }
@@ -141,13 +136,12 @@ export class MethodCatalog implements MethodLookup {
   }
 
   /** NOT_FOUND only when it is certain that nobody has it: a client that may try again is told so. */
-  private absent(servable: string, version: number, text: (what: string) => string): ServingError {
+  private absent(servable: string, version: number, facts: Facts): ServingError {
     const loading = this.loading.get(servable);
-    if (loading !== undefined && (version === 0 || loading.has(version) || loading.has(0)))
-      return new ServingError('UNAVAILABLE', text('loading'));
+    if (loading !== undefined && (version === 0 || loading.has(version) || loading.has(0))) return refusal('servable-loading', facts);
     const listed = this.servables.get(servable)?.listed;
     const mayCome = !this.known || this.isHeld || (listed !== undefined && (version === 0 || listed.has(version)));
-    return new ServingError(mayCome ? 'UNAVAILABLE' : 'NOT_FOUND', text('not available'));
+    return refusal(mayCome ? 'servable-unavailable' : 'servable-not-found', facts);
   }
 }
 
@@ -168,14 +162,10 @@ function onlyMethod(model: string, names: readonly string[]): string {
   if (names.includes(defaultMethod)) return defaultMethod;
   const all = names.map((name) => `${model}.${name}`);
   const shown = all.length <= maxListed ? all.join(', ') : `${all.slice(0, maxListed).join(', ')} and ${all.length - maxListed} more`;
-  throw new ServingError('NOT_FOUND', `model '${model}' has several methods, ask for one of ${shown}`);
+  throw refusal('method-not-named', { model, expected: shown });
 }
 
 function modelVersion(model: string, text: string): number {
-  if (!/^[1-9]\d{0,15}$/.test(text))
-    throw new ServingError(
-      'NOT_FOUND',
-      `model '${clip(model)}' version '${text.slice(0, 40)}' is not a version, it should be a positive integer`,
-    );
+  if (!/^[1-9]\d{0,15}$/.test(text)) throw refusal('version-malformed', { model: clip(model), given: text.slice(0, 40) });
   return Number(text);
 }

@@ -100,10 +100,10 @@ describe('CatalogFeed', () => {
   it('passes on what is being loaded', async () => {
     catalogs.set('s-1', { revision: 1, servables: full, loading: [{ servable: 'late', version: 0 }] });
     await say(hello('s-1', 1));
-    expect(() => catalog.resolve('late', 0, 'm')).toThrow(/servable is loading/);
+    expect(() => catalog.resolve('late', 0, 'm')).toThrow(expect.objectContaining({ reason: 'servable-loading' }));
     catalogs.set('s-1', { revision: 2, servables: full });
     await say(hello('s-1', 1, { revision: 2 }));
-    expect(() => catalog.resolve('late', 0, 'm')).toThrow(/servable is not available/);
+    expect(() => catalog.resolve('late', 0, 'm')).toThrow(expect.objectContaining({ reason: 'servable-not-found' }));
   });
 
   it('tries again at the next hello', async () => {

@@ -1,4 +1,4 @@
-import { ServingError, type ServingErrorCode } from '@mserve/wire';
+import { refusal, type Failure, type Reason, type ServingError, type ServingErrorCode } from '@mserve/wire';
 
 const httpStatus: Readonly<Record<ServingErrorCode, number>> = {
   INVALID_ARGUMENT: 400,
@@ -37,46 +37,55 @@ const msCode: Readonly<Record<ServingErrorCode, number>> = {
   UNIMPLEMENTED: 1,
 };
 
-/** HTTP status of a code. RESOURCE_EXHAUSTED is 429 (a queue bound); a message over a size or count limit is an {@link EdgeError} with 413. */
-export function httpStatusOf(code: ServingErrorCode): number {
-  return httpStatus[code];
+/** Reasons for which HTTP has a more exact status than for their code. */
+const httpStatusOfReason: Partial<Readonly<Record<Reason, number>>> = {
+  'verb-not-allowed': 405,
+  'content-unsupported': 415,
+  'request-too-large': 413,
+  'request-too-slow': 408,
+  'call-malformed': 400,
+  'call-unsupported': 400,
+};
+
+/** Reasons to which the original gives another error_code than to their code. */
+const msCodeOfReason: Partial<Readonly<Record<Reason, number>>> = { 'servable-unavailable': 2 };
+
+/** What MSService says with a gRPC status: the original never gets to see it. Everything else is data in a reply with status OK. */
+const msGrpcStatusReasons: ReadonlySet<Reason | undefined> = new Set<Reason>([
+  'verb-not-allowed',
+  'content-unsupported',
+  'protobuf-malformed',
+  'call-malformed',
+  'call-unsupported',
+  'header-malformed',
+  'request-too-large',
+  'request-too-slow',
+  'too-many-bytes',
+]);
+const msGrpcStatusCodes: ReadonlySet<ServingErrorCode> = new Set<ServingErrorCode>(['DEADLINE_EXCEEDED', 'CANCELLED']);
+
+/** What the statuses of an error hang on. */
+export type Refused = Pick<Failure, 'code' | 'reason'>;
+
+/** HTTP status, 4xx or 5xx. */
+export function httpStatusOf({ code, reason }: Refused): number {
+  return (reason && httpStatusOfReason[reason]) ?? httpStatus[code];
 }
 
-/** gRPC status number of a code, never 0. */
-export function grpcStatusOf(code: ServingErrorCode): number {
+/** gRPC status number, never 0. */
+export function grpcStatusOf({ code }: Refused): number {
   return grpcStatus[code];
 }
 
-/** The original's error_code of a failure. Workers that went away while a request was in hand answer 2, as the original does. */
-export function msCodeOf(error: { readonly code: ServingErrorCode; readonly message: string }): number {
-  if (error.code === 'UNAVAILABLE' && error.message.endsWith('servable is not available')) return 2;
-  return msCode[error.code];
+/** The original's error_code in a PredictReply; undefined for what MSService says with a gRPC status. */
+export function msCodeOf({ code, reason }: Refused): number | undefined {
+  if (msGrpcStatusCodes.has(code) || msGrpcStatusReasons.has(reason)) return undefined;
+  return (reason && msCodeOfReason[reason]) ?? msCode[code];
 }
 
-/** A refusal for which HTTP has a more exact status than its code has: 405, 413, 415. Over gRPC the code counts. */
-export class EdgeError extends ServingError {
-  /** HTTP status, 4xx. */
-  readonly status: number;
-
-  constructor(code: ServingErrorCode, status: number, message: string) {
-    super(code, message);
-    this.status = status;
-  }
-}
-
-/** The refusal of a message or a tensor count over a limit: 413 over HTTP, RESOURCE_EXHAUSTED over gRPC. */
-export function tooLarge(message: string): EdgeError {
-  return new EdgeError('RESOURCE_EXHAUSTED', 413, message);
-}
-
-/** The refusal of a request whose bytes would be too many beside those of all others. */
-export function tooManyBytes(): EdgeError {
-  return new EdgeError('UNAVAILABLE', 503, 'the server holds too many bytes of requests, try again later');
-}
-
-/** HTTP status of any error: its own when it has one, else that of its code. */
-export function httpStatusOfError(error: ServingError): number {
-  return error instanceof EdgeError ? error.status : httpStatus[error.code];
+/** The refusal of a message, a count or a tensor over a limit. */
+export function tooLarge(detail: string): ServingError {
+  return refusal('request-too-large', { detail });
 }
 
 const jsonHeaders: Readonly<Record<string, string>> = { 'content-type': 'application/json' };

@@ -4,6 +4,7 @@ import { ServingError } from '@mserve/wire';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
 import { grpcStatusOf } from '../edge/status.js';
+import { oipText } from '../edge/words.js';
 import type { ModelDirectory } from './model-directory.js';
 import { publicProtos } from './proto-files.js';
 import type { Readiness } from './readiness.js';
@@ -67,8 +68,8 @@ export class GrpcServices {
         callback(null, answer(call.request));
       } catch (thrown) {
         if (!(thrown instanceof ServingError)) this.log.error({ err: thrown }, 'an rpc failed');
-        const { code, message } = ServingError.from(thrown);
-        callback({ code: grpcStatusOf(code) as status, details: message });
+        const error = ServingError.from(thrown);
+        callback({ code: grpcStatusOf(error) as status, details: oipText(error) });
       }
     };
   }

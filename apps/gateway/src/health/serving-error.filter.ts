@@ -3,6 +3,7 @@ import { ServingError } from '@mserve/wire';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { httpStatusOf } from '../edge/status.js';
+import { oipText } from '../edge/words.js';
 import { logToken } from '../tokens.js';
 import type { RouteVerbs } from './route-verbs.js';
 
@@ -20,7 +21,7 @@ export class ServingErrorFilter implements ExceptionFilter {
   }
 
   private describe(thrown: unknown): { status: number; text: string } {
-    if (thrown instanceof ServingError) return { status: httpStatusOf(thrown.code), text: thrown.message };
+    if (thrown instanceof ServingError) return { status: httpStatusOf(thrown), text: oipText(thrown) };
     if (thrown instanceof HttpException) return { status: thrown.getStatus(), text: thrown.message };
     this.log.error({ err: thrown }, 'a route failed');
     return { status: 500, text: 'internal error' };

@@ -60,9 +60,9 @@ describe('the infer path', () => {
     const answers = await Promise.all(bodies.map(async (body) => (await rig.post(body)).text()));
     expect(answers).toEqual([
       'a',
-      'NOT_FOUND: Request servable(nope) method(echo) , servable is not available',
+      "NOT_FOUND: servable 'nope' is not available",
       'INTERNAL: internal error',
-      'NOT_FOUND: Request servable(kit) method(nope) , method is not available',
+      "NOT_FOUND: servable 'kit' has no method 'nope'",
       'INTERNAL: Failed to construct the response',
       'z',
     ]);
@@ -131,7 +131,7 @@ describe('the infer path', () => {
     await scheduler.until(() => scheduler.seen.length === 2);
     const refused = await rig.post('kit echo c');
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
-    expect(await refused.text()).toBe('RESOURCE_EXHAUSTED: Serving Error: enqueued requests count exceeds the limit 2');
+    expect(await refused.text()).toBe('RESOURCE_EXHAUSTED: too many requests are waiting, at most 2 may');
     scheduler.echo(scheduler.seen);
     expect(await Promise.all(waiting.map(async (response) => (await response).text()))).toEqual(expect.arrayContaining(['a', 'b']));
   });
@@ -160,10 +160,7 @@ describe('the infer path', () => {
     expect(standby.seen).toHaveLength(1);
     await standby.stop();
     const refused = await rig.post('kit echo b');
-    expect([refused.status, await refused.text()]).toEqual([
-      503,
-      'UNAVAILABLE: Request servable(kit) method(echo) , servable is not available',
-    ]);
+    expect([refused.status, await refused.text()]).toEqual([503, "UNAVAILABLE: servable 'kit' is not available now"]);
     expect(rig.gateway.isReady).toBe(false);
   });
 

@@ -1,5 +1,5 @@
 import { answers, cancellations, IdTable, refusals, tickets, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
-import { ServingError, type Answer, type InstanceResult, type Refusal } from '@mserve/wire';
+import { refusal, ServingError, type Answer, type InstanceResult, type Refusal } from '@mserve/wire';
 import type { SchedulerWatch } from '../catalog/scheduler-watch.js';
 import type { Ingress, IngressAnswer, IngressListener, IngressRequest, InferRoute } from '../edge/ingress.js';
 import type { MethodLookup, Protocol } from '../protocols/protocol.js';
@@ -116,7 +116,7 @@ export class InferPath implements IngressListener {
     for (const subscription of this.subscriptions) subscription.unsubscribe();
     clearTimeout(this.timer);
     for (const pending of this.pending.list()) {
-      this.finish(pending, new ServingError('UNAVAILABLE', 'the server is shutting down'));
+      this.finish(pending, refusal('shutting-down'));
       this.cancel(pending);
     }
     this.flush();
@@ -125,12 +125,12 @@ export class InferPath implements IngressListener {
   private accept(request: IngressRequest, now: number): void {
     const { options, protocols, methods, schedulers, store } = this.parts;
     if (this.pending.size >= options.maxInFlight) {
-      throw new ServingError('RESOURCE_EXHAUSTED', `Serving Error: enqueued requests count exceeds the limit ${options.maxInFlight}`);
+      throw refusal('too-many-requests', { limit: options.maxInFlight });
     }
     const infer = protocols[request.route].decode(request, methods);
     const { target } = infer;
     const deadlineAt = infer.deadlineAt === Infinity ? now + options.defaultDeadlineMs : infer.deadlineAt;
-    if (deadlineAt <= now) throw new ServingError('DEADLINE_EXCEEDED', 'the deadline of the request had passed when it arrived');
+    if (deadlineAt <= now) throw refusal('late-on-arrival');
     const scheduler = schedulers.current;
     if (scheduler === undefined) throw notAvailable(target.servable, target.method.name);
     const pending = new PendingRequest(request, infer, store.place(infer.instances), deadlineAt);
@@ -176,8 +176,7 @@ export class InferPath implements IngressListener {
     for (const { id, firstInstance, instances, failure } of list) {
       const pending = this.pending.get(id);
       if (pending === undefined) this.counters.late += instances;
-      else if (firstInstance === 0 && instances >= pending.infer.instances.length)
-        this.finish(pending, new ServingError(failure.code, failure.message));
+      else if (firstInstance === 0 && instances >= pending.infer.instances.length) this.finish(pending, ServingError.of(failure));
       else this.take(id, firstInstance, new Array<InstanceResult>(Math.min(instances, pending.infer.instances.length)).fill({ failure }));
     }
     this.flush();
@@ -245,10 +244,7 @@ export class InferPath implements IngressListener {
     const now = performance.now();
     for (let due = this.deadlines.popDue(now); due !== undefined; due = this.deadlines.popDue(now)) {
       const { target } = due.infer;
-      this.finish(
-        due,
-        new ServingError('DEADLINE_EXCEEDED', `Request servable(${target.servable}) method(${target.method.name}) , deadline exceeded`),
-      );
+      this.finish(due, refusal('deadline-exceeded', { servable: target.servable, method: target.method.name }));
       this.cancel(due);
     }
     if (this.deadlines.size > 0) this.arm(this.deadlines.nextAt, now);
@@ -256,9 +252,9 @@ export class InferPath implements IngressListener {
   };
 }
 
-/** The original's text for a servable that nobody runs now. */
+/** A servable that nobody runs now. */
 function notAvailable(servable: string, method: string): ServingError {
-  return new ServingError('UNAVAILABLE', `Request servable(${servable}) method(${method}) , servable is not available`);
+  return refusal('servable-unavailable', { servable, method });
 }
 
 /** The answer when even the refusal cannot be shaped. */

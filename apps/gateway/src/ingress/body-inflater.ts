@@ -1,6 +1,5 @@
 import { createGunzip, createInflate, type ZlibOptions } from 'node:zlib';
-import { ServingError } from '@mserve/wire';
-import { tooManyBytes } from '../edge/status.js';
+import { refusal, type ServingError } from '@mserve/wire';
 import type { ExchangeBook } from './exchange-book.js';
 import type { Exchange } from './exchange.js';
 import type { IngressRequest } from '../edge/ingress.js';
@@ -84,10 +83,10 @@ export class BodyInflater<E extends Exchange & IngressRequest> {
       const { maxMessageBytes } = this.limits;
       bytes += piece.length;
       if (exchange.state !== 'inflating') stream.destroy();
-      else if (performance.now() >= lateAt) refuse(new ServingError('DEADLINE_EXCEEDED', 'the body was not inflated in time'));
+      else if (performance.now() >= lateAt) refuse(refusal('body-not-inflated'));
       else if (bytes > maxMessageBytes) refuse(this.errors.tooLarge(maxMessageBytes));
       else if (this.exchanges.hold(exchange, piece.length)) pieces.push(piece);
-      else refuse(tooManyBytes());
+      else refuse(refusal('too-many-bytes'));
     });
     stream.on('end', () => {
       stream.destroy();

@@ -1,5 +1,5 @@
 import { IdTable } from '@mserve/bus';
-import { ServingError } from '@mserve/wire';
+import { refusal, type ServingError } from '@mserve/wire';
 import type { Exchange } from './exchange.js';
 import type { TurnGather } from './turn-gather.js';
 
@@ -35,8 +35,7 @@ export class ExchangeBook<E extends Exchange> {
    */
   async endReceiving(receiveMs: number, closed: Promise<void>, refuse: (exchange: E, error: ServingError) => void): Promise<void> {
     const timer = setInterval(() => {
-      for (const exchange of this.list())
-        if (exchange.state === 'receiving') refuse(exchange, new ServingError('UNAVAILABLE', 'the server is shutting down'));
+      for (const exchange of this.list()) if (exchange.state === 'receiving') refuse(exchange, refusal('shutting-down'));
     }, receiveMs);
     await closed;
     clearInterval(timer);

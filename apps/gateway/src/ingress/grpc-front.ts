@@ -10,8 +10,8 @@ import {
 } from 'node:http2';
 import { connect, type AddressInfo } from 'node:net';
 import type { Server as GrpcServer } from '@grpc/grpc-js';
-import { ServingError } from '@mserve/wire';
-import { EdgeError, grpcStatusOf, tooLarge, tooManyBytes } from '../edge/status.js';
+import { refusal, ServingError } from '@mserve/wire';
+import { grpcStatusOf, tooLarge } from '../edge/status.js';
 import { formatAddress, parseAddress, type ListenAddress } from './address.js';
 import { BodyInflater } from './body-inflater.js';
 import { ExchangeBook } from './exchange-book.js';
@@ -144,22 +144,23 @@ export class GrpcFront implements GrpcExchangeOwner {
     if (exchange.receivedBytes + rest.length > exchange.announcedBytes) {
       return this.refuseEarly(
         exchange,
-        new EdgeError('UNIMPLEMENTED', 400, 'a unary call has one request message, more than one was sent'),
+        refusal('call-unsupported', { detail: 'a unary call has one request message, more than one was sent' }),
       );
     }
     if (rest.length === 0 || this.exchanges.take(exchange, rest)) return;
-    this.refuseEarly(exchange, tooManyBytes());
+    this.refuseEarly(exchange, refusal('too-many-bytes'));
   }
 
   onEnd(exchange: GrpcExchange): void {
     const { announcedBytes, receivedBytes } = exchange;
     if (!exchange.hasBegun)
-      return this.refuseEarly(exchange, new EdgeError('UNIMPLEMENTED', 400, 'a unary call has one request message, none was sent'));
-    if (announcedBytes < 0) return this.refuseEarly(exchange, new EdgeError('INTERNAL', 400, 'the request message ends within its prefix'));
+      return this.refuseEarly(exchange, refusal('call-unsupported', { detail: 'a unary call has one request message, none was sent' }));
+    if (announcedBytes < 0)
+      return this.refuseEarly(exchange, refusal('call-malformed', { detail: 'the request message ends within its prefix' }));
     if (receivedBytes < announcedBytes) {
       return this.refuseEarly(
         exchange,
-        new EdgeError('INTERNAL', 400, `the request message ends after ${receivedBytes} of its ${announcedBytes} bytes`),
+        refusal('call-malformed', { detail: `the request message ends after ${receivedBytes} of its ${announcedBytes} bytes` }),
       );
     }
     if (!exchange.isCompressed) {
@@ -168,7 +169,7 @@ export class GrpcFront implements GrpcExchangeOwner {
       return;
     }
     const compression = grpcCompression(exchange.encoding);
-    if (compression instanceof EdgeError) this.refuseEarly(exchange, compression);
+    if (compression instanceof ServingError) this.refuseEarly(exchange, compression);
     else this.inflater.inflate(exchange, compression);
   }
 
@@ -207,7 +208,10 @@ export class GrpcFront implements GrpcExchangeOwner {
     const exchange = new GrpcExchange(this, stream, headers, route, deadlineAt ?? Infinity);
     this.exchanges.begin(exchange);
     if (deadlineAt === undefined)
-      this.refuseEarly(exchange, new EdgeError('INTERNAL', 400, `grpc-timeout is '${String(timeout).slice(0, 100)}', which is no timeout`));
+      this.refuseEarly(
+        exchange,
+        refusal('call-malformed', { detail: `grpc-timeout is '${String(timeout).slice(0, 100)}', which is no timeout` }),
+      );
   };
 
   private readonly onTimeoutCheck = (): void => {
@@ -215,7 +219,7 @@ export class GrpcFront implements GrpcExchangeOwner {
     for (const exchange of this.exchanges.list()) {
       if (exchange.state !== 'receiving') continue;
       if (now > Math.min(exchange.deadlineAt, exchange.beganAt + this.limits.requestTimeoutMs)) {
-        this.refuseEarly(exchange, new EdgeError('DEADLINE_EXCEEDED', 408, 'the request message did not come in in time'));
+        this.refuseEarly(exchange, refusal('request-too-slow', { detail: 'the request message did not come in in time' }));
       }
     }
   };
@@ -223,12 +227,10 @@ export class GrpcFront implements GrpcExchangeOwner {
   /** Answers by itself, in the shape of the call's protocol. */
   private refuseEarly(exchange: GrpcExchange, error: ServingError): void {
     this.exchanges.refused(exchange);
-    const refusal = this.refuse(exchange, error);
+    const shaped = this.refuse(exchange, error);
     this.send(
       exchange,
-      refusal.kind === 'http'
-        ? { token: exchange.token, kind: 'grpc-error', status: grpcStatusOf(error.code), message: error.message }
-        : refusal,
+      shaped.kind === 'http' ? { token: exchange.token, kind: 'grpc-error', status: grpcStatusOf(error), message: error.message } : shaped,
     );
   }
 
@@ -238,7 +240,7 @@ export class GrpcFront implements GrpcExchangeOwner {
     else if (answer.message.byteLength <= maxMessageBytes) exchange.reply(answer.message, writeTimeoutMs);
     else
       exchange.fail(
-        grpcStatusOf('RESOURCE_EXHAUSTED'),
+        grpcStatusOf({ code: 'RESOURCE_EXHAUSTED' }),
         `Sent message larger than max (${answer.message.byteLength} vs. ${maxMessageBytes})`,
         lingerMs,
       );

@@ -3,7 +3,8 @@
  * Source: the gRPC project's PROTOCOL-HTTP2 document (request and response headers, length-prefixed messages, status in the trailers).
  */
 
-import { EdgeError, tooLarge } from '../edge/status.js';
+import { refusal, type ServingError } from '@mserve/wire';
+import { tooLarge } from '../edge/status.js';
 import type { Compression, InflateErrors } from './body-inflater.js';
 
 /** Before each message: one byte, 1 = compressed, and its length as a big-endian uint32. */
@@ -30,16 +31,18 @@ export function grpcDeadlineAt(timeout: string | undefined): number | undefined 
 }
 
 /** The compression that `grpc-encoding` names, of a message that is flagged as compressed; or why there is none (the codes that gRPC's compression rules give). */
-export function grpcCompression(encoding: string): Compression | EdgeError {
+export function grpcCompression(encoding: string): Compression | ServingError {
   if (encoding === 'gzip' || encoding === 'deflate') return encoding;
   if (encoding === 'identity')
-    return new EdgeError('INTERNAL', 400, 'the request message is flagged as compressed, grpc-encoding names no compression');
-  return new EdgeError('UNIMPLEMENTED', 400, `grpc-encoding '${encoding.slice(0, 100)}' is not supported, gzip, deflate and identity are`);
+    return refusal('call-malformed', { detail: 'the request message is flagged as compressed, grpc-encoding names no compression' });
+  return refusal('call-unsupported', {
+    detail: `grpc-encoding '${encoding.slice(0, 100)}' is not supported, gzip, deflate and identity are`,
+  });
 }
 
 export const grpcInflateErrors: InflateErrors = {
   tooLarge: (maxBytes) => tooLarge(`Received message larger than max (decompressed, over ${maxBytes})`),
-  broken: (compression) => new EdgeError('INTERNAL', 400, `the request message is not ${compression}`),
+  broken: (compression) => refusal('call-malformed', { detail: `the request message is not ${compression}` }),
 };
 
 /** A message with its prefix, in as many pieces as cost least: small ones are copied together. */

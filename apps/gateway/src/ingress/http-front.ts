@@ -1,8 +1,8 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { ServingError } from '@mserve/wire';
-import { EdgeError, tooLarge, tooManyBytes } from '../edge/status.js';
+import { refusal, ServingError } from '@mserve/wire';
+import { tooLarge } from '../edge/status.js';
 import { formatAddress, parseAddress, type ListenAddress } from './address.js';
 import { BodyInflater } from './body-inflater.js';
 import { ExchangeBook } from './exchange-book.js';
@@ -179,7 +179,7 @@ export class HttpFront implements ExchangeOwner {
     if (announcedBytes > this.limits.maxMessageBytes) return this.refuseSize(exchange);
     if (deadlineAt === undefined) {
       const text = `x-request-timeout-ms is '${String(headers['x-request-timeout-ms']).slice(0, 100)}', it must be one number of milliseconds`;
-      return this.refuseEarly(exchange, new EdgeError('INVALID_ARGUMENT', 400, text));
+      return this.refuseEarly(exchange, refusal('header-malformed', { detail: text }));
     }
     // The original reads neither of the two headers
     if (route === 'oip-rest') this.heedBodyHeaders(exchange);
@@ -189,10 +189,10 @@ export class HttpFront implements ExchangeOwner {
     const { headers } = exchange;
     if (!isInferContentType(headers['content-type'])) {
       const text = `content-type '${(headers['content-type'] ?? '').slice(0, 100)}' is not supported, use application/json or application/octet-stream`;
-      return this.refuseEarly(exchange, new EdgeError('INVALID_ARGUMENT', 415, text));
+      return this.refuseEarly(exchange, refusal('content-unsupported', { detail: text }));
     }
     const compression = httpCompression(headers['content-encoding']);
-    if (compression instanceof EdgeError) this.refuseEarly(exchange, compression);
+    if (compression instanceof ServingError) this.refuseEarly(exchange, compression);
     else exchange.compression = compression;
   }
 
@@ -202,7 +202,7 @@ export class HttpFront implements ExchangeOwner {
     if (exchange.announcedBytes < 0 && exchange.receivedChunks >= maxBodyChunks) {
       return this.refuseEarly(exchange, tooLarge(`http message has more than ${maxBodyChunks} chunks`));
     }
-    if (!this.exchanges.take(exchange, chunk)) this.refuseEarly(exchange, tooManyBytes());
+    if (!this.exchanges.take(exchange, chunk)) this.refuseEarly(exchange, refusal('too-many-bytes'));
   }
 
   onEnd(exchange: HttpExchange): void {

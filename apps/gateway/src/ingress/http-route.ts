@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { ServingError } from '@mserve/wire';
+import { refusal, type ServingError } from '@mserve/wire';
 import { clip } from '../edge/clip.js';
-import { EdgeError, tooLarge } from '../edge/status.js';
+import { tooLarge } from '../edge/status.js';
 import type { Compression, InflateErrors } from './body-inflater.js';
 import type { InferRoute } from '../edge/ingress.js';
 
@@ -53,15 +53,17 @@ export function isInferContentType(contentType: string | undefined): boolean {
 }
 
 /** What a Content-Encoding says is to be undone: undefined for nothing, an error (415) for one that is unknown. */
-export function httpCompression(encoding: string | undefined): Compression | EdgeError | undefined {
+export function httpCompression(encoding: string | undefined): Compression | ServingError | undefined {
   if (encoding === undefined || encoding === '') return undefined;
   const name = encoding.trim().toLowerCase();
   if (name === 'gzip' || name === 'deflate') return name;
   if (name === 'identity') return undefined;
-  return new EdgeError('INVALID_ARGUMENT', 415, `content-encoding '${clip(encoding)}' is not supported, gzip, deflate and identity are`);
+  return refusal('content-unsupported', {
+    detail: `content-encoding '${clip(encoding)}' is not supported, gzip, deflate and identity are`,
+  });
 }
 
 export const httpInflateErrors: InflateErrors = {
   tooLarge: (maxBytes) => tooLarge(`the inflated body is bigger than ${maxBytes} bytes`),
-  broken: (compression) => new ServingError('INVALID_ARGUMENT', `the body is not ${compression}`),
+  broken: (compression) => refusal('compression-broken', { expected: compression }),
 };

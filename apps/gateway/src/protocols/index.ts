@@ -7,7 +7,7 @@ import type { Protocol } from './protocol.js';
 
 export * from './protocol.js';
 export { modelMetadata, platform, type ModelMetadata, type TensorMetadata } from './metadata.js';
-export { EdgeError, grpcStatusOf, httpStatusOf, httpStatusOfError, msCodeOf, tooLarge } from '../edge/status.js';
+export { grpcStatusOf, httpStatusOf, msCodeOf, tooLarge } from '../edge/status.js';
 export { maxInstances } from './ms-tensors.js';
 
 /** What the protocols can be told. */

@@ -1,12 +1,13 @@
 import {
-  ServingError,
   dtypeEntry,
   isFailure,
   isVariableSize,
   maxRank,
+  refusal,
   type Failure,
   type Instance,
   type InstanceResult,
+  type ServingError,
   type Tensor,
 } from '@mserve/wire';
 import type { ResolvedMethod } from './protocol.js';
@@ -24,26 +25,32 @@ export type Slots = (Tensor | undefined)[];
 export function tensorFault(tensor: Tensor): string | undefined {
   const { dtype, shape, bytes } = tensor;
   if (isVariableSize(dtype)) return textFault(tensor);
-  let count = 1;
-  let zero = false;
-  for (const dim of shape) {
-    if (dim < 0 || zero) return shapeFault(shape);
-    if (dim === 0) zero = true;
-    count *= dim;
-  }
-  if (count > maxElements) return shapeFault(shape);
-  if (shape.length > maxRank) return `Tensor check failed: input  shape has ${shape.length} dims, at most ${maxRank} are allowed`;
+  const count = elementsOf(shape);
+  if (count < 0 || shape.length > maxRank) return shapeFault(shape);
   if (count * dtypeEntry(dtype).elementBytes !== bytes.byteLength)
     return `Tensor check failed: input data size ${bytes.byteLength} invalid`;
+  return undefined;
+}
+
+/** The text of SPEC 1.4 for the shape of a tensor of numbers that cannot be; undefined for a sound one. */
+export function shapeFault(shape: readonly number[]): string | undefined {
+  // Dims past 2^53 as they are, not as JavaScript rounds them for printing
+  if (elementsOf(shape) < 0) return `Tensor check failed: input  shape [${shape.slice(0, maxRank).map(BigInt).join(', ')}] invalid`;
+  if (shape.length > maxRank) return `Tensor check failed: input  shape has ${shape.length} dims, at most ${maxRank} are allowed`;
   return undefined;
 }
 
 /** Elements that the original lets a shape have. */
 const maxElements = 0x7fffffff;
 
-/** Dims past 2^53 as they are, not as JavaScript rounds them for printing. */
-function shapeFault(shape: readonly number[]): string {
-  return `Tensor check failed: input  shape [${shape.slice(0, maxRank).map(BigInt).join(', ')}] invalid`;
+/** Elements of a shape; -1 for one that the original refuses: a negative dim, a dim after a 0, too many elements. */
+function elementsOf(shape: readonly number[]): number {
+  let count = 1;
+  for (const dim of shape) {
+    if (dim < 0 || count === 0) return -1;
+    count *= dim;
+  }
+  return count > maxElements ? -1 : count;
 }
 
 /** A string or bytes tensor of the original's protocols is one element of rank 0 or shape [1]. */
@@ -67,10 +74,9 @@ export function checkedInstances(instances: readonly Slots[], target: ResolvedMe
     for (let i = 0; i < inputs.length; i++) {
       const tensor = slots[i];
       const name = (inputs[i] as { name: string }).name;
-      if (tensor === undefined)
-        throw invalid(`Cannot find input ${name} in instance input , servable ${target.servable}, method ${target.method.name}`);
+      if (tensor === undefined) throw inputMissing(name, target);
       const fault = tensorFault(tensor);
-      if (fault !== undefined) throw invalid(`Instances input ${name} check failed, detail: ${fault}`);
+      if (fault !== undefined) throw refusal('input-malformed', { input: name, detail: fault });
     }
   }
   return instances as readonly Instance[];
@@ -80,12 +86,13 @@ export function checkedInstances(instances: readonly Slots[], target: ResolvedMe
 export function commonFailure(results: readonly InstanceResult[]): Failure | undefined {
   const [first] = results;
   if (first === undefined || !isFailure(first)) return undefined;
-  const { code, message } = first.failure;
-  for (const result of results)
-    if (!isFailure(result) || result.failure.code !== code || result.failure.message !== message) return undefined;
+  const { code, message, reason } = first.failure;
+  const isSame = (other: Failure): boolean => other.code === code && other.reason === reason && other.message === message;
+  for (const result of results) if (!isFailure(result) || !isSame(result.failure)) return undefined;
   return first.failure;
 }
 
-export function invalid(message: string): ServingError {
-  return new ServingError('INVALID_ARGUMENT', message);
+/** The refusal of an instance without an input that the method declares. */
+export function inputMissing(input: string, target: ResolvedMethod): ServingError {
+  return refusal('input-missing', { input, servable: target.servable, method: target.method.name });
 }

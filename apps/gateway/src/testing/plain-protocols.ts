@@ -1,7 +1,7 @@
-import { isFailure, ServingError, stringTensor, unpackElements, type InstanceResult } from '@mserve/wire';
+import { isFailure, stringTensor, unpackElements, type ServingError, type InstanceResult } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../edge/ingress.js';
 import type { Protocols } from '../infer/infer-path.js';
-import { grpcStatusOf, httpStatusOfError } from '../edge/status.js';
+import { grpcStatusOf, httpStatusOf } from '../edge/status.js';
 import type { InferRequest, MethodLookup, Protocol } from '../protocols/protocol.js';
 
 /** The simplest protocol: body `servable method text|text|...`, each text an instance; the answer is `text|text|...`. Refusals are `code: message`. */
@@ -36,11 +36,11 @@ class PlainProtocol implements Protocol {
   refuse(request: IngressRequest, error: ServingError): IngressAnswer {
     if (request.headers['x-bug'] === 'refuse') throw new TypeError('a bug in the codec');
     const message = `${error.code}: ${error.message}`;
-    if (request.route.endsWith('grpc')) return { token: request.token, kind: 'grpc-error', status: grpcStatusOf(error.code), message };
+    if (request.route.endsWith('grpc')) return { token: request.token, kind: 'grpc-error', status: grpcStatusOf(error), message };
     return {
       token: request.token,
       kind: 'http',
-      status: httpStatusOfError(error),
+      status: httpStatusOf(error),
       headers: { 'content-type': 'text/plain' },
       body: [message],
     };

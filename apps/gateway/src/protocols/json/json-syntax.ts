@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { clip } from '../../edge/clip.js';
-import { ServingError } from '@mserve/wire';
+import { refusal } from '@mserve/wire';
 import { NumberScan } from './number-scan.js';
 
 /** Arrays and objects that may be open at once; what is deeper is refused before anything is built from it. */
@@ -12,7 +12,7 @@ export const maxNesting = 100;
  */
 export function checkJsonSyntax(bytes: Uint8Array, prefix: string): void {
   const fault = new SyntaxCheck(bytes).run();
-  if (fault !== undefined) throw new ServingError('INVALID_ARGUMENT', prefix + fault);
+  if (fault !== undefined) throw refusal('body-malformed', { detail: prefix + fault });
 }
 
 const wordTrue = [0x74, 0x72, 0x75, 0x65];

@@ -1,4 +1,4 @@
-import { ServingError, alignedBytes, dtypeEntry, type DType, type Tensor } from '@mserve/wire';
+import { alignedBytes, dtypeEntry, refusal, type DType, type Tensor } from '@mserve/wire';
 import { float16Values } from './float16.js';
 
 /** The text of the elements [from, to) of a tensor, with commas between them. */
@@ -111,7 +111,7 @@ export function nestedText(tensor: Tensor, row: RowText): string {
   const { shape } = tensor;
   if (shape.length === 0) return row(0, 1);
   if (tensor.bytes.byteLength === 0 && shape.reduce((rows, dim) => rows * Math.max(dim, 1), 1) > maxEmptyRows) {
-    throw new ServingError('INVALID_ARGUMENT', `shape [${shape.join(', ')}] has more than ${maxEmptyRows} rows without elements`);
+    throw refusal('output-unwritable', { detail: `shape [${shape.join(', ')}] has more than ${maxEmptyRows} rows without elements` });
   }
   return level(shape, 0, 0, row);
 }

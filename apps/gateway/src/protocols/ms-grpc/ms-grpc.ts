@@ -1,8 +1,9 @@
-import { type InstanceResult, ProtobufError, ProtobufReader, ServingError } from '@mserve/wire';
+import { ProtobufReader, refusal, ServingError, type InstanceResult } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
-import { commonFailure, invalid } from '../ms-tensors.js';
+import { commonFailure } from '../ms-tensors.js';
 import type { InferRequest, MethodLookup, Protocol, ResolvedMethod } from '../protocol.js';
-import { EdgeError, grpcStatusOf, tooLarge } from '../../edge/status.js';
+import { grpcStatusOf, msCodeOf, tooLarge } from '../../edge/status.js';
+import { msText } from '../../edge/words.js';
 import { errorReply, instancesReply } from './ms-reply.js';
 import { noSpec, outline, readInstances, specText, type MsSpec } from './ms-request.js';
 
@@ -21,7 +22,7 @@ export class MsGrpc implements Protocol {
     const { spec, instances } = outline(reader);
     const { servable, method } = specText(spec);
     const target = findTarget(methods, spec);
-    if (instances === 0) throw invalid(`Instances count of request cannot be 0, servable: ${servable}, method: ${method}`);
+    if (instances === 0) throw refusal('no-instances', { servable, method });
     return {
       target,
       instances: readInstances(reader, target),
@@ -35,16 +36,16 @@ export class MsGrpc implements Protocol {
   encode(request: IngressRequest, infer: InferRequest, results: readonly InstanceResult[]): IngressAnswer {
     const spec = infer.echo as MsSpec;
     const failure = commonFailure(results);
-    if (failure !== undefined) return refusal(request, spec, new ServingError(failure.code, failure.message));
+    if (failure !== undefined) return refusalOf(request, spec, ServingError.of(failure));
     try {
       return { token: request.token, kind: 'grpc', message: instancesReply(spec, infer.target.method, results) };
     } catch (thrown) {
-      return refusal(request, spec, ServingError.from(thrown, 'the reply could not be written'));
+      return refusalOf(request, spec, ServingError.from(thrown, 'the reply could not be written'));
     }
   }
 
   refuse(request: IngressRequest, error: ServingError): IngressAnswer {
-    return refusal(request, undefined, error);
+    return refusalOf(request, undefined, error);
   }
 }
 
@@ -53,17 +54,15 @@ function findTarget(methods: MethodLookup, spec: MsSpec): ResolvedMethod {
   const { servable, method } = specText(spec);
   if (Number.isSafeInteger(spec.version)) return methods.resolve(servable, spec.version, method);
   const version = new ProtobufReader(spec.versionBytes).varint64();
-  throw new ServingError('NOT_FOUND', `Request servable(${servable}) method(${method})  version(${version}) , servable is not available`);
+  throw refusal('servable-not-found', { servable, method, version: `${version}` });
 }
 
 /** `spec` undefined: it is read again from the request, whose decoding may have failed before or after it. */
-function refusal(request: IngressRequest, spec: MsSpec | undefined, error: ServingError): IngressAnswer {
+function refusalOf(request: IngressRequest, spec: MsSpec | undefined, error: ServingError): IngressAnswer {
   const { token } = request;
-  const { code, message } = error;
-  if (error instanceof EdgeError || error instanceof ProtobufError || code === 'DEADLINE_EXCEEDED' || code === 'CANCELLED') {
-    return { token, kind: 'grpc-error', status: grpcStatusOf(code), message };
-  }
-  return { token, kind: 'grpc', message: errorReply(spec ?? specOf(request), error) };
+  const code = msCodeOf(error);
+  if (code === undefined) return { token, kind: 'grpc-error', status: grpcStatusOf(error), message: msText(error) };
+  return { token, kind: 'grpc', message: errorReply(spec ?? specOf(request), code, msText(error)) };
 }
 
 function specOf(request: IngressRequest): MsSpec {

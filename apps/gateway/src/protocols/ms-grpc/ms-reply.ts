@@ -1,19 +1,20 @@
 import {
   dtypeEntry,
   fieldSize,
-  type InstanceResult,
   isFailure,
   isVariableSize,
-  type MethodSignature,
   packedSize,
   ProtobufWriter,
-  ServingError,
-  type Tensor,
+  refusal,
   unpackElements,
   varintSize,
+  type InstanceResult,
+  type MethodSignature,
+  type Tensor,
 } from '@mserve/wire';
 import { planOf } from '../plan.js';
 import { msCodeOf } from '../../edge/status.js';
+import { msText } from '../../edge/words.js';
 import type { MsSpec } from './ms-request.js';
 
 /** A PredictReply (SPEC 1.1) is written in two steps: every part is measured, then all go into one buffer. */
@@ -36,6 +37,9 @@ function writeSpec(writer: ProtobufWriter, spec: MsSpec): void {
     writer.raw(spec.versionBytes);
   }
 }
+
+/** The original's FAILED: for an instance whose failure would be a gRPC status if it were the request's. */
+const failed = 1;
 
 /** An ErrorMsg; code 0 with an empty text is an empty message. */
 function errorPart(code: number, text: string): Part {
@@ -72,7 +76,7 @@ class OutputPart implements Part {
   ) {
     const { dtype, shape, bytes } = tensor;
     const { msNumber } = dtypeEntry(dtype);
-    if (msNumber === undefined) throw new ServingError('INTERNAL', `an output is ${dtype}, which this protocol does not have`);
+    if (msNumber === undefined) throw refusal('answer-failed', { detail: `an output is ${dtype}, which this protocol does not have` });
     this.#number = msNumber;
     this.#dims = packedSize(shape);
     this.#shapeSize = this.#dims === 0 ? 0 : fieldSize(this.#dims);
@@ -106,7 +110,7 @@ function instancePart(method: MethodSignature, result: InstanceResult): Part {
   let inner = 0;
   for (let i = 0; i < outputNames.length; i++) {
     const tensor = result.outputs[i];
-    if (tensor === undefined) throw new ServingError('INTERNAL', `output ${method.outputs[i]?.name} is missing`);
+    if (tensor === undefined) throw refusal('answer-failed', { detail: `output ${method.outputs[i]?.name} is missing` });
     const part = new OutputPart(outputNames[i] as Uint8Array, tensor);
     parts.push(part);
     inner += part.size;
@@ -121,8 +125,8 @@ function instancePart(method: MethodSignature, result: InstanceResult): Part {
 }
 
 /** The reply of a request that failed as a whole: the spec and one error. */
-export function errorReply(spec: MsSpec, error: { readonly code: ServingError['code']; readonly message: string }): Uint8Array {
-  return assembled(spec, [errorPart(msCodeOf(error), error.message)]);
+export function errorReply(spec: MsSpec, code: number, text: string): Uint8Array {
+  return assembled(spec, [errorPart(code, text)]);
 }
 
 /**
@@ -133,7 +137,7 @@ export function instancesReply(spec: MsSpec, method: MethodSignature, results: r
   const parts = results.map((result) => instancePart(method, result));
   if (results.some(isFailure)) {
     for (const result of results)
-      parts.push(isFailure(result) ? errorPart(msCodeOf(result.failure), result.failure.message) : errorPart(0, ''));
+      parts.push(isFailure(result) ? errorPart(msCodeOf(result.failure) ?? failed, msText(result.failure)) : errorPart(0, ''));
   }
   return assembled(spec, parts);
 }

@@ -1,7 +1,7 @@
-import { dtypeOfBusNumber, isVariableSize, maxRank, type ProtobufReader, type Tensor, type TensorSignature } from '@mserve/wire';
+import { dtypeOfBusNumber, isVariableSize, maxRank, refusal, type ProtobufReader, type Tensor, type TensorSignature } from '@mserve/wire';
 import { utf8Text } from '../json/json-reader.js';
 import { clip } from '../../edge/clip.js';
-import { tensorFault, invalid, maxInstances } from '../ms-tensors.js';
+import { inputMissing, maxInstances, shapeFault, tensorFault } from '../ms-tensors.js';
 import { nameIndex, planOf } from '../plan.js';
 import type { ResolvedMethod } from '../protocol.js';
 import { tooLarge } from '../../edge/status.js';
@@ -100,7 +100,7 @@ function readItems(reader: ProtobufReader, target: ResolvedMethod, found: (Found
   const outer = reader.open();
   let hint = 0;
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    if (tag === 0x12) throw invalid('output_buffers of clients are not supported, send data');
+    if (tag === 0x12) throw refusal('feature-unsupported', { detail: 'output_buffers of clients are not supported, send data' });
     if (tag !== 0x0a) {
       reader.skip(tag);
       continue;
@@ -183,11 +183,10 @@ function addDim(tensor: Found, dim: number): void {
 
 function checkedTensor(signature: TensorSignature, found: Found | undefined, target: ResolvedMethod): Tensor {
   const { name } = signature;
-  if (found === undefined)
-    throw invalid(`Cannot find input ${name} in instance input , servable ${target.servable}, method ${target.method.name}`);
+  if (found === undefined) throw inputMissing(name, target);
   const tensor = tensorOf(found);
   const fault = typeof tensor === 'string' ? tensor : tensorFault(tensor);
-  if (fault !== undefined) throw invalid(`Instances input ${name} check failed, detail: ${fault}`);
+  if (fault !== undefined) throw refusal('input-malformed', { input: name, detail: fault });
   return tensor as Tensor;
 }
 
@@ -198,8 +197,7 @@ function tensorOf(found: Found): Tensor | string {
   if (found.shared) return 'shared memory of clients (shm_data) is not supported, send data';
   if (found.rank > maxRank) return `Tensor check failed: input  shape has ${found.rank} dims, at most ${maxRank} are allowed`;
   if (entry === undefined) {
-    const fault = tensorFault({ dtype: 'int8', shape, bytes: empty });
-    return fault?.includes('shape') === true ? fault : 'Tensor check failed: input data type proto::MS_UNKNOWN invalid';
+    return shapeFault(shape) ?? 'Tensor check failed: input data type proto::MS_UNKNOWN invalid';
   }
   if (!isVariableSize(entry.dtype)) return { dtype: entry.dtype, shape, bytes: found.numbers };
   if (found.elements !== 1) return 'Instance tensor check failed: bytes or string type shape batch size can only be 1';

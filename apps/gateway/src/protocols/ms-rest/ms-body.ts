@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { ServingError, type MethodSignature } from '@mserve/wire';
+import { refusal, type MethodSignature } from '@mserve/wire';
 import { checkJsonSyntax } from '../json/json-syntax.js';
 import { JsonReader, sameBytes, unreadable } from '../json/json-reader.js';
 import { maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
@@ -21,7 +21,7 @@ export const syntaxPrefix = 'Illegal JSON format.';
  * Throws ServingError INVALID_ARGUMENT, or RESOURCE_EXHAUSTED for more than maxInstances or a tensor over `maxTensorBytes`.
  */
 export function readBody(body: Uint8Array, method: MethodSignature | undefined, maxTensorBytes: number): Slots[] {
-  if (!isUtf8(body)) throw new ServingError('INVALID_ARGUMENT', syntaxPrefix);
+  if (!isUtf8(body)) throw refusal('body-malformed', { detail: syntaxPrefix });
   const plan = method === undefined ? noPlan : planOf(method);
   try {
     return readInstances(new JsonReader(body, maxTensorBytes), plan, method);

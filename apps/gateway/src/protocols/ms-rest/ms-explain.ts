@@ -1,8 +1,17 @@
-import { dtypeEntry, elementCount, isVariableSize, maxRank, type DType, type MethodSignature, type TensorSignature } from '@mserve/wire';
+import {
+  dtypeEntry,
+  elementCount,
+  isVariableSize,
+  maxRank,
+  refusal,
+  type DType,
+  type MethodSignature,
+  type TensorSignature,
+} from '@mserve/wire';
 import { ElementError } from '../json/element-sink.js';
 import { clip } from '../../edge/clip.js';
 import { JsonReader, unreadable, utf8Text } from '../json/json-reader.js';
-import { invalid, maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
+import { maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
 import type { MethodPlan } from '../plan.js';
 import { tooLarge } from '../../edge/status.js';
 import { strangerInBase64, strictBase64 } from './base64.js';
@@ -35,7 +44,7 @@ export function explainBody(body: Uint8Array, plan: MethodPlan, method: MethodSi
 }
 
 function parserFault(text: string): Error {
-  return invalid(`Parser request failed, ${text}`);
+  return refusal('body-malformed', { detail: `Parser request failed, ${text}` });
 }
 
 /** Where the value of the last member `instances` of the body is. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ServingError, elementCount } from '@mserve/wire';
 import { createProtocols } from '../index.js';
+import { msText } from '../../edge/words.js';
 import { FakeCatalog, method, named, rawRequest } from '../testing/fake-catalog.js';
 import { dtypeOfB64Type } from './ms-value.js';
 
@@ -305,7 +306,7 @@ function found(sent: Json): Shown[] | string {
     const infer = protocol.decode(rawRequest('ms-rest', '/model/kit:m', jsonText(sent)), catalog);
     return infer.instances.map(([tensor]) => ({ dtype: tensor?.dtype ?? '', shape: tensor?.shape ?? [] }));
   } catch (thrown) {
-    if (thrown instanceof ServingError) return thrown.message;
+    if (thrown instanceof ServingError) return msText(thrown);
     throw thrown;
   }
 }

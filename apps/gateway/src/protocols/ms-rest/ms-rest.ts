@@ -1,12 +1,22 @@
-import { ServingError, isFailure, unpackElements, type DType, type InstanceResult, type MethodSignature, type Tensor } from '@mserve/wire';
+import {
+  isFailure,
+  refusal,
+  ServingError,
+  unpackElements,
+  type DType,
+  type InstanceResult,
+  type MethodSignature,
+  type Tensor,
+} from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
 import { checkJsonSyntax } from '../json/json-syntax.js';
 import { clip } from '../../edge/clip.js';
 import { floatRowText, nestedText, numbersOf, slicedText } from '../json/value-text.js';
-import { checkedInstances, commonFailure, invalid } from '../ms-tensors.js';
+import { checkedInstances, commonFailure } from '../ms-tensors.js';
 import { planOf } from '../plan.js';
 import type { InferRequest, MethodLookup, Protocol, ResolvedMethod } from '../protocol.js';
-import { EdgeError, httpStatusOfError, jsonAnswerHeaders, tooLarge } from '../../edge/status.js';
+import { httpStatusOf, jsonAnswerHeaders, tooLarge } from '../../edge/status.js';
+import { msText } from '../../edge/words.js';
 import { utf8Text } from '../json/json-reader.js';
 import { readBody, syntaxPrefix } from './ms-body.js';
 import { parseMsUrl } from './ms-url.js';
@@ -21,8 +31,8 @@ export class MsRest implements Protocol {
 
   decode(request: IngressRequest, methods: MethodLookup): InferRequest {
     const { body } = request;
-    if (request.verb !== 'POST') throw new EdgeError('INVALID_ARGUMENT', 405, 'http message only support POST right now');
-    if (body.byteLength === 0) throw invalid('http message invalid');
+    if (request.verb !== 'POST') throw refusal('verb-not-allowed', { given: clip(request.verb) });
+    if (body.byteLength === 0) throw refusal('body-malformed', { detail: 'http message invalid' });
     if (body.byteLength > this.maxMessageBytes) throw tooLarge(`http message is bigger than ${this.maxMessageBytes}`);
     const target = findTarget(request, methods);
     const slots = readBody(body, target instanceof ServingError ? undefined : target.method, this.maxMessageBytes);
@@ -40,7 +50,7 @@ export class MsRest implements Protocol {
 
   encode(request: IngressRequest, infer: InferRequest, results: readonly InstanceResult[]): IngressAnswer {
     const failure = commonFailure(results);
-    if (failure !== undefined) return this.refuse(request, new ServingError(failure.code, failure.message));
+    if (failure !== undefined) return this.refuse(request, ServingError.of(failure));
     try {
       return this.#answer(request, 200, instancesText(infer.target.method, results));
     } catch (thrown) {
@@ -49,7 +59,7 @@ export class MsRest implements Protocol {
   }
 
   refuse(request: IngressRequest, error: ServingError): IngressAnswer {
-    return this.#answer(request, this.legacyStatus200 ? 200 : httpStatusOfError(error), `{"error_msg":${JSON.stringify(error.message)}}`);
+    return this.#answer(request, this.legacyStatus200 ? 200 : httpStatusOf(error), `{"error_msg":${JSON.stringify(msText(error))}}`);
   }
 
   #answer(request: IngressRequest, status: number, body: string): IngressAnswer {
@@ -80,14 +90,14 @@ function instancesText(method: MethodSignature, results: readonly InstanceResult
     const result = results[i] as InstanceResult;
     if (i > 0) text += ',';
     if (isFailure(result)) {
-      text += `{"error_msg":${JSON.stringify(result.failure.message)}}`;
+      text += `{"error_msg":${JSON.stringify(msText(result.failure))}}`;
       continue;
     }
     text += '{';
     for (let k = 0; k < sortedOutputs.length; k++) {
       const output = sortedOutputs[k] as number;
       const tensor = result.outputs[output];
-      if (tensor === undefined) throw new ServingError('INTERNAL', `output ${method.outputs[output]?.name} is missing`);
+      if (tensor === undefined) throw refusal('answer-failed', { detail: `output ${method.outputs[output]?.name} is missing` });
       text += `${k > 0 ? ',' : ''}${outputKeys[output]}${tensorText(tensor)}`;
     }
     text += '}';
@@ -113,7 +123,7 @@ export function tensorText(tensor: Tensor): string {
 
 function textTensorText(tensor: Tensor): string {
   if (tensor.shape.length > 1)
-    throw new ServingError('INTERNAL', `reply string or bytes, shape should be 1, given shape size:${tensor.shape.length}`);
+    throw refusal('answer-failed', { detail: `reply string or bytes, shape should be 1, given shape size:${tensor.shape.length}` });
   const elements = unpackElements(tensor);
   return nestedText(tensor, (from, to) =>
     elements
@@ -137,7 +147,7 @@ const unprintable = new Error('not UTF-8');
 function constructionError(thrown: unknown): ServingError {
   // V8's limit for a string, 2^29 - 24 characters
   if (thrown instanceof RangeError)
-    return new ServingError('INTERNAL', 'Failed to construct the response: it is too long for JSON', { cause: thrown });
-  if (!(thrown instanceof ServingError)) return new ServingError('INTERNAL', 'Failed to construct the response', { cause: thrown });
-  return new ServingError('INTERNAL', `Failed to construct the response: ${thrown.message}`);
+    return refusal('answer-failed', { detail: 'Failed to construct the response: it is too long for JSON' }, thrown);
+  if (!(thrown instanceof ServingError)) return refusal('answer-failed', { detail: 'Failed to construct the response' }, thrown);
+  return refusal('answer-failed', { detail: `Failed to construct the response: ${thrown.message}` }, thrown);
 }

@@ -1,5 +1,5 @@
+import { refusal } from '@mserve/wire';
 import { clip } from '../../edge/clip.js';
-import { invalid } from '../ms-tensors.js';
 
 /** What a URL of the original's REST API names. */
 export interface MsTarget {
@@ -23,13 +23,13 @@ export function parseMsUrl(url: string): MsTarget {
   const names = colon === -1 ? path : path.slice(0, colon);
   const slash = names.indexOf('/', prefix.length);
   const servable = names.startsWith(prefix) ? names.slice(prefix.length, slash === -1 ? undefined : slash) : '';
-  if (servable === '') throw invalid('please check url, the keyword:[model] must contain.');
+  if (servable === '') throw refusal('url-malformed', { detail: 'please check url, the keyword:[model] must contain.' });
   const rest = slash === -1 || slash === names.length - 1 ? '' : names.slice(slash);
   const version = rest.includes('version') ? parseVersion(path.slice(path.indexOf('version', slash) + 8)) : 0;
   const method = colon === -1 ? '' : path.slice(colon + 1);
-  if (method === '') throw invalid('please check url, the keyword:[service method] must contain.');
+  if (method === '') throw refusal('url-malformed', { detail: 'please check url, the keyword:[service method] must contain.' });
   if (rest !== '' && !/^\/version\/[^/]+\/?$/.test(rest))
-    throw invalid(`please check url, '${clip(path)}' is not /model/{servable}[/version/{n}]:{method}`);
+    throw refusal('url-malformed', { detail: `please check url, '${clip(path)}' is not /model/{servable}[/version/{n}]:{method}` });
   return { servable, version, method: beyondAscii.test(method) ? withLetters(method) : method };
 }
 
@@ -52,9 +52,11 @@ function parseVersion(rest: string): number {
   const text = rest.split(/[/:]/, 1)[0] as string;
   const digits = text.startsWith('-') ? text.slice(1) : text;
   if (!/^[0-9]+$/.test(digits))
-    throw invalid(`please check url, the keyword:[version] value invalid, request version number ${clip(text)}`);
+    throw refusal('url-malformed', {
+      detail: `please check url, the keyword:[version] value invalid, request version number ${clip(text)}`,
+    });
   const version = Number(digits);
   if ((digits !== text && version !== 0) || version > maxVersion)
-    throw invalid(`please check url, version number range failed, request version number ${clip(text)}`);
+    throw refusal('url-malformed', { detail: `please check url, version number range failed, request version number ${clip(text)}` });
   return version;
 }

@@ -1,7 +1,7 @@
-import { type DTypeEntry, dtypeOfOipName, maxRank, type ProtobufReader } from '@mserve/wire';
+import { dtypeOfOipName, maxRank, refusal, type DTypeEntry, type ProtobufReader } from '@mserve/wire';
 import { utf8Text } from '../json/json-reader.js';
 import { clip } from '../../edge/clip.js';
-import { invalid, unexpectedInput, type OipInput } from '../oip/oip-inputs.js';
+import { invalidInput, malformed, unexpectedInput, type OipInput } from '../oip/oip-inputs.js';
 import { WantedOutputs, type WantedOutput } from '../oip/oip-outputs.js';
 import { nameIndex, planOf } from '../plan.js';
 import type { ResolvedMethod } from '../protocol.js';
@@ -100,8 +100,10 @@ function readParameter(reader: ProtobufReader, owner: string, found: InferParame
     else reader.skip(tag);
   }
   const after = reader.at;
-  if (key.startsWith('shared_memory_')) throw invalid(`${owner} has parameter '${clip(key)}': shared memory of clients is not supported`);
-  if (key === 'classification') throw invalid(`${owner} has parameter 'classification', which is not supported`);
+  if (key.startsWith('shared_memory_'))
+    throw refusal('feature-unsupported', { detail: `${owner} has parameter '${clip(key)}': shared memory of clients is not supported` });
+  if (key === 'classification')
+    throw refusal('feature-unsupported', { detail: `${owner} has parameter 'classification', which is not supported` });
   if (found !== undefined && value !== undefined) {
     if (key === 'priority') found.priority = integerParameter(reader, value);
     else if (key === 'timeout') found.timeoutMicroseconds = integerParameter(reader, value);
@@ -134,16 +136,16 @@ export function readInputs(
   const found = new Array<OipInput | undefined>(inputNames.length).fill(undefined);
   const raw = outline.raw.length > 0;
   if (raw && outline.raw.length !== outline.inputs.length) {
-    throw invalid(`the request has ${outline.inputs.length} inputs and ${outline.raw.length} raw_input_contents`);
+    throw malformed(`the request has ${outline.inputs.length} inputs and ${outline.raw.length} raw_input_contents`);
   }
   for (let i = 0; i < outline.inputs.length; i++) {
     const head = readInput(reader, outline.inputs[i] as Range);
     const index = nameIndex(inputNames, head.name, i);
     const name = clip(utf8Text(head.name));
     if (index === -1) throw unexpectedInput(name, target);
-    if (found[index] !== undefined) throw invalid(`input '${name}' is given twice`);
+    if (found[index] !== undefined) throw invalidInput(name, `input '${name}' is given twice`);
     const entry = entryOf(head.datatype, name);
-    if (head.rank > maxRank) throw invalid(`input '${name}': shape has ${head.rank} dims, at most ${maxRank} are allowed`);
+    if (head.rank > maxRank) throw invalidInput(name, `input '${name}': shape has ${head.rank} dims, at most ${maxRank} are allowed`);
     const bytes = raw ? rawBytes(head, outline.raw[i] as Uint8Array, name) : typedBytes(reader, head, entry, name, maxBytes);
     found[index] = { entry, shape: head.shape, bytes };
   }
@@ -198,13 +200,13 @@ function addDim(head: InputHead, dim: number): void {
 function entryOf(datatype: Uint8Array, name: string): DTypeEntry {
   const text = utf8Text(datatype);
   const entry = dtypeOfOipName(text);
-  if (entry === undefined) throw invalid(`input '${name}' has datatype '${clip(text)}', which is none of the protocol's`);
+  if (entry === undefined) throw invalidInput(name, `input '${name}' has datatype '${clip(text)}', which is none of the protocol's`);
   return entry;
 }
 
 function rawBytes(head: InputHead, bytes: Uint8Array, name: string): Uint8Array {
   if (head.contents !== undefined && head.contents.to > head.contents.from) {
-    throw invalid(`input '${name}' has contents although the request has raw_input_contents`);
+    throw invalidInput(name, `input '${name}' has contents although the request has raw_input_contents`);
   }
   return bytes;
 }

@@ -1,5 +1,5 @@
 import { type DTypeEntry, elementCount, isVariableSize, packElements, type ProtobufReader } from '@mserve/wire';
-import { invalid, shapeText } from '../oip/oip-inputs.js';
+import { invalidInput, shapeText } from '../oip/oip-inputs.js';
 import { tooLarge } from '../../edge/status.js';
 import { checkTextCount } from '../text-count.js';
 
@@ -45,7 +45,8 @@ export function readContents(
   maxBytes: number,
 ): Uint8Array {
   const field = contentsField(entry);
-  if (field === undefined) throw invalid(`input '${name}': ${entry.oipName} has no typed contents, send it in raw_input_contents`);
+  if (field === undefined)
+    throw invalidInput(name, `input '${name}': ${entry.oipName} has no typed contents, send it in raw_input_contents`);
   const count = elementCount(shape);
   if (count * entry.elementBytes > maxBytes)
     throw tooLarge(`input '${name}' of shape ${shapeText(shape)} is bigger than ${maxBytes} bytes`);
@@ -55,7 +56,7 @@ export function readContents(
   const into = new ElementStore(entry, count, name, shape);
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag >>> 3 !== field) {
-      if (tag >>> 3 <= 8) throw invalid(`input '${name}' is ${entry.oipName}, its contents are in a field of another type`);
+      if (tag >>> 3 <= 8) throw invalidInput(name, `input '${name}' is ${entry.oipName}, its contents are in a field of another type`);
       reader.skip(tag);
       continue;
     }
@@ -76,7 +77,10 @@ export function readContents(
 }
 
 function countFault(name: string, shape: readonly number[], expected: number, given: number | undefined): Error {
-  return invalid(`input '${name}' of shape ${shapeText(shape)} needs ${expected} elements, its contents have ${given ?? 'fewer'}`);
+  return invalidInput(
+    name,
+    `input '${name}' of shape ${shapeText(shape)} needs ${expected} elements, its contents have ${given ?? 'fewer'}`,
+  );
 }
 
 function readElements(reader: ProtobufReader, count: number, shape: readonly number[], name: string): Uint8Array {
@@ -88,7 +92,7 @@ function readElements(reader: ProtobufReader, count: number, shape: readonly num
       continue;
     }
     if (elements.length === count)
-      throw invalid(`input '${name}' of shape ${shapeText(shape)} needs ${count} elements, its contents have more`);
+      throw invalidInput(name, `input '${name}' of shape ${shapeText(shape)} needs ${count} elements, its contents have more`);
     elements.push(reader.view());
   }
   if (elements.length !== count) throw countFault(name, shape, count, elements.length);
@@ -114,7 +118,10 @@ class ElementStore {
   /** Reads one element, the cursor on it. */
   add(reader: ProtobufReader): void {
     if (this.count === this.expected) {
-      throw invalid(`input '${this.name}' of shape ${shapeText(this.shape)} needs ${this.expected} elements, its contents have more`);
+      throw invalidInput(
+        this.name,
+        `input '${this.name}' of shape ${shapeText(this.shape)} needs ${this.expected} elements, its contents have more`,
+      );
     }
     const at = this.count++ * this.entry.elementBytes;
     const view = this.#view;
@@ -146,7 +153,7 @@ class ElementStore {
     const bits = elementBytes * 8;
     const signed = dtype.startsWith('int');
     if (value < (signed ? -(2 ** (bits - 1)) : 0) || value > (signed ? 2 ** (bits - 1) - 1 : 2 ** bits - 1)) {
-      throw invalid(`input '${this.name}': ${value} is not a value of ${oipName}`);
+      throw invalidInput(this.name, `input '${this.name}': ${value} is not a value of ${oipName}`);
     }
     if (elementBytes === 1) this.#view.setInt8(at, value);
     else if (elementBytes === 2) this.#view.setInt16(at, value, true);

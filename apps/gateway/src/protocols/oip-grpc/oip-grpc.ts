@@ -5,6 +5,7 @@ import { splitInputs } from '../oip/oip-inputs.js';
 import { deadlineOf, firstFailure, priorityOf, stackOutputs, type OipEcho } from '../oip/oip-outputs.js';
 import type { InferRequest, MethodLookup, Protocol } from '../protocol.js';
 import { grpcStatusOf, tooLarge } from '../../edge/status.js';
+import { oipText } from '../../edge/words.js';
 import { readInputs, readOutline, readOutputs } from './infer-request.js';
 import { inferResponse } from './infer-response.js';
 
@@ -48,6 +49,6 @@ export class OipGrpc implements Protocol {
   }
 
   refuse(request: IngressRequest, error: ServingError): IngressAnswer {
-    return { token: request.token, kind: 'grpc-error', status: grpcStatusOf(error.code), message: error.message };
+    return { token: request.token, kind: 'grpc-error', status: grpcStatusOf(error), message: oipText(error) };
   }
 }

@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import { isVariableSize } from '@mserve/wire';
+import { isVariableSize, refusal } from '@mserve/wire';
 import { float32Text } from '../json/float32-text.js';
 import { utf8Text } from '../json/json-reader.js';
 import { numbersOf, slicedText, stringText } from '../json/value-text.js';
-import { invalid, shapeText } from '../oip/oip-inputs.js';
+import { shapeText } from '../oip/oip-inputs.js';
 import { unpackedParts, type OipEcho, type StackedOutput } from '../oip/oip-outputs.js';
 import type { ResolvedMethod } from '../protocol.js';
 
@@ -40,7 +40,9 @@ export function inferAnswer(target: ResolvedMethod, echo: OipEcho, outputs: read
 function dataText(output: StackedOutput): string {
   const { dtype, oipName } = output.entry;
   if (dtype === 'float16' || dtype === 'bfloat16')
-    throw invalid(`output '${output.name}' is ${oipName}, which has no JSON form: ask for it with binary_data`);
+    throw refusal('output-unwritable', {
+      detail: `output '${output.name}' is ${oipName}, which has no JSON form: ask for it with binary_data`,
+    });
   if (isVariableSize(dtype)) return stringsText(output);
   let text = '';
   for (const part of output.parts) {
@@ -87,9 +89,9 @@ function stringsText(output: StackedOutput): string {
   let text = '';
   for (const element of unpackedParts(output)) {
     if (!isUtf8(element)) {
-      throw invalid(
-        `output '${output.name}' of shape ${shapeText(output.shape)} has an element that is not UTF-8: ask for it with binary_data`,
-      );
+      throw refusal('output-unwritable', {
+        detail: `output '${output.name}' of shape ${shapeText(output.shape)} has an element that is not UTF-8: ask for it with binary_data`,
+      });
     }
     text += `${text === '' ? '' : ','}${JSON.stringify(utf8Text(element))}`;
   }

@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
-import { ServingError, dtypeTable, elementCount, maxRank, type DTypeEntry } from '@mserve/wire';
+import { dtypeTable, elementCount, maxRank, refusal, ServingError, type DTypeEntry } from '@mserve/wire';
 import { ElementError, elementSink } from '../json/element-sink.js';
 import { checkJsonSyntax } from '../json/json-syntax.js';
 import { clip } from '../../edge/clip.js';
 import { JsonReader, unreadable, utf8Text } from '../json/json-reader.js';
 import { readArray } from '../json/nested-array.js';
-import { invalid, shapeText, unexpectedInput, type OipInput } from '../oip/oip-inputs.js';
+import { invalidInput, malformed, shapeText, unexpectedInput, type OipInput } from '../oip/oip-inputs.js';
 import { WantedOutputs, type WantedOutput } from '../oip/oip-outputs.js';
 import { nameIndex, planOf } from '../plan.js';
 import type { ResolvedMethod } from '../protocol.js';
@@ -27,14 +27,16 @@ export interface OipBody {
  * Inference-Header-Content-Length. Throws ServingError INVALID_ARGUMENT; RESOURCE_EXHAUSTED for a tensor over `maxTensorBytes`.
  */
 export function readInferBody(json: Uint8Array, binary: Uint8Array | undefined, target: ResolvedMethod, maxTensorBytes: number): OipBody {
-  if (!isUtf8(json)) throw invalid('the body is not UTF-8');
+  if (!isUtf8(json)) throw malformed('the body is not UTF-8');
   try {
     return new BodyReader(new JsonReader(json, maxTensorBytes), binary, target).read();
   } catch (thrown) {
     // What is not JSON at all is told first, and only looked for now: one pass is enough for a good request.
     if (thrown === unreadable || thrown instanceof ServingError) checkJsonSyntax(json, 'the body is not JSON: ');
     if (thrown === unreadable) {
-      throw invalid('the body is not an infer request: {id?, parameters?, inputs: [{name, shape, datatype, parameters?, data}], outputs?}');
+      throw malformed(
+        'the body is not an infer request: {id?, parameters?, inputs: [{name, shape, datatype, parameters?, data}], outputs?}',
+      );
     }
     throw thrown;
   }
@@ -101,9 +103,9 @@ class BodyReader {
       }
     } while (reader.more(0x7d));
     reader.finish();
-    if ((seen & 1) === 0) throw invalid(`the request has no 'inputs'`);
+    if ((seen & 1) === 0) throw malformed(`the request has no 'inputs'`);
     if (this.binary !== undefined && this.#binaryAt !== this.binary.byteLength) {
-      throw invalid(`${this.binary.byteLength} bytes follow the JSON, the inputs' binary_data_size add up to ${this.#binaryAt}`);
+      throw malformed(`${this.binary.byteLength} bytes follow the JSON, the inputs' binary_data_size add up to ${this.#binaryAt}`);
     }
     const binaryByDefault = parameters?.binaryData ?? false;
     for (const { name, binary } of this.#asked) this.#wanted.add(name, binary ?? binaryByDefault);
@@ -117,12 +119,12 @@ class BodyReader {
   }
 
   #string(what: string): Uint8Array {
-    if (this.#reader.peek() !== 0x22) throw invalid(`${what} must be a string`);
+    if (this.#reader.peek() !== 0x22) throw malformed(`${what} must be a string`);
     return this.#reader.string();
   }
 
   #text(what: string): string {
-    if (this.#reader.peek() !== 0x22) throw invalid(`${what} must be a string`);
+    if (this.#reader.peek() !== 0x22) throw malformed(`${what} must be a string`);
     return this.#reader.text();
   }
 
@@ -145,7 +147,7 @@ class BodyReader {
     let content: Content | undefined;
     let binarySize: number | undefined;
     let seen = 0;
-    if (!reader.enter(0x7b)) throw invalid('an input is {}, it must have name, shape and datatype');
+    if (!reader.enter(0x7b)) throw malformed('an input is {}, it must have name, shape and datatype');
     do {
       const member = reader.member(inputMembers);
       seen = once(seen, member, inputMembers, name ?? 'an input');
@@ -172,9 +174,9 @@ class BodyReader {
           reader.skip(3);
       }
     } while (reader.more(0x7d));
-    if (name === undefined) throw invalid('an input has no name');
-    if (entry === undefined) throw invalid(`input '${shown(name)}' has no datatype`);
-    if (shape === undefined) throw invalid(`input '${shown(name)}' has no shape`);
+    if (name === undefined) throw malformed('an input has no name');
+    if (entry === undefined) throw invalidInput(shown(name), `input '${shown(name)}' has no datatype`);
+    if (shape === undefined) throw invalidInput(shown(name), `input '${shown(name)}' has no shape`);
     if (dataAt !== -1 && content === undefined) {
       const end = reader.at;
       reader.at = dataAt;
@@ -183,18 +185,21 @@ class BodyReader {
     }
     const index = nameIndex(inputNames, name, hint);
     if (index === -1) throw unexpectedInput(shown(name), this.target);
-    if (this.#inputs[index] !== undefined) throw invalid(`input '${shown(name)}' is given twice`);
+    if (this.#inputs[index] !== undefined) throw invalidInput(shown(name), `input '${shown(name)}' is given twice`);
     const bytes = content === undefined ? this.#takeBinary(shown(name), binarySize) : checkedContent(name, shape, content, binarySize);
     this.#inputs[index] = { entry, shape, bytes };
   }
 
   #takeBinary(name: string, size: number | undefined): Uint8Array {
-    if (size === undefined) throw invalid(`input '${name}' has no data`);
+    if (size === undefined) throw invalidInput(name, `input '${name}' has no data`);
     if (this.binary === undefined)
-      throw invalid(`input '${name}' has binary_data_size, the header inference-header-content-length is missing`);
+      throw invalidInput(name, `input '${name}' has binary_data_size, the header inference-header-content-length is missing`);
     const begin = this.#binaryAt;
     if (size > this.binary.byteLength - begin) {
-      throw invalid(`input '${name}' has binary_data_size ${size}, ${this.binary.byteLength - begin} bytes are left of the body`);
+      throw invalidInput(
+        name,
+        `input '${name}' has binary_data_size ${size}, ${this.binary.byteLength - begin} bytes are left of the body`,
+      );
     }
     this.#binaryAt += size;
     return this.binary.subarray(begin, begin + size);
@@ -205,14 +210,14 @@ class BodyReader {
     if (!reader.enter(0x5b)) return;
     do {
       if (this.#asked.length === this.target.method.outputs.length) {
-        throw invalid(
+        throw malformed(
           `more outputs are requested than the ${this.target.method.outputs.length} of ${this.target.servable}.${this.target.method.name}, or one is requested twice`,
         );
       }
       let name: string | undefined;
       let parameters: Parameters | undefined;
       let seen = 0;
-      if (!reader.enter(0x7b)) throw invalid('an output has no name');
+      if (!reader.enter(0x7b)) throw malformed('an output has no name');
       do {
         const member = reader.member(outputMembers);
         seen = once(seen, member, outputMembers, 'an output');
@@ -220,7 +225,7 @@ class BodyReader {
         else if (member === 1) parameters = readParameters(reader, `output '${clip(name ?? '')}'`, 4);
         else reader.skip(3);
       } while (reader.more(0x7d));
-      if (name === undefined) throw invalid('an output has no name');
+      if (name === undefined) throw malformed('an output has no name');
       this.#asked.push({ name, binary: parameters?.binaryData });
     } while (reader.more(0x5d));
   }
@@ -231,7 +236,7 @@ function once(seen: number, member: number, names: readonly Uint8Array[], owner:
   if (member === -1) return seen;
   const bit = 1 << member;
   if ((seen & bit) === 0) return seen | bit;
-  throw invalid(`${typeof owner === 'string' ? owner : `input '${shown(owner)}'`} has '${shown(names[member])}' twice`);
+  throw malformed(`${typeof owner === 'string' ? owner : `input '${shown(owner)}'`} has '${shown(names[member])}' twice`);
 }
 
 /** A name for an error text. */
@@ -246,15 +251,18 @@ interface Content {
 
 function readContent(reader: JsonReader, entry: DTypeEntry, name: Uint8Array | undefined): Content {
   const sink = elementSink(entry.dtype, 'any');
-  if (sink === undefined) throw invalid(`input '${shown(name)}': ${entry.oipName} has no JSON form, send it as binary_data_size bytes`);
-  if (reader.peek() !== 0x5b) throw invalid(`input '${shown(name)}': data must be an array`);
+  if (sink === undefined)
+    throw invalidInput(shown(name), `input '${shown(name)}': ${entry.oipName} has no JSON form, send it as binary_data_size bytes`);
+  if (reader.peek() !== 0x5b) throw invalidInput(shown(name), `input '${shown(name)}': data must be an array`);
   try {
     const shape = readArray(reader, sink);
     return { shape, bytes: sink.finish() };
   } catch (thrown) {
-    if (thrown instanceof ElementError) throw invalid(`input '${shown(name)}': ${clip(thrown.literal)} is not a value of ${entry.oipName}`);
+    if (thrown instanceof ElementError)
+      throw invalidInput(shown(name), `input '${shown(name)}': ${clip(thrown.literal)} is not a value of ${entry.oipName}`);
     if (thrown === unreadable) {
-      throw invalid(
+      throw invalidInput(
+        shown(name),
         `input '${shown(name)}': data must be a flat or nested array of ${entry.oipName} values, all rows of one depth equally long`,
       );
     }
@@ -264,35 +272,39 @@ function readContent(reader: JsonReader, entry: DTypeEntry, name: Uint8Array | u
 
 /** The bytes of JSON data that agrees with the declared shape: flat with as many elements, or nested alike. */
 function checkedContent(name: Uint8Array, shape: readonly number[], content: Content, binarySize: number | undefined): Uint8Array {
-  if (binarySize !== undefined) throw invalid(`input '${shown(name)}' has both data and binary_data_size`);
+  if (binarySize !== undefined) throw invalidInput(shown(name), `input '${shown(name)}' has both data and binary_data_size`);
   const expected = elementCount(shape);
   const given = content.shape;
   if (given.length === 1) {
     if (given[0] !== expected)
-      throw invalid(`input '${shown(name)}' of shape ${shapeText(shape)} needs ${expected} elements, data has ${given[0]}`);
+      throw invalidInput(
+        shown(name),
+        `input '${shown(name)}' of shape ${shapeText(shape)} needs ${expected} elements, data has ${given[0]}`,
+      );
   } else if (given.length !== shape.length || given.some((dim, i) => dim !== shape[i])) {
-    throw invalid(`input '${shown(name)}' has shape ${shapeText(shape)}, data is nested as ${shapeText(given)}`);
+    throw invalidInput(shown(name), `input '${shown(name)}' has shape ${shapeText(shape)}, data is nested as ${shapeText(given)}`);
   }
   return content.bytes;
 }
 
 function datatypeOf(datatype: Uint8Array, name: Uint8Array | undefined): DTypeEntry {
   const entry = datatypes[nameIndex(datatypeNames, datatype, -1)];
-  if (entry === undefined) throw invalid(`input '${shown(name)}' has datatype '${shown(datatype)}', which is none of the protocol's`);
+  if (entry === undefined)
+    throw invalidInput(shown(name), `input '${shown(name)}' has datatype '${shown(datatype)}', which is none of the protocol's`);
   return entry;
 }
 
 function readShape(reader: JsonReader, name: Uint8Array | undefined): number[] {
   const shape: number[] = [];
-  if (reader.peek() !== 0x5b) throw invalid(`input '${shown(name)}': shape must be an array of non-negative integers`);
+  if (reader.peek() !== 0x5b) throw invalidInput(shown(name), `input '${shown(name)}': shape must be an array of non-negative integers`);
   if (!reader.enter(0x5b)) return shape;
   do {
     reader.peek();
     const { numbers } = reader;
     if (!numbers.scan(reader.at) || !numbers.integral || !numbers.exact || numbers.value < 0) {
-      throw invalid(`input '${shown(name)}': shape must be an array of non-negative integers`);
+      throw invalidInput(shown(name), `input '${shown(name)}': shape must be an array of non-negative integers`);
     }
-    if (shape.length === maxRank) throw invalid(`input '${shown(name)}': shape has more than ${maxRank} dims`);
+    if (shape.length === maxRank) throw invalidInput(shown(name), `input '${shown(name)}': shape has more than ${maxRank} dims`);
     reader.at = numbers.end;
     shape.push(numbers.value);
   } while (reader.more(0x5d));
@@ -322,9 +334,9 @@ function readParameters(reader: JsonReader, owner: string, around: number): Para
       case 'shared_memory_region':
       case 'shared_memory_byte_size':
       case 'shared_memory_offset':
-        throw invalid(`${owner} has parameter '${name}': shared memory of clients is not supported`);
+        throw refusal('feature-unsupported', { detail: `${owner} has parameter '${name}': shared memory of clients is not supported` });
       case 'classification':
-        throw invalid(`${owner} has parameter 'classification', which is not supported`);
+        throw refusal('feature-unsupported', { detail: `${owner} has parameter 'classification', which is not supported` });
       default:
         reader.skip(around);
     }
@@ -336,7 +348,7 @@ function integerParameter(reader: JsonReader, owner: string, name: string): numb
   reader.peek();
   const { numbers } = reader;
   if (!numbers.scan(reader.at) || !numbers.integral || !numbers.exact || numbers.value < 0) {
-    throw invalid(`${owner} has parameter '${name}' that is not a non-negative integer`);
+    throw refusal('parameter-malformed', { detail: `${owner} has parameter '${name}' that is not a non-negative integer` });
   }
   reader.at = numbers.end;
   return numbers.value;
@@ -345,5 +357,5 @@ function integerParameter(reader: JsonReader, owner: string, name: string): numb
 function booleanParameter(reader: JsonReader, owner: string, name: string): boolean {
   if (reader.word('true')) return true;
   if (reader.word('false')) return false;
-  throw invalid(`${owner} has parameter '${name}' that is not true or false`);
+  throw refusal('parameter-malformed', { detail: `${owner} has parameter '${name}' that is not true or false` });
 }

@@ -1,10 +1,11 @@
-import { ServingError, type InstanceResult } from '@mserve/wire';
+import { refusal, ServingError, type InstanceResult } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
 import { clip } from '../../edge/clip.js';
-import { invalid, splitInputs } from '../oip/oip-inputs.js';
+import { splitInputs } from '../oip/oip-inputs.js';
 import { deadlineOf, firstFailure, priorityOf, stackOutputs, type OipEcho } from '../oip/oip-outputs.js';
 import type { InferRequest, MethodLookup, Protocol } from '../protocol.js';
-import { EdgeError, httpStatusOfError, jsonAnswerHeaders, tooLarge } from '../../edge/status.js';
+import { httpStatusOf, jsonAnswerHeaders, tooLarge } from '../../edge/status.js';
+import { oipText } from '../../edge/words.js';
 import { inferAnswer } from './oip-answer.js';
 import { readInferBody } from './oip-body.js';
 import { parseInferUrl } from './oip-url.js';
@@ -17,13 +18,13 @@ export class OipRest implements Protocol {
   constructor(readonly maxMessageBytes: number) {}
 
   decode(request: IngressRequest, methods: MethodLookup): InferRequest {
-    if (request.verb !== 'POST') throw new EdgeError('INVALID_ARGUMENT', 405, `${clip(request.verb)} is not supported here, POST is`);
+    if (request.verb !== 'POST') throw refusal('verb-not-allowed', { given: clip(request.verb) });
     const { model, version } = parseInferUrl(request.path);
     const target = methods.resolveModel(model, version);
     const { headers, body } = request;
     if (body.byteLength > this.maxMessageBytes)
       throw tooLarge(`the body has ${body.byteLength} bytes, at most ${this.maxMessageBytes} are allowed`);
-    if (body.byteLength === 0) throw invalid('the body is empty');
+    if (body.byteLength === 0) throw refusal('body-malformed', { detail: 'the body is empty' });
     const jsonLength = jsonLengthOf(headers[jsonLengthHeader], body.byteLength);
     const json = jsonLength === undefined ? body : body.subarray(0, jsonLength);
     const binary = jsonLength === undefined ? undefined : body.subarray(jsonLength);
@@ -56,13 +57,13 @@ export class OipRest implements Protocol {
   }
 
   refuse(request: IngressRequest, error: ServingError): IngressAnswer {
-    const status = httpStatusOfError(error);
+    const status = httpStatusOf(error);
     return {
       token: request.token,
       kind: 'http',
       status,
       headers: jsonAnswerHeaders(status),
-      body: [`{"error":${JSON.stringify(error.message)}}`],
+      body: [`{"error":${JSON.stringify(oipText(error))}}`],
     };
   }
 }
@@ -72,6 +73,8 @@ function jsonLengthOf(text: string | undefined, bodyBytes: number): number | und
   if (text === undefined) return undefined;
   const length = /^[0-9]{1,15}$/.test(text) ? Number(text) : NaN;
   if (!(length > 0 && length <= bodyBytes))
-    throw invalid(`${jsonLengthHeader} is '${clip(text)}', it must be from 1 to the ${bodyBytes} bytes of the body`);
+    throw refusal('header-malformed', {
+      detail: `${jsonLengthHeader} is '${clip(text)}', it must be from 1 to the ${bodyBytes} bytes of the body`,
+    });
   return length;
 }

@@ -1,6 +1,5 @@
-import { ServingError } from '@mserve/wire';
+import { refusal, type ServingError } from '@mserve/wire';
 import { clip } from '../../edge/clip.js';
-import { invalid } from '../oip/oip-inputs.js';
 
 /** What an infer URL of the Open Inference Protocol names. */
 export interface OipModel {
@@ -28,7 +27,7 @@ export function parseInferUrl(url: string): OipModel {
 }
 
 function noSuchPath(path: string): ServingError {
-  return new ServingError('NOT_FOUND', `'${clip(path)}' is not /v2/models/{model}[/versions/{version}]/infer`);
+  return refusal('path-not-found', { given: clip(path), expected: '/v2/models/{model}[/versions/{version}]/infer' });
 }
 
 function decoded(name: string, path: string): string {
@@ -37,6 +36,6 @@ function decoded(name: string, path: string): string {
   try {
     return decodeURIComponent(name);
   } catch {
-    throw invalid(`'${clip(name)}' is not percent-encoded UTF-8`);
+    throw refusal('url-malformed', { detail: `'${clip(name)}' is not percent-encoded UTF-8` });
   }
 }

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import { ServingError, dtypeEntry, elementCount, elementEnds, isVariableSize } from '@mserve/wire';
+import { refusal, ServingError, dtypeEntry, elementCount, elementEnds, isVariableSize } from '@mserve/wire';
 import type { DType, DTypeEntry, Instance, Tensor, TensorSignature } from '@mserve/wire';
 import { clip } from '../../edge/clip.js';
-import { maxInstances } from '../ms-tensors.js';
+import { inputMissing, maxInstances } from '../ms-tensors.js';
 import { checkTextCount } from '../text-count.js';
 import type { ResolvedMethod } from '../protocol.js';
 import { tooLarge } from '../../edge/status.js';
@@ -15,8 +15,14 @@ export interface OipInput {
   readonly bytes: Uint8Array;
 }
 
-export function invalid(message: string): ServingError {
-  return new ServingError('INVALID_ARGUMENT', message);
+/** The refusal of an input that is wrong in itself; `detail` is the whole sentence. */
+export function invalidInput(input: string, detail: string): ServingError {
+  return refusal('input-malformed', { input, detail });
+}
+
+/** The refusal of a request whose parts do not make one; `detail` is the whole sentence. */
+export function malformed(detail: string): ServingError {
+  return refusal('body-malformed', { detail });
 }
 
 /** `[2, 3]` */
@@ -27,7 +33,7 @@ export function shapeText(shape: readonly number[]): string {
 /** The refusal of an input that the method does not have. */
 export function unexpectedInput(name: string, target: ResolvedMethod): ServingError {
   const names = target.method.inputs.map((input) => `'${input.name}'`).join(', ');
-  return invalid(`unexpected input '${clip(name)}', ${target.servable}.${target.method.name} takes ${names}`);
+  return refusal('input-unexpected', { input: clip(name), servable: target.servable, method: target.method.name, expected: names });
 }
 
 /**
@@ -40,16 +46,20 @@ export function splitInputs(target: ResolvedMethod, given: readonly (OipInput | 
   for (let i = 0; i < inputs.length; i++) {
     const signature = inputs[i] as TensorSignature;
     const input = given[i];
-    if (input === undefined) throw invalid(`input '${signature.name}' is missing`);
+    if (input === undefined) throw inputMissing(signature.name, target);
     checkAgainst(signature, input, batched);
     if (!batched) continue;
     const first = input.shape[0];
-    if (first === undefined) throw invalid(`input '${signature.name}' has shape [], its first dim must be the instance count`);
+    if (first === undefined)
+      throw invalidInput(signature.name, `input '${signature.name}' has shape [], its first dim must be the instance count`);
     if (i === 0) count = first;
     else if (first !== count)
-      throw invalid(`input '${signature.name}' has ${first} instances, input '${(inputs[0] as TensorSignature).name}' has ${count}`);
+      throw invalidInput(
+        signature.name,
+        `input '${signature.name}' has ${first} instances, input '${(inputs[0] as TensorSignature).name}' has ${count}`,
+      );
   }
-  if (count < 1) throw invalid('the first dim of the inputs is the instance count, it must be at least 1');
+  if (count < 1) throw malformed('the first dim of the inputs is the instance count, it must be at least 1');
   if (count > maxInstances) throw tooLarge(`the request has ${count} instances, at most ${maxInstances} are allowed`);
   const instances: Tensor[][] = [];
   for (let n = 0; n < count; n++) instances.push(new Array<Tensor>(inputs.length));
@@ -65,20 +75,23 @@ function dtypeOf(signature: TensorSignature, entry: DTypeEntry): DType {
 function checkAgainst(signature: TensorSignature, { entry, shape, bytes }: OipInput, batched: boolean): void {
   const expected = signature.dtype === undefined ? entry : dtypeEntry(signature.dtype);
   if (expected.oipName !== entry.oipName)
-    throw invalid(`input '${signature.name}' has datatype ${entry.oipName}, ${expected.oipName} is expected`);
+    throw refusal('input-mismatch', { input: signature.name, given: `datatype ${entry.oipName}`, expected: expected.oipName });
   const own = batched ? 1 : 0;
   const declared = signature.shape;
   if (declared !== undefined) {
     let same = shape.length === declared.length + own;
     for (let i = 0; same && i < declared.length; i++) same = declared[i] === -1 || declared[i] === shape[i + own];
     if (!same)
-      throw invalid(
-        `input '${signature.name}' has shape ${shapeText(shape)}, ${shapeText(batched ? [-1, ...declared] : declared)} is expected`,
-      );
+      throw refusal('input-mismatch', {
+        input: signature.name,
+        given: `shape ${shapeText(shape)}`,
+        expected: shapeText(batched ? [-1, ...declared] : declared),
+      });
   }
   const count = elementCount(shape);
   if (!isVariableSize(entry.dtype) && bytes.byteLength !== count * entry.elementBytes) {
-    throw invalid(
+    throw invalidInput(
+      signature.name,
       `input '${signature.name}' of shape ${shapeText(shape)} needs ${count * entry.elementBytes} bytes, it has ${bytes.byteLength}`,
     );
   }
@@ -113,13 +126,13 @@ function checkedElements(name: string, dtype: 'string' | 'bytes', { shape, bytes
   try {
     ends = elementEnds({ dtype, shape, bytes });
   } catch (thrown) {
-    throw invalid(`input '${name}': ${ServingError.from(thrown).message}`);
+    throw invalidInput(name, `input '${name}': ${ServingError.from(thrown).message}`);
   }
   checkTextCount(ends.length);
   if (dtype === 'string') {
     let begin = 0;
     for (const end of ends) {
-      if (!isUtf8(bytes.subarray(begin + 4, end))) throw invalid(`input '${name}' is text, it has an element that is not UTF-8`);
+      if (!isUtf8(bytes.subarray(begin + 4, end))) throw invalidInput(name, `input '${name}' is text, it has an element that is not UTF-8`);
       begin = end;
     }
   }

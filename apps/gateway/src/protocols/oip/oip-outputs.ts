@@ -1,8 +1,17 @@
-import { ServingError, dtypeEntry, isFailure, unpackElements, type DTypeEntry, type InstanceResult, type Tensor } from '@mserve/wire';
+import {
+  dtypeEntry,
+  isFailure,
+  refusal,
+  ServingError,
+  unpackElements,
+  type DTypeEntry,
+  type InstanceResult,
+  type Tensor,
+} from '@mserve/wire';
 import { clip } from '../../edge/clip.js';
 import type { ResolvedMethod } from '../protocol.js';
 import { nameIndex, planOf } from '../plan.js';
-import { invalid, shapeText } from './oip-inputs.js';
+import { malformed, shapeText } from './oip-inputs.js';
 
 /** An output the client asked for. */
 export interface WantedOutput {
@@ -41,9 +50,14 @@ export class WantedOutputs {
     const index = nameIndex(outputNames, Buffer.from(name), this.#wanted.length);
     if (index === -1) {
       const names = this.target.method.outputs.map((output) => `'${output.name}'`).join(', ');
-      throw invalid(`unexpected output '${clip(name)}', ${this.target.servable}.${this.target.method.name} has ${names}`);
+      throw refusal('output-unexpected', {
+        output: clip(name),
+        servable: this.target.servable,
+        method: this.target.method.name,
+        expected: names,
+      });
     }
-    if (this.#wanted.some((wanted) => wanted.index === index)) throw invalid(`output '${clip(name)}' is requested twice`);
+    if (this.#wanted.some((wanted) => wanted.index === index)) throw malformed(`output '${clip(name)}' is requested twice`);
     this.#wanted.push({ index, binary });
   }
 
@@ -56,7 +70,7 @@ export class WantedOutputs {
 
 /** The failure of a request: that of its first failed instance. */
 export function firstFailure(results: readonly InstanceResult[]): ServingError | undefined {
-  for (const result of results) if (isFailure(result)) return new ServingError(result.failure.code, result.failure.message);
+  for (const result of results) if (isFailure(result)) return ServingError.of(result.failure);
   return undefined;
 }
 
@@ -75,10 +89,9 @@ export function stackOutputs(target: ResolvedMethod, results: readonly InstanceR
       if (tensor.dtype !== first.dtype || !sameShape(tensor.shape, first.shape)) {
         const own = `${tensor.dtype} ${shapeText(tensor.shape)}`;
         const other = `${first.dtype} ${shapeText(first.shape)}`;
-        throw new ServingError(
-          'INTERNAL',
-          `output '${name}' of instance ${n} is ${own}, that of instance 0 is ${other}: they cannot be one tensor`,
-        );
+        throw refusal('answer-failed', {
+          detail: `output '${name}' of instance ${n} is ${own}, that of instance 0 is ${other}: they cannot be one tensor`,
+        });
       }
       parts.push(tensor.bytes);
     }
@@ -95,7 +108,7 @@ export function unpackedParts({ entry, shape, parts }: StackedOutput): Uint8Arra
 
 function outputOf(result: InstanceResult, index: number, name: string): Tensor {
   const tensor = 'outputs' in result ? result.outputs[index] : undefined;
-  if (tensor === undefined) throw new ServingError('INTERNAL', `output '${name}' is missing`);
+  if (tensor === undefined) throw refusal('answer-failed', { detail: `output '${name}' is missing` });
   return tensor;
 }
 
@@ -111,14 +124,16 @@ function sameShape(a: readonly number[], b: readonly number[]): boolean {
  */
 export function priorityOf(tritonPriority: number): number {
   if (!Number.isInteger(tritonPriority) || tritonPriority < 0)
-    throw invalid(`parameter 'priority' is ${tritonPriority}, it must be a non-negative integer`);
+    throw refusal('parameter-malformed', { detail: `parameter 'priority' is ${tritonPriority}, it must be a non-negative integer` });
   return tritonPriority === 0 ? 0 : Math.max(1, 256 - tritonPriority);
 }
 
 /** The earlier of the deadline of the transport and Triton's `timeout` (microseconds from now, 0 = none). */
 export function deadlineOf(deadlineAt: number, timeoutMicroseconds: number): number {
   if (!Number.isInteger(timeoutMicroseconds) || timeoutMicroseconds < 0) {
-    throw invalid(`parameter 'timeout' is ${timeoutMicroseconds}, it must be a non-negative integer (microseconds)`);
+    throw refusal('parameter-malformed', {
+      detail: `parameter 'timeout' is ${timeoutMicroseconds}, it must be a non-negative integer (microseconds)`,
+    });
   }
   return timeoutMicroseconds === 0 ? deadlineAt : Math.min(deadlineAt, performance.now() + timeoutMicroseconds / 1000);
 }
