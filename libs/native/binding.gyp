@@ -4,11 +4,13 @@
       'target_name': 'mserve_native',
       'sources': [
         'src/native/addon.cc',
+        'src/native/backend_registry.cc',
         'src/native/connection.cc',
         'src/native/native_session.cc',
         'src/native/open_request.cc',
         'src/native/session_core.cc',
         'src/native/settlement.cc',
+        'src/native/thread_cores.cc',
         'src/native/onnx/model_file.cc',
         'src/native/onnx/model_scan.cc',
         'src/native/onnxruntime/ort_backend.cc',

@@ -14,7 +14,7 @@ export interface BoundValue {
 
 /** The addon's session; see native_session.h. Arguments are trusted: session.ts checks them. */
 export interface BoundSession {
-  describe(): { inputs: BoundValue[]; outputs: BoundValue[] };
+  describe(): { inputs: BoundValue[]; outputs: BoundValue[]; defaults: BoundValue[] };
   outbox(words: Float64Array): void;
   /** true: it was executed on this thread, and is settled. */
   submit(...bytes: Uint8Array[]): boolean;
@@ -24,12 +24,22 @@ export interface BoundSession {
 
 /** All fields are required: the addon knows no defaults. */
 export interface BoundRequest {
+  readonly device: {
+    readonly backend: string;
+    readonly provider: string;
+    readonly id: number;
+    readonly options: readonly (readonly [key: string, value: string])[];
+  };
   readonly libraryPath: string;
   readonly model: Uint8Array | string;
   readonly intraOpThreads: number;
   readonly interOpThreads: number;
   readonly concurrentRuns: number;
+  readonly sharedBy: number;
+  readonly coreIds: readonly number[];
   readonly graphOptimization: number;
+  /** Names, separated by ';'. */
+  readonly disabledOptimizers: string;
   readonly inlineBelowUs: number;
   readonly inlineAloneBelowUs: number;
   readonly externalFolder: string;
@@ -51,7 +61,13 @@ export interface Binding {
   ): BoundConnection;
   end(connection: BoundConnection): void;
   inbox(connection: BoundConnection, words: Float64Array, bytes: Uint8Array): void;
-  readonly NativeSession: new (connection: BoundConnection, session: number, request: BoundRequest) => BoundSession;
+  /** `source`: an open session whose model is used; of the request only what concerns the session's own threads counts then. */
+  readonly NativeSession: new (
+    connection: BoundConnection,
+    session: number,
+    request: BoundRequest,
+    source: BoundSession | undefined,
+  ) => BoundSession;
 }
 
 /** Loads the addon that build.mjs made. Throws a NativeError of kind 'library' when it has not been built for this Node. */

@@ -95,6 +95,19 @@ describe('a division by zero that ONNX Runtime does not look for', () => {
     await session.close();
   });
 
+  it('a session that shares the model is not at fault for the other one', async () => {
+    const sessions = [await Session.open(spectrumModel(), { interOpThreads: 2, sharedBy: 3 })];
+    sessions.push(await sessions[0]!.share(), await sessions[0]!.share());
+    const runs = Array.from({ length: 60 }, (_unused, index) =>
+      sessions[index % 3]!.run(index % 3 === 0 ? emptySignal : signal(1 + index)),
+    );
+    for (const [index, result] of (await Promise.allSettled(runs)).entries()) {
+      if (index % 3 === 0) expect(result).toMatchObject(outcome);
+      else expect(result).toMatchObject({ status: 'fulfilled', value: [expect.objectContaining({ shape: [1, 1 + index, 2] })] });
+    }
+    await Promise.all(sessions.map((session) => session.close()));
+  });
+
   it('a session closes while such runs wait for being alone', async () => {
     const session = await Session.open(spectrumModel(), { interOpThreads: 2, concurrentRuns: 3 });
     const runs = Promise.allSettled(Array.from({ length: 20 }, () => session.run(emptySignal)));

@@ -2,6 +2,7 @@ import { loadBinding, type Binding, type BoundConnection, type BoundRequest, typ
 import { elementTypeOf } from './element-types.js';
 import { NativeError, type NativeErrorKind } from './native-error.js';
 import type { NativeTensor } from './tensor.js';
+import { outputHead, outputTail, settled } from './word-layout.js';
 
 /**
  * The table of what this JavaScript thread awaits from the addon. An entry keeps everything alive that native threads
@@ -16,8 +17,17 @@ export interface Pending {
   settled: (() => void) | undefined;
 }
 
-/** Same order as FailureKind in failure.h. */
-const failureKinds: readonly (NativeErrorKind | undefined)[] = [undefined, 'load', 'input', 'run', 'cancelled', 'closed', 'library'];
+/** By FailureKind of failure.h; word-layout.spec.ts holds them equal. */
+export const failureKinds: readonly (NativeErrorKind | undefined)[] = [
+  undefined,
+  'load',
+  'input',
+  'run',
+  'cancelled',
+  'closed',
+  'library',
+  'device',
+];
 
 const smallBytesCapacity = 64 * 1024;
 /** Shape entries per output that the inbox has room for; the addon refuses outputs that do not fit. */
@@ -40,13 +50,13 @@ function connect(): { readonly binding: Binding; readonly connection: BoundConne
   return connected;
 }
 
-/** Begins to load a model; the opening settles later. Loads the addon at first use. */
-export function openSession(request: BoundRequest, opening: Opening): void {
+/** Begins to load a model, or to use that of `source`, an open session; the opening settles later. Loads the addon at first use. */
+export function openSession(request: BoundRequest, source: BoundSession | undefined, opening: Opening): void {
   const { binding, connection } = connect();
   const number = ++lastSession;
   openings.set(number, opening);
   try {
-    opening.bound = new binding.NativeSession(connection, number, request);
+    opening.bound = new binding.NativeSession(connection, number, request, source);
     numbers.set(opening.bound, number);
   } catch (error) {
     openings.delete(number);
@@ -56,7 +66,7 @@ export function openSession(request: BoundRequest, opening: Opening): void {
 
 /** Makes sure that a settlement with this many outputs fits the inbox. */
 export function reserveOutputs(count: number): void {
-  const needed = 3 + count * (4 + maxRank);
+  const needed = settled.outputs + count * (outputHead.dims + maxRank + outputTail.end);
   if (needed <= words.length) return;
   const { binding, connection } = connect();
   words = new Float64Array(needed);
@@ -132,29 +142,29 @@ function settleClosing(session: number): void {
   closed?.();
 }
 
-/** Reads `count` settled runs from the inbox; the layout is described in settlement.h. */
+/** Reads `count` settled runs from the inbox; the layout is in word-layout.ts. */
 function settleRuns(count: number, extras: unknown[] | undefined): void {
   let at = 0;
   let extra = 0;
   for (let i = 0; i < count; i++) {
-    const pending = takePending(words[at]!);
-    const failureKind = words[at + 1]!;
-    const outputCount = words[at + 2]!;
-    at += 3;
+    const pending = takePending(words[at + settled.slot]!);
+    const failureKind = words[at + settled.failureKind]!;
+    const outputCount = words[at + settled.outputCount]!;
+    at += settled.outputs;
     if (failureKind !== 0) {
       pending?.reject(errorOf(failureKind, extras![extra++] as string));
       continue;
     }
     const outputs: NativeTensor[] = [];
     for (let j = 0; j < outputCount; j++) {
-      const dtype = elementTypeOf(words[at]!);
-      const rank = words[at + 1]!;
+      const dtype = elementTypeOf(words[at + outputHead.type]!);
+      const rank = words[at + outputHead.rank]!;
       const shape: number[] = [];
-      at += 2;
+      at += outputHead.dims;
       for (let axis = 0; axis < rank; axis++) shape.push(words[at++]!);
-      const byteLength = words[at]!;
-      const place = words[at + 1]!;
-      at += 2;
+      const byteLength = words[at + outputTail.byteLength]!;
+      const place = words[at + outputTail.place]!;
+      at += outputTail.end;
       outputs.push({
         dtype,
         shape,

@@ -1,14 +1,43 @@
 import type { NativeTensor } from './tensor.js';
 
+/** Where a model runs. */
+export interface Device {
+  /** The runtime. Default 'onnxruntime', which runs ONNX models. */
+  readonly backend?: string;
+  /** Kind of device, by the backend's own word. Default 'cpu'. */
+  readonly provider?: string;
+  /** Number of the device among those of its kind. Default 0. Without a meaning for 'cpu'. */
+  readonly id?: number;
+  /** The provider's own settings. Default {}. One that it does not know is an error. */
+  readonly options?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Optimizers of ONNX Runtime that change what a model computes. Pad_Fusion (1.23 to at least 1.30) folds a Pad into the pooling that follows: MaxPool
+ * then never sees the zeros. graph-optimization.spec.ts tells when one of them can go.
+ */
+export const brokenOptimizers: readonly string[] = Object.freeze(['Pad_Fusion']);
+
 export interface SessionOptions {
+  /** Default: ONNX Runtime on the CPU. */
+  readonly device?: Device;
   /** Threads inside one run. Default 1. 0 = ONNX Runtime's choice (one per core). */
   readonly intraOpThreads?: number;
   /** Default 1. More than 1 also switches to parallel execution of independent nodes. */
   readonly interOpThreads?: number;
   /** Native threads of this session, i.e. runs that may go on at the same time; more wait in order. Default 1. */
   readonly concurrentRuns?: number;
-  /** Default 'all'. */
-  readonly graphOptimization?: 'disable' | 'basic' | 'extended' | 'all';
+  /** CPU cores (numbers of the operating system) that threads of this session may use. Linux only. Default: any. Runs then never go inline. */
+  readonly coreIds?: readonly number[];
+  /**
+   * How many sessions will use this model, this one and those that share() makes: the pools of threads inside runs are made for them all. Default 1.
+   * A run that is alone may use the whole pool.
+   */
+  readonly sharedBy?: number;
+  /** How far ONNX Runtime rewrites the model before it runs it. 'none' runs the model as it is written. Default 'all'. */
+  readonly graphOptimization?: 'none' | 'basic' | 'extended' | 'all';
+  /** Names of ONNX Runtime's optimizers that are left out. Default: {@link brokenOptimizers}. */
+  readonly disabledOptimizers?: readonly string[];
   /**
    * Weights given by reference instead of inside the model (models over 2 GB, no second copy): kept alive until close().
    * Copied only if the bytes are not aligned to their element size. The model must declare each as an initializer with external data (any location; no file is opened for it).

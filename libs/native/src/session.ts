@@ -1,14 +1,12 @@
 import type { BoundRequest, BoundSession, BoundValue } from './binding.js';
-import { codeOf, elementSizeOf, elementTypeOf } from './element-types.js';
-import { checkInitializer, checkInput, checkInputCount } from './input-check.js';
-import { defaultLibraryPath } from './library-path.js';
+import { elementTypeOf } from './element-types.js';
+import { checkInput, checkInputCount } from './input-check.js';
 import { NativeError } from './native-error.js';
 import { addPending, closeSession, maxRank, openSession, reserveOutputs, takePending, type Pending } from './pending.js';
 import type { RunOptions, SessionOptions } from './session-options.js';
+import { requestOf } from './session-request.js';
 import type { NativeTensor, SessionDescription, ValueDescription } from './tensor.js';
-
-const optimizationLevels = { disable: 0, basic: 1, extended: 2, all: 99 } as const;
-const maxConcurrentRuns = 1024;
+import { submitted } from './word-layout.js';
 
 /**
  * A loaded model with native threads of its own: nothing here blocks the JavaScript thread but copying small outputs.
@@ -18,20 +16,24 @@ export class Session {
   readonly #bound: BoundSession;
   readonly #description: SessionDescription;
   readonly #hasShape: readonly boolean[];
-  /** [slot, inlineBelowUs, rank, dims ..., rank, dims ...] of the run that is being submitted; read by the addon. */
+  /** The run that is being submitted (`submitted` of word-layout.ts); read by the addon. */
   readonly #outbox: Float64Array;
-  /** Memory that the model reads until it is released. */
-  #kept: BoundRequest['initializers'] | undefined;
+  /** What it was opened with, but for the model: its initializers are memory that the model reads until it is released. */
+  #request: BoundRequest | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(bound: BoundSession, kept: BoundRequest['initializers']) {
+  private constructor(bound: BoundSession, request: BoundRequest) {
     this.#bound = bound;
-    this.#kept = kept;
-    const { inputs, outputs } = bound.describe();
-    this.#description = { inputs: inputs.map(describe), outputs: outputs.map(describe) };
+    this.#request = { ...request, model: '' };
+    const { inputs, outputs, defaults } = bound.describe();
+    this.#description = {
+      inputs: inputs.map(describe),
+      outputs: outputs.map(describe),
+      ...(defaults.length > 0 && { defaults: defaults.map(describe) }),
+    };
     this.#hasShape = inputs.map((input) => input.hasShape);
     const ranks = inputs.map((input) => (input.hasShape ? input.shape.length : maxRank));
-    this.#outbox = new Float64Array(2 + ranks.reduce((sum, rank) => sum + 1 + rank, 0));
+    this.#outbox = new Float64Array(submitted.inputs + ranks.reduce((sum, rank) => sum + 1 + rank, 0));
     bound.outbox(this.#outbox);
     reserveOutputs(outputs.length);
   }
@@ -41,9 +43,22 @@ export class Session {
    * Rejects with a NativeError: 'load' when the model cannot be used, 'library' when ONNX Runtime cannot.
    */
   static async open(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
-    const request = requestOf(model, options);
-    const bound = await new Promise<BoundSession>((resolve, reject) => openSession(request, { keep: request, resolve, reject }));
-    return new Session(bound, request.initializers);
+    return Session.#open(requestOf(model, options), undefined);
+  }
+
+  static async #open(request: BoundRequest, source: BoundSession | undefined): Promise<Session> {
+    const bound = await new Promise<BoundSession>((resolve, reject) => openSession(request, source, { keep: request, resolve, reject }));
+    return new Session(bound, request);
+  }
+
+  /**
+   * Another session over the same loaded model, with run threads and a queue of its own: weights, and the memory that runs use again, are there once.
+   * The model is released when the last of them is closed. Options of the model are those of this session. Rejects with a NativeError 'closed'
+   * after close().
+   */
+  async share(): Promise<Session> {
+    if (this.#request === undefined || this.#closing !== undefined) throw new NativeError('closed', 'the session is closed');
+    return Session.#open(this.#request, this.#bound);
   }
 
   /** Inputs and outputs in the order that run() takes and gives them. */
@@ -63,8 +78,8 @@ export class Session {
       this.#write(inputs);
       const pending: Pending = { keep: [this, inputs], resolve, reject, settled: undefined };
       const slot = addPending(pending);
-      this.#outbox[0] = slot;
-      this.#outbox[1] = options?.inlineBelowUs ?? 0;
+      this.#outbox[submitted.slot] = slot;
+      this.#outbox[submitted.inlineBelowUs] = options?.inlineBelowUs ?? 0;
       let isSettled: boolean;
       try {
         isSettled = this.#submit(inputs);
@@ -80,7 +95,7 @@ export class Session {
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
       closeSession(this.#bound, () => {
-        this.#kept = undefined;
+        this.#request = undefined;
         resolve();
       });
     });
@@ -97,7 +112,7 @@ export class Session {
     const expected = this.#description.inputs;
     if (inputs.length !== expected.length) checkInputCount(this.#description, inputs);
     const outbox = this.#outbox;
-    let at = 2;
+    let at: number = submitted.inputs;
     for (let i = 0; i < expected.length; i++) {
       const tensor = inputs[i]!;
       checkInput(expected[i]!, this.#hasShape[i]!, tensor);
@@ -122,40 +137,4 @@ function describe(value: BoundValue): ValueDescription {
     shape: Object.freeze(value.shape),
     dimNames: Object.freeze(value.dimNames),
   });
-}
-
-function countOf(name: string, value: number | undefined, least: number, most: number): number {
-  const count = value ?? 1;
-  if (!Number.isInteger(count) || count < least || count > most) {
-    throw new NativeError('load', `${name} must be a whole number from ${least} to ${most}, got ${String(count)}`);
-  }
-  return count;
-}
-
-/** The checked request for the addon. */
-function requestOf(model: Uint8Array | string, options: SessionOptions): BoundRequest {
-  if (typeof model === 'string' ? model === '' || model.includes('\0') : !ArrayBuffer.isView(model)) {
-    throw new NativeError('load', 'model must be a Uint8Array or the path of a file');
-  }
-  if (typeof model !== 'string' && model.byteLength === 0) throw new NativeError('load', 'the model is empty');
-  const level = optimizationLevels[options.graphOptimization ?? 'all'] as number | undefined;
-  if (level === undefined) throw new NativeError('load', `graphOptimization must be one of ${Object.keys(optimizationLevels).join(', ')}`);
-  const initializers = (options.initializers ?? []).map(({ name, tensor }) => {
-    checkInitializer(name, tensor);
-    const isAligned = tensor.bytes.byteOffset % elementSizeOf(tensor.dtype) === 0;
-    return { name, type: codeOf(tensor.dtype)!, shape: tensor.shape, bytes: isAligned ? tensor.bytes : tensor.bytes.slice() };
-  });
-  return {
-    libraryPath: options.libraryPath ?? defaultLibraryPath(),
-    model,
-    intraOpThreads: countOf('intraOpThreads', options.intraOpThreads, 0, 1024),
-    interOpThreads: countOf('interOpThreads', options.interOpThreads, 0, 1024),
-    concurrentRuns: countOf('concurrentRuns', options.concurrentRuns, 1, maxConcurrentRuns),
-    graphOptimization: level,
-    inlineBelowUs: countOf('inlineBelowUs', options.inlineBelowUs ?? 0, 0, 100_000),
-    inlineAloneBelowUs: countOf('inlineAloneBelowUs', options.inlineAloneBelowUs ?? 0, 0, 100_000),
-    externalFolder: options.externalFolder ?? '',
-    refuseLinks: options.refuseLinks === true ? 1 : 0,
-    initializers,
-  };
 }

@@ -37,6 +37,9 @@ export interface ValueDescription {
 }
 
 export interface SessionDescription {
+  /** What every run takes. */
   readonly inputs: readonly ValueDescription[];
   readonly outputs: readonly ValueDescription[];
+  /** Inputs that the model has a value for (an initializer of the same name): runs use that value and do not take these inputs. Absent when there are none. */
+  readonly defaults?: readonly ValueDescription[];
 }

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "alone_gate.h"
 #include "element_type.h"
 #include "failure.h"
 #include "load_cancellation.h"
@@ -24,6 +26,7 @@ struct ValueDescription {
 struct SessionDescription {
   std::vector<ValueDescription> inputs;
   std::vector<ValueDescription> outputs;
+  std::vector<ValueDescription> defaults;  // inputs with a value of their own, which runs do not take
 };
 
 /** A weight given by reference: the memory belongs to JavaScript and lives as long as the session. */
@@ -35,19 +38,38 @@ struct Initializer {
   size_t byteLength = 0;
 };
 
+/** What a session gives its runs, whoever loaded the model. */
+struct SeatRequest {
+  int concurrentRuns = 1;
+  /** See SessionCore::tryInline. Nanoseconds; 0 = never. */
+  int64_t inlineBelowNs = 0;
+  int64_t inlineAloneBelowNs = 0;
+  /** CPU cores that the session's threads may use; empty = any. */
+  std::vector<int> coreIds;
+};
+
+/** Where a model is to run. */
+struct DeviceRequest {
+  std::string backend;   // a name of the registry (backend_registry.h)
+  std::string provider;  // one of the backend's
+  int id = 0;            // counts the devices of that provider
+  std::vector<std::pair<std::string, std::string>> options;  // the provider's own
+};
+
 /** Everything a backend needs to load a model. modelBytes points into JavaScript memory that is kept until the load has ended. */
 struct OpenRequest {
+  DeviceRequest device;
   std::string libraryPath;
   const uint8_t* modelBytes = nullptr;
   size_t modelLength = 0;
   std::string modelPath;  // used when modelBytes is null
   int intraOpThreads = 1;
   int interOpThreads = 1;
-  int concurrentRuns = 1;
+  /** Sessions that will share the loaded model: its pools get the threads of them all. */
+  int sharedBy = 1;
   int graphOptimization = 99;
-  /** See SessionCore::tryInline. Nanoseconds; 0 = never. */
-  int64_t inlineBelowNs = 0;
-  int64_t inlineAloneBelowNs = 0;
+  std::string disabledOptimizers;  // names, separated by ';'
+  SeatRequest seats;
   std::vector<Initializer> initializers;
   bool refuseLinks = false;    // of modelPath
   std::string externalFolder;  // '' = external data of a model given as bytes is refused
@@ -65,25 +87,31 @@ class Lane {
   virtual void allow() = 0;
 };
 
-/** A loaded model. Destroyed on a run thread, after the last lane. */
+/** A loaded model, of one session or shared by several. Destroyed on a run thread, after the last lane. createLane and the rest: any thread. */
 class BackendSession {
  public:
   virtual ~BackendSession() = default;
   virtual const SessionDescription& description() const = 0;
   /** Whether the values of inputs may decide how long a run takes: such a model never runs on its owner's thread. */
   virtual bool hasOpenEndedCost() const = 0;
+  /**
+   * Null when no run can be at fault for another's failure. Else runs share threads of the backend: every run executes inside the gate, one that has
+   * to be alone (see Run::isSuspect) is alone in there, whichever session it came from.
+   */
+  virtual AloneGate* gate() = 0;
   virtual std::unique_ptr<Lane> createLane(Failure& failure) = 0;
 };
 
-/** One kind of runtime (ONNX Runtime; later AscendCL). Lives as long as the process. */
+/** One kind of runtime (ONNX Runtime, AscendCL). Lives as long as the process. */
 class Backend {
  public:
   virtual ~Backend() = default;
+  /** As requests call it. */
+  virtual const char* name() const = 0;
+  /** The kinds of device that it knows, whether or not this machine has them. */
+  virtual std::vector<std::string> providers() const = 0;
   /** Loads a model; blocks; null and a failure when it cannot, or when it was cancelled. */
   virtual std::unique_ptr<BackendSession> open(const OpenRequest& request, LoadCancellation& cancellation, Failure& failure) = 0;
 };
-
-/** The backend that runs ONNX models with the library at request.libraryPath. */
-Backend& onnxRuntimeBackend();
 
 }  // namespace mserve

@@ -1,6 +1,8 @@
 #include "native_session.h"
 
+#include "backend_registry.h"
 #include "open_request.h"
+#include "words.h"
 
 namespace mserve {
 
@@ -63,10 +65,19 @@ NativeSession::NativeSession(const Napi::CallbackInfo& call)
     return;
   }
   if (!readOpenRequest(call.Env(), call[2], request)) return;
+  const NativeSession* source = call[3].IsObject() ? Unwrap(call[3].As<Napi::Object>()) : nullptr;
   core_ = connection_.createSession(call[1].As<Napi::Number>().Uint32Value());
   connection_.expectReport();
   try {
-    core_->start(onnxRuntimeBackend(), std::move(request));
+    if (source == nullptr) {
+      SeatRequest seats = request.seats;
+      core_->start(std::move(seats), [request = std::move(request)](LoadCancellation& cancellation, Failure& failure) {
+        Backend* backend = findBackend(request.device, failure);
+        return backend == nullptr ? nullptr : std::shared_ptr<BackendSession>(backend->open(request, cancellation, failure));
+      });
+    } else {
+      core_->start(std::move(request.seats), [model = source->core_->model()](LoadCancellation&, Failure&) { return model; });
+    }
   } catch (const std::exception& error) {  // no thread to be had
     connection_.dropSession(*core_);
     core_.reset();
@@ -83,6 +94,7 @@ Napi::Value NativeSession::describe(const Napi::CallbackInfo& call) {
   Napi::Object object = Napi::Object::New(call.Env());
   object["inputs"] = toArray(call.Env(), core_->description().inputs);
   object["outputs"] = toArray(call.Env(), core_->description().outputs);
+  object["defaults"] = toArray(call.Env(), core_->description().defaults);
   return object;
 }
 
@@ -101,9 +113,9 @@ Napi::Value NativeSession::submit(const Napi::CallbackInfo& call) {
     return env.Undefined();
   }
   std::unique_ptr<Run> run = connection_.takeRun();
-  const double* word = outbox_;
-  run->slot = static_cast<uint32_t>(*word++);
-  const int64_t limitNs = static_cast<int64_t>(*word++ * 1000);
+  run->slot = static_cast<uint32_t>(outbox_[words::submittedSlot]);
+  const int64_t limitNs = static_cast<int64_t>(outbox_[words::submittedInlineBelowUs] * 1000);
+  const double* word = outbox_ + words::submittedInputs;
   run->inputs.resize(call.Length());
   for (size_t i = 0; i < call.Length(); i++) {
     if (!addInput(env, *run, i, call[i], word)) {

@@ -7,10 +7,11 @@
 namespace mserve {
 
 /**
- * The JavaScript face of a SessionCore, private to binding.ts, which checks every argument before it calls.
- *   new NativeSession(connection, number, request)  begins to load; onOpened(number, ...) follows
+ * The JavaScript face of a SessionCore, private to session.ts and pending.ts, which check every argument before they call.
+ *   new NativeSession(connection, number, request, source)  begins to load, or to use the model of the open session `source`
+ *                                     where that is not undefined; onOpened(number, ...) follows
  *   describe()                        {inputs, outputs}
- *   outbox(words)                     where submit finds the numbers: [slot, rank, dims ..., rank, dims ...]
+ *   outbox(words)                     where submit finds the numbers: see words.h
  *   submit(...bytes)                  one typed array per input; onSettled follows
  *   cancel(slot), close()             onClosed follows the last run
  */

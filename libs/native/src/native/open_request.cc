@@ -61,6 +61,32 @@ class Reader {
   bool ok_ = true;
 };
 
+DeviceRequest readDevice(Reader& reader, napi_value object) {
+  DeviceRequest device;
+  device.backend = reader.string(reader.property(object, "backend"));
+  device.provider = reader.string(reader.property(object, "provider"));
+  device.id = static_cast<int>(reader.integer(reader.property(object, "id")));
+  napi_value options = reader.property(object, "options");
+  const uint32_t count = reader.length(options);
+  for (uint32_t i = 0; i < count && reader.ok(); i++) {
+    napi_value option = reader.element(options, i);
+    std::string key = reader.string(reader.element(option, 0));
+    device.options.emplace_back(std::move(key), reader.string(reader.element(option, 1)));
+  }
+  return device;
+}
+
+SeatRequest readSeats(Reader& reader, napi_value object) {
+  SeatRequest seats;
+  seats.concurrentRuns = static_cast<int>(reader.integer(reader.property(object, "concurrentRuns")));
+  seats.inlineBelowNs = reader.integer(reader.property(object, "inlineBelowUs")) * 1000;
+  seats.inlineAloneBelowNs = reader.integer(reader.property(object, "inlineAloneBelowUs")) * 1000;
+  napi_value cores = reader.property(object, "coreIds");
+  const uint32_t count = reader.length(cores);
+  for (uint32_t i = 0; i < count && reader.ok(); i++) seats.coreIds.push_back(static_cast<int>(reader.integer(reader.element(cores, i))));
+  return seats;
+}
+
 Initializer readInitializer(Reader& reader, napi_value object) {
   Initializer initializer;
   initializer.name = reader.string(reader.property(object, "name"));
@@ -76,6 +102,8 @@ Initializer readInitializer(Reader& reader, napi_value object) {
 
 bool readOpenRequest(napi_env env, napi_value object, OpenRequest& request) {
   Reader reader(env);
+  request.device = readDevice(reader, reader.property(object, "device"));
+  request.seats = readSeats(reader, object);
   request.libraryPath = reader.string(reader.property(object, "libraryPath"));
   napi_value model = reader.property(object, "model");
   if (reader.isString(model)) {
@@ -85,10 +113,9 @@ bool readOpenRequest(napi_env env, napi_value object, OpenRequest& request) {
   }
   request.intraOpThreads = static_cast<int>(reader.integer(reader.property(object, "intraOpThreads")));
   request.interOpThreads = static_cast<int>(reader.integer(reader.property(object, "interOpThreads")));
-  request.concurrentRuns = static_cast<int>(reader.integer(reader.property(object, "concurrentRuns")));
+  request.sharedBy = static_cast<int>(reader.integer(reader.property(object, "sharedBy")));
   request.graphOptimization = static_cast<int>(reader.integer(reader.property(object, "graphOptimization")));
-  request.inlineBelowNs = reader.integer(reader.property(object, "inlineBelowUs")) * 1000;
-  request.inlineAloneBelowNs = reader.integer(reader.property(object, "inlineAloneBelowUs")) * 1000;
+  request.disabledOptimizers = reader.string(reader.property(object, "disabledOptimizers"));
   request.refuseLinks = reader.integer(reader.property(object, "refuseLinks")) != 0;
   request.externalFolder = reader.string(reader.property(object, "externalFolder"));
   napi_value initializers = reader.property(object, "initializers");

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <exception>
 
+#include "thread_cores.h"
+
 namespace mserve {
 
 namespace {
@@ -33,16 +35,16 @@ void guarded(Failure& failure, FailureKind kind, Step step) {
 
 SessionCore::~SessionCore() { join(); }
 
-void SessionCore::start(Backend& backend, OpenRequest request) {
-  thread_ = std::thread([this, &backend, request = std::move(request)] {
-    load(backend, request);
+void SessionCore::start(SeatRequest request, OpenModel open) {
+  thread_ = std::thread([this, request = std::move(request), open = std::move(open)]() mutable {
+    load(request, std::move(open));
     listener_.onClosed(*this);
   });
 }
 
-void SessionCore::load(Backend& backend, const OpenRequest& request) {
+void SessionCore::load(const SeatRequest& request, OpenModel open) {
   bool ready = false;
-  guarded(failure_, FailureKind::Load, [&] { ready = prepare(backend, request); });
+  guarded(failure_, FailureKind::Load, [&] { ready = prepare(request, std::move(open)); });
   if (!ready) {
     close();
   } else {
@@ -56,10 +58,13 @@ void SessionCore::load(Backend& backend, const OpenRequest& request) {
   session_.reset();
 }
 
-bool SessionCore::prepare(Backend& backend, const OpenRequest& request) {
-  sharesThreads_ = request.intraOpThreads != 1 || request.interOpThreads != 1;
-  session_ = backend.open(request, loadCancellation_, failure_);
+/** `open` is destroyed before the first run: what it holds (bytes, another session's model) is not kept. */
+bool SessionCore::prepare(const SeatRequest& request, OpenModel open) {
+  // Before the model is opened: threads that are started from this one inherit its cores.
+  if (!useCores(request.coreIds, failure_)) return false;
+  session_ = open(loadCancellation_, failure_);
   if (session_ == nullptr) return false;
+  gate_ = session_->gate();
   std::vector<Seat> seats(request.concurrentRuns);
   for (Seat& seat : seats) {
     seat.lane = session_->createLane(failure_);
@@ -69,7 +74,8 @@ bool SessionCore::prepare(Backend& backend, const OpenRequest& request) {
     std::lock_guard<std::mutex> lock(mutex_);
     seats_ = std::move(seats);
   }
-  if ((request.inlineBelowNs > 0 || request.inlineAloneBelowNs > 0) && !session_->hasOpenEndedCost()) {
+  const bool mayRunInline = request.coreIds.empty() && !session_->hasOpenEndedCost();  // the owner's thread is not bound to cores
+  if ((request.inlineBelowNs > 0 || request.inlineAloneBelowNs > 0) && mayRunInline) {
     inlineLane_ = session_->createLane(failure_);
     if (failure_) return false;
     inlineBelowNs_ = request.inlineBelowNs;
@@ -81,7 +87,7 @@ bool SessionCore::prepare(Backend& backend, const OpenRequest& request) {
 
 void SessionCore::serve(Seat& seat) {
   while (std::unique_ptr<Run> run = next(seat)) {
-    execute(*seat.lane, *run);
+    executeGated(*seat.lane, *run);
     if (finish(seat, run)) listener_.onSettled(std::move(run));
   }
 }
@@ -99,6 +105,20 @@ void SessionCore::execute(Lane& lane, Run& run) {
   typicalBytes_.store(typicalBytes + (static_cast<int64_t>(bytes) - typicalBytes) / share, std::memory_order_relaxed);
   if (bytes > largestBytes_.load(std::memory_order_relaxed)) largestBytes_.store(bytes, std::memory_order_relaxed);
   timedRuns_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void SessionCore::executeGated(Lane& lane, Run& run) {
+  if (gate_ == nullptr) {
+    execute(lane, run);
+  } else if (run.isAlone) {
+    gate_->enterAlone();
+    execute(lane, run);
+    gate_->leaveAlone();
+  } else {
+    gate_->enter();
+    execute(lane, run);
+    gate_->leave();
+  }
 }
 
 /** What a run with so many bytes of inputs will take: in proportion, when recent runs had smaller ones. */
@@ -124,14 +144,15 @@ bool SessionCore::tryInline(Run& run, bool alone, int64_t limitNs) {
 
 /** False when a run waits for being alone, or is. */
 bool SessionCore::beginInline() {
-  if (!sharesThreads_) return true;
+  if (gate_ == nullptr) return true;
   std::lock_guard<std::mutex> lock(mutex_);
-  inlineExecuting_ = !aloneExecuting_ && queue_.empty();
+  inlineExecuting_ = !aloneExecuting_ && queue_.empty() && gate_->tryEnter();
   return inlineExecuting_;
 }
 
 void SessionCore::endInline() {
-  if (!sharesThreads_) return;
+  if (gate_ == nullptr) return;
+  gate_->leave();
   std::lock_guard<std::mutex> lock(mutex_);
   inlineExecuting_ = false;
   if (!queue_.empty()) wake_.notify_all();
@@ -179,7 +200,7 @@ bool SessionCore::finish(Seat& seat, std::unique_ptr<Run>& run) {
     run->failure.set(FailureKind::Cancelled, "the run was cancelled");
     return true;
   }
-  if (!run->isSuspect || run->isAlone || (seats_.size() == 1 && inlineLane_ == nullptr)) return true;
+  if (!run->isSuspect || run->isAlone) return true;
   run->retryAlone();
   queue_.push_front(std::move(run));
   queued_.store(queue_.size(), std::memory_order_release);

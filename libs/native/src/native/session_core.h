@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -14,6 +15,9 @@
 namespace mserve {
 
 class SessionCore;
+
+/** Gets the model of a session: loads it, or takes it from another session. Called once, on the session's first thread; null and a failure when it cannot. */
+using OpenModel = std::function<std::shared_ptr<BackendSession>(LoadCancellation& cancellation, Failure& failure)>;
 
 /** Where a session's threads report to. Called from run threads; must not block. */
 class SessionListener {
@@ -36,8 +40,8 @@ class SessionCore {
   SessionCore(const SessionCore&) = delete;
   SessionCore& operator=(const SessionCore&) = delete;
 
-  /** Loads on a thread of its own; reports onOpened, with failure() set when the load failed. */
-  void start(Backend& backend, OpenRequest request);
+  /** Opens the model on a thread of its own; reports onOpened, with failure() set when that failed. */
+  void start(SeatRequest request, OpenModel open);
   void submit(std::unique_ptr<Run> run);
   /**
    * Executes the run at once on the calling thread, when it is expected to end sooner than handing it over would cost. Expected is what
@@ -60,6 +64,8 @@ class SessionCore {
   /** Both valid after onOpened. */
   const Failure& failure() const { return failure_; }
   const SessionDescription& description() const { return description_; }
+  /** The loaded model, for another session to share. From onOpened until close(), by the owner's thread. */
+  std::shared_ptr<BackendSession> model() const { return session_; }
 
  private:
   struct Seat {
@@ -67,8 +73,8 @@ class SessionCore {
     Run* executing = nullptr;
   };
 
-  void load(Backend& backend, const OpenRequest& request);
-  bool prepare(Backend& backend, const OpenRequest& request);
+  void load(const SeatRequest& request, OpenModel open);
+  bool prepare(const SeatRequest& request, OpenModel open);
   void serve(Seat& seat);
   std::unique_ptr<Run> next(Seat& seat);
   bool mayBegin() const;
@@ -76,11 +82,12 @@ class SessionCore {
   bool beginInline();
   void endInline();
   void execute(Lane& lane, Run& run);
+  void executeGated(Lane& lane, Run& run);
   bool finish(Seat& seat, std::unique_ptr<Run>& run);
 
   const uint32_t number_;
   SessionListener& listener_;
-  std::unique_ptr<BackendSession> session_;
+  std::shared_ptr<BackendSession> session_;
   SessionDescription description_;
   Failure failure_;
   LoadCancellation loadCancellation_;
@@ -102,9 +109,9 @@ class SessionCore {
   size_t sleeping_ = 0;
   size_t executing_ = 0;            // seats that execute
   bool aloneExecuting_ = false;     // a run that must be alone does: no other may begin
-  bool inlineExecuting_ = false;    // only kept where sharesThreads_
+  bool inlineExecuting_ = false;    // only kept where there is a gate_
   bool stopping_ = false;
-  bool sharesThreads_ = false;  // runs share pool threads, so that one may be suspected of another's fault; set before onOpened
+  AloneGate* gate_ = nullptr;   // see BackendSession; set before onOpened
 };
 
 }  // namespace mserve

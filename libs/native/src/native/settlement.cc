@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "words.h"
+
 namespace mserve {
 
 namespace {
@@ -48,8 +50,8 @@ void SettlementWriter::useInbox(Napi::TypedArray words, Napi::TypedArray bytes) 
 }
 
 size_t SettlementWriter::wordsOf(const Run& run) const {
-  size_t count = 3;
-  for (const OutputTensor& output : run.outputs) count += 4 + output.dims.size();
+  size_t count = words::settledOutputs;
+  for (const OutputTensor& output : run.outputs) count += words::outputDims + output.dims.size() + words::outputEnd;
   return count;
 }
 
@@ -57,15 +59,16 @@ void SettlementWriter::add(Napi::Env env, Run& run) {
   if (!run.failure && wordsOf(run) > wordCapacity_) run.failure.set(FailureKind::Run, "an output has too many dimensions");
   const bool tooFull = wordCount_ + wordsOf(run) > wordCapacity_ || byteCount_ + run.smallBytes.size() > byteCapacity_;
   if (tooFull) flush(env);
-  words_[wordCount_++] = run.slot;
-  words_[wordCount_++] = static_cast<double>(run.failure.kind);
+  double* const head = words_ + wordCount_;
+  wordCount_ += words::settledOutputs;
   runCount_++;
+  head[words::settledSlot] = run.slot;
+  head[words::settledFailureKind] = static_cast<double>(run.failure.kind);
+  head[words::settledOutputCount] = run.failure ? 0 : static_cast<double>(run.outputs.size());
   if (run.failure) {
-    words_[wordCount_++] = 0;
     addExtra(env, Napi::String::New(env, run.failure.message));
     return;
   }
-  words_[wordCount_++] = static_cast<double>(run.outputs.size());
   int64_t smallBase = -1;
   if (run.smallBytes.size() <= byteCapacity_) {
     smallBase = static_cast<int64_t>(byteCount_);
@@ -76,15 +79,18 @@ void SettlementWriter::add(Napi::Env env, Run& run) {
 }
 
 void SettlementWriter::addOutput(Napi::Env env, Run& run, OutputTensor& output, int64_t smallBase) {
-  words_[wordCount_++] = static_cast<double>(output.type);
-  words_[wordCount_++] = static_cast<double>(output.dims.size());
-  for (int64_t dim : output.dims) words_[wordCount_++] = static_cast<double>(dim);
-  words_[wordCount_++] = static_cast<double>(output.byteLength);
+  double* const head = words_ + wordCount_;
+  head[words::outputType] = static_cast<double>(output.type);
+  head[words::outputRank] = static_cast<double>(output.dims.size());
+  double* tail = head + words::outputDims;
+  for (int64_t dim : output.dims) *tail++ = static_cast<double>(dim);
+  tail[words::outputByteLength] = static_cast<double>(output.byteLength);
+  wordCount_ += words::outputDims + output.dims.size() + words::outputEnd;
   if (output.isSmall && smallBase >= 0) {
-    words_[wordCount_++] = static_cast<double>(smallBase) + static_cast<double>(output.smallOffset);
+    tail[words::outputPlace] = static_cast<double>(smallBase) + static_cast<double>(output.smallOffset);
     return;
   }
-  words_[wordCount_++] = -1;
+  tail[words::outputPlace] = -1;
   addExtra(env, output.isSmall ? copyOf(env, run.smallBytes.data() + output.smallOffset, output.byteLength) : toArrayBuffer(env, output));
 }
 

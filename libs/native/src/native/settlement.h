@@ -16,10 +16,8 @@ void callBack(Napi::Env env, const Napi::FunctionReference& function, std::initi
 
 /**
  * Hands settled runs to JavaScript with few calls. What fits is written as numbers and bytes into the inbox (two typed arrays
- * shared with settlements.ts), texts and large outputs go along as an array; one call of onSettled(count, extras) empties it.
- *
- * Words of a run: slot, failure kind, number of outputs; then for each output: type, rank, dims ..., byteLength, place.
- * place >= 0: offset into the bytes; -1: the next extra is its ArrayBuffer. A failure's text is the next extra.
+ * shared with pending.ts), texts and large outputs go along as an array; one call of onSettled(count, extras) empties it.
+ * The layout of the words is in words.h.
  */
 class SettlementWriter {
  public:

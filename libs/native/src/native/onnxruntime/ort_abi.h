@@ -45,7 +45,6 @@ constexpr int kTypeTensor = 1;
   F(1, getErrorCode, int, (const Status*))                                                                             \
   F(2, getErrorMessage, const char*, (const Status*))                                                                  \
   F(3, createEnv, Status*, (int logSeverity, const char* name, Env**))                                                 \
-  F(7, createSession, Status*, (const Env*, const char* path, const SessionOptions*, Session**))                       \
   F(8, createSessionFromArray, Status*, (const Env*, const void*, size_t, const SessionOptions*, Session**))           \
   F(9, run, Status*,                                                                                                   \
     (Session*, const RunOptions*, const char* const*, const Value* const*, size_t, const char* const*, size_t, Value**)) \
@@ -57,10 +56,13 @@ constexpr int kTypeTensor = 1;
   F(25, setInterOpThreads, Status*, (SessionOptions*, int))                                                            \
   F(30, getInputCount, Status*, (const Session*, size_t*))                                                             \
   F(31, getOutputCount, Status*, (const Session*, size_t*))                                                            \
+  F(32, getDefaultCount, Status*, (const Session*, size_t*))                                                           \
   F(33, getInputType, Status*, (const Session*, size_t, TypeInfo**))                                                   \
   F(34, getOutputType, Status*, (const Session*, size_t, TypeInfo**))                                                  \
+  F(35, getDefaultType, Status*, (const Session*, size_t, TypeInfo**))                                                 \
   F(36, getInputName, Status*, (const Session*, size_t, Allocator*, char**))                                           \
   F(37, getOutputName, Status*, (const Session*, size_t, Allocator*, char**))                                          \
+  F(38, getDefaultName, Status*, (const Session*, size_t, Allocator*, char**))                                         \
   F(39, createRunOptions, Status*, (RunOptions**))                                                                     \
   F(41, setRunLogSeverity, Status*, (RunOptions*, int))                                                                \
   F(46, setTerminate, Status*, (RunOptions*))                                                                          \

@@ -1,4 +1,5 @@
-#include "backend.h"
+#include "onnxruntime/ort_backend.h"
+
 #include "onnxruntime/ort_library.h"
 #include "onnxruntime/ort_session.h"
 
@@ -8,6 +9,9 @@ namespace {
 
 class OrtBackend : public Backend {
  public:
+  const char* name() const override { return "onnxruntime"; }
+  std::vector<std::string> providers() const override { return {"cpu"}; }
+
   std::unique_ptr<BackendSession> open(const OpenRequest& request, LoadCancellation& cancellation, Failure& failure) override {
     const ort::Library* library = ort::Library::load(request.libraryPath, failure);
     if (library == nullptr) return nullptr;

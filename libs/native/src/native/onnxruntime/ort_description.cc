@@ -65,36 +65,55 @@ bool describeValue(const Library& library, const TypeInfo* typeInfo, const char*
   return true;
 }
 
-bool describeAt(const Library& library, Session* session, bool isInput, size_t index, ValueDescription& value, Failure& failure) {
+/** How the values of one kind are asked for. */
+struct Kind {
+  const char* what;
+  Status* (*Api::*count)(const Session*, size_t*);
+  Status* (*Api::*name)(const Session*, size_t, Allocator*, char**);
+  Status* (*Api::*type)(const Session*, size_t, TypeInfo**);
+};
+constexpr Kind kInputs{"input", &Api::getInputCount, &Api::getInputName, &Api::getInputType};
+constexpr Kind kOutputs{"output", &Api::getOutputCount, &Api::getOutputName, &Api::getOutputType};
+constexpr Kind kDefaults{"initialized input", &Api::getDefaultCount, &Api::getDefaultName, &Api::getDefaultType};
+
+bool describeAt(const Library& library, Session* session, const Kind& kind, size_t index, ValueDescription& value, Failure& failure) {
   const Api& api = library.api;
   const auto check = [&](Status* status) { return library.check(status, FailureKind::Load, failure); };
   char* name = nullptr;
-  if (!check((isInput ? api.getInputName : api.getOutputName)(session, index, library.allocator, &name))) return false;
+  if (!check((api.*kind.name)(session, index, library.allocator, &name))) return false;
   value.name = name;
   if (!check(api.allocatorFree(library.allocator, name))) return false;
   OwnedTypeInfo typeInfo(library);
-  if (!check((isInput ? api.getInputType : api.getOutputType)(session, index, typeInfo.out()))) return false;
-  return describeValue(library, typeInfo.get(), isInput ? "input" : "output", value, failure);
+  if (!check((api.*kind.type)(session, index, typeInfo.out()))) return false;
+  return describeValue(library, typeInfo.get(), kind.what, value, failure);
+}
+
+bool describeAll(const Library& library, Session* session, const Kind& kind, std::vector<ValueDescription>& values, Failure& failure) {
+  size_t count = 0;
+  if (!library.check((library.api.*kind.count)(session, &count), FailureKind::Load, failure)) return false;
+  values.resize(count);
+  for (size_t i = 0; i < count; i++) {
+    if (!describeAt(library, session, kind, i, values[i], failure)) return false;
+  }
+  return true;
+}
+
+/** Those of a type that no run could take are left out: the model has values for them. */
+void describeDefaults(const Library& library, Session* session, std::vector<ValueDescription>& values) {
+  size_t count = 0;
+  Failure ignored;
+  if (!library.check(library.api.getDefaultCount(session, &count), FailureKind::Load, ignored)) return;
+  for (size_t i = 0; i < count; i++) {
+    ValueDescription value;
+    if (describeAt(library, session, kDefaults, i, value, ignored)) values.push_back(std::move(value));
+  }
 }
 
 }  // namespace
 
 bool describeSession(const Library& library, Session* session, SessionDescription& description, Failure& failure) {
-  size_t inputCount = 0;
-  size_t outputCount = 0;
-  if (!library.check(library.api.getInputCount(session, &inputCount), FailureKind::Load, failure) ||
-      !library.check(library.api.getOutputCount(session, &outputCount), FailureKind::Load, failure)) {
-    return false;
-  }
-  description.inputs.resize(inputCount);
-  description.outputs.resize(outputCount);
-  for (size_t i = 0; i < inputCount; i++) {
-    if (!describeAt(library, session, true, i, description.inputs[i], failure)) return false;
-  }
-  for (size_t i = 0; i < outputCount; i++) {
-    if (!describeAt(library, session, false, i, description.outputs[i], failure)) return false;
-  }
-  return true;
+  describeDefaults(library, session, description.defaults);
+  return describeAll(library, session, kInputs, description.inputs, failure) && describeAll(library, session, kOutputs, description.outputs, failure);
 }
 
 }  // namespace mserve::ort

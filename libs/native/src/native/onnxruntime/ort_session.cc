@@ -12,9 +12,16 @@ namespace {
 /** ONNX Runtime's own mark for "this address of the process": never right in a model from outside. */
 bool isMemoryAddress(const std::string& location) { return location.find("_ORT_MEM_ADDR_") != std::string::npos; }
 
+/** Threads of a pool that as many sessions use as each would have: one of a run's threads is always the session's own. */
+int poolThreads(int ofOneRun, int sharedBy) { return ofOneRun <= 1 ? ofOneRun : (ofOneRun - 1) * sharedBy + 1; }
+
 }  // namespace
 
 bool OrtSession::load(const OpenRequest& request, LoadCancellation& cancellation, Failure& failure) {
+  if (!request.device.options.empty()) {
+    failure.set(FailureKind::Device, "provider \"" + request.device.provider + "\" has no option \"" + request.device.options[0].first + "\"");
+    return false;
+  }
   DivisionTraps traps;  // graphs are checked and constants computed while a model is loaded
   const DivisionGuard guard(traps);
   MappedFile modelFile;
@@ -50,14 +57,19 @@ bool OrtSession::load(const OpenRequest& request, LoadCancellation& cancellation
 }
 
 bool OrtSession::configure(const OpenRequest& request, SessionOptions* options, Failure& failure) {
+  hasPools_ = request.intraOpThreads != 1 || request.interOpThreads != 1;
   const Api& api = library_.api;
   const auto check = [&](Status* status) { return library_.check(status, FailureKind::Load, failure); };
-  if (!check(api.setSessionLogSeverity(options, kLogFatal)) || !check(api.setIntraOpThreads(options, request.intraOpThreads)) ||
-      !check(api.setInterOpThreads(options, request.interOpThreads)) ||
+  if (!check(api.setSessionLogSeverity(options, kLogFatal)) || !check(api.setIntraOpThreads(options, poolThreads(request.intraOpThreads, request.sharedBy))) ||
+      !check(api.setInterOpThreads(options, poolThreads(request.interOpThreads, request.sharedBy))) ||
       !check(api.setGraphOptimization(options, request.graphOptimization)) || !guardPoolThreads(library_, options, poolTraps_, failure)) {
     return false;
   }
   if (request.interOpThreads > 1 && !check(api.setExecutionMode(options, kExecutionParallel))) return false;
+  if (!request.disabledOptimizers.empty() &&
+      !check(api.addSessionConfig(options, "optimization.disable_specified_optimizers", request.disabledOptimizers.c_str()))) {
+    return false;
+  }
   // Never guess the format from the bytes: only ONNX was scanned for external data.
   return check(api.addSessionConfig(options, "session.load_model_format", "ONNX")) &&
          // Weights beside the arena: its chunks grow by doubling, which would waste up to the size of the weights.

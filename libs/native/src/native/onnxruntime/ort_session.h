@@ -19,6 +19,7 @@ class OrtSession : public BackendSession {
   bool load(const OpenRequest& request, LoadCancellation& cancellation, Failure& failure);
   const SessionDescription& description() const override { return description_; }
   bool hasOpenEndedCost() const override { return scan_.hasOpenEndedCost; }
+  AloneGate* gate() override { return hasPools_ ? &gate_ : nullptr; }
   std::unique_ptr<Lane> createLane(Failure& failure) override;
 
   const Library& library() const { return library_; }
@@ -37,6 +38,8 @@ class OrtSession : public BackendSession {
   std::vector<OwnedValue> initializers_;  // before session_: outlive it
   DivisionTraps poolTraps_;               // likewise
   OwnedSession session_;
+  bool hasPools_ = false;
+  AloneGate gate_;
   ModelScan scan_;
   SessionDescription description_;
   std::vector<const char*> inputNames_;   // into description_

@@ -1,0 +1,50 @@
+import { describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { elementTypeOf } from './element-types.js';
+import { failureKinds } from './pending.js';
+import { outputHead, outputTail, settled, submitted } from './word-layout.js';
+
+/** The names of an `enum` in a header, in order, with the number that each one has. */
+function enumOf(header: string, name: string): [string, number][] {
+  const text = readFileSync(join(import.meta.dirname, 'native', header), 'utf8');
+  const body = new RegExp(`enum (?:class )?${name} : \\w+ \\{([^}]*)\\}`).exec(text)?.[1];
+  if (body === undefined) throw new Error(`${header} has no enum ${name}`);
+  let next = 0;
+  return body
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '')
+    .map((entry): [string, number] => {
+      const [constant = '', value] = entry.split(/\s*=\s*/);
+      if (value !== undefined) next = Number(value);
+      return [constant, next++];
+    });
+}
+
+/** { slot: 0 } of `submitted` as [['submittedSlot', 0]]. */
+function named(prefix: string, layout: Readonly<Record<string, number>>): [string, number][] {
+  return Object.entries(layout).map(([name, at]) => [prefix + name.charAt(0).toUpperCase() + name.slice(1), at]);
+}
+
+describe('what TypeScript and the addon call by number is the same on both sides', () => {
+  it.each([
+    ['Submitted', 'submitted', submitted],
+    ['Settled', 'settled', settled],
+    ['OutputHead', 'output', outputHead],
+    ['OutputTail', 'output', outputTail],
+  ])('words: %s', (name, prefix, layout) => {
+    expect(enumOf('words.h', name)).toEqual(named(prefix, layout));
+  });
+
+  it('kinds of failures', () => {
+    const kinds = failureKinds.map((kind, number) => [(kind ?? 'none').replace(/^\w/, (first) => first.toUpperCase()), number]);
+    expect(enumOf('failure.h', 'FailureKind')).toEqual(kinds);
+  });
+
+  it('element types', () => {
+    const types = enumOf('element_type.h', 'ElementType').filter(([name]) => name !== 'Undefined');
+    expect(types.length).toBe(14);
+    expect(types.map(([, number]) => elementTypeOf(number))).toEqual(types.map(([name]) => name.toLowerCase()));
+  });
+});
