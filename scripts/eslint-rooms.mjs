@@ -14,11 +14,26 @@ export const allowedRooms = {
   bus: ['wire'],
   register: ['wire'],
   mindir: ['wire'],
+  onnx: ['wire'],
   gateway: ['wire', 'bus', 'bus/nest', 'config', 'app'],
   scheduler: ['wire', 'bus', 'bus/nest', 'config', 'app'],
-  'device-worker': ['wire', 'bus', 'bus/nest', 'config', 'app', 'register', 'mindir', 'native'],
+  'device-worker': ['wire', 'bus', 'bus/nest', 'config', 'app', 'register', 'mindir', 'onnx', 'native'],
   agent: ['wire', 'bus', 'bus/nest', 'config', 'app', 'mindir', 'native'],
-  server: ['wire', 'bus', 'bus/nest', 'config', 'app', 'register', 'mindir', 'native', 'gateway', 'scheduler', 'device-worker', 'agent'],
+  server: [
+    'wire',
+    'bus',
+    'bus/nest',
+    'config',
+    'app',
+    'register',
+    'mindir',
+    'onnx',
+    'native',
+    'gateway',
+    'scheduler',
+    'device-worker',
+    'agent',
+  ],
 };
 
 /** Files (by path from the root) that may use what is restricted to one place. */
