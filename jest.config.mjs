@@ -6,7 +6,7 @@ const config = {
   testMatch: ['**/*.spec.ts'],
   moduleNameMapper: {
     '^@mserve/bus/nest$': '<rootDir>/libs/bus/src/nest/index.ts',
-    '^@mserve/(wire|bus|config|app|register|mindir|onnx|native)$': '<rootDir>/libs/$1/src/index.ts',
+    '^@mserve/(wire|event-loop|bus|config|app|register|mindir|onnx|native)$': '<rootDir>/libs/$1/src/index.ts',
     '^@mserve/(gateway|scheduler|device-worker|server)$': '<rootDir>/apps/$1/src/index.ts',
     '^\\./thread-main\\.js$': '<rootDir>/test/support/thread-main.mjs',
     '^(\\.{1,2}/.*)\\.js$': '$1',

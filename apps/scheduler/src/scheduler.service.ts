@@ -1,6 +1,7 @@
 import { assignments, cancellations, receipts, refusals, subjects, tickets, topics } from '@mserve/bus';
 import type { Bus, Catalog, SchedulerHello, Subscription, WorkerHello } from '@mserve/bus';
 import { type BusClient, encodeJson } from '@mserve/bus/nest';
+import { EndOfTurn, WakeTimer } from '@mserve/event-loop';
 import type { Assignment, Cancellation, Refusal } from '@mserve/wire';
 import { firstValueFrom } from 'rxjs';
 import type { DispatchOutlet } from './dispatch/dispatch-options.js';
@@ -12,8 +13,6 @@ import { defaultSchedulerOptions, type SchedulerLog, type SchedulerOptions } fro
 /** How often the silence of workers is looked at, and what is overdue in the dispatcher. */
 const checkMs = 125;
 const sweepMs = 1_000;
-/** setTimeout takes no more than this. */
-const maxTimerMs = 2 ** 31 - 1;
 
 /**
  * The dispatcher on a bus: owns its subscriptions, its timers and the replica table. The bus stays the caller's.
@@ -29,10 +28,9 @@ export class SchedulerService implements DispatchOutlet {
   private ticketSubscription: Subscription | undefined;
   private revision = 0;
   private listed = JSON.stringify([[], undefined]);
-  private helloDue = false;
+  private readonly helloAtEnd = new EndOfTurn(() => this.sayHello());
   private leaving = false;
-  private wakeTimer: NodeJS.Timeout | undefined;
-  private wakeTimerAt = Infinity;
+  private readonly wakeTimer = new WakeTimer(() => this.turn((now) => this.dispatcher.wake(now)));
   /** Of other schedulers, when they were heard last. */
   private readonly others = new Map<string, number>();
   private onIdle: (() => void) | undefined;
@@ -110,7 +108,7 @@ export class SchedulerService implements DispatchOutlet {
     const { queued, running } = this.dispatcher.stats();
     if (!handedOver) this.dispatcher.refuseAll();
     for (const timer of this.timers) clearInterval(timer);
-    clearTimeout(this.wakeTimer);
+    this.wakeTimer.disarm();
     for (const subscription of this.subscriptions) subscription.unsubscribe();
     if (queued + running > 0) this.log.warn({ queued, running, handedOver }, 'the scheduler left with unfinished instances');
     return handedOver ? 0 : queued + running;
@@ -138,23 +136,8 @@ export class SchedulerService implements DispatchOutlet {
   private turn(act: (now: number) => void): void {
     const now = performance.now();
     act(now);
-    const wakeAt = this.dispatcher.nextWakeAt(now);
-    if (wakeAt < this.wakeTimerAt) this.armWake(wakeAt, now);
+    this.wakeTimer.arm(this.dispatcher.nextWakeAt(now));
     if (this.onIdle !== undefined && this.isIdle()) this.onIdle();
-  }
-
-  /** Never re-armed for later: a wake-up too early finds nothing due and arms the next one. */
-  private armWake(wakeAt: number, now: number): void {
-    clearTimeout(this.wakeTimer);
-    this.wakeTimerAt = wakeAt;
-    this.wakeTimer = setTimeout(
-      () => {
-        this.wakeTimerAt = Infinity;
-        this.turn((then) => this.dispatcher.wake(then));
-      },
-      Math.min(Math.max(1, Math.ceil(wakeAt - now)), maxTimerMs),
-    );
-    this.wakeTimer.unref();
   }
 
   private every(intervalMs: number, act: () => void): void {
@@ -172,12 +155,7 @@ export class SchedulerService implements DispatchOutlet {
     if (listed === this.listed) return;
     this.listed = listed;
     this.revision += 1;
-    if (this.helloDue) return;
-    this.helloDue = true;
-    queueMicrotask(() => {
-      this.helloDue = false;
-      this.sayHello();
-    });
+    this.helloAtEnd.ask();
   }
 
   private sayHello(): void {

@@ -1,14 +1,12 @@
+import { timerMs } from '@mserve/event-loop';
 import { ServingError } from '@mserve/wire';
-
-/** setTimeout takes no more; Infinity would fire at once. */
-const maxTimerMs = 0x7fffffff;
 
 /** Settles like `promise`, or rejects with DEADLINE_EXCEEDED after `timeoutMs`. The timer does not outlive the promise. */
 export function withTimeout<T>(promise: Promise<T>, timeoutMs: number, describe: () => string): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const timer = setTimeout(
       () => reject(new ServingError('DEADLINE_EXCEEDED', `${describe()} within ${timeoutMs} ms`)),
-      Math.min(timeoutMs, maxTimerMs),
+      timerMs(timeoutMs),
     );
     promise.then(
       (value) => {

@@ -5,7 +5,6 @@ export * from './tensor-store.js';
 export * from './local-tensor-store.js';
 export * from './control/messages.js';
 export { IdTable } from './id-table.js';
-export { soon } from './soon.js';
 export { MemoryExchange } from './memory/memory-exchange.js';
 export type { Report } from './report.js';
 export * from './bus-tensor-store.js';

@@ -1,4 +1,4 @@
-import type { DeadlineWatch, Watched } from './deadline-watch.js';
+import type { DeadlineTimer, Expiring } from '@mserve/event-loop';
 import type { SharedRun, Waiting } from './waiting.js';
 
 /** Why a run was ended from here. */
@@ -8,15 +8,16 @@ export type EndReason = 'deadline' | 'abandoned';
  * Instances that are being run together, by a model or a function. Ends the run (`signal`) when nobody waits for any of its instances:
  * each was abandoned or is past its deadline. As long as one is wanted the run goes on, and only the results of the others are dropped.
  */
-export class BatchRun implements SharedRun, Watched {
+export class BatchRun implements SharedRun, Expiring {
+  deadlineIndex = -1;
   readonly members: readonly Waiting[];
   /** The last moment at which somebody waits; Infinity = no limit. */
   deadlineAt: number;
   ended: EndReason | undefined = undefined;
   private readonly controller: AbortController;
-  private readonly watch: DeadlineWatch;
+  private readonly watch: DeadlineTimer<BatchRun>;
 
-  constructor(members: readonly Waiting[], controller: AbortController, watch: DeadlineWatch) {
+  constructor(members: readonly Waiting[], controller: AbortController, watch: DeadlineTimer<BatchRun>) {
     this.members = members;
     this.controller = controller;
     this.watch = watch;

@@ -1,9 +1,9 @@
-import { soon } from '@mserve/bus';
+import { DeadlineTimer, EndOfTurn } from '@mserve/event-loop';
 import { ServingError, type Failure, type Instance } from '@mserve/wire';
 import type { ServableDeclaration } from '@mserve/register';
 import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
+import type { BatchRun } from './batch-run.js';
 import { cancelled } from './failures.js';
-import { DeadlineWatch } from './deadline-watch.js';
 import { misfitOf } from './declared-inputs.js';
 import { FunctionDispatch } from './function-dispatch.js';
 import { LoneClient } from './lone-client.js';
@@ -54,20 +54,11 @@ export class Executor implements ModelCaller {
   private readonly servable: string;
   private readonly routes = new Map<string, MethodRoute>();
   private readonly models = new Map<string, readonly ModelQueue[]>();
-  private readonly watch = new DeadlineWatch();
+  private readonly watch = new DeadlineTimer<BatchRun>((run) => run.expire());
   private readonly dispatch: FunctionDispatch | undefined;
   /** What is to be pumped when this turn's pushes are done, so that instances that came together are run together. */
   private readonly awake: (ModelQueue | FunctionDispatch | undefined)[] = [];
-  private readonly pumpAwake = (): void => {
-    const { awake } = this;
-    // Those that wake meanwhile are pumped too: the list grows under the loop
-    for (let i = 0; i < awake.length; i++) {
-      const queue = awake[i];
-      awake[i] = undefined;
-      queue?.pump();
-    }
-    awake.length = 0;
-  };
+  private readonly end = new EndOfTurn(() => this.pumpAwake());
 
   /** Throws ServingError INVALID_ARGUMENT when methods and models do not fit (SPEC 6.3). */
   constructor(options: ExecutorOptions) {
@@ -140,7 +131,7 @@ export class Executor implements ModelCaller {
 
   /** Ends the watch over deadlines. Instances under way are the caller's matter: drain first. */
   close(): void {
-    this.watch.close();
+    this.watch.clear();
   }
 
   private route(declaration: ServableDeclaration, plan: MethodPlan): MethodRoute {
@@ -159,8 +150,19 @@ export class Executor implements ModelCaller {
     return { plan, stages };
   }
 
+  private pumpAwake(): void {
+    const { awake } = this;
+    // Those that wake meanwhile are pumped too: the list grows under the loop
+    for (let i = 0; i < awake.length; i++) {
+      const queue = awake[i];
+      awake[i] = undefined;
+      queue?.pump();
+    }
+    awake.length = 0;
+  }
+
   private wake(queue: ModelQueue | FunctionDispatch): void {
-    if (this.awake.length === 0) soon(this.pumpAwake);
+    if (this.awake.length === 0) this.end.ask();
     if (!this.awake.includes(queue)) this.awake.push(queue);
   }
 }

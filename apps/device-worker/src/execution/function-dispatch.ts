@@ -1,7 +1,7 @@
+import type { DeadlineTimer } from '@mserve/event-loop';
 import type { InstanceResult } from '@mserve/wire';
 import type { FunctionRunner } from '../functions/function-runner.js';
 import { BatchRun, stillWanted } from './batch-run.js';
-import type { DeadlineWatch } from './deadline-watch.js';
 import { functionFailed } from './failures.js';
 import { Fifo } from '../functions/fifo.js';
 import type { MethodPlan, StagePlan } from './method-plan.js';
@@ -44,7 +44,7 @@ export class FunctionQueue {
  */
 export class FunctionDispatch {
   private readonly runner: FunctionRunner;
-  private readonly watch: DeadlineWatch;
+  private readonly watch: DeadlineTimer<BatchRun>;
   /** Per method its function stages, the highest first. */
   private readonly methods: (readonly FunctionQueue[])[] = [];
   private turn = 0;
@@ -52,7 +52,7 @@ export class FunctionDispatch {
   private readonly wake: () => void;
 
   /** `wake`: called when there is work; {@link pump} is to be called at the end of this turn's work. */
-  constructor(runner: FunctionRunner, watch: DeadlineWatch, wake: () => void) {
+  constructor(runner: FunctionRunner, watch: DeadlineTimer<BatchRun>, wake: () => void) {
     this.runner = runner;
     this.watch = watch;
     this.wake = wake;

@@ -1,8 +1,8 @@
+import type { DeadlineTimer } from '@mserve/event-loop';
 import type { NativeTensor } from '@mserve/native';
 import type { Instance } from '@mserve/wire';
 import { assemble, split, Staging } from './batch.js';
 import { BatchRun, stillWanted } from './batch-run.js';
-import type { DeadlineWatch } from './deadline-watch.js';
 import { predictFailed } from './failures.js';
 import { Fifo } from '../functions/fifo.js';
 import type { LoneClient } from './lone-client.js';
@@ -27,7 +27,7 @@ export interface ModelQueueOptions {
   readonly session: ModelSession;
   /** Runs that the session takes at the same time. */
   readonly concurrentRuns: number;
-  readonly watch: DeadlineWatch;
+  readonly watch: DeadlineTimer<BatchRun>;
   readonly loneClient: LoneClient;
   /** Called when the queue has work and is not being served: {@link ModelQueue.pump} is to be called at the end of this turn's work. */
   readonly wake: (queue: ModelQueue) => void;

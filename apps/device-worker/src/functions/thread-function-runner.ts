@@ -1,3 +1,4 @@
+import { EndOfTurn } from '@mserve/event-loop';
 import type { ServableDeclaration } from '@mserve/register';
 import type { Failure, Instance, InstanceResult } from '@mserve/wire';
 import type { FunctionRunner, FunctionRunOptions, ModelCaller } from './function-runner.js';
@@ -44,7 +45,8 @@ class ThreadFunctionRunner implements FunctionRunner {
   private readonly queue: StepQueue;
   private readonly runs = new Set<FunctionRun>();
   private ticker: NodeJS.Timeout | undefined;
-  private isDispatchDue = false;
+  /** The calls of one turn travel together. */
+  private readonly end = new EndOfTurn(() => this.dispatch());
   private isClosed = false;
   private lastBatch = 0;
   private freeListener: () => void = () => undefined;
@@ -95,7 +97,7 @@ class ThreadFunctionRunner implements FunctionRunner {
     const onAbort = (): void => run.fail(cancelled);
     options.signal?.addEventListener('abort', onAbort, { once: true });
     this.queue.push(stepsOf(run, declaration?.batchSize !== undefined));
-    this.dispatchSoon();
+    this.end.ask();
     this.ticker ??= setInterval(() => this.tick(), tickMs);
     return run.promise.finally(() => {
       this.runs.delete(run);
@@ -108,16 +110,6 @@ class ThreadFunctionRunner implements FunctionRunner {
     clearInterval(this.ticker);
     this.failAll({ code: 'UNAVAILABLE', message: `servable '${this.options.servable}' is being unloaded` });
     await this.pool.close();
-  }
-
-  /** At the end of this turn, so that the calls of one turn travel together. */
-  private dispatchSoon(): void {
-    if (this.isDispatchDue) return;
-    this.isDispatchDue = true;
-    queueMicrotask(() => {
-      this.isDispatchDue = false;
-      this.dispatch();
-    });
   }
 
   private dispatch(): void {
@@ -195,11 +187,11 @@ class ThreadFunctionRunner implements FunctionRunner {
     // The author's code has changed what the thread's program stands on
     if (leftOut.length > 0) this.pool.giveUp(slot);
     if (message.state === 'parked') this.becameFree();
-    else this.dispatchSoon();
+    else this.end.ask();
   }
 
   private becameFree(): void {
-    this.dispatchSoon();
+    this.end.ask();
     queueMicrotask(() => {
       if (this.free > 0 && !this.isClosed) this.freeListener();
     });
@@ -290,7 +282,7 @@ class ThreadFunctionRunner implements FunctionRunner {
     }
     if (steps.length === 0) return;
     this.queue.giveBack(steps);
-    this.dispatchSoon();
+    this.end.ask();
   }
 
   /** A parked batch blocks nobody, so its thread stays when it never ends; but not with ever more of them. */
@@ -333,7 +325,7 @@ class ThreadFunctionRunner implements FunctionRunner {
       if (++step.attempts < mostAttempts) this.queue.giveBack([step]);
       else this.cutOff(step, reason);
     }
-    this.dispatchSoon();
+    this.end.ask();
   }
 
   private cutOff({ run, first, end }: Step, reason: string): void {

@@ -8,7 +8,8 @@ import {
   type Instance,
   type Ticket,
 } from '@mserve/wire';
-import { answers, assignments, cancellations, IdTable, receipts, soon, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
+import { answers, assignments, cancellations, IdTable, receipts, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
+import { EndOfTurn, maxTimerMs, timerMs } from '@mserve/event-loop';
 import { deadlineExceeded } from '../execution/failures.js';
 import type { LoneClient } from '../execution/lone-client.js';
 import { AssignmentRun, failureCount } from './assignment-run.js';
@@ -18,8 +19,6 @@ import type { Replica } from './replica.js';
 const sweepEvery = 4096;
 /** Buses carry more than this. */
 const largeBytes = 16 * 1024 * 1024;
-/** setTimeout takes no more than this. */
-const maxTimerMs = 2 ** 31 - 1;
 
 /** Counts since the start; all only grow. */
 export interface HandlerCounters {
@@ -43,13 +42,13 @@ export class AssignmentHandler {
   private outbox: AssignmentRun[] = [];
   private idleWaiters: (() => void)[] = [];
   private readonly subscriptions: Subscription[];
-  private readonly flush = (): void => {
+  private readonly end = new EndOfTurn(() => {
     const runs = this.outbox;
     this.outbox = [];
     for (const run of runs) this.send(run);
-  };
+  });
   private readonly onResults = (run: AssignmentRun): void => {
-    if (this.outbox.length === 0) soon(this.flush);
+    this.end.ask();
     this.outbox.push(run);
   };
 
@@ -118,7 +117,7 @@ export class AssignmentHandler {
       isLate = true;
       run.stopReading();
     };
-    const timer = leftMs < maxTimerMs ? setTimeout(giveUp, Math.max(0, leftMs)) : undefined;
+    const timer = leftMs < maxTimerMs ? setTimeout(giveUp, timerMs(leftMs)) : undefined;
     try {
       this.start(run, await reading);
     } catch (thrown) {

@@ -1,10 +1,10 @@
 import { answers, cancellations, IdTable, refusals, tickets, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
+import { DeadlineTimer } from '@mserve/event-loop';
 import { refusal, ServingError, type Answer, type InstanceResult, type Refusal } from '@mserve/wire';
 import type { SchedulerWatch } from '../catalog/scheduler-watch.js';
 import type { Ingress, IngressAnswer, IngressListener, IngressRequest, InferRoute } from '../edge/ingress.js';
 import type { MethodLookup, Protocol } from '../protocols/protocol.js';
 import { InferCounters } from './counters.js';
-import { DeadlineHeap } from './deadline-heap.js';
 import { PendingRequest } from './pending-request.js';
 
 export type Protocols = Readonly<Record<InferRoute, Protocol>>;
@@ -31,9 +31,6 @@ export interface InferPathParts {
   readonly onFailure: FailureReport;
 }
 
-/** setTimeout takes no more than this. */
-const maxTimerMs = 2 ** 31 - 1;
-
 /**
  * The life of an infer request in the gateway: decoded, placed in the tensor store, sent to the scheduler as a ticket, kept until
  * every instance has a result (or the deadline passes, or the client leaves), encoded, answered. All in batches: one per turn.
@@ -42,12 +39,13 @@ const maxTimerMs = 2 ** 31 - 1;
 export class InferPath implements IngressListener {
   readonly counters = new InferCounters();
   private readonly pending = new IdTable<PendingRequest>();
-  private readonly deadlines = new DeadlineHeap<PendingRequest>();
+  private readonly deadlines = new DeadlineTimer<PendingRequest>(
+    (pending) => this.expire(pending),
+    () => this.flush(),
+  );
   private readonly subscriptions: Subscription[];
   private ingress: Ingress | undefined;
   private outgoing: IngressAnswer[] = [];
-  private timer: NodeJS.Timeout | undefined;
-  private timerAt = Infinity;
   private idleWaiters: (() => void)[] = [];
 
   constructor(private readonly parts: InferPathParts) {
@@ -114,12 +112,12 @@ export class InferPath implements IngressListener {
   /** Refuses what is in hand, and stops. */
   close(): void {
     for (const subscription of this.subscriptions) subscription.unsubscribe();
-    clearTimeout(this.timer);
     for (const pending of this.pending.list()) {
       this.finish(pending, refusal('shutting-down'));
       this.cancel(pending);
     }
     this.flush();
+    this.deadlines.clear();
   }
 
   private accept(request: IngressRequest, now: number): void {
@@ -136,7 +134,6 @@ export class InferPath implements IngressListener {
     const pending = new PendingRequest(request, infer, store.place(infer.instances), deadlineAt);
     this.pending.set(request.token, pending);
     this.deadlines.add(pending);
-    if (deadlineAt < this.timerAt) this.arm(deadlineAt, now);
     this.send(pending, scheduler);
   }
 
@@ -231,25 +228,11 @@ export class InferPath implements IngressListener {
     bus.send(cancellations, pending.scheduler, { gateway: bus.address, id: pending.token });
   }
 
-  /** One timer for all deadlines. Armed too early it finds nothing due and is armed again: cheaper than following every removal. */
-  private arm(deadlineAt: number, now: number): void {
-    clearTimeout(this.timer);
-    this.timerAt = deadlineAt;
-    this.timer = setTimeout(this.onTimer, Math.min(Math.max(Math.ceil(deadlineAt - now), 1), maxTimerMs));
-    this.timer.unref();
+  private expire(pending: PendingRequest): void {
+    const { target } = pending.infer;
+    this.finish(pending, refusal('deadline-exceeded', { servable: target.servable, method: target.method.name }));
+    this.cancel(pending);
   }
-
-  private readonly onTimer = (): void => {
-    this.timerAt = Infinity;
-    const now = performance.now();
-    for (let due = this.deadlines.popDue(now); due !== undefined; due = this.deadlines.popDue(now)) {
-      const { target } = due.infer;
-      this.finish(due, refusal('deadline-exceeded', { servable: target.servable, method: target.method.name }));
-      this.cancel(due);
-    }
-    if (this.deadlines.size > 0) this.arm(this.deadlines.nextAt, now);
-    this.flush();
-  };
 }
 
 /** A servable that nobody runs now. */

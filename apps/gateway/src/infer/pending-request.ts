@@ -1,11 +1,11 @@
+import type { Expiring } from '@mserve/event-loop';
 import { sliceInstances, type InstanceResult, type Instances, type Ticket } from '@mserve/wire';
 import type { IngressRequest } from '../edge/ingress.js';
 import type { InferRequest } from '../protocols/protocol.js';
-import type { Expiring } from './deadline-heap.js';
 
 /** A request that the gateway owes an answer: keeps its instances until every one of them has a result. */
 export class PendingRequest implements Expiring {
-  heapIndex = -1;
+  deadlineIndex = -1;
   /** Whom the ticket went to last. */
   scheduler = '';
   private readonly count: number;

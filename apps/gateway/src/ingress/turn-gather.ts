@@ -1,4 +1,4 @@
-import { soon } from '@mserve/bus';
+import { EndOfTurn } from '@mserve/event-loop';
 import type { IngressListener, IngressRequest } from '../edge/ingress.js';
 
 /** After so many turns in a row that brought one request each, the next ones are handed over without waiting for the turn's end ... */
@@ -21,38 +21,38 @@ export function nextToken(): number {
 export class TurnGather {
   private requests: IngressRequest[] = [];
   private gone: number[] = [];
-  private scheduled = false;
   /** Hand-overs in a row, gathered or direct, of a single request. */
   private lonely = 0;
   /** Requests handed over without gathering since the last look. */
   private direct = 0;
 
+  private readonly end = new EndOfTurn(() => this.handOver(), 'check');
+
   constructor(private readonly listener: IngressListener) {}
 
   add(request: IngressRequest): void {
     this.requests.push(request);
-    if (!this.scheduled) this.schedule();
+    this.schedule();
   }
 
   /** Told after the request itself, also when both happened in the same turn. */
   addGone(token: number): void {
     this.gone.push(token);
-    if (!this.scheduled) this.schedule();
+    this.schedule();
   }
 
   private schedule(): void {
-    this.scheduled = true;
+    if (this.end.isDue) return;
     if (this.lonely >= lonelyTurns && this.direct < directRequests) {
       this.direct++;
-      soon(this.flush);
+      this.end.ask('microtask');
     } else {
       this.direct = 0;
-      setImmediate(this.flush);
+      this.end.ask('check');
     }
   }
 
-  private readonly flush = (): void => {
-    this.scheduled = false;
+  private handOver(): void {
     const { requests, gone } = this;
     if (requests.length > 0) {
       this.lonely = requests.length === 1 ? this.lonely + 1 : 0;
@@ -63,5 +63,5 @@ export class TurnGather {
       this.gone = [];
       this.listener.onGone(gone);
     }
-  };
+  }
 }

@@ -1,6 +1,6 @@
+import { EndOfTurn } from '@mserve/event-loop';
 import { ServingError } from '@mserve/wire';
 import type { Report } from '../report.js';
-import { soon } from '../soon.js';
 
 type Undelivered = ((error: Error) => void) | undefined;
 
@@ -11,11 +11,7 @@ type Undelivered = ((error: Error) => void) | undefined;
 export class Inbox {
   private messages: unknown[] = [];
   private undelivered: Undelivered[] = [];
-  private scheduled = false;
-  private readonly flushLater = (): void => {
-    this.scheduled = false;
-    this.flush();
-  };
+  private readonly end = new EndOfTurn(() => this.handOver());
 
   constructor(
     private handler: ((messages: readonly unknown[]) => void) | undefined,
@@ -26,16 +22,21 @@ export class Inbox {
   push(message: unknown, onUndelivered: Undelivered): void {
     this.messages.push(message);
     this.undelivered.push(onUndelivered);
-    if (!this.scheduled) {
-      this.scheduled = true;
-      soon(this.flushLater);
-    }
+    this.end.ask();
   }
 
   /** Hands over what is waiting, now. Senders learn of it when there is no handler any more. */
   flush(): void {
+    this.end.flush();
+  }
+
+  /** No handler call starts after this; what waits is told to its senders in the microtask that would have delivered it. */
+  close(): void {
+    this.handler = undefined;
+  }
+
+  private handOver(): void {
     const { messages, undelivered } = this;
-    if (messages.length === 0) return;
     this.messages = [];
     this.undelivered = [];
     if (this.handler === undefined) {
@@ -47,11 +48,6 @@ export class Inbox {
     } catch (error) {
       this.report(`the handler of channel ${this.channelName} threw`, error);
     }
-  }
-
-  /** No handler call starts after this; what waits is told to its senders in the microtask that would have delivered it. */
-  close(): void {
-    this.handler = undefined;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/transport-node';
+import { timerMs } from '@mserve/event-loop';
 import { ServingError } from '@mserve/wire';
 import type { Report } from '../report.js';
 import type { Deliveries } from './deliveries.js';
@@ -60,10 +61,7 @@ export class Inbox {
         reject(error);
       };
       const onAbort = (): void => fail(cancelled());
-      const timer = setTimeout(
-        () => fail(new ServingError('DEADLINE_EXCEEDED', `no answer within ${timeoutMs} ms`)),
-        Math.min(timeoutMs, 0x7fffffff),
-      );
+      const timer = setTimeout(() => fail(new ServingError('DEADLINE_EXCEEDED', `no answer within ${timeoutMs} ms`)), timerMs(timeoutMs));
       signal?.addEventListener('abort', onAbort);
       this.asked.set(token, {
         resolve: (answer) => {

@@ -1,4 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node';
+import { EndOfTurn } from '@mserve/event-loop';
 import { ServingError } from '@mserve/wire';
 import type { Channel } from '../channel.js';
 import type { Report } from '../report.js';
@@ -36,6 +37,8 @@ interface OutboxesOptions {
 export class Outboxes {
   private readonly byChannel = new Map<string, Map<string, Outbox>>();
   private waiting: Outbox[] = [];
+  /** What arrives on other sockets in this turn goes along. */
+  private readonly end = new EndOfTurn(() => this.publishWaiting(), 'check');
 
   constructor(private readonly options: OutboxesOptions) {}
 
@@ -43,8 +46,8 @@ export class Outboxes {
   push<M>(channel: Channel<M>, to: string, message: M, onUndelivered: OnUndelivered): void {
     const outbox = this.byChannel.get(channel.name)?.get(to) ?? this.open(channel as Channel<unknown>, to);
     if (outbox.messages.length === 0) {
-      // Checked at the end of the turn: what arrives on other sockets in this turn goes along.
-      if (this.waiting.push(outbox) === 1) setImmediate(() => this.flush());
+      this.waiting.push(outbox);
+      this.end.ask();
     }
     outbox.messages.push(message);
     outbox.callbacks.push(onUndelivered);
@@ -52,6 +55,10 @@ export class Outboxes {
 
   /** Publishes all that is waiting, now. */
   flush(): void {
+    this.end.flush();
+  }
+
+  private publishWaiting(): void {
     const { waiting } = this;
     this.waiting = [];
     for (const outbox of waiting) {

@@ -1,14 +1,14 @@
-/** Something with a deadline that can sit in one {@link DeadlineHeap}. */
+/** Something with a deadline that can be in one {@link DeadlineHeap} at a time. */
 export interface Expiring {
-  /** performance.now() clock; never Infinity in a heap. */
+  /** performance.now() clock, in ms; never Infinity in a heap. Must not change while it is in one. */
   readonly deadlineAt: number;
   /** Place in the heap; the heap's own, -1 while it is in none. */
-  heapIndex: number;
+  deadlineIndex: number;
 }
 
 /**
- * A binary heap by deadline that knows where each entry is: adding and removing cost O(log n), and one timer serves all requests.
- * Its owner asks {@link popDue} when the timer fires.
+ * A binary heap by deadline that knows where each entry is: adding and removing cost O(log n), and one timer serves all.
+ * It has no clock: its owner asks {@link popDue} when it is time. See {@link DeadlineTimer} for one with a clock.
  */
 export class DeadlineHeap<E extends Expiring> {
   private readonly entries: E[] = [];
@@ -29,14 +29,14 @@ export class DeadlineHeap<E extends Expiring> {
 
   /** No error when it is not in the heap. */
   remove(entry: E): void {
-    const { heapIndex } = entry;
-    if (heapIndex < 0) return;
-    entry.heapIndex = -1;
+    const { deadlineIndex } = entry;
+    if (deadlineIndex < 0) return;
+    entry.deadlineIndex = -1;
     const last = this.entries.pop() as E;
     if (last === entry) return;
-    const parent = this.entries[(heapIndex - 1) >> 1];
-    if (heapIndex > 0 && parent !== undefined && last.deadlineAt < parent.deadlineAt) this.rise(heapIndex, last);
-    else this.sink(heapIndex, last);
+    const parent = this.entries[(deadlineIndex - 1) >> 1];
+    if (deadlineIndex > 0 && parent !== undefined && last.deadlineAt < parent.deadlineAt) this.rise(deadlineIndex, last);
+    else this.sink(deadlineIndex, last);
   }
 
   /** Takes out the earliest entry when its deadline is not after `now`. */
@@ -45,6 +45,12 @@ export class DeadlineHeap<E extends Expiring> {
     if (top === undefined || top.deadlineAt > now) return undefined;
     this.remove(top);
     return top;
+  }
+
+  /** Takes out all entries. */
+  clear(): void {
+    for (const entry of this.entries) entry.deadlineIndex = -1;
+    this.entries.length = 0;
   }
 
   private rise(index: number, entry: E): void {
@@ -75,6 +81,6 @@ export class DeadlineHeap<E extends Expiring> {
 
   private put(index: number, entry: E): void {
     this.entries[index] = entry;
-    entry.heapIndex = index;
+    entry.deadlineIndex = index;
   }
 }

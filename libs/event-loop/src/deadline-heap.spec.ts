@@ -8,7 +8,7 @@ describe('DeadlineHeap', () => {
     fc.assert(
       fc.property(deadlines, (rows) => {
         const heap = new DeadlineHeap<Expiring>();
-        const entries = rows.map(({ deadlineAt, removed }) => ({ deadlineAt, removed, heapIndex: -1 }));
+        const entries = rows.map(({ deadlineAt, removed }) => ({ deadlineAt, removed, deadlineIndex: -1 }));
         for (const entry of entries) heap.add(entry);
         for (const entry of entries) if (entry.removed) heap.remove(entry);
         for (const entry of entries) if (entry.removed) heap.remove(entry);
