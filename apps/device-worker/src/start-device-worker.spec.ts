@@ -190,7 +190,7 @@ describe.each([
       ['torn', 'failed', undefined],
     ]);
     expect(progress.slice(0, 2)).toEqual(['add:1 model.onnx loading', 'add:1 model.onnx ready']);
-    expect(progress.at(-1)).toBe('torn:1 add.onnx failed');
+    expect(progress).toContain('torn:1 add.onnx failed');
   });
 
   it('runs a pipeline of a function, a fixed and a dynamic model', async () => {
