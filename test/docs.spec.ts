@@ -6,10 +6,12 @@ import { root } from './support/running-process.js';
 const docs = [
   'README.md',
   'CONTRIBUTING.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
   ...readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
-  ...readdirSync(join(root, 'docs/adr')).map((name) => `docs/adr/${name}`),
+  ...['docs/adr', 'docs/how-to'].flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}`)),
 ];
 
 /** Text between backticks, without the fenced blocks. */
@@ -26,6 +28,11 @@ describe('docs', () => {
       (text) => isPath(text) && !existsSync(join(root, text)) && !existsSync(join(root, dirname(doc), text)),
     );
     expect(missing).toEqual([]);
+  });
+
+  it.each(docs)('%s links only to files that exist', (doc) => {
+    const links = [...readFileSync(join(root, doc), 'utf8').matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map((match) => match[1] as string);
+    expect(links.filter((link) => !existsSync(join(root, dirname(doc), link)))).toEqual([]);
   });
 
   it('life-of-a-request names, after a file, only what is in that file', () => {
