@@ -392,28 +392,48 @@ describe('mserve serve ends with one sentence when', () => {
       'an address is none',
       () => ['examples', '--servable', 'digits', '--rest', 'nowhere'],
       2,
-      /'nowhere' is invalid\. HOST:PORT is expected/,
+      /--rest must be HOST:PORT, for example 127\.0\.0\.1:1500, .*, but is "nowhere"/,
     ],
-    ['a port is too high', () => ['examples', '--grpc', '127.0.0.1:65536'], 2, /HOST:PORT or unix:PATH is expected/],
-    ['the bus is none', () => ['examples', '--bus', 'http://127.0.0.1:4222'], 2, /memory or nats:\/\/HOST:PORT is expected/],
-    ['a device is given twice', () => ['examples', '--device-ids', '1,0,1'], 2, /device 1 is given twice/],
-    ['a device is missing', () => ['examples', '--device-ids', '0,'], 2, /a whole number from 0 to/],
-    ['a number is out of range', () => ['examples', '--max-msg-mb', '0'], 2, /a whole number from 1 to 512/],
+    [
+      'a port is too high',
+      () => ['examples', '--grpc', '127.0.0.1:65536'],
+      2,
+      /--grpc must be HOST:PORT or unix:PATH, .*, but is "127\.0\.0\.1:65536"/,
+    ],
+    ['the bus is none', () => ['examples', '--bus', 'http://127.0.0.1:4222'], 2, /--bus must be memory or nats:\/\/HOST:PORT/],
+    [
+      'a device is given twice',
+      () => ['examples', '--device-ids', '1,0,1'],
+      2,
+      /--device-ids must be a list of .* different whole numbers .*, but is \[1,0,1\]/,
+    ],
+    [
+      'a device is missing',
+      () => ['examples', '--device-ids', '0,'],
+      2,
+      /--device-ids must be a list of .* whole numbers from 0 to 65535, but is \[0,""\]/,
+    ],
+    [
+      'a number is out of range',
+      () => ['examples', '--max-msg-mb-size', '0'],
+      2,
+      /--max-msg-mb-size must be a whole number from 1 to 512, but is 0/,
+    ],
     [
       'a version is beyond all numbers',
       () => ['examples', '--servable', 'digits:99999999999999999999'],
       2,
-      /NAME or NAME:VERSION is expected, the version up to 4294967294/,
+      /--servable must be a list of different NAME or NAME:VERSION, the version up to 4294967294/,
     ],
     ['a servable is named wrongly', () => ['examples', '--servable', 'digits:one'], 2, /NAME or NAME:VERSION/],
     [
       'a key is given without a servable',
       () => ['examples', ...ports, '--dec-key-file', file('key16', new Uint8Array(16))],
       2,
-      /--dec-key-file needs --servable/,
+      /--dec-key-file needs --servables/,
     ],
-    ['a flag is unknown', () => ['examples', '--port', '1'], 2, /unknown option '--port'/],
-    ['there is no directory', () => [], 2, /missing required argument 'dir'/],
+    ['a flag is unknown', () => ['examples', '--prot', '1'], 2, /unknown flag '--prot'/],
+    ['there is no servable where it is started', () => [...ports], 1, /there is no servable in \./],
   ])('%s', async (_name, args, code, text) => {
     const outcome = await mserve('serve', ...args());
     expect({ ...outcome, stderr: outcome.stderr.slice(-2000) }).toEqual({ code, stdout: '', stderr: expect.stringMatching(text) });
@@ -441,7 +461,8 @@ describe('mserve serve ends with one sentence when', () => {
 describe('mserve', () => {
   it.each([
     [['--help'], 0, /Commands:[^]*serve[^]*infer[^]*run[^]*model[^]*check[^]*init/],
-    [['serve', '--help'], 0, /--device-ids <ids>/],
+    [['serve', '--help'], 0, /--device-ids N,N/],
+    [['help', 'serve'], 0, /--device-ids N,N/],
     [['--version'], 0, /^\d+\.\d+\.\d+\n$/],
   ])('%j prints to stdout', async (args, code, text) => {
     expect(await mserve(...args)).toEqual({ code, stderr: '', stdout: expect.stringMatching(text) });

@@ -1,9 +1,10 @@
+import { silentLog } from '@mserve/app';
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Bus, TensorStore } from '@mserve/bus';
 import { ReplicasController } from './control/replicas.controller.js';
 import { ServablesController } from './control/servables.controller.js';
 import { DeviceWorker } from './replica/device-worker.js';
-import { silentLog, type DeviceWorkerOptions } from './replica/worker-options.js';
+import type { DeviceWorkerOptions } from './replica/worker-options.js';
 import { listServables } from './servable/servable-directory.js';
 import { workerDefaults } from './replica/worker-defaults.js';
 

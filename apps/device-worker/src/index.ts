@@ -1,8 +1,9 @@
 export type { FunctionRunner, FunctionRunOptions, ModelCaller } from './functions/function-runner.js';
 export { launchDeviceWorker, startDeviceWorker, type RunningWorker } from './start-device-worker.js';
-export { silentLog, type DeviceWorkerOptions, type ServableOptions, type WorkerLog } from './replica/worker-options.js';
+export type { DeviceWorkerOptions, ServableOptions } from './replica/worker-options.js';
 export type { ModelProgress } from './replica/load-models.js';
 export type { DecryptionKey } from './replica/model-loader.js';
+export { workerOptionsOf } from './config/options-of-settings.js';
 export type { WorkerStats } from './replica/device-worker.js';
 export { DeviceWorkerModule, type WorkerParts } from './device-worker.module.js';
 export { checkServable, type ServableReport } from './replica/check-servable.js';

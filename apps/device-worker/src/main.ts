@@ -1,9 +1,9 @@
 import 'reflect-metadata';
 import { connectFleetBus, runApp, untilEnd } from '@mserve/app';
 import { BusTensorStore } from '@mserve/bus';
+import type { SettingsOf } from '@mserve/config';
 import type { Logger } from 'pino';
-import { workerOptionsOf } from './config/options-of-config.js';
-import { WorkerConfig } from './config/worker-config.js';
+import { workerOptionsOf } from './config/options-of-settings.js';
 import { ServableConfigError } from './servable/servable-config-error.js';
 import { checkServableNames, listServables } from './servable/servable-directory.js';
 import { launchDeviceWorker } from './start-device-worker.js';
@@ -11,8 +11,8 @@ import { launchDeviceWorker } from './start-device-worker.js';
 const lastAnswersMs = 5_000;
 
 /** Works until asked to end; resolves with the exit code: 1 when work in hand had to be given up, or when the bus is gone for good. */
-async function work(config: WorkerConfig, log: Logger, asked: AbortSignal): Promise<number> {
-  const options = workerOptionsOf(config);
+async function work(settings: SettingsOf<'device-worker'>, log: Logger, asked: AbortSignal): Promise<number> {
+  const options = workerOptionsOf(settings);
   // Before the bus: a wrong directory is told at once, also when there is no bus yet.
   if (options.servables !== undefined)
     checkServableNames(
@@ -20,13 +20,14 @@ async function work(config: WorkerConfig, log: Logger, asked: AbortSignal): Prom
       options.servables.map(({ name }) => name),
     );
   const servables = options.servables ?? listServables(options.directory).map((name) => ({ name }));
-  if (servables.length === 0) log.warn(`there is no servable in ${options.directory}: a folder NAME with a servable_config.ts is expected`);
-  const bus = await connectFleetBus(config, 'worker', log, asked);
+  if (servables.length === 0)
+    log.warn(`there is no servable in ${options.directory}: a folder NAME with a servable_settings.ts is expected`);
+  const bus = await connectFleetBus(settings, 'worker', log, asked);
   try {
     const worker = await launchDeviceWorker(bus, new BusTensorStore(bus), { ...options, servables, log });
     log.info({ address: worker.address }, 'on the bus');
     const reason = await untilEnd(bus, log, asked);
-    const unfinished = await worker.close(reason === 'asked' ? config.graceMs : 0);
+    const unfinished = await worker.close(reason === 'asked' ? settings.graceMs : 0);
     if (unfinished > 0) log.error({ unfinished }, 'work in hand was given up');
     // The last answers have to get to their gateways before the connection ends.
     await bus.drain(lastAnswersMs);
@@ -36,6 +37,4 @@ async function work(config: WorkerConfig, log: Logger, asked: AbortSignal): Prom
   }
 }
 
-process.exit(
-  await runApp(process, { name: 'device-worker', Config: WorkerConfig, isExpected: (error) => error instanceof ServableConfigError, work }),
-);
+process.exit(await runApp(process, { name: 'device-worker', isExpected: (error) => error instanceof ServableConfigError, work }));

@@ -4,9 +4,9 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { Bus, ReplicaStatus, TensorStore } from '@mserve/bus';
 import { BusServer } from '@mserve/bus/nest';
 import { DeviceWorkerModule } from './device-worker.module.js';
-import { NestLog } from '@mserve/app';
+import { NestLog, silentLog } from '@mserve/app';
 import { DeviceWorker, type WorkerStats } from './replica/device-worker.js';
-import { silentLog, type DeviceWorkerOptions, type ServableOptions } from './replica/worker-options.js';
+import type { DeviceWorkerOptions, ServableOptions } from './replica/worker-options.js';
 
 /** A worker on a bus. */
 export interface RunningWorker {

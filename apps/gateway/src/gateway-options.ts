@@ -1,5 +1,6 @@
-import type { Logger } from 'pino';
-import { defaultInferOptions, type Protocols } from './infer/infer-path.js';
+import type { AppLog } from '@mserve/app';
+import { boundsOf, defaults, settings } from '@mserve/config';
+import type { InferOptions, Protocols } from './infer/infer-path.js';
 import type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
 
 /** How a gateway is to run. All times in ms, all sizes in bytes. */
@@ -23,7 +24,7 @@ export interface GatewayOptions {
   /** TLS for both ports. */
   readonly tls?: TlsOptions | undefined;
   /** Default: JSON lines on stderr from level warn on. */
-  readonly log?: Logger | undefined;
+  readonly log?: AppLog | undefined;
   /** The public protocols; other ones only in tests. */
   readonly protocols?: Protocols | undefined;
 }
@@ -32,15 +33,16 @@ const mebibyte = 1024 * 1024;
 
 /** The option in force. Throws RangeError, in the original's words, when it is out of range. */
 export function maxMessageBytesOf(options: Pick<GatewayOptions, 'maxMessageBytes'>): number {
-  const bytes = options.maxMessageBytes ?? 100 * mebibyte;
-  if (!Number.isSafeInteger(bytes) || bytes < mebibyte || bytes > 512 * mebibyte)
-    throw new RangeError(`Parameter 'max_msg_mb_size' should be in range [1,512]`);
+  const { maxMsgMbSize } = settings;
+  const { min, max } = boundsOf(maxMsgMbSize);
+  const bytes = options.maxMessageBytes ?? maxMsgMbSize.default * mebibyte;
+  if (!Number.isSafeInteger(bytes) || bytes < min * mebibyte || bytes > max * mebibyte)
+    throw new RangeError(`Parameter 'max_msg_mb_size' should be in range [${min},${max}]`);
   return bytes;
 }
 
-export function inferOptionsOf(options: GatewayOptions): typeof defaultInferOptions {
-  return {
-    maxInFlight: options.maxInFlight ?? defaultInferOptions.maxInFlight,
-    defaultDeadlineMs: options.defaultDeadlineMs ?? defaultInferOptions.defaultDeadlineMs,
-  };
+/** The options of the infer path in force. */
+export function inferOptionsOf(options: GatewayOptions): InferOptions {
+  const { maxInFlight, defaultDeadlineMs } = defaults.gateway;
+  return { maxInFlight: options.maxInFlight ?? maxInFlight, defaultDeadlineMs: options.defaultDeadlineMs ?? defaultDeadlineMs };
 }

@@ -4,7 +4,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { subjects, type Bus, type Catalog, type TensorStore } from '@mserve/bus';
 import { CatalogDto, parseControl } from '@mserve/bus/nest';
 import type { FastifyInstance } from 'fastify';
-import type { Logger } from 'pino';
+import type { AppLog } from '@mserve/app';
 import { CatalogFeed } from './catalog/catalog-feed.js';
 import { MethodCatalog } from './catalog/method-catalog.js';
 import { SchedulerHelloController } from './catalog/scheduler-hello.controller.js';
@@ -25,7 +25,7 @@ export interface GatewayParts {
   readonly bus: Bus;
   readonly store: TensorStore;
   readonly options: GatewayOptions;
-  readonly log: Logger;
+  readonly log: AppLog;
 }
 
 /** The gateway's rooms wired together. Of Nest's HTTP pipeline only what is no infer request comes by. */
@@ -96,7 +96,7 @@ function inferPath({ bus, store, options, log }: GatewayParts, methods: MethodCa
     options: inferOptionsOf(options),
     onFailure: (request, error) => {
       if (error.code === 'INTERNAL') log.error({ request: request.token, route: request.route, err: error.cause ?? error }, error.message);
-      else if (log.isLevelEnabled('debug')) log.debug({ request: request.token, route: request.route, code: error.code }, error.message);
+      else log.debug({ request: request.token, route: request.route, code: error.code }, error.message);
     },
   });
 }

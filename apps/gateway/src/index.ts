@@ -1,4 +1,5 @@
 export { startGateway, type PortOptions, type RunningGateway } from './gateway.js';
+export { gatewayOptionsOf } from './config/options-of-settings.js';
 export type { GatewayOptions } from './gateway-options.js';
 export { GatewayModule, type GatewayParts } from './gateway.module.js';
 export type { InferCounters } from './infer/counters.js';

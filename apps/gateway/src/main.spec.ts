@@ -2,70 +2,62 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { once } from 'node:events';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { ConfigError, loadConfig } from '@mserve/config';
-import { GatewayConfig } from './config/gateway-config.js';
 import { busOptionsOf } from '@mserve/app';
-import { gatewayOptionsOf } from './config/options-of-config.js';
+import { ConfigError, loadSettings, type SettingsOf } from '@mserve/config';
+import { gatewayOptionsOf } from './config/options-of-settings.js';
+import { defaultIngressLimits } from './edge/ingress-options.js';
 
-function configure(...argv: string[]): GatewayConfig {
-  return loadConfig(GatewayConfig, { argv, env: {}, program: 'gateway' });
+async function configure(...argv: string[]): Promise<SettingsOf<'gateway'>> {
+  return (await loadSettings({ program: 'gateway', usage: 'gateway', argv, env: {} })).settings;
 }
 
-describe('the configuration of a gateway', () => {
-  it('has defaults', () => {
-    expect(gatewayOptionsOf(configure())).toMatchObject({
+describe('the settings of a gateway', () => {
+  it('are its options, with its defaults', async () => {
+    const { maxMessageBytes, ...limits } = defaultIngressLimits;
+    expect(gatewayOptionsOf(await configure())).toEqual({
       restAddress: '127.0.0.1:1500',
       grpcAddress: '127.0.0.1:5500',
-      maxMessageBytes: 100 * 1024 * 1024,
+      maxMessageBytes,
       maxInFlight: 10_000,
+      defaultDeadlineMs: 100_000,
       legacyStatus200: false,
       docs: undefined,
       tls: undefined,
-      limits: { headersTimeoutMs: 10_000, requestTimeoutMs: 30_000 },
+      limits,
     });
-    expect(busOptionsOf(configure(), 'gateway')).toMatchObject({ servers: ['nats://127.0.0.1:4222'], role: 'gateway', prefix: 'mserve' });
+    expect([maxMessageBytes, limits.maxBufferedBytes]).toEqual([100 * 1024 * 1024, 1024 * 1024 * 1024]);
+    expect(busOptionsOf(await configure(), 'gateway')).toMatchObject({
+      servers: ['nats://127.0.0.1:4222'],
+      role: 'gateway',
+      prefix: 'mserve',
+    });
   });
 
-  it('can be told everything', () => {
-    const config = configure(
-      '--rest',
-      '0.0.0.0:80',
-      '--grpc=',
-      '--nats',
-      'a:1,b:2',
-      '--max-message-mb',
-      '512',
-      '--legacy-status-200',
-      '--docs',
-      'false',
+  it('can all be given', async () => {
+    const settings = await configure(
+      ...['--rest', '0.0.0.0:80', '--grpc=', '--nats', 'a:1,b:2', '--max-message-mb', '512', '--legacy-status-200', '--docs', 'false'],
+      ...['--linger-ms', '7', '--max-buffered-mb', '2'],
     );
-    expect(gatewayOptionsOf(config)).toMatchObject({
+    expect(gatewayOptionsOf(settings)).toMatchObject({
       restAddress: '0.0.0.0:80',
       grpcAddress: undefined,
       maxMessageBytes: 512 * 1024 * 1024,
       legacyStatus200: true,
       docs: false,
+      limits: { lingerMs: 7, maxBufferedBytes: 2 * 1024 * 1024 },
     });
-    expect(busOptionsOf(config, 'gateway').servers).toEqual(['a:1', 'b:2']);
+    expect(busOptionsOf(settings, 'gateway').servers).toEqual(['a:1', 'b:2']);
   });
 
-  it.each([
-    ['--tls-certificate', 'c.pem'],
-    ['--tls-verify-client'],
-    ['--tls-certificate', '/nowhere/c.pem', '--tls-private-key', '/nowhere/k.pem'],
-    ['--nats-creds', '/nowhere/gateway.creds'],
-    ['--max-message-mb', '513'],
-    ['--rest', 'nowhere'],
-    ['--rest', 'unix:x'],
-    ['--grpc', '127.0.0.1:65536'],
-  ])('refuses %s %s', (...argv) => {
-    expect(() => {
-      const config = configure(...argv);
-      gatewayOptionsOf(config);
-      busOptionsOf(config, 'gateway');
-    }).toThrow(ConfigError);
+  it('name files that can be read', async () => {
+    const settings = await configure('--tls-certificate', '/nowhere/c.pem', '--tls-private-key', '/nowhere/k.pem');
+    expect(() => gatewayOptionsOf(settings)).toThrow(
+      new ConfigError('--tls-certificate: cannot read /nowhere/c.pem: ' + enoent('/nowhere/c.pem')),
+    );
   });
 });
+
+const enoent = (path: string): string => `ENOENT: no such file or directory, open '${path}'`;
 
 const program = new URL('../dist/main.js', import.meta.url).pathname;
 
@@ -88,8 +80,8 @@ describe('the gateway process', () => {
   });
 
   it.each([
-    [['--maxmessage-mb', '3'], "unknown flag '--maxmessage-mb', did you mean '--max-message-mb'?"],
-    [['--request-timeout-ms', '0'], '--request-timeout-ms: requestTimeoutMs must not be less than 1, but is 0'],
+    [['--maxmsg-mb-size', '3'], "unknown flag '--maxmsg-mb-size', did you mean '--max-msg-mb-size'?"],
+    [['--request-timeout-ms', '0'], '--request-timeout-ms must be a whole number from 1 to 86400000, but is 0'],
   ])('ends with 78 for %j', async (args, text) => {
     expect(await run(args)).toMatchObject({ code: 78, output: expect.stringContaining(text) });
   });

@@ -1,27 +1,27 @@
 import 'reflect-metadata';
 import { connectFleetBus, runApp, untilEnd } from '@mserve/app';
 import { BusTensorStore } from '@mserve/bus';
+import type { SettingsOf } from '@mserve/config';
 import type { Logger } from 'pino';
-import { GatewayConfig } from './config/gateway-config.js';
-import { gatewayOptionsOf } from './config/options-of-config.js';
+import { gatewayOptionsOf } from './config/options-of-settings.js';
 import { startGateway } from './gateway.js';
 
 /** Serves until asked to end; resolves with the exit code: 1 when requests had to be cut off, or when the bus is gone for good. */
-async function serve(config: GatewayConfig, log: Logger, asked: AbortSignal): Promise<number> {
+async function serve(settings: SettingsOf<'gateway'>, log: Logger, asked: AbortSignal): Promise<number> {
   // Before the bus: files that cannot be read are told at once, also when there is no bus yet.
-  const options = gatewayOptionsOf(config);
-  const bus = await connectFleetBus(config, 'gateway', log, asked);
+  const options = gatewayOptionsOf(settings);
+  const bus = await connectFleetBus(settings, 'gateway', log, asked);
   try {
     const gateway = await startGateway(bus, new BusTensorStore(bus), { ...options, log });
     if (gateway.restAddress !== undefined) log.info(`Serving: Serving RESTful server start success, listening on ${gateway.restAddress}`);
     if (gateway.grpcAddress !== undefined) log.info(`Serving: Serving gRPC server start success, listening on ${gateway.grpcAddress}`);
     const reason = await untilEnd(bus, log, asked);
-    const cut = await gateway.close(reason === 'asked' ? config.graceMs : 0);
-    if (cut > 0) log.error(`${cut} requests were cut off after ${config.graceMs} ms`);
+    const cut = await gateway.close(reason === 'asked' ? settings.graceMs : 0);
+    if (cut > 0) log.error(`${cut} requests were cut off after ${settings.graceMs} ms`);
     return reason === 'asked' && cut === 0 ? 0 : 1;
   } finally {
     await bus.close();
   }
 }
 
-process.exit(await runApp(process, { name: 'gateway', Config: GatewayConfig, work: serve }));
+process.exit(await runApp(process, { name: 'gateway', work: serve }));

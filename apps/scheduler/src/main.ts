@@ -1,22 +1,22 @@
 import 'reflect-metadata';
 import { connectFleetBus, runApp, untilEnd } from '@mserve/app';
+import type { SettingsOf } from '@mserve/config';
 import type { Logger } from 'pino';
-import { schedulerOptionsOf } from './config/options-of-config.js';
-import { SchedulerConfig } from './config/scheduler-config.js';
+import { schedulerOptionsOf } from './config/options-of-settings.js';
 import { startScheduler } from './start-scheduler.js';
 
 /** Schedules until asked to end; resolves with the exit code: 1 when instances were left unfinished, or when the bus is gone for good. */
-async function schedule(config: SchedulerConfig, log: Logger, asked: AbortSignal): Promise<number> {
-  const bus = await connectFleetBus(config, 'scheduler', log, asked);
+async function schedule(settings: SettingsOf<'scheduler'>, log: Logger, asked: AbortSignal): Promise<number> {
+  const bus = await connectFleetBus(settings, 'scheduler', log, asked);
   try {
-    const scheduler = await startScheduler(bus, { ...schedulerOptionsOf(config), log });
+    const scheduler = await startScheduler(bus, { ...schedulerOptionsOf(settings), log });
     log.info({ address: scheduler.address }, 'scheduling');
     const reason = await untilEnd(bus, log, asked);
-    const unfinished = await scheduler.close(reason === 'asked' ? config.graceMs : 0);
+    const unfinished = await scheduler.close(reason === 'asked' ? settings.graceMs : 0);
     return reason === 'asked' && unfinished === 0 ? 0 : 1;
   } finally {
     await bus.close();
   }
 }
 
-process.exit(await runApp(process, { name: 'scheduler', Config: SchedulerConfig, work: schedule }));
+process.exit(await runApp(process, { name: 'scheduler', work: schedule }));

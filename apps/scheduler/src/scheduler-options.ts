@@ -1,3 +1,4 @@
+import { defaults } from '@mserve/config';
 import { type DispatchOptions, defaultDispatchOptions } from './dispatch/dispatch-options.js';
 
 export interface SchedulerOptions extends DispatchOptions {
@@ -11,17 +12,13 @@ export interface SchedulerOptions extends DispatchOptions {
   readonly busReturnMs: number;
 }
 
+const declared = defaults.scheduler;
+
+/** What the settings of a scheduler are when nobody gives them. How often it says hello is a constant of the fleet, no setting. */
 export const defaultSchedulerOptions: SchedulerOptions = {
   ...defaultDispatchOptions,
   helloMs: 250,
-  workerLostMs: 1_000,
-  suspectLostMs: 400,
-  busReturnMs: 3_000,
+  workerLostMs: declared.workerLostMs,
+  suspectLostMs: declared.suspectLostMs,
+  busReturnMs: declared.busReturnMs,
 };
-
-/** Where the scheduler writes what operators should know; a pino logger fits. */
-export interface SchedulerLog {
-  info(fields: object, text: string): void;
-  warn(fields: object, text: string): void;
-  error(fields: object, text: string): void;
-}

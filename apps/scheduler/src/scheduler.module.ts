@@ -3,8 +3,8 @@ import { BUS, BusClient } from '@mserve/bus/nest';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CatalogController } from './control/catalog.controller.js';
 import { HelloController } from './control/hello.controller.js';
-import { createLog } from '@mserve/app';
-import type { SchedulerLog, SchedulerOptions } from './scheduler-options.js';
+import { createLog, type AppLog } from '@mserve/app';
+import type { SchedulerOptions } from './scheduler-options.js';
 import { SchedulerService } from './scheduler.service.js';
 
 export interface SchedulerModuleOptions {
@@ -12,7 +12,7 @@ export interface SchedulerModuleOptions {
   readonly bus: Bus;
   readonly options?: Partial<SchedulerOptions> | undefined;
   /** Default: warnings as JSON lines on stderr. */
-  readonly log?: SchedulerLog | undefined;
+  readonly log?: AppLog | undefined;
 }
 
 /** A scheduler as a Nest module; to be served by a BusServer on the same bus. {@link SchedulerService.start} begins. */

@@ -1,3 +1,4 @@
+import type { AppLog } from '@mserve/app';
 import { assignments, cancellations, receipts, refusals, subjects, tickets, topics } from '@mserve/bus';
 import type { Bus, Catalog, SchedulerHello, Subscription, WorkerHello } from '@mserve/bus';
 import { type BusClient, encodeJson } from '@mserve/bus/nest';
@@ -8,7 +9,7 @@ import type { DispatchOutlet } from './dispatch/dispatch-options.js';
 import type { DispatchStats } from './dispatch/dispatch-stats.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { ReplicaTable } from './replicas/replica-table.js';
-import { defaultSchedulerOptions, type SchedulerLog, type SchedulerOptions } from './scheduler-options.js';
+import { defaultSchedulerOptions, type SchedulerOptions } from './scheduler-options.js';
 
 /** How often the silence of workers is looked at, and what is overdue in the dispatcher. */
 const checkMs = 125;
@@ -39,7 +40,7 @@ export class SchedulerService implements DispatchOutlet {
     private readonly bus: Bus,
     private readonly client: BusClient,
     options: Partial<SchedulerOptions>,
-    private readonly log: SchedulerLog,
+    private readonly log: AppLog,
   ) {
     this.options = { ...defaultSchedulerOptions, ...options };
     this.dispatcher = new Dispatcher(bus.address, this, this.options);

@@ -16,6 +16,7 @@ import {
   topics,
   type WorkerHello,
 } from '@mserve/bus';
+import { silentLog } from '@mserve/app';
 import { type Assignment, type Cancellation, type Refusal, type ServableSignature, ServingError } from '@mserve/wire';
 import { signature, ticket } from './dispatch/dispatch.fixture.js';
 import type { DispatchStats } from './dispatch/dispatch-stats.js';
@@ -24,7 +25,6 @@ import { startScheduler } from './start-scheduler.js';
 
 const json = (message: unknown): Uint8Array => Buffer.from(JSON.stringify(message));
 const parsed = <T>(body: Uint8Array): T => JSON.parse(Buffer.from(body).toString()) as T;
-const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** Collects, and lets a test wait until enough has come. */
 class Mailbox<M> {
@@ -207,7 +207,7 @@ describe.each(fleets)('scheduler on %s', (_name, makeFleet) => {
       undo.push(() => bus.close());
       return bus;
     };
-    const scheduler = await startScheduler(await connect('scheduler'), { log, ...options });
+    const scheduler = await startScheduler(await connect('scheduler'), { log: silentLog, ...options });
     undo.push(() => scheduler.close(0));
     const gateway = new FakeGateway(await connect('gateway'), scheduler.address);
     const worker = async (credits?: number, of?: ServableSignature): Promise<FakeWorker> => {
@@ -433,7 +433,7 @@ describe.each(fleets)('scheduler on %s', (_name, makeFleet) => {
     gateway.send(2);
     await first.got.count(1);
     const bus = await fleet.connect('scheduler');
-    const next = await startScheduler(bus, { log });
+    const next = await startScheduler(bus, { log: silentLog });
     undo.push(() => next.close(0).then(() => bus.close()));
     const fromNext = new FakeGateway(await fleet.connect('gateway'), next.address);
     undo.push(() => fromNext.bus.close());
@@ -453,7 +453,7 @@ describe('scheduler when nats-server is killed and comes back', () => {
     const fleet = await natsFleet();
     const buses = await Promise.all(['scheduler', 'gateway', 'worker'].map((role) => fleet.connect(role)));
     const [schedulerBus, gatewayBus, workerBus] = buses as [Bus, Bus, Bus];
-    const scheduler = await startScheduler(schedulerBus, { log });
+    const scheduler = await startScheduler(schedulerBus, { log: silentLog });
     const gateway = new FakeGateway(gatewayBus, scheduler.address);
     const worker = new FakeWorker(workerBus, 1);
     await gateway.ready(1);

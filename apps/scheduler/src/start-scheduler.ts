@@ -4,14 +4,14 @@ import { BusServer } from '@mserve/bus/nest';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { DispatchStats } from './dispatch/dispatch-stats.js';
-import { createLog, NestLog } from '@mserve/app';
-import type { SchedulerLog, SchedulerOptions } from './scheduler-options.js';
+import { createLog, NestLog, type AppLog } from '@mserve/app';
+import type { SchedulerOptions } from './scheduler-options.js';
 import { SchedulerModule } from './scheduler.module.js';
 import { SchedulerService } from './scheduler.service.js';
 
 export interface StartOptions extends Partial<SchedulerOptions> {
   /** Default: warnings as JSON lines on stderr. */
-  readonly log?: SchedulerLog | undefined;
+  readonly log?: AppLog | undefined;
 }
 
 export interface RunningScheduler {

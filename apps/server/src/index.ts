@@ -1,11 +1,3 @@
-export {
-  startServer,
-  type BusLogin,
-  type FailedServable,
-  type RunningServable,
-  type RunningServer,
-  type ServableChoice,
-  type ServerOptions,
-} from './server.js';
+export { startServer, type FailedServable, type RunningServable, type RunningServer, type ServerOptions } from './server.js';
 export { openModel, formatOf, type ModelFileFormat, type ModelKey } from './model-file.js';
 export { readNpy, writeNpy } from './npy.js';

@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander';
+import { ConfigError, OutputRequested } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import { CliError, Reported } from './cli/cli-error.js';
 import { mserveProgram } from './cli/program.js';
@@ -23,6 +24,8 @@ function untilAsked(): Promise<void> {
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof CliError) return error.exitCode;
+  if (error instanceof OutputRequested) return 0;
+  if (error instanceof ConfigError) return error.problems.every(({ source }) => source === 'flag') ? 2 : ConfigError.exitCode;
   return 1;
 }
 
@@ -49,6 +52,8 @@ function reasonOf({ message, cause }: Error): string {
 
 function tell(error: unknown): void {
   if (error instanceof CommanderError || error instanceof Reported) return; // it is printed already
+  if (error instanceof OutputRequested) return void process.stdout.write(`${error.message}\n`);
+  if (error instanceof ConfigError) return error.problems.forEach(({ text }) => process.stderr.write(`mserve: ${text}\n`));
   // ServableConfigError by its name: its module would load half of the server
   const expected =
     error instanceof CliError || error instanceof ServingError || (error instanceof Error && error.name === 'ServableConfigError');

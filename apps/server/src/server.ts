@@ -1,50 +1,36 @@
-import { BusTensorStore, LocalTensorStore, MemoryExchange, NatsBus, type Bus, type NatsBusOptions, type TensorStore } from '@mserve/bus';
+import { busOptionsOf, createLog, type AppLog } from '@mserve/app';
+import { BusTensorStore, LocalTensorStore, MemoryExchange, NatsBus, type Bus, type TensorStore } from '@mserve/bus';
+import { ConfigError, settingsOfOptions, type SettingOptionsOf, type SettingsOf } from '@mserve/config';
 import { ServingError, type ServableSignature } from '@mserve/wire';
-import { checkServableNames, startDeviceWorker, type RunningWorker, type WorkerLog } from '@mserve/device-worker';
-import { startGateway } from '@mserve/gateway';
-import { startScheduler } from '@mserve/scheduler';
+import {
+  checkServableNames,
+  startDeviceWorker,
+  workerOptionsOf,
+  type DeviceWorkerOptions,
+  type RunningWorker,
+} from '@mserve/device-worker';
+import { gatewayOptionsOf, startGateway } from '@mserve/gateway';
+import { schedulerOptionsOf, startScheduler } from '@mserve/scheduler';
 import { LoadingProgress } from './loading-progress.js';
 import type { ModelKey } from './model-file.js';
 
-export interface ServableChoice {
-  readonly name: string;
-  /** 0 = the highest version there is. */
-  readonly version: number;
-}
-
-export type BusLogin = Pick<NatsBusOptions, 'user' | 'password' | 'token' | 'credentials'>;
-
-export interface ServerOptions {
-  /** Directory that holds one folder per servable. */
-  readonly directory: string;
-  /** Default: every servable in the directory, latest version. */
-  readonly servables?: readonly ServableChoice[] | undefined;
-  /** A replica of every servable on each. Default [0]. */
-  readonly deviceIds?: readonly number[] | undefined;
-  /** `host:port`; port 0 = any free one. Default 127.0.0.1:1500. */
-  readonly rest?: string | undefined;
-  /** `host:port` or `unix:path`. Default 127.0.0.1:5500. */
-  readonly grpc?: string | undefined;
-  /** Default 100 MiB; 1 to 512 MiB. */
-  readonly maxMessageBytes?: number | undefined;
-  /** `memory` (default), or the address of a NATS server. */
-  readonly bus?: string | undefined;
-  /** How to log in at the NATS server. */
-  readonly busLogin?: BusLogin | undefined;
-  /** Threads for the functions of a servable, over all its replicas; at least one per replica. Default 1. */
-  readonly numParallelWorkers?: number | undefined;
-  /** Threads inside one native run. Default: what the worker decides. */
-  readonly intraOpThreads?: number | undefined;
-  readonly legacyStatus200?: boolean | undefined;
-  /** Whether /docs and /openapi.json are answered. Default: only when the REST port listens on loopback. */
-  readonly docs?: boolean | undefined;
-  /** For the encrypted MindIR models of `servables`, which must be given then. */
+/**
+ * How a server is to run: any setting of a gateway, a scheduler or a device-worker, under its name in docs/cli.md (`rest`, `maxMsgMbSize`, `tlsCertificate`, ...),
+ * and what only a caller can give. `directory` is the setting that matters; every other one has a default.
+ */
+export interface ServerOptions extends SettingOptionsOf<'server'> {
+  /** For the encrypted MindIR models of `servables`, which must be given then; in place of `decKeyFile` and `decMode`. */
   readonly key?: ModelKey | undefined;
   /** One line per step of loading, for people. */
   readonly onProgress?: ((line: string) => void) | undefined;
-  /** One line for each thing that is wrong but ends nothing, such as a servable that could not be loaded, for people. */
+  /** One line for each thing that is wrong but ends nothing, such as a servable that could not be loaded, for people. Default: the log has it. */
   readonly onWarning?: ((line: string) => void) | undefined;
+  /** Default: JSON lines on stderr, from `logLevel` on. */
+  readonly log?: AppLog | undefined;
 }
+
+/** Options of a server that are no settings. */
+const otherOptions: readonly (keyof ServerOptions)[] = ['key', 'onProgress', 'onWarning', 'log'];
 
 export interface RunningServable {
   readonly servable: string;
@@ -59,10 +45,12 @@ export interface FailedServable {
 }
 
 export interface RunningServer {
-  /** Bound address, `host:port`. */
-  readonly rest: string;
-  /** Bound address, `host:port` or `unix:path`. */
-  readonly grpc: string;
+  /** Bound address, `host:port`; undefined when there is no REST port. */
+  readonly rest: string | undefined;
+  /** Bound address, `host:port` or `unix:path`; undefined when there is no gRPC port. */
+  readonly grpc: string | undefined;
+  /** `https` when the ports speak TLS. */
+  readonly scheme: 'http' | 'https';
   /** Address of the API documentation; undefined when it is switched off. */
   readonly docs: string | undefined;
   readonly servables: readonly RunningServable[];
@@ -79,8 +67,8 @@ interface Connections {
 }
 
 /** Embedded: one exchange in this process, tensors by reference. Fleet: three connections to NATS, so that others may join. */
-async function connect(address: string, login: BusLogin | undefined): Promise<Connections> {
-  if (address === 'memory') {
+async function connect(settings: SettingsOf<'server'>): Promise<Connections> {
+  if (settings.bus === 'memory') {
     const exchange = new MemoryExchange();
     const store = new LocalTensorStore();
     return {
@@ -90,25 +78,24 @@ async function connect(address: string, login: BusLogin | undefined): Promise<Co
       store: () => store,
     };
   }
-  const servers = address.split(',');
-  const join = (role: string): Promise<Bus> => NatsBus.connect({ servers, role, connectTimeoutMs: natsConnectMs, ...login });
+  const join = (role: string): Promise<Bus> => NatsBus.connect({ ...busOptionsOf(settings, role), connectTimeoutMs: natsConnectMs });
   const [gateway, scheduler, worker] = await Promise.all([join('gateway'), join('scheduler'), join('worker')]).catch((error: unknown) => {
     const { code, message } = ServingError.from(error);
-    const hint =
-      code === 'INVALID_ARGUMENT'
-        ? ' (the command takes them from MSERVE_NATS_USER and MSERVE_NATS_PASSWORD, MSERVE_NATS_TOKEN or MSERVE_NATS_CREDS)'
-        : '';
-    throw new ServingError(code, `cannot join the fleet at ${address}: ${message}${hint}`, { cause: error });
+    const hint = code === 'INVALID_ARGUMENT' ? ' (natsUser and natsPassword, natsToken or natsCreds)' : '';
+    throw new ServingError(code, `cannot join the fleet at ${settings.bus}: ${message}${hint}`, { cause: error });
   });
   return { gateway, scheduler, worker, store: (bus) => new BusTensorStore(bus) };
 }
 
 const natsConnectMs = 10_000;
 
-/** What the worker says on the console of a server that runs in the foreground: `✗ servable, device 0: reason` where a servable is concerned. */
-function consoleLog(write: (line: string) => void): WorkerLog {
-  const line = (fields: object, text: string): void => {
-    const { servable, deviceId, version, err, ...others } = fields as Readonly<Record<string, unknown>>;
+/**
+ * What the worker says on the console of a server that runs in the foreground: `✗ servable, device 0: reason` where a servable is concerned. What is no
+ * warning goes to the log.
+ */
+function consoleLog(write: (line: string) => void, log: AppLog): AppLog {
+  const line = (fields: Readonly<Record<string, unknown>>, text: string): void => {
+    const { servable, deviceId, version, err, ...others } = fields;
     const about =
       typeof servable === 'string'
         ? `${servable}${typeof version === 'number' && version > 0 ? ` version ${version}` : ''}, device ${String(deviceId)}: `
@@ -116,11 +103,11 @@ function consoleLog(write: (line: string) => void): WorkerLog {
     const rest = Object.keys(others).length === 0 ? '' : ` ${JSON.stringify(others)}`;
     write(`✗ ${about}${text}${rest}${err === undefined ? '' : `: ${err instanceof Error ? err.message : String(err)}`}`);
   };
-  return { info: () => undefined, warn: line, error: line };
+  return { info: (fields, text) => log.info(fields, text), debug: (fields, text) => log.debug(fields, text), warn: line, error: line };
 }
 
 /** Ready servables. Throws when a chosen one failed, or none is ready. */
-function readyServables(worker: RunningWorker, options: ServerOptions): ServableSignature[] {
+function readyServables(worker: RunningWorker, options: DeviceWorkerOptions): ServableSignature[] {
   const failed = worker.replicas.filter((replica) => replica.state === 'failed');
   const signatures = new Map<string, ServableSignature>();
   for (const { state, signature } of worker.replicas)
@@ -144,49 +131,55 @@ function failedServables({ replicas }: RunningWorker): FailedServable[] {
   return [...reasons].map(([servable, reason]) => ({ servable, reason }));
 }
 
+/** What the worker of a server is to run, a key that came by options included. */
+function workerOptions(settings: SettingsOf<'server'>, key: ModelKey | undefined): DeviceWorkerOptions {
+  const options = workerOptionsOf(settings);
+  if (key === undefined) return options;
+  if (options.servables === undefined) throw new ConfigError('key needs servables: the servables that it is for');
+  return { ...options, servables: options.servables.map((servable) => ({ ...servable, decKey: key.key, decMode: key.mode })) };
+}
+
 /**
- * Gateway, scheduler and device-worker in this process. Resolves when every servable can be called; rejects, with nothing left running, when an
- * address is wrong or taken, the directory cannot be read, a chosen servable cannot be loaded, or none can.
+ * Gateway, scheduler and device-worker in this process. Resolves when every servable can be called; rejects, with nothing left running, when a setting
+ * is not allowed (ConfigError), an address is taken, the directory cannot be read, a chosen servable cannot be loaded, or none can.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  if (options.key !== undefined && options.servables === undefined)
-    throw new ServingError('INVALID_ARGUMENT', 'a decryption key needs the names of the servables that it is for (--servable)');
+  const { settings } = await settingsOfOptions('server', options, otherOptions);
+  return startSettledServer(settings, options);
+}
+
+/** As {@link startServer}, with settings that are checked. */
+export async function startSettledServer(
+  settings: SettingsOf<'server'>,
+  options: Pick<ServerOptions, 'key' | 'onProgress' | 'onWarning' | 'log'>,
+): Promise<RunningServer> {
+  const { onProgress, onWarning } = options;
+  const gatewayOptions = gatewayOptionsOf(settings);
+  const ofWorker = workerOptions(settings, options.key);
   // The directory first: what is wrong with it is told in one sentence, before anything runs.
   checkServableNames(
-    options.directory,
-    (options.servables ?? []).map(({ name }) => name),
+    ofWorker.directory,
+    (ofWorker.servables ?? []).map(({ name }) => name),
   );
-  const connections = await connect(options.bus ?? 'memory', options.busLogin);
+  const log = options.log ?? createLog(settings.logLevel, 'server');
+  const connections = await connect(settings);
   const steps: ((graceMs: number) => Promise<unknown>)[] = [];
-  const close = async (graceMs = 30_000): Promise<void> => {
+  const close = async (graceMs = settings.graceMs): Promise<void> => {
     for (const step of steps.splice(0).reverse()) await step(graceMs);
   };
-  const { onProgress, onWarning } = options;
   const progress = onProgress === undefined ? undefined : new LoadingProgress(onProgress);
   steps.push(async () => Promise.all([connections.gateway.close(), connections.scheduler.close(), connections.worker.close()]));
   try {
-    const scheduler = await startScheduler(connections.scheduler, {
-      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
-    });
+    const scheduler = await startScheduler(connections.scheduler, { ...schedulerOptionsOf(settings), log });
     steps.push((graceMs) => scheduler.close(graceMs));
     // The ports first: a taken one is found before models are loaded.
-    const gateway = await startGateway(connections.gateway, connections.store(connections.gateway), {
-      restAddress: options.rest ?? '127.0.0.1:1500',
-      grpcAddress: options.grpc ?? '127.0.0.1:5500',
-      maxMessageBytes: options.maxMessageBytes,
-      legacyStatus200: options.legacyStatus200,
-      docs: options.docs,
-    });
+    const gateway = await startGateway(connections.gateway, connections.store(connections.gateway), { ...gatewayOptions, log });
     // Whoever asks for readiness means all servables, not the first
     const becomeReady = gateway.holdReadiness();
     const worker = await startDeviceWorker(connections.worker, connections.store(connections.worker), {
-      directory: options.directory,
-      servables: options.servables?.map((servable) => ({ ...servable, decKey: options.key?.key, decMode: options.key?.mode })),
-      deviceIds: options.deviceIds,
-      numParallelWorkers: options.numParallelWorkers,
-      intraOpThreads: options.intraOpThreads,
+      ...ofWorker,
       onProgress: (step) => progress?.tell(step),
-      log: onWarning === undefined ? undefined : consoleLog(onWarning),
+      log: onWarning === undefined ? log : consoleLog(onWarning, log),
     }).catch(async (error: unknown) => {
       await gateway.close(0);
       throw error;
@@ -195,13 +188,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       (graceMs) => worker.close(graceMs),
       (graceMs) => gateway.close(graceMs),
     );
-    const servables = readyServables(worker, options);
+    const servables = readyServables(worker, ofWorker);
     await gateway.whenServing(servables);
     becomeReady();
+    const scheme = gatewayOptions.tls === undefined ? 'http' : 'https';
     return {
-      rest: gateway.restAddress as string,
-      grpc: gateway.grpcAddress as string,
-      docs: gateway.servesDocs ? `http://${gateway.restAddress}/docs` : undefined,
+      rest: gateway.restAddress,
+      grpc: gateway.grpcAddress,
+      scheme,
+      docs: gateway.servesDocs && gateway.restAddress !== undefined ? `${scheme}://${gateway.restAddress}/docs` : undefined,
       servables: servables.map(({ servable, version, methods }) => ({ servable, version, methods: methods.map((method) => method.name) })),
       failed: failedServables(worker),
       close,

@@ -1,16 +1,15 @@
-import { ConfigError, HelpRequested, loadConfig, type FleetConfig } from '@mserve/config';
+import { ConfigError, loadSettings, OutputRequested, type AppName, type FleetSettings, type SettingsOf } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import type { Logger } from 'pino';
-import { createLog, type LogLevel } from './log.js';
+import { createLog } from './log.js';
 
-export interface AppOptions<C extends FleetConfig> {
-  /** In log lines and messages, for example `gateway`. */
-  readonly name: string;
-  readonly Config: new () => C;
+export interface AppOptions<Name extends AppName> {
+  /** Whose settings are loaded; also in log lines and messages. */
+  readonly name: Name;
   /** Errors whose message is meant for the operator; ConfigError and ServingError always are. */
   readonly isExpected?: (error: unknown) => boolean;
   /** Does the app's work until `asked` is aborted; resolves with the exit code. */
-  readonly work: (config: C, log: Logger, asked: AbortSignal) => Promise<number>;
+  readonly work: (settings: SettingsOf<Name>, log: Logger, asked: AbortSignal) => Promise<number>;
 }
 
 /** The part of `process` that an app's frame needs; only main.ts has the real one. */
@@ -47,16 +46,22 @@ function systemCodeOf({ cause }: Error): string {
  * The frame of an app that is a process of its own: configuration, log, signals, exit code. Resolves with that code: what `work` says;
  * 78 for a wrong configuration or anything else that the operator has to change; 1 for a bug. Messages go to stderr.
  */
-export async function runApp<C extends FleetConfig>(host: HostProcess, options: AppOptions<C>): Promise<number> {
-  const { name, Config, work } = options;
+export async function runApp<Name extends AppName>(host: HostProcess, options: AppOptions<Name>): Promise<number> {
+  const { name, work } = options;
   const asked = askedToEnd(host);
   let log: Logger | undefined;
   try {
-    const config = loadConfig(Config, { argv: host.argv.slice(2), env: host.env, program: `nx serve ${name} --` });
-    log = createLog(config.logLevel as LogLevel, name);
-    return await work(config, log, asked);
+    const { settings } = await loadSettings({
+      program: name,
+      usage: `npx nx serve ${name} --`,
+      argv: host.argv.slice(2),
+      env: host.env,
+    });
+    // Every app has the settings of the fleet, which the compiler does not see of an app that it does not know
+    log = createLog((settings as unknown as FleetSettings).logLevel, name);
+    return await work(settings, log, asked);
   } catch (error) {
-    if (error instanceof HelpRequested) {
+    if (error instanceof OutputRequested) {
       host.stdout.write(`${error.message}\n`);
       return 0;
     }

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { Writable } from 'node:stream';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { ConfigError, FleetConfig } from '@mserve/config';
+import { ConfigError, defaults, type FleetSettings } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import { pino, type Logger } from 'pino';
 import { startNatsServer, type NatsServer } from '../../../test/support/nats-server.js';
@@ -30,8 +30,8 @@ function readableLog(): { log: Logger; lines: string[]; line(pattern: RegExp): P
   return { log: pino({ level: 'info' }, stream), lines, line };
 }
 
-function configFor(settings: Partial<FleetConfig>): FleetConfig {
-  return Object.assign(new FleetConfig(), settings);
+function settingsFor(settings: Partial<FleetSettings>): FleetSettings {
+  return { ...defaults.gateway, ...settings };
 }
 
 describe('the bus of an app', () => {
@@ -39,7 +39,7 @@ describe('the bus of an app', () => {
     server = await startNatsServer();
     const { log, lines, line } = readableLog();
     const asked = new AbortController();
-    const bus = await connectFleetBus(configFor({ nats: server.url }), 'gateway', log, asked.signal);
+    const bus = await connectFleetBus(settingsFor({ bus: server.url }), 'gateway', log, asked.signal);
     const ended = untilEnd(bus, log, asked.signal);
     await server.kill();
     await line(/^40 the connection to NATS at .* is lost and being restored/);
@@ -54,14 +54,14 @@ describe('the bus of an app', () => {
   it('names the settings when NATS refuses to let it in, and no password', async () => {
     server = await startNatsServer({ config: 'authorization { user: "mserve", password: "open sesame" }' });
     const join = connectFleetBus(
-      configFor({ nats: server.url, natsUser: 'mserve', natsPassword: 'closed' }),
+      settingsFor({ bus: server.url, natsUser: 'mserve', natsPassword: 'closed' }),
       'gateway',
       readableLog().log,
       new AbortController().signal,
     );
     await expect(join).rejects.toThrow(ConfigError);
     await expect(join).rejects.toThrow(
-      `--nats ${server.url}: the bus server refuses the credentials (--nats-user and --nats-password, --nats-token or --nats-creds)`,
+      `--bus ${server.url}: the bus server refuses the credentials (--nats-user and --nats-password, --nats-token or --nats-creds)`,
     );
   });
 });
@@ -82,8 +82,7 @@ describe('the frame of an app', () => {
   it('takes a signal that comes twice at once, by the terminal and by npx or nx, for one', async () => {
     const host = new Host();
     const code = await runApp(host as unknown as HostProcess, {
-      name: 'app',
-      Config: FleetConfig,
+      name: 'gateway',
       work: (_config, _log, asked) =>
         new Promise((resolve) => {
           asked.addEventListener('abort', () => setImmediate(() => resolve(0)));
@@ -98,17 +97,17 @@ describe('the frame of an app', () => {
     [
       'for a port that is taken',
       new ServingError('UNAVAILABLE', 'bind failed', { cause: Object.assign(new Error('listen'), { code: 'EADDRINUSE' }) }),
-      'app: bind failed (EADDRINUSE)\n',
+      'gateway: bind failed (EADDRINUSE)\n',
     ],
     [
       'for a gRPC port that is taken',
       new ServingError('UNAVAILABLE', 'bind failed', { cause: new Error('No address added: listen EADDRINUSE: address already in use') }),
-      'app: bind failed (EADDRINUSE)\n',
+      'gateway: bind failed (EADDRINUSE)\n',
     ],
-    ['for anything else that an operator has to change', new ServingError('INVALID_ARGUMENT', 'this is wrong'), 'app: this is wrong\n'],
+    ['for anything else that an operator has to change', new ServingError('INVALID_ARGUMENT', 'this is wrong'), 'gateway: this is wrong\n'],
   ])('ends with 78 and one sentence %s', async (_name, error, text) => {
     const host = new Host();
-    expect(await runApp(host as unknown as HostProcess, { name: 'app', Config: FleetConfig, work: () => Promise.reject(error) })).toBe(78);
+    expect(await runApp(host as unknown as HostProcess, { name: 'gateway', work: () => Promise.reject(error) })).toBe(78);
     expect(host.written).toEqual([text]);
   });
 });

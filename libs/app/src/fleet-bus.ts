@@ -1,50 +1,40 @@
-import { readFileSync } from 'node:fs';
 import { NatsBus, type Bus, type NatsBusOptions } from '@mserve/bus';
-import { ConfigError, type FleetConfig } from '@mserve/config';
+import { ConfigError, natsServersOf, readSettingFile, type FleetSettings } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import type { Logger } from 'pino';
 
-/** The text of a file that a setting names. Throws ConfigError that names the flag. */
-export function settingFile(flag: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new ConfigError(`${flag}: cannot read ${path}: ${(error as Error).message}`);
-  }
-}
-
 /** Where the bus is and how to log in there. Throws ConfigError for a credentials file that cannot be read. */
-export function busOptionsOf(config: FleetConfig, role: string): NatsBusOptions {
+export function busOptionsOf(settings: FleetSettings, role: string): NatsBusOptions {
   return {
-    servers: config.nats.split(','),
+    servers: natsServersOf(settings.bus) ?? [],
     role,
-    prefix: config.subjectPrefix,
-    user: config.natsUser,
-    password: config.natsPassword,
-    token: config.natsToken,
-    credentials: config.natsCreds === undefined ? undefined : settingFile('--nats-creds', config.natsCreds),
+    prefix: settings.subjectPrefix,
+    user: settings.natsUser,
+    password: settings.natsPassword,
+    token: settings.natsToken,
+    credentials: settings.natsCreds === undefined ? undefined : readSettingFile('--nats-creds', settings.natsCreds),
   };
 }
 
 /** Joins the fleet; waits for the NATS server without end, telling so once, until `signal` is aborted (then CANCELLED). */
-export async function connectFleetBus(config: FleetConfig, role: string, log: Logger, signal: AbortSignal): Promise<Bus> {
+export async function connectFleetBus(settings: FleetSettings, role: string, log: Logger, signal: AbortSignal): Promise<Bus> {
   let waiting = false;
   const bus = await NatsBus.connect({
-    ...busOptionsOf(config, role),
+    ...busOptionsOf(settings, role),
     signal,
     onWaiting: (error) => {
-      if (!waiting) log.warn(`waiting for NATS at ${config.nats}: ${error.message}`);
+      if (!waiting) log.warn(`waiting for NATS at ${settings.bus}: ${error.message}`);
       waiting = true;
     },
     report: (text, cause) => log.warn({ err: cause }, text),
   }).catch((error: unknown) => {
     if (!(error instanceof ServingError) || error.code !== 'INVALID_ARGUMENT') throw error;
-    const settings = error.message.includes('credentials') ? ' (--nats-user and --nats-password, --nats-token or --nats-creds)' : '';
-    throw new ConfigError(`--nats ${config.nats}: ${error.message}${settings}`);
+    const flags = error.message.includes('credentials') ? ' (--nats-user and --nats-password, --nats-token or --nats-creds)' : '';
+    throw new ConfigError(`--bus ${settings.bus}: ${error.message}${flags}`);
   });
   bus.onState((state) => {
-    if (state === 'down') log.warn(`the connection to NATS at ${config.nats} is lost and being restored`);
-    if (state === 'up') log.info(`the connection to NATS at ${config.nats} is restored`);
+    if (state === 'down') log.warn(`the connection to NATS at ${settings.bus} is lost and being restored`);
+    if (state === 'up') log.info(`the connection to NATS at ${settings.bus} is restored`);
   });
   return bus;
 }

@@ -1,7 +1,9 @@
 import type { LoggerService } from '@nestjs/common';
+import type { FleetSettings } from '@mserve/config';
 import { destination, pino, type Logger } from 'pino';
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+/** The least serious lines that a log shows. */
+export type LogLevel = FleetSettings['logLevel'];
 
 /** A log of JSON lines on stderr. Lines that cannot be written (closed pipe, full disk) are dropped: the app goes on. */
 export function createLog(level: LogLevel, name: string): Logger {
@@ -10,12 +12,16 @@ export function createLog(level: LogLevel, name: string): Logger {
   return pino({ level, name }, lines);
 }
 
-/** Where an app writes what operators should know; a pino logger fits. */
+/** Where an app writes what operators should know: never a client's tensors, never a key. A pino logger fits. */
 export interface AppLog {
-  info(fields: object, text: string): void;
-  warn(fields: object, text: string): void;
-  error(fields: object, text: string): void;
+  info(fields: Readonly<Record<string, unknown>>, text: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, text: string): void;
+  error(fields: Readonly<Record<string, unknown>>, text: string): void;
+  debug(fields: Readonly<Record<string, unknown>>, text: string): void;
 }
+
+/** A log that nobody reads. */
+export const silentLog: AppLog = { info: () => undefined, warn: () => undefined, error: () => undefined, debug: () => undefined };
 
 /** What Nest itself complains of, in the app's log. That it tells of every route and module at start is of interest only to its developers. */
 export class NestLog implements LoggerService {

@@ -1,10 +1,26 @@
-/** The configuration is wrong. The message says which key, where it came from and what is allowed; the process should end with exit code 78 (EX_CONFIG). */
+/** Where a value came from. */
+export type SourceKind = 'flag' | 'environment' | 'file' | 'options' | 'default';
+
+/** Something that is wrong with the settings, in one sentence that names the flag, variable, file and line, or option. */
+export interface SettingProblem {
+  readonly source: SourceKind;
+  readonly text: string;
+}
+
+/** The settings are wrong. The message has one line per problem; a process should end with exit code 78 (EX_CONFIG). */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   static readonly exitCode = 78;
+  readonly problems: readonly SettingProblem[];
+
+  constructor(problems: string | readonly SettingProblem[]) {
+    const all = typeof problems === 'string' ? [{ source: 'default' as const, text: problems }] : problems;
+    super(all.map(({ text }) => text).join('\n'));
+    this.problems = all;
+  }
 }
 
-/** Thrown when --help was asked for: the message is the help text. */
-export class HelpRequested extends Error {
-  override readonly name = 'HelpRequested';
+/** Thrown when a program was asked to print something and to end: `--help`, `--print-config`. The message is the text, for stdout. */
+export class OutputRequested extends Error {
+  override readonly name = 'OutputRequested';
 }

@@ -1,5 +1,20 @@
-export { ConfigError, HelpRequested } from './config-error.js';
-export { loadConfig, type ConfigSources } from './load-config.js';
-export { Setting, type SettingKind, type SettingOptions } from './setting.js';
-export { FleetConfig } from './fleet-config.js';
+export { AddressError, formatAddress, isLoopback, natsServersOf, parseAddress, type Address, type AddressProblem } from './address.js';
+export { ConfigError, OutputRequested, type SettingProblem, type SourceKind } from './config-error.js';
+export {
+  defaults,
+  settingEntries,
+  settings,
+  type FleetSettings,
+  type SettingKey,
+  type SettingOptionsOf,
+  type SettingsOf,
+} from './declarations.js';
+export { boundsText, defaultText, helpText } from './help.js';
+export { loadSettings, settingsOfOptions, type LoadedSettings, type SettingSources } from './load-settings.js';
 export { nearest } from './nearest.js';
+export { maxVersion, parseServableChoice, type ServableChoice } from './servable-choice.js';
+export { flagOf, hasSetting, variableOf, type AppName, type ProgramName, type Setting } from './setting.js';
+export { readKeyFile, readSettingFile } from './setting-files.js';
+export { allowedOf, boundsOf, placeholderOf, type Shape } from './shape.js';
+export type { Origin } from './layers.js';
+export type { Origins, Settled } from './settle.js';

@@ -1,26 +1,48 @@
-import 'reflect-metadata';
+import type { Shape, ShapeOf } from './shape.js';
 
-/** How the text of a flag or of an environment variable becomes a value. In a config file values have their JSON type. */
-export type SettingKind = 'text' | 'number' | 'yes-no' | 'list' | 'numbers';
+/** The rooms that are processes of their own in a fleet. */
+export type AppName = 'gateway' | 'scheduler' | 'device-worker';
 
-export interface SettingOptions {
-  readonly kind: SettingKind;
-  /** One line for --help. */
+/** A program that has settings. `server` is the three apps in one process (`mserve serve`, `startServer`) and has every setting of each. */
+export type ProgramName = AppName | 'server';
+
+interface SettingFacts<App extends AppName> {
+  /** One line for `--help` and the tables, without unit, bounds and default. */
   readonly doc: string;
-  /** Not shown in messages, and better given by environment or file than by a flag. */
+  /** The apps that have the setting. The server has every one. */
+  readonly apps: readonly App[];
+  /** Other spellings, as keys. Each is a flag, a variable and a file key too. */
+  readonly aliases?: readonly string[];
+  readonly unit?: 'ms' | 'MiB';
+  /** Not shown in messages and by `--print-config`. It belongs into the environment or a file, not on a command line. */
   readonly secret?: boolean;
+  /** What holds without a value, in words. For settings without a default value. */
+  readonly otherwise?: string;
 }
 
-export interface Setting extends SettingOptions {
-  /** Property of the class = key in a config file, for example `maxMessageMb`. */
-  readonly key: string;
-  /** `--max-message-mb` */
-  readonly flag: string;
-  /** `MSERVE_MAX_MESSAGE_MB` */
-  readonly env: string;
+/** One declared setting. Its key in {@link settings} is its name; flag, variable and file key are spelled after that. */
+export interface Setting<Value = unknown, App extends AppName = AppName> extends SettingFacts<App> {
+  readonly shape: Shape;
+  readonly default: Value;
+  /** The default of the server, where it differs. */
+  readonly serverDefault?: Value;
 }
 
-const metadataKey = Symbol('mserve.settings');
+/** Declares a setting that has a default. */
+export function setting<Value, const App extends AppName>(
+  shape: ShapeOf<Value>,
+  facts: SettingFacts<App> & { readonly default: NoInfer<Value>; readonly serverDefault?: NoInfer<Value> },
+): Setting<Value, App> {
+  return { ...facts, shape };
+}
+
+/** Declares a setting that may have no value. */
+export function optional<Value, const App extends AppName>(
+  shape: ShapeOf<Value>,
+  facts: SettingFacts<App>,
+): Setting<Value | undefined, App> {
+  return { ...facts, shape, default: undefined };
+}
 
 function words(key: string): string[] {
   return key
@@ -29,17 +51,22 @@ function words(key: string): string[] {
     .split(' ');
 }
 
-/** Marks a property of a configuration class as settable by flag, environment and file. Its initial value is the default. */
-export function Setting(options: SettingOptions): PropertyDecorator {
-  return (target, property) => {
-    const key = String(property);
-    const before = (Reflect.getMetadata(metadataKey, target) as Setting[] | undefined) ?? [];
-    const setting: Setting = { ...options, key, flag: `--${words(key).join('-')}`, env: `MSERVE_${words(key).join('_').toUpperCase()}` };
-    Reflect.defineMetadata(metadataKey, [...before.filter((one) => one.key !== key), setting], target);
-  };
+/** `maxMsgMbSize` as a flag: `--max-msg-mb-size`. */
+export function flagOf(key: string): string {
+  return `--${words(key).join('-')}`;
 }
 
-/** The settings of a configuration class, inherited ones first. */
-export function settingsOf(prototype: object): readonly Setting[] {
-  return (Reflect.getMetadata(metadataKey, prototype) as Setting[] | undefined) ?? [];
+/** `maxMsgMbSize` as a variable: `MSERVE_MAX_MSG_MB_SIZE`. */
+export function variableOf(key: string): string {
+  return `MSERVE_${words(key).join('_').toUpperCase()}`;
+}
+
+/** Whether a program has a setting. */
+export function hasSetting(program: ProgramName, { apps }: Setting): boolean {
+  return program === 'server' || apps.includes(program);
+}
+
+/** The value of a setting that nobody gives. */
+export function defaultOf(program: ProgramName, { default: ours, serverDefault }: Setting): unknown {
+  return program === 'server' ? (serverDefault ?? ours) : ours;
 }

@@ -1,3 +1,4 @@
+import { silentLog } from '@mserve/app';
 import { resolve } from 'node:path';
 import type { ModelDeclaration, ServableDeclaration } from '@mserve/register';
 import { planMethod } from '../execution/method-plan.js';
@@ -8,7 +9,6 @@ import { workerDefaults } from './worker-defaults.js';
 import { loadModels } from './load-models.js';
 import type { DecryptionKey, ModelOpeners } from './model-loader.js';
 import { signatureOf } from './signature.js';
-import { silentLog } from './worker-options.js';
 
 export interface CheckModelsOptions {
   /** For encrypted MindIR files. */

@@ -1,5 +1,7 @@
 import { availableParallelism } from 'node:os';
+import { silentLog, type AppLog } from '@mserve/app';
 import type { Bus, ReplicaList, ReplicaStatus, TensorStore } from '@mserve/bus';
+import { defaults } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import { LoneClient } from '../execution/lone-client.js';
 import { AssignmentHandler, type HandlerCounters } from './assignment-handler.js';
@@ -8,14 +10,13 @@ import { FailureLog } from './failure-log.js';
 import { LateModelCaller, loadServable } from './load-servable.js';
 import { Replica } from './replica.js';
 import type { WorkerDefaults } from './worker-defaults.js';
-import { silentLog, type DeviceWorkerOptions, type ServableOptions, type WorkerLog } from './worker-options.js';
+import type { DeviceWorkerOptions, ServableOptions } from './worker-options.js';
 
 /** Longest time that an assignment is expected to be on its way. */
 const lateArrivalMs = 50;
-/** Configs are small programs; see DeviceWorkerOptions.configPatienceMs. */
-const configPatienceMs = 2_000;
+const settings = defaults['device-worker'];
 /** Longest time that work in hand may take when a servable is unloaded and nobody says otherwise. */
-const defaultGraceMs = 30_000;
+const defaultGraceMs = settings.graceMs;
 
 interface Plan {
   readonly replica: Replica;
@@ -40,7 +41,7 @@ export class DeviceWorker {
   private readonly handler: AssignmentHandler;
   private readonly beacon: Beacon;
   private readonly loneClient = new LoneClient();
-  private readonly log: WorkerLog;
+  private readonly log: AppLog;
   /** Of replicas that are loading. */
   private readonly loads = new Map<Replica, Promise<void>>();
   /** Replicas made so far: no id is given twice. */
@@ -147,8 +148,8 @@ export class DeviceWorker {
 
   /** New replicas of a servable, one for each of its devices. */
   private plan(servable: ServableOptions): Plan[] {
-    const deviceIds = servable.deviceIds ?? this.options.deviceIds ?? [0];
-    const wanted = servable.numParallelWorkers ?? this.options.numParallelWorkers ?? 1;
+    const deviceIds = servable.deviceIds ?? this.options.deviceIds ?? settings.deviceIds;
+    const wanted = servable.numParallelWorkers ?? this.options.numParallelWorkers ?? settings.numParallelWorkers;
     const threads = Math.max(1, Math.ceil(wanted / Math.max(1, deviceIds.length)));
     return deviceIds.map((deviceId) => {
       const id = `${this.bus.address}.${this.made++}`;
@@ -178,7 +179,7 @@ export class DeviceWorker {
       if (this.closing !== undefined) break;
       if (replica.state === 'gone') continue;
       await new Promise<void>((next) => {
-        const patience = setTimeout(next, this.options.configPatienceMs ?? configPatienceMs);
+        const patience = setTimeout(next, this.options.configPatienceMs ?? settings.configPatienceMs);
         const isFound = (version: number): void => {
           clearTimeout(patience);
           onVersion(version);
@@ -232,9 +233,9 @@ export class DeviceWorker {
           open: options.open ?? this.defaults.open,
           openers: options.openers ?? this.defaults.openers,
           intraOpThreads: options.intraOpThreads ?? Math.max(1, Math.floor((availableParallelism() - 1) / this.liveCount)),
-          concurrentRuns: options.concurrentRuns ?? 1,
+          concurrentRuns: options.concurrentRuns ?? settings.concurrentRuns,
           credits: options.credits,
-          warmUp: options.warmUp ?? true,
+          warmUp: options.warmUp ?? settings.warmUp,
           decryption: servable.decKey && { key: servable.decKey, mode: servable.decMode },
           onVersion: (version) => {
             replica.version = version;

@@ -1,9 +1,9 @@
+import { silentLog } from '@mserve/app';
 import { describe, expect, it } from '@jest/globals';
 import { model } from '../../../../test/support/declarations.js';
 import { elementwise } from '../../../../test/support/fake-session.js';
 import { planModel } from '../execution/model-plan.js';
 import { FailureLog } from './failure-log.js';
-import { silentLog } from './worker-options.js';
 
 const plan = (key: string): ReturnType<typeof planModel> => planModel(model(key), elementwise([4, 1], 1, (x) => x).describe(), 0);
 

@@ -1,5 +1,5 @@
+import type { AppLog } from '@mserve/app';
 import type { ModelPlan } from '../execution/model-plan.js';
-import type { WorkerLog } from './worker-options.js';
 
 /** Failed runs of one model are told at most this often: what makes them fail may come from clients. */
 const everyMs = 1000;
@@ -9,7 +9,7 @@ export class FailureLog {
   private readonly models = new Map<string, { toldAt: number; untold: number }>();
 
   constructor(
-    private readonly log: WorkerLog,
+    private readonly log: AppLog,
     private readonly about: Readonly<Record<string, unknown>>,
     private readonly now: () => number = () => performance.now(),
   ) {}

@@ -1,7 +1,7 @@
+import { silentLog } from '@mserve/app';
 import { linkSync, readFileSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { silentLog } from './worker-options.js';
 import { ServableFolder } from '../servable/servable-folder.fixture.js';
 import { workerDefaults } from './worker-defaults.js';
 

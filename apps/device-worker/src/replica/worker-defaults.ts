@@ -1,7 +1,7 @@
+import type { AppLog } from '@mserve/app';
 import { loadMindir } from '@mserve/mindir';
 import { Session, type SessionOptions } from '@mserve/native';
 import { modelOpeners, type ModelOpeners } from './model-loader.js';
-import type { WorkerLog } from './worker-options.js';
 import { openServable, type ServableOpener } from './open-servable.js';
 
 /** How servables and models are opened when the options do not say otherwise. */
@@ -11,7 +11,7 @@ export interface WorkerDefaults {
 }
 
 /** How a worker opens servables and models when its options do not say otherwise: the config in worker threads, models in native sessions. */
-export function workerDefaults(log: WorkerLog): WorkerDefaults {
+export function workerDefaults(log: AppLog): WorkerDefaults {
   return {
     open: ({ directory, servable, version, deviceId, threads, models }) =>
       openServable(directory, servable, {

@@ -1,3 +1,4 @@
+import type { AppLog } from '@mserve/app';
 import type { DecryptionKey, ModelOpeners } from './model-loader.js';
 import type { ModelProgress } from './load-models.js';
 import type { ServableOpener } from './open-servable.js';
@@ -15,15 +16,6 @@ export interface ServableOptions {
   readonly decKey?: Uint8Array | undefined;
   readonly decMode?: DecryptionKey['mode'] | undefined;
 }
-
-/** Where the worker says what operators should know. Never a client's tensors, never a key. */
-export interface WorkerLog {
-  info(fields: Readonly<Record<string, unknown>>, text: string): void;
-  warn(fields: Readonly<Record<string, unknown>>, text: string): void;
-  error(fields: Readonly<Record<string, unknown>>, text: string): void;
-}
-
-export const silentLog: WorkerLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 export interface DeviceWorkerOptions {
   /** Directory that holds one folder per servable. */
@@ -45,7 +37,7 @@ export interface DeviceWorkerOptions {
   /** A servable_config that takes longer than this may hang: the servables behind it are loaded beside it. Default 2000. */
   readonly configPatienceMs?: number | undefined;
   readonly onProgress?: ((progress: ModelProgress) => void) | undefined;
-  readonly log?: WorkerLog | undefined;
+  readonly log?: AppLog | undefined;
   /** For specs: other ways to open servables and models. */
   readonly open?: ServableOpener | undefined;
   readonly openers?: ModelOpeners | undefined;

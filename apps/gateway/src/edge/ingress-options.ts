@@ -1,3 +1,4 @@
+import { defaults } from '@mserve/config';
 import type { ServingError } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from './ingress.js';
 
@@ -27,19 +28,29 @@ export interface IngressLimits {
   readonly maxConcurrentStreams: number;
 }
 
+const mebibyte = 1024 * 1024;
+const declared = defaults.gateway;
+
+/** What the settings of a gateway are when nobody gives them. */
 export const defaultIngressLimits: IngressLimits = {
-  maxMessageBytes: 100 * 1024 * 1024,
-  maxBodyChunks: 65_536,
-  maxBufferedBytes: 1024 * 1024 * 1024,
-  headersTimeoutMs: 10_000,
-  requestTimeoutMs: 30_000,
-  keepAliveTimeoutMs: 65_000,
-  writeTimeoutMs: 30_000,
-  lingerMs: 2_000,
-  drainReceiveMs: 5_000,
-  maxConnections: 10_000,
-  maxConcurrentStreams: 4_096,
+  maxMessageBytes: declared.maxMsgMbSize * mebibyte,
+  maxBodyChunks: declared.maxBodyChunks,
+  maxBufferedBytes: declared.maxBufferedMb * mebibyte,
+  headersTimeoutMs: declared.headersTimeoutMs,
+  requestTimeoutMs: declared.requestTimeoutMs,
+  keepAliveTimeoutMs: declared.keepAliveTimeoutMs,
+  writeTimeoutMs: declared.writeTimeoutMs,
+  lingerMs: declared.lingerMs,
+  drainReceiveMs: declared.drainReceiveMs,
+  maxConnections: declared.maxConnections,
+  maxConcurrentStreams: declared.maxConcurrentStreams,
 };
+
+/** The limits in force. Headers have no longer than the whole request, which Node's HTTP server requires. */
+export function ingressLimitsOf(limits: Partial<IngressLimits> | undefined): IngressLimits {
+  const all = { ...defaultIngressLimits, ...limits };
+  return { ...all, headersTimeoutMs: Math.min(all.headersTimeoutMs, all.requestTimeoutMs) };
+}
 
 /** PEM texts for a TLS port. TLS 1.2 at least. */
 export interface TlsOptions {

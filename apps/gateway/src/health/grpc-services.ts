@@ -2,7 +2,7 @@ import { status, type sendUnaryData, type Server, type ServerUnaryCall, type Ser
 import { ReflectionService } from '@grpc/reflection';
 import { ServingError } from '@mserve/wire';
 import { HealthImplementation } from 'grpc-health-check';
-import type { Logger } from 'pino';
+import type { AppLog } from '@mserve/app';
 import { grpcStatusOf } from '../edge/status.js';
 import { oipText } from '../edge/words.js';
 import type { ModelDirectory } from './model-directory.js';
@@ -27,7 +27,7 @@ export class GrpcServices {
   constructor(
     private readonly models: ModelDirectory,
     private readonly readiness: Readiness,
-    private readonly log: Logger,
+    private readonly log: AppLog,
   ) {
     this.setHealth(readiness.isReady);
     readiness.onChange((ready) => this.setHealth(ready));

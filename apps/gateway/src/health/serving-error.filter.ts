@@ -1,7 +1,7 @@
 import { Catch, HttpException, Inject, NotFoundException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { ServingError } from '@mserve/wire';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Logger } from 'pino';
+import type { AppLog } from '@mserve/app';
 import { httpStatusOf } from '../edge/status.js';
 import { oipText } from '../edge/words.js';
 import { logToken } from '../tokens.js';
@@ -13,7 +13,7 @@ const mostTextLength = 1000;
 /** Errors of Nest's routes as the Open Inference Protocol shapes them: `{"error": text}` and a true status. */
 @Catch()
 export class ServingErrorFilter implements ExceptionFilter {
-  constructor(@Inject(logToken) private readonly log: Logger) {}
+  constructor(@Inject(logToken) private readonly log: AppLog) {}
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     const { status, text } = this.describe(thrown);
@@ -31,7 +31,7 @@ export class ServingErrorFilter implements ExceptionFilter {
 /** The same for requests that no route took: a verb that a path does not have is 405, with Allow, as it is on infer routes. */
 export class UnroutedFilter extends ServingErrorFilter {
   constructor(
-    log: Logger,
+    log: AppLog,
     private readonly verbs: RouteVerbs,
   ) {
     super(log);

@@ -16,8 +16,6 @@ export interface InferOptions {
   readonly defaultDeadlineMs: number;
 }
 
-export const defaultInferOptions: InferOptions = { maxInFlight: 10_000, defaultDeadlineMs: 100_000 };
-
 /** Told of every refused request; for the log. */
 export type FailureReport = (request: IngressRequest, error: ServingError) => void;
 

@@ -1,44 +1,33 @@
-import { isIP } from 'node:net';
+import { AddressError, parseAddress, type Address, type AddressProblem } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 
 /** Which public server an address is for; the original's texts (SPEC 4.1, 10) name it so. */
 export type ServerTag = 'Serving gRPC' | 'RESTful server';
 
-/** Where a public port listens. */
-export type ListenAddress =
-  { readonly kind: 'tcp'; readonly host: string; readonly port: number } | { readonly kind: 'unix'; readonly path: string };
-
-function illegal(text: string): ServingError {
-  return new ServingError('INVALID_ARGUMENT', `Serving Error: ${text}`);
-}
+const texts: Readonly<Record<AddressProblem, (tag: ServerTag, text: string) => string>> = {
+  'no-port': (tag, text) => `The format of the ${tag} address '${text}' is illegal`,
+  host: (tag, text) => `The format of the ${tag} address '${text}' is illegal`,
+  'empty-part': (tag, text) => `Missing ip or port of the ${tag} address '${text}'`,
+  'port-not-a-number': (tag, text) => `The type of ${tag} address '${text}' port is not a number`,
+  'port-range': (tag, text) => `The port of the ${tag} address '${text}' is out of legal range [1 ~ 65535]`,
+  'empty-path': () => 'Empty grpc server unix domain socket address',
+};
 
 /**
- * Reads `host:port`, `[ipv6]:port` or (gRPC only) `unix:path`.
+ * Where a public port listens: `host:port`, `[ipv6]:port` or (gRPC only) `unix:path`.
  * Port 0 is allowed, unlike in the original: the system chooses one, which is then reported.
  * Throws ServingError INVALID_ARGUMENT with the original's texts.
  */
-export function parseAddress(tag: ServerTag, text: string): ListenAddress {
-  if (text.startsWith('unix:')) return unixAddress(tag, text.slice('unix:'.length));
-  const colon = text.lastIndexOf(':');
-  if (colon < 0) throw illegal(`The format of the ${tag} address '${text}' is illegal`);
-  const host = text.slice(0, colon);
-  const portText = text.slice(colon + 1);
-  if (host === '' || portText === '') throw illegal(`Missing ip or port of the ${tag} address '${text}'`);
-  if (!/^[+-]?\d+$/.test(portText)) throw illegal(`The type of ${tag} address '${text}' port is not a number`);
-  const port = Number(portText);
-  if (port < 0 || port > 65535) throw illegal(`The port of the ${tag} address '${text}' is out of legal range [1 ~ 65535]`);
-  return { kind: 'tcp', host: host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host, port };
+export function listenAddressOf(tag: ServerTag, text: string): Address {
+  if (tag === 'RESTful server' && text.startsWith('unix:')) throw illegal('RESTful server does not support binding to unix domain socket');
+  try {
+    return parseAddress(text);
+  } catch (error) {
+    if (error instanceof AddressError) throw illegal(texts[error.problem](tag, text));
+    throw error;
+  }
 }
 
-function unixAddress(tag: ServerTag, path: string): ListenAddress {
-  if (tag === 'RESTful server') throw illegal('RESTful server does not support binding to unix domain socket');
-  if (path === '') throw illegal('Empty grpc server unix domain socket address');
-  return { kind: 'unix', path };
-}
-
-/** The address as text again, with the port that was really bound. */
-export function formatAddress(address: ListenAddress, boundPort?: number): string {
-  if (address.kind === 'unix') return `unix:${address.path}`;
-  const host = isIP(address.host) === 6 ? `[${address.host}]` : address.host;
-  return `${host}:${boundPort ?? address.port}`;
+function illegal(text: string): ServingError {
+  return new ServingError('INVALID_ARGUMENT', `Serving Error: ${text}`);
 }

@@ -12,7 +12,8 @@ import { connect, type AddressInfo } from 'node:net';
 import type { Server as GrpcServer } from '@grpc/grpc-js';
 import { refusal, ServingError } from '@mserve/wire';
 import { grpcStatusOf, tooLarge } from '../edge/status.js';
-import { formatAddress, parseAddress, type ListenAddress } from './address.js';
+import { formatAddress, type Address } from '@mserve/config';
+import { listenAddressOf } from './address.js';
 import { BodyInflater } from './body-inflater.js';
 import { ExchangeBook } from './exchange-book.js';
 import { GrpcExchange, type GrpcExchangeOwner } from './grpc-exchange.js';
@@ -76,7 +77,7 @@ export class GrpcFront implements GrpcExchangeOwner {
 
   /** Binds the port or socket file; resolves with the address bound. Rejects with the original's texts. */
   async listen(text: string): Promise<string> {
-    const address: ListenAddress = parseAddress('Serving gRPC', text);
+    const address: Address = listenAddressOf('Serving gRPC', text);
     if (address.kind === 'unix') await removeStaleSocket(address.path);
     await new Promise<void>((resolve, reject) => {
       const onError = (error: Error): void =>

@@ -3,7 +3,8 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { refusal, ServingError } from '@mserve/wire';
 import { tooLarge } from '../edge/status.js';
-import { formatAddress, parseAddress, type ListenAddress } from './address.js';
+import { formatAddress, type Address } from '@mserve/config';
+import { listenAddressOf } from './address.js';
 import { BodyInflater } from './body-inflater.js';
 import { ExchangeBook } from './exchange-book.js';
 import { ExchangeRequest, ExchangeResponse, HttpExchange, type ExchangeOwner } from './http-exchange.js';
@@ -83,7 +84,7 @@ export class HttpFront implements ExchangeOwner {
 
   /** Binds the port; resolves with the address bound. Rejects with the original's texts. */
   async listen(text: string): Promise<string> {
-    const address: ListenAddress = parseAddress('RESTful server', text);
+    const address: Address = listenAddressOf('RESTful server', text);
     if (address.kind === 'unix') throw new TypeError('the REST port is a TCP port');
     await new Promise<void>((resolve, reject) => {
       const onError = (error: Error): void =>

@@ -4,7 +4,7 @@ import { ServingError } from '@mserve/wire';
 import { GrpcFront } from './grpc-front.js';
 import { HttpFront } from './http-front.js';
 import type { Ingress, IngressAnswer, IngressListener } from '../edge/ingress.js';
-import { defaultIngressLimits, type IngressLimits, type Refuse, type TlsOptions } from '../edge/ingress-options.js';
+import { ingressLimitsOf, type IngressLimits, type Refuse, type TlsOptions } from '../edge/ingress-options.js';
 import { checkTls } from './tls-check.js';
 import { TurnGather } from './turn-gather.js';
 
@@ -38,7 +38,7 @@ export class NodeIngress implements Ingress {
     if (this.http !== undefined) throw new ServingError('INVALID_ARGUMENT', 'Serving Error: RESTful server is already running');
     if (listen.tls !== undefined) checkTls(listen.tls);
     const { refuse, fallback } = this.options;
-    const http = new HttpFront({ ...defaultIngressLimits, ...listen.limits }, this.gather, refuse, fallback, listen.tls);
+    const http = new HttpFront(ingressLimitsOf(listen.limits), this.gather, refuse, fallback, listen.tls);
     this.http = http;
     try {
       return await http.listen(listen.address);
@@ -53,7 +53,7 @@ export class NodeIngress implements Ingress {
     if (this.grpc !== undefined) throw new ServingError('INVALID_ARGUMENT', 'Serving Error: Serving gRPC server is already running');
     if (listen.tls !== undefined) checkTls(listen.tls);
     const { refuse, addServices } = this.options;
-    const grpc = new GrpcFront({ ...defaultIngressLimits, ...listen.limits }, this.gather, refuse, addServices, listen.tls);
+    const grpc = new GrpcFront(ingressLimitsOf(listen.limits), this.gather, refuse, addServices, listen.tls);
     this.grpc = grpc;
     try {
       return await grpc.listen(listen.address);

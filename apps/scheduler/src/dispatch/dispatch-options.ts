@@ -1,3 +1,4 @@
+import { defaults } from '@mserve/config';
 import type { Assignment, Cancellation, Refusal } from '@mserve/wire';
 
 export interface DispatchOptions {
@@ -15,13 +16,16 @@ export interface DispatchOptions {
   readonly receiptGraceMs: number;
 }
 
+const declared = defaults.scheduler;
+
+/** What the settings of a scheduler are when nobody gives them. */
 export const defaultDispatchOptions: DispatchOptions = {
-  maxQueuedRequests: 10_000,
-  maxQueuedInstances: 100_000,
-  maxQueueDelayMs: 0,
-  maxAttempts: 2,
-  maxUndelivered: 3,
-  receiptGraceMs: 5_000,
+  maxQueuedRequests: declared.maxQueuedRequests,
+  maxQueuedInstances: declared.maxQueuedInstances,
+  maxQueueDelayMs: declared.maxQueueDelayMs,
+  maxAttempts: declared.maxAttempts,
+  maxUndelivered: declared.maxUndelivered,
+  receiptGraceMs: declared.receiptGraceMs,
 };
 
 /** What the dispatcher decides. Called synchronously; must not call the dispatcher back before it returns, and must not throw. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { silentLog } from '@mserve/app';
 import type { ReplicaStatus } from '@mserve/bus';
 import { DispatchRig, signature, ticket } from '../dispatch/dispatch.fixture.js';
 import { ReplicaTable } from './replica-table.js';
@@ -14,7 +15,7 @@ class TableRig {
     fetchReplicas: (address) => new Promise((answer, fail) => this.asked.push({ address, answer, fail })),
     now: () => this.dispatch.now,
     onChange: () => undefined,
-    log: { error: () => undefined, info: () => undefined, warn: (_fields, text) => void this.warnings.push(text) },
+    log: { ...silentLog, warn: (_fields, text) => void this.warnings.push(text) },
     workerLostMs: 1_000,
     suspectLostMs: 400,
   });

@@ -1,6 +1,6 @@
+import type { AppLog } from '@mserve/app';
 import type { LoadingServable, ReplicaList, ReplicaStatus, WorkerHello } from '@mserve/bus';
 import type { Dispatcher } from '../dispatch/dispatcher.js';
-import type { SchedulerLog } from '../scheduler-options.js';
 import { readReplicaList } from './replica-list.js';
 import { WorkerRecord } from './worker-record.js';
 
@@ -10,7 +10,7 @@ export interface ReplicaTableContext {
   now(): number;
   /** Replicas came, changed or went. */
   onChange(): void;
-  readonly log: SchedulerLog;
+  readonly log: AppLog;
   readonly workerLostMs: number;
   readonly suspectLostMs: number;
 }

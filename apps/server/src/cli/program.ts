@@ -1,11 +1,11 @@
+import { AddressError, maxVersion, parseAddress, settings } from '@mserve/config';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { RunningServer } from '../server.js';
-import { busAddress, grpcAddress, hostAndPort } from './addresses.js';
 import { CliError, Reported } from './cli-error.js';
 import { infer } from './infer.js';
 import { init, initText } from './init.js';
 import { decryptionMode, readKey, type KeyFlags } from './key.js';
-import { maxVersion, parseServableChoice, readyText, serveOptions, type ServeFlags } from './serve.js';
+import { readyText, serveHelp, serveSettings } from './serve.js';
 import { print } from './text.js';
 import { packageVersion } from './version.js';
 
@@ -22,11 +22,14 @@ function collect<T>(parse: (text: string) => T) {
   return (text: string, before: readonly T[] | undefined): T[] => [...(before ?? []), parse(text)];
 }
 
-function deviceIds(text: string): number[] {
-  const ids = text.split(',').map(wholeNumber(0, 65_535));
-  const twice = ids.find((id, at) => ids.indexOf(id) !== at);
-  if (twice !== undefined) throw new InvalidArgumentError(`device ${twice} is given twice.`);
-  return ids;
+/** The REST address of a server that runs. */
+function serverAddress(text: string): string {
+  try {
+    if (parseAddress(text).kind === 'tcp') return text;
+  } catch (error) {
+    if (!(error instanceof AddressError)) throw error;
+  }
+  throw new InvalidArgumentError('HOST:PORT is expected, for example 127.0.0.1:1500.');
 }
 
 const keyFileFlag = new Option(
@@ -44,54 +47,41 @@ export interface Foreground {
   untilAsked(): Promise<void>;
 }
 
+/** Its flags are the settings, which libs/config reads; commander only hands them over. */
 function addServe(program: Command, foreground: Foreground): void {
   program
     .command('serve')
-    .argument('<dir>', 'directory that holds one folder per servable (NAME/servable_config.ts, NAME/1/model files)')
-    .description('serve every servable in DIR, all in this process')
-    .option(
-      '--servable <name[:version]>',
-      'serve only this one; may be given several times (default: every servable, latest version)',
-      collect(parseServableChoice),
-    )
-    .option('--device-ids <ids>', 'a replica of every servable on each of these devices (on CPU: that many replicas)', deviceIds, [0])
-    .option('--rest <host:port>', 'REST address; port 0 = any free one', hostAndPort, '127.0.0.1:1500')
-    .option('--grpc <host:port|unix:path>', 'gRPC address; port 0 = any free one', grpcAddress, '127.0.0.1:5500')
-    .option('--max-msg-mb <n>', 'largest request or answer in MiB', wholeNumber(1, 512), 100)
-    .option('--bus <memory|nats://host:port>', 'memory = everything in this process; a NATS address joins a fleet', busAddress, 'memory')
-    .option(
-      '--workers <n>',
-      'threads for the functions of a servable, over all its replicas; at least one per replica',
-      wholeNumber(1, 64),
-      1,
-    )
-    .option('--intra-op-threads <n>', 'threads inside one native run (0 = one per core)', wholeNumber(0, 1024))
-    .option('--legacy-status-200', 'answer errors of /model/... with HTTP 200, as the original did', false)
-    .option('--docs', 'answer /docs and /openapi.json (default: only when REST is on loopback)')
-    .option('--no-docs', 'do not answer them')
-    .addOption(keyFileFlag)
-    .addOption(keyModeFlag)
-    .option('--grace-ms <n>', 'how long work in hand may take when the server is asked to end', wholeNumber(0, 3_600_000), 30_000)
-    .addOption(jsonFlag)
-    .action(async (directory: string, flags: ServeFlags) => {
+    .argument('[args...]')
+    .description('serve every servable of a directory, all in this process')
+    .usage('[DIR] [flags]')
+    .helpOption(false)
+    .allowUnknownOption()
+    .configureHelp({ formatHelp: () => serveHelp() })
+    .action(async (args: readonly string[]) => {
+      const { settings: chosen, switches } = await serveSettings(args, process.env);
       const asked = foreground.untilAsked();
-      const { startServer } = await import('../server.js');
+      const { startSettledServer } = await import('../server.js');
       let server: RunningServer | undefined;
-      const starting = startServer(serveOptions(directory, flags)).then((running) => (server = running));
+      const toStderr = (line: string): void => void process.stderr.write(`${line}\n`);
+      const starting = startSettledServer(chosen, {
+        onProgress: toStderr,
+        onWarning: chosen.logLevel === 'silent' ? () => undefined : toStderr,
+      }).then((running) => (server = running));
       const first = await Promise.race([starting.then(() => 'ready' as const), asked.then(() => 'asked' as const)]);
       if (first === 'asked') {
         starting.catch(() => undefined);
         return;
       }
       const running = server as unknown as RunningServer;
+      const asJson = switches.has('--json');
       print(
-        flags.json,
+        asJson,
         { rest: running.rest, grpc: running.grpc, docs: running.docs, servables: running.servables, failed: running.failed },
         readyText(running),
       );
       await asked;
-      if (!flags.json) process.stderr.write('ending: finishing what is in hand (press Ctrl+C again to end at once)\n');
-      await running.close(flags.graceMs);
+      if (!asJson) process.stderr.write('ending: finishing what is in hand (press Ctrl+C again to end at once)\n');
+      await running.close(chosen.graceMs);
     });
 }
 
@@ -107,7 +97,7 @@ function addInfer(program: Command): void {
       'an input: @file (.npy is a tensor, anything else its bytes) or a JSON value; once per input',
       collect(String),
     )
-    .option('--rest <host:port>', 'REST address of the server', hostAndPort, '127.0.0.1:1500')
+    .option('--rest <host:port>', 'REST address of the server', serverAddress, settings.rest.default)
     .option('--timeout-ms <n>', 'give up after this long', wholeNumber(1, 86_400_000), 60_000)
     .addOption(jsonFlag)
     .action(

@@ -1,84 +1,23 @@
-import { readFileSync } from 'node:fs';
-import { InvalidArgumentError } from 'commander';
-import type { ModelKey } from '../model-file.js';
-import { CliError } from './cli-error.js';
-import { readKey, type KeyFlags } from './key.js';
-import { fileProblem } from './text.js';
-import type { BusLogin, RunningServer, ServableChoice, ServerOptions } from '../server.js';
+import { helpText, loadSettings, type LoadedSettings } from '@mserve/config';
+import type { RunningServer } from '../server.js';
 
-export interface ServeFlags extends KeyFlags {
-  readonly servable?: readonly ServableChoice[];
-  readonly deviceIds: readonly number[];
-  readonly rest: string;
-  readonly grpc: string;
-  readonly maxMsgMb: number;
-  readonly bus: string;
-  readonly workers: number;
-  readonly intraOpThreads?: number;
-  readonly legacyStatus200: boolean;
-  readonly docs?: boolean;
-  readonly graceMs: number;
-  readonly json: boolean;
+/** The flags of `mserve serve` that are no settings. */
+const switches = [{ flag: '--json', doc: 'print one line of JSON instead of text when the server is ready' }];
+
+/** How `mserve serve` is called. */
+const usage = 'mserve serve [DIR]';
+
+/** What `mserve serve --help` prints. */
+export function serveHelp(): string {
+  return `${helpText({ program: 'server', usage, switches })}\n`;
 }
 
-/** What the original's REST takes at most. */
-export const maxVersion = 4_294_967_294;
-
-/** `NAME` or `NAME:VERSION`. */
-export function parseServableChoice(text: string): ServableChoice {
-  const match = /^([^:]+)(?::(\d+))?$/.exec(text);
-  if (!match) throw new InvalidArgumentError('NAME or NAME:VERSION is expected.');
-  const version = match[2] === undefined ? 0 : Number(match[2]);
-  if (version > maxVersion) throw new InvalidArgumentError(`NAME or NAME:VERSION is expected, the version up to ${maxVersion}.`);
-  return { name: match[1] as string, version };
+/** The settings of `mserve serve DIR`. Throws ConfigError, or OutputRequested for `--help` and `--print-config`. */
+export function serveSettings(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<LoadedSettings<'server'>> {
+  return loadSettings({ program: 'server', usage, argv, env, switches, positional: 'directory' });
 }
 
-function toStderr(line: string): void {
-  process.stderr.write(`${line}\n`);
-}
-
-function keyOf(flags: ServeFlags): ModelKey | undefined {
-  const key = readKey(flags);
-  if (key !== undefined && flags.servable === undefined)
-    throw new CliError('--dec-key-file needs --servable: the servables that the key is for', 2);
-  return key;
-}
-
-/** From the environment, under the names that the apps of a fleet know: passwords have no place on a command line. */
-function busLogin(env: NodeJS.ProcessEnv): BusLogin {
-  const creds = env['MSERVE_NATS_CREDS'];
-  try {
-    return {
-      user: env['MSERVE_NATS_USER'],
-      password: env['MSERVE_NATS_PASSWORD'],
-      token: env['MSERVE_NATS_TOKEN'],
-      credentials: creds === undefined ? undefined : readFileSync(creds, 'utf8'),
-    };
-  } catch (error) {
-    throw new CliError(`cannot read MSERVE_NATS_CREDS ${creds}: ${fileProblem(error)}`, 78);
-  }
-}
-
-export function serveOptions(directory: string, flags: ServeFlags): ServerOptions {
-  return {
-    directory,
-    servables: flags.servable,
-    deviceIds: flags.deviceIds,
-    rest: flags.rest,
-    grpc: flags.grpc,
-    maxMessageBytes: flags.maxMsgMb * 2 ** 20,
-    bus: flags.bus,
-    busLogin: flags.bus === 'memory' ? undefined : busLogin(process.env),
-    numParallelWorkers: flags.workers,
-    intraOpThreads: flags.intraOpThreads,
-    legacyStatus200: flags.legacyStatus200,
-    docs: flags.docs,
-    key: keyOf(flags),
-    onProgress: toStderr,
-    onWarning: toStderr,
-  };
-}
-
+/** What is printed when the server is ready. */
 export function readyText(server: RunningServer): string {
   const rows = server.servables.map((servable) => `  ${servable.servable} version ${servable.version}: ${servable.methods.join(', ')}`);
   const failed =
@@ -89,8 +28,8 @@ export function readyText(server: RunningServer): string {
     ...rows,
     ...failed,
     '',
-    `  REST  http://${server.rest}`,
-    `  gRPC  ${server.grpc}`,
+    `  REST  ${server.rest === undefined ? 'no port' : `${server.scheme}://${server.rest}`}`,
+    `  gRPC  ${server.grpc ?? 'no port'}`,
     `  docs  ${server.docs ?? 'switched off: REST is not on loopback (--docs switches them on)'}`,
     '',
     'Ctrl+C stops the server.',

@@ -1,0 +1,263 @@
+import { defaultOf, hasSetting, optional, setting, type ProgramName, type Setting } from './setting.js';
+import { address, busAddress, choice, decimal, path, servableList, text, whole, wholes, yesNo } from './shape.js';
+
+/** Timers of Node hold 2^31 - 1 ms; no limit of ours has to be longer than a day. */
+const dayMs = 86_400_000;
+const fleet = ['gateway', 'scheduler', 'device-worker'] as const;
+const gateway = ['gateway'] as const;
+const scheduler = ['scheduler'] as const;
+const worker = ['device-worker'] as const;
+
+/**
+ * Every setting of every program, declared once. Flags, variables, file keys, `--help`, the tables of docs/cli.md and docs/fleet.md, the JSON Schema of
+ * the file and the types of the options all come from here.
+ */
+export const settings = {
+  bus: setting(busAddress(), {
+    doc: 'where the fleet meets: NATS servers; memory = all in this process (mserve serve only)',
+    apps: fleet,
+    default: 'nats://127.0.0.1:4222',
+    serverDefault: 'memory',
+    aliases: ['nats'],
+  }),
+  natsUser: optional(text(), { doc: 'user name at NATS', apps: fleet }),
+  natsPassword: optional(text(), { doc: 'password at NATS', apps: fleet, secret: true }),
+  natsToken: optional(text(), { doc: 'token at NATS', apps: fleet, secret: true }),
+  natsCreds: optional(path(), { doc: 'NATS credentials file (.creds)', apps: fleet }),
+  subjectPrefix: setting(
+    text('^(?=.{1,200}$)[A-Za-z0-9_\\-]+(?:\\.[A-Za-z0-9_\\-]+)*$', "at most 200 letters, digits, '_', '-', and single dots between them"),
+    { doc: 'first part of every NATS subject; fleets with different prefixes do not see each other', apps: fleet, default: 'mserve' },
+  ),
+  logLevel: setting(choice('debug', 'info', 'warn', 'error', 'silent'), {
+    doc: 'the least serious lines that the log shows',
+    apps: fleet,
+    default: 'info',
+    serverDefault: 'warn',
+  }),
+  graceMs: setting(whole(0, 3_600_000), {
+    doc: 'how long requests in hand may take after SIGTERM or Ctrl+C; a second signal ends the process at once',
+    apps: fleet,
+    default: 30_000,
+    unit: 'ms',
+  }),
+
+  rest: setting(address({ unix: false }), {
+    doc: 'address of the REST port; port 0 = any free one',
+    apps: gateway,
+    default: '127.0.0.1:1500',
+  }),
+  grpc: setting(address({ unix: true }), {
+    doc: 'address of the gRPC port; port 0 = any free one',
+    apps: gateway,
+    default: '127.0.0.1:5500',
+  }),
+  maxMsgMbSize: setting(whole(1, 512), {
+    doc: 'the largest REST body and gRPC message',
+    apps: gateway,
+    default: 100,
+    unit: 'MiB',
+    aliases: ['maxMessageMb', 'maxMsgMb'],
+  }),
+  maxInFlight: setting(whole(1, 1_000_000), {
+    doc: 'requests in hand at a time; further ones are refused',
+    apps: gateway,
+    default: 10_000,
+  }),
+  defaultDeadlineMs: setting(whole(1, dayMs), { doc: 'deadline of requests that bring none', apps: gateway, default: 100_000, unit: 'ms' }),
+  legacyStatus200: setting(yesNo(), {
+    doc: 'REST /model/... answers errors with status 200, as MindSpore Serving does',
+    apps: gateway,
+    default: false,
+  }),
+  docs: optional(yesNo(), {
+    doc: 'answer /docs (Swagger UI) and /openapi.json',
+    apps: gateway,
+    otherwise: 'only when REST is on loopback',
+  }),
+  tlsCertificate: optional(path(), { doc: 'PEM file of the certificate; both ports speak TLS', apps: gateway }),
+  tlsPrivateKey: optional(path(), { doc: 'PEM file of the private key', apps: gateway }),
+  tlsCustomCa: optional(path(), { doc: 'PEM file of the authority of client certificates', apps: gateway }),
+  tlsVerifyClient: setting(yesNo(), { doc: 'require and verify a client certificate', apps: gateway, default: false }),
+  maxConnections: setting(whole(1, 1_000_000), {
+    doc: 'connections of one port at a time; further ones are closed at once',
+    apps: gateway,
+    default: 10_000,
+  }),
+  maxConcurrentStreams: setting(whole(1, 1_000_000), { doc: 'gRPC calls at a time on one connection', apps: gateway, default: 4_096 }),
+  maxBufferedMb: setting(whole(1, 1_048_576), {
+    doc: 'bodies held at a time, all requests of one port together, never less than one message; further requests are refused',
+    apps: gateway,
+    default: 1_024,
+    unit: 'MiB',
+  }),
+  maxBodyChunks: setting(whole(1, 16_777_216), { doc: 'the most pieces of a chunked REST body', apps: gateway, default: 65_536 }),
+  headersTimeoutMs: setting(whole(1, dayMs), {
+    doc: 'how long the headers of a request may take; as a default never longer than requestTimeoutMs',
+    apps: gateway,
+    default: 10_000,
+    unit: 'ms',
+  }),
+  requestTimeoutMs: setting(whole(1, dayMs), { doc: 'how long a request may take to arrive', apps: gateway, default: 30_000, unit: 'ms' }),
+  keepAliveTimeoutMs: setting(whole(1, dayMs), {
+    doc: 'how long an idle REST connection is kept',
+    apps: gateway,
+    default: 65_000,
+    unit: 'ms',
+  }),
+  writeTimeoutMs: setting(whole(1, dayMs), {
+    doc: 'a client that takes nothing of its answer for this long is cut off',
+    apps: gateway,
+    default: 30_000,
+    unit: 'ms',
+  }),
+  lingerMs: setting(whole(1, 60_000), {
+    doc: 'how long the rest of a refused body is read and dropped, so that the client sees the refusal',
+    apps: gateway,
+    default: 2_000,
+    unit: 'ms',
+  }),
+  drainReceiveMs: setting(whole(0, 3_600_000), {
+    doc: 'how long a request may still take to arrive when the gateway is asked to end',
+    apps: gateway,
+    default: 5_000,
+    unit: 'ms',
+  }),
+
+  maxQueuedRequests: setting(whole(1, 100_000_000), {
+    doc: 'requests that may wait, over all servables; further ones are refused',
+    apps: scheduler,
+    default: 10_000,
+  }),
+  maxQueuedInstances: setting(whole(1, 100_000_000), {
+    doc: 'instances that may wait, over all servables; also the most one request may have',
+    apps: scheduler,
+    default: 100_000,
+  }),
+  maxQueueDelayMs: setting(decimal(0, 60_000), {
+    doc: 'how long a free replica may be left idle for a batch to fill',
+    apps: scheduler,
+    default: 0,
+    unit: 'ms',
+  }),
+  maxAttempts: setting(whole(1, 10), {
+    doc: 'how often a request is given to a worker when workers are lost, the first time included',
+    apps: scheduler,
+    default: 2,
+  }),
+  maxUndelivered: setting(whole(1, 100), {
+    doc: 'assignments of the same instances that may reach no worker before they are refused',
+    apps: scheduler,
+    default: 3,
+  }),
+  receiptGraceMs: setting(whole(0, 3_600_000), {
+    doc: 'how long a worker may take, after the deadline of instances in hand, to say that it has ended them',
+    apps: scheduler,
+    default: 5_000,
+    unit: 'ms',
+  }),
+  workerLostMs: setting(whole(500, 60_000), {
+    doc: 'a worker that is silent for longer is lost',
+    apps: scheduler,
+    default: 1_000,
+    unit: 'ms',
+  }),
+  suspectLostMs: setting(whole(1, 60_000), {
+    doc: 'the same for a worker that an assignment did not reach; at most workerLostMs',
+    apps: scheduler,
+    default: 400,
+    unit: 'ms',
+  }),
+  busReturnMs: setting(whole(0, 600_000), {
+    doc: 'after the bus was down, how long waiting requests wait for workers to be heard again',
+    apps: scheduler,
+    default: 3_000,
+    unit: 'ms',
+  }),
+
+  directory: setting(path(), { doc: 'directory that holds one folder per servable', apps: worker, default: '.' }),
+  servables: optional(servableList(), {
+    doc: 'servables to load, NAME or NAME:VERSION; a chosen one that cannot be loaded ends mserve serve',
+    apps: worker,
+    otherwise: 'every servable in the directory, latest version',
+    aliases: ['servable'],
+  }),
+  deviceIds: setting(wholes(0, 65_535, 1_024), {
+    doc: 'devices; a replica of every servable is made on each (on CPU: that many replicas)',
+    apps: worker,
+    default: [0],
+  }),
+  numParallelWorkers: setting(whole(0, 64), {
+    doc: 'threads for the functions of a servable, over all its replicas; at least one per replica',
+    apps: worker,
+    default: 1,
+    aliases: ['workers'],
+  }),
+  intraOpThreads: optional(whole(0, 1_024), {
+    doc: 'threads inside one native run; 0 = one per core',
+    apps: worker,
+    otherwise: 'the cores but one, shared by the replicas',
+  }),
+  concurrentRuns: setting(whole(1, 64), { doc: 'runs at the same time per model of a replica', apps: worker, default: 1 }),
+  credits: optional(whole(1, 1_000_000), {
+    doc: 'instances a replica takes at a time',
+    apps: worker,
+    otherwise: 'what runs and one batch that waits, at least 16',
+  }),
+  warmUp: setting(yesNo(), { doc: 'run each model once with zeros before it is ready', apps: worker, default: true }),
+  configPatienceMs: setting(whole(1, dayMs), {
+    doc: 'how long one servable_config may take before the next servables are loaded beside it',
+    apps: worker,
+    default: 2_000,
+    unit: 'ms',
+  }),
+  decKeyFile: optional(path(), {
+    doc: 'file with the key of the encrypted MindIR models of the servables named in servables: 16, 24 or 32 bytes, or as many in hexadecimal',
+    apps: worker,
+  }),
+  decMode: optional(choice('AES-GCM', 'AES-CBC', 'SM4-CBC'), {
+    doc: 'mode of the encrypted MindIR models; only checked, the file says which',
+    apps: worker,
+    otherwise: 'what the file says',
+  }),
+};
+
+type Declared = typeof settings;
+
+/** The name of a setting, which is also its key in a file and in options. */
+export type SettingKey = keyof Declared;
+
+/** A value for every setting there is. */
+type AllSettings = { readonly [Key in SettingKey]: Declared[Key]['default'] };
+
+type AppOf<Entry> = Entry extends Setting<unknown, infer App> ? App : never;
+
+type KeysOf<Program extends ProgramName> = Program extends 'server'
+  ? SettingKey
+  : { [Key in SettingKey]: Program extends AppOf<Declared[Key]> ? Key : never }[SettingKey];
+
+/** The settings of a program with a value each, checked: what {@link loadSettings} and {@link settingsOfOptions} give. */
+export type SettingsOf<Program extends ProgramName> = Pick<AllSettings, KeysOf<Program>>;
+
+/** The settings of a program as options: each may be left out. */
+export type SettingOptionsOf<Program extends ProgramName> = Partial<SettingsOf<Program>>;
+
+/** The settings that every app has. */
+export type FleetSettings = Pick<
+  SettingsOf<'gateway'>,
+  keyof SettingsOf<'gateway'> & keyof SettingsOf<'scheduler'> & keyof SettingsOf<'device-worker'>
+>;
+
+/** Entries of {@link settings} in the order of their declaration. */
+export const settingEntries = Object.entries(settings) as readonly (readonly [SettingKey, Setting])[];
+
+function defaultsOf<Program extends ProgramName>(program: Program): SettingsOf<Program> {
+  const entries = settingEntries.filter(([, one]) => hasSetting(program, one)).map(([key, one]) => [key, defaultOf(program, one)]);
+  return Object.fromEntries(entries) as SettingsOf<Program>;
+}
+
+/** The defaults of an app. */
+export const defaults = {
+  gateway: defaultsOf('gateway'),
+  scheduler: defaultsOf('scheduler'),
+  'device-worker': defaultsOf('device-worker'),
+} as const;

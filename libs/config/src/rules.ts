@@ -1,0 +1,73 @@
+import type { SettingKey } from './declarations.js';
+import type { ProgramName } from './setting.js';
+
+/** Settings of a program, as far as the program has them. */
+export type AnyValues = Readonly<Partial<Record<SettingKey, unknown>>>;
+
+/** A rule over several settings. `key` is the one whose value is said to be wrong. */
+interface Rule {
+  readonly key: SettingKey;
+  /** What is wrong, in words that follow the name of the setting; undefined when nothing is. `name` spells another setting as the operator would. */
+  check(values: AnyValues, name: (key: SettingKey) => string, program: ProgramName): string | undefined;
+}
+
+const given = (values: AnyValues, key: SettingKey): boolean => values[key] !== undefined && values[key] !== false;
+
+/** `key` is of use only together with `other`. */
+function needs(key: SettingKey, other: SettingKey): Rule {
+  return { key, check: (values, name) => (given(values, key) && !given(values, other) ? `needs ${name(other)}` : undefined) };
+}
+
+/** A value is at most that of another setting. */
+function atMost(key: SettingKey, other: SettingKey): Rule {
+  return {
+    key,
+    check: (values, name) => {
+      const [one, most] = [values[key], values[other]];
+      return typeof one === 'number' && typeof most === 'number' && one > most
+        ? `must be at most ${name(other)}, which is ${most}, but is ${one}`
+        : undefined;
+    },
+  };
+}
+
+/** What has to hold between settings. A value that is wrong by itself is not looked at. */
+export const rules: readonly Rule[] = [
+  {
+    key: 'bus',
+    check: ({ bus }, _name, program) =>
+      bus === 'memory' && program !== 'server'
+        ? 'must be nats://HOST:PORT; memory is for a server that is one process (mserve serve)'
+        : undefined,
+  },
+  // Node's HTTP server throws when it is otherwise
+  atMost('headersTimeoutMs', 'requestTimeoutMs'),
+  atMost('suspectLostMs', 'workerLostMs'),
+  needs('natsPassword', 'natsUser'),
+  needs('tlsCertificate', 'tlsPrivateKey'),
+  needs('tlsPrivateKey', 'tlsCertificate'),
+  needs('tlsCustomCa', 'tlsCertificate'),
+  needs('tlsVerifyClient', 'tlsCertificate'),
+  needs('tlsVerifyClient', 'tlsCustomCa'),
+  needs('decMode', 'decKeyFile'),
+  needs('decKeyFile', 'servables'),
+  {
+    key: 'grpc',
+    check: ({ rest, grpc }, name) =>
+      typeof grpc === 'string' && grpc !== '' && grpc === rest && !grpc.endsWith(':0')
+        ? `must not be the address of ${name('rest')}`
+        : undefined,
+  },
+];
+
+/**
+ * Defaults that give way to what somebody set: so that one limit can be lowered without naming the other.
+ * @param isDefault whether nobody gave the setting a value
+ */
+export function adaptedDefaults(values: AnyValues, isDefault: (key: SettingKey) => boolean): AnyValues {
+  const lowered = (key: SettingKey, other: SettingKey): AnyValues => {
+    const [one, most] = [values[key], values[other]];
+    return isDefault(key) && typeof one === 'number' && typeof most === 'number' && one > most ? { [key]: most } : {};
+  };
+  return { ...values, ...lowered('headersTimeoutMs', 'requestTimeoutMs'), ...lowered('suspectLostMs', 'workerLostMs') };
+}

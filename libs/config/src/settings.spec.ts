@@ -1,0 +1,220 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { ConfigError, loadSettings, settingEntries, settings, settingsOfOptions, type ProgramName, type SettingKey } from './index.js';
+
+/**
+ * Every setting, by hand: what is declared must be what this table says. A row is
+ * - apps: g(ateway), s(cheduler), w(orker);
+ * - the default (and the server's, where it differs);
+ * - a text that a flag or a variable may have, and the value of it, which is also the value in the file;
+ * - values that are the last allowed ones, and the first ones that are not;
+ * - aliases, as flags;
+ * - flags that it needs beside it.
+ */
+interface Row {
+  readonly apps: string;
+  readonly default: unknown;
+  readonly ofServer?: unknown;
+  readonly text: string;
+  readonly value: unknown;
+  readonly allowed: readonly unknown[];
+  readonly refused: readonly unknown[];
+  readonly aliases?: readonly string[];
+  readonly beside?: readonly string[];
+}
+
+const dayMs = 24 * 60 * 60 * 1000;
+const number = (apps: string, byDefault: number | undefined, min: number, max: number, more: Partial<Row> = {}): Row => ({
+  apps,
+  default: byDefault,
+  text: String(min),
+  value: min,
+  allowed: [min, max],
+  refused: [min - 1, max + 1, String(min), min + 0.5, true, [min], NaN, Infinity],
+  ...more,
+});
+const yesNo = (apps: string, byDefault: boolean | undefined, more: Partial<Row> = {}): Row => ({
+  apps,
+  default: byDefault,
+  text: byDefault === true ? 'off' : 'yes',
+  value: byDefault !== true,
+  allowed: [true, false],
+  refused: ['true', 1, 'maybe', []],
+  ...more,
+});
+const text = (apps: string, byDefault: string | undefined, one: string, refused: readonly unknown[], more: Partial<Row> = {}): Row => ({
+  apps,
+  default: byDefault,
+  text: one,
+  value: one,
+  allowed: [one],
+  refused: [5, true, [one], ...refused],
+  ...more,
+});
+const tls = ['--tls-certificate', 'c', '--tls-private-key', 'k'];
+
+const rows: Readonly<Record<SettingKey, Row>> = {
+  bus: text('gsw', 'nats://127.0.0.1:4222', 'nats://bus:4222,nats://[::1]:1', ['', 'http://a', 'a:0', 'nats://u:p@a'], {
+    ofServer: 'memory',
+    aliases: ['--nats'],
+  }),
+  natsUser: text('gsw', undefined, 'me', ['']),
+  natsPassword: text('gsw', undefined, 'open sesame', [''], { beside: ['--nats-user', 'me'] }),
+  natsToken: text('gsw', undefined, 's3cret', ['']),
+  natsCreds: text('gsw', undefined, '/etc/me.creds', ['']),
+  subjectPrefix: text('gsw', 'mserve', 'a.b-c_1', ['', 'a b', '.a', 'a..b', 'x'.repeat(201)]),
+  logLevel: text('gsw', 'info', 'debug', ['', 'trace', 'INFO'], {
+    ofServer: 'warn',
+    allowed: ['debug', 'info', 'warn', 'error', 'silent'],
+  }),
+  graceMs: number('gsw', 30_000, 0, 3_600_000),
+  rest: text('g', '127.0.0.1:1500', '[::1]:8080', ['nowhere', 'unix:x', 'h:65536'], { allowed: ['', 'h:0', 'h:65535'] }),
+  grpc: text('g', '127.0.0.1:5500', 'unix:/run/mserve.sock', ['nowhere', 'unix:', 'h:65536'], { allowed: ['', 'h:0', 'h:65535'] }),
+  maxMsgMbSize: number('g', 100, 1, 512, { aliases: ['--max-message-mb', '--max-msg-mb'] }),
+  maxInFlight: number('g', 10_000, 1, 1_000_000),
+  defaultDeadlineMs: number('g', 100_000, 1, dayMs),
+  legacyStatus200: yesNo('g', false),
+  docs: yesNo('g', undefined),
+  tlsCertificate: text('g', undefined, 'c.pem', [''], { beside: ['--tls-private-key', 'k'] }),
+  tlsPrivateKey: text('g', undefined, 'k.pem', [''], { beside: ['--tls-certificate', 'c'] }),
+  tlsCustomCa: text('g', undefined, 'a.pem', [''], { beside: tls }),
+  tlsVerifyClient: yesNo('g', false, { beside: [...tls, '--tls-custom-ca', 'a'] }),
+  maxConnections: number('g', 10_000, 1, 1_000_000),
+  maxConcurrentStreams: number('g', 4_096, 1, 1_000_000),
+  maxBufferedMb: number('g', 1_024, 1, 1_048_576),
+  maxBodyChunks: number('g', 65_536, 1, 16_777_216),
+  headersTimeoutMs: number('g', 10_000, 1, dayMs, { beside: ['--request-timeout-ms', String(dayMs)] }),
+  requestTimeoutMs: number('g', 30_000, 1, dayMs),
+  keepAliveTimeoutMs: number('g', 65_000, 1, dayMs),
+  writeTimeoutMs: number('g', 30_000, 1, dayMs),
+  lingerMs: number('g', 2_000, 1, 60_000),
+  drainReceiveMs: number('g', 5_000, 0, 3_600_000),
+  maxQueuedRequests: number('s', 10_000, 1, 100_000_000),
+  maxQueuedInstances: number('s', 100_000, 1, 100_000_000),
+  maxQueueDelayMs: number('s', 0, 0, 60_000, { text: '1.5', value: 1.5, refused: [-0.5, 60_000.5, '1', true, NaN] }),
+  maxAttempts: number('s', 2, 1, 10),
+  maxUndelivered: number('s', 3, 1, 100),
+  receiptGraceMs: number('s', 5_000, 0, 3_600_000),
+  workerLostMs: number('s', 1_000, 500, 60_000),
+  suspectLostMs: number('s', 400, 1, 60_000, { beside: ['--worker-lost-ms', '60000'] }),
+  busReturnMs: number('s', 3_000, 0, 600_000),
+  directory: text('w', '.', '/srv/servables', ['']),
+  servables: {
+    apps: 'w',
+    default: undefined,
+    text: 'digits,kit:2',
+    value: ['digits', 'kit:2'],
+    allowed: [['a'], ['a-b_C:4294967294'], ['a:1', 'a:2']],
+    refused: [[], 'a', ['a', 'a'], ['a:4294967295'], ['a:01'], ['../a'], ['a:'], [5], ['x'.repeat(65)]],
+    aliases: ['--servable'],
+  },
+  deviceIds: {
+    apps: 'w',
+    default: [0],
+    text: '0,3',
+    value: [0, 3],
+    allowed: [[65_535], Array.from({ length: 1_024 }, (_, id) => id)],
+    refused: [[], 0, '0', [0, 0], [-1], [65_536], [0.5], ['0'], Array.from({ length: 1_025 }, (_, id) => id)],
+  },
+  numParallelWorkers: number('w', 1, 0, 64, { aliases: ['--workers'] }),
+  intraOpThreads: number('w', undefined, 0, 1_024),
+  concurrentRuns: number('w', 1, 1, 64),
+  credits: number('w', undefined, 1, 1_000_000),
+  warmUp: yesNo('w', true),
+  configPatienceMs: number('w', 2_000, 1, dayMs),
+  decKeyFile: text('w', undefined, 'key', [''], { beside: ['--servables', 'a'] }),
+  decMode: text('w', undefined, 'SM4-CBC', ['', 'AES'], {
+    allowed: ['AES-GCM', 'AES-CBC', 'SM4-CBC'],
+    beside: ['--servables', 'a', '--dec-key-file', 'key'],
+  }),
+};
+
+const programs: Readonly<Record<string, ProgramName>> = { g: 'gateway', s: 'scheduler', w: 'device-worker' };
+const table = Object.entries(rows) as [SettingKey, Row][];
+const folder = mkdtempSync(join(tmpdir(), 'mserve-settings-'));
+
+async function valueIn(
+  key: SettingKey,
+  argv: readonly string[],
+  env: Record<string, string> = {},
+  program: ProgramName = 'server',
+): Promise<unknown> {
+  const loaded = await loadSettings({ program, usage: '', argv, env });
+  return (loaded.settings as Readonly<Record<string, unknown>>)[key];
+}
+
+/** The spelling rules, a second time and in another way: `maxMsgMbSize` is `max-msg-mb-size`. */
+const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`).replace('200', '-200');
+const variable = (flag: string): string => `MSERVE_${flag.slice(2).replaceAll('-', '_').toUpperCase()}`;
+const camel = (flag: string): string => flag.slice(2).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+
+/** Flags with their values as options. */
+function optionsOf(argv: readonly string[]): Record<string, unknown> {
+  const pairs = argv.flatMap((flag, at) => (flag.startsWith('--') ? [[camel(flag), argv[at + 1] as string] as const] : []));
+  return Object.fromEntries(
+    pairs.map(([key, value]) => [key, key === 'servables' ? [value] : /^\d+$/.test(value) ? Number(value) : value]),
+  );
+}
+
+it('every setting has its row', () => {
+  expect(settingEntries.map(([key]) => key)).toEqual(Object.keys(rows));
+});
+
+describe.each(table)('%s', (key, row) => {
+  const flag = `--${kebab(key)}`;
+  const beside = row.beside ?? [];
+
+  it('has its default, in the server too', async () => {
+    for (const [letter, program] of Object.entries(programs)) {
+      const { settings: ofApp } = await loadSettings({ program, usage: '', argv: [], env: {} });
+      expect([key in ofApp, (ofApp as Readonly<Record<string, unknown>>)[key]]).toEqual(
+        row.apps.includes(letter) ? [true, row.default] : [false, undefined],
+      );
+    }
+    expect(await valueIn(key, [])).toEqual(row.ofServer ?? row.default);
+  });
+
+  it('is taken by flag, variable, file key and option, of each app that has it and of the server', async () => {
+    const file = join(folder, `${key}.yaml`);
+    writeFileSync(file, `${key}: ${JSON.stringify(row.value)}\n`);
+    for (const program of [...row.apps].map((letter) => programs[letter] as ProgramName).concat('server')) {
+      expect(await valueIn(key, [...beside, `${flag}=${row.text}`], {}, program)).toEqual(row.value);
+      expect(await valueIn(key, beside, { [variable(flag)]: row.text }, program)).toEqual(row.value);
+      expect(await valueIn(key, [...beside, '--config', file], {}, program)).toEqual(row.value);
+    }
+  });
+
+  it('is taken by its aliases', async () => {
+    expect(settings[key].aliases ?? []).toEqual((row.aliases ?? []).map(camel));
+    for (const alias of row.aliases ?? []) {
+      const file = join(folder, `${alias}.json`);
+      writeFileSync(file, JSON.stringify({ [camel(alias)]: row.value }));
+      expect(await valueIn(key, [...beside, alias, row.text])).toEqual(row.value);
+      expect(await valueIn(key, beside, { [variable(alias)]: row.text })).toEqual(row.value);
+      expect(await valueIn(key, [...beside, '--config', file])).toEqual(row.value);
+      const { settings: bySpelling } = await settingsOfOptions('server', { [camel(alias)]: row.value });
+      expect(bySpelling[key]).toEqual(row.value);
+    }
+  });
+
+  it('has its bounds', async () => {
+    const others = optionsOf(beside);
+    for (const value of row.allowed) {
+      const { settings: taken } = await settingsOfOptions('server', { ...others, [key]: value });
+      expect(taken[key]).toEqual(value);
+    }
+    for (const value of row.refused) {
+      const given = settingsOfOptions('server', { ...others, [key]: value });
+      await expect(given).rejects.toThrow(ConfigError);
+      await expect(given).rejects.toThrow(new RegExp(`^${key} must be `));
+    }
+  });
+
+  it('is refused, with the nearest name, when it is misspelt', async () => {
+    const wrong = `${flag.slice(0, 3)}${flag[4]}${flag[3]}${flag.slice(5)}`;
+    if (wrong === flag) return;
+    await expect(valueIn(key, [wrong, row.text])).rejects.toThrow(`unknown flag '${wrong}', did you mean '${flag}'?`);
+  });
+});
