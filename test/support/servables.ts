@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { onnxModel, type OnnxModel } from './onnx-model.js';
+import { addModel, onnxModel, type OnnxModel } from './onnx-model.js';
 import { root } from './running-process.js';
 
 export interface ServableDirectory {
@@ -38,7 +38,7 @@ registerMethod(${outputs}, function predict(${inputs}) {
 }
 
 /** Servable `add`: y = x1 + x2, float32 [2] per instance, dynamic batch. */
-export function writeAddServable(directory: string): void {
+export function writeAddServable(directory: string, versions: readonly number[] = [1]): void {
   writeModelServable(directory, 'add', {
     inputs: [
       { name: 'x1', dtype: 'float32', shape: ['n', 2] },
@@ -47,4 +47,26 @@ export function writeAddServable(directory: string): void {
     outputs: [{ name: 'y', dtype: 'float32', shape: ['n', 2] }],
     nodes: [{ op: 'Add', inputs: ['x1', 'x2'], outputs: ['y'] }],
   });
+  for (const version of versions)
+    if (version !== 1) cpSync(join(directory, 'add', '1'), join(directory, 'add', String(version)), { recursive: true });
+}
+
+/** Servable `name`, the given versions: y = 2 * (x1 + x2), float32 [2] per instance; the sum by a model, the double by a function in its threads. */
+export function writeDoubledSumServable(directory: string, name: string, versions: readonly number[]): void {
+  for (const version of versions) {
+    mkdirSync(join(directory, name, String(version)), { recursive: true });
+    writeFileSync(join(directory, name, String(version), 'add.onnx'), addModel());
+  }
+  writeFileSync(
+    join(directory, name, 'servable_config.ts'),
+    `import { addStage, declareModel, registerMethod, type Tensor } from '@mserve/register';
+const add = declareModel({ modelFile: 'add.onnx', modelFormat: 'ONNX' });
+function double(x: Tensor) {
+  return x.mul(2);
+}
+registerMethod(['y'], function predict(x1, x2) {
+  return addStage(double, addStage(add, x1, x2, { outputsCount: 1 }), { outputsCount: 1 });
+});
+`,
+  );
 }
