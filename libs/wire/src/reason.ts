@@ -71,6 +71,7 @@ export const reasonTable = {
   'input-malformed': { code: 'INVALID_ARGUMENT', text: "input '{input}': {detail}" },
   'input-mismatch': { code: 'INVALID_ARGUMENT', text: "input '{input}' has {given}, {expected} is expected" },
   'input-count': { code: 'INVALID_ARGUMENT', text: "method '{method}' takes {expected} inputs, the instance has {given}" },
+  'input-kind': { code: 'INVALID_ARGUMENT', text: "Input '{input}' of method '{method}' should be {expected}, but is {given}" },
   'output-unexpected': { code: 'INVALID_ARGUMENT', text: "unexpected output '{output}', {servable}.{method} has {expected}" },
   'output-unwritable': { code: 'INVALID_ARGUMENT', text: '{detail}' },
 

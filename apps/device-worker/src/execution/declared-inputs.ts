@@ -1,4 +1,4 @@
-import { isVariableSize, type DType, type Failure, type Instance, type Tensor } from '@mserve/wire';
+import { failureOf, isVariableSize, type DType, type Failure, type Instance, type Tensor } from '@mserve/wire';
 import type { MethodDeclaration } from '@mserve/register';
 
 /** An input whose dtype the author declared and that no model takes as it comes: models have checks of their own, with the original's texts. */
@@ -24,7 +24,7 @@ export function misfitOf(method: string, declared: readonly DeclaredInput[], ins
   for (const { index, name, dtype } of declared) {
     const given = (instance[index] as Tensor).dtype;
     if (kindOf(given) === kindOf(dtype) || (dtype === 'bytes' && given === 'uint8')) continue;
-    return { code: 'INVALID_ARGUMENT', message: `Input '${name}' of method '${method}' should be ${dtype}, but is ${given}` };
+    return failureOf('input-kind', { input: name, method, expected: dtype, given });
   }
   return undefined;
 }

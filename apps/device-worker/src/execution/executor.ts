@@ -1,5 +1,5 @@
 import { DeadlineTimer, EndOfTurn } from '@mserve/event-loop';
-import { ServingError, type Failure, type Instance } from '@mserve/wire';
+import { failureOf, ServingError, type Failure, type Instance } from '@mserve/wire';
 import type { ServableDeclaration } from '@mserve/register';
 import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
 import type { BatchRun } from './batch-run.js';
@@ -90,10 +90,7 @@ export class Executor implements ModelCaller {
   start(method: string, instances: readonly Instance[], deadlineAt: number, sink: ResultSink): Execution {
     const route = this.routes.get(method);
     if (route === undefined) {
-      const failure: Failure = {
-        code: 'NOT_FOUND',
-        message: `Request servable(${this.servable}) method(${method}) , method is not available`,
-      };
+      const failure = failureOf('method-not-found', { servable: this.servable, method });
       for (let i = 0; i < instances.length; i++) sink.settle(i, { failure });
       return { cancel: () => undefined };
     }
@@ -107,7 +104,7 @@ export class Executor implements ModelCaller {
       const misfit: Failure | undefined =
         instance.length === count
           ? misfitOf(method, declared, instance)
-          : { code: 'INVALID_ARGUMENT', message: `method '${method}' takes ${count} inputs, the instance has ${instance.length}` };
+          : failureOf('input-count', { method, expected: `${count}`, given: `${instance.length}` });
       if (misfit === undefined) passage.enter();
       else passage.fail(misfit);
     }

@@ -1,6 +1,6 @@
 import { NativeError } from '@mserve/native';
 import type { StageDeclaration } from '@mserve/register';
-import type { Failure } from '@mserve/wire';
+import { failureOf, type Failure, type Reason } from '@mserve/wire';
 
 /** Texts that clients see (SPEC 1.4), made in one place. */
 
@@ -9,22 +9,29 @@ import type { Failure } from '@mserve/wire';
  * divided by zero) are the caller's affair, and said; anything else is for operators only.
  */
 export function predictFailed(cause: unknown): Failure {
-  if (cause instanceof NativeError && cause.kind === 'input')
-    return { code: 'INVALID_ARGUMENT', message: `Predict Failed, ${cause.message}` };
-  return { code: 'INTERNAL', message: 'Predict Failed' };
+  if (cause instanceof NativeError && cause.kind === 'input') return failureOf('data-refused', { detail: cause.message });
+  return failureOf('model-failed');
 }
 
 export function cancelled(method: string): Failure {
-  return { code: 'CANCELLED', message: `the request was cancelled, method '${method}'` };
+  return failureOf('cancelled', { method });
 }
 
+/** `stage`: from 1. */
 export function deadlineExceeded(method: string, stage: number): Failure {
-  return { code: 'DEADLINE_EXCEEDED', message: `deadline exceeded, method '${method}', stage index(begin with 1): ${stage}` };
+  return failureOf('deadline-exceeded', { method, stage });
 }
 
-/** What a function said, with the original's prefix. */
-export function functionFailed(functionName: string, method: string, stage: StageDeclaration, failure: Failure): Failure {
-  const called = stage.tag === undefined ? `Function '${functionName}'` : stage.tag;
-  const message = `Call ${called} Failed, method: '${method}', stage index(begin with 1): ${stage.number}, error msg: ${failure.message}`;
-  return { code: failure.code, message };
+const functionReasons: Partial<Readonly<Record<Failure['code'], Reason>>> = {
+  ABORTED: 'function-failed',
+  DEADLINE_EXCEEDED: 'function-late',
+  CANCELLED: 'function-cancelled',
+  UNAVAILABLE: 'function-unavailable',
+  RESOURCE_EXHAUSTED: 'function-limit',
+};
+
+/** The failure of a function that a FunctionRunner tells; its text is the detail: what the function said, in most cases. */
+export function functionFailed(functionName: string, method: string, stage: StageDeclaration, { code, message }: Failure): Failure {
+  const called = stage.tag ?? `Function '${functionName}'`;
+  return failureOf(functionReasons[code] ?? 'function-broken', { function: called, method, stage: stage.number, detail: message });
 }

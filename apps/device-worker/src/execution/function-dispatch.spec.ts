@@ -43,8 +43,8 @@ describe('functions and pipelines', () => {
   });
 
   it.each([
-    { tag: undefined, text: "Call Function 'S.f' Failed, method: 'm', stage index(begin with 1): 1, error msg: negative value" },
-    { tag: 'Guard', text: "Call Guard Failed, method: 'm', stage index(begin with 1): 1, error msg: negative value" },
+    { tag: undefined, text: "Function 'S.f' failed, method 'm', stage 1: negative value" },
+    { tag: 'Guard', text: "Guard failed, method 'm', stage 1: negative value" },
   ])('a failing instance leaves, the others go on (tag $tag)', async ({ tag, text }) => {
     const session = elementwise([-1, 1], 1, (x) => x * 10);
     const stages = [stage(1, 'function', 0, [input(0)], { tag }), stage(2, 'model', 0, [output(1)])];

@@ -1,4 +1,4 @@
-import { ServingError, type Failure, type Instance } from '@mserve/wire';
+import { failureOf, ServingError, type Failure, type Instance } from '@mserve/wire';
 import { checkInputs, type ModelPlan } from './model-plan.js';
 import type { ModelQueue } from './model-queue.js';
 import { Waiting } from './waiting.js';
@@ -30,11 +30,11 @@ export class ModelCall extends Waiting {
 
   override fail(failure: Failure): void {
     this.settled = true;
-    this.reject(new ServingError(failure.code, failure.message));
+    this.reject(ServingError.of(failure));
   }
 
   override expired(): Failure {
-    return { code: 'DEADLINE_EXCEEDED', message: 'deadline exceeded' };
+    return failureOf('deadline-exceeded');
   }
 }
 
@@ -46,5 +46,5 @@ function check(plan: ModelPlan, instance: Instance, index: number): void {
     );
   }
   const failure = checkInputs(plan, instance);
-  if (failure !== undefined) throw new ServingError(failure.code, failure.message);
+  if (failure !== undefined) throw ServingError.of(failure);
 }

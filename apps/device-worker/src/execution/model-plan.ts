@@ -1,4 +1,14 @@
-import { dtypeEntry, isVariableSize, maxRank, ServingError, type DType, type Failure, type Instance, type Tensor } from '@mserve/wire';
+import {
+  dtypeEntry,
+  failureOf,
+  isVariableSize,
+  maxRank,
+  ServingError,
+  type DType,
+  type Failure,
+  type Instance,
+  type Tensor,
+} from '@mserve/wire';
 import type { SessionDescription, ValueDescription } from '@mserve/native';
 import type { ModelDeclaration } from '@mserve/register';
 
@@ -105,8 +115,7 @@ function planValue(value: ValueDescription, batched: boolean, whole: boolean): V
 /** The first thing wrong with an instance as this model's input (SPEC 1.4: inputs in order, size before dtype), or undefined. */
 export function checkInputs(plan: ModelPlan, instance: Instance): Failure | undefined {
   const { inputs } = plan;
-  if (instance.length < inputs.length)
-    return invalid(`Given model inputs size ${instance.length} less than model inputs size ${inputs.length}`);
+  if (instance.length < inputs.length) return failureOf('model-input-count', { given: `${instance.length}`, expected: `${inputs.length}` });
   for (let i = 0; i < inputs.length; i++) {
     const input = inputs[i] as ValuePlan;
     const tensor = instance[i] as Tensor;
@@ -114,9 +123,7 @@ export function checkInputs(plan: ModelPlan, instance: Instance): Failure | unde
     if (input.bytes !== undefined ? dataSize(tensor) !== input.bytes : !fits(input, tensor)) return misfit(input, i, tensor);
     if (tensor.dtype !== input.dtype && !(input.dtype === 'string' && tensor.dtype === 'bytes')) {
       const given = dtypeEntry(tensor.dtype).msName;
-      return invalid(
-        `Given model input ${i} data type ${given} not match the data type ${dtypeEntry(input.dtype).msName} defined in model`,
-      );
+      return failureOf('model-input-dtype', { input: `${i}`, given, expected: dtypeEntry(input.dtype).msName });
     }
   }
   return undefined;
@@ -146,15 +153,9 @@ function fits(input: ValuePlan, tensor: Tensor): boolean {
 
 function misfit(input: ValuePlan, index: number, tensor: Tensor): Failure {
   if (input.bytes !== undefined)
-    return invalid(`Given model input ${index} size ${dataSize(tensor)} not match the size ${input.bytes} defined in model`);
+    return failureOf('model-input-size', { input: `${index}`, given: `${dataSize(tensor)}`, expected: `${input.bytes}` });
   const allowed = input.shape.map((dim) => (dim === -1 ? 'any' : String(dim)));
-  return invalid(
-    `Given model input ${index} shape [${tensor.shape.join(', ')}] not match the shape [${allowed.join(', ')}] defined in model`,
-  );
-}
-
-function invalid(message: string): Failure {
-  return { code: 'INVALID_ARGUMENT', message };
+  return failureOf('model-input-shape', { input: `${index}`, given: `[${tensor.shape.join(', ')}]`, expected: `[${allowed.join(', ')}]` });
 }
 
 /**

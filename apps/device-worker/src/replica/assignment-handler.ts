@@ -1,4 +1,5 @@
 import {
+  failureOf,
   instanceCount,
   ServingError,
   type Answer,
@@ -103,7 +104,7 @@ export class AssignmentHandler {
       if (instances instanceof Promise) void this.startLater(run, instances);
       else this.start(run, instances);
     } catch (thrown) {
-      run.fail(failureOf(thrown));
+      run.fail(unreadable(thrown));
     }
   }
 
@@ -121,7 +122,7 @@ export class AssignmentHandler {
     try {
       this.start(run, await reading);
     } catch (thrown) {
-      run.fail(isLate ? deadlineExceeded(ticket.method, 1) : failureOf(thrown));
+      run.fail(isLate ? deadlineExceeded(ticket.method, 1) : unreadable(thrown));
     } finally {
       clearTimeout(timer);
     }
@@ -134,10 +135,9 @@ export class AssignmentHandler {
     if (replica?.executor === undefined || replica.servable !== ticket.servable || replica.version !== ticket.version) {
       run.fail(notAvailable(ticket));
     } else if (instances.length !== instanceCount(ticket.instances)) {
-      run.fail({
-        code: 'INTERNAL',
-        message: `${instances.length} instances were found, the ticket has ${instanceCount(ticket.instances)}`,
-      });
+      run.fail(
+        failureOf('internal', { detail: `${instances.length} instances were found, the ticket has ${instanceCount(ticket.instances)}` }),
+      );
     } else {
       run.started(replica.executor.start(ticket.method, instances, ticket.deadlineAt, run));
     }
@@ -169,7 +169,11 @@ export class AssignmentHandler {
     this.bus.send(answers, gateway, answer, (error) => {
       const { code, message } = ServingError.from(error);
       if (code === 'UNAVAILABLE') return;
-      const results = answer.results.map(() => ({ failure: { code, message: `the outputs cannot be sent: ${message}` } }));
+      const failure: Failure =
+        code === 'RESOURCE_EXHAUSTED'
+          ? failureOf('answer-too-large', { detail: message })
+          : { code, message: `the outputs cannot be sent: ${message}` };
+      const results = answer.results.map(() => ({ failure }));
       this.bus.send(answers, gateway, { ...answer, results });
     });
   }
@@ -211,12 +215,12 @@ function isLarge({ results }: Answer): boolean {
   return bytes > largeBytes;
 }
 
-function failureOf(thrown: unknown): Failure {
-  const { code, message } = ServingError.from(thrown, 'the tensors of the request could not be read');
-  return { code, message };
+/** Why tensors could not be read. */
+function unreadable(thrown: unknown): Failure {
+  const { code, message, reason, facts } = ServingError.from(thrown, 'the tensors of the request could not be read');
+  return { code, message, reason, facts };
 }
 
-/** The original's text, see the scheduler, which refuses with the same. */
-function notAvailable(ticket: Ticket): Failure {
-  return { code: 'UNAVAILABLE', message: `Request servable(${ticket.servable}) method(${ticket.method}) , servable is not available` };
+function notAvailable({ servable, method }: Ticket): Failure {
+  return failureOf('servable-unavailable', { servable, method });
 }

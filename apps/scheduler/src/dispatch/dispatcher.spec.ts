@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { failureOf } from '@mserve/wire';
 import { DispatchRig, instances, signature, ticket } from './dispatch.fixture.js';
 
 describe('batches', () => {
@@ -178,16 +179,16 @@ describe('order', () => {
 });
 
 describe('refusals', () => {
-  it('names a servable without replicas, and a method that is not there, in the words of the original', () => {
+  it('names a servable without replicas, and a method that is not there, with reason and facts', () => {
     const rig = new DispatchRig();
     rig.submit(ticket(1));
     rig.ready('w1', 1);
     rig.submit(ticket(2, 1, { method: 'train' }), ticket(3, 1, { version: 2 }), ticket(4, 0));
     expect(rig.outlet.refusals.map(({ refusal }) => refusal.failure)).toEqual([
-      { code: 'UNAVAILABLE', message: 'Request servable(digits) method(predict) , servable is not available' },
-      { code: 'NOT_FOUND', message: 'Request servable(digits) method(train) , method is not available' },
-      { code: 'UNAVAILABLE', message: 'Request servable(digits) method(predict) , servable is not available' },
-      { code: 'INVALID_ARGUMENT', message: 'Request servable(digits) method(predict) , the request has no instances' },
+      failureOf('servable-unavailable', { servable: 'digits', method: 'predict' }),
+      failureOf('method-not-found', { servable: 'digits', method: 'train' }),
+      failureOf('servable-unavailable', { servable: 'digits', method: 'predict' }),
+      failureOf('no-instances', { servable: 'digits', method: 'predict' }),
     ]);
   });
 
@@ -202,7 +203,7 @@ describe('refusals', () => {
         attempt: 1,
         firstInstance: 0,
         instances: 1,
-        failure: { code: 'RESOURCE_EXHAUSTED', message: 'Serving Error: enqueued requests count exceeds the limit 2' },
+        failure: failureOf('too-many-requests', { limit: 2 }),
       })),
     );
     rig.receipt('w1', 1, 0, 1);
@@ -298,12 +299,8 @@ describe('lost workers', () => {
     rig.lose('w1');
     rig.lose('w2');
     expect(rig.given()).toEqual(['w1.0 <- 1[0+2]', 'w2.0 <- 1[0+2]#2']);
-    expect(rig.outlet.refusals.map(({ refusal }) => [refusal.attempt, refusal.failure.code, refusal.failure.message])).toEqual([
-      [
-        2,
-        'UNAVAILABLE',
-        'Request servable(digits) method(predict) , servable is not available: two workers died while they had this instance',
-      ],
+    expect(rig.outlet.refusals.map(({ refusal }) => [refusal.attempt, refusal.failure])).toEqual([
+      [2, failureOf('workers-died', { servable: 'digits', method: 'predict' })],
     ]);
   });
 
