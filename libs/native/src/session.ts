@@ -91,6 +91,11 @@ export class Session {
     });
   }
 
+  /** close() was called. */
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
   /** Waits for the runs in hand, then releases threads and model. Runs called after close() are refused. Can be called again. */
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {

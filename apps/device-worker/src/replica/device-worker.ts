@@ -22,6 +22,8 @@ interface Plan {
   readonly replica: Replica;
   readonly servable: ServableOptions;
   readonly threads: number;
+  /** Replicas planned with this one, itself included. */
+  readonly siblings: number;
 }
 
 /** Counts and states, for operators. */
@@ -155,7 +157,7 @@ export class DeviceWorker {
       const id = `${this.bus.address}.${this.made++}`;
       const replica = new Replica(id, servable.name, servable.version ?? 0, deviceId, () => this.beacon.changed());
       this.replicas.set(id, replica);
-      return { replica, servable, threads };
+      return { replica, servable, threads, siblings: deviceIds.length };
     });
   }
 
@@ -217,7 +219,7 @@ export class DeviceWorker {
   }
 
   /** `onVersion`: the config is loaded, what follows are models. Never rejects. */
-  private async loadOne({ replica, servable, threads }: Plan, onVersion: (version: number) => void): Promise<void> {
+  private async loadOne({ replica, servable, threads, siblings }: Plan, onVersion: (version: number) => void): Promise<void> {
     const { options, log } = this;
     const about = { servable: servable.name, deviceId: replica.deviceId };
     const startedAt = performance.now();
@@ -234,6 +236,7 @@ export class DeviceWorker {
           openers: options.openers ?? this.defaults.openers,
           intraOpThreads: options.intraOpThreads ?? Math.max(1, Math.floor((availableParallelism() - 1) / this.liveCount)),
           concurrentRuns: options.concurrentRuns ?? settings.concurrentRuns,
+          sharedBy: siblings,
           credits: options.credits,
           warmUp: options.warmUp ?? settings.warmUp,
           decryption: servable.decKey && { key: servable.decKey, mode: servable.decMode },

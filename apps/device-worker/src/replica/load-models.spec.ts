@@ -58,10 +58,20 @@ describe('loadModels', () => {
   it("the author's Context decides on threads", async () => {
     const opened: Opened[] = [];
     await loadModels(
-      [model('a.onnx', { options: { kind: 'context', values: { threadNum: 5 } } })],
-      options([elementwise([4, 1], 1, (x) => x)], opened),
+      [
+        model('a.onnx', { options: { kind: 'context', values: { threadNum: 5, threadAffinityCoreList: [0, 2], enableParallel: true } } }),
+        model('b.onnx', { options: { kind: 'context', values: { threadAffinityCoreList: 1, enableParallel: false } } }),
+      ],
+      options(
+        [1, 2].map(() => elementwise([4, 1], 1, (x) => x)),
+        opened,
+        { paths: [['/s/1/a.onnx'], ['/s/1/b.onnx']] },
+      ),
     );
-    expect(opened[0]?.options.intraOpThreads).toBe(5);
+    expect(opened.map((one) => one.options)).toEqual([
+      { intraOpThreads: 5, interOpThreads: 5, coreIds: [0, 2], concurrentRuns: 2, refuseLinks: true },
+      { intraOpThreads: 3, coreIds: [1], concurrentRuns: 2, refuseLinks: true },
+    ]);
   });
 
   it('warms up with zeros of the batch size', async () => {

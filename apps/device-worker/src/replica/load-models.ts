@@ -101,9 +101,16 @@ function namingFile(thrown: unknown, file: string): Error {
 
 /** The author's Context (SPEC 6.1) wins over what the worker would choose. */
 function sessionOptionsOf(declaration: ModelDeclaration, session: SessionOptions): SessionOptions {
-  const { options } = declaration;
-  const threads = options?.kind === 'context' ? options.values['threadNum'] : undefined;
-  return typeof threads === 'number' ? { ...session, intraOpThreads: threads } : session;
+  if (declaration.options?.kind !== 'context') return session;
+  const { threadNum, threadAffinityCoreList: cores, enableParallel } = declaration.options.values;
+  const intraOpThreads = typeof threadNum === 'number' ? threadNum : session.intraOpThreads;
+  return {
+    ...session,
+    ...(intraOpThreads !== undefined && { intraOpThreads }),
+    ...(enableParallel === true && { interOpThreads: Math.max(2, intraOpThreads ?? 1) }),
+    ...(typeof cores === 'number' && { coreIds: [cores] }),
+    ...(Array.isArray(cores) && { coreIds: cores.filter((core) => typeof core === 'number') }),
+  };
 }
 
 function checkSameBatch({ plan }: LoadedModel, first: LoadedModel | undefined): void {

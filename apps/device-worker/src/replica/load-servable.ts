@@ -19,6 +19,8 @@ export interface LoadServableOptions extends Omit<LoadModelsOptions, 'paths' | '
   readonly intraOpThreads: number;
   /** Runs per model at the same time. */
   readonly concurrentRuns: number;
+  /** Replicas of this version that are loaded with this one: they share its models. */
+  readonly sharedBy: number;
   /** Instances to take at a time; undefined: see {@link creditsOf}. */
   readonly credits: number | undefined;
   /** The version is known, models are to be loaded. */
@@ -50,7 +52,7 @@ export async function loadServable(options: LoadServableOptions, caller: LateMod
   const { declaration } = runner;
   try {
     options.onVersion(opened.version);
-    const session: SessionOptions = { intraOpThreads, concurrentRuns, ...inlineRuns };
+    const session: SessionOptions = { intraOpThreads, concurrentRuns, sharedBy: options.sharedBy, ...inlineRuns };
     const loaded = await loadModels(declaration.models, { ...options, paths: opened.modelPaths, session });
     const plans = loaded.models.map((subgraphs) => (subgraphs[0] as { plan: ModelPlan }).plan);
     try {

@@ -24,10 +24,10 @@ export interface OpenSession extends ModelSession {
 }
 
 /** Opens a model file. Rejects with ServingError or NativeError: what is wrong with the file. */
-export type ModelOpener = (request: ModelFileRequest) => Promise<OpenSession>;
+export type ModelOpener<S extends OpenSession = OpenSession> = (request: ModelFileRequest) => Promise<S>;
 
 /** One way to open per format; the parts that are not there yet refuse. */
-export type ModelOpeners = Readonly<Record<ModelFormat, ModelOpener>>;
+export type ModelOpeners<S extends OpenSession = OpenSession> = Readonly<Record<ModelFormat, ModelOpener<S>>>;
 
 /** What @mserve/mindir gives: an ONNX model in memory, with weights by reference. */
 export interface ConvertedModel {
@@ -35,12 +35,12 @@ export interface ConvertedModel {
   readonly initializers?: SessionOptions['initializers'];
 }
 
-export type OpenSessionFunction = (model: string | Uint8Array, options: SessionOptions) => Promise<OpenSession>;
+export type OpenSessionFunction<S extends OpenSession = OpenSession> = (model: string | Uint8Array, options: SessionOptions) => Promise<S>;
 /** Takes the path, not the bytes: a split model's weights lie beside it. */
 export type MindirConverter = (path: string, decryption: DecryptionKey | undefined) => Promise<ConvertedModel>;
 
 /** The openers over a native session and a converter of MindIR files. */
-export function modelOpeners(openSession: OpenSessionFunction, convertMindir: MindirConverter): ModelOpeners {
+export function modelOpeners<S extends OpenSession>(openSession: OpenSessionFunction<S>, convertMindir: MindirConverter): ModelOpeners<S> {
   return {
     ONNX: async ({ path, file, session, decryption }) => {
       if (decryption !== undefined)

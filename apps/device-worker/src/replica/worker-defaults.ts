@@ -2,6 +2,7 @@ import type { AppLog } from '@mserve/app';
 import { loadMindir } from '@mserve/mindir';
 import { Session, type SessionOptions } from '@mserve/native';
 import { modelOpeners, type ModelOpeners } from './model-loader.js';
+import { shareModels } from './shared-models.js';
 import { openServable, type ServableOpener } from './open-servable.js';
 
 /** How servables and models are opened when the options do not say otherwise. */
@@ -21,13 +22,15 @@ export function workerDefaults(log: AppLog): WorkerDefaults {
         environment: { SERVING_DEVICE_ID: String(deviceId) },
         log: (level, text) => log[level]({ servable, deviceId }, text),
       }),
-    openers: modelOpeners(
-      (model, options) => Session.open(model, options),
-      async (path, decryption) => {
-        const { model, initializers } = await loadMindir(path, { decKey: decryption?.key, decMode: decryption?.mode, refuseLinks: true });
-        // No model has bytes tensors: what NativeTensor lacks of Tensor's dtypes cannot occur among weights
-        return { model, initializers: initializers as SessionOptions['initializers'] };
-      },
+    openers: shareModels(
+      modelOpeners(
+        (model, options) => Session.open(model, options),
+        async (path, decryption) => {
+          const { model, initializers } = await loadMindir(path, { decKey: decryption?.key, decMode: decryption?.mode, refuseLinks: true });
+          // No model has bytes tensors: what NativeTensor lacks of Tensor's dtypes cannot occur among weights
+          return { model, initializers: initializers as SessionOptions['initializers'] };
+        },
+      ),
     ),
   };
 }
