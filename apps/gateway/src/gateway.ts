@@ -5,6 +5,7 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { FastifyReply } from 'fastify';
 import type { Bus, TensorStore } from '@mserve/bus';
 import { BusServer } from '@mserve/bus/nest';
+import { isLoopback, parseAddress } from '@mserve/config';
 import { MethodCatalog } from './catalog/method-catalog.js';
 import { CatalogFeed } from './catalog/catalog-feed.js';
 import { SchedulerWatch } from './catalog/scheduler-watch.js';
@@ -82,7 +83,7 @@ export class RunningGateway {
 
   /** Whether /docs and /openapi.json are answered at the REST port. */
   get servesDocs(): boolean {
-    return this.options.docs ?? isLoopback(this.restAddress);
+    return this.options.docs ?? (this.restAddress !== undefined && isLoopback(parseAddress(this.restAddress)));
   }
 
   /** Resolves when each of these servable versions can be called through this gateway. */
@@ -157,10 +158,6 @@ export class RunningGateway {
     const maxMessageBytes = maxMessageBytesOf({ maxMessageBytes: port.maxMessageBytes ?? this.options.maxMessageBytes });
     return { maxMessageBytes, ...this.options.limits };
   }
-}
-
-function isLoopback(address: string | undefined): boolean {
-  return address !== undefined && /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/.test(address);
 }
 
 /** Fastify's own errors, which never get as far as Nest: URLs that cannot be decoded. */
