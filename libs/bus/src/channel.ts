@@ -1,3 +1,5 @@
+import type { TextCache } from '@mserve/wire';
+
 /**
  * A kind of message of the hot path. `name` is part of the subject; the codec is used only where messages leave the process.
  * All messages that one event-loop turn has for one receiver travel as one list.
@@ -6,6 +8,6 @@ export interface Channel<M> {
   /** [a-z]+, for example `tickets`. */
   readonly name: string;
   encode(messages: readonly M[]): Uint8Array;
-  /** Throws ServingError INVALID_ARGUMENT for bytes that are not such a list. Tensors in the messages are views on `bytes`. */
-  decode(bytes: Uint8Array): M[];
+  /** Throws ServingError INVALID_ARGUMENT for bytes that are not such a list. Tensors in the messages are views on `bytes`. `texts`: names that come again and again.  */
+  decode(bytes: Uint8Array, texts?: TextCache): M[];
 }

@@ -1,9 +1,8 @@
-import type { Tensor } from '@mserve/wire';
+import { GrowingWriter, type Tensor } from '@mserve/wire';
 import { MindirError } from './mindir-error.js';
 import type { OnnxModel } from './onnx-model.js';
 import { refuseOversize } from './proto/onnx-writer.js';
-import { DecodeBudget, ProtoReader, wireBytes } from './proto/proto-reader.js';
-import { ProtoWriter } from './proto/proto-writer.js';
+import { DecodeBudget, FieldReader, wireBytes } from './proto/field-reader.js';
 
 const graphField = 7;
 const initializerField = 5;
@@ -68,9 +67,9 @@ function tensorOf(tensors: ReadonlyMap<string, Tensor>, name: string): Tensor {
 }
 
 /** Copies a serialised ModelProto; `place` writes where the bytes of each initializer are that was given by reference. */
-function rewritten(model: Uint8Array, place: (writer: ProtoWriter, name: string) => void): Uint8Array {
-  const writer = new ProtoWriter();
-  const reader = ProtoReader.over(model, new DecodeBudget(100_000_000));
+function rewritten(model: Uint8Array, place: (writer: GrowingWriter, name: string) => void): Uint8Array {
+  const writer = new GrowingWriter();
+  const reader = FieldReader.over(model, new DecodeBudget(100_000_000));
   while (reader.next()) {
     if (reader.field !== graphField) {
       copyField(reader, writer);
@@ -87,8 +86,8 @@ function rewritten(model: Uint8Array, place: (writer: ProtoWriter, name: string)
   return writer.finish();
 }
 
-function rewriteInitializer(bytes: Uint8Array, graph: ProtoWriter, place: (writer: ProtoWriter, name: string) => void): void {
-  const reader = ProtoReader.over(bytes, new DecodeBudget(1000));
+function rewriteInitializer(bytes: Uint8Array, graph: GrowingWriter, place: (writer: GrowingWriter, name: string) => void): void {
+  const reader = FieldReader.over(bytes, new DecodeBudget(1000));
   graph.message(initializerField, (tensor) => {
     let name = '';
     let external = false;
@@ -106,7 +105,7 @@ function rewriteInitializer(bytes: Uint8Array, graph: ProtoWriter, place: (write
 }
 
 /** Models that we wrote hold only varints and length-delimited fields at these levels. */
-function copyField(reader: ProtoReader, writer: ProtoWriter): void {
+function copyField(reader: FieldReader, writer: GrowingWriter): void {
   if (reader.wire === wireBytes) writer.bytes(reader.field, reader.view());
   else writer.integer(reader.field, reader.integer());
 }

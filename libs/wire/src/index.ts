@@ -10,5 +10,5 @@ export * from './ticket.js';
 export * as msProto from './gen/mindspore_serving/proto/ms_service.js';
 export * as oipProto from './gen/inference/grpc_service.js';
 export * as busProto from './gen/mserve/bus/v1/dispatch.js';
-export * from './dispatch-codec.js';
-export { decodeInstances, encodeInstances, maxTicketInstances } from './dispatch-instances.js';
+export * from './bus-name.js';
+export * from './dispatch/index.js';

@@ -1,5 +1,5 @@
 import type { Msg } from '@nats-io/transport-node';
-import { type HeldBytes } from '@mserve/wire';
+import { TextCache, type HeldBytes } from '@mserve/wire';
 import type { Channel } from '../channel.js';
 import { bodyOf, heldOf } from './frame.js';
 
@@ -22,6 +22,7 @@ interface ArrivalsOptions<M> {
  */
 export class Arrivals<M> {
   private readonly waiting = new Map<string, Waiting[]>();
+  private readonly texts = new TextCache();
   private stopped = false;
   private idle: (() => void) | undefined;
 
@@ -83,7 +84,7 @@ export class Arrivals<M> {
     if (this.stopped) return;
     let messages: M[];
     try {
-      messages = this.options.channel.decode(bytes);
+      messages = this.options.channel.decode(bytes, this.texts);
     } catch (thrown) {
       return this.options.onDropped(`a message of channel ${this.options.channel.name}`, thrown);
     }

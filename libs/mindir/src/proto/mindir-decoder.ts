@@ -9,7 +9,7 @@ import type {
   MindirTensor,
   MindirValueDescription,
 } from './mindir-schema.js';
-import { DecodeBudget, ProtoReader, wireBytes } from './proto-reader.js';
+import { DecodeBudget, FieldReader, readingFile, wireBytes } from './field-reader.js';
 
 /** Messages and list elements in one file. A graph of 100 000 nodes has about 2 million. */
 const maxObjects = 8_000_000;
@@ -19,7 +19,10 @@ const none: readonly never[] = [];
 
 /** Decodes a plain (decrypted) MindIR file; tensors are views on `bytes`. Throws MindirError 'format', 'dialect' or 'limits'. */
 export function decodeMindir(bytes: Uint8Array): MindirModel {
-  const reader = ProtoReader.over(bytes, new DecodeBudget(maxObjects));
+  return readingFile(() => modelOf(FieldReader.over(bytes, new DecodeBudget(maxObjects))));
+}
+
+function modelOf(reader: FieldReader): MindirModel {
   let irVersion: string | undefined;
   let producerName = '';
   let modelVersion = '';
@@ -77,11 +80,11 @@ export function decodeMindir(bytes: Uint8Array): MindirModel {
   return { irVersion, producerName, modelVersion, mindIrVersion, littleEndian, graph, functions, primitives, hasPreprocessor };
 }
 
-function preprocesses(reader: ProtoReader): boolean {
+function preprocesses(reader: FieldReader): boolean {
   return reader.next();
 }
 
-function graphOf(reader: ProtoReader): MindirGraph {
+function graphOf(reader: FieldReader): MindirGraph {
   const nodes: MindirNode[] = [];
   const parameters: MindirTensor[] = [];
   const inputs: MindirValueDescription[] = [];
@@ -116,7 +119,7 @@ function graphOf(reader: ProtoReader): MindirGraph {
   return { name, nodes, parameters, inputs, outputs, hasMapParameters };
 }
 
-function nodeOf(reader: ProtoReader): MindirNode {
+function nodeOf(reader: FieldReader): MindirNode {
   const inputs: string[] = [];
   const outputs: string[] = [];
   const attributes: MindirAttribute[] = [];
@@ -153,7 +156,7 @@ function nodeOf(reader: ProtoReader): MindirNode {
   return { name: scope === '' ? name : scope, opType, inputs, outputs, attributes };
 }
 
-function primitiveOf(reader: ProtoReader): MindirPrimitive {
+function primitiveOf(reader: FieldReader): MindirPrimitive {
   const attributes: MindirAttribute[] = [];
   let name = '';
   let opType = '';
@@ -175,7 +178,7 @@ function primitiveOf(reader: ProtoReader): MindirPrimitive {
   return { name, opType, attributes };
 }
 
-function valueOf(reader: ProtoReader): MindirValueDescription {
+function valueOf(reader: FieldReader): MindirValueDescription {
   const tensors: MindirTensor[] = [];
   let name = '';
   let attribute: MindirAttribute | undefined;
@@ -197,7 +200,7 @@ function valueOf(reader: ProtoReader): MindirValueDescription {
   return { name, tensors, attribute };
 }
 
-function tensorOf(reader: ProtoReader): MindirTensor {
+function tensorOf(reader: FieldReader): MindirTensor {
   const dims: number[] = [];
   const numbers: number[] = [];
   let name = '';
@@ -251,7 +254,7 @@ function tensorOf(reader: ProtoReader): MindirTensor {
   return { name, refKey, dataType, dims, raw, numbers, external, compressed };
 }
 
-function externalOf(reader: ProtoReader): MindirExternal {
+function externalOf(reader: FieldReader): MindirExternal {
   let location = '';
   let offset = 0;
   let length = 0;
@@ -279,7 +282,7 @@ function appended<Element>(list: readonly Element[], element: Element): Element[
   return grown;
 }
 
-function attributeOf(reader: ProtoReader, depth: number): MindirAttribute {
+function attributeOf(reader: FieldReader, depth: number): MindirAttribute {
   if (depth > maxNesting) throw new MindirError('limits', `attributes are nested more than ${maxNesting} deep`);
   let name = '';
   let type = 0;

@@ -1,3 +1,4 @@
+import { GrowingWriter } from '@mserve/wire';
 import { MindirError } from '../mindir-error.js';
 import { onnxNumber } from '../graph/dtypes.js';
 import {
@@ -8,7 +9,6 @@ import {
   type OnnxPort,
   type OnnxSubgraph,
 } from '../graph/onnx-graph.js';
-import { ProtoWriter } from './proto-writer.js';
 
 export const onnxIrVersion = 10;
 export const onnxOpset = 21;
@@ -35,7 +35,17 @@ export interface OnnxModelParts {
 
 /** Serialises an onnx.ModelProto; initializers above {@link inlineBytes} become external references without bytes. */
 export function encodeOnnx(parts: OnnxModelParts): Uint8Array {
-  const writer = new ProtoWriter();
+  try {
+    return encoded(parts);
+  } catch (thrown) {
+    // A damaged file may hold reals where integers belong.
+    if (thrown instanceof RangeError) throw new MindirError('format', thrown.message);
+    throw thrown;
+  }
+}
+
+function encoded(parts: OnnxModelParts): Uint8Array {
+  const writer = new GrowingWriter();
   writer.integer(1, onnxIrVersion);
   writer.text(2, 'mserve');
   writer.text(3, parts.producerVersion);
@@ -57,7 +67,7 @@ export function encodeOnnx(parts: OnnxModelParts): Uint8Array {
   return writer.finish();
 }
 
-function writeInitializer(graph: ProtoWriter, initializer: OnnxInitializer, offset: number): void {
+function writeInitializer(graph: GrowingWriter, initializer: OnnxInitializer, offset: number): void {
   graph.message(5, (tensor) => {
     writeTensorHead(tensor, initializer);
     if (initializer.bytes.byteLength <= inlineBytes) {
@@ -78,13 +88,13 @@ function writeInitializer(graph: ProtoWriter, initializer: OnnxInitializer, offs
   });
 }
 
-function writeTensorHead(tensor: ProtoWriter, { name, dtype, shape }: OnnxInitializer): void {
+function writeTensorHead(tensor: GrowingWriter, { name, dtype, shape }: OnnxInitializer): void {
   tensor.packedIntegers(1, shape);
   tensor.integer(2, onnxNumber(dtype));
   tensor.text(8, name);
 }
 
-function writeNode(writer: ProtoWriter, field: number, node: OnnxNode): void {
+function writeNode(writer: GrowingWriter, field: number, node: OnnxNode): void {
   writer.message(field, (proto) => {
     for (const input of node.inputs) proto.text(1, input);
     for (const output of node.outputs) proto.text(2, output);
@@ -95,7 +105,7 @@ function writeNode(writer: ProtoWriter, field: number, node: OnnxNode): void {
   });
 }
 
-function writeAttribute(node: ProtoWriter, name: string, attribute: OnnxAttribute): void {
+function writeAttribute(node: GrowingWriter, name: string, attribute: OnnxAttribute): void {
   node.message(5, (proto) => {
     proto.text(1, name);
     if (typeof attribute === 'number') {
@@ -127,14 +137,14 @@ function requireInteger(name: string, value: number): void {
   if (!Number.isSafeInteger(value)) throw new MindirError('format', `the attribute '${name}' is ${value}, not an integer`);
 }
 
-function writeSubgraph(graph: ProtoWriter, subgraph: OnnxSubgraph): void {
+function writeSubgraph(graph: GrowingWriter, subgraph: OnnxSubgraph): void {
   for (const node of subgraph.nodes) writeNode(graph, 1, node);
   graph.text(2, subgraph.subgraphName);
   for (const input of subgraph.inputs) writePort(graph, 11, input);
   for (const output of subgraph.outputs) writePort(graph, 12, output);
 }
 
-function writePort(graph: ProtoWriter, field: number, port: OnnxPort): void {
+function writePort(graph: GrowingWriter, field: number, port: OnnxPort): void {
   graph.message(field, (value) => {
     value.text(1, port.name);
     value.message(2, (type) => {

@@ -1,4 +1,4 @@
-import { ProtoWriter } from '../proto/proto-writer.js';
+import { GrowingWriter } from '@mserve/wire';
 
 /** Small MindIR files for tests, written field by field. */
 export interface FileGraph {
@@ -21,7 +21,7 @@ export interface FileParameter {
 
 /** A file of mind_ir_version 3 with float32 inputs; the first graph is the entry. */
 export function mindirFile(graphs: readonly FileGraph[], primitives: readonly string[] = []): Uint8Array {
-  const writer = new ProtoWriter();
+  const writer = new GrowingWriter();
   writer.text(1, '1.1');
   writer.text(2, 'MindSpore');
   writer.text(5, '2.10.0');
@@ -37,7 +37,7 @@ export function mindirFile(graphs: readonly FileGraph[], primitives: readonly st
   return writer.finish();
 }
 
-function writeGraph(writer: ProtoWriter, graph: FileGraph): void {
+function writeGraph(writer: GrowingWriter, graph: FileGraph): void {
   for (const [output, opType, ...inputs] of graph.nodes) {
     writer.message(1, (node) => {
       for (const input of inputs) node.text(1, input);
@@ -61,7 +61,7 @@ function writeGraph(writer: ProtoWriter, graph: FileGraph): void {
   writer.message(6, (output) => output.text(1, graph.output));
 }
 
-function writeParameter(writer: ProtoWriter, { name, dims, dataType, raw, location, length }: FileParameter): void {
+function writeParameter(writer: GrowingWriter, { name, dims, dataType, raw, location, length }: FileParameter): void {
   for (const dim of dims) writer.integer(1, dim);
   writer.integer(2, dataType ?? 1);
   writer.text(7, name);

@@ -1,0 +1,128 @@
+import { fieldSize, stringFieldSize, uintFieldSize } from '../protobuf/index.js';
+import type { HeldBytes, Instances, Ticket } from '../ticket.js';
+import type { Decoding } from './decoding.js';
+import { heldBytesCodec } from './held-bytes.js';
+import { checkInstanceCount, maxTicketInstances } from './instance-codec.js';
+import { measureNested, readNested, writeNested, type MessageCodec } from './message-codec.js';
+
+/** Milliseconds left, as on the wire: 0 = no deadline, 1 = due or past. */
+function timeLeft(deadlineAt: number, now: number): number {
+  if (deadlineAt === Infinity) return 0;
+  return Math.min(Math.max(Math.ceil(deadlineAt - now), 1), 0xffffffff);
+}
+
+/** The messages of the hot path are written field by field: a table would cost every request. */
+export const ticketCodec: MessageCodec<Ticket> = {
+  measure(ticket, out) {
+    const { instances } = ticket;
+    if (instances.kind === 'local')
+      throw new TypeError(`ticket ${ticket.id} of ${ticket.gateway} has local instances, they cannot leave the process`);
+    checkInstanceCount(instances.sizes.length);
+    let size = stringFieldSize(ticket.gateway) + uintFieldSize(ticket.id) + uintFieldSize(ticket.attempt);
+    size += stringFieldSize(ticket.servable) + uintFieldSize(ticket.version) + stringFieldSize(ticket.method);
+    size += uintFieldSize(ticket.firstInstance) + out.measurePacked(instances.sizes);
+    if (instances.kind === 'inline') size += fieldSize(instances.bytes.byteLength);
+    else size += measureNested(heldBytesCodec, instances.held, out);
+    size += uintFieldSize(timeLeft(ticket.deadlineAt, out.now)) + stringFieldSize(ticket.traceparent);
+    return size + (ticket.priority < 0 ? 11 : uintFieldSize(ticket.priority));
+  },
+
+  write(ticket, out) {
+    const { instances } = ticket;
+    if (instances.kind === 'local') return;
+    const { writer } = out;
+    writer.string(1, ticket.gateway);
+    writer.uint(2, ticket.id);
+    writer.uint(3, ticket.attempt);
+    writer.string(4, ticket.servable);
+    writer.uint(5, ticket.version);
+    writer.string(6, ticket.method);
+    writer.uint(7, ticket.firstInstance);
+    out.writePacked(8, instances.sizes);
+    if (instances.kind === 'inline') writer.field(9, instances.bytes);
+    else writeNested(heldBytesCodec, 10, instances.held, out);
+    writer.uint(11, timeLeft(ticket.deadlineAt, out.now));
+    writer.int32(12, ticket.priority);
+    writer.string(13, ticket.traceparent);
+  },
+
+  read(from) {
+    const { reader, now } = from;
+    let gateway = '';
+    let id = 0;
+    let attempt = 0;
+    let servable = '';
+    let version = 0;
+    let method = '';
+    let firstInstance = 0;
+    const sizes: number[] = [];
+    let inline: Uint8Array | undefined;
+    let held: HeldBytes | undefined;
+    let timeoutMs = 0;
+    let priority = 0;
+    let traceparent = '';
+    for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+      switch (tag) {
+        case 10:
+          gateway = from.address();
+          break;
+        case 16:
+          id = reader.uint();
+          break;
+        case 24:
+          attempt = reader.uint32();
+          break;
+        case 34:
+          servable = reader.string();
+          break;
+        case 40:
+          version = reader.uint32();
+          break;
+        case 50:
+          method = reader.string();
+          break;
+        case 56:
+          firstInstance = reader.uint32();
+          break;
+        case 64:
+        case 66:
+          reader.uints(tag, sizes, maxTicketInstances);
+          break;
+        case 74:
+          inline = reader.view();
+          held = undefined;
+          break;
+        case 82:
+          held = readNested(heldBytesCodec, from);
+          inline = undefined;
+          break;
+        case 88:
+          timeoutMs = reader.uint32();
+          break;
+        case 96:
+          priority = reader.int32();
+          break;
+        case 106:
+          traceparent = reader.string();
+          break;
+        default:
+          reader.skip(tag);
+      }
+    }
+    from.required(gateway, 'gateway');
+    const instances = placed(from, sizes, inline, held);
+    const deadlineAt = timeoutMs === 0 ? Infinity : now + timeoutMs;
+    return { gateway, id, attempt, servable, version, method, firstInstance, instances, deadlineAt, priority, traceparent };
+  },
+};
+
+/** The instances of a ticket; the sizes must add up to what is there. */
+function placed(from: Decoding, sizes: number[], inline: Uint8Array | undefined, held: HeldBytes | undefined): Instances {
+  let total = 0;
+  for (let i = 0; i < sizes.length; i++) total += sizes[i] as number;
+  const length = inline?.byteLength ?? held?.length;
+  if (total !== length) throw from.reader.fault('the sizes of the instances do not add up to their bytes');
+  if (inline !== undefined) return { kind: 'inline', sizes, bytes: inline };
+  if (held !== undefined) return { kind: 'held', sizes, held };
+  throw from.reader.fault('a ticket without instances');
+}
