@@ -1,4 +1,4 @@
-export type { FunctionRunner, FunctionRunOptions, ModelCaller } from './functions/function-runner.js';
+export type { FunctionRunner, ModelCaller } from './functions/function-runner.js';
 export { launchDeviceWorker, startDeviceWorker, type RunningWorker } from './start-device-worker.js';
 export type { DeviceWorkerOptions, ServableOptions } from './replica/worker-options.js';
 export type { ModelProgress } from './replica/load-models.js';

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { outputTensor, Tensor, type MethodDeclaration, type StageDeclaration, type ValueSource } from '@mserve/register';
 import type { Instance } from '@mserve/wire';
 // A spec of the repository as a whole may look behind the rooms' doors: what is tested is the servable, not the worker's API.
+import { FunctionCalls } from '../../../apps/device-worker/src/functions/function-calls.fixture.js';
 import { openServable, type OpenedServable } from '../../../apps/device-worker/src/replica/open-servable.js';
 import { formatG } from './kit/format-g.js';
 
@@ -33,10 +34,12 @@ const spec = JSON.parse(readFileSync(new URL('SPEC.json', import.meta.url), 'utf
 const methods = Object.entries(spec.methods).filter(([name]) => name !== 'mlp');
 
 let kit: OpenedServable;
+let calls: FunctionCalls;
 beforeAll(async () => {
   // Every model adds its inputs here: what the real models do is tested with them.
   const add = ([a, b]: Instance): Instance => [wireTensor(a as Instance[number]).add(wireTensor(b as Instance[number]))];
   kit = await openServable(directory, 'kit', { models: { call: (_key, _subgraph, instances) => Promise.resolve(instances.map(add)) } });
+  calls = new FunctionCalls(kit.runner);
 });
 afterAll(() => kit.runner.close());
 
@@ -191,10 +194,9 @@ describe('the functions', () => {
 
   it.each(rows)('%s', async (name, instances, expected) => {
     const index = kit.runner.declaration.functions.find((declared) => declared.name === `kit.${name}`)?.index ?? -1;
-    const results = await kit.runner.run(
+    const results = await calls.run(
       index,
       instances.map((values) => values.map(outputTensor)),
-      { deadlineAt: Infinity },
     );
     expect(results.map((result) => ('failure' in result ? result.failure.message : result.outputs.map(plain)))).toEqual(
       expected.map((result) => (typeof result === 'string' ? result : (result as unknown[]).map((value) => plain(outputTensor(value))))),

@@ -5,7 +5,7 @@ import type { SharedRun, Waiting } from './waiting.js';
 export type EndReason = 'deadline' | 'abandoned';
 
 /**
- * Instances that are being run together, by a model or a function. Ends the run (`signal`) when nobody waits for any of its instances:
+ * Instances that are being run together, by a model or a function. Ends the run when nobody waits for any of its instances:
  * each was abandoned or is past its deadline. As long as one is wanted the run goes on, and only the results of the others are dropped.
  */
 export class BatchRun implements SharedRun, Expiring {
@@ -14,19 +14,16 @@ export class BatchRun implements SharedRun, Expiring {
   /** The last moment at which somebody waits; Infinity = no limit. */
   deadlineAt: number;
   ended: EndReason | undefined = undefined;
-  private readonly controller: AbortController;
+  private readonly controller: { abort(): void };
   private readonly watch: DeadlineTimer<BatchRun>;
 
-  constructor(members: readonly Waiting[], controller: AbortController, watch: DeadlineTimer<BatchRun>) {
+  /** `controller`: ends the run. */
+  constructor(members: readonly Waiting[], controller: { abort(): void }, watch: DeadlineTimer<BatchRun>) {
     this.members = members;
     this.controller = controller;
     this.watch = watch;
-    let deadlineAt = 0;
-    for (const member of members) {
-      member.run = this;
-      if (member.deadlineAt > deadlineAt) deadlineAt = member.deadlineAt;
-    }
-    this.deadlineAt = deadlineAt;
+    for (const member of members) member.run = this;
+    this.deadlineAt = latestDeadline(members);
     watch.add(this);
   }
 
@@ -62,6 +59,13 @@ export class BatchRun implements SharedRun, Expiring {
     this.ended = reason;
     this.controller.abort();
   }
+}
+
+/** The last moment at which somebody waits for one of them. */
+export function latestDeadline(members: readonly Waiting[]): number {
+  let deadlineAt = 0;
+  for (const member of members) if (member.deadlineAt > deadlineAt) deadlineAt = member.deadlineAt;
+  return deadlineAt;
 }
 
 /**

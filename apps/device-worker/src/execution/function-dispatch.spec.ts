@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { isFailure, type Instance } from '@mserve/wire';
-import type { FunctionRunner } from '../functions/function-runner.js';
 import { functionOf, input, method, model, output, servable, stage } from '../../../../test/support/declarations.js';
 import { elementwise, floats, valuesOf } from '../../../../test/support/fake-session.js';
 import { FakeRunner, noNegatives, outputsOf, plusOne, run, setUp, Ticket } from './testing/executor-setup.js';
@@ -22,7 +21,7 @@ describe('functions and pipelines', () => {
       Array.from({ length: count }, (_, i) => [floats([], [i])]),
     );
     expect(outputsOf(results)).toEqual(Array.from({ length: count }, (_, i) => [i + 1]));
-    expect(runner.calls.map((call) => call.size)).toEqual(sizes);
+    expect(runner.runs.map((call) => call.instances.length)).toEqual(sizes);
   });
 
   it.each([
@@ -111,7 +110,7 @@ describe('functions and pipelines', () => {
       run(executor, 'short', [one]),
       run(executor, 'short', [one]),
     ]);
-    expect(runner.calls.map((call) => call.index).slice(0, 4)).toEqual([0, 2, 1, 2]);
+    expect(runner.runs.map((call) => call.index).slice(0, 4)).toEqual([0, 2, 1, 2]);
   });
 
   it('a thread that becomes free by itself is used at once', async () => {
@@ -119,34 +118,20 @@ describe('functions and pipelines', () => {
       functions: [functionOf(0, 'S.f')],
       methods: [method('m', ['x'], [stage(1, 'function', 0, [input(0)])], [output(1)])],
     });
-    let tell: () => void = () => undefined;
-    let letGo: () => void = () => undefined;
-    const held = new Promise<void>((resolve) => (letGo = resolve));
-    const started: number[] = [];
-    const runner: FunctionRunner & { free: number } = {
-      declaration,
-      free: 1,
-      onFree: (listener) => (tell = listener),
-      run: async (_, instances) => {
-        started.push(instances.length);
-        runner.free = 0;
-        await held;
-        return instances.map(plusOne);
-      },
-      close: () => Promise.resolve(),
-    };
+    const runner = new FakeRunner(declaration, [plusOne]);
+    runner.hold();
     const { executor } = setUp(declaration, [], runner);
     const tickets = [run(executor, 'm', [[floats([], [0])]]), run(executor, 'm', [[floats([], [1])]])];
     await Promise.resolve();
-    expect(started).toEqual([1]);
-    runner.free = 1;
-    tell();
-    expect(started).toEqual([1, 1]);
-    letGo();
+    expect(runner.runs.map(({ instances }) => instances.length)).toEqual([1]);
+    runner.idleCount++;
+    runner.wake();
+    expect(runner.runs.map(({ instances }) => instances.length)).toEqual([1, 1]);
+    runner.letGo();
     expect((await Promise.all(tickets)).map(outputsOf)).toEqual([[[1]], [[2]]]);
   });
 
-  it('functions get the deadline, and the abort when nobody waits', async () => {
+  it('functions get the deadline, and are ended when nobody waits', async () => {
     const declaration = servable({
       functions: [functionOf(0, 'S.f')],
       methods: [method('m', ['x'], [stage(1, 'function', 0, [input(0)])], [output(1)])],
@@ -157,7 +142,7 @@ describe('functions and pipelines', () => {
     const ticket = new Ticket(executor, 'm', [[floats([], [0])]], deadlineAt);
     await Promise.resolve();
     ticket.execution.cancel();
-    expect(runner.calls.map((call) => [call.options.deadlineAt, call.options.signal?.aborted])).toEqual([[deadlineAt, true]]);
+    expect(runner.runs.map((call) => [call.deadlineAt, call.isOver])).toEqual([[deadlineAt, true]]);
     expect(outputsOf(await ticket.done)[0]).toMatch(/^CANCELLED/);
   });
 });

@@ -1,9 +1,10 @@
 import type { DeadlineTimer } from '@mserve/event-loop';
 import type { InstanceResult } from '@mserve/wire';
-import type { FunctionRunner } from '../functions/function-runner.js';
-import { BatchRun, stillWanted } from './batch-run.js';
-import { functionFailed } from './failures.js';
 import { Fifo } from '../functions/fifo.js';
+import { FunctionRun } from '../functions/function-run.js';
+import type { FreeThreads, FunctionRunner, FunctionWork } from '../functions/function-runner.js';
+import { BatchRun, latestDeadline, stillWanted } from './batch-run.js';
+import { functionFailed } from './failures.js';
 import type { MethodPlan, StagePlan } from './method-plan.js';
 import type { Waiting } from './waiting.js';
 
@@ -24,6 +25,24 @@ export class FunctionQueue {
     this.stage = stage;
   }
 
+  get functionIndex(): number {
+    return this.stage.declaration.index;
+  }
+
+  /** What a wanted instance gets of its call. */
+  settle(member: Waiting, result: InstanceResult | undefined): void {
+    const { declaration, function: called } = this.stage;
+    if (result !== undefined && 'outputs' in result && result.outputs.length === declaration.outputsCount) {
+      member.advance(result.outputs);
+      return;
+    }
+    const failure =
+      result !== undefined && 'failure' in result
+        ? result.failure
+        : ({ code: 'INTERNAL', message: 'the function could not be run' } as const);
+    member.fail(functionFailed(called?.name ?? '', this.method.name, declaration, failure));
+  }
+
   /** How many of the waiting instances to give to one of `free` threads. */
   groupSize(free: number): number {
     const { batchSize } = this.stage;
@@ -39,24 +58,21 @@ export class FunctionQueue {
 }
 
 /**
- * Gives function stages to the servable's worker threads: methods in turn, and in a method the highest stage that has work,
- * so that what was begun is finished first (SPEC 5.2).
+ * The queue of a servable's function stages, which its threads take their work from: methods in turn, and in a method the highest stage that
+ * has work, so that what was begun is finished first (SPEC 5.2).
  */
-export class FunctionDispatch {
-  private readonly runner: FunctionRunner;
-  private readonly watch: DeadlineTimer<BatchRun>;
+export class FunctionDispatch implements FunctionWork {
   /** Per method its function stages, the highest first. */
   private readonly methods: (readonly FunctionQueue[])[] = [];
   private turn = 0;
-  private underWay = 0;
-  private readonly wake: () => void;
 
-  /** `wake`: called when there is work; {@link pump} is to be called at the end of this turn's work. */
-  constructor(runner: FunctionRunner, watch: DeadlineTimer<BatchRun>, wake: () => void) {
-    this.runner = runner;
-    this.watch = watch;
-    this.wake = wake;
-    runner.onFree?.(() => this.pump());
+  /** `onWork`: called when there is work; {@link pump} is to be called at the end of this turn's work. */
+  constructor(
+    private readonly runner: FunctionRunner,
+    private readonly watch: DeadlineTimer<BatchRun>,
+    private readonly onWork: () => void,
+  ) {
+    runner.serve(this);
   }
 
   /** Queues of a method's function stages, by stage position; to be pushed to with {@link push}. */
@@ -68,23 +84,25 @@ export class FunctionDispatch {
 
   push(queue: FunctionQueue, waiting: Waiting): void {
     queue.waiting.push(waiting);
-    this.wake();
+    this.onWork();
   }
 
   pump(): void {
-    // With nothing under way the runner is asked even if it has no free thread: nobody would call pump again when it has one.
-    while (this.runner.free > 0 || this.underWay === 0) {
-      const queue = this.next();
-      if (queue === undefined) return;
-      const members = this.take(queue);
-      if (members.length > 0) this.start(queue, members);
-    }
+    this.runner.wake();
   }
 
-  private next(): FunctionQueue | undefined {
+  take(threads: FreeThreads): FunctionRun | undefined {
+    for (let queue = this.next(threads); queue !== undefined; queue = this.next(threads)) {
+      const members = this.membersOf(queue, threads.idleCount);
+      if (members.length > 0) return new StageRun(queue, members, this.watch);
+    }
+    return undefined;
+  }
+
+  private next(threads: FreeThreads): FunctionQueue | undefined {
     for (let i = 0; i < this.methods.length; i++) {
       const position = (this.turn + i) % this.methods.length;
-      const queue = this.methods[position]?.find((candidate) => candidate.waiting.length > 0 && this.isTaken(candidate));
+      const queue = this.methods[position]?.find((each) => each.waiting.length > 0 && !threads.isHeldBack(each.functionIndex));
       if (queue === undefined) continue;
       this.turn = (position + 1) % this.methods.length;
       return queue;
@@ -92,13 +110,8 @@ export class FunctionDispatch {
     return undefined;
   }
 
-  private isTaken({ stage }: FunctionQueue): boolean {
-    const { runner } = this;
-    return runner.takes === undefined || this.underWay === 0 || runner.takes(stage.function?.index ?? -1);
-  }
-
-  private take(queue: FunctionQueue): Waiting[] {
-    const most = queue.groupSize(this.runner.free);
+  private membersOf(queue: FunctionQueue, idleCount: number): Waiting[] {
+    const most = queue.groupSize(idleCount);
     const now = performance.now();
     const members: Waiting[] = [];
     while (members.length < most) {
@@ -108,46 +121,33 @@ export class FunctionDispatch {
     }
     return members;
   }
+}
 
-  private start(queue: FunctionQueue, members: readonly Waiting[]): void {
-    const controller = new AbortController();
-    const run = new BatchRun(members, controller, this.watch);
-    const startedAt = performance.now();
-    this.underWay++;
-    const finish = (results: readonly InstanceResult[]): void => {
-      this.underWay--;
-      run.release();
-      queue.took(members.length, performance.now() - startedAt);
-      this.pump();
-      this.settle(queue, members, results);
-    };
-    const index = queue.stage.function?.index ?? -1;
-    // async: what run() throws at once is treated like a rejection.
-    const call = async (): Promise<readonly InstanceResult[]> =>
-      this.runner.run(
-        index,
-        members.map((member) => member.inputs),
-        { deadlineAt: run.deadlineAt, signal: controller.signal },
-      );
-    call().then(finish, () => finish([]));
+/** Instances of one stage that a thread has. */
+class StageRun extends FunctionRun {
+  private readonly batch: BatchRun;
+  private readonly startedAt = performance.now();
+
+  constructor(
+    private readonly queue: FunctionQueue,
+    private readonly members: readonly Waiting[],
+    watch: DeadlineTimer<BatchRun>,
+  ) {
+    super(
+      queue.functionIndex,
+      members.map((member) => member.inputs),
+      latestDeadline(members),
+    );
+    this.batch = new BatchRun(members, this, watch);
   }
 
-  private settle(queue: FunctionQueue, members: readonly Waiting[], results: readonly InstanceResult[]): void {
+  protected override finish(results: readonly InstanceResult[]): void {
+    this.batch.release();
     const now = performance.now();
-    const { declaration, function: called } = queue.stage;
-    for (let i = 0; i < members.length; i++) {
-      const member = members[i] as Waiting;
-      if (!stillWanted(member, now)) continue;
-      const result = results[i];
-      if (result !== undefined && 'outputs' in result && result.outputs.length === declaration.outputsCount) {
-        member.advance(result.outputs);
-        continue;
-      }
-      const failure =
-        result !== undefined && 'failure' in result
-          ? result.failure
-          : ({ code: 'INTERNAL', message: 'the function could not be run' } as const);
-      member.fail(functionFailed(called?.name ?? '', queue.method.name, declaration, failure));
+    this.queue.took(this.members.length, now - this.startedAt);
+    for (let i = 0; i < this.members.length; i++) {
+      const member = this.members[i] as Waiting;
+      if (stillWanted(member, now)) this.queue.settle(member, results[i]);
     }
   }
 }

@@ -1,25 +1,34 @@
+import { soon } from '@mserve/event-loop';
 import { type Failure, type Instance, type InstanceResult } from '@mserve/wire';
 
-/** One run() of a function: instances, what came of them, and who waits. Settles once every instance has a result. */
-export class FunctionRun {
+const cancelled: Failure = { code: 'CANCELLED', message: 'the request was cancelled' };
+
+/**
+ * Instances that go through one function together, and what came of them. {@link finish} is called once, on a turn of its own, when every
+ * instance has a result.
+ */
+export abstract class FunctionRun {
+  /** Of the function in the servable's declaration. */
   readonly index: number;
   readonly instances: readonly Instance[];
+  /** From then on nobody waits for any of them (performance.now() clock); Infinity = no limit. */
   readonly deadlineAt: number;
-  readonly promise: Promise<readonly InstanceResult[]>;
   private readonly results: (InstanceResult | undefined)[];
   private left: number;
-  private resolve!: (results: readonly InstanceResult[]) => void;
 
+  /** `instances`: at least one. */
   constructor(index: number, instances: readonly Instance[], deadlineAt: number) {
     this.index = index;
     this.instances = instances;
     this.deadlineAt = deadlineAt;
     this.results = new Array<InstanceResult | undefined>(instances.length);
     this.left = instances.length;
-    this.promise = new Promise((resolve) => (this.resolve = resolve));
-    if (this.left === 0) this.resolve([]);
   }
 
+  /** One result per instance, in order. Must not throw. */
+  protected abstract finish(results: readonly InstanceResult[]): void;
+
+  /** Every instance has a result. */
   get isOver(): boolean {
     return this.left === 0;
   }
@@ -32,12 +41,17 @@ export class FunctionRun {
   settle(instance: number, result: InstanceResult): void {
     if (instance >= this.results.length || this.results[instance] !== undefined) return;
     this.results[instance] = result;
-    if (--this.left === 0) this.resolve(this.results as InstanceResult[]);
+    if (--this.left === 0) soon(() => this.finish(this.results as InstanceResult[]));
   }
 
   /** Fails these instances, or all that have no result yet. */
   fail(failure: Failure, first = 0, end = this.instances.length): void {
     for (let instance = first; instance < end; instance++) this.settle(instance, { failure });
+  }
+
+  /** Nobody waits for its results any more. */
+  abort(): void {
+    this.fail(cancelled);
   }
 }
 
@@ -54,4 +68,10 @@ export interface Step {
 export function stepsOf(run: FunctionRun, isBatchFunction: boolean): Step[] {
   if (isBatchFunction) return [{ run, first: 0, end: run.instances.length, attempts: 0 }];
   return run.instances.map((_, first) => ({ run, first, end: first + 1, attempts: 0 }));
+}
+
+/** Whether anybody waits for a result of this step. */
+export function isWanted({ run, first, end }: Step): boolean {
+  for (let i = first; i < end; i++) if (!run.hasResult(i)) return true;
+  return false;
 }

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { Tensor } from '@mserve/register';
 import { stringTensor, type Instance, type InstanceResult } from '@mserve/wire';
 import { openServable } from '../replica/open-servable.js';
+import { FunctionCalls } from './function-calls.fixture.js';
 import { LoadedFunctions } from './loaded-functions.fixture.js';
 import { canRaisePriority } from './thread-priority.js';
 
@@ -99,12 +100,11 @@ describe('functions in threads', () => {
   });
 
   it('answer in order when many calls are made at once, and are free afterwards', async () => {
-    const { runner } = await load({ numParallelWorkers: 2 });
-    expect(runner.free).toBe(2);
+    await load({ numParallelWorkers: 2 });
     const results = Array.from({ length: 200 }, (_, i) => run('refuseNegative', [float(i + 0.5), float(-1)]));
-    expect(runner.free).toBe(0);
+    const idle = functions.calls.idle(2);
     expect((await Promise.all(results)).map(plain)).toEqual(Array.from({ length: 200 }, (_, i) => [[i + 0.5], 'ABORTED: negative']));
-    expect(runner.free).toBe(2);
+    await idle;
   });
 
   it('get large tensors, too', async () => {
@@ -176,7 +176,7 @@ describe('a call that hangs', () => {
     flag.set();
     expect((await Promise.all(spinning)).map(plain)).toEqual(Array.from({ length: 10 }, () => [[1n]]));
     await works();
-    await functions.servable?.runner.close();
+    await functions.servable.runner.close();
     expect(plain(await hanging)).toEqual([expect.stringContaining('UNAVAILABLE')]);
   });
 
@@ -202,13 +202,11 @@ describe('a call that hangs', () => {
     },
   );
 
-  it('tells its owner when the spare thread is there', async () => {
-    const { runner } = await load({ stuckAfterMs: 30 });
-    const spare = new Promise<void>((resolve) => runner.onFree?.(resolve));
+  it('lets a spare thread ask for work', async () => {
+    await load({ stuckAfterMs: 30 });
     const flag = sharedFlag();
     const spinning = run('spin', [flag.instance]);
-    await spare;
-    expect(runner.free).toBe(1);
+    await functions.calls.idle();
     flag.set();
     expect(plain(await spinning)).toEqual([[1n]]);
   });
@@ -274,18 +272,16 @@ describe('a call that hangs', () => {
 describe('a call that awaits something', () => {
   /** Starts a call, and waits until its thread can take another one. */
   async function park(flag: { instance: Instance }, deadlineAt = Infinity): Promise<{ result: Promise<readonly InstanceResult[]> }> {
-    const parked = new Promise<void>((resolve) => functions.servable?.runner.onFree?.(resolve));
     const result = run('waitFor', [flag.instance], deadlineAt);
-    await parked;
+    await functions.calls.idle();
     return { result };
   }
 
   it('lets its thread do other calls', async () => {
-    const { runner } = await load();
+    await load();
     const flags = [sharedFlag(), sharedFlag()] as const;
     const first = await park(flags[0]);
     const second = await park(flags[1]);
-    expect(runner.free).toBe(1);
     await works();
     flags[1].set();
     expect(plain(await second.result)).toEqual([[1n]]);
@@ -390,9 +386,10 @@ it('a config that can be loaded only once has no spare thread, and serves', asyn
   );
   let tell: (line: string) => void = () => undefined;
   const told = new Promise<string>((resolve) => (tell = resolve));
-  functions.servable = await openServable(folder.path, 'once', { log: (level, text) => tell(`${level}: ${text}`) });
+  const { runner } = await openServable(folder.path, 'once', { log: (level, text) => tell(`${level}: ${text}`) });
   expect(await told).toMatch(/^warn: servable once has no spare thread for calls that take long: .*EADDRINUSE/);
-  expect(plain(await functions.servable.runner.run(0, [float(0.5)], { deadlineAt: Infinity }))).toEqual([[0.5]]);
+  expect(plain(await new FunctionCalls(runner).run(0, [float(0.5)]))).toEqual([[0.5]]);
+  await runner.close();
 });
 
 it('a servable without functions keeps no thread', async () => {
@@ -403,8 +400,8 @@ it('a servable without functions keeps no thread', async () => {
     await new Promise((resolve) => createServer().listen(${JSON.stringify(socket)}, () => resolve(1)));
     registerMethod(['y'], function same(x) { return x; });`,
   );
-  functions.servable = await openServable(folder.path, 'none');
-  expect(functions.servable.runner.free).toBe(0);
+  const { runner } = await openServable(folder.path, 'none');
   const [error] = (await once(connect(socket), 'error')) as [NodeJS.ErrnoException];
   expect(['ENOENT', 'ECONNREFUSED']).toContain(error.code);
+  await runner.close();
 });

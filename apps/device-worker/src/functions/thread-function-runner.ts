@@ -1,13 +1,13 @@
 import { EndOfTurn } from '@mserve/event-loop';
 import type { ServableDeclaration } from '@mserve/register';
 import type { Failure, Instance, InstanceResult } from '@mserve/wire';
-import type { FunctionRunner, FunctionRunOptions, ModelCaller } from './function-runner.js';
-import { FunctionRun, stepsOf, type Step } from './function-run.js';
+import type { FreeThreads, FunctionRunner, FunctionWork, ModelCaller } from './function-runner.js';
+import { isWanted, stepsOf, type FunctionRun, type Step } from './function-run.js';
 import type { ThreadOptions } from './function-thread.js';
 import { textOf } from './function-call.js';
 import { PackReader, PackWriter, type Pack } from './instance-pack.js';
 import type { FromThread } from './thread-message.js';
-import { isWanted, StepQueue } from './step-queue.js';
+import { ReturnedSteps } from './returned-steps.js';
 import { canRaisePriority } from './thread-priority.js';
 import { ThreadPool, type Slot } from './thread-pool.js';
 
@@ -42,28 +42,26 @@ class ThreadFunctionRunner implements FunctionRunner {
   private readonly options: FunctionRunnerOptions;
   private readonly models: ModelCaller;
   private readonly pool: ThreadPool;
-  private readonly queue: StepQueue;
+  private readonly returned = new ReturnedSteps();
+  private work: FunctionWork = noWork;
   private readonly runs = new Set<FunctionRun>();
   private ticker: NodeJS.Timeout | undefined;
-  /** The calls of one turn travel together. */
+  /** Threads get work when all that a turn changes about them is known. */
   private readonly end = new EndOfTurn(() => this.dispatch());
   private isClosed = false;
   private lastBatch = 0;
-  private freeListener: () => void = () => undefined;
 
   constructor(options: FunctionRunnerOptions, models: ModelCaller) {
     this.options = options;
     this.models = models;
     this.pool = new ThreadPool(options, options.numParallelWorkers, {
-      ready: () => this.becameFree(),
+      ready: () => this.end.ask(),
       message: (slot, message) => this.receive(slot, message),
       ended: (slot, reason) => this.recover(slot, reason),
       replaced: (slot) => this.runAgain(parkedSteps(slot), 'another call blocked it'),
-      empty: () =>
-        this.failAll({ code: 'UNAVAILABLE', message: `servable '${options.servable}' has no thread for its functions at the moment` }),
+      empty: () => this.failAll(this.noThread),
       log: options.log,
     });
-    this.queue = new StepQueue(this.pool);
   }
 
   async open(): Promise<this> {
@@ -71,53 +69,57 @@ class ThreadFunctionRunner implements FunctionRunner {
     return this;
   }
 
-  get free(): number {
-    return this.queue.free;
+  serve(work: FunctionWork): void {
+    this.work = work;
   }
 
-  takes(index: number): boolean {
-    return !this.pool.isHeldBack(index);
-  }
-
-  onFree(listener: () => void): void {
-    this.freeListener = listener;
-  }
-
-  run(index: number, instances: readonly Instance[], options: FunctionRunOptions): Promise<readonly InstanceResult[]> {
-    const run = new FunctionRun(index, instances, options.deadlineAt);
-    const declaration = this.declaration.functions[index];
-    if (declaration === undefined) run.fail({ code: 'INTERNAL', message: `servable '${this.options.servable}' has no function ${index}` });
-    else if (this.isClosed) run.fail({ code: 'UNAVAILABLE', message: `servable '${this.options.servable}' is being unloaded` });
-    else if (this.pool.isDown)
-      run.fail({ code: 'UNAVAILABLE', message: `servable '${this.options.servable}' has no thread for its functions at the moment` });
-    else if (options.signal?.aborted === true) run.fail(cancelled);
-    else if (options.deadlineAt <= performance.now()) this.failLate(run);
-    if (run.isOver) return run.promise;
-    this.runs.add(run);
-    const onAbort = (): void => run.fail(cancelled);
-    options.signal?.addEventListener('abort', onAbort, { once: true });
-    this.queue.push(stepsOf(run, declaration?.batchSize !== undefined));
-    this.end.ask();
-    this.ticker ??= setInterval(() => this.tick(), tickMs);
-    return run.promise.finally(() => {
-      this.runs.delete(run);
-      options.signal?.removeEventListener('abort', onAbort);
-    });
+  wake(): void {
+    if (this.isClosed) this.refuseWaiting(this.unloaded);
+    else if (this.pool.isDown) this.refuseWaiting(this.noThread);
+    else this.dispatch();
   }
 
   async close(): Promise<void> {
     this.isClosed = true;
     clearInterval(this.ticker);
-    this.failAll({ code: 'UNAVAILABLE', message: `servable '${this.options.servable}' is being unloaded` });
+    this.failAll(this.unloaded);
     await this.pool.close();
   }
 
+  private get unloaded(): Failure {
+    return { code: 'UNAVAILABLE', message: `servable '${this.options.servable}' is being unloaded` };
+  }
+
+  private get noThread(): Failure {
+    return { code: 'UNAVAILABLE', message: `servable '${this.options.servable}' has no thread for its functions at the moment` };
+  }
+
   private dispatch(): void {
+    if (this.isClosed) return;
     for (let slot = this.pool.idle; slot !== undefined; slot = this.pool.idle) {
-      const steps = this.queue.take();
-      if (steps.length === 0) return;
-      this.send(slot, steps);
+      const steps = this.nextSteps();
+      if (steps === undefined) return;
+      if (steps.length > 0) this.send(slot, steps);
     }
+  }
+
+  /** What came back first, then what waits. Empty: it needs no thread any more; undefined: there is nothing. */
+  private nextSteps(): Step[] | undefined {
+    const returned = this.returned.take(this.pool);
+    if (returned !== undefined) return [returned];
+    const run = this.work.take(this.pool);
+    return run && this.begin(run);
+  }
+
+  private begin(run: FunctionRun): Step[] {
+    const declaration = this.declaration.functions[run.index];
+    if (declaration === undefined)
+      run.fail({ code: 'INTERNAL', message: `servable '${this.options.servable}' has no function ${run.index}` });
+    else if (run.deadlineAt <= performance.now()) this.failLate(run);
+    if (declaration === undefined || run.isOver) return [];
+    this.runs.add(run);
+    this.ticker ??= setInterval(() => this.tick(), tickMs);
+    return stepsOf(run, declaration.batchSize !== undefined);
   }
 
   private send(slot: Slot, steps: readonly Step[]): void {
@@ -140,7 +142,7 @@ class ThreadFunctionRunner implements FunctionRunner {
   /** Steps that cannot be handed over together: each goes by itself, and the one that is too large even so fails. */
   private refuse(steps: readonly Step[], thrown: unknown): void {
     if (steps.length > 1) {
-      this.queue.giveBack(steps);
+      this.returned.add(steps);
       return;
     }
     for (const { run, first, end } of steps) {
@@ -175,6 +177,7 @@ class ThreadFunctionRunner implements FunctionRunner {
             failure: { code: 'ABORTED', message: message.texts[reader.number()] ?? '' },
           };
       step?.run.settle(step.first + instance, result);
+      if (step?.run.isOver === true) this.runs.delete(step.run);
     }
     const now = performance.now();
     if (isCurrent) slot.progressAt = now;
@@ -186,15 +189,8 @@ class ThreadFunctionRunner implements FunctionRunner {
     else this.pool.unpark(slot, message.batch);
     // The author's code has changed what the thread's program stands on
     if (leftOut.length > 0) this.pool.giveUp(slot);
-    if (message.state === 'parked') this.becameFree();
-    else this.end.ask();
-  }
-
-  private becameFree(): void {
-    this.end.ask();
-    queueMicrotask(() => {
-      if (this.free > 0 && !this.isClosed) this.freeListener();
-    });
+    // The next work first: the thread is at it while this one's results are given out.
+    this.dispatch();
   }
 
   private async callModel(slot: Slot, message: FromThread & { kind: 'modelCall' }): Promise<void> {
@@ -222,6 +218,7 @@ class ThreadFunctionRunner implements FunctionRunner {
     const now = performance.now();
     for (const run of this.runs) {
       if (run.deadlineAt <= now) this.failLate(run);
+      if (run.isOver) this.runs.delete(run);
     }
     for (const slot of [...this.pool.slots]) {
       if (slot.parked.size > 0) this.lookAtParked(slot, now);
@@ -250,7 +247,7 @@ class ThreadFunctionRunner implements FunctionRunner {
     if (slot.deadSince !== undefined && now - slot.deadSince > this.options.cutGraceMs) {
       this.takeBack(slot, true);
       this.pool.giveUp(slot);
-      this.becameFree();
+      this.end.ask();
     } else if (standsMs > this.options.stuckAfterMs) {
       this.standIn(slot, standsMs);
     }
@@ -262,7 +259,7 @@ class ThreadFunctionRunner implements FunctionRunner {
       slot.isStuck = true;
       this.takeBack(slot, false);
       this.pool.replenish();
-      this.becameFree();
+      this.end.ask();
     }
     if (standsMs > reclaimAfterMs) this.takeBack(slot, true);
     if (standsMs > (canRaisePriority() ? giveWayAfterMs : giveWayForGoodAfterMs)) slot.thread.giveWay();
@@ -281,7 +278,7 @@ class ThreadFunctionRunner implements FunctionRunner {
       steps.unshift(...slot.steps.slice(0, slot.thread.finished).filter(isWanted));
     }
     if (steps.length === 0) return;
-    this.queue.giveBack(steps);
+    this.returned.add(steps);
     this.end.ask();
   }
 
@@ -322,7 +319,7 @@ class ThreadFunctionRunner implements FunctionRunner {
 
   private runAgain(steps: readonly Step[], reason: string): void {
     for (const step of steps) {
-      if (++step.attempts < mostAttempts) this.queue.giveBack([step]);
+      if (++step.attempts < mostAttempts) this.returned.add([step]);
       else this.cutOff(step, reason);
     }
     this.end.ask();
@@ -338,6 +335,12 @@ class ThreadFunctionRunner implements FunctionRunner {
 
   private failAll(failure: Failure): void {
     for (const run of this.runs) run.fail(failure);
+    this.runs.clear();
+    this.refuseWaiting(failure);
+  }
+
+  private refuseWaiting(failure: Failure): void {
+    for (let run = this.work.take(anyThread); run !== undefined; run = this.work.take(anyThread)) run.fail(failure);
   }
 
   private nameOf(run: FunctionRun): string {
@@ -354,7 +357,9 @@ function packOf(steps: readonly Step[]): Pack {
   return writer.finish();
 }
 
-const cancelled: Failure = { code: 'CANCELLED', message: 'the request was cancelled' };
+const noWork: FunctionWork = { take: () => undefined };
+/** For work that is refused: it needs no thread. */
+const anyThread: FreeThreads = { idleCount: 1, isHeldBack: () => false };
 
 function parkedSteps(slot: Slot): Step[] {
   return [...slot.parked.values()].flatMap(({ steps }) => steps.filter(isWanted));

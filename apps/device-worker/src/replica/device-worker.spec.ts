@@ -68,8 +68,8 @@ afterEach(async () => {
 function fakeRunner(): FunctionRunner {
   return {
     declaration,
-    free: 1,
-    run: () => Promise.reject(new Error('no functions here')),
+    serve: () => undefined,
+    wake: () => undefined,
     close: () => Promise.resolve(void closedRunners++),
   };
 }

@@ -29,8 +29,8 @@ const runner = (): FunctionRunner => {
   openRunners++;
   return {
     declaration,
-    free: 1,
-    run: () => Promise.reject(new Error('no functions here')),
+    serve: () => undefined,
+    wake: () => undefined,
     close: () => Promise.resolve(void openRunners--),
   };
 };

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { stringTensor } from '@mserve/wire';
+import { FunctionCalls } from '../functions/function-calls.fixture.js';
 import { checkServable } from './check-servable.js';
 import type { ServableConfigError } from '../servable/servable-config-error.js';
 import { openServable, type OpenedServable, type OpenServableOptions } from './open-servable.js';
@@ -25,7 +26,7 @@ async function load(name: string, options: OpenServableOptions = {}): Promise<Op
   return servable;
 }
 async function call(index = 0): Promise<string> {
-  const [result] = (await servable?.runner.run(index, [[stringTensor('x')]], { deadlineAt: Infinity })) ?? [];
+  const [result] = servable === undefined ? [] : await new FunctionCalls(servable.runner).run(index, [[stringTensor('x')]]);
   if (result === undefined || 'failure' in result) return result?.failure.message ?? 'no result';
   return Buffer.from(result.outputs[0]?.bytes.subarray(4) ?? []).toString();
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import * as register from '@mserve/register';
 import ts from 'typescript';
+import { FunctionCalls } from '../functions/function-calls.fixture.js';
 import { openServable } from './open-servable.js';
 import { ServableFolder } from '../servable/servable-folder.fixture.js';
 
@@ -42,8 +43,9 @@ describe('docs/servables.md', () => {
     folder.write('digits/servable_config.ts', blocks.find((code) => code.includes('recognize')) ?? '');
     folder.write('digits/1/digits.onnx', 'not looked into here');
     const { runner } = await openServable(folder.path, 'digits');
-    const [normalized] = await runner.run(0, [[register.Tensor.full('uint8', [28, 28], 255)]], { deadlineAt: Infinity });
-    const [labelled] = await runner.run(1, [[register.Tensor.of('float32', [0, 3, 1])]], { deadlineAt: Infinity });
+    const calls = new FunctionCalls(runner);
+    const [normalized] = await calls.run(0, [[register.Tensor.full('uint8', [28, 28], 255)]]);
+    const [labelled] = await calls.run(1, [[register.Tensor.of('float32', [0, 3, 1])]]);
     await runner.close();
     const outputs = [normalized, labelled].map((result) => (result !== undefined && 'outputs' in result ? result.outputs : []));
     expect(outputs[0]?.map(({ dtype, shape }) => [dtype, shape])).toEqual([['float32', [1, 28, 28]]]);

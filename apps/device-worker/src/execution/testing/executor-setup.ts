@@ -1,6 +1,7 @@
 import { isFailure, type Instance, type InstanceResult } from '@mserve/wire';
 import type { ModelDeclaration, ServableDeclaration } from '@mserve/register';
-import type { FunctionRunner, FunctionRunOptions } from '../../functions/function-runner.js';
+import type { FunctionRun } from '../../functions/function-run.js';
+import type { FunctionRunner, FunctionWork } from '../../functions/function-runner.js';
 import { input, method, model, output, servable, stage } from '../../../../../test/support/declarations.js';
 import { elementwise, floats, valuesOf, type FakeSession } from '../../../../../test/support/fake-session.js';
 import { Executor, type Execution } from '../executor.js';
@@ -79,26 +80,55 @@ export function outputsOf(results: readonly InstanceResult[]): (number[] | strin
   return results.map((result) => (isFailure(result) ? `${result.failure.code} ${result.failure.message}` : valuesOf(result.outputs[0])));
 }
 
-/** Runs functions in this thread, when the spec lets it. */
+/** Runs functions in this thread, on a later turn, as if it had so many threads. {@link hold} keeps what it takes from then on. */
 export class FakeRunner implements FunctionRunner {
-  free: number;
-  readonly calls: { index: number; size: number; options: FunctionRunOptions }[] = [];
+  idleCount: number;
+  readonly runs: FunctionRun[] = [];
+  private work: FunctionWork = { take: () => undefined };
+  private isHolding = false;
+  private held: FunctionRun[] = [];
+
   constructor(
     readonly declaration: ServableDeclaration,
     private readonly functions: readonly ((instance: Instance) => InstanceResult)[],
     threads = 1,
   ) {
-    this.free = threads;
+    this.idleCount = threads;
   }
-  async run(index: number, instances: readonly Instance[], options: FunctionRunOptions): Promise<readonly InstanceResult[]> {
-    this.free--;
-    this.calls.push({ index, size: instances.length, options });
-    await new Promise((resolve) => setImmediate(resolve));
-    this.free++;
-    return instances.map((instance) => this.functions[index]?.(instance) ?? { failure: { code: 'INTERNAL', message: 'no function' } });
+
+  serve(work: FunctionWork): void {
+    this.work = work;
   }
+
+  wake(): void {
+    while (this.idleCount > 0) {
+      const run = this.work.take({ idleCount: this.idleCount, isHeldBack: () => false });
+      if (run === undefined) return;
+      this.idleCount--;
+      this.runs.push(run);
+      if (this.isHolding) this.held.push(run);
+      else setImmediate(() => this.finish(run));
+    }
+  }
+
+  hold(): void {
+    this.isHolding = true;
+  }
+
+  letGo(): void {
+    this.isHolding = false;
+    for (const run of this.held.splice(0)) this.finish(run);
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  private finish(run: FunctionRun): void {
+    const call = this.functions[run.index];
+    run.instances.forEach((instance, i) => run.settle(i, call?.(instance) ?? { failure: { code: 'INTERNAL', message: 'no function' } }));
+    this.idleCount++;
+    this.wake();
   }
 }
 
