@@ -8,6 +8,9 @@ const gateway = ['gateway'] as const;
 const scheduler = ['scheduler'] as const;
 const worker = ['device-worker'] as const;
 
+/** The modes of encrypted MindIR files. */
+export const decryptionModes = ['AES-GCM', 'AES-CBC', 'SM4-CBC'] as const;
+
 /**
  * Every setting of every program, declared once. Flags, variables, file keys, `--help`, the tables of docs/cli.md and docs/fleet.md, the JSON Schema of
  * the file and the types of the options all come from here.
@@ -214,7 +217,7 @@ export const settings = {
     doc: 'file with the key of the encrypted MindIR models of the servables named in servables: 16, 24 or 32 bytes, or as many in hexadecimal',
     apps: worker,
   }),
-  decMode: optional(choice('AES-GCM', 'AES-CBC', 'SM4-CBC'), {
+  decMode: optional(choice(...decryptionModes), {
     doc: 'mode of the encrypted MindIR models; only checked, the file says which',
     apps: worker,
     otherwise: 'what the file says',

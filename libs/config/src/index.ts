@@ -1,6 +1,7 @@
 export { AddressError, formatAddress, isLoopback, natsServersOf, parseAddress, type Address, type AddressProblem } from './address.js';
 export { ConfigError, OutputRequested, type SettingProblem, type SourceKind } from './config-error.js';
 export {
+  decryptionModes,
   defaults,
   settingEntries,
   settings,

@@ -1,4 +1,4 @@
-import { ConfigError, readKeyFile } from '@mserve/config';
+import { allowedOf, ConfigError, decryptionModes, readKeyFile, settings } from '@mserve/config';
 import { InvalidArgumentError } from 'commander';
 import type { DecryptionMode } from '@mserve/mindir';
 import type { ModelKey } from '../model-file.js';
@@ -9,11 +9,10 @@ export interface KeyFlags {
   readonly decMode?: DecryptionMode;
 }
 
-const modes: readonly DecryptionMode[] = ['AES-GCM', 'AES-CBC', 'SM4-CBC'];
-
+/** Reads a mode as the setting decMode does. */
 export function decryptionMode(text: string): DecryptionMode {
-  const mode = modes.find((one) => one === text.toUpperCase());
-  if (mode === undefined) throw new InvalidArgumentError(`${modes.join(', ')} are allowed.`);
+  const mode = decryptionModes.find((one) => one === text.toUpperCase());
+  if (mode === undefined) throw new InvalidArgumentError(`${allowedOf(settings.decMode.shape)} is expected.`);
   return mode;
 }
 

@@ -1,7 +1,7 @@
 import { AddressError, maxVersion, parseAddress, settings } from '@mserve/config';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { RunningServer } from '../server.js';
-import { CliError, Reported } from './cli-error.js';
+import { checkCommand } from './check-command.js';
 import { infer } from './infer.js';
 import { init, initText } from './init.js';
 import { decryptionMode, readKey, type KeyFlags } from './key.js';
@@ -140,22 +140,14 @@ function addRun(program: Command): void {
 function addCheck(program: Command): void {
   program
     .command('check')
-    .argument('<dir>', 'directory that holds one folder per servable')
-    .description('load every servable in DIR without serving it, and say everything that is wrong')
+    .argument('[dir]', 'directory that holds one folder per servable (default: the one that the config file names)')
+    .description('load every servable in DIR without serving it, look at a config file, and say everything that is wrong')
+    .option('--config <file>', 'check this config file of mserve serve')
     .option('--servable <name>', 'check only this one; may be given several times', collect(String))
     .addOption(keyFileFlag)
     .addOption(keyModeFlag)
     .addOption(jsonFlag)
-    .action(async (directory: string, flags: { servable?: string[]; json: boolean } & KeyFlags) => {
-      const key = readKey(flags);
-      if (key !== undefined && flags.servable === undefined)
-        throw new CliError('--dec-key-file needs --servable: the servables that the key is for', 2);
-      const { check, checkText } = await import('./check.js');
-      const servables = await check(directory, { servable: flags.servable, key });
-      const ok = servables.every((servable) => servable.ok);
-      print(flags.json, { ok, servables }, checkText(servables));
-      if (!ok) throw new Reported();
-    });
+    .action(checkCommand);
 }
 
 function addInit(program: Command): void {
