@@ -1,6 +1,6 @@
 import type { AppLog } from '@mserve/app';
 import { boundsOf, defaults, settings } from '@mserve/config';
-import type { InferOptions, Protocols } from './infer/infer-path.js';
+import type { InferOptions } from './infer/infer-path.js';
 import type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
 
 /** How a gateway is to run. All times in ms, all sizes in bytes. */
@@ -25,8 +25,6 @@ export interface GatewayOptions {
   readonly tls?: TlsOptions | undefined;
   /** Default: JSON lines on stderr from level warn on. */
   readonly log?: AppLog | undefined;
-  /** The public protocols; other ones only in tests. */
-  readonly protocols?: Protocols | undefined;
 }
 
 const mebibyte = 1024 * 1024;

@@ -1,24 +1,28 @@
-import type { RequestListener } from 'node:http';
-import { Module, type DynamicModule, type FactoryProvider } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
 import { subjects, type Bus, type Catalog, type TensorStore } from '@mserve/bus';
-import { CatalogDto, parseControl } from '@mserve/bus/nest';
-import type { FastifyInstance } from 'fastify';
+import { BUS, CatalogDto, parseControl, TENSOR_STORE } from '@mserve/bus/nest';
 import type { AppLog } from '@mserve/app';
 import { CatalogFeed } from './catalog/catalog-feed.js';
 import { MethodCatalog } from './catalog/method-catalog.js';
 import { SchedulerHelloController } from './catalog/scheduler-hello.controller.js';
 import { SchedulerWatch } from './catalog/scheduler-watch.js';
+import { Ingress } from './edge/ingress.js';
+import { logToken } from './edge/tokens.js';
+import { Gateway, gatewayOptionsToken } from './gateway.js';
 import { inferOptionsOf, maxMessageBytesOf, type GatewayOptions } from './gateway-options.js';
 import { GrpcServices } from './health/grpc-services.js';
 import { ModelDirectory } from './health/model-directory.js';
 import { OipController } from './health/oip.controller.js';
 import { Readiness } from './health/readiness.js';
-import { InferPath } from './infer/infer-path.js';
+import { RouteVerbs } from './health/route-verbs.js';
+import { UnroutedFilter } from './health/serving-error.filter.js';
+import { inferOptionsToken, InferPath, protocolsToken } from './infer/infer-path.js';
 import { NodeIngress } from './ingress/node-ingress.js';
+import { ApiDocs, docsSwitchToken } from './openapi/api-docs.js';
+import { OpenApiController } from './openapi/open-api.controller.js';
 import { SwaggerUiController } from './openapi/swagger-ui.controller.js';
 import { createProtocols } from './protocols/index.js';
-import { logToken } from './tokens.js';
 
 /** What a gateway runs on. All of it stays the caller's to close. */
 export interface GatewayParts {
@@ -28,15 +32,30 @@ export interface GatewayParts {
   readonly log: AppLog;
 }
 
-/** The gateway's rooms wired together. Of Nest's HTTP pipeline only what is no infer request comes by. */
+/**
+ * A gateway as a Nest module, to be served by a BusServer on the same bus and created with {@link createHttpAdapter}. Nest's lifecycle hooks run it:
+ * its ports are open when the application is initialised, and closing the application drains them ({@link Gateway}). Of Nest's HTTP pipeline only
+ * what is no infer request comes by.
+ */
 @Module({})
 export class GatewayModule {
-  static register(parts: GatewayParts): DynamicModule {
-    const { bus, log } = parts;
-    const providers: FactoryProvider[] = [
-      { provide: logToken, useFactory: () => log },
-      { provide: SchedulerWatch, useFactory: () => new SchedulerWatch() },
-      { provide: MethodCatalog, useFactory: () => new MethodCatalog() },
+  /** Throws RangeError for a message limit out of range. */
+  static register({ bus, store, options, log }: GatewayParts): DynamicModule {
+    const maxMessageBytes = maxMessageBytesOf(options);
+    const providers: Provider[] = [
+      { provide: BUS, useValue: bus },
+      { provide: TENSOR_STORE, useValue: store },
+      { provide: logToken, useValue: log },
+      { provide: gatewayOptionsToken, useValue: options },
+      { provide: inferOptionsToken, useValue: inferOptionsOf(options) },
+      { provide: docsSwitchToken, useFactory: () => options.docs },
+      {
+        provide: protocolsToken,
+        useFactory: () => createProtocols({ legacyStatus200: options.legacyStatus200 === true, maxMessageBytes }),
+      },
+      { provide: Ingress, useClass: NodeIngress },
+      SchedulerWatch,
+      MethodCatalog,
       {
         provide: CatalogFeed,
         inject: [SchedulerWatch, MethodCatalog],
@@ -48,65 +67,26 @@ export class GatewayModule {
             (text, error) => log.warn({ err: error }, text),
           ),
       },
-      {
-        provide: Readiness,
-        inject: [SchedulerWatch, MethodCatalog],
-        useFactory: (schedulers: SchedulerWatch, catalog: MethodCatalog) => new Readiness(bus, schedulers, catalog),
-      },
-      { provide: ModelDirectory, inject: [MethodCatalog], useFactory: (catalog: MethodCatalog) => new ModelDirectory(catalog) },
-      {
-        provide: GrpcServices,
-        inject: [ModelDirectory, Readiness],
-        useFactory: (models: ModelDirectory, readiness: Readiness) => new GrpcServices(models, readiness, log),
-      },
-      {
-        provide: InferPath,
-        inject: [MethodCatalog, SchedulerWatch],
-        useFactory: (catalog: MethodCatalog, schedulers: SchedulerWatch) => inferPath(parts, catalog, schedulers),
-      },
-      {
-        provide: NodeIngress,
-        inject: [InferPath, GrpcServices, HttpAdapterHost],
-        useFactory: (path: InferPath, services: GrpcServices, host: HttpAdapterHost) => {
-          const ingress = new NodeIngress({
-            listener: path,
-            refuse: (request, error) => path.shapeRefusal(request, error),
-            fallback: nestFallback(host),
-            addServices: (server) => services.addTo(server),
-          });
-          path.attach(ingress);
-          return ingress;
-        },
-      },
+      Readiness,
+      ModelDirectory,
+      GrpcServices,
+      InferPath,
+      ApiDocs,
+      RouteVerbs,
+      // For paths that nobody has and bodies that cannot be read, too: those errors begin outside of any controller
+      { provide: APP_FILTER, useClass: UnroutedFilter },
+      Gateway,
     ];
-    return { module: GatewayModule, controllers: [OipController, SwaggerUiController, SchedulerHelloController], providers };
+    return {
+      module: GatewayModule,
+      controllers: [OipController, OpenApiController, SwaggerUiController, SchedulerHelloController],
+      providers,
+      exports: [Gateway, ApiDocs],
+    };
   }
-}
-
-function inferPath({ bus, store, options, log }: GatewayParts, methods: MethodCatalog, schedulers: SchedulerWatch): InferPath {
-  const protocols =
-    options.protocols ??
-    createProtocols({ legacyStatus200: options.legacyStatus200 === true, maxMessageBytes: maxMessageBytesOf(options) });
-  return new InferPath({
-    bus,
-    store,
-    methods,
-    schedulers,
-    protocols,
-    options: inferOptionsOf(options),
-    onFailure: (request, error) => {
-      if (error.code === 'INTERNAL') log.error({ request: request.token, route: request.route, err: error.cause ?? error }, error.message);
-      else log.debug({ request: request.token, route: request.route, code: error.code }, error.message);
-    },
-  });
 }
 
 async function fetchCatalog(bus: Bus, scheduler: string): Promise<Catalog> {
   const body = await bus.request(scheduler, subjects.catalogList, Buffer.from('{}'));
   return parseControl(CatalogDto, body);
-}
-
-/** Fastify's own router, reached without a port of its own. It answers once the application is initialised. */
-function nestFallback(host: HttpAdapterHost): RequestListener {
-  return (request, response) => host.httpAdapter.getInstance<FastifyInstance>().routing(request, response);
 }

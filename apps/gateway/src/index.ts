@@ -1,4 +1,5 @@
-export { startGateway, type PortOptions, type RunningGateway } from './gateway.js';
+export { Gateway, type PortOptions } from './gateway.js';
+export { createHttpAdapter, startGateway, type RunningGateway } from './start-gateway.js';
 export { gatewayOptionsOf } from './config/options-of-settings.js';
 export type { GatewayOptions } from './gateway-options.js';
 export { GatewayModule, type GatewayParts } from './gateway.module.js';

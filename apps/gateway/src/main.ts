@@ -4,7 +4,7 @@ import { BusTensorStore } from '@mserve/bus';
 import type { SettingsOf } from '@mserve/config';
 import type { Logger } from 'pino';
 import { gatewayOptionsOf } from './config/options-of-settings.js';
-import { startGateway } from './gateway.js';
+import { startGateway } from './start-gateway.js';
 
 /** Serves until asked to end; resolves with the exit code: 1 when requests had to be cut off, or when the bus is gone for good. */
 async function serve(settings: SettingsOf<'gateway'>, log: Logger, asked: AbortSignal): Promise<number> {
@@ -12,11 +12,11 @@ async function serve(settings: SettingsOf<'gateway'>, log: Logger, asked: AbortS
   const options = gatewayOptionsOf(settings);
   const bus = await connectFleetBus(settings, 'gateway', log, asked);
   try {
-    const gateway = await startGateway(bus, new BusTensorStore(bus), { ...options, log });
+    const { gateway, close } = await startGateway(bus, new BusTensorStore(bus), { ...options, log });
     if (gateway.restAddress !== undefined) log.info(`Serving: Serving RESTful server start success, listening on ${gateway.restAddress}`);
     if (gateway.grpcAddress !== undefined) log.info(`Serving: Serving gRPC server start success, listening on ${gateway.grpcAddress}`);
     const reason = await untilEnd(bus, log, asked);
-    const cut = await gateway.close(reason === 'asked' ? settings.graceMs : 0);
+    const cut = await close(reason === 'asked' ? settings.graceMs : 0);
     if (cut > 0) log.error(`${cut} requests were cut off after ${settings.graceMs} ms`);
     return reason === 'asked' && cut === 0 ? 0 : 1;
   } finally {

@@ -173,7 +173,10 @@ export async function startSettledServer(
     const scheduler = await startScheduler(connections.scheduler, { ...schedulerOptionsOf(settings), log });
     steps.push((graceMs) => scheduler.close(graceMs));
     // The ports first: a taken one is found before models are loaded.
-    const gateway = await startGateway(connections.gateway, connections.store(connections.gateway), { ...gatewayOptions, log });
+    const { gateway, close: closeGateway } = await startGateway(connections.gateway, connections.store(connections.gateway), {
+      ...gatewayOptions,
+      log,
+    });
     // Whoever asks for readiness means all servables, not the first
     const becomeReady = gateway.holdReadiness();
     const worker = await startDeviceWorker(connections.worker, connections.store(connections.worker), {
@@ -181,13 +184,10 @@ export async function startSettledServer(
       onProgress: (step) => progress?.tell(step),
       log: onWarning === undefined ? log : consoleLog(onWarning, log),
     }).catch(async (error: unknown) => {
-      await gateway.close(0);
+      await closeGateway(0);
       throw error;
     });
-    steps.push(
-      (graceMs) => worker.close(graceMs),
-      (graceMs) => gateway.close(graceMs),
-    );
+    steps.push((graceMs) => worker.close(graceMs), closeGateway);
     const servables = readyServables(worker, ofWorker);
     await gateway.whenServing(servables);
     becomeReady();

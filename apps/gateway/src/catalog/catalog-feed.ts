@@ -1,3 +1,4 @@
+import type { OnApplicationShutdown } from '@nestjs/common';
 import type { Catalog, LoadingServable, SchedulerHello, ServableStatus, Subscription } from '@mserve/bus';
 import type { MethodCatalog } from './method-catalog.js';
 import type { SchedulerWatch } from './scheduler-watch.js';
@@ -9,7 +10,7 @@ const takeoverMs = 2_000;
 export type FetchCatalog = (scheduler: string) => Promise<Catalog>;
 
 /** Keeps the method catalog as the chosen scheduler has it: fetched again whenever its hello names another revision. */
-export class CatalogFeed {
+export class CatalogFeed implements OnApplicationShutdown {
   private readonly subscription: Subscription;
   private source: string | undefined;
   private wantedRevision = -1;
@@ -40,7 +41,7 @@ export class CatalogFeed {
     if (this.loadedRevision !== hello.revision && this.asked !== hello.address) void this.load(hello.address);
   }
 
-  close(): void {
+  onApplicationShutdown(): void {
     this.closed = true;
     this.subscription.unsubscribe();
     clearTimeout(this.keepTimer);

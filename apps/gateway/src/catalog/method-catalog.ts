@@ -1,3 +1,4 @@
+import { Injectable } from '@nestjs/common';
 import type { LoadingServable, ServableStatus, Subscription } from '@mserve/bus';
 import { refusal, type Facts, type MethodSignature, type ServingError } from '@mserve/wire';
 import { clip } from '../edge/clip.js';
@@ -30,6 +31,7 @@ const defaultMethod = 'predict';
 const maxListed = 10;
 
 /** The servables that run now, as the scheduler listed them last; looks methods up for the protocols. */
+@Injectable()
 export class MethodCatalog implements MethodLookup {
   private servables: ReadonlyMap<string, ServableEntry> = new Map();
   /** Versions that are being loaded, by servable; 0 = not known yet which. */

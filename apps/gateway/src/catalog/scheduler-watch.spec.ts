@@ -17,7 +17,7 @@ describe('SchedulerWatch', () => {
     changes = [];
     watch.onChange((scheduler) => changes.push(scheduler));
   });
-  afterEach(() => watch.close());
+  afterEach(() => watch.onApplicationShutdown());
 
   it('chooses the lowest epoch, then the lowest address', () => {
     for (const said of [hello('s-b', 5), hello('s-a', 9), hello('s-a', 9), hello('s-aa', 5)]) watch.heard(said);
@@ -76,8 +76,8 @@ describe('CatalogFeed', () => {
     feed = new CatalogFeed(watch, catalog, fetch, (text) => problems.push(text));
   });
   afterEach(() => {
-    feed.close();
-    watch.close();
+    feed.onApplicationShutdown();
+    watch.onApplicationShutdown();
   });
   const say = async (said: SchedulerHello): Promise<void> => {
     watch.heard(said);

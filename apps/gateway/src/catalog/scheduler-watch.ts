@@ -1,3 +1,4 @@
+import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { SchedulerHello, Subscription } from '@mserve/bus';
 
 /** A scheduler that said nothing for this long is taken for dead. */
@@ -15,14 +16,16 @@ interface Known {
  * Which schedulers are alive, and which of them gets our tickets: the lowest (epoch, address), so that all gateways choose the same one.
  * Silence counts only while our own event loop runs: after a stall the hellos are still waiting in the socket, and nobody is lost.
  */
-export class SchedulerWatch {
+@Injectable()
+export class SchedulerWatch implements OnModuleInit, OnApplicationShutdown {
   private readonly known = new Map<string, Known>();
   private readonly listeners = new Set<(scheduler: string | undefined) => void>();
-  private readonly timer: NodeJS.Timeout;
+  private timer: NodeJS.Timeout | undefined;
   private chosen: SchedulerHello | undefined;
   private lastTickAt = performance.now();
 
-  constructor() {
+  onModuleInit(): void {
+    this.lastTickAt = performance.now();
     this.timer = setInterval(() => this.tick(performance.now()), tickMs);
     this.timer.unref();
   }
@@ -63,7 +66,7 @@ export class SchedulerWatch {
     if (lost) this.choose();
   }
 
-  close(): void {
+  onApplicationShutdown(): void {
     clearInterval(this.timer);
     this.listeners.clear();
   }

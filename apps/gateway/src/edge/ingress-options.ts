@@ -1,6 +1,4 @@
 import { defaults } from '@mserve/config';
-import type { ServingError } from '@mserve/wire';
-import type { IngressAnswer, IngressRequest } from './ingress.js';
 
 /** Limits of the public ports. All times in milliseconds, all sizes in bytes. */
 export interface IngressLimits {
@@ -61,6 +59,3 @@ export interface TlsOptions {
   /** Require and verify a client certificate. Default false. */
   readonly verifyClient?: boolean | undefined;
 }
-
-/** Shapes a refusal that an ingress makes by itself as the request's own protocol would. */
-export type Refuse = (request: IngressRequest, error: ServingError) => IngressAnswer;

@@ -1,3 +1,9 @@
+import type { RequestListener } from 'node:http';
+import type { Server } from '@grpc/grpc-js';
+import type { BeforeApplicationShutdown } from '@nestjs/common';
+import type { ServingError } from '@mserve/wire';
+import type { IngressLimits, TlsOptions } from './ingress-options.js';
+
 /** The infer routes that an ingress recognises by itself; everything else on the ports goes on to Nest. */
 export type InferRoute =
   /** POST /model/{servable}[/version/{n}]:{method} */
@@ -11,7 +17,7 @@ export type InferRoute =
 
 /** One raw infer request: bytes and where they came in, nothing decoded. */
 export interface IngressRequest {
-  /** Names the request until it is answered; unique in this process. */
+  /** Names the request until it is answered; unique in its ingress. */
   readonly token: number;
   readonly route: InferRoute;
   /** Request path as sent, with query, not decoded; '' for gRPC. */
@@ -45,15 +51,77 @@ export type IngressAnswer =
       readonly message: string;
     };
 
-/** What an ingress tells the room behind it. Called with everything one event-loop turn brought; must not throw. */
+/** Who takes the infer requests of a port. */
 export interface IngressListener {
+  /** Everything that one event-loop turn brought, in order. Must not throw. Each request gets one answer, unless its client leaves first. */
   onRequests(requests: readonly IngressRequest[]): void;
-  /** The clients of these are gone; answers for them are dropped. */
+  /** The clients of these requests are gone; answers for them are dropped. Must not throw. */
   onGone(tokens: readonly number[]): void;
+  /** The answer for a request that the ingress refuses by itself, in the request's own protocol. Must not throw. */
+  refusalOf(request: IngressRequest, error: ServingError): IngressAnswer;
 }
 
-/** Owns the public REST and gRPC ports. NodeIngress now; a native one later, behind the same contract and the same test suite. */
-export interface Ingress {
+interface Port {
+  /** `host:port`, `[ipv6]:port` or, for gRPC, `unix:path`. Port 0 = any free one. */
+  readonly address: string;
+  /** What is left out is as in `defaultIngressLimits`. */
+  readonly limits?: Partial<IngressLimits> | undefined;
+  /** Default: plain text. */
+  readonly tls?: TlsOptions | undefined;
+  readonly listener: IngressListener;
+}
+
+export interface RestPort extends Port {
+  readonly kind: 'rest';
+  /** Gets every request that is no infer request. */
+  readonly fallback: RequestListener;
+}
+
+export interface GrpcPort extends Port {
+  readonly kind: 'grpc';
+  /** Adds the rpcs that are no infer rpcs to the server that gets their calls. Called once. */
+  readonly addServices: (server: Server) => void;
+}
+
+/** Addresses bound, each undefined while its port is not open. */
+export interface IngressAddresses {
+  /** `host:port`. */
+  readonly rest: string | undefined;
+  /** `host:port` or `unix:path`. */
+  readonly grpc: string | undefined;
+}
+
+/**
+ * Owns the public REST and gRPC ports. This is the whole contract, and the class is the token to inject it by. Every implementation passes the suite
+ * in `edge/ingress.contract.ts`.
+ */
+export abstract class Ingress implements BeforeApplicationShutdown {
+  /**
+   * Opens a port; each kind is opened at most once, at any time. Resolves with the address bound. Rejects with ServingError in the original's words
+   * (INVALID_ARGUMENT for a wrong address, wrong TLS texts or a port that is open already; UNAVAILABLE when it cannot be bound); then nothing is left
+   * open, and the port may be tried again.
+   */
+  abstract listen(port: RestPort | GrpcPort): Promise<string>;
+
+  abstract get addresses(): IngressAddresses;
+
   /** Takes answers in any order; those of unknown tokens (client gone) are dropped. */
-  answer(answers: readonly IngressAnswer[]): void;
+  abstract answer(answers: readonly IngressAnswer[]): void;
+
+  /** Infer requests being received, in hand, or whose answer is not written out. */
+  abstract get inFlight(): number;
+
+  /**
+   * Takes no new connections; requests in hand are still answered. Resolves when all connections are closed, when only idle ones have been left for
+   * a second, or after `graceMs`. Never rejects.
+   */
+  abstract drain(graceMs: number): Promise<void>;
+
+  /** Ends all connections now; answers given before are written out as far as the clients take them at once. Never rejects. */
+  abstract close(): Promise<void>;
+
+  /** Nest calls it after those of all that depend on the ingress. */
+  beforeApplicationShutdown(): Promise<void> {
+    return this.close();
+  }
 }

@@ -1,3 +1,4 @@
+import { Inject, Injectable } from '@nestjs/common';
 import { status, type sendUnaryData, type Server, type ServerUnaryCall, type ServiceDefinition } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { ServingError } from '@mserve/wire';
@@ -5,9 +6,10 @@ import { HealthImplementation } from 'grpc-health-check';
 import type { AppLog } from '@mserve/app';
 import { grpcStatusOf } from '../edge/status.js';
 import { oipText } from '../edge/words.js';
-import type { ModelDirectory } from './model-directory.js';
+import { logToken } from '../edge/tokens.js';
+import { ModelDirectory } from './model-directory.js';
 import { publicProtos } from './proto-files.js';
-import type { Readiness } from './readiness.js';
+import { Readiness } from './readiness.js';
 import { reflectedProtos } from './reflected-protos.js';
 
 interface NamedModel {
@@ -21,13 +23,14 @@ type Handler = (call: ServerUnaryCall<NamedModel, object>, callback: sendUnaryDa
 const healthNames = ['', 'mindspore.serving.proto.MSService', 'inference.GRPCInferenceService'];
 
 /** What the gRPC port serves besides infer: the other rpcs of the Open Inference Protocol, grpc.health.v1 and reflection. */
+@Injectable()
 export class GrpcServices {
   private readonly health = new HealthImplementation();
 
   constructor(
-    private readonly models: ModelDirectory,
-    private readonly readiness: Readiness,
-    private readonly log: AppLog,
+    @Inject(ModelDirectory) private readonly models: ModelDirectory,
+    @Inject(Readiness) private readonly readiness: Readiness,
+    @Inject(logToken) private readonly log: AppLog,
   ) {
     this.setHealth(readiness.isReady);
     readiness.onChange((ready) => this.setHealth(ready));

@@ -1,7 +1,8 @@
+import { Inject, Injectable } from '@nestjs/common';
 import { ServingError } from '@mserve/wire';
-import type { MethodCatalog } from '../catalog/method-catalog.js';
+import { MethodCatalog } from '../catalog/method-catalog.js';
 import { modelMetadata, type ModelMetadata } from '../protocols/metadata.js';
-import { version } from '../version.js';
+import { version } from '../edge/version.js';
 
 /** Body of GET /v2. Field names are those of the Open Inference Protocol. */
 export interface ServerMetadata {
@@ -23,8 +24,9 @@ export interface RepositoryEntry {
 }
 
 /** What the Open Inference Protocol tells of the server and its models, over REST and gRPC alike. */
+@Injectable()
 export class ModelDirectory {
-  constructor(private readonly catalog: MethodCatalog) {}
+  constructor(@Inject(MethodCatalog) private readonly catalog: MethodCatalog) {}
 
   server(): ServerMetadata {
     return { name: 'mserve', version, extensions: ['binary_tensor_data', 'model_repository(index)'] };

@@ -1,21 +1,26 @@
+import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { Bus, Subscription } from '@mserve/bus';
-import type { MethodCatalog } from '../catalog/method-catalog.js';
-import type { SchedulerWatch } from '../catalog/scheduler-watch.js';
+import { BUS } from '@mserve/bus/nest';
+import { MethodCatalog } from '../catalog/method-catalog.js';
+import { SchedulerWatch } from '../catalog/scheduler-watch.js';
 
 /** Whether this gateway should get requests: the bus is up, a scheduler is alive, at least one servable is ready, it is not leaving, and no more servables are to come. */
-export class Readiness {
+@Injectable()
+export class Readiness implements OnModuleInit, OnApplicationShutdown {
   private readonly listeners = new Set<(ready: boolean) => void>();
-  private readonly subscriptions: Subscription[];
+  private readonly subscriptions: Subscription[] = [];
   private leaving = false;
   private last = false;
 
   constructor(
-    private readonly bus: Bus,
-    private readonly schedulers: SchedulerWatch,
-    private readonly catalog: MethodCatalog,
-  ) {
+    @Inject(BUS) private readonly bus: Bus,
+    @Inject(SchedulerWatch) private readonly schedulers: SchedulerWatch,
+    @Inject(MethodCatalog) private readonly catalog: MethodCatalog,
+  ) {}
+
+  onModuleInit(): void {
     const refresh = (): void => this.refresh();
-    this.subscriptions = [bus.onState(refresh), schedulers.onChange(refresh), catalog.onUpdate(refresh)];
+    this.subscriptions.push(this.bus.onState(refresh), this.schedulers.onChange(refresh), this.catalog.onUpdate(refresh));
     this.refresh();
   }
 
@@ -41,8 +46,8 @@ export class Readiness {
     return { unsubscribe: () => void this.listeners.delete(listener) };
   }
 
-  close(): void {
-    for (const subscription of this.subscriptions) subscription.unsubscribe();
+  onApplicationShutdown(): void {
+    for (const subscription of this.subscriptions.splice(0)) subscription.unsubscribe();
     this.listeners.clear();
   }
 

@@ -1,9 +1,20 @@
-/** Which verbs the routes of Nest take, by their patterns. Told of every route when it is added. */
+import { Inject, Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyInstance } from 'fastify';
+
+/** Which verbs the routes of Nest take, by their patterns. Learns the routes as they are added, so it must exist before the first. */
+@Injectable()
 export class RouteVerbs {
   private readonly routes: { readonly segments: readonly string[]; readonly verbs: readonly string[] }[] = [];
 
+  constructor(@Inject(HttpAdapterHost) host: HttpAdapterHost) {
+    host.httpAdapter
+      .getInstance<FastifyInstance>()
+      .addHook('onRoute', ({ url, method }) => this.add(url, typeof method === 'string' ? [method] : method));
+  }
+
   /** `pattern` as Fastify has it: `/v2/models/:model`. Patterns with wildcards, which take everything, are passed over. */
-  add(pattern: string, verbs: readonly string[]): void {
+  private add(pattern: string, verbs: readonly string[]): void {
     if (!pattern.includes('*')) this.routes.push({ segments: pattern.split('/'), verbs });
   }
 

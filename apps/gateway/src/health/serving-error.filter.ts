@@ -4,8 +4,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AppLog } from '@mserve/app';
 import { httpStatusOf } from '../edge/status.js';
 import { oipText } from '../edge/words.js';
-import { logToken } from '../tokens.js';
-import type { RouteVerbs } from './route-verbs.js';
+import { logToken } from '../edge/tokens.js';
+import { RouteVerbs } from './route-verbs.js';
 
 /** Texts may name what was asked for, which may be long. */
 const mostTextLength = 1000;
@@ -31,8 +31,8 @@ export class ServingErrorFilter implements ExceptionFilter {
 /** The same for requests that no route took: a verb that a path does not have is 405, with Allow, as it is on infer routes. */
 export class UnroutedFilter extends ServingErrorFilter {
   constructor(
-    log: AppLog,
-    private readonly verbs: RouteVerbs,
+    @Inject(logToken) log: AppLog,
+    @Inject(RouteVerbs) private readonly verbs: RouteVerbs,
   ) {
     super(log);
   }

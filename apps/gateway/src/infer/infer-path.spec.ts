@@ -171,7 +171,7 @@ describe('the infer path', () => {
     const client = rawClient(rig.gateway.grpcAddress as string);
     const call = predict(client, 'kit echo a').done.catch((error: { code: number }) => error.code);
     await scheduler.until(() => scheduler.seen.length === 1);
-    expect(await rig.gateway.close(0)).toBe(1);
+    expect(await rig.close(0)).toBe(1);
     expect(await call).toBe(14);
     client.close();
   });
@@ -182,7 +182,7 @@ describe('the infer path', () => {
     scheduler.onTickets = () => undefined;
     const response = rig.post('kit echo a');
     await scheduler.until(() => scheduler.seen.length === 1);
-    const closed = rig.gateway.close(10_000);
+    const closed = rig.close(10_000);
     expect(rig.gateway.isReady).toBe(false);
     scheduler.echo(scheduler.seen);
     expect(await (await response).text()).toBe('a');

@@ -1,8 +1,13 @@
+import { Inject, Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import type { AppLog } from '@mserve/app';
 import { answers, cancellations, IdTable, refusals, tickets, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
+import { BUS, TENSOR_STORE } from '@mserve/bus/nest';
 import { DeadlineTimer } from '@mserve/event-loop';
 import { refusal, ServingError, type Answer, type InstanceResult, type Refusal } from '@mserve/wire';
-import type { SchedulerWatch } from '../catalog/scheduler-watch.js';
-import type { Ingress, IngressAnswer, IngressListener, IngressRequest, InferRoute } from '../edge/ingress.js';
+import { MethodCatalog } from '../catalog/method-catalog.js';
+import { SchedulerWatch } from '../catalog/scheduler-watch.js';
+import { Ingress, type IngressAnswer, type IngressListener, type IngressRequest, type InferRoute } from '../edge/ingress.js';
+import { logToken } from '../edge/tokens.js';
 import type { MethodLookup, Protocol } from '../protocols/protocol.js';
 import { InferCounters } from './counters.js';
 import { PendingRequest } from './pending-request.js';
@@ -16,52 +21,61 @@ export interface InferOptions {
   readonly defaultDeadlineMs: number;
 }
 
-/** Told of every refused request; for the log. */
-export type FailureReport = (request: IngressRequest, error: ServingError) => void;
-
-export interface InferPathParts {
-  readonly bus: Bus;
-  readonly store: TensorStore;
-  readonly methods: MethodLookup;
-  readonly schedulers: SchedulerWatch;
-  readonly protocols: Protocols;
-  readonly options: InferOptions;
-  readonly onFailure: FailureReport;
-}
+/** Injection tokens. */
+export const protocolsToken = Symbol('protocols');
+export const inferOptionsToken = Symbol('infer options');
 
 /**
  * The life of an infer request in the gateway: decoded, placed in the tensor store, sent to the scheduler as a ticket, kept until
  * every instance has a result (or the deadline passes, or the client leaves), encoded, answered. All in batches: one per turn.
  * Nothing here throws to the ingress or to the bus; a request that fails costs its neighbours nothing.
  */
-export class InferPath implements IngressListener {
+@Injectable()
+export class InferPath implements IngressListener, OnModuleInit, BeforeApplicationShutdown {
   readonly counters = new InferCounters();
   private readonly pending = new IdTable<PendingRequest>();
   private readonly deadlines = new DeadlineTimer<PendingRequest>(
     (pending) => this.expire(pending),
     () => this.flush(),
   );
-  private readonly subscriptions: Subscription[];
-  private ingress: Ingress | undefined;
+  private readonly subscriptions: Subscription[] = [];
   private outgoing: IngressAnswer[] = [];
-  private idleWaiters: (() => void)[] = [];
+  private cut = 0;
 
-  constructor(private readonly parts: InferPathParts) {
-    const { bus, schedulers } = parts;
-    this.subscriptions = [
-      bus.receive(answers, (list) => this.onAnswers(list)),
-      bus.receive(refusals, (list) => this.onRefusals(list)),
-      schedulers.onChange((scheduler) => this.resendAll(scheduler)),
-    ];
+  constructor(
+    @Inject(Ingress) private readonly ingress: Ingress,
+    @Inject(BUS) private readonly bus: Bus,
+    @Inject(TENSOR_STORE) private readonly store: TensorStore,
+    @Inject(MethodCatalog) private readonly methods: MethodLookup,
+    @Inject(SchedulerWatch) private readonly schedulers: SchedulerWatch,
+    @Inject(protocolsToken) private readonly protocols: Protocols,
+    @Inject(inferOptionsToken) private readonly options: InferOptions,
+    @Inject(logToken) private readonly log: AppLog,
+  ) {}
+
+  onModuleInit(): void {
+    this.subscriptions.push(
+      this.bus.receive(answers, (list) => this.onAnswers(list)),
+      this.bus.receive(refusals, (list) => this.onRefusals(list)),
+      this.schedulers.onChange((scheduler) => this.resendAll(scheduler)),
+    );
   }
 
-  /** Where answers go. To be called once, before the first request. */
-  attach(ingress: Ingress): void {
-    this.ingress = ingress;
+  /** The ports have drained: refuses what is still in hand. Before the ports close, so that clients are told. */
+  beforeApplicationShutdown(): void {
+    for (const subscription of this.subscriptions.splice(0)) subscription.unsubscribe();
+    this.cut = this.pending.size;
+    for (const pending of this.pending.list()) {
+      this.finish(pending, refusal('shutting-down'));
+      this.cancel(pending);
+    }
+    this.flush();
+    this.deadlines.clear();
   }
 
-  get inFlight(): number {
-    return this.pending.size;
+  /** Requests that were refused because the gateway shut down before they were answered. */
+  get cutOff(): number {
+    return this.cut;
   }
 
   onRequests(requests: readonly IngressRequest[]): void {
@@ -87,39 +101,22 @@ export class InferPath implements IngressListener {
     }
   }
 
-  /** The request's refusal in its own protocol; counted and reported. For refusals the ingress makes by itself, too. */
-  shapeRefusal(request: IngressRequest, error: ServingError): IngressAnswer {
+  /** The request's refusal in its own protocol; counted and logged. */
+  refusalOf(request: IngressRequest, error: ServingError): IngressAnswer {
     this.counters.countRefused(error.code);
-    this.parts.onFailure(request, error);
+    this.report(request, error);
     let answer: IngressAnswer;
     try {
-      answer = this.parts.protocols[request.route].refuse(request, error);
+      answer = this.protocols[request.route].refuse(request, error);
     } catch (bug) {
-      this.parts.onFailure(request, ServingError.from(bug));
+      this.report(request, ServingError.from(bug));
       return lastResort(request);
     }
     return answer.kind === 'http' ? withHttpDuties(request, answer) : answer;
   }
 
-  /** Resolves when nothing is in hand. */
-  whenIdle(): Promise<void> {
-    if (this.pending.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.idleWaiters.push(resolve));
-  }
-
-  /** Refuses what is in hand, and stops. */
-  close(): void {
-    for (const subscription of this.subscriptions) subscription.unsubscribe();
-    for (const pending of this.pending.list()) {
-      this.finish(pending, refusal('shutting-down'));
-      this.cancel(pending);
-    }
-    this.flush();
-    this.deadlines.clear();
-  }
-
   private accept(request: IngressRequest, now: number): void {
-    const { options, protocols, methods, schedulers, store } = this.parts;
+    const { options, protocols, methods, schedulers, store } = this;
     if (this.pending.size >= options.maxInFlight) {
       throw refusal('too-many-requests', { limit: options.maxInFlight });
     }
@@ -137,14 +134,14 @@ export class InferPath implements IngressListener {
 
   private send(pending: PendingRequest, scheduler: string): void {
     pending.scheduler = scheduler;
-    const { bus } = this.parts;
+    const { bus } = this;
     const onUndelivered = (): void => this.onUndelivered(pending, scheduler);
     for (const ticket of pending.tickets(bus.address)) bus.send(tickets, scheduler, ticket, onUndelivered);
   }
 
   private onUndelivered(pending: PendingRequest, scheduler: string): void {
     this.counters.undelivered++;
-    const { schedulers } = this.parts;
+    const { schedulers } = this;
     // May find another one, which then gets everything unanswered, this one included
     schedulers.suspect(scheduler);
     if (this.pending.get(pending.token) !== pending || pending.scheduler !== scheduler) return;
@@ -193,7 +190,7 @@ export class InferPath implements IngressListener {
     const { request, infer } = pending;
     if (refusal !== undefined) return this.refuse(request, refusal);
     try {
-      this.outgoing.push(this.parts.protocols[request.route].encode(request, infer, pending.completeResults()));
+      this.outgoing.push(this.protocols[request.route].encode(request, infer, pending.completeResults()));
       this.counters.answered++;
     } catch (error) {
       this.refuse(request, ServingError.from(error, 'Failed to construct the response'));
@@ -201,28 +198,30 @@ export class InferPath implements IngressListener {
   }
 
   private refuse(request: IngressRequest, error: ServingError): void {
-    this.outgoing.push(this.shapeRefusal(request, error));
+    this.outgoing.push(this.refusalOf(request, error));
   }
 
   private flush(): void {
     const { outgoing } = this;
     if (outgoing.length === 0) return;
     this.outgoing = [];
-    this.ingress?.answer(outgoing);
+    this.ingress.answer(outgoing);
+  }
+
+  private report(request: IngressRequest, error: ServingError): void {
+    const { log } = this;
+    if (error.code === 'INTERNAL') log.error({ request: request.token, route: request.route, err: error.cause ?? error }, error.message);
+    else log.debug({ request: request.token, route: request.route, code: error.code }, error.message);
   }
 
   private forget(pending: PendingRequest): void {
     this.pending.delete(pending.token);
     this.deadlines.remove(pending);
-    this.parts.store.release(pending.placed);
-    if (this.pending.size === 0 && this.idleWaiters.length > 0) {
-      for (const resolve of this.idleWaiters) resolve();
-      this.idleWaiters = [];
-    }
+    this.store.release(pending.placed);
   }
 
   private cancel(pending: PendingRequest): void {
-    const { bus } = this.parts;
+    const { bus } = this;
     bus.send(cancellations, pending.scheduler, { gateway: bus.address, id: pending.token });
   }
 

@@ -223,7 +223,7 @@ describe('compressed bodies and what else is held', () => {
               .then((bytes) => bytes.byteLength)
           : raw.call([prefixed(large(20), 1)], { 'grpc-encoding': 'gzip' }).then(({ body }) => body.length - 5);
       await begun(rig);
-      await rig.gateway.close();
+      await rig.close();
       expect(await answer).toBe(20 * mebibyte - 9);
     } finally {
       raw.close();

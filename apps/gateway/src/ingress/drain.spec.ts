@@ -21,7 +21,7 @@ describe('ports that drain while requests are coming in', () => {
     const connection = await RawConnection.open(rig.gateway.restAddress as string);
     connection.socket.write('POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{');
     await received(1);
-    expect(await rig.gateway.close(graceMs)).toBe(0);
+    expect(await rig.close(graceMs)).toBe(0);
     await connection.until(() => connection.closed);
     expect(connection.received).toMatch(/^HTTP\/1\.1 503 .*UNAVAILABLE: the server is shutting down$/s);
   });
@@ -32,7 +32,7 @@ describe('ports that drain while requests are coming in', () => {
     const reply = replyOf(stream);
     stream.write(prefixed('kit echo a').subarray(0, 8));
     await received(1);
-    expect(await rig.gateway.close(graceMs)).toBe(0);
+    expect(await rig.close(graceMs)).toBe(0);
     expect((await reply).headers).toMatchObject({ 'grpc-status': '14', 'grpc-message': expect.stringContaining('shutting') as unknown });
     raw.close();
   });
@@ -42,7 +42,7 @@ describe('ports that drain while requests are coming in', () => {
     const body = 'kit echo a';
     connection.socket.write(`POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\nk`);
     await received(1);
-    const closed = rig.gateway.close(graceMs);
+    const closed = rig.close(graceMs);
     connection.socket.write(body.slice(1));
     await connection.until(() => connection.closed);
     expect(connection.received).toMatch(/^HTTP\/1\.1 200 /);

@@ -1,26 +1,22 @@
 import { IdTable } from '@mserve/bus';
 import { refusal, type ServingError } from '@mserve/wire';
 import type { Exchange } from './exchange.js';
+import type { InFlight } from './in-flight.js';
 import type { TurnGather } from './turn-gather.js';
 
-/** The exchanges of one port: which of them are unanswered, how many are under way, and how many bytes they hold. */
+/** The exchanges of one port: which of them are unanswered, and how many bytes they hold. */
 export class ExchangeBook<E extends Exchange> {
   private readonly unanswered = new IdTable<E>();
-  private open = 0;
   private heldBytes = 0;
 
   constructor(
     private readonly gather: TurnGather,
     private readonly mostHeldBytes: number,
+    private readonly inFlight: InFlight,
   ) {}
 
-  /** Exchanges that are not over: being received, in hand, or whose answer is not written out. */
-  get inFlight(): number {
-    return this.open;
-  }
-
   begin(exchange: E): void {
-    this.open++;
+    this.inFlight.begin();
     this.unanswered.set(exchange.token, exchange);
   }
 
@@ -86,7 +82,7 @@ export class ExchangeBook<E extends Exchange> {
   /** The exchange is over. The listener is told of one that it waits for no longer. To be called once. */
   close(exchange: E): void {
     const { state } = exchange;
-    this.open--;
+    this.inFlight.end();
     this.heldBytes -= exchange.receivedBytes;
     if (state === 'answered' || state === 'refused') return;
     this.unanswered.delete(exchange.token);

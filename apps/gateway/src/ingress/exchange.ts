@@ -1,5 +1,4 @@
 import type { InferRoute } from '../edge/ingress.js';
-import { nextToken } from './turn-gather.js';
 
 /** A body whose length is announced gets its one buffer when this much of it is here: announcing alone costs us nothing. */
 const allocateAfterBytes = 1024 * 1024;
@@ -13,7 +12,6 @@ export type ExchangeState = 'receiving' | 'inflating' | 'waiting' | 'answered' |
 
 /** One infer request in hand, over either port: its name, its state, and its body as it comes in. */
 export abstract class Exchange {
-  readonly token = nextToken();
   body: Uint8Array = noBytes;
   state: ExchangeState = 'receiving';
   /** Body bytes so far; while it is inflated, those that came and those that came of them. */
@@ -25,6 +23,7 @@ export abstract class Exchange {
 
   /** `announcedBytes` is the length of the body, -1 while it is not known. */
   constructor(
+    readonly token: number,
     readonly route: InferRoute,
     readonly deadlineAt: number,
     public announcedBytes: number,

@@ -33,12 +33,13 @@ export class GrpcExchange extends Exchange implements IngressRequest {
 
   constructor(
     private readonly owner: GrpcExchangeOwner,
+    token: number,
     private readonly stream: ServerHttp2Stream,
     private readonly received: IncomingHttpHeaders,
     route: InferRoute,
     deadlineAt: number,
   ) {
-    super(route, deadlineAt, -1);
+    super(token, route, deadlineAt, -1);
     (stream as InferStream)[exchangeKey] = this;
     stream.on('error', ignore);
     stream.on('close', onClose);

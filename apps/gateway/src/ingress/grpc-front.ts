@@ -18,10 +18,11 @@ import { BodyInflater } from './body-inflater.js';
 import { ExchangeBook } from './exchange-book.js';
 import { GrpcExchange, type GrpcExchangeOwner } from './grpc-exchange.js';
 import { grpcCompression, grpcDeadlineAt, grpcInflateErrors, isGrpcContentType } from './grpc-wire.js';
-import type { InferRoute, IngressAnswer } from '../edge/ingress.js';
-import type { IngressLimits, Refuse, TlsOptions } from '../edge/ingress-options.js';
+import type { IngressAnswer, IngressListener, InferRoute } from '../edge/ingress.js';
+import type { IngressLimits, TlsOptions } from '../edge/ingress-options.js';
+import type { InFlight } from './in-flight.js';
 import { RpcRelay } from './rpc-relay.js';
-import type { TurnGather } from './turn-gather.js';
+import { TurnGather } from './turn-gather.js';
 
 type GrpcAnswer = Exclude<IngressAnswer, { kind: 'http' }>;
 
@@ -44,6 +45,7 @@ export class GrpcFront implements GrpcExchangeOwner {
   private readonly server: Http2Server;
   private readonly relay: RpcRelay;
   private readonly sessions = new Set<ServerHttp2Session>();
+  private readonly gather: TurnGather;
   private readonly exchanges: ExchangeBook<GrpcExchange>;
   private readonly inflater: BodyInflater<GrpcExchange>;
   private unixPath: string | undefined;
@@ -52,8 +54,8 @@ export class GrpcFront implements GrpcExchangeOwner {
 
   constructor(
     private readonly limits: IngressLimits,
-    private readonly gather: TurnGather,
-    private readonly refuse: Refuse,
+    private readonly listener: IngressListener,
+    private readonly inFlight: InFlight,
     addServices: (server: GrpcServer) => void,
     tls?: TlsOptions,
   ) {
@@ -65,8 +67,9 @@ export class GrpcFront implements GrpcExchangeOwner {
       },
       addServices,
     );
-    this.exchanges = new ExchangeBook(gather, Math.max(limits.maxBufferedBytes, limits.maxMessageBytes));
-    this.inflater = new BodyInflater(this.exchanges, limits, gather, grpcInflateErrors, (exchange, error) =>
+    this.gather = new TurnGather(listener);
+    this.exchanges = new ExchangeBook(this.gather, Math.max(limits.maxBufferedBytes, limits.maxMessageBytes), inFlight);
+    this.inflater = new BodyInflater(this.exchanges, limits, this.gather, grpcInflateErrors, (exchange, error) =>
       this.refuseEarly(exchange, error),
     );
     this.server = createPort(limits, tls);
@@ -103,11 +106,6 @@ export class GrpcFront implements GrpcExchangeOwner {
       return formatAddress(address);
     }
     return formatAddress(address, (this.server.address() as AddressInfo).port);
-  }
-
-  /** Infer calls being received, in hand, or whose answer is not written out. */
-  get inFlight(): number {
-    return this.exchanges.inFlight;
   }
 
   /** false when the token is not one of this port. */
@@ -206,7 +204,7 @@ export class GrpcFront implements GrpcExchangeOwner {
     }
     const timeout = headers['grpc-timeout'];
     const deadlineAt = grpcDeadlineAt(typeof timeout === 'string' ? timeout : undefined);
-    const exchange = new GrpcExchange(this, stream, headers, route, deadlineAt ?? Infinity);
+    const exchange = new GrpcExchange(this, this.inFlight.nextToken(), stream, headers, route, deadlineAt ?? Infinity);
     this.exchanges.begin(exchange);
     if (deadlineAt === undefined)
       this.refuseEarly(
@@ -228,7 +226,7 @@ export class GrpcFront implements GrpcExchangeOwner {
   /** Answers by itself, in the shape of the call's protocol. */
   private refuseEarly(exchange: GrpcExchange, error: ServingError): void {
     this.exchanges.refused(exchange);
-    const shaped = this.refuse(exchange, error);
+    const shaped = this.listener.refusalOf(exchange, error);
     this.send(
       exchange,
       shaped.kind === 'http' ? { token: exchange.token, kind: 'grpc-error', status: grpcStatusOf(error), message: error.message } : shaped,

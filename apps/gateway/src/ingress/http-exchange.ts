@@ -50,13 +50,14 @@ export class HttpExchange extends Exchange implements IngressRequest {
   /** `announcedBytes` is the Content-Length, -1 when there is none. */
   constructor(
     private readonly owner: ExchangeOwner,
+    token: number,
     private readonly request: ExchangeRequest,
     readonly response: ExchangeResponse,
     route: InferRoute,
     deadlineAt: number,
     announcedBytes: number,
   ) {
-    super(route, deadlineAt, announcedBytes);
+    super(token, route, deadlineAt, announcedBytes);
     this.path = request.url ?? '';
     this.verb = request.method ?? '';
     this.socket = request.socket;

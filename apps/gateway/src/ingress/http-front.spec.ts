@@ -22,7 +22,7 @@ describe('the REST port', () => {
   let address: string;
   beforeAll(async () => {
     rig = await GatewayRig.start({
-      protocols: undefined,
+      publicProtocols: true,
       maxMessageBytes: 2 * mebibyte,
       limits: { lingerMs: 300, headersTimeoutMs: 500, requestTimeoutMs: 700 },
     });

@@ -18,9 +18,10 @@ import {
   isInferContentType,
   strayPostRoute,
 } from './http-route.js';
-import type { IngressAnswer, InferRoute } from '../edge/ingress.js';
-import type { IngressLimits, Refuse, TlsOptions } from '../edge/ingress-options.js';
-import type { TurnGather } from './turn-gather.js';
+import type { IngressAnswer, IngressListener, InferRoute } from '../edge/ingress.js';
+import type { IngressLimits, TlsOptions } from '../edge/ingress-options.js';
+import type { InFlight } from './in-flight.js';
+import { TurnGather } from './turn-gather.js';
 
 type HttpAnswer = Extract<IngressAnswer, { kind: 'http' }>;
 
@@ -35,6 +36,7 @@ const joinBelowBytes = 64 * 1024;
  */
 export class HttpFront implements ExchangeOwner {
   private readonly server: Server<typeof ExchangeRequest, typeof ExchangeResponse>;
+  private readonly gather: TurnGather;
   private readonly exchanges: ExchangeBook<HttpExchange>;
   private readonly inflater: BodyInflater<HttpExchange>;
   /** Those not over (answered, and the answer written out), by connection. */
@@ -43,13 +45,14 @@ export class HttpFront implements ExchangeOwner {
 
   constructor(
     private readonly limits: IngressLimits,
-    private readonly gather: TurnGather,
-    private readonly refuse: Refuse,
+    private readonly listener: IngressListener,
+    private readonly inFlight: InFlight,
     private readonly fallback: RequestListener,
     tls?: TlsOptions,
   ) {
-    this.exchanges = new ExchangeBook(gather, Math.max(limits.maxBufferedBytes, limits.maxMessageBytes));
-    this.inflater = new BodyInflater(this.exchanges, limits, gather, httpInflateErrors, (exchange, error) =>
+    this.gather = new TurnGather(listener);
+    this.exchanges = new ExchangeBook(this.gather, Math.max(limits.maxBufferedBytes, limits.maxMessageBytes), inFlight);
+    this.inflater = new BodyInflater(this.exchanges, limits, this.gather, httpInflateErrors, (exchange, error) =>
       this.refuseWhole(exchange, error),
     );
     const options = {
@@ -102,11 +105,6 @@ export class HttpFront implements ExchangeOwner {
       });
     });
     return formatAddress(address, (this.server.address() as AddressInfo).port);
-  }
-
-  /** Requests being received, in hand, or whose answer is not written out. */
-  get inFlight(): number {
-    return this.exchanges.inFlight;
   }
 
   /** false when the token is not one of this port. */
@@ -168,7 +166,7 @@ export class HttpFront implements ExchangeOwner {
     const length = headers['content-length'];
     const announcedBytes = length === undefined ? -1 : Number(length);
     const deadlineAt = httpDeadlineAt(headers);
-    const exchange = new HttpExchange(this, request, response, route, deadlineAt ?? Infinity, announcedBytes);
+    const exchange = new HttpExchange(this, this.inFlight.nextToken(), request, response, route, deadlineAt ?? Infinity, announcedBytes);
     this.exchanges.begin(exchange);
     this.follow(exchange);
     if (exchange.verb !== 'POST') {
@@ -264,7 +262,7 @@ export class HttpFront implements ExchangeOwner {
   }
 
   private refusalOf(exchange: HttpExchange, error: ServingError): HttpAnswer {
-    const refusal = this.refuse(exchange, error);
+    const refusal = this.listener.refusalOf(exchange, error);
     if (refusal.kind !== 'http') throw new TypeError('an HTTP request was refused with a gRPC answer');
     return refusal;
   }

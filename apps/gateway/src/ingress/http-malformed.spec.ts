@@ -11,7 +11,7 @@ describe('what is hardly HTTP', () => {
   let rig: GatewayRig;
   let address: string;
   beforeAll(async () => {
-    rig = await GatewayRig.start({ protocols: undefined, limits: { headersTimeoutMs: 200, requestTimeoutMs: 300 } });
+    rig = await GatewayRig.start({ publicProtocols: true, limits: { headersTimeoutMs: 200, requestTimeoutMs: 300 } });
     address = rig.gateway.restAddress as string;
   });
   afterAll(() => rig.stop());
@@ -35,7 +35,7 @@ describe('what is hardly HTTP', () => {
     ['half a head', 'POST /model/kit:echo HTTP/1.1\r\nHo', /^HTTP\/1\.1 408 .*\{"error":"the request did not come in in time"\}$/s],
     [
       'chunk extensions that are too large',
-      `POST /v2/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;${'a'.repeat(20_000)}\r\n`,
+      `POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;${'a'.repeat(20_000)}\r\n`,
       /^HTTP\/1\.1 413 .*\{"error":"the chunk extensions/s,
     ],
   ])('%s is refused in words', async (_name, sent, received) => {

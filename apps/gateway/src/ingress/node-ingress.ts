@@ -1,66 +1,33 @@
-import type { RequestListener } from 'node:http';
-import type { Server } from '@grpc/grpc-js';
+import { Injectable } from '@nestjs/common';
 import { ServingError } from '@mserve/wire';
+import { Ingress, type GrpcPort, type IngressAddresses, type IngressAnswer, type RestPort } from '../edge/ingress.js';
+import { ingressLimitsOf } from '../edge/ingress-options.js';
 import { GrpcFront } from './grpc-front.js';
 import { HttpFront } from './http-front.js';
-import type { Ingress, IngressAnswer, IngressListener } from '../edge/ingress.js';
-import { ingressLimitsOf, type IngressLimits, type Refuse, type TlsOptions } from '../edge/ingress-options.js';
+import { InFlight } from './in-flight.js';
 import { checkTls } from './tls-check.js';
-import { TurnGather } from './turn-gather.js';
 
-export interface NodeIngressOptions {
-  readonly listener: IngressListener;
-  readonly refuse: Refuse;
-  /** What is no infer route of the REST port: Nest's Fastify. */
-  readonly fallback: RequestListener;
-  /** Adds what is no infer rpc to the gRPC port. */
-  readonly addServices: (server: Server) => void;
-}
+/** When nothing is in flight any more, a draining ingress waits this long for connections that do not end. */
+const idleConnectionMs = 1_000;
 
-export interface ListenOptions {
-  readonly address: string;
-  readonly limits?: Partial<IngressLimits> | undefined;
-  readonly tls?: TlsOptions | undefined;
-}
+/** setTimeout takes no more than this. */
+const maxTimerMs = 2 ** 31 - 1;
 
-/** The Ingress in pure TypeScript: node:http and node:http2. Ports are opened one by one, at any time, each at most once. */
-export class NodeIngress implements Ingress {
-  private readonly gather: TurnGather;
+/** The Ingress in pure TypeScript: node:http and node:http2. */
+@Injectable()
+export class NodeIngress extends Ingress {
+  private readonly flight = new InFlight();
   private http: HttpFront | undefined;
   private grpc: GrpcFront | undefined;
+  private rest: string | undefined;
+  private rpc: string | undefined;
 
-  constructor(private readonly options: NodeIngressOptions) {
-    this.gather = new TurnGather(options.listener);
+  async listen(port: RestPort | GrpcPort): Promise<string> {
+    return port.kind === 'rest' ? this.listenRest(port) : this.listenGrpc(port);
   }
 
-  /** Resolves with the address bound. Rejects with ServingError in the original's words; the port is then free to be tried again. */
-  async listenRest(listen: ListenOptions): Promise<string> {
-    if (this.http !== undefined) throw new ServingError('INVALID_ARGUMENT', 'Serving Error: RESTful server is already running');
-    if (listen.tls !== undefined) checkTls(listen.tls);
-    const { refuse, fallback } = this.options;
-    const http = new HttpFront(ingressLimitsOf(listen.limits), this.gather, refuse, fallback, listen.tls);
-    this.http = http;
-    try {
-      return await http.listen(listen.address);
-    } catch (error) {
-      this.http = undefined;
-      throw error;
-    }
-  }
-
-  /** As {@link listenRest}, for the gRPC port. */
-  async listenGrpc(listen: ListenOptions): Promise<string> {
-    if (this.grpc !== undefined) throw new ServingError('INVALID_ARGUMENT', 'Serving Error: Serving gRPC server is already running');
-    if (listen.tls !== undefined) checkTls(listen.tls);
-    const { refuse, addServices } = this.options;
-    const grpc = new GrpcFront(ingressLimitsOf(listen.limits), this.gather, refuse, addServices, listen.tls);
-    this.grpc = grpc;
-    try {
-      return await grpc.listen(listen.address);
-    } catch (error) {
-      this.grpc = undefined;
-      throw error;
-    }
+  get addresses(): IngressAddresses {
+    return { rest: this.rest, grpc: this.rpc };
   }
 
   answer(answers: readonly IngressAnswer[]): void {
@@ -71,17 +38,50 @@ export class NodeIngress implements Ingress {
   }
 
   get inFlight(): number {
-    return (this.http?.inFlight ?? 0) + (this.grpc?.inFlight ?? 0);
+    return this.flight.count;
   }
 
-  /** Takes nothing new; resolves when what is in hand is answered and all connections are closed. */
-  async drain(): Promise<void> {
-    await Promise.all([this.http?.drain(), this.grpc?.drain()]);
+  drain(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        clearTimeout(grace);
+        endWatch();
+        resolve();
+      };
+      const grace = setTimeout(finish, Math.min(graceMs, maxTimerMs));
+      const endWatch = this.flight.watch(idleConnectionMs, finish);
+      void Promise.all([this.http?.drain(), this.grpc?.drain()]).then(finish);
+    });
   }
 
-  /** Ends all connections now. */
   async close(): Promise<void> {
     this.http?.close();
     await this.grpc?.close();
+  }
+
+  private async listenRest({ address, limits, tls, listener, fallback }: RestPort): Promise<string> {
+    if (this.http !== undefined) throw new ServingError('INVALID_ARGUMENT', 'Serving Error: RESTful server is already running');
+    if (tls !== undefined) checkTls(tls);
+    const http = new HttpFront(ingressLimitsOf(limits), listener, this.flight, fallback, tls);
+    this.http = http;
+    try {
+      return (this.rest = await http.listen(address));
+    } catch (error) {
+      this.http = undefined;
+      throw error;
+    }
+  }
+
+  private async listenGrpc({ address, limits, tls, listener, addServices }: GrpcPort): Promise<string> {
+    if (this.grpc !== undefined) throw new ServingError('INVALID_ARGUMENT', 'Serving Error: Serving gRPC server is already running');
+    if (tls !== undefined) checkTls(tls);
+    const grpc = new GrpcFront(ingressLimitsOf(limits), listener, this.flight, addServices, tls);
+    this.grpc = grpc;
+    try {
+      return (this.rpc = await grpc.listen(address));
+    } catch (error) {
+      this.grpc = undefined;
+      throw error;
+    }
   }
 }

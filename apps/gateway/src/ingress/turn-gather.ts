@@ -6,13 +6,6 @@ const lonelyTurns = 8;
 /** ... so many of them, until it is looked again whether more come at a time. */
 const directRequests = 32;
 
-let lastToken = 0;
-
-/** A token that no other request of this process has. */
-export function nextToken(): number {
-  return ++lastToken;
-}
-
 /**
  * Gathers what one event-loop turn brings and hands it to the listener in one call.
  * The hand-over runs in the check phase, directly after the poll phase that read the sockets. While requests come one by one (a single client)

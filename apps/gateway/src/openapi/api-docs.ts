@@ -1,11 +1,56 @@
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Inject, Injectable, type INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
-import type { MethodCatalog } from '../catalog/method-catalog.js';
-import { version } from '../version.js';
+import { isLoopback, parseAddress } from '@mserve/config';
+import { MethodCatalog } from '../catalog/method-catalog.js';
+import { Ingress } from '../edge/ingress.js';
+import { version } from '../edge/version.js';
 import { inferPaths, sharedResponses, sharedSchemas } from './infer-paths.js';
 
+/** Injection token of the setting that switches the documentation on or off; undefined = on when the REST port listens on loopback. */
+export const docsSwitchToken = Symbol('docs');
+
+/** The API documentation: whether it is served, and the document. */
+@Injectable()
+export class ApiDocs {
+  private readBase: (() => OpenAPIObject) | undefined;
+  private base: OpenAPIObject | undefined;
+
+  constructor(
+    @Inject(MethodCatalog) private readonly catalog: MethodCatalog,
+    @Inject(Ingress) private readonly ingress: Ingress,
+    @Inject(docsSwitchToken) private readonly docs: boolean | undefined,
+  ) {}
+
+  /** The application whose routes the document has beside the infer operations. */
+  describe(app: INestApplication): void {
+    this.readBase = () => baseDocument(app);
+  }
+
+  /** Whether /docs and /openapi.json are answered. */
+  get isOn(): boolean {
+    const { rest } = this.ingress.addresses;
+    return this.docs ?? (rest !== undefined && isLoopback(parseAddress(rest)));
+  }
+
+  /** The document as the catalog is now. */
+  document(): OpenAPIObject {
+    this.base ??= this.readBase?.();
+    const { base } = this;
+    // Our schemas are JSON Schema 2020-12 as OpenAPI 3.1 has it; @nestjs/swagger's types are those of 3.0
+    return {
+      ...base,
+      paths: { ...inferPaths(this.catalog.ready), ...base?.paths },
+      components: {
+        ...base?.components,
+        schemas: { ...base?.components?.schemas, ...sharedSchemas },
+        responses: { ...base?.components?.responses, ...sharedResponses },
+      },
+    } as OpenAPIObject;
+  }
+}
+
 /** The document without servables: Nest's own routes, and what all infer operations share. */
-function baseDocument(app: NestFastifyApplication): OpenAPIObject {
+function baseDocument(app: INestApplication): OpenAPIObject {
   const config = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('mserve')
@@ -16,39 +61,4 @@ function baseDocument(app: NestFastifyApplication): OpenAPIObject {
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .build();
   return SwaggerModule.createDocument(app, config);
-}
-
-/** The document as the catalog is now. */
-export function openApiDocument(base: OpenAPIObject, catalog: MethodCatalog): OpenAPIObject {
-  // Our schemas are JSON Schema 2020-12 as OpenAPI 3.1 has it; @nestjs/swagger's types are those of 3.0
-  return {
-    ...base,
-    paths: { ...inferPaths(catalog.ready), ...base.paths },
-    components: {
-      ...base.components,
-      schemas: { ...base.components?.schemas, ...sharedSchemas },
-      responses: { ...base.components?.responses, ...sharedResponses },
-    },
-  } as OpenAPIObject;
-}
-
-/**
- * The document at /openapi.json, made anew for every request. To be called before the application is initialised.
- * `isEnabled` is asked for every request: without it the document and Swagger UI are 404.
- */
-export function serveApiDocs(app: NestFastifyApplication, catalog: MethodCatalog, isEnabled: () => boolean): void {
-  const fastify = app.getHttpAdapter().getInstance();
-  fastify.addHook('onRequest', async (request, reply) => {
-    const { url } = request;
-    if ((url.startsWith('/docs') || url.startsWith('/openapi.json')) && !isEnabled())
-      return reply.status(404).send({ error: 'the API documentation is switched off here (--docs)' });
-    return undefined;
-  });
-  let base: OpenAPIObject | undefined;
-  SwaggerModule.setup('docs', app, () => (base ??= baseDocument(app)), {
-    ui: false,
-    raw: ['json'],
-    jsonDocumentUrl: 'openapi.json',
-    patchDocumentOnRequest: (_request, _response, document) => openApiDocument(document, catalog),
-  });
 }

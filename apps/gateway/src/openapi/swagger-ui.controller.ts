@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { Controller, Get, Header, NotFoundException, Param, Res } from '@nestjs/common';
+import { Controller, Get, Header, NotFoundException, Param, Res, UseGuards } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { DocsGuard } from './docs.guard.js';
 
 /** The files of Swagger UI that its page asks for; nothing else is served. */
 const assets = new Map([
@@ -37,12 +38,10 @@ function assetDirectory(): string {
   return dirname(createRequire(swagger).resolve('swagger-ui-dist/package.json'));
 }
 
-/**
- * Swagger UI at /docs. Not through SwaggerModule's own page: that one needs @fastify/static, and ends the process when it cannot be loaded
- * (which is so under Jest on Node 20).
- */
+/** Swagger UI at /docs. A controller of our own, so that the guard holds for it: SwaggerModule registers its page beside Nest's router. */
 @Controller('docs')
 @ApiExcludeController()
+@UseGuards(DocsGuard)
 export class SwaggerUiController {
   private readonly directory = assetDirectory();
 

@@ -1,6 +1,9 @@
 import { credentials, makeClientConstructor, type Client, type ServiceError } from '@grpc/grpc-js';
 import { LocalTensorStore, MemoryExchange, type ServableStatus } from '@mserve/bus';
-import { startGateway, type RunningGateway } from '../gateway.js';
+import type { Gateway } from '../gateway.js';
+import { GatewayModule } from '../gateway.module.js';
+import { protocolsToken } from '../infer/infer-path.js';
+import { runGateway } from '../start-gateway.js';
 import type { GatewayOptions } from '../gateway-options.js';
 import { createLog } from '@mserve/app';
 import { FakeScheduler, method, servable } from './fake-scheduler.js';
@@ -8,29 +11,38 @@ import { plainProtocols } from './plain-protocols.js';
 
 export const defaultServables: readonly ServableStatus[] = [servable('kit', [method('echo'), method('other')])];
 
+export interface RigOptions extends GatewayOptions {
+  /** Speak the real protocols; default: plain ones. */
+  readonly publicProtocols?: boolean;
+}
+
 /** A gateway with both ports open, and a fake scheduler, on one MemoryExchange. */
 export class GatewayRig {
   private constructor(
     readonly exchange: MemoryExchange,
     readonly scheduler: FakeScheduler,
-    readonly gateway: RunningGateway,
+    readonly gateway: Gateway,
+    /** See RunningGateway. */
+    readonly close: (graceMs?: number) => Promise<number>,
     private readonly closeBus: () => Promise<void>,
   ) {}
 
-  static async start(options: GatewayOptions = {}, servables = defaultServables): Promise<GatewayRig> {
+  static async start({ publicProtocols = false, ...options }: RigOptions = {}, servables = defaultServables): Promise<GatewayRig> {
     const exchange = new MemoryExchange();
     const bus = exchange.connect('gateway');
     const scheduler = new FakeScheduler(exchange, servables, 5);
-    const gateway = await startGateway(bus, new LocalTensorStore(), {
-      restAddress: '127.0.0.1:0',
-      grpcAddress: '127.0.0.1:0',
-      protocols: plainProtocols,
-      log: createLog('silent', 'gateway'),
-      ...options,
+    const log = options.log ?? createLog('silent', 'gateway');
+    const module = GatewayModule.register({
+      bus,
+      store: new LocalTensorStore(),
+      options: { restAddress: '127.0.0.1:0', grpcAddress: '127.0.0.1:0', ...options },
+      log,
     });
+    if (!publicProtocols) module.providers?.push({ provide: protocolsToken, useValue: plainProtocols });
+    const { gateway, close } = await runGateway(bus, module, log);
     scheduler.start();
     if (servables.length > 0) await gateway.whenReady();
-    return new GatewayRig(exchange, scheduler, gateway, () => bus.close());
+    return new GatewayRig(exchange, scheduler, gateway, close, () => bus.close());
   }
 
   get url(): string {
@@ -47,7 +59,7 @@ export class GatewayRig {
   }
 
   async stop(): Promise<void> {
-    await this.gateway.close(0);
+    await this.close(0);
     await this.scheduler.stop();
     await this.closeBus();
   }

@@ -1,2 +1,0 @@
-/** Injection token of the log, which has no class of its own. */
-export const logToken = Symbol('gateway log');
