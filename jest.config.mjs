@@ -5,6 +5,7 @@ const config = {
   roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
   moduleNameMapper: {
+    '^@mserve/wire/gen$': '<rootDir>/libs/wire/src/generated.ts',
     '^@mserve/bus/nest$': '<rootDir>/libs/bus/src/nest/index.ts',
     '^@mserve/(wire|event-loop|bus|config|app|register|mindir|onnx|native)$': '<rootDir>/libs/$1/src/index.ts',
     '^@mserve/(gateway|scheduler|device-worker|server)$': '<rootDir>/apps/$1/src/index.ts',

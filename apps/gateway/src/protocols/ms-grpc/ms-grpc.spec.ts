@@ -5,13 +5,13 @@ import {
   ServingError,
   dtypeOfBusNumber,
   dtypeTable,
-  msProto,
   packElements,
   type DType,
   type InstanceResult,
   type ServingErrorCode,
   type Tensor,
 } from '@mserve/wire';
+import { msProto } from '@mserve/wire/gen';
 import type { IngressAnswer } from '../../edge/ingress.js';
 import { createProtocols, maxInstances, type InferRequest } from '../index.js';
 import { tooLarge } from '../../edge/status.js';

@@ -4,7 +4,6 @@ import {
   ServingError,
   dtypeEntry,
   dtypeTable,
-  oipProto,
   packElements,
   unpackElements,
   type DType,
@@ -12,6 +11,7 @@ import {
   type ServingErrorCode,
   type Tensor,
 } from '@mserve/wire';
+import { oipProto } from '@mserve/wire/gen';
 import type { IngressRequest } from '../../edge/ingress.js';
 import { createProtocols } from '../index.js';
 import { numbersOf } from '../json/value-text.js';
