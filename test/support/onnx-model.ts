@@ -234,6 +234,30 @@ export function divisionModel(op: 'Div' | 'Mod', dtype: OnnxDtype, shape: readon
   });
 }
 
+/** y = rows of a table of 4 by 2 (0 to 7) at x. An index from 4 on is beyond it. */
+export function embeddingModel(): Uint8Array {
+  return onnxModel({
+    inputs: [{ name: 'x', dtype: 'int64', shape: ['n', 1] }],
+    outputs: [{ name: 'y', dtype: 'float32', shape: ['n', 1, 2] }],
+    initializers: [
+      { name: 'table', dtype: 'float32', shape: [4, 2], bytes: new Uint8Array(Float32Array.of(0, 1, 2, 3, 4, 5, 6, 7).buffer) },
+    ],
+    nodes: [{ op: 'Gather', inputs: ['table', 'x'], outputs: ['y'] }],
+  });
+}
+
+/** y = a table of 8 numbers as `op` (Reshape, Expand or Tile) makes it by the values of x. No batch dim. */
+export function shapedByValueModel(op: 'Reshape' | 'Expand' | 'Tile'): Uint8Array {
+  return onnxModel({
+    inputs: [{ name: 'x', dtype: 'int64', shape: [2] }],
+    outputs: [{ name: 'y', dtype: 'float32', shape: ['a', 'b'] }],
+    initializers: [
+      { name: 'table', dtype: 'float32', shape: [4, 2], bytes: new Uint8Array(Float32Array.of(0, 1, 2, 3, 4, 5, 6, 7).buffer) },
+    ],
+    nodes: [{ op, inputs: ['table', 'x'], outputs: ['y'] }],
+  });
+}
+
 /** y = the Fourier transform of x. ONNX Runtime divides by the length of the signal without looking whether it is 0. */
 export function spectrumModel(): Uint8Array {
   return onnxModel({

@@ -54,7 +54,7 @@ export type BoundConnection = object & { readonly __connection: never };
 export interface Binding {
   connect(
     onSettled: (count: number, extras: unknown[] | undefined) => void,
-    onOpened: (session: number, failureKind: number, message: string) => void,
+    onOpened: (session: number, failureKind: number, runtimeCode: number, message: string) => void,
     onClosed: (session: number) => void,
     words: Float64Array,
     bytes: Uint8Array,

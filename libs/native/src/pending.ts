@@ -1,6 +1,6 @@
 import { loadBinding, type Binding, type BoundConnection, type BoundRequest, type BoundSession } from './binding.js';
 import { elementTypeOf } from './element-types.js';
-import { NativeError, type NativeErrorKind } from './native-error.js';
+import { NativeError, runtimeCodes, type NativeErrorKind } from './native-error.js';
 import type { NativeTensor } from './tensor.js';
 import { outputHead, outputTail, settled } from './word-layout.js';
 
@@ -104,8 +104,8 @@ function tidy(message: string): string {
     .trim();
 }
 
-function errorOf(failureKind: number, message: string): NativeError {
-  return new NativeError(failureKinds[failureKind] ?? 'run', tidy(message));
+function errorOf(failureKind: number, runtimeCode: number, message: string): NativeError {
+  return new NativeError(failureKinds[failureKind] ?? 'run', tidy(message), { runtimeCode: runtimeCodes[runtimeCode] });
 }
 
 /** A session that is being loaded. */
@@ -128,11 +128,11 @@ export function closeSession(bound: BoundSession, closed: () => void): void {
   bound.close();
 }
 
-function settleOpening(session: number, failureKind: number, message: string): void {
+function settleOpening(session: number, failureKind: number, runtimeCode: number, message: string): void {
   const opening = openings.get(session);
   openings.delete(session);
   if (failureKind === 0) opening?.resolve(opening.bound!);
-  else opening?.reject(errorOf(failureKind, message));
+  else opening?.reject(errorOf(failureKind, runtimeCode, message));
 }
 
 /** Also called for sessions that failed to open or were collected without close(): nobody waits for those. */
@@ -149,10 +149,11 @@ function settleRuns(count: number, extras: unknown[] | undefined): void {
   for (let i = 0; i < count; i++) {
     const pending = takePending(words[at + settled.slot]!);
     const failureKind = words[at + settled.failureKind]!;
+    const runtimeCode = words[at + settled.runtimeCode]!;
     const outputCount = words[at + settled.outputCount]!;
     at += settled.outputs;
     if (failureKind !== 0) {
-      pending?.reject(errorOf(failureKind, extras![extra++] as string));
+      pending?.reject(errorOf(failureKind, runtimeCode, extras![extra++] as string));
       continue;
     }
     const outputs: NativeTensor[] = [];

@@ -7,7 +7,7 @@
 export const submitted = { slot: 0, inlineBelowUs: 1, inputs: 2 } as const;
 
 /** A settled run. From `outputs` on: its outputs, one after the other; none of a failure, whose text is the next extra. */
-export const settled = { slot: 0, failureKind: 1, outputCount: 2, outputs: 3 } as const;
+export const settled = { slot: 0, failureKind: 1, runtimeCode: 2, outputCount: 3, outputs: 4 } as const;
 
 /** Before the dims of an output. */
 export const outputHead = { type: 0, rank: 1, dims: 2 } as const;

@@ -23,6 +23,8 @@ export interface LoadedModel {
   readonly session: ModelSession;
   /** Runs that the session takes at the same time. */
   readonly concurrentRuns: number;
+  /** A run for warming up has ended well. Default false. */
+  readonly isWarm?: boolean | undefined;
 }
 
 export interface ExecutorOptions {

@@ -27,6 +27,8 @@ export interface ModelQueueOptions {
   readonly session: ModelSession;
   /** Runs that the session takes at the same time. */
   readonly concurrentRuns: number;
+  /** A run for warming up has ended well. Default false. */
+  readonly isWarm?: boolean | undefined;
   readonly watch: DeadlineTimer<BatchRun>;
   readonly loneClient: LoneClient;
   /** Called when the queue has work and is not being served: {@link ModelQueue.pump} is to be called at the end of this turn's work. */
@@ -46,10 +48,13 @@ export class ModelQueue {
   private readonly options: ModelQueueOptions;
   /** Instances of a run, smoothed. */
   private typicalBatch = 1;
+  /** A run, warm-up included, has ended well. */
+  private hasRunWell: boolean;
 
   constructor(options: ModelQueueOptions) {
     this.plan = options.plan;
     this.options = options;
+    this.hasRunWell = options.isWarm ?? false;
     for (let i = 0; i < options.concurrentRuns + runsAhead; i++)
       this.slots.push({ staging: new Staging(), controller: new AbortController() });
   }
@@ -132,6 +137,7 @@ export class ModelQueue {
       this.settleFailed(slot, run, thrown);
       return;
     }
+    this.hasRunWell = true;
     // The next run first: the device works while this one's results are given out.
     this.slots.push(slot);
     this.pump();
@@ -159,7 +165,7 @@ export class ModelQueue {
       for (const member of wanted) member.alone = true;
       this.waiting.unshift(wanted);
     } else {
-      for (const member of wanted) member.fail(predictFailed(cause));
+      for (const member of wanted) member.fail(predictFailed(cause, this.hasRunWell));
     }
     this.slots.push(slot);
     this.pump();

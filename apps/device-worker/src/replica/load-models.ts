@@ -3,7 +3,7 @@ import type { SessionOptions } from '@mserve/native';
 import type { ModelDeclaration } from '@mserve/register';
 import type { LoadedModel } from '../execution/executor.js';
 import { planModel } from '../execution/model-plan.js';
-import type { DecryptionKey, ModelOpeners, OpenSession } from './model-loader.js';
+import { ModelFileError, type DecryptionKey, type ModelOpeners, type OpenSession } from './model-loader.js';
 import { warmUp } from './warm-up.js';
 
 const warmUpTimeoutMs = 10_000;
@@ -67,7 +67,7 @@ async function loadModel(
     tell('loading');
     try {
       const path = paths[subgraph];
-      if (path === undefined) throw new ServingError('NOT_FOUND', `model file '${file}' was not found`);
+      if (path === undefined) throw new ModelFileError('NOT_FOUND', file, 'was not found');
       const request = { path, file, session: sessionOptionsOf(declaration, options.session), decryption: options.decryption };
       const session = await options.openers[declaration.format](request);
       open.push(session);
@@ -77,9 +77,8 @@ async function loadModel(
         concurrentRuns: options.session.concurrentRuns ?? 1,
       };
       checkSameBatch(loaded, subgraphs[0]);
-      if (options.warmUp)
-        await warmUp(loaded, warmUpTimeoutMs).catch((cause: unknown) => options.onWarning(`warm-up of model '${file}' failed`, cause));
-      subgraphs.push(loaded);
+      const isWarm = options.warmUp && (await isWarmedUp(loaded, (cause) => options.onWarning(`warm-up of model '${file}' failed`, cause)));
+      subgraphs.push({ ...loaded, isWarm });
       tell('ready');
     } catch (thrown) {
       const error = namingFile(thrown, file);
@@ -90,13 +89,21 @@ async function loadModel(
   return subgraphs;
 }
 
+async function isWarmedUp(loaded: LoadedModel, onFailure: (cause: unknown) => void): Promise<boolean> {
+  try {
+    return await warmUp(loaded, warmUpTimeoutMs);
+  } catch (cause) {
+    onFailure(cause);
+    return false;
+  }
+}
+
 /** The error, with the file in its text: a servable may have many, and most errors come from rooms that only see bytes. */
-function namingFile(thrown: unknown, file: string): Error {
-  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  if (error.message.includes(file)) return error;
-  return new ServingError(error instanceof ServingError ? error.code : 'INVALID_ARGUMENT', `model file '${file}': ${error.message}`, {
-    cause: thrown,
-  });
+function namingFile(thrown: unknown, file: string): ServingError {
+  if (thrown instanceof ModelFileError) return thrown;
+  const code = thrown instanceof ServingError ? thrown.code : 'INVALID_ARGUMENT';
+  const text = `model file '${file}': ${thrown instanceof Error ? thrown.message : String(thrown)}`;
+  return new ServingError(code, text, { cause: thrown });
 }
 
 /** The author's Context (SPEC 6.1) wins over what the worker would choose. */

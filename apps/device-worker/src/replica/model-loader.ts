@@ -1,4 +1,4 @@
-import { ServingError } from '@mserve/wire';
+import { ServingError, type ServingErrorCode } from '@mserve/wire';
 import type { SessionOptions } from '@mserve/native';
 import type { ModelFormat } from '@mserve/register';
 import type { ModelSession } from '../execution/model-session.js';
@@ -23,6 +23,13 @@ export interface OpenSession extends ModelSession {
   close(): Promise<void>;
 }
 
+/** Why a model file cannot be used, with the file in its text. */
+export class ModelFileError extends ServingError {
+  constructor(code: ServingErrorCode, file: string, text: string, options?: { readonly cause?: unknown }) {
+    super(code, `model file '${file}' ${text}`, options);
+  }
+}
+
 /** Opens a model file. Rejects with ServingError or NativeError: what is wrong with the file. */
 export type ModelOpener<S extends OpenSession = OpenSession> = (request: ModelFileRequest) => Promise<S>;
 
@@ -43,8 +50,7 @@ export type MindirConverter = (path: string, decryption: DecryptionKey | undefin
 export function modelOpeners<S extends OpenSession>(openSession: OpenSessionFunction<S>, convertMindir: MindirConverter): ModelOpeners<S> {
   return {
     ONNX: async ({ path, file, session, decryption }) => {
-      if (decryption !== undefined)
-        throw new ServingError('INVALID_ARGUMENT', `model file '${file}' is ONNX, only MindIR files can be encrypted`);
+      if (decryption !== undefined) throw new ModelFileError('INVALID_ARGUMENT', file, 'is ONNX, only MindIR files can be encrypted');
       // It was looked at by its path, which may name another file by now
       return openSession(path, { ...session, refuseLinks: true });
     },
@@ -53,8 +59,6 @@ export function modelOpeners<S extends OpenSession>(openSession: OpenSessionFunc
       return openSession(model, { ...session, ...(initializers && { initializers }) });
     },
     OM: ({ file }) =>
-      Promise.reject(
-        new ServingError('UNIMPLEMENTED', `model file '${file}' is OM, which needs an Ascend device and is not supported yet`),
-      ),
+      Promise.reject(new ModelFileError('UNIMPLEMENTED', file, 'is OM, which needs an Ascend device and is not supported yet')),
   };
 }

@@ -114,7 +114,7 @@ void Connection::deliverAll() {
 void Connection::deliverOpened(SessionCore& core) {
   const Failure& failure = core.failure();
   callBack(env_, opened_, {Napi::Number::New(env_, core.number()), Napi::Number::New(env_, static_cast<int>(failure.kind)),
-                           Napi::String::New(env_, failure.message)});
+                           Napi::Number::New(env_, failure.runtimeCode), Napi::String::New(env_, failure.message)});
 }
 
 bool Connection::deliverClosed(SessionCore& core) {

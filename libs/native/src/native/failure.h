@@ -11,15 +11,19 @@ enum class FailureKind : int { None = 0, Load = 1, Input = 2, Run = 3, Cancelled
 /** Outcome of a native step: either nothing (ok) or a kind and a text for the operator. */
 struct Failure {
   FailureKind kind = FailureKind::None;
+  /** The runtime's own code (OrtErrorCode of ONNX Runtime); 0: it was not the runtime that failed. */
+  int runtimeCode = 0;
   std::string message;
 
   explicit operator bool() const { return kind != FailureKind::None; }
   void clear() {
     kind = FailureKind::None;
+    runtimeCode = 0;
     message.clear();
   }
   void set(FailureKind newKind, std::string text) {
     kind = newKind;
+    runtimeCode = 0;
     message = std::move(text);
   }
 };

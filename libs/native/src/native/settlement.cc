@@ -64,6 +64,7 @@ void SettlementWriter::add(Napi::Env env, Run& run) {
   runCount_++;
   head[words::settledSlot] = run.slot;
   head[words::settledFailureKind] = static_cast<double>(run.failure.kind);
+  head[words::settledRuntimeCode] = run.failure.runtimeCode;
   head[words::settledOutputCount] = run.failure ? 0 : static_cast<double>(run.outputs.size());
   if (run.failure) {
     addExtra(env, Napi::String::New(env, run.failure.message));

@@ -12,7 +12,7 @@ namespace mserve::words {
 enum Submitted : size_t { submittedSlot, submittedInlineBelowUs, submittedInputs };
 
 /** A settled run. From `outputs` on: its outputs, one after the other; none of a failure, whose text is the next extra. */
-enum Settled : size_t { settledSlot, settledFailureKind, settledOutputCount, settledOutputs };
+enum Settled : size_t { settledSlot, settledFailureKind, settledRuntimeCode, settledOutputCount, settledOutputs };
 
 /** Before the dims of an output. */
 enum OutputHead : size_t { outputType, outputRank, outputDims };

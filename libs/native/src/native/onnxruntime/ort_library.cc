@@ -76,6 +76,7 @@ bool Library::prepare(Failure& failure) {
 bool Library::check(Status* status, FailureKind kind, Failure& failure) const {
   if (status == nullptr) return true;
   failure.set(kind, api.getErrorMessage(status));
+  failure.runtimeCode = api.getErrorCode(status);
   api.releaseStatus(status);
   return false;
 }
