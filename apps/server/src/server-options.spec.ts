@@ -1,0 +1,70 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { ConfigError, settingEntries, settings, settingsOfOptions, type Setting } from '@mserve/config';
+import { workerOptionsOf } from '@mserve/device-worker';
+import { gatewayOptionsOf } from '@mserve/gateway';
+import { schedulerOptionsOf } from '@mserve/scheduler';
+import { startServer, type ServerOptions } from './server.js';
+
+/** A server's options are the settings of the three apps, and each of them gets there. */
+
+const folder = mkdtempSync(join(tmpdir(), 'mserve-options-'));
+const file = (name: string, text: string): string => {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+};
+
+/** What a setting needs beside it, and values where any other allowed one would not do. */
+const beside: Partial<Record<keyof typeof settings, ServerOptions>> = {
+  tlsCertificate: { tlsPrivateKey: file('k', 'k') },
+  tlsPrivateKey: { tlsCertificate: file('c', 'c') },
+  tlsCustomCa: { tlsCertificate: file('c', 'c'), tlsPrivateKey: file('k', 'k') },
+  tlsVerifyClient: { tlsCertificate: file('c', 'c'), tlsPrivateKey: file('k', 'k'), tlsCustomCa: file('a', 'a') },
+  decKeyFile: { servables: ['kit'] },
+  decMode: { servables: ['kit'], decKeyFile: file('key', 'k'.repeat(16)) },
+};
+const values: Partial<Record<keyof typeof settings, unknown>> = {
+  rest: 'h:1',
+  grpc: 'unix:x',
+  servables: ['a'],
+  deviceIds: [1],
+  decMode: 'AES-CBC',
+};
+
+/** An allowed value that is not the default. */
+function otherValue({ shape, default: byDefault }: Setting): unknown {
+  if (shape.kind === 'yes-no') return byDefault !== true;
+  if (shape.kind === 'whole' || shape.kind === 'number') return byDefault === shape.min ? shape.min + 1 : shape.min;
+  return file('other', 'o'.repeat(32));
+}
+
+async function optionsFor(options: ServerOptions): Promise<unknown> {
+  const { settings: settled } = await settingsOfOptions('server', options);
+  return [gatewayOptionsOf(settled), schedulerOptionsOf(settled), workerOptionsOf(settled)];
+}
+
+describe('every setting of one app', () => {
+  it.each(settingEntries.filter(([, { apps }]) => apps.length === 1))('%s gets to it', async (key, setting) => {
+    const others = beside[key] ?? {};
+    const value = values[key] ?? otherValue(setting);
+    expect(await optionsFor({ ...others, [key]: value })).not.toEqual(
+      // Of two files that go together, neither is taken alone
+      await optionsFor(key === 'tlsCertificate' || key === 'tlsPrivateKey' ? {} : others),
+    );
+  });
+});
+
+describe('startServer', () => {
+  it.each<[string, object, RegExp]>([
+    ['a misspelt option', { maxMsgMbSise: 3 }, /^unknown option 'maxMsgMbSise', did you mean 'maxMsgMbSize'\?$/],
+    ['a value that is not allowed', { requestTimeoutMs: 0 }, /^requestTimeoutMs must be a whole number from 1 to 86400000, but is 0$/],
+    ['options that do not go together', { tlsVerifyClient: true }, /^tlsVerifyClient needs tlsCertificate$/m],
+    ['a key for no servable', { key: { key: new Uint8Array(16) } }, /^key needs servables/],
+  ])('refuses %s before anything runs', async (_name, options, text) => {
+    const starting = startServer({ directory: folder, ...options });
+    await expect(starting).rejects.toThrow(ConfigError);
+    await expect(starting).rejects.toThrow(text);
+  });
+});
