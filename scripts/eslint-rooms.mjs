@@ -90,12 +90,7 @@ export const toleratedImports = [
   'apps/scheduler/src/dispatch/portion.ts > apps/scheduler/src/dispatch/method-queue.ts',
   'apps/scheduler/src/dispatch/replica.ts > apps/scheduler/src/dispatch/portion.ts',
   'apps/scheduler/src/dispatch/replica.ts > apps/scheduler/src/dispatch/servable-pool.ts',
-  'apps/server/src/model-file.ts > apps/server/src/cli',
   'libs/bus/src/memory/memory-exchange.ts > libs/bus/src/memory/memory-bus.ts',
-  'libs/mindir/src/graph > libs/mindir/src/ops',
-  'libs/mindir/src/graph/control-flow.ts > libs/mindir/src/graph/tracer.ts',
-  'libs/mindir/src/proto > libs/mindir/src/graph',
-  'libs/mindir/src/report.ts > libs/mindir/src/onnx-model.ts',
 ];
 
 /**

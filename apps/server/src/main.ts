@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander';
 import { ConfigError, OutputRequested } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
-import { CliError, Reported } from './cli/cli-error.js';
+import { CliError, Reported } from './cli-error.js';
 import { mserveProgram } from './cli/program.js';
 
 /** npx passes Ctrl+C on to a process that the terminal has told already: signals this close together are one. */

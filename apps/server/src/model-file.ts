@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { loadMindir, MindirError, type DecryptionMode } from '@mserve/mindir';
 import { NativeError, Session, type SessionOptions } from '@mserve/native';
-import { CliError } from './cli/cli-error.js';
+import { CliError } from './cli-error.js';
 
 /** The key of an encrypted MindIR file. */
 export interface ModelKey {

@@ -5,12 +5,13 @@ import { GraphBuilder } from './graph/graph-builder.js';
 import type { OnnxPort } from './graph/onnx-graph.js';
 import { prune } from './graph/prune.js';
 import { checkedTensorBytes, expectedTensorBytes } from './graph/tensor-bytes.js';
-import { Tracer, type Refusal } from './graph/tracer.js';
+import { Tracer, type Refusal } from './trace/tracer.js';
 import type { TensorValue } from './graph/value.js';
 import { MindirError } from './mindir-error.js';
-import type { ModelPort, OnnxModel } from './onnx-model.js';
+import type { ModelPort } from './model-port.js';
+import type { OnnxModel } from './onnx-model.js';
 import type { MindirModel, MindirTensor } from './proto/mindir-schema.js';
-import { encodeOnnx, inlineBytes } from './proto/onnx-writer.js';
+import { encodeOnnx, inlineBytes } from './graph/onnx-writer.js';
 import { inputPorts, type ModelReport } from './report.js';
 
 /** Turns a decoded MindIR into ONNX. `owned`: the file's bytes are ours, so that weights may be moved inside them. */

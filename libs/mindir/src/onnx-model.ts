@@ -1,17 +1,11 @@
-import type { DType, Tensor } from '@mserve/wire';
+import type { Tensor } from '@mserve/wire';
+import type { ModelPort } from './model-port.js';
 import type { ModelReport } from './report.js';
 
 /** A weight that is given to the session by reference instead of inside the model. */
 export interface NamedTensor {
   readonly name: string;
   readonly tensor: Tensor;
-}
-
-export interface ModelPort {
-  readonly name: string;
-  readonly dtype: DType;
-  /** -1 = decided at run time. Undefined: not even the rank is known. */
-  readonly shape: readonly number[] | undefined;
 }
 
 /** A MindIR model as ONNX. */

@@ -1,9 +1,9 @@
 import type { DecryptionMode } from './container/encryption.js';
-import { referenceOf } from './graph/call-graph.js';
+import { referenceOf } from './trace/call-graph.js';
 import { knownDtypeOfMindir } from './graph/dtypes.js';
 import { shapeOf } from './graph/constant.js';
-import { userName, type Refusal } from './graph/tracer.js';
-import type { ModelPort } from './onnx-model.js';
+import { userName, type Refusal } from './trace/tracer.js';
+import type { ModelPort } from './model-port.js';
 import { opTable } from './ops/index.js';
 import type { MindirModel } from './proto/mindir-schema.js';
 

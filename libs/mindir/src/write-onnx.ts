@@ -1,7 +1,7 @@
 import { GrowingWriter, type Tensor } from '@mserve/wire';
 import { MindirError } from './mindir-error.js';
 import type { OnnxModel } from './onnx-model.js';
-import { refuseOversize } from './proto/onnx-writer.js';
+import { refuseOversize } from './graph/onnx-writer.js';
 import { DecodeBudget, FieldReader, wireBytes } from './proto/field-reader.js';
 
 const graphField = 7;

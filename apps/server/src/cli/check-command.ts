@@ -1,6 +1,6 @@
 import { parseServableChoice } from '@mserve/config';
 import type { ModelKey } from '../model-file.js';
-import { CliError, Reported } from './cli-error.js';
+import { CliError, Reported } from '../cli-error.js';
 import { readKey, type KeyFlags } from './key.js';
 import { print } from './text.js';
 

@@ -1,6 +1,6 @@
 import { checkModels, checkServable, ServableConfigError, listServables, type ServableReport } from '@mserve/device-worker';
 import type { ModelKey } from '../model-file.js';
-import { CliError } from './cli-error.js';
+import { CliError } from '../cli-error.js';
 
 export interface CheckFlags {
   /** Default: every servable in the directory. */

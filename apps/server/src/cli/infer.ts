@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dtypeEntry, type Tensor } from '@mserve/wire';
-import { CliError } from './cli-error.js';
+import { CliError } from '../cli-error.js';
 import { readNpyFile } from './npy-file.js';
 import { fileProblem } from './text.js';
 

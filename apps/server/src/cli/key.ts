@@ -2,7 +2,7 @@ import { allowedOf, ConfigError, decryptionModes, readKeyFile, settings } from '
 import { InvalidArgumentError } from 'commander';
 import type { DecryptionMode } from '@mserve/mindir';
 import type { ModelKey } from '../model-file.js';
-import { CliError } from './cli-error.js';
+import { CliError } from '../cli-error.js';
 
 export interface KeyFlags {
   readonly decKeyFile?: string;

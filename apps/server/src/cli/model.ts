@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path';
 import { inspectMindir, loadMindir, MindirError, writeOnnx, writeSplitOnnx, type ModelReport } from '@mserve/mindir';
 import { Session, type ValueDescription } from '@mserve/native';
 import { asCliError, formatOf, type ModelKey } from '../model-file.js';
-import { CliError } from './cli-error.js';
+import { CliError } from '../cli-error.js';
 import { fileProblem } from './text.js';
 
 /** What `model inspect` tells of a file of either format. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ServingError, type Tensor } from '@mserve/wire';
 import { readNpy } from '../npy.js';
-import { CliError } from './cli-error.js';
+import { CliError } from '../cli-error.js';
 import { fileProblem } from './text.js';
 
 /** The tensor in a .npy file. Throws CliError that names the file. */

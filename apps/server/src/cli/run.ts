@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { NativeError, type NativeTensor, type SessionDescription } from '@mserve/native';
 import { openModel, type ModelKey } from '../model-file.js';
 import { writeNpy } from '../npy.js';
-import { CliError } from './cli-error.js';
+import { CliError } from '../cli-error.js';
 import { makeDirectory } from './make-directory.js';
 import { readNpyFile } from './npy-file.js';
 import { fileProblem } from './text.js';

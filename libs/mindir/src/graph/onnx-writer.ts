@@ -1,14 +1,7 @@
 import { GrowingWriter } from '@mserve/wire';
 import { MindirError } from '../mindir-error.js';
-import { onnxNumber } from '../graph/dtypes.js';
-import {
-  isSubgraph,
-  type OnnxAttribute,
-  type OnnxInitializer,
-  type OnnxNode,
-  type OnnxPort,
-  type OnnxSubgraph,
-} from '../graph/onnx-graph.js';
+import { onnxNumber } from './dtypes.js';
+import { isSubgraph, type OnnxAttribute, type OnnxInitializer, type OnnxNode, type OnnxPort, type OnnxSubgraph } from './onnx-graph.js';
 
 export const onnxIrVersion = 10;
 export const onnxOpset = 21;

@@ -1,12 +1,12 @@
 import type { DType } from '@mserve/wire';
 import { MindirError } from '../mindir-error.js';
 import { numberOf, toTensor, Untranslatable } from '../ops/op-call.js';
-import { commonDtype } from './dtypes.js';
+import { commonDtype } from '../graph/dtypes.js';
 import type { MemoryEffects } from './memory.js';
-import type { OnnxNode, OnnxPort } from './onnx-graph.js';
-import { eitherShape } from './shapes.js';
-import { RaiseReached } from './raise.js';
-import type { Tracer } from './tracer.js';
+import type { OnnxNode, OnnxPort } from '../graph/onnx-graph.js';
+import { eitherShape } from '../graph/shapes.js';
+import { RaiseReached } from '../graph/raise.js';
+import type { GraphTrace } from './graph-trace.js';
 import {
   flatten,
   unflatten,
@@ -16,7 +16,7 @@ import {
   type TailValue,
   type TensorValue,
   type Value,
-} from './value.js';
+} from '../graph/value.js';
 
 /** Nested loops are traced several times per level. */
 const maxLoopDepth = 8;
@@ -51,7 +51,7 @@ interface Branch {
 export class ControlFlow {
   private readonly loops: Loop[] = [];
 
-  constructor(private readonly tracer: Tracer) {}
+  constructor(private readonly tracer: GraphTrace) {}
 
   get activeHeaders(): string[] {
     return this.loops.map((loop) => loop.header);
@@ -366,13 +366,13 @@ function refill(template: readonly Value[], leaves: readonly (Value | number)[],
 }
 
 /** Stands for a value that this way out of a branch or loop does not give. */
-function emptyTensor(tracer: Tracer, dtype: DType, shape: Shape | undefined): TensorValue {
+function emptyTensor(tracer: GraphTrace, dtype: DType, shape: Shape | undefined): TensorValue {
   const dims = shape === undefined || shape.length === 0 ? [] : shape.map(() => 0);
   return tracer.builder.constant(dtype, dims, dims.length === 0 ? [0] : []);
 }
 
 /** A condition as a tensor of rank 0. */
-function scalarOf(tracer: Tracer, value: Value): TensorValue {
+function scalarOf(tracer: GraphTrace, value: Value): TensorValue {
   const tensor = toTensor(tracer.builder, value);
   return tensor.shape?.length === 0 ? tensor : tracer.builder.node('Reshape', [tensor, tracer.builder.ints([])]);
 }

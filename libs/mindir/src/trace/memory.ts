@@ -1,5 +1,5 @@
 import { Untranslatable } from '../ops/op-call.js';
-import type { TensorValue, Value } from './value.js';
+import type { TensorValue, Value } from '../graph/value.js';
 
 /** What a branch did to tensors. */
 export interface MemoryEffects {

@@ -3,13 +3,14 @@ import { Untranslatable, OpCall, toTensor } from '../ops/op-call.js';
 import { opTable } from '../ops/index.js';
 import type { MindirAttribute, MindirGraph, MindirModel, MindirNode } from '../proto/mindir-schema.js';
 import { CallGraph, referenceOf } from './call-graph.js';
-import { annotationOf, valueOfAttribute, type Annotation } from './constant.js';
+import { annotationOf, valueOfAttribute, type Annotation } from '../graph/constant.js';
 import { ControlFlow } from './control-flow.js';
-import type { GraphBuilder } from './graph-builder.js';
-import { RaiseReached } from './raise.js';
+import type { GraphTrace } from './graph-trace.js';
+import type { GraphBuilder } from '../graph/graph-builder.js';
+import { RaiseReached } from '../graph/raise.js';
 import { Memory } from './memory.js';
-import { mergeShapes } from './shapes.js';
-import { flatten, tupleOf, type TensorValue, type Value } from './value.js';
+import { mergeShapes } from '../graph/shapes.js';
+import { flatten, tupleOf, type TensorValue, type Value } from '../graph/value.js';
 
 /** One use of an operator that has no translation. */
 export interface Refusal {
@@ -32,7 +33,7 @@ type Environment = Map<string, Value>;
  * Python arithmetic exist only here. Operators without a translation are collected in {@link refusals}; the trace goes on
  * with a placeholder, so that one pass finds them all.
  */
-export class Tracer {
+export class Tracer implements GraphTrace {
   readonly calls: CallGraph;
   private readonly graphs = new Map<string, MindirGraph>();
   private readonly constants = new Map<string, MindirNode>();
