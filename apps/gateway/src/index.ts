@@ -5,5 +5,3 @@ export type { GatewayOptions } from './gateway-options.js';
 export { GatewayModule, type GatewayParts } from './gateway.module.js';
 export type { InferCounters } from './infer/counters.js';
 export type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
-export { gatewayBus } from './edge/tokens.js';
-export { ApiDocs } from './openapi/api-docs.js';

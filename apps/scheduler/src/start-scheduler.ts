@@ -6,7 +6,6 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { DispatchStats } from './dispatch/dispatch-stats.js';
 import { createLog, NestLog, type AppLog } from '@mserve/app';
 import type { SchedulerOptions } from './scheduler-options.js';
-import { schedulerBus } from './control/scheduler-bus.js';
 import { SchedulerModule } from './scheduler.module.js';
 import { SchedulerService } from './scheduler.service.js';
 
@@ -30,7 +29,7 @@ export interface RunningScheduler {
 export async function startScheduler(bus: Bus, options: StartOptions = {}): Promise<RunningScheduler> {
   const { log = createLog('warn', 'scheduler'), ...rest } = options;
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(SchedulerModule.register({ bus, options: rest, log }), {
-    strategy: new BusServer(bus, schedulerBus),
+    strategy: new BusServer(bus),
     logger: new NestLog(log),
     abortOnError: false,
   });

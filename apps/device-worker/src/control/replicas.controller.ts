@@ -3,7 +3,6 @@ import { ControlMessages } from '@mserve/bus/nest';
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import { DeviceWorker, type WorkerStats } from '../replica/device-worker.js';
-import { workerBus } from './device-worker-bus.js';
 
 /** What others ask a worker. */
 @Controller()
@@ -11,12 +10,12 @@ import { workerBus } from './device-worker-bus.js';
 export class ReplicasController {
   constructor(@Inject(DeviceWorker) private readonly worker: DeviceWorker) {}
 
-  @MessagePattern(subjects.replicasList, workerBus)
+  @MessagePattern(subjects.replicasList)
   list(): ReplicaList {
     return this.worker.list;
   }
 
-  @MessagePattern('worker.stats', workerBus)
+  @MessagePattern('worker.stats')
   stats(): WorkerStats {
     return this.worker.stats;
   }

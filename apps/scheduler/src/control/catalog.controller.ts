@@ -4,7 +4,6 @@ import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import type { DispatchStats } from '../dispatch/dispatch-stats.js';
 import { SchedulerService } from '../scheduler.service.js';
-import { schedulerBus } from './scheduler-bus.js';
 
 /** What others ask a scheduler. */
 @Controller()
@@ -12,12 +11,12 @@ import { schedulerBus } from './scheduler-bus.js';
 export class CatalogController {
   constructor(@Inject(SchedulerService) private readonly scheduler: SchedulerService) {}
 
-  @MessagePattern(subjects.catalogList, schedulerBus)
+  @MessagePattern(subjects.catalogList)
   list(): Catalog {
     return this.scheduler.listCatalog();
   }
 
-  @MessagePattern('scheduler.stats', schedulerBus)
+  @MessagePattern('scheduler.stats')
   stats(): DispatchStats {
     return this.scheduler.stats();
   }

@@ -3,7 +3,6 @@ import { ControlMessages, SchedulerHelloDto, WorkerHelloDto } from '@mserve/bus/
 import { Controller, Inject } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
 import { SchedulerService } from '../scheduler.service.js';
-import { schedulerBus } from './scheduler-bus.js';
 
 /** Beacons of the others. */
 @Controller()
@@ -11,12 +10,12 @@ import { schedulerBus } from './scheduler-bus.js';
 export class HelloController {
   constructor(@Inject(SchedulerService) private readonly scheduler: SchedulerService) {}
 
-  @EventPattern(topics.workersHello, schedulerBus)
+  @EventPattern(topics.workersHello)
   hearWorker(@Payload() hello: WorkerHelloDto): void {
     this.scheduler.hearWorker(hello);
   }
 
-  @EventPattern(topics.schedulersHello, schedulerBus)
+  @EventPattern(topics.schedulersHello)
   hearScheduler(@Payload() hello: SchedulerHelloDto): void {
     this.scheduler.hearScheduler(hello);
   }

@@ -20,13 +20,8 @@ export class BusContext extends BaseRpcContext<[string]> {
 export class BusServer extends Server implements CustomTransportStrategy {
   private readonly subscriptions: Subscription[] = [];
 
-  /** With a `transport`, only handlers that name the same one (or none) are served: for applications that are on several buses. */
-  constructor(
-    private readonly bus: Bus,
-    transport?: symbol,
-  ) {
+  constructor(private readonly bus: Bus) {
     super();
-    if (transport !== undefined) this.setTransportId(transport);
     this.initializeSerializer({});
     this.initializeDeserializer({});
   }

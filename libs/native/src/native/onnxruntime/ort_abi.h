@@ -37,6 +37,7 @@ constexpr uint32_t kApiVersionLoadCancellation = 22;
 constexpr int kCodeInvalidArgument = 2;
 constexpr int kLogFatal = 4;
 constexpr int kDeviceAllocator = 0;
+constexpr int kArenaAllocator = 1;
 constexpr int kMemoryDefault = 0;
 constexpr int kExecutionParallel = 1;
 constexpr int kTypeTensor = 1;
@@ -92,6 +93,7 @@ constexpr int kTypeTensor = 1;
   F(99, releaseTensorInfo, void, (TensorInfo*))                                                                        \
   F(100, releaseSessionOptions, void, (SessionOptions*))                                                               \
   F(130, addSessionConfig, Status*, (SessionOptions*, const char* key, const char* value))                             \
+  F(144, registerAllocator, Status*, (Env*, const MemoryInfo*, const void* arenaSettings))                             \
   F(196, setCreateThread, Status*, (SessionOptions*, Thread* (*create)(void* options, void (*work)(void*), void* argument))) \
   F(197, setThreadOptions, Status*, (SessionOptions*, void* options))                                                  \
   F(198, setJoinThread, Status*, (SessionOptions*, void (*join)(Thread*)))                                             \

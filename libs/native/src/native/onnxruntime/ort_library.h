@@ -25,6 +25,7 @@ class Library {
  private:
   static std::unique_ptr<Library> open(const std::string& path, Failure& failure);
   bool prepare(Failure& failure);
+  bool shareArena(Failure& failure);
 };
 
 /** Owns one ORT object and releases it with the given function of the library. */

@@ -74,6 +74,7 @@ bool OrtSession::configure(const OpenRequest& request, SessionOptions* options, 
   return check(api.addSessionConfig(options, "session.load_model_format", "ONNX")) &&
          // Weights beside the arena: its chunks grow by doubling, which would waste up to the size of the weights.
          check(api.addSessionConfig(options, "session.use_device_allocator_for_initializers", "1")) &&
+         check(api.addSessionConfig(options, "session.use_env_allocators", "1")) &&  // see Library::shareArena
          // Intra-op threads spin while a run is going on, not between runs: others share these cores.
          check(api.addSessionConfig(options, "session.force_spinning_stop", "1"));
 }
