@@ -184,6 +184,11 @@ export const settings = {
     otherwise: 'every servable in the directory, latest version',
     aliases: ['servable'],
   }),
+  provider: setting(text('^[a-z0-9-]{1,64}$', "1 to 64 lower-case letters, digits and '-'"), {
+    doc: 'kind of the devices, as ONNX Runtime calls it; cpu is the one that there is now',
+    apps: worker,
+    default: 'cpu',
+  }),
   deviceIds: setting(wholes(0, 65_535, 1_024), {
     doc: 'devices; a replica of every servable is made on each (on CPU: that many replicas)',
     apps: worker,

@@ -110,6 +110,7 @@ const rows: Readonly<Record<SettingKey, Row>> = {
     refused: [[], 'a', ['a', 'a'], ['a:4294967295'], ['a:01'], ['../a'], ['a:'], [5], ['x'.repeat(65)]],
     aliases: ['--servable'],
   },
+  provider: text('w', 'cpu', 'cuda', ['', 'CUDA', 'a b', 'x'.repeat(65)]),
   deviceIds: {
     apps: 'w',
     default: [0],

@@ -21,6 +21,7 @@ describe('settings of a device-worker', () => {
     expect(await load([])).toEqual({
       directory: '.',
       servables: undefined,
+      provider: 'cpu',
       deviceIds: [0],
       numParallelWorkers: 1,
       intraOpThreads: undefined,

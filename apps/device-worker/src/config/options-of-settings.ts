@@ -3,9 +3,21 @@ import type { DeviceWorkerOptions, ServableOptions } from '../replica/worker-opt
 
 /** The settings of a device-worker as its options. Throws ConfigError for a key file that cannot be read or holds no key. */
 export function workerOptionsOf(settings: SettingsOf<'device-worker'>): DeviceWorkerOptions {
-  const { directory, deviceIds, numParallelWorkers, intraOpThreads, concurrentRuns, credits, warmUp, configPatienceMs } = settings;
+  const { directory, provider, deviceIds, numParallelWorkers, intraOpThreads, concurrentRuns, credits, warmUp, configPatienceMs } =
+    settings;
   const { decKeyFile, decMode } = settings;
   const decKey = decKeyFile === undefined ? undefined : readKeyFile(decKeyFile);
   const servables = settings.servables?.map((text): ServableOptions => ({ name: text, ...parseServableChoice(text), decKey, decMode }));
-  return { directory, servables, deviceIds, numParallelWorkers, intraOpThreads, concurrentRuns, credits, warmUp, configPatienceMs };
+  return {
+    directory,
+    servables,
+    provider,
+    deviceIds,
+    numParallelWorkers,
+    intraOpThreads,
+    concurrentRuns,
+    credits,
+    warmUp,
+    configPatienceMs,
+  };
 }

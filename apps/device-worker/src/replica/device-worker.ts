@@ -176,6 +176,8 @@ export class DeviceWorker {
    */
   private async loadAll(plans: readonly Plan[], onVersion: (version: number) => void = () => undefined): Promise<void> {
     const loads: Promise<void>[] = [];
+    // The same for all of them: replicas that share a model have to agree on it.
+    const intraOpThreads = this.options.intraOpThreads ?? Math.max(1, Math.floor((availableParallelism() - 1) / this.liveCount));
     for (const plan of plans) {
       const { replica } = plan;
       if (this.closing !== undefined) break;
@@ -186,7 +188,7 @@ export class DeviceWorker {
           clearTimeout(patience);
           onVersion(version);
         };
-        const load = this.loadOne(plan, isFound).finally(() => {
+        const load = this.loadOne(plan, intraOpThreads, isFound).finally(() => {
           clearTimeout(patience);
           this.loads.delete(replica);
           next();
@@ -219,7 +221,11 @@ export class DeviceWorker {
   }
 
   /** `onVersion`: the config is loaded, what follows are models. Never rejects. */
-  private async loadOne({ replica, servable, threads, siblings }: Plan, onVersion: (version: number) => void): Promise<void> {
+  private async loadOne(
+    { replica, servable, threads, siblings }: Plan,
+    intraOpThreads: number,
+    onVersion: (version: number) => void,
+  ): Promise<void> {
     const { options, log } = this;
     const about = { servable: servable.name, deviceId: replica.deviceId };
     const startedAt = performance.now();
@@ -229,12 +235,13 @@ export class DeviceWorker {
         {
           servable: servable.name,
           version: servable.version ?? 0,
+          provider: options.provider ?? settings.provider,
           deviceId: replica.deviceId,
           threads,
           directory: options.directory,
           open: options.open ?? this.defaults.open,
           openers: options.openers ?? this.defaults.openers,
-          intraOpThreads: options.intraOpThreads ?? Math.max(1, Math.floor((availableParallelism() - 1) / this.liveCount)),
+          intraOpThreads,
           concurrentRuns: options.concurrentRuns ?? settings.concurrentRuns,
           sharedBy: siblings,
           credits: options.credits,

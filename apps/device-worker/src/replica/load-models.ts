@@ -3,6 +3,7 @@ import type { SessionOptions } from '@mserve/native';
 import type { ModelDeclaration } from '@mserve/register';
 import type { LoadedModel } from '../execution/executor.js';
 import { planModel } from '../execution/model-plan.js';
+import { deviceOfModel } from './device-of-model.js';
 import { ModelFileError, type DecryptionKey, type ModelOpeners, type OpenSession } from './model-loader.js';
 import { warmUp } from './warm-up.js';
 
@@ -108,11 +109,12 @@ function namingFile(thrown: unknown, file: string): ServingError {
 
 /** The author's Context (SPEC 6.1) wins over what the worker would choose. */
 function sessionOptionsOf(declaration: ModelDeclaration, session: SessionOptions): SessionOptions {
-  if (declaration.options?.kind !== 'context') return session;
+  const onDevice = session.device === undefined ? session : { ...session, device: deviceOfModel(session.device, declaration.options) };
+  if (declaration.options?.kind !== 'context') return onDevice;
   const { threadNum, threadAffinityCoreList: cores, enableParallel } = declaration.options.values;
   const intraOpThreads = typeof threadNum === 'number' ? threadNum : session.intraOpThreads;
   return {
-    ...session,
+    ...onDevice,
     ...(intraOpThreads !== undefined && { intraOpThreads }),
     ...(enableParallel === true && { interOpThreads: Math.max(2, intraOpThreads ?? 1) }),
     ...(typeof cores === 'number' && { coreIds: [cores] }),

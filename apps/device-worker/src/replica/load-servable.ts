@@ -4,6 +4,7 @@ import type { ServableDeclaration } from '@mserve/register';
 import type { Executor } from '../execution/executor.js';
 import type { ModelPlan } from '../execution/model-plan.js';
 import type { ModelCaller } from '../functions/function-runner.js';
+import { deviceOfReplica } from './device-of-model.js';
 import { loadModels, type LoadModelsOptions } from './load-models.js';
 import type { ServableOpener } from './open-servable.js';
 import type { LoadedServable } from './replica.js';
@@ -13,6 +14,8 @@ export interface LoadServableOptions extends Omit<LoadModelsOptions, 'paths' | '
   readonly directory: string;
   readonly servable: string;
   readonly version: number;
+  /** Kind of device, see Device.provider of @mserve/native. */
+  readonly provider: string;
   readonly deviceId: number;
   readonly threads: number;
   readonly open: ServableOpener;
@@ -52,7 +55,13 @@ export async function loadServable(options: LoadServableOptions, caller: LateMod
   const { declaration } = runner;
   try {
     options.onVersion(opened.version);
-    const session: SessionOptions = { intraOpThreads, concurrentRuns, sharedBy: options.sharedBy, ...inlineRuns };
+    const session: SessionOptions = {
+      device: deviceOfReplica(options.provider, deviceId),
+      intraOpThreads,
+      concurrentRuns,
+      sharedBy: options.sharedBy,
+      ...inlineRuns,
+    };
     const loaded = await loadModels(declaration.models, { ...options, paths: opened.modelPaths, session });
     const plans = loaded.models.map((subgraphs) => (subgraphs[0] as { plan: ModelPlan }).plan);
     try {

@@ -22,6 +22,8 @@ export interface DeviceWorkerOptions {
   readonly directory: string;
   /** Default: every servable in the directory. */
   readonly servables?: readonly ServableOptions[] | undefined;
+  /** Kind of the devices, by ONNX Runtime's word. Default 'cpu'. */
+  readonly provider?: string | undefined;
   /** Default [0]. */
   readonly deviceIds?: readonly number[] | undefined;
   /** Default 1. */
