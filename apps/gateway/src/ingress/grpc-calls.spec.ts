@@ -152,12 +152,20 @@ describe('infer calls on the wire', () => {
 
   it('outlives a flood of resets', async () => {
     const flood = await RawGrpc.open(rig.gateway.grpcAddress as string);
-    for (let n = 0; n < 3000 && !flood.session.destroyed && !flood.session.closed; n++) {
-      const stream = flood.begin();
-      stream.close(8);
-      if (n % 100 === 99) await new Promise((resolve) => setImmediate(resolve));
+    let begun = 0;
+    while (begun < 3000 && !flood.session.destroyed && !flood.session.closed) {
+      flood.begin().close(8);
+      if (++begun % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
+    // Whether all came through or the connection was ended for it: others are served, and no call is left
+    expect(begun).toBeGreaterThanOrEqual(100);
+    expect(shown(await raw.call([echo('other')]))).toBe('other');
     flood.close();
+    await rig.idle();
+    expect(rig.gateway.inFlight).toBe(0);
+    const next = await RawGrpc.open(rig.gateway.grpcAddress as string);
+    expect(shown(await next.call([echo('next')]))).toBe('next');
+    next.close();
   });
 
   it('passes other rpcs on, errors and resets as well', async () => {

@@ -181,10 +181,11 @@ export class HttpFront implements ExchangeOwner {
       return this.refuseEarly(exchange, refusal('header-malformed', { detail: text }));
     }
     // The original reads neither of the two headers
-    if (route === 'oip-rest') this.heedBodyHeaders(exchange);
+    if (route === 'oip-rest') this.checkBodyHeaders(exchange);
   }
 
-  private heedBodyHeaders(exchange: HttpExchange): void {
+  /** Refuses a body of another content type or an unknown compression; notes the compression of the others. */
+  private checkBodyHeaders(exchange: HttpExchange): void {
     const { headers } = exchange;
     if (!isInferContentType(headers['content-type'])) {
       const text = `content-type '${(headers['content-type'] ?? '').slice(0, 100)}' is not supported, use application/json or application/octet-stream`;

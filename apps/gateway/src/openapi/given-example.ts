@@ -45,7 +45,7 @@ export function msGivenValue(tensor: Tensor, declared: DType | undefined): unkno
     values !== undefined &&
     values.length > 0 &&
     values.length <= maxNestedElements &&
-    values.every((value) => tellsItself(value, dtype, declared))
+    values.every((value) => readsAsDtype(value, dtype, declared))
   )
     return nested(values, shape);
   return { b64: Buffer.from(bytes).toString('base64'), type: dtype, shape };
@@ -77,8 +77,8 @@ function elementsOf(tensor: Tensor): (string | boolean | number)[] | undefined {
     : undefined;
 }
 
-/** Whether the original's reading of a JSON value makes `dtype` of it: whole numbers are int32 or the declared integer type, others float32 or a declared float64. */
-function tellsItself(value: string | boolean | number, dtype: DType, declared: DType | undefined): boolean {
+/** Whether the original reads this JSON value as `dtype`. It reads whole numbers as int32 or the declared integer type, others as float32 or a declared float64. */
+function readsAsDtype(value: string | boolean | number, dtype: DType, declared: DType | undefined): boolean {
   if (typeof value !== 'number') return true;
   if (dtype.startsWith('float')) return !Number.isInteger(value) && (declared === dtype || declared === undefined);
   return declared === dtype || (declared === undefined && (dtype === 'int32' || dtype === 'int64') && Math.trunc(value / 2 ** 31) === 0);

@@ -17,8 +17,8 @@ export function strictBase64(text: Uint8Array): Uint8Array | undefined {
   return equals === -1 || equals === length - padding ? decoded : undefined;
 }
 
-/** Where the first character is that base64 does not have (padding included), or -1. */
-export function strangerInBase64(text: Uint8Array): number {
+/** Index of the first character that is none of base64's 64 (padding counts as none), or -1. */
+export function firstNonBase64(text: Uint8Array): number {
   return text.findIndex(
     (byte) =>
       !(

@@ -14,7 +14,7 @@ import { JsonReader, unreadable, utf8Text } from '../json/json-reader.js';
 import { maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
 import type { MethodPlan } from '../plan.js';
 import { tooLarge } from '../../edge/status.js';
-import { strangerInBase64, strictBase64 } from './base64.js';
+import { firstNonBase64, strictBase64 } from './base64.js';
 import { dtypeOfB64Type, literalDType, readValue } from './ms-value.js';
 
 const instancesMember = [Buffer.from('instances')];
@@ -201,7 +201,7 @@ function decodeB64(reader: JsonReader): Uint8Array {
   const bytes = strictBase64(text);
   if (bytes !== undefined) return bytes;
   // The original decodes until a group of four ends early, and then misses the rest; a bad first half of a group it never answers.
-  if (text.length % 4 === 0 && strangerInBase64(text) % 4 >= 2) throw parserFault('decode base64 failed, size is not matched.');
+  if (text.length % 4 === 0 && firstNonBase64(text) % 4 >= 2) throw parserFault('decode base64 failed, size is not matched.');
   throw parserFault(`'${clip(utf8Text(text.subarray(0, 400)))}' is illegal b64 encode string`);
 }
 
