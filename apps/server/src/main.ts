@@ -43,10 +43,12 @@ const socketFileProblems: Readonly<Record<string, string>> = {
 };
 
 /** Why an address could not be had: the ingress' texts, which are the original's, do not say it. */
-function reasonOf({ message, cause }: Error): string {
+function reasonOf(error: Error): string {
+  const { cause } = error;
   if (!(cause instanceof Error)) return '';
-  const code = (cause as NodeJS.ErrnoException).code ?? /\bE[A-Z]{4,}\b/.exec(cause.message)?.[0];
-  const reason = (message.includes(' unix:') ? socketFileProblems[code ?? ''] : undefined) ?? addressProblems[code ?? ''];
+  const { code = '' } = cause as NodeJS.ErrnoException;
+  const address = error instanceof ServingError ? error.facts?.given : undefined;
+  const reason = (address?.startsWith('unix:') === true ? socketFileProblems[code] : undefined) ?? addressProblems[code];
   return reason === undefined ? '' : ` (${reason})`;
 }
 

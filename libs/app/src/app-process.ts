@@ -38,7 +38,7 @@ function askedToEnd(host: HostProcess): AbortSignal {
 /** ` (EADDRINUSE)` and the like, where the system gave the reason; the texts about public ports, which are the original's, do not tell it. */
 function systemCodeOf({ cause }: Error): string {
   if (!(cause instanceof Error)) return '';
-  const code = (cause as NodeJS.ErrnoException).code ?? /\bE[A-Z]{4,}\b/.exec(cause.message)?.[0];
+  const { code } = cause as NodeJS.ErrnoException;
   return typeof code === 'string' && code.startsWith('E') ? ` (${code})` : '';
 }
 

@@ -1,4 +1,4 @@
-import { NatsBus, type Bus, type NatsBusOptions } from '@mserve/bus';
+import { CredentialsRefused, NatsBus, type Bus, type NatsBusOptions } from '@mserve/bus';
 import { ConfigError, natsServersOf, readSettingFile, type FleetSettings } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import type { Logger } from 'pino';
@@ -29,7 +29,7 @@ export async function connectFleetBus(settings: FleetSettings, role: string, log
     report: (text, cause) => log.warn({ err: cause }, text),
   }).catch((error: unknown) => {
     if (!(error instanceof ServingError) || error.code !== 'INVALID_ARGUMENT') throw error;
-    const flags = error.message.includes('credentials') ? ' (--nats-user and --nats-password, --nats-token or --nats-creds)' : '';
+    const flags = error instanceof CredentialsRefused ? ' (--nats-user and --nats-password, --nats-token or --nats-creds)' : '';
     throw new ConfigError(`--bus ${settings.bus}: ${error.message}${flags}`);
   });
   bus.onState((state) => {

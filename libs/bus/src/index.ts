@@ -9,4 +9,4 @@ export { MemoryExchange } from './memory/memory-exchange.js';
 export type { Report } from './report.js';
 export * from './bus-tensor-store.js';
 export { NatsBus } from './nats/nats-bus.js';
-export type { NatsBusOptions } from './nats/connect.js';
+export { CredentialsRefused, type NatsBusOptions } from './nats/connect.js';

@@ -45,6 +45,8 @@ class ThreadFunctionRunner implements FunctionRunner {
   private readonly returned = new ReturnedSteps();
   private work: FunctionWork = noWork;
   private readonly runs = new Set<FunctionRun>();
+  /** Warnings of the config that were logged: every thread loads the config, replacements too, and says the same of it. */
+  private readonly warnings = new Set<string>();
   private ticker: NodeJS.Timeout | undefined;
   /** Threads get work when all that a turn changes about them is known. */
   private readonly end = new EndOfTurn(() => this.dispatch());
@@ -160,7 +162,13 @@ class ThreadFunctionRunner implements FunctionRunner {
   private receive(slot: Slot, message: FromThread): void {
     if (message.kind === 'results') this.takeResults(slot, message);
     else if (message.kind === 'modelCall') void this.callModel(slot, message);
-    else if (message.kind === 'warning') this.options.log('warn', `servable ${this.options.servable}: ${message.text}`);
+    else if (message.kind === 'warning') this.warn(message.text);
+  }
+
+  private warn(text: string): void {
+    if (this.warnings.has(text)) return;
+    this.warnings.add(text);
+    this.options.log('warn', `servable ${this.options.servable}: ${text}`);
   }
 
   private takeResults(slot: Slot, message: FromThread & { kind: 'results' }): void {

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { ServableDeclaration } from '@mserve/register';
-import { ServableConfigError } from '../servable/servable-config-error.js';
+import { ServableConfigError, ServableDirectoryError } from '../servable/servable-config-error.js';
 import { openRunner, type OpenServableOptions } from './open-servable.js';
 import { listVersions, modelFiles } from '../servable/servable-directory.js';
 
@@ -60,7 +60,7 @@ async function declared(root: string, name: string, options: OpenServableOptions
 }
 
 function readVersions(root: string, name: string, problems: ServableConfigError[], remarks: string[]): number[] {
-  if (problems.some(({ message }) => message.startsWith('Check servable config failed'))) return [];
+  if (problems.some((problem) => problem instanceof ServableDirectoryError)) return [];
   const found = collect(name, problems, () => {
     for (const entry of readdirSync(join(root, name))) {
       if (/^\d+$/.test(entry) && !/^[1-9]\d{0,8}$/.test(entry))

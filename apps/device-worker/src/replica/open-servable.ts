@@ -75,16 +75,6 @@ export async function openServable(directory: string, name: string, options: Ope
   }
 }
 
-/** Every thread loads the config, replacements too, and says the same of it. */
-function configWarningsOnce(name: string, log: Required<OpenServableOptions>['log']): Required<OpenServableOptions>['log'] {
-  const told = new Set<string>();
-  return (level, text) => {
-    if (told.has(text)) return;
-    if (text.startsWith(`servable ${name}: `)) told.add(text);
-    log(level, text);
-  };
-}
-
 /** The first half of {@link openServable}: the config alone, without a look at versions and model files. */
 export async function openRunner(directory: string, name: string, options: OpenServableOptions): Promise<FunctionRunner> {
   const configFile = findConfig(directory, name);
@@ -105,7 +95,7 @@ export async function openRunner(directory: string, name: string, options: OpenS
       cutGraceMs: options.cutGraceMs ?? 100,
       deafAfterMs: options.deafAfterMs ?? 5_000,
       heapMb: options.threadHeapMb ?? 2048,
-      log: configWarningsOnce(name, options.log ?? (() => undefined)),
+      log: options.log ?? (() => undefined),
     },
     options.models ?? noModels,
   );

@@ -4,6 +4,8 @@ import type { ServableDeclaration } from '@mserve/register';
 export class ServableConfigError extends Error {
   override readonly name = 'ServableConfigError';
   readonly servable: string;
+  /** The message without the place. */
+  readonly text: string;
   /** The author's file, relative to the servable's directory, where that is known. */
   readonly file: string | undefined;
   readonly line: number | undefined;
@@ -15,6 +17,7 @@ export class ServableConfigError extends Error {
   constructor(servable: string, message: string, file?: string, line?: number) {
     super(file === undefined ? message : `${message} (${file}${line === undefined ? '' : `:${line}`})`);
     this.servable = servable;
+    this.text = message;
     this.file = file;
     this.line = line;
     this.problems = [this];
@@ -37,5 +40,12 @@ export class ServableConfigError extends Error {
     if (problems.length <= 1) return Object.assign(first, { declared });
     const whole = new ServableConfigError(first.servable, problems.map(({ message }) => message).join('\n'));
     return Object.assign(whole, { file: first.file, line: first.line, problems, declared });
+  }
+}
+
+/** The servable's directory or its config file is not there, may not be looked at, or leads elsewhere: there is nothing else to look at. */
+export class ServableDirectoryError extends ServableConfigError {
+  constructor(servable: string, what: string) {
+    super(servable, `Check servable config failed, ${what}`);
   }
 }

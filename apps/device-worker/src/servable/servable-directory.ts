@@ -2,7 +2,7 @@ import { lstatSync, readdirSync, realpathSync, statSync, type Stats } from 'node
 import { join, sep } from 'node:path';
 import { nearest } from '@mserve/config';
 import type { ServableDeclaration } from '@mserve/register';
-import { ServableConfigError } from './servable-config-error.js';
+import { ServableConfigError, ServableDirectoryError } from './servable-config-error.js';
 
 /**
  * The layout of SPEC 4: `{directory}/{servable}/servable_config.ts` and `{directory}/{servable}/{version}/{model files}`.
@@ -59,18 +59,13 @@ export function checkServableNames(directory: string, names: readonly string[]):
 /** Absolute path of a servable's config. Throws ServableConfigError when there is none or it leads out of the directory. */
 export function findConfig(directory: string, name: string): string {
   if (!isServableName(name))
-    throw new ServableConfigError(
-      name,
-      `Check servable config failed, servable name '${name.slice(0, 64)}' is not allowed: 1 to 64 letters, digits, '_' and '-'`,
-    );
+    throw new ServableDirectoryError(name, `servable name '${name.slice(0, 64)}' is not allowed: 1 to 64 letters, digits, '_' and '-'`);
   const folder = join(directory, name);
   const where = `servable directory '${directory}', servable name '${name}'`;
-  if (statOf(folder)?.isDirectory() !== true)
-    throw new ServableConfigError(name, `Check servable config failed, directory '${folder}' not exist, ${where}`);
+  if (statOf(folder)?.isDirectory() !== true) throw new ServableDirectoryError(name, `directory '${folder}' not exist, ${where}`);
   const root = checkedInside(directory, folder, name, 'directory');
   const config = configNames.map((file) => join(root, file)).find((file) => statOf(file)?.isFile() === true);
-  if (config === undefined)
-    throw new ServableConfigError(name, `Check servable config failed, file '${join(folder, 'servable_config.ts')}' not exist,  ${where}`);
+  if (config === undefined) throw new ServableDirectoryError(name, `file '${join(folder, 'servable_config.ts')}' not exist,  ${where}`);
   return checkedInside(directory, config, name, 'file');
 }
 
@@ -164,9 +159,9 @@ function checkedInside(root: string, path: string, name: string, what: string): 
     const real = realpathSync(path);
     if (real.startsWith(realpathSync(root) + sep)) return real;
   } catch (thrown) {
-    throw new ServableConfigError(name, `Check servable config failed, ${what} '${path}' cannot be read: ${(thrown as Error).message}`);
+    throw new ServableDirectoryError(name, `${what} '${path}' cannot be read: ${(thrown as Error).message}`);
   }
-  throw new ServableConfigError(name, `Check servable config failed, ${what} '${path}' is a link that leads out of '${root}'`);
+  throw new ServableDirectoryError(name, `${what} '${path}' is a link that leads out of '${root}'`);
 }
 
 /** undefined also for what cannot be looked at: below a plain file (ENOTDIR), links in a circle (ELOOP), no permission. */

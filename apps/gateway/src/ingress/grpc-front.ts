@@ -87,6 +87,7 @@ export class GrpcFront implements GrpcExchangeOwner {
         reject(
           new ServingError('UNAVAILABLE', `Serving Error: Serving gRPC server start failed, create server failed, address ${text}`, {
             cause: error,
+            facts: { given: text },
           }),
         );
       this.server.once('error', onError);

@@ -94,6 +94,7 @@ export class HttpFront implements ExchangeOwner {
         reject(
           new ServingError('UNAVAILABLE', `Serving Error: RESTful server start failed, bind to the socket address ${text} failed`, {
             cause: error,
+            facts: { given: text },
           }),
         );
       this.server.once('error', onError);

@@ -63,10 +63,8 @@ async function checkOne(directory: string, name: string, key: ModelKey | undefin
   };
 }
 
-/** ServableConfigError's text ends with the place, which is told apart here. */
-function problemOf({ message, file, line }: ServableConfigError): CheckProblem {
-  const place = file === undefined ? '' : ` (${file}${line === undefined ? '' : `:${line}`})`;
-  return { text: place !== '' && message.endsWith(place) ? message.slice(0, -place.length) : message, file, line };
+function problemOf({ text, file, line }: ServableConfigError): CheckProblem {
+  return { text, file, line };
 }
 
 /** One paragraph per servable; every problem on a line of its own that starts with its place, as compilers do. */

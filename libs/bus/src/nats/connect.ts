@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   AuthorizationError,
@@ -40,6 +41,13 @@ export interface NatsBusOptions {
   readonly report?: Report | undefined;
 }
 
+/** The bus server knows this client and does not let it in. INVALID_ARGUMENT: what waiting does not mend. */
+export class CredentialsRefused extends ServingError {
+  constructor(cause: unknown) {
+    super('INVALID_ARGUMENT', 'the bus server refuses the credentials', { cause });
+  }
+}
+
 const retryEveryMs = 100;
 const jitterMs = 50;
 
@@ -54,8 +62,8 @@ export async function connectToServer(options: NatsBusOptions, address: string, 
     try {
       return await connect(settings);
     } catch (thrown) {
-      if (isRefusal(thrown)) throw new ServingError('INVALID_ARGUMENT', 'the bus server refuses the credentials', { cause: thrown });
-      if (isSetupError(thrown))
+      if (isRefusal(thrown)) throw new CredentialsRefused(thrown);
+      if (isSetupError(thrown, options.tls))
         throw new ServingError('INVALID_ARGUMENT', `the bus connection is set up wrongly: ${thrown.message}`, { cause: thrown });
       options.onWaiting?.(thrown as Error);
       if (options.signal?.aborted === true) throw new ServingError('CANCELLED', 'connecting to the bus was cancelled');
@@ -101,11 +109,11 @@ function isRefusal(thrown: unknown): boolean {
 }
 
 /** What no waiting mends: options that contradict each other, a certificate that is not trusted or not there. */
-function isSetupError(thrown: unknown): thrown is Error {
+function isSetupError(thrown: unknown, tls: TlsOptions | undefined): thrown is Error {
   if (!(thrown instanceof Error)) return false;
   const code = String((thrown as NodeJS.ErrnoException).code ?? '');
   // The client reads certificate files at each attempt and has no code for one that is missing.
-  const isMissing = thrown.message.endsWith("doesn't exist");
+  const isMissing = [tls?.caFile, tls?.certFile, tls?.keyFile].some((file) => file !== undefined && !existsSync(file));
   const isUntrusted = code.startsWith('ERR_TLS') || code.includes('CERT') || code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
   return thrown.name === 'InvalidArgumentError' || isMissing || isUntrusted;
 }
