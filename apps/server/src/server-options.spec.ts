@@ -29,6 +29,7 @@ const values: Partial<Record<keyof typeof settings, unknown>> = {
   rest: 'h:1',
   grpc: 'unix:x',
   servables: ['a'],
+  provider: 'cuda',
   deviceIds: [1],
   decMode: 'AES-CBC',
 };
