@@ -1,4 +1,5 @@
 import type { AppLog } from '@mserve/app';
+import type { MetricRegistry, Tracer } from '@mserve/metrics';
 import { boundsOf, defaults, settings } from '@mserve/config';
 import type { InferOptions } from './infer/infer-path.js';
 import type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
@@ -23,6 +24,10 @@ export interface GatewayOptions {
   readonly limits?: Partial<IngressLimits> | undefined;
   /** TLS for both ports. */
   readonly tls?: TlsOptions | undefined;
+  /** Where the gateway counts. Default: a registry of its own. */
+  readonly metrics?: MetricRegistry | undefined;
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined;
   /** Default: JSON lines on stderr from level warn on. */
   readonly log?: AppLog | undefined;
 }

@@ -3,12 +3,13 @@ import { APP_FILTER } from '@nestjs/core';
 import { subjects, type Bus, type Catalog, type TensorStore } from '@mserve/bus';
 import { BUS, CatalogDto, parseControl, TENSOR_STORE } from '@mserve/bus/nest';
 import type { AppLog } from '@mserve/app';
+import { MetricRegistry } from '@mserve/metrics';
 import { CatalogFeed } from './catalog/catalog-feed.js';
 import { MethodCatalog } from './catalog/method-catalog.js';
 import { SchedulerHelloController } from './catalog/scheduler-hello.controller.js';
 import { SchedulerWatch } from './catalog/scheduler-watch.js';
 import { Ingress } from './edge/ingress.js';
-import { logToken } from './edge/tokens.js';
+import { logToken, tracerToken } from './edge/tokens.js';
 import { Gateway, gatewayOptionsToken } from './gateway.js';
 import { inferOptionsOf, maxMessageBytesOf, type GatewayOptions } from './gateway-options.js';
 import { GrpcServices } from './health/grpc-services.js';
@@ -46,6 +47,8 @@ export class GatewayModule {
       { provide: BUS, useValue: bus },
       { provide: TENSOR_STORE, useValue: store },
       { provide: logToken, useValue: log },
+      { provide: MetricRegistry, useValue: options.metrics ?? new MetricRegistry() },
+      { provide: tracerToken, useFactory: () => options.tracer },
       { provide: gatewayOptionsToken, useValue: options },
       { provide: inferOptionsToken, useValue: inferOptionsOf(options) },
       { provide: docsSwitchToken, useFactory: () => options.docs },

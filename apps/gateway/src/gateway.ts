@@ -7,7 +7,7 @@ import type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
 import { maxMessageBytesOf, type GatewayOptions } from './gateway-options.js';
 import { GrpcServices } from './health/grpc-services.js';
 import { Readiness } from './health/readiness.js';
-import type { InferCounters } from './infer/counters.js';
+import type { InferStats } from './infer/counters.js';
 import { InferPath } from './infer/infer-path.js';
 import { ApiDocs } from './openapi/api-docs.js';
 
@@ -75,8 +75,9 @@ export class Gateway implements OnApplicationBootstrap, BeforeApplicationShutdow
     return this.readiness.isReady;
   }
 
-  get counters(): InferCounters {
-    return this.path.counters;
+  /** What was counted since the start. */
+  get stats(): InferStats {
+    return this.path.stats;
   }
 
   /** Infer requests being received, in hand, or whose answer is not written out. */

@@ -3,5 +3,5 @@ export { createHttpAdapter, startGateway, type RunningGateway } from './start-ga
 export { gatewayOptionsOf } from './config/options-of-settings.js';
 export type { GatewayOptions } from './gateway-options.js';
 export { GatewayModule, type GatewayParts } from './gateway.module.js';
-export type { InferCounters } from './infer/counters.js';
+export { inferMetrics, type InferStats } from './infer/counters.js';
 export type { IngressLimits, TlsOptions } from './edge/ingress-options.js';

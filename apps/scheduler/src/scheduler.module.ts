@@ -4,10 +4,11 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { CatalogController } from './control/catalog.controller.js';
 import { HelloController } from './control/hello.controller.js';
 import { createLog, type AppLog } from '@mserve/app';
+import type { DispatchObservers } from './dispatch/dispatch-options.js';
 import type { SchedulerOptions } from './scheduler-options.js';
 import { SchedulerService } from './scheduler.service.js';
 
-export interface SchedulerModuleOptions {
+export interface SchedulerModuleOptions extends DispatchObservers {
   /** The caller's to close. */
   readonly bus: Bus;
   readonly options?: Partial<SchedulerOptions> | undefined;
@@ -18,7 +19,7 @@ export interface SchedulerModuleOptions {
 /** A scheduler as a Nest module; to be served by a BusServer on the same bus. {@link SchedulerService.start} begins. */
 @Module({})
 export class SchedulerModule {
-  static register({ bus, options = {}, log = createLog('warn', 'scheduler') }: SchedulerModuleOptions): DynamicModule {
+  static register({ bus, options = {}, log = createLog('warn', 'scheduler'), metrics, tracer }: SchedulerModuleOptions): DynamicModule {
     const client = new BusClient(bus);
     return {
       module: SchedulerModule,
@@ -26,7 +27,7 @@ export class SchedulerModule {
       providers: [
         { provide: BUS, useValue: bus },
         { provide: BusClient, useValue: client },
-        { provide: SchedulerService, useFactory: () => new SchedulerService(bus, client, options, log) },
+        { provide: SchedulerService, useFactory: () => new SchedulerService(bus, client, options, log, { metrics, tracer }) },
       ],
       exports: [SchedulerService],
     };

@@ -3,10 +3,11 @@ import { assignments, cancellations, receipts, refusals, subjects, tickets, topi
 import type { Bus, Catalog, SchedulerHello, Subscription, WorkerHello } from '@mserve/bus';
 import { type BusClient, encodeJson } from '@mserve/bus/nest';
 import { EndOfTurn, WakeTimer } from '@mserve/event-loop';
+import { MetricRegistry } from '@mserve/metrics';
 import type { Assignment, Cancellation, Refusal } from '@mserve/wire';
 import { firstValueFrom } from 'rxjs';
-import type { DispatchOutlet } from './dispatch/dispatch-options.js';
-import type { DispatchStats } from './dispatch/dispatch-stats.js';
+import type { DispatchObservers, DispatchOutlet } from './dispatch/dispatch-options.js';
+import { dispatchMetrics, type DispatchStats } from './dispatch/dispatch-stats.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { ReplicaTable } from './replicas/replica-table.js';
 import { defaultSchedulerOptions, type SchedulerOptions } from './scheduler-options.js';
@@ -41,9 +42,11 @@ export class SchedulerService implements DispatchOutlet {
     private readonly client: BusClient,
     options: Partial<SchedulerOptions>,
     private readonly log: AppLog,
+    { metrics = new MetricRegistry(), tracer }: DispatchObservers = {},
   ) {
     this.options = { ...defaultSchedulerOptions, ...options };
-    this.dispatcher = new Dispatcher(bus.address, this, this.options);
+    this.dispatcher = new Dispatcher(bus.address, this, this.options, { metrics, tracer });
+    this.countGauges(metrics);
     this.table = new ReplicaTable(this.dispatcher, {
       fetchReplicas: (address) => this.fetchReplicas(address),
       now: () => performance.now(),
@@ -83,7 +86,7 @@ export class SchedulerService implements DispatchOutlet {
   }
 
   listCatalog(): Catalog {
-    const servables = [...this.dispatcher.replicas.pools()]
+    const servables = [...this.dispatcher.pools()]
       .filter((pool) => pool.usableReplicas > 0)
       .map((pool) => ({ signature: pool.signature, readyReplicas: pool.usableReplicas, queued: pool.queuedInstances }));
     const { loading } = this.table;
@@ -139,6 +142,18 @@ export class SchedulerService implements DispatchOutlet {
     act(now);
     this.wakeTimer.arm(this.dispatcher.nextWakeAt(now));
     if (this.onIdle !== undefined && this.isIdle()) this.onIdle();
+  }
+
+  private countGauges(metrics: MetricRegistry): void {
+    const queuedRequests = metrics.gauge(dispatchMetrics.queuedRequests).of([]);
+    const queued = metrics.gauge(dispatchMetrics.queued).of([]);
+    const running = metrics.gauge(dispatchMetrics.running).of([]);
+    metrics.beforeRead(() => {
+      const stats = this.dispatcher.stats();
+      queuedRequests.set(stats.queuedRequests);
+      queued.set(stats.queued);
+      running.set(stats.running);
+    });
   }
 
   private every(intervalMs: number, act: () => void): void {

@@ -5,11 +5,12 @@ import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { DispatchStats } from './dispatch/dispatch-stats.js';
 import { createLog, NestLog, type AppLog } from '@mserve/app';
+import type { DispatchObservers } from './dispatch/dispatch-options.js';
 import type { SchedulerOptions } from './scheduler-options.js';
 import { SchedulerModule } from './scheduler.module.js';
 import { SchedulerService } from './scheduler.service.js';
 
-export interface StartOptions extends Partial<SchedulerOptions> {
+export interface StartOptions extends Partial<SchedulerOptions>, DispatchObservers {
   /** Default: warnings as JSON lines on stderr. */
   readonly log?: AppLog | undefined;
 }
@@ -27,12 +28,15 @@ export interface RunningScheduler {
 
 /** Starts a scheduler on a bus. Resolves when it takes tickets; workers and gateways may come before or after. */
 export async function startScheduler(bus: Bus, options: StartOptions = {}): Promise<RunningScheduler> {
-  const { log = createLog('warn', 'scheduler'), ...rest } = options;
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>(SchedulerModule.register({ bus, options: rest, log }), {
-    strategy: new BusServer(bus),
-    logger: new NestLog(log),
-    abortOnError: false,
-  });
+  const { log = createLog('warn', 'scheduler'), metrics, tracer, ...rest } = options;
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(
+    SchedulerModule.register({ bus, options: rest, log, metrics, tracer }),
+    {
+      strategy: new BusServer(bus),
+      logger: new NestLog(log),
+      abortOnError: false,
+    },
+  );
   await app.listen();
   const service = app.get(SchedulerService);
   service.start();

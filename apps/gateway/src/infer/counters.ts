@@ -1,23 +1,77 @@
-import type { ServingErrorCode } from '@mserve/wire';
+import type { Count, MetricDeclaration, MetricRegistry, Series } from '@mserve/metrics';
+import { reasons, servingErrorCodes, type Reason, type ServingErrorCode } from '@mserve/wire';
 
-/** What the infer path counts since its start. Read it, never write it from outside. */
-export class InferCounters {
-  /** Requests taken from the ingress, refused ones included. */
-  received = 0;
-  /** Requests answered with results (single instances of them may have failed). */
-  answered = 0;
+/** The metrics of the infer path. */
+export const inferMetrics = {
+  received: { name: 'mserve_gateway_requests_received_total', help: 'Requests taken from the ingress, refused ones included.' },
+  answered: {
+    name: 'mserve_gateway_requests_answered_total',
+    help: 'Requests answered with results; single instances of them may have failed.',
+  },
+  refused: {
+    name: 'mserve_gateway_requests_refused_total',
+    help: 'Requests refused as a whole, by code and reason.',
+    labels: [
+      { name: 'code', values: servingErrorCodes },
+      { name: 'reason', values: ['', ...reasons] },
+    ],
+  },
+  gone: { name: 'mserve_gateway_requests_gone_total', help: 'Requests whose client left before the answer.' },
+  late: {
+    name: 'mserve_gateway_late_instances_total',
+    help: 'Results and refusals that came for nobody: answered before, expired, or of a second attempt.',
+  },
+  resent: { name: 'mserve_gateway_tickets_resent_total', help: 'Tickets sent to a scheduler again.' },
+  undelivered: { name: 'mserve_gateway_tickets_undelivered_total', help: 'Tickets that no scheduler took.' },
+} as const satisfies Readonly<Record<string, MetricDeclaration>>;
+
+/** What the infer path has counted since its start. */
+export interface InferStats {
+  readonly received: number;
+  readonly answered: number;
   /** Requests refused as a whole, by code. */
-  readonly refused: Partial<Record<ServingErrorCode, number>> = {};
-  /** Requests whose client left before the answer. */
-  gone = 0;
-  /** Results and refusals that came for nobody: answered before, expired, or a second attempt's. */
-  late = 0;
-  /** Tickets sent to a scheduler again. */
-  resent = 0;
-  /** Tickets that no scheduler took. */
-  undelivered = 0;
+  readonly refused: Partial<Readonly<Record<ServingErrorCode, number>>>;
+  readonly gone: number;
+  readonly late: number;
+  readonly resent: number;
+  readonly undelivered: number;
+}
 
-  countRefused(code: ServingErrorCode): void {
-    this.refused[code] = (this.refused[code] ?? 0) + 1;
+/** What the infer path counts; {@link inferMetrics} says what each is. */
+export class InferCounters {
+  readonly received: Count;
+  readonly answered: Count;
+  readonly gone: Count;
+  readonly late: Count;
+  readonly resent: Count;
+  readonly undelivered: Count;
+  private readonly refused: Series<Count>;
+
+  constructor(registry: MetricRegistry) {
+    const of = (declaration: MetricDeclaration): Count => registry.counter(declaration).of([]);
+    this.received = of(inferMetrics.received);
+    this.answered = of(inferMetrics.answered);
+    this.gone = of(inferMetrics.gone);
+    this.late = of(inferMetrics.late);
+    this.resent = of(inferMetrics.resent);
+    this.undelivered = of(inferMetrics.undelivered);
+    this.refused = registry.counter(inferMetrics.refused);
+  }
+
+  countRefused(code: ServingErrorCode, reason: Reason | undefined): void {
+    this.refused.of([code, reason ?? '']).add();
+  }
+
+  get stats(): InferStats {
+    const { received, answered, gone, late, resent, undelivered } = this;
+    const refused: Partial<Record<ServingErrorCode, number>> = {};
+    for (const { values, state } of this.refused.all) {
+      const code = values[0] as ServingErrorCode;
+      refused[code] = (refused[code] ?? 0) + state.value;
+    }
+    return {
+      ...{ received: received.value, answered: answered.value, gone: gone.value, late: late.value },
+      ...{ resent: resent.value, undelivered: undelivered.value, refused },
+    };
   }
 }

@@ -23,7 +23,7 @@ describe('the infer path', () => {
     };
     const response = await rig.post('kit echo a|b|c');
     expect(await response.text()).toBe('A|B|C');
-    expect(rig.gateway.counters).toMatchObject({ answered: 1, late: 2 });
+    expect(rig.gateway.stats).toMatchObject({ answered: 1, late: 2 });
   });
 
   it('drops results beyond the request', async () => {
@@ -35,7 +35,7 @@ describe('the infer path', () => {
       scheduler.answer(ticket, -1, [result('?'), result('A')]);
     };
     expect(await (await rig.post('kit echo a')).text()).toBe('A');
-    expect(rig.gateway.counters.late).toBe(2);
+    expect(rig.gateway.stats.late).toBe(2);
   });
 
   it('makes a refusal of the whole request a refusal, one of some instances their failure', async () => {
@@ -118,7 +118,7 @@ describe('the infer path', () => {
     await expect(call.done).rejects.toMatchObject({ code: 1 });
     expect(await request).toBe('aborted');
     await scheduler.until(() => scheduler.cancelled.length === 2);
-    expect(rig.gateway.counters.gone).toBe(2);
+    expect(rig.gateway.stats.gone).toBe(2);
     await rig.idle();
     client.close();
   });

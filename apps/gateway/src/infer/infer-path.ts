@@ -3,13 +3,14 @@ import type { AppLog } from '@mserve/app';
 import { answers, cancellations, IdTable, refusals, tickets, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
 import { BUS, TENSOR_STORE } from '@mserve/bus/nest';
 import { DeadlineTimer } from '@mserve/event-loop';
+import { MetricRegistry, type SpanFacts, type Tracer } from '@mserve/metrics';
 import { refusal, ServingError, type Answer, type InstanceResult, type Refusal } from '@mserve/wire';
 import { MethodCatalog } from '../catalog/method-catalog.js';
 import { SchedulerWatch } from '../catalog/scheduler-watch.js';
 import { Ingress, type IngressAnswer, type IngressListener, type IngressRequest, type InferRoute } from '../edge/ingress.js';
-import { logToken } from '../edge/tokens.js';
-import type { MethodLookup, Protocol } from '../protocols/protocol.js';
-import { InferCounters } from './counters.js';
+import { logToken, tracerToken } from '../edge/tokens.js';
+import type { InferRequest, MethodLookup, Protocol } from '../protocols/protocol.js';
+import { InferCounters, type InferStats } from './counters.js';
 import { PendingRequest } from './pending-request.js';
 
 export type Protocols = Readonly<Record<InferRoute, Protocol>>;
@@ -32,7 +33,7 @@ export const inferOptionsToken = Symbol('infer options');
  */
 @Injectable()
 export class InferPath implements IngressListener, OnModuleInit, BeforeApplicationShutdown {
-  readonly counters = new InferCounters();
+  private readonly counters: InferCounters;
   private readonly pending = new IdTable<PendingRequest>();
   private readonly deadlines = new DeadlineTimer<PendingRequest>(
     (pending) => this.expire(pending),
@@ -51,7 +52,16 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     @Inject(protocolsToken) private readonly protocols: Protocols,
     @Inject(inferOptionsToken) private readonly options: InferOptions,
     @Inject(logToken) private readonly log: AppLog,
-  ) {}
+    @Inject(MetricRegistry) metrics: MetricRegistry,
+    @Inject(tracerToken) private readonly tracer: Tracer | undefined,
+  ) {
+    this.counters = new InferCounters(metrics);
+  }
+
+  /** What was counted since the start. */
+  get stats(): InferStats {
+    return this.counters.stats;
+  }
 
   onModuleInit(): void {
     this.subscriptions.push(
@@ -80,7 +90,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
 
   onRequests(requests: readonly IngressRequest[]): void {
     const now = performance.now();
-    this.counters.received += requests.length;
+    this.counters.received.add(requests.length);
     for (const request of requests) {
       try {
         this.accept(request, now);
@@ -95,15 +105,15 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     for (const token of tokens) {
       const pending = this.pending.get(token);
       if (pending === undefined) continue;
-      this.counters.gone++;
-      this.forget(pending);
+      this.counters.gone.add();
+      this.forget(pending, 'CANCELLED');
       this.cancel(pending);
     }
   }
 
   /** The request's refusal in its own protocol; counted and logged. */
   refusalOf(request: IngressRequest, error: ServingError): IngressAnswer {
-    this.counters.countRefused(error.code);
+    this.counters.countRefused(error.code, error.reason);
     this.report(request, error);
     let answer: IngressAnswer;
     try {
@@ -128,6 +138,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     if (scheduler === undefined) throw notAvailable(target.servable, target.method.name);
     const pending = new PendingRequest(request, infer, store.place(infer.instances), deadlineAt);
     this.pending.set(request.token, pending);
+    if (this.tracer !== undefined) pending.span = this.tracer.begin('request', infer.traceparent, requestFacts(infer));
     this.deadlines.add(pending);
     this.send(pending, scheduler);
   }
@@ -140,7 +151,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   }
 
   private onUndelivered(pending: PendingRequest, scheduler: string): void {
-    this.counters.undelivered++;
+    this.counters.undelivered.add();
     const { schedulers } = this;
     // May find another one, which then gets everything unanswered, this one included
     schedulers.suspect(scheduler);
@@ -154,7 +165,8 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   private resendAll(scheduler: string | undefined): void {
     if (scheduler === undefined) return;
     for (const pending of this.pending.list()) {
-      this.counters.resent++;
+      this.counters.resent.add();
+      pending.span?.event('sent to another scheduler');
       this.send(pending, scheduler);
     }
   }
@@ -167,7 +179,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   private onRefusals(list: readonly Refusal[]): void {
     for (const { id, firstInstance, instances, failure } of list) {
       const pending = this.pending.get(id);
-      if (pending === undefined) this.counters.late += instances;
+      if (pending === undefined) this.counters.late.add(instances);
       else if (firstInstance === 0 && instances >= pending.infer.instances.length) this.finish(pending, ServingError.of(failure));
       else this.take(id, firstInstance, new Array<InstanceResult>(Math.min(instances, pending.infer.instances.length)).fill({ failure }));
     }
@@ -177,21 +189,21 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   private take(id: number, firstInstance: number, results: readonly InstanceResult[]): void {
     const pending = this.pending.get(id);
     if (pending === undefined) {
-      this.counters.late += results.length;
+      this.counters.late.add(results.length);
       return;
     }
-    this.counters.late += pending.take(firstInstance, results);
+    this.counters.late.add(pending.take(firstInstance, results));
     if (pending.isComplete) this.finish(pending);
   }
 
   /** Answers a request and lets go of it. */
   private finish(pending: PendingRequest, refusal?: ServingError): void {
-    this.forget(pending);
+    this.forget(pending, refusal?.reason ?? refusal?.code);
     const { request, infer } = pending;
     if (refusal !== undefined) return this.refuse(request, refusal);
     try {
       this.outgoing.push(this.protocols[request.route].encode(request, infer, pending.completeResults()));
-      this.counters.answered++;
+      this.counters.answered.add();
     } catch (error) {
       this.refuse(request, ServingError.from(error, 'Failed to construct the response'));
     }
@@ -214,7 +226,9 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     else log.debug({ request: request.token, route: request.route, code: error.code }, error.message);
   }
 
-  private forget(pending: PendingRequest): void {
+  /** `error`: code or reason, when it was not answered with results. */
+  private forget(pending: PendingRequest, error?: string): void {
+    pending.span?.end(error);
     this.pending.delete(pending.token);
     this.deadlines.remove(pending);
     this.store.release(pending.placed);
@@ -230,6 +244,10 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     this.finish(pending, refusal('deadline-exceeded', { servable: target.servable, method: target.method.name }));
     this.cancel(pending);
   }
+}
+
+function requestFacts({ target, instances }: InferRequest): SpanFacts {
+  return { servable: target.servable, version: target.version, method: target.method.name, instances: instances.length };
 }
 
 /** A servable that nobody runs now. */

@@ -1,4 +1,5 @@
 import type { Expiring } from '@mserve/event-loop';
+import type { Span } from '@mserve/metrics';
 import { sliceInstances, type InstanceResult, type Instances, type Ticket } from '@mserve/wire';
 import type { IngressRequest } from '../edge/ingress.js';
 import type { InferRequest } from '../protocols/protocol.js';
@@ -8,6 +9,8 @@ export class PendingRequest implements Expiring {
   deadlineIndex = -1;
   /** Whom the ticket went to last. */
   scheduler = '';
+  /** Of the whole request, when it is traced. */
+  span: Span | undefined = undefined;
   private readonly count: number;
   private missing: number;
   private results: (InstanceResult | undefined)[] | undefined;
@@ -78,7 +81,8 @@ export class PendingRequest implements Expiring {
   }
 
   private ticket(gateway: string, from: number, to: number): Ticket {
-    const { target, priority, traceparent } = this.infer;
+    const { target, priority } = this.infer;
+    const traceparent = this.span?.traceparent ?? this.infer.traceparent;
     return {
       gateway,
       id: this.request.token,

@@ -197,7 +197,7 @@ describe('the REST port', () => {
 
   it('notices that the client of pipelined requests is gone, for every one of them', async () => {
     const { scheduler } = rig;
-    const before = rig.gateway.counters.gone;
+    const before = rig.gateway.stats.gone;
     scheduler.onTickets = () => undefined;
     const connection = await RawConnection.open(address);
     const seen = scheduler.seen.length;
@@ -206,7 +206,7 @@ describe('the REST port', () => {
     connection.socket.destroy();
     await scheduler.until(() => scheduler.cancelled.length >= 3);
     scheduler.onTickets = (list) => scheduler.echo(list);
-    expect(rig.gateway.counters.gone).toBe(before + 3);
+    expect(rig.gateway.stats.gone).toBe(before + 3);
   });
 
   it('is not confused by Upgrade', async () => {

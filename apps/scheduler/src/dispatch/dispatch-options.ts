@@ -1,4 +1,5 @@
 import { defaults } from '@mserve/config';
+import type { MetricRegistry, Tracer } from '@mserve/metrics';
 import type { Assignment, Cancellation, Refusal } from '@mserve/wire';
 
 export interface DispatchOptions {
@@ -27,6 +28,14 @@ export const defaultDispatchOptions: DispatchOptions = {
   maxUndelivered: declared.maxUndelivered,
   receiptGraceMs: declared.receiptGraceMs,
 };
+
+/** Who is told what the dispatcher does. Neither may call it back. */
+export interface DispatchObservers {
+  /** Where it counts. Default: a registry of its own. */
+  readonly metrics?: MetricRegistry | undefined;
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined;
+}
 
 /** What the dispatcher decides. Called synchronously; must not call the dispatcher back before it returns, and must not throw. */
 export interface DispatchOutlet {

@@ -1,16 +1,19 @@
 import { instanceCount, type Cancellation, type Failure, type Receipt, type Ticket } from '@mserve/wire';
 import { DeadlineWatch } from './deadline-watch.js';
-import { type DispatchOptions, type DispatchOutlet, defaultDispatchOptions } from './dispatch-options.js';
+import { type DispatchObservers, type DispatchOptions, type DispatchOutlet, defaultDispatchOptions } from './dispatch-options.js';
 import { DispatchCounters, type DispatchStats, dispatchStats } from './dispatch-stats.js';
 import { failures } from './failures.js';
 import { type FillContext, fillReplicas } from './fill-replicas.js';
+import { MetricRegistry, type Tracer } from '@mserve/metrics';
 import { MethodQueue } from './method-queue.js';
-import { missingRanges, Portion } from './portion.js';
+import { missingRanges, Portion, type Holder } from './portion.js';
 import { type ReadyReplica, ReplicaSet } from './replica-set.js';
-import type { Replica } from './replica.js';
 import { RequestBook } from './request-book.js';
 import type { ServablePool } from './servable-pool.js';
 import { settleReceipt } from './settle-receipt.js';
+
+/** What others see of a servable version. */
+export type PoolStatus = Pick<ServablePool, 'signature' | 'usableReplicas' | 'queuedInstances'>;
 
 /**
  * The scheduler's core: queues, batches, replicas, retries. Pure: it has no clock (every call brings `now`, on the performance.now()
@@ -18,17 +21,17 @@ import { settleReceipt } from './settle-receipt.js';
  *
  * Every instance of an accepted ticket is at any time exactly one of: queued, in hand of a replica, receipted, refused, cancelled.
  */
-export class Dispatcher implements FillContext {
-  readonly counters = new DispatchCounters();
-  readonly book = new RequestBook();
-  readonly given: Portion[] = [];
-  readonly replicas = new ReplicaSet();
+export class Dispatcher {
+  private readonly counters: DispatchCounters;
+  private readonly book = new RequestBook();
+  private readonly replicas = new ReplicaSet();
+  private readonly filling: FillContext = { book: this.book, given: [], expire: (portion) => this.expire(portion) };
   private readonly options: DispatchOptions;
   /** Those that did not get a replica on arrival. */
   private readonly deadlines = new DeadlineWatch();
   private readonly arrivals: Portion[] = [];
   private readonly touched: ServablePool[] = [];
-  private readonly touchOf = (replica: Replica): void => this.touch(replica.pool);
+  private readonly tracer: Tracer | undefined;
   private order = 0;
 
   /** `address`: receipts are sent there. */
@@ -36,7 +39,10 @@ export class Dispatcher implements FillContext {
     private readonly address: string,
     private readonly outlet: DispatchOutlet,
     options: Partial<DispatchOptions> = {},
+    { metrics = new MetricRegistry(), tracer }: DispatchObservers = {},
   ) {
+    this.counters = new DispatchCounters(metrics);
+    this.tracer = tracer;
     this.options = { ...defaultDispatchOptions, ...options };
   }
 
@@ -50,9 +56,11 @@ export class Dispatcher implements FillContext {
   /** Instances have left their replicas: credits come back and are used at once. */
   settle(receipts: readonly Receipt[], now: number): void {
     for (const receipt of receipts) {
-      const found = settleReceipt(this.book, receipt, this.touchOf);
-      if (found === 0) this.counters.lateReceipts += 1;
-      this.counters.receipted += found;
+      const replica = this.replicas.get(receipt.replica);
+      const found = replica === undefined ? 0 : settleReceipt(this.book, receipt, replica);
+      if (replica === undefined || found === 0) this.counters.lateReceipts.add();
+      else this.touch(replica.pool);
+      this.counters.receipted.add(found);
     }
     this.fill(now);
   }
@@ -64,7 +72,7 @@ export class Dispatcher implements FillContext {
 
   /** A replica may have come, changed its credits or be heard again. */
   putReplica(replica: ReadyReplica, now: number): 'added' | 'updated' | 'conflict' {
-    const outcome = this.replicas.put(replica, (pool) => this.refuseQueued(pool));
+    const outcome = this.replicas.put(replica, (pool) => this.refusePool(pool));
     const pool = this.replicas.get(replica.replica)?.pool;
     if (pool !== undefined) this.touch(pool);
     this.fill(now);
@@ -140,7 +148,7 @@ export class Dispatcher implements FillContext {
     for (const replica of this.replicas.all()) {
       for (const portion of replica.list()) {
         if (portion.ticket.deadlineAt + this.options.receiptGraceMs > now) continue;
-        this.counters.missingReceipts += portion.count;
+        this.counters.missingReceipts.add(portion.count);
         replica.release(portion);
         this.refuse(portion, failures.deadlineExceeded(portion.ticket));
         this.touch(replica.pool);
@@ -153,21 +161,20 @@ export class Dispatcher implements FillContext {
 
   /** Refuses everything that is queued: the scheduler leaves and nobody takes over. */
   refuseAll(): void {
-    for (const pool of this.replicas.pools()) this.refuseQueued(pool, failures.leaving);
+    for (const pool of this.replicas.pools()) this.refusePool(pool, failures.leaving);
+  }
+
+  /** Servable versions that have replicas, or had and may have again. */
+  pools(): Iterable<PoolStatus> {
+    return this.replicas.pools();
   }
 
   stats(): DispatchStats {
     return dispatchStats(this.counters, this.replicas.queued(), this.replicas.stats());
   }
 
-  /** For {@link fillReplicas}. */
-  expire(portion: Portion): void {
-    this.refuse(portion, failures.deadlineExceeded(portion.ticket));
-    portion.queue.drop(portion);
-  }
-
   private accept(ticket: Ticket, now: number): void {
-    this.counters.tickets += 1;
+    this.counters.tickets.add();
     const count = instanceCount(ticket.instances);
     const pool = this.replicas.poolOf(ticket.servable, ticket.version);
     const target = this.targetOf(ticket, count, now, pool);
@@ -180,7 +187,7 @@ export class Dispatcher implements FillContext {
         missing += instances;
         this.take(ticket, target, first, instances, now);
       }
-      this.counters.duplicates += count - missing;
+      this.counters.duplicates.add(count - missing);
     }
     if (pool !== undefined) this.touch(pool);
   }
@@ -196,7 +203,7 @@ export class Dispatcher implements FillContext {
   }
 
   private take(ticket: Ticket, target: MethodQueue | Failure, first: number, count: number, now: number): void {
-    this.counters.accepted += count;
+    this.counters.accepted.add(count);
     if (!(target instanceof MethodQueue)) {
       this.tellRefusal(ticket, ticket.attempt, first, count, target);
       return;
@@ -205,6 +212,7 @@ export class Dispatcher implements FillContext {
     target.push(portion, now + this.options.maxQueueDelayMs);
     this.book.add(portion);
     this.arrivals.push(portion);
+    if (this.tracer !== undefined) this.beginWait(portion);
   }
 
   /** After a fill: refuses the newest of what this turn brought where the queues are over their bound, and watches the deadlines of the rest. */
@@ -221,11 +229,10 @@ export class Dispatcher implements FillContext {
         bound.portions -= 1;
         bound.instances -= portion.count;
         const overRequests = bound.portions >= options.maxQueuedRequests;
-        this.refuse(
+        this.refuseQueued(
           portion,
           overRequests ? failures.tooManyRequests(options.maxQueuedRequests) : failures.tooManyInstances(options.maxQueuedInstances),
         );
-        portion.queue.drop(portion);
       } else {
         this.deadlines.add(portion, bound.portions);
       }
@@ -240,38 +247,42 @@ export class Dispatcher implements FillContext {
   }
 
   private fill(now: number): void {
-    const { touched, given, counters } = this;
+    const { touched, filling, counters } = this;
+    const { given } = filling;
     for (let i = 0; i < touched.length; i++) {
       const pool = touched[i] as ServablePool;
       pool.touched = false;
-      counters.batches += fillReplicas(pool, now, this);
-      for (const portion of given) this.assign(portion);
+      counters.batches.add(fillReplicas(pool, now, filling));
+      for (const portion of given) this.assign(portion, pool);
       given.length = 0;
     }
     touched.length = 0;
   }
 
-  private assign(portion: Portion): void {
-    const replica = portion.replica as Replica;
+  private assign(portion: Portion, pool: ServablePool): void {
+    const { replica } = portion;
+    if (replica === undefined) return;
     const { attempt } = portion;
-    this.counters.assignments += 1;
-    this.counters.batched += portion.count;
+    this.counters.assignments.add();
+    this.counters.batched.add(portion.count);
+    portion.span?.end();
+    portion.span = undefined;
     const assignment = { scheduler: this.address, replica: replica.id, ticket: portion.toTicket() };
-    this.outlet.assign(replica.worker, assignment, (now) => this.returnUndelivered(portion, replica, attempt, now));
+    this.outlet.assign(replica.worker, assignment, (now) => this.returnUndelivered(portion, replica, pool, attempt, now));
   }
 
   /** Nobody got the assignment, so nothing ran: the same attempt goes to another replica, and this worker's get nothing until it is heard again. */
-  private returnUndelivered(portion: Portion, replica: Replica, attempt: number, now: number): void {
+  private returnUndelivered(portion: Portion, replica: Holder, pool: ServablePool, attempt: number, now: number): void {
     if (portion.state !== 'in-hand' || portion.replica !== replica || portion.attempt !== attempt) return;
-    this.counters.undelivered += 1;
+    this.counters.undelivered.add();
     for (const other of this.replicas.ofWorker(replica.worker)) other.suspended = true;
     replica.release(portion);
     portion.undelivered += 1;
     if (portion.cancelled) this.finishCancelled(portion);
     else if (portion.undelivered >= this.options.maxUndelivered) this.refuse(portion, failures.servableUnavailable(portion.ticket));
     else this.queueAgain(portion, now);
-    this.checkOrphan(replica.pool, now, now);
-    this.touch(replica.pool);
+    this.checkOrphan(pool, now, now);
+    this.touch(pool);
     this.fill(now);
   }
 
@@ -284,7 +295,7 @@ export class Dispatcher implements FillContext {
     else if (ticket.deadlineAt <= now) this.refuse(portion, failures.deadlineExceeded(ticket));
     else {
       portion.attempt += 1;
-      this.counters.retried += portion.count;
+      this.counters.retried.add(portion.count);
       this.queueAgain(portion, now);
     }
   }
@@ -293,6 +304,13 @@ export class Dispatcher implements FillContext {
     // Due at once: it has waited before.
     portion.queue.push(portion, now);
     this.deadlines.add(portion, this.replicas.queued().portions);
+    if (this.tracer !== undefined) this.beginWait(portion);
+  }
+
+  private beginWait(portion: Portion): void {
+    const { ticket, count, attempt } = portion;
+    const { servable, version, method, traceparent } = ticket;
+    portion.span = this.tracer?.begin('queue', traceparent, { servable, version, method, attempt, instances: count });
   }
 
   private cancelOne(cancellation: Cancellation): void {
@@ -302,7 +320,7 @@ export class Dispatcher implements FillContext {
       const next: Portion | undefined = portion.sibling;
       if (portion.state === 'queued') {
         this.finishCancelled(portion);
-        portion.queue.drop(portion);
+        this.leaveQueue(portion, 'CANCELLED');
       } else if (!portion.cancelled && portion.replica !== undefined) {
         portion.cancelled = true;
         const { worker } = portion.replica;
@@ -318,7 +336,7 @@ export class Dispatcher implements FillContext {
 
   private finishCancelled(portion: Portion): void {
     portion.state = 'done';
-    this.counters.cancelled += portion.count;
+    this.counters.cancelled.add(portion.count);
     this.book.remove(portion);
   }
 
@@ -329,30 +347,43 @@ export class Dispatcher implements FillContext {
       return;
     }
     pool.orphanedUntil = Infinity;
-    this.refuseQueued(pool);
+    this.refusePool(pool);
     if (pool.replicas.length === 0) this.replicas.forget(pool);
   }
 
-  private refuseQueued(pool: ServablePool, why = failures.servableUnavailable): void {
+  private refusePool(pool: ServablePool, why = failures.servableUnavailable): void {
     for (const queue of pool.queues) {
-      for (const portion of queue.list()) {
-        this.refuse(portion, why(portion.ticket));
-        queue.drop(portion);
-      }
+      for (const portion of queue.list()) this.refuseQueued(portion, why(portion.ticket));
     }
   }
 
-  /** The caller takes it out of its queue or replica. */
+  private expire(portion: Portion): void {
+    this.refuseQueued(portion, failures.deadlineExceeded(portion.ticket));
+  }
+
+  /** Refuses what waits in its queue. */
+  private refuseQueued(portion: Portion, failure: Failure): void {
+    this.refuse(portion, failure);
+    this.leaveQueue(portion, failure.code);
+  }
+
+  /** It has its new state, and nobody gets it from its queue any more. */
+  private leaveQueue(portion: Portion, error: string): void {
+    portion.queue.drop(portion);
+    portion.span?.end(error);
+    portion.span = undefined;
+  }
+
+  /** What is in no queue: it was taken out of its replica. */
   private refuse(portion: Portion, failure: Failure): void {
     portion.state = 'done';
     this.book.remove(portion);
-    if (portion.cancelled) this.counters.cancelled += portion.count;
+    if (portion.cancelled) this.counters.cancelled.add(portion.count);
     else this.tellRefusal(portion.ticket, portion.attempt, portion.first, portion.count, failure);
   }
 
   private tellRefusal(ticket: Ticket, attempt: number, firstInstance: number, instances: number, failure: Failure): void {
-    const { refused } = this.counters;
-    refused.set(failure.code, (refused.get(failure.code) ?? 0) + instances);
+    this.counters.countRefused(failure, instances);
     this.outlet.refuse(ticket.gateway, { id: ticket.id, attempt, firstInstance, instances, failure });
   }
 }

@@ -1,6 +1,5 @@
 import type { MethodQueue } from './method-queue.js';
-import type { Portion } from './portion.js';
-import type { Replica } from './replica.js';
+import type { Holder, Portion } from './portion.js';
 import type { RequestBook } from './request-book.js';
 import type { ServablePool } from './servable-pool.js';
 
@@ -38,7 +37,7 @@ export function fillReplicas(pool: ServablePool, now: number, context: FillConte
 }
 
 /** `share`: the instances that are enough when no portion is to be split for it. */
-function giveBatch(queue: MethodQueue, replica: Replica, share: number, now: number, context: FillContext): void {
+function giveBatch(queue: MethodQueue, replica: Holder, share: number, now: number, context: FillContext): void {
   let room = Math.min(queue.batchSize, replica.free);
   let left = share;
   let empty = true;
@@ -54,7 +53,7 @@ function giveBatch(queue: MethodQueue, replica: Replica, share: number, now: num
   }
 }
 
-function give(queue: MethodQueue, replica: Replica, head: Portion, count: number, context: FillContext): void {
+function give(queue: MethodQueue, replica: Holder, head: Portion, count: number, context: FillContext): void {
   const portion = queue.take(head, count);
   if (portion !== head) context.book.addBeside(head, portion);
   replica.put(portion);
@@ -63,7 +62,7 @@ function give(queue: MethodQueue, replica: Replica, head: Portion, count: number
 }
 
 /** Adds the first `count` instances of the head to what the replica got last, where they directly follow: one assignment less. */
-function extendLast(queue: MethodQueue, replica: Replica, head: Portion, count: number, context: FillContext): boolean {
+function extendLast(queue: MethodQueue, replica: Holder, head: Portion, count: number, context: FillContext): boolean {
   const last = replica.lastGiven;
   if (last === undefined || last.ticket !== head.ticket || last.attempt !== head.attempt || last.first + last.count !== head.first)
     return false;
@@ -71,6 +70,7 @@ function extendLast(queue: MethodQueue, replica: Replica, head: Portion, count: 
   const portion = queue.take(head, count);
   if (portion === head) {
     portion.state = 'done';
+    portion.span?.end();
     context.book.remove(portion);
   }
   last.count += count;

@@ -1,8 +1,8 @@
 import { Heap } from './heap.js';
-import { goesBefore, type Portion } from './portion.js';
+import { goesBefore, type Portion, type WaitingRoom } from './portion.js';
 
 /** What waits for one method of a servable version, in the order in which it goes. */
-export class MethodQueue {
+export class MethodQueue implements WaitingRoom {
   /** Living portions and their instances. */
   portions = 0;
   instances = 0;

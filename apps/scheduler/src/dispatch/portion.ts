@@ -1,6 +1,32 @@
+import type { Span } from '@mserve/metrics';
 import { instanceCount, sliceInstances, type Ticket } from '@mserve/wire';
-import type { MethodQueue } from './method-queue.js';
-import type { Replica } from './replica.js';
+
+/** Where portions wait for a replica: the queue of a method. */
+export interface WaitingRoom {
+  /** `dueAt`: from then on it may go in less than a full batch. */
+  push(portion: Portion, dueAt: number): void;
+  /** A queued portion has left (its state says so already): its place is free at once. */
+  drop(portion: Portion): void;
+}
+
+/** Who has portions in hand: a replica. */
+export interface Holder {
+  readonly id: string;
+  /** Bus address. */
+  readonly worker: string;
+  /** Instances it takes at a time. */
+  readonly credits: number;
+  /** Instances it would take now. */
+  readonly free: number;
+  inHand: number;
+  /** Gets nothing new; what it has in hand it finishes. */
+  draining: boolean;
+  /** The last portion given in the current fill: a directly following part of the same ticket is added to it. */
+  lastGiven: Portion | undefined;
+  put(portion: Portion): void;
+  /** `portion` is in hand here. The caller gives it its new state. */
+  release(portion: Portion): void;
+}
 
 /** queued: in a method queue · in-hand: with a replica, no receipt yet · done: refused, receipted or cancelled. done is final. */
 export type PortionState = 'queued' | 'in-hand' | 'done';
@@ -18,17 +44,19 @@ export class Portion {
   /** Assignments of it that reached nobody. */
   undelivered = 0;
   /** The replica that has it in hand. */
-  replica: Replica | undefined = undefined;
+  replica: Holder | undefined = undefined;
   /** Neighbours in that replica's list. */
   previous: Portion | undefined = undefined;
   next: Portion | undefined = undefined;
   /** Next living portion of the same request. */
   sibling: Portion | undefined = undefined;
+  /** Of its wait in the queue, when its request is traced. A part that is split off has none: the first part that goes ends the wait. */
+  span: Span | undefined = undefined;
 
   constructor(
     /** As it was received. */
     readonly ticket: Ticket,
-    readonly queue: MethodQueue,
+    readonly queue: WaitingRoom,
     /** Arrival number: of two portions that are equal otherwise, the lower goes first; kept by retries. */
     readonly order: number,
     /** Index in the request of the first instance. */

@@ -1,8 +1,8 @@
-import type { Portion } from './portion.js';
+import type { Holder, Portion } from './portion.js';
 import type { ServablePool } from './servable-pool.js';
 
 /** A replica as the dispatcher sees it: credits, and what it has in hand. */
-export class Replica {
+export class Replica implements Holder {
   /** Instances in hand; above `credits` only after the worker lowered them. */
   inHand = 0;
   portions = 0;

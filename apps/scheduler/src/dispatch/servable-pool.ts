@@ -1,11 +1,11 @@
 import type { ServableSignature } from '@mserve/wire';
 import { MethodQueue } from './method-queue.js';
-import type { Replica } from './replica.js';
+import type { Holder } from './portion.js';
 
 /** One servable version: its replicas and the queues of its methods. */
 export class ServablePool {
   /** Usable and draining ones. */
-  readonly replicas: Replica[] = [];
+  readonly replicas: Holder[] = [];
   /** Replicas that will take work, now or when they have credits again: those that are not draining. */
   usableReplicas = 0;
   readonly queues: readonly MethodQueue[];
@@ -34,18 +34,18 @@ export class ServablePool {
     return instances;
   }
 
-  addReplica(replica: Replica): void {
+  addReplica(replica: Holder): void {
     this.replicas.push(replica);
     this.usableReplicas += 1;
     this.orphanedUntil = Infinity;
   }
 
-  drainReplica(replica: Replica): void {
+  drainReplica(replica: Holder): void {
     if (!replica.draining) this.usableReplicas -= 1;
     replica.draining = true;
   }
 
-  removeReplica(replica: Replica): void {
+  removeReplica(replica: Holder): void {
     const at = this.replicas.indexOf(replica);
     if (at < 0) return;
     this.replicas.splice(at, 1);
@@ -57,14 +57,14 @@ export class ServablePool {
    * The replica with the largest free part of its credits, those that can take `want` instances whole before the others.
    * Undefined when none has a free credit.
    */
-  chooseReplica(want: number): Replica | undefined {
+  chooseReplica(want: number): Holder | undefined {
     const { replicas } = this;
-    let best: Replica | undefined;
+    let best: Holder | undefined;
     let bestAt = 0;
     let bestScore = 0;
     for (let i = 0; i < replicas.length; i++) {
       const at = (this.lastReplica + 1 + i) % replicas.length;
-      const replica = replicas[at] as Replica;
+      const replica = replicas[at] as Holder;
       const { free } = replica;
       const score = free === 0 ? 0 : free / replica.credits + (free >= want ? 1 : 0);
       if (score > bestScore || (at === this.lastReplica && replica.inHand === 0 && score > 0 && score === bestScore)) {

@@ -1,26 +1,23 @@
 import type { Receipt } from '@mserve/wire';
-import type { Portion } from './portion.js';
-import type { Replica } from './replica.js';
+import type { Holder, Portion } from './portion.js';
 import type { RequestBook } from './request-book.js';
 
 /**
  * Takes the instances of a receipt out of the portions that its replica has in hand; a receipt may be for a part of a portion, or for
- * several. `onReleased` is told of the replica once per portion. Returns how many instances were found: 0 for a late receipt.
+ * several. Returns how many instances were found: 0 for a late receipt.
  */
-export function settleReceipt(book: RequestBook, receipt: Receipt, onReleased: (replica: Replica) => void): number {
+export function settleReceipt(book: RequestBook, receipt: Receipt, replica: Holder): number {
   const end = receipt.firstInstance + receipt.instances;
   let found = 0;
   let portion = book.find(receipt.gateway, receipt.id);
   while (portion !== undefined) {
     const next: Portion | undefined = portion.sibling;
-    const { replica } = portion;
     // Another attempt's receipt is not this one's: the worker was lost, came back, and got the instances again.
-    if (replica !== undefined && replica.id === receipt.replica && portion.attempt === receipt.attempt) {
+    if (portion.replica === replica && portion.attempt === receipt.attempt) {
       const from = Math.max(portion.first, receipt.firstInstance);
       const to = Math.min(portion.first + portion.count, end);
       if (from < to) {
         releaseRange(book, portion, replica, from, to);
-        onReleased(replica);
         found += to - from;
       }
     }
@@ -30,7 +27,7 @@ export function settleReceipt(book: RequestBook, receipt: Receipt, onReleased: (
 }
 
 /** The instances [from, to) of a portion in hand are done; what is left of it, before and after, stays in hand. */
-function releaseRange(book: RequestBook, portion: Portion, replica: Replica, from: number, to: number): void {
+function releaseRange(book: RequestBook, portion: Portion, replica: Holder, from: number, to: number): void {
   replica.release(portion);
   if (from > portion.first) {
     const before = portion.split(from - portion.first);

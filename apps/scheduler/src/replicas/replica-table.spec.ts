@@ -51,7 +51,10 @@ class TableRig {
   }
 
   get replicas(): string[] {
-    return [...this.dispatch.dispatcher.replicas.all()].map(({ id }) => id).sort();
+    return this.dispatch.dispatcher
+      .stats()
+      .replicas.map(({ replica }) => replica)
+      .sort();
   }
 }
 
