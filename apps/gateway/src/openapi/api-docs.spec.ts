@@ -223,6 +223,23 @@ describe('the API document', () => {
     expect(shown(`/v2/models/kit.${name}/infer`)).toEqual(oip === undefined ? undefined : { inputs: [{ name: 'x', ...(oip as object) }] });
   });
 
+  it.each([
+    ['/v2', '/v2'],
+    ['/v2/health/live', '/v2/health/live'],
+    ['/v2/health/ready', '/v2/health/ready'],
+    ['/v2/models/{model}', `/v2/models/kit.${kinds[0]?.name}`],
+    ['/v2/models/{model}/versions/{version}', `/v2/models/kit.${kinds[0]?.name}/versions/2`],
+    ['/v2/models/{model}/ready', `/v2/models/kit.${kinds[0]?.name}/ready`],
+    ['/v2/models/{model}/versions/{version}/ready', `/v2/models/kit.${kinds[0]?.name}/versions/2/ready`],
+  ])('describes the answer of GET %s', async (path, url) => {
+    type Answered = Record<string, { content: { 'application/json': { schema: { $ref: string } } } }>;
+    const { $ref } = (document.paths[path]?.['get']?.responses as Answered)['200']?.content['application/json'].schema ?? { $ref: '' };
+    const schema = resolve(document, $ref) as { properties: object; required: string[] };
+    const answer = (await (await fetch(`${rig.url}${url}`)).json()) as object;
+    expect(Object.keys(answer).sort()).toEqual(Object.keys(schema.properties).sort());
+    expect([...schema.required].sort()).toEqual(Object.keys(schema.properties).sort());
+  });
+
   it('follows the catalog', async () => {
     rig.scheduler.list([...servables, servable('late', [method('predict')])]);
     await expect(
