@@ -14,6 +14,8 @@ export interface GatewayOptions {
   readonly maxMessageBytes?: number | undefined;
   /** REST `/model/...` answers errors with status 200, as the original does. Default false. */
   readonly legacyStatus200?: boolean | undefined;
+  /** REST `/model/...` reads number literals by the original's rule: an integer literal never is a float. Default false. */
+  readonly legacyJsonNumbers?: boolean | undefined;
   /** Requests in hand at a time. Default 10 000. */
   readonly maxInFlight?: number | undefined;
   /** The deadline of requests that bring none. Default 100 000. */

@@ -54,7 +54,12 @@ export class GatewayModule {
       { provide: docsSwitchToken, useFactory: () => options.docs },
       {
         provide: protocolsToken,
-        useFactory: () => createProtocols({ legacyStatus200: options.legacyStatus200 === true, maxMessageBytes }),
+        useFactory: () =>
+          createProtocols({
+            legacyStatus200: options.legacyStatus200 === true,
+            legacyJsonNumbers: options.legacyJsonNumbers === true,
+            maxMessageBytes,
+          }),
       },
       { provide: Ingress, useClass: NodeIngress },
       SchedulerWatch,

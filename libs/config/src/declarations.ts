@@ -72,6 +72,11 @@ export const settings = {
     apps: gateway,
     default: false,
   }),
+  legacyJsonNumbers: setting(yesNo(), {
+    doc: 'REST /model/... refuses integer literals for float inputs, and lists that mix both, as MindSpore Serving does',
+    apps: gateway,
+    default: false,
+  }),
   docs: optional(yesNo(), {
     doc: 'answer /docs (Swagger UI) and /openapi.json',
     apps: gateway,

@@ -76,6 +76,7 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   maxInFlight: number('g', 10_000, 1, 1_000_000),
   defaultDeadlineMs: number('g', 100_000, 1, dayMs),
   legacyStatus200: yesNo('g', false),
+  legacyJsonNumbers: yesNo('g', false),
   docs: yesNo('g', undefined),
   tlsCertificate: text('g', undefined, 'c.pem', [''], { beside: ['--tls-private-key', 'k'] }),
   tlsPrivateKey: text('g', undefined, 'k.pem', [''], { beside: ['--tls-certificate', 'c'] }),

@@ -71,8 +71,8 @@ function mindirServable(): ServableDirectory {
     afterAll(() => copy?.remove());
 
     const modes: [string, string[], string[]][] = [
-      ['true HTTP codes', [], ['--http-errors', '4xx']],
-      ['always 200, as the original', ['--legacy-status-200'], []],
+      ['true HTTP codes', ['--legacy-json-numbers'], ['--http-errors', '4xx']],
+      ['always 200, as the original', ['--legacy-status-200', '--legacy-json-numbers'], []],
     ];
 
     it.each(modes)(

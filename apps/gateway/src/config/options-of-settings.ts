@@ -15,6 +15,7 @@ export function gatewayOptionsOf(settings: SettingsOf<'gateway'>): GatewayOption
     maxInFlight: settings.maxInFlight,
     defaultDeadlineMs: settings.defaultDeadlineMs,
     legacyStatus200: settings.legacyStatus200,
+    legacyJsonNumbers: settings.legacyJsonNumbers,
     docs: settings.docs,
     limits: {
       maxBufferedBytes: settings.maxBufferedMb * mebibyte,

@@ -144,6 +144,44 @@ describe('the REST port', () => {
     );
   });
 
+  const json = JSON.stringify({ inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 1], data: [2] }] });
+
+  it.each([
+    'application/x-www-form-urlencoded',
+    'text/plain;charset=UTF-8',
+    'application/vnd.acme+json',
+    'text/json',
+    'json',
+    '*/*',
+    'application/octet-stream',
+  ])('takes JSON of the Open Inference Protocol as %s', async (type) => {
+    const sent = post(json, `Content-Type: ${type}\r\nConnection: close\r\n`, '/v2/models/kit.echo/infer');
+    expect(await RawConnection.exchange(address, sent)).toMatch(/^HTTP\/1\.1 200 .*"data":\[2/s);
+  });
+
+  it.each([
+    'multipart/form-data; boundary=a',
+    'application/atom+xml',
+    'image/png',
+    'application/x-protobuf',
+    'text/csv',
+    'application/msgpack',
+  ])('refuses %s for the Open Inference Protocol', async (type) => {
+    const sent = post(json, `Content-Type: ${type}\r\nConnection: close\r\n`, '/v2/models/kit.echo/infer');
+    expect(await RawConnection.exchange(address, sent)).toMatch(/^HTTP\/1\.1 415 /);
+  });
+
+  it.each(['/v2/models/kit.echo/infer/', '/v2/models/kit%2Eecho/%69nfer', '/v2/models/kit.echo/infer/?a=1'])(
+    'finds the infer route of %s',
+    async (path) => {
+      expect(await RawConnection.exchange(address, post(json, 'Connection: close\r\n', path))).toMatch(/^HTTP\/1\.1 200 .*"data":\[2/s);
+    },
+  );
+
+  it.each(['/model/kit%3Aecho', '/model/k%69t:ech%6F'])('finds the method of %s', async (path) => {
+    expect(await RawConnection.exchange(address, post(good, 'Connection: close\r\n', path))).toMatch(/^HTTP\/1\.1 200 .*"instances"/s);
+  });
+
   it('takes 65 536 chunks, and Expect: 100-continue within the limit', async () => {
     expect(await RawConnection.exchange(address, chunked(65_536))).toMatch(/^HTTP\/1\.1 200 .*\{"instances":\[\{"y":7\}\]\}$/s);
     const connection = await RawConnection.open(address);

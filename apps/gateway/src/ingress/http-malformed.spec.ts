@@ -57,5 +57,10 @@ describe('what is hardly HTTP', () => {
     ['https://x?c', '/?c'],
     ['*', '*'],
     ['', ''],
+    ['/model/relu%3Apredict', '/model/relu:predict'],
+    ['/v2/models/m/%69nfer?a=%69', '/v2/models/m/infer?a=%69'],
+    ['/model/a%2Fb:c%2569', '/model/a%2Fb:c%2569'],
+    ['http://host/model/r%65lu%3apredict', '/model/relu:predict'],
+    ['/model/gr%C3%B6%7e', '/model/gr%C3%B6~'],
   ])('the target %j is %j', (target, path) => expect(originForm(target)).toBe(path));
 });

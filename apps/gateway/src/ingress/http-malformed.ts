@@ -35,11 +35,25 @@ export function answerMalformed(error: ParseError, socket: Socket): void {
   socket.destroy(error);
 }
 
-/** The absolute form of a request target, which servers must take (RFC 9112, 3.2.2), as path and query; others as they are. */
+/** Percent-encoded characters of a path that mean the same unencoded (RFC 3986, 6.2.2.2): letters, digits, `-._~`; and the colon, which URL libraries encode. */
+const needlesslyEncoded = /%(?:3a|2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])/gi;
+
+/** A target whose path has no character percent-encoded without need, so that routes are found however a client wrote them. */
+function withPlainPath(target: string): string {
+  if (!target.includes('%')) return target;
+  const query = target.indexOf('?');
+  const path = query < 0 ? target : target.slice(0, query);
+  return path.replace(needlesslyEncoded, decodeURIComponent) + target.slice(path.length);
+}
+
+/**
+ * A request target as path and query. The absolute form, which servers must take (RFC 9112, 3.2.2), loses its origin; characters of the path that are
+ * percent-encoded without need are decoded, once.
+ */
 export function originForm(target: string): string {
-  if (target.charCodeAt(0) === 0x2f) return target;
+  if (target.charCodeAt(0) === 0x2f) return withPlainPath(target);
   const absolute = /^https?:\/\/[^/?#]*(.*)$/is.exec(target);
   if (absolute === null) return target;
   const rest = absolute[1] as string;
-  return rest.startsWith('/') ? rest : `/${rest}`;
+  return withPlainPath(rest.startsWith('/') ? rest : `/${rest}`);
 }

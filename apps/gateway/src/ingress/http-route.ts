@@ -14,7 +14,8 @@ export function httpInferRoute(url: string): InferRoute | undefined {
   }
   if (!url.startsWith('/v2/models/')) return undefined;
   const query = url.indexOf('?');
-  const end = query < 0 ? url.length : query;
+  const path = query < 0 ? url.length : query;
+  const end = url.charCodeAt(path - 1) === 0x2f ? path - 1 : path;
   return url.startsWith('/infer', end - 6) && end - 6 > '/v2/models/'.length ? 'oip-rest' : undefined;
 }
 
@@ -44,12 +45,16 @@ export function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   return hosts > 1;
 }
 
-/** Whether the Open Inference Protocol reads such a body: JSON, JSON with binary tensors, or not said. */
+/** Content types of formats that an infer request is never in. Anything else is read as JSON: curl -d says form-urlencoded, fetch says text/plain. */
+const otherFormat =
+  /^(?:multipart|image|audio|video|font|model|message)\/|^text\/(?!plain$|json$|x-json$|javascript$)|[/+](?:xml|yaml|x-yaml|cbor|msgpack|x-msgpack|vnd\.msgpack|zip|gzip|pdf|protobuf|x-protobuf|proto|grpc.*|x-ndjson|jsonlines|x-tar|x-npy|vnd\.apache\..*)$/;
+
+/** Whether the Open Inference Protocol reads such a body: JSON under any name (also none), JSON with binary tensors; not what is named as another format. */
 export function isInferContentType(contentType: string | undefined): boolean {
   if (contentType === undefined || contentType === 'application/json' || contentType === 'application/octet-stream') return true;
   const semicolon = contentType.indexOf(';');
   const type = (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
-  return type === 'application/json' || type === 'application/octet-stream';
+  return !otherFormat.test(type);
 }
 
 /** What a Content-Encoding says is to be undone: undefined for nothing, an error (415) for one that is unknown. */

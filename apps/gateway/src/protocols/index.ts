@@ -14,15 +14,17 @@ export { maxInstances } from './ms-tensors.js';
 export interface ProtocolOptions {
   /** REST `/model/...` answers every error with HTTP 200, as the original does. Default false: true status codes. */
   readonly legacyStatus200?: boolean;
+  /** REST `/model/...` reads number literals by the original's rule: an integer literal never is a float. Default false. */
+  readonly legacyJsonNumbers?: boolean;
   /** Largest body. Bytes. */
   readonly maxMessageBytes: number;
 }
 
 /** One protocol object for each infer route. They keep no state between requests. */
 export function createProtocols(options: ProtocolOptions): Record<InferRoute, Protocol> {
-  const { legacyStatus200 = false, maxMessageBytes } = options;
+  const { legacyStatus200 = false, legacyJsonNumbers = false, maxMessageBytes } = options;
   return {
-    'ms-rest': new MsRest(legacyStatus200, maxMessageBytes),
+    'ms-rest': new MsRest(legacyStatus200, maxMessageBytes, legacyJsonNumbers ? 'original' : 'declared'),
     'ms-grpc': new MsGrpc(maxMessageBytes),
     'oip-rest': new OipRest(maxMessageBytes),
     'oip-grpc': new OipGrpc(maxMessageBytes),

@@ -1,6 +1,7 @@
 import type { DType } from '@mserve/wire';
 import { tooLarge } from '../../edge/status.js';
 import { checkTextCount } from '../text-count.js';
+import { narrowed } from './float16.js';
 import { unreadable, type JsonReader } from './json-reader.js';
 
 /** An element that its dtype cannot hold. Carries the literal, for the error text of the protocol. */
@@ -36,11 +37,11 @@ export abstract class ElementSink {
   }
 }
 
-/** Which literals a float dtype takes: those with a fraction or exponent only (the original's rule), or all. */
+/** Which literals a float dtype takes: those with a fraction or exponent only (the original's rule), or all numbers, NaN and infinities too. */
 export type FloatLiterals = 'fractional' | 'any';
 
 /**
- * The sink of a dtype, empty; undefined for float16 and bfloat16, which have no JSON form. There is one of each, whose store is used again:
+ * The sink of a dtype, empty; undefined for float16 and bfloat16 by the original's rule, which has no JSON form for them. There is one of each, whose store is used again:
  * a reader takes its tensor out of it before it asks for another. Stores grow by doubling, up to the reader's maxTensorBytes.
  */
 export function elementSink(dtype: DType, literals: FloatLiterals): ElementSink | undefined {
@@ -116,10 +117,7 @@ class Float32Sink extends ElementSink {
   }
 
   override one(reader: JsonReader): void {
-    const numbers = reader.number();
-    const value = numbers.float32();
-    if (numbers.integral && !this.takesIntegers) throw unreadable;
-    if (value - value !== 0) throw new ElementError(numbers.text(), 'float32');
+    const value = floatOf(reader, this.takesIntegers, 'float32');
     const elements = this.#elements;
     if (elements.count === elements.values.length) elements.grow(reader.maxTensorBytes);
     elements.values[elements.count++] = value;
@@ -135,7 +133,16 @@ class Float32Sink extends ElementSink {
     for (;;) {
       if (!numbers.scan(reader.at)) {
         reader.peek();
-        if (!numbers.scan(reader.at)) throw unreadable;
+        if (!numbers.scan(reader.at)) {
+          if (!takesIntegers) throw unreadable;
+          if (count === values.length) {
+            elements.grow(reader.maxTensorBytes);
+            ({ values } = elements);
+          }
+          values[count++] = reader.notFinite();
+          if (!reader.more(bracketClose)) break;
+          continue;
+        }
       }
       reader.at = numbers.end;
       const value = numbers.float32();
@@ -170,10 +177,7 @@ class Float64Sink extends ElementSink {
   }
 
   override one(reader: JsonReader): void {
-    const numbers = reader.number();
-    if (numbers.integral && !this.takesIntegers) throw unreadable;
-    const value = numbers.float64();
-    if (value - value !== 0) throw new ElementError(numbers.text(), 'float64');
+    const value = floatOf(reader, this.takesIntegers, 'float64');
     const elements = this.#elements;
     if (elements.count === elements.values.length) elements.grow(reader.maxTensorBytes);
     elements.values[elements.count++] = value;
@@ -187,6 +191,54 @@ class Float64Sink extends ElementSink {
     this.#elements.clear();
   }
 }
+
+/** One float literal, the cursor before it. Throws `unreadable` for what is no number, ElementError for one beyond the range. */
+function floatOf(reader: JsonReader, takesAny: boolean, dtype: 'float32' | 'float64'): number {
+  reader.peek();
+  const { numbers } = reader;
+  if (!numbers.scan(reader.at)) {
+    if (takesAny) return reader.notFinite();
+    throw unreadable;
+  }
+  reader.at = numbers.end;
+  if (numbers.integral && !takesAny) throw unreadable;
+  const value = dtype === 'float32' ? numbers.float32() : numbers.float64();
+  if (value - value !== 0) throw new ElementError(numbers.text(), dtype);
+  return value;
+}
+
+/** float16 and bfloat16: gathered as doubles, rounded once at the end. */
+class NarrowFloatSink extends ElementSink {
+  readonly #elements = new Elements((capacity) => new Float64Array(capacity), 2);
+
+  constructor(readonly dtype: 'float16' | 'bfloat16') {
+    super();
+  }
+
+  override one(reader: JsonReader): void {
+    const value = floatOf(reader, true, 'float64');
+    const isFinite = value - value === 0;
+    if (isFinite && Math.abs(value) >= leastInfinite[this.dtype]) throw new ElementError(reader.numbers.text(), this.dtype);
+    const elements = this.#elements;
+    if (elements.count === elements.values.length) elements.grow(reader.maxTensorBytes);
+    elements.values[elements.count++] = value;
+  }
+
+  override finish(): Uint8Array {
+    const { count, values } = this.#elements;
+    const bits = new Uint16Array(count);
+    for (let i = 0; i < count; i++) bits[i] = narrowed(this.dtype, values[i] ?? 0);
+    this.#elements.clear();
+    return new Uint8Array(bits.buffer);
+  }
+
+  override clear(): void {
+    this.#elements.clear();
+  }
+}
+
+/** From here on a number rounds to an infinity. */
+const leastInfinite = { float16: 65520, bfloat16: (2 - 2 ** -8) * 2 ** 127 };
 
 type SmallInteger = 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32';
 
@@ -335,6 +387,7 @@ function sinks(takesIntegers: boolean): ReadonlyMap<DType, ElementSink> {
     ['string', new StringSink()],
     ['bytes', new StringSink()],
   ]);
+  if (takesIntegers) for (const dtype of ['float16', 'bfloat16'] as const) found.set(dtype, new NarrowFloatSink(dtype));
   for (const dtype of ['int64', 'uint64'] as const) found.set(dtype, new LongSink(dtype));
   for (const dtype of Object.keys(integerArrays) as SmallInteger[]) found.set(dtype, new IntegerSink(dtype));
   return found;

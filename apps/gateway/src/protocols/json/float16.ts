@@ -22,3 +22,39 @@ function halfValue(bits: number): number {
   if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
+
+/** The float16 or bfloat16 nearest to a number (ties to even), as its 16 bits; what is beyond the range becomes an infinity, NaN a quiet NaN. */
+export function narrowed(dtype: 'float16' | 'bfloat16', value: number): number {
+  return dtype === 'float16' ? halfBits(value) : bfloatBits(value);
+}
+
+/** Halfway cases go to the even neighbour, so that one rounding from the double gives the nearest. */
+function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+}
+
+function halfBits(value: number): number {
+  if (Number.isNaN(value)) return 0x7e00;
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const size = Math.abs(value);
+  if (size >= 65520) return sign | 0x7c00;
+  // Subnormal: a multiple of 2^-24. A carry runs into the exponent, as it should.
+  if (size < 2 ** -14) return sign | roundHalfEven(size * 2 ** 24);
+  const exponent = Math.floor(Math.log2(size));
+  // log2 may be off by one at a power of two
+  const power = size < 2 ** exponent ? exponent - 1 : size >= 2 ** (exponent + 1) ? exponent + 1 : exponent;
+  return sign | (((power + 14) << 10) + roundHalfEven(size * 2 ** (10 - power)));
+}
+
+function bfloatBits(value: number): number {
+  if (Number.isNaN(value)) return 0x7fc0;
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const size = Math.abs(value);
+  if (size >= (2 - 2 ** -8) * 2 ** 127) return sign | 0x7f80;
+  if (size < 2 ** -126) return sign | roundHalfEven(size * 2 ** 133);
+  const exponent = Math.floor(Math.log2(size));
+  const power = size < 2 ** exponent ? exponent - 1 : size >= 2 ** (exponent + 1) ? exponent + 1 : exponent;
+  return sign | (((power + 126) << 7) + roundHalfEven(size * 2 ** (7 - power)));
+}

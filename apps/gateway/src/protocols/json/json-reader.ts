@@ -14,6 +14,8 @@ export class JsonReader {
     readonly bytes: Uint8Array,
     /** Largest tensor that is made of the text; checked whenever a store grows, so up to twice that may be held. */
     readonly maxTensorBytes = Infinity,
+    /** Whether NaN, Infinity and -Infinity may stand in values that are skipped, as Triton and Python's json write them. */
+    readonly allowsNotFinite = false,
   ) {
     this.numbers = new NumberScan(bytes);
     if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) this.at = 3;
@@ -158,6 +160,26 @@ export class JsonReader {
     return true;
   }
 
+  /** Consumes null when it is next: what serialisers write for an optional member that is left out. */
+  isNull(): boolean {
+    return this.peek() === 0x6e && this.word('null');
+  }
+
+  /** Consumes NaN, Infinity or -Infinity without quotes when one is next; undefined, and nothing consumed, for anything else. */
+  bareNotFinite(): number | undefined {
+    const byte = this.peek();
+    if (byte !== 0x4e && byte !== 0x49 && byte !== 0x2d) return undefined;
+    return this.word('NaN') ? NaN : this.word('Infinity') ? Infinity : this.word('-Infinity') ? -Infinity : undefined;
+  }
+
+  /** Consumes a number that JSON has no literal for, with quotes or without: what answers contain, and what Triton takes. Throws `unreadable` for anything else. */
+  notFinite(): number {
+    const bare = this.bareNotFinite();
+    if (bare !== undefined) return bare;
+    for (const [text, value] of notFiniteTexts) if (this.word(text)) return value;
+    throw unreadable;
+  }
+
   /** Consumes true or false. */
   boolean(): boolean {
     if (this.word('true')) return true;
@@ -178,7 +200,9 @@ export class JsonReader {
           continue;
         }
       } else if (byte === 0x22) this.string();
-      else if (byte === 0x2d || (byte >= 0x30 && byte <= 0x39)) this.number();
+      else if (this.allowsNotFinite && this.bareNotFinite() !== undefined) {
+        // consumed
+      } else if (byte === 0x2d || (byte >= 0x30 && byte <= 0x39)) this.number();
       else if (!this.word('true') && !this.word('false') && !this.word('null')) throw unreadable;
       while (open.length > 0) {
         const close = open[open.length - 1] as number;
@@ -200,6 +224,12 @@ export class JsonReader {
 
 /** Thrown by {@link JsonReader} for text that it cannot go on with; never leaves the protocols. */
 export const unreadable = new Error('unreadable JSON');
+
+const notFiniteTexts: readonly (readonly [string, number])[] = [
+  ['"NaN"', NaN],
+  ['"Infinity"', Infinity],
+  ['"-Infinity"', -Infinity],
+];
 
 /** Texts up to this length are put together byte by byte: cheaper than a call into the runtime. */
 const shortText = 16;

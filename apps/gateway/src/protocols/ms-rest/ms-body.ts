@@ -5,7 +5,7 @@ import { JsonReader, sameBytes, unreadable } from '../json/json-reader.js';
 import { maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
 import { nameIndex, planOf, type MethodPlan } from '../plan.js';
 import { tooLarge } from '../../edge/status.js';
-import { readValue } from './ms-value.js';
+import { readValue, type NumberRule } from './ms-value.js';
 import { explainBody } from './ms-explain.js';
 import { ElementError } from '../json/element-sink.js';
 
@@ -17,22 +17,22 @@ export const syntaxPrefix = 'Illegal JSON format.';
 
 /**
  * Reads a request body. One pass for a body that is as it should be; whatever stops that pass makes a second, slower one find the text
- * of SPEC 3.5 for it. `method` undefined = not known: the body is read all the same, for its errors go before that one.
+ * of SPEC 3.5 for it. `rule` = how number literals become elements. `method` undefined = not known: the body is read all the same, for its errors go before that one.
  * Throws ServingError INVALID_ARGUMENT, or RESOURCE_EXHAUSTED for more than maxInstances or a tensor over `maxTensorBytes`.
  */
-export function readBody(body: Uint8Array, method: MethodSignature | undefined, maxTensorBytes: number): Slots[] {
+export function readBody(body: Uint8Array, method: MethodSignature | undefined, maxTensorBytes: number, rule: NumberRule): Slots[] {
   if (!isUtf8(body)) throw refusal('body-malformed', { detail: syntaxPrefix });
   const plan = method === undefined ? noPlan : planOf(method);
   try {
-    return readInstances(new JsonReader(body, maxTensorBytes), plan, method);
+    return readInstances(new JsonReader(body, maxTensorBytes), plan, method, rule);
   } catch (thrown) {
     if (thrown !== unreadable && !(thrown instanceof ElementError)) throw thrown;
     checkJsonSyntax(body, syntaxPrefix);
-    return explainBody(body, plan, method);
+    return explainBody(body, plan, method, rule);
   }
 }
 
-function readInstances(reader: JsonReader, plan: MethodPlan, method: MethodSignature | undefined): Slots[] {
+function readInstances(reader: JsonReader, plan: MethodPlan, method: MethodSignature | undefined, rule: NumberRule): Slots[] {
   let instances: Slots[] | undefined;
   if (!reader.enter(0x7b)) throw unreadable;
   do {
@@ -42,13 +42,13 @@ function readInstances(reader: JsonReader, plan: MethodPlan, method: MethodSigna
     }
     instances = [];
     if (reader.peek() === 0x7b) {
-      instances.push(readInstance(reader, plan, method));
+      instances.push(readInstance(reader, plan, method, rule));
       continue;
     }
     if (!reader.enter(0x5b)) throw unreadable;
     do {
       if (instances.length === maxInstances) throw tooLarge(`the request has more than ${maxInstances} instances`);
-      instances.push(readInstance(reader, plan, method));
+      instances.push(readInstance(reader, plan, method, rule));
     } while (reader.more(0x5d));
   } while (reader.more(0x7d));
   reader.finish();
@@ -56,7 +56,7 @@ function readInstances(reader: JsonReader, plan: MethodPlan, method: MethodSigna
   return instances;
 }
 
-function readInstance(reader: JsonReader, plan: MethodPlan, method: MethodSignature | undefined): Slots {
+function readInstance(reader: JsonReader, plan: MethodPlan, method: MethodSignature | undefined, rule: NumberRule): Slots {
   const { inputNames } = plan;
   const slots: Slots = new Array<undefined>(inputNames.length).fill(undefined);
   if (!reader.enter(0x7b)) throw unreadable;
@@ -67,7 +67,7 @@ function readInstance(reader: JsonReader, plan: MethodPlan, method: MethodSignat
     if (hint === maxMembers) throw tooLarge(`an object of the request has more than ${maxMembers} members`);
     const index = nameIndex(inputNames, key, hint++);
     // Inputs that the method does not declare are read for their errors and dropped. A name given twice: the last one counts.
-    const tensor = readValue(reader, method?.inputs[index]);
+    const tensor = readValue(reader, method?.inputs[index], rule);
     if (index !== -1) slots[index] = tensor;
   } while (reader.more(0x7d));
   return slots;

@@ -15,7 +15,7 @@ import { maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
 import type { MethodPlan } from '../plan.js';
 import { tooLarge } from '../../edge/status.js';
 import { firstNonBase64, strictBase64 } from './base64.js';
-import { dtypeOfB64Type, literalDType, readValue } from './ms-value.js';
+import { declaredFloat, dtypeOfB64Type, literalDType, readValue, type NumberRule } from './ms-value.js';
 
 const instancesMember = [Buffer.from('instances')];
 
@@ -24,13 +24,13 @@ const instancesMember = [Buffer.from('instances')];
  * sorted by name, of two members with one name the last. The bytes are known to be JSON. Throws the text, or answers the instances
  * when the stop had another reason (a doubled name with a bad first value).
  */
-export function explainBody(body: Uint8Array, plan: MethodPlan, method: MethodSignature | undefined): Slots[] {
+export function explainBody(body: Uint8Array, plan: MethodPlan, method: MethodSignature | undefined, rule: NumberRule): Slots[] {
   const reader = new JsonReader(body);
   const instances = reader.peek() === 0x7b ? lastInstances(reader) : undefined;
   if (instances === undefined) throw parserFault(`key 'instances' expects to exist once, but actually 0 times`);
   reader.at = instances;
   const byte = reader.peek();
-  if (byte === 0x7b) return [explainInstance(reader, 'json object, value is empty', plan, method)];
+  if (byte === 0x7b) return [explainInstance(reader, 'json object, value is empty', plan, method, rule)];
   if (byte !== 0x5b) throw parserFault('instances no key mode is not supported');
   if (!reader.enter(0x5b)) throw parserFault('instances value is array type, but no value');
   if (reader.peek() !== 0x7b) throw parserFault('instances no key mode is not supported');
@@ -38,7 +38,7 @@ export function explainBody(body: Uint8Array, plan: MethodPlan, method: MethodSi
   do {
     if (all.length === maxInstances) throw tooLarge(`the request has more than ${maxInstances} instances`);
     if (reader.peek() !== 0x7b) throw parserFault('json array, instance is not object type');
-    all.push(explainInstance(reader, 'json array, instance is object type, but no value', plan, method));
+    all.push(explainInstance(reader, 'json array, instance is object type, but no value', plan, method, rule));
   } while (reader.more(0x5d));
   return all;
 }
@@ -79,7 +79,13 @@ function sorted(found: ReadonlyMap<string, number>): [string, number][] {
   return [...found].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }
 
-function explainInstance(reader: JsonReader, emptyText: string, plan: MethodPlan, method: MethodSignature | undefined): Slots {
+function explainInstance(
+  reader: JsonReader,
+  emptyText: string,
+  plan: MethodPlan,
+  method: MethodSignature | undefined,
+  rule: NumberRule,
+): Slots {
   const found = members(reader);
   const end = reader.at;
   if (found.size === 0) throw parserFault(emptyText);
@@ -89,10 +95,10 @@ function explainInstance(reader: JsonReader, emptyText: string, plan: MethodPlan
     const index = method?.inputs.findIndex((signature) => signature.name === name) ?? -1;
     const signature = method?.inputs[index];
     reader.at = at;
-    explainValue(reader, signature);
+    explainValue(reader, signature, rule);
     reader.at = at;
     try {
-      const tensor = readValue(reader, signature);
+      const tensor = readValue(reader, signature, rule);
       if (index !== -1) slots[index] = tensor;
     } catch (thrown) {
       if (thrown === unreadable) throw parserFault('json value is not supported');
@@ -105,11 +111,11 @@ function explainInstance(reader: JsonReader, emptyText: string, plan: MethodPlan
 }
 
 /** Throws the text for a value that is no tensor; the cursor is on it. */
-function explainValue(reader: JsonReader, signature: TensorSignature | undefined): void {
+function explainValue(reader: JsonReader, signature: TensorSignature | undefined, rule: NumberRule): void {
   const byte = reader.peek();
   if (byte === 0x6e) throw parserFault('json value is null, it is not supported');
   if (byte === 0x7b) explainObject(reader);
-  else if (byte === 0x5b) explainArray(reader, signature);
+  else if (byte === 0x5b) explainArray(reader, signature, rule);
 }
 
 function explainObject(reader: JsonReader): void {
@@ -205,7 +211,7 @@ function decodeB64(reader: JsonReader): Uint8Array {
   throw parserFault(`'${clip(utf8Text(text.subarray(0, 400)))}' is illegal b64 encode string`);
 }
 
-function explainArray(reader: JsonReader, signature: TensorSignature | undefined): void {
+function explainArray(reader: JsonReader, signature: TensorSignature | undefined, rule: NumberRule): void {
   const begin = reader.at;
   let rank = 0;
   while (reader.peek() === 0x5b) {
@@ -216,12 +222,13 @@ function explainArray(reader: JsonReader, signature: TensorSignature | undefined
   if (byte === 0x5d) throw parserFault(rank === 1 ? 'json array, shape is empty' : 'json array, data type is unknown');
   if (rank > maxRank) throw parserFault(`json array, at most ${maxRank} dims are allowed`);
   const object = byte === 0x7b;
-  const dtype = object ? typeOfObject(reader) : byte === 0x6e ? undefined : literalDType(reader, signature);
+  const float = isNumber(byte) ? declaredFloat(signature, rule) : undefined;
+  const dtype = object ? typeOfObject(reader) : byte === 0x6e ? undefined : (float ?? literalDType(reader, signature));
   if (dtype === undefined) throw parserFault('json array, data type is unknown');
   const variable = isVariableSize(dtype);
   if (object && !variable) throw parserFault('json array, item is object type, object only support string or bytes type');
   reader.at = begin;
-  const fault = new Rows(reader, rank, dtype, object).read();
+  const fault = new Rows(reader, rank, dtype, object, float !== undefined).read();
   if (fault !== undefined) throw fault;
 }
 
@@ -254,6 +261,8 @@ class Rows {
     readonly rank: number,
     readonly dtype: DType,
     readonly objects: boolean,
+    /** Every number literal is an element: NumberRule 'declared' for a float. */
+    readonly takesAnyNumber: boolean,
   ) {
     this.#variable = isVariableSize(dtype);
   }
@@ -296,7 +305,8 @@ class Rows {
     if (this.#fault === undefined) {
       try {
         if (this.objects) explainElementObject(reader, this.dtype);
-        else if (explainNumber(reader, this.dtype)) return;
+        else if (explainNumber(reader, this.dtype, this.takesAnyNumber)) return;
+        else if (this.takesAnyNumber) explainFloat(reader, this.dtype);
         else explainElement(reader, this.dtype);
       } catch (thrown) {
         this.#faultAt = at;
@@ -323,11 +333,24 @@ function explainElementObject(reader: JsonReader, dtype: DType): void {
 }
 
 /** The usual element: a number that goes with the dtype. Consumed then; false for anything else. */
-function explainNumber(reader: JsonReader, dtype: DType): boolean {
+function explainNumber(reader: JsonReader, dtype: DType, takesAny: boolean): boolean {
   const { numbers } = reader;
-  if (!numbers.scan(reader.at) || !dtype.includes(numbers.integral ? 'int' : 'float')) return false;
+  if (!numbers.scan(reader.at) || !(takesAny || dtype.includes(numbers.integral ? 'int' : 'float'))) return false;
   reader.at = numbers.end;
   return true;
+}
+
+function isNumber(byte: number): boolean {
+  return byte === 0x2d || (byte >= 0x30 && byte <= 0x39);
+}
+
+/** An element of a declared float that is no plain number: NaN or an infinity passes. */
+function explainFloat(reader: JsonReader, dtype: DType): void {
+  try {
+    reader.notFinite();
+  } catch {
+    throw parserFault(`json array, elements type is not equal: the input is ${dtype}, write numbers, or "NaN", "Infinity", "-Infinity"`);
+  }
 }
 
 function explainElement(reader: JsonReader, dtype: DType): void {

@@ -92,11 +92,41 @@ describe('values', () => {
     ['9007199254740993', ':long', 'int64', [9007199254740993n]],
     ['[200]', ':small', 'uint8', [200]],
     ['0.1', ':double', 'float64', [0.1]],
-    ['1', ':single', 'int32', [1]],
+    ['1', ':single', 'float32', [1]],
+    ['[1, 2.5, -3]', ':single', 'float32', [1, 2.5, -3]],
+    ['[[2.5, 1], [0, 0]]', ':single', 'float32', [2.5, 1, 0, 0]],
+    ['[1, "NaN", "-Infinity", "Infinity"]', ':single', 'float32', [1, NaN, -Infinity, Infinity]],
+    ['["NaN"]', ':single', 'float32', [NaN]],
+    ['3', ':double', 'float64', [3]],
     ['true', '', 'bool', [1]],
   ])('%s%s is %s', (value, name, dtype, expected) => {
     const tensor = tensorOf(value, name === '' ? undefined : `/model/kit${name}`);
     expect([tensor.dtype, values(tensor)]).toEqual([dtype, expected]);
+  });
+
+  it.each<[string, number, string]>([
+    ['1', 0, 'int32'],
+    ['[1, 2]', 0, 'int32'],
+    ['[1, 2.5]', 400, 'Parser request failed, json array, elements type is not equal'],
+    ['[2.5, 1]', 400, 'Parser request failed, json array, elements type is not equal'],
+    ['["NaN"]', 0, 'string'],
+  ])('with legacyJsonNumbers %s for a float input is what the original makes of it', (value, status, said) => {
+    const original = createProtocols({ maxMessageBytes: limit, legacyJsonNumbers: true })['ms-rest'];
+    const raw = request(`{"instances":[{"x":${value}}]}`, '/model/kit:single');
+    try {
+      const tensor = original.decode(raw, catalog).instances[0]?.[0];
+      expect([0, tensor?.dtype]).toEqual([status, said]);
+    } catch (thrown) {
+      if (!(thrown instanceof ServingError)) throw thrown;
+      expect(shown(original.refuse(raw, thrown))).toEqual({ status, body: JSON.stringify({ error_msg: said }) });
+    }
+  });
+
+  it('what is no number in a float list is told with what to write', () => {
+    expect(refusal(request('{"instances":[{"x":[1, "nan"]}]}', '/model/kit:single'))).toEqual({
+      status: 400,
+      text: 'Parser request failed, json array, elements type is not equal: the input is float32, write numbers, or "NaN", "Infinity", "-Infinity"',
+    });
   });
 
   it.each<[string, readonly number[], Buffer]>([
@@ -335,11 +365,11 @@ describe('URLs', () => {
       `please check url, '/model/kit/ver/1:passthrough' is not /model/{servable}[/version/{n}]:{method}`,
     ],
     ['/model/nope:passthrough', 404, 'Request servable(nope) method(passthrough) , servable is not available'],
-    ['/model/..%2fkit:passthrough', 404, 'Request servable(..%2fkit) method(passthrough) , servable is not available'],
+    ['/model/..%2fkit:passthrough', 404, 'Request servable(../kit) method(passthrough) , servable is not available'],
     ['/model/kit/version/9:passthrough', 404, 'Request servable(kit) method(passthrough)  version(9) , servable is not available'],
     ['/model/kit:nope', 404, 'Request servable(kit) method(nope) , method is not available'],
-    ['/model/kit:pass%74hrough', 404, 'Request servable(kit) method(pass%74hrough) , method is not available'],
-    ['/model/kit:gr%C3%B6%25', 404, 'Request servable(kit) method(grö%25) , method is not available'],
+    ['/model/kit:gr%C3%B6%25', 404, 'Request servable(kit) method(grö%) , method is not available'],
+    ['/model/kit:pass%2574hrough', 404, 'Request servable(kit) method(pass%74hrough) , method is not available'],
     ['/model/kit:gr%F6sse', 404, 'Request servable(kit) method(gr%F6sse) , method is not available'],
   ])('%s', (path, status, text) => {
     expect(refusal(request(body, path))).toEqual({ status, text });

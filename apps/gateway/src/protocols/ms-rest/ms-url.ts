@@ -14,7 +14,7 @@ const maxVersion = 4_294_967_294;
 
 /**
  * `/model/{servable}:{method}`, `/model/{servable}/:{method}` or either with `/version/{n}` before the colon. The query is cut,
- * and nothing is percent-decoded but what cannot be in a URL otherwise: a method's letters beyond ASCII. Throws ServingError INVALID_ARGUMENT with the texts of SPEC 3.5.
+ * the names are percent-decoded once. Throws ServingError INVALID_ARGUMENT with the texts of SPEC 3.5.
  */
 export function parseMsUrl(url: string): MsTarget {
   const query = url.indexOf('?');
@@ -30,15 +30,14 @@ export function parseMsUrl(url: string): MsTarget {
   if (method === '') throw refusal('url-malformed', { detail: 'please check url, the keyword:[service method] must contain.' });
   if (rest !== '' && !/^\/version\/[^/]+\/?$/.test(rest))
     throw refusal('url-malformed', { detail: `please check url, '${clip(path)}' is not /model/{servable}[/version/{n}]:{method}` });
-  return { servable, version, method: beyondAscii.test(method) ? withLetters(method) : method };
+  return { servable: decoded(servable), version, method: decoded(method) };
 }
 
-const beyondAscii = /%[89a-f]/i;
-
-/** Percent-encoded bytes that are no ASCII as the letters they stand for; what is no UTF-8 stays as it came. */
-function withLetters(name: string): string {
+/** A name percent-decoded once; one that is not percent-encoded UTF-8 stays as it came. */
+function decoded(name: string): string {
+  if (!name.includes('%')) return name;
   try {
-    return name.replace(/(?:%[89a-f][0-9a-f])+/gi, decodeURIComponent);
+    return decodeURIComponent(name);
   } catch {
     return name;
   }

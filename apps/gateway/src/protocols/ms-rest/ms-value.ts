@@ -29,6 +29,33 @@ export function dtypeOfB64Type(name: string): DType | undefined {
   return dtypeOfName.get(name);
 }
 
+/**
+ * How number literals become elements. `original`: an integer literal is an integer, whatever the input's dtype, and a list is of one kind. `declared`: any
+ * number, NaN and the infinities too, is a float where the input is declared as one (JavaScript writes 1.0 as 1).
+ */
+export type NumberRule = 'original' | 'declared';
+
+/** The declared dtype when it is a float that takes every number literal, else undefined. */
+export function declaredFloat(signature: TensorSignature | undefined, rule: NumberRule): DType | undefined {
+  const dtype = signature?.dtype;
+  return rule === 'declared' && dtype !== undefined && dtype.includes('float') ? dtype : undefined;
+}
+
+/** Whether the value under the cursor may be a number: a digit, a sign, or the first letter of NaN, "NaN", Infinity. Consumes nothing. */
+function isNumberLike(reader: JsonReader): boolean {
+  const byte = reader.peek();
+  if (byte !== 0x22) return byte === 0x2d || (byte >= 0x30 && byte <= 0x39) || byte === 0x4e || byte === 0x49;
+  const { at } = reader;
+  try {
+    reader.notFinite();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    reader.at = at;
+  }
+}
+
 /** Rank 0 shape, shared: tensors are never written to. */
 const scalar: readonly number[] = [];
 const one: readonly number[] = [1];
@@ -38,9 +65,16 @@ const one: readonly number[] = [1];
  * an integer literal takes the declared integer dtype (int32 without one), a fractional literal a declared float64 (float32 without one).
  * Throws `unreadable` for everything that is not a tensor: explainValue then says why.
  */
-export function readValue(reader: JsonReader, signature: TensorSignature | undefined): Tensor {
+export function readValue(reader: JsonReader, signature: TensorSignature | undefined, rule: NumberRule): Tensor {
   const byte = reader.peek();
-  if (byte === 0x5b) return readArrayValue(reader, signature);
+  if (byte === 0x5b) return readArrayValue(reader, signature, rule);
+  const float = declaredFloat(signature, rule);
+  if (float !== undefined && isNumberLike(reader)) {
+    const sink = elementSink(float, 'any');
+    if (sink === undefined) throw unreadable;
+    sink.one(reader);
+    return { dtype: float, shape: scalar, bytes: sink.finish() };
+  }
   if (byte === 0x22) return { dtype: 'string', shape: scalar, bytes: packElements([reader.string()]) };
   if (byte === 0x7b) return readObjectValue(reader, scalar, 0);
   const dtype = literalDType(reader, signature);
@@ -61,7 +95,7 @@ export function literalDType(reader: JsonReader, signature: TensorSignature | un
   return declared === 'float64' ? 'float64' : 'float32';
 }
 
-function readArrayValue(reader: JsonReader, signature: TensorSignature | undefined): Tensor {
+function readArrayValue(reader: JsonReader, signature: TensorSignature | undefined, rule: NumberRule): Tensor {
   const begin = reader.at;
   let byte = reader.peek();
   while (byte === 0x5b) {
@@ -70,8 +104,11 @@ function readArrayValue(reader: JsonReader, signature: TensorSignature | undefin
   }
   if (byte === 0x7b) return readB64Element(reader, begin);
   if (byte === 0x5d) throw unreadable;
-  const dtype = literalDType(reader, signature);
-  const sink = elementSink(dtype, 'fractional') as ElementSink;
+  const float = declaredFloat(signature, rule);
+  const isFloat = float !== undefined && isNumberLike(reader);
+  const dtype = isFloat ? float : literalDType(reader, signature);
+  const sink = elementSink(dtype, isFloat ? 'any' : 'fractional');
+  if (sink === undefined) throw unreadable;
   reader.at = begin;
   const shape = readArray(reader, sink);
   if (dtype === 'string' && elementCount(shape) !== 1) throw unreadable;

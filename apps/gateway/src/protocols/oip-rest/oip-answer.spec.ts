@@ -39,6 +39,16 @@ describe('answers', () => {
       '9007199254740993',
     ],
     ['minus zero keeps its sign', { dtype: 'float64', shape: [2], bytes: new Uint8Array(Float64Array.of(-0, 0).buffer) }, '-0.0,0'],
+    [
+      'FP16 is written as numbers',
+      { dtype: 'float16', shape: [4], bytes: new Uint8Array(Uint16Array.of(0x3c00, 0x2e66, 0x7e00, 0xfc00).buffer) },
+      '1,0.099975586,"NaN","-Infinity"',
+    ],
+    [
+      'BF16 is written as numbers',
+      { dtype: 'bfloat16', shape: [3], bytes: new Uint8Array(Uint16Array.of(0x3fc0, 0x3dcd, 0x8000).buffer) },
+      '1.5,0.100097656,-0.0',
+    ],
     ['minus zero of 32 bits too', { dtype: 'float32', shape: [2], bytes: new Uint8Array(Float32Array.of(-0, 0).buffer) }, '-0.0,0'],
   ])('%s', (_, tensor, text) => {
     const raw = request({ ...(one as object), outputs: [{ name: 'y' }] });
@@ -52,12 +62,6 @@ describe('answers', () => {
       [[int(1)], [int(1, 2)]],
       500,
       `output 'y' of instance 1 is int32 [2], that of instance 0 is int32 [1]: they cannot be one tensor`,
-    ],
-    [
-      'float16 as JSON',
-      [[{ dtype: 'float16', shape: [1], bytes: Uint8Array.of(0, 0) }]],
-      400,
-      `output 'y' is FP16, which has no JSON form: ask for it with binary_data`,
     ],
     [
       'bytes that are no text as JSON',

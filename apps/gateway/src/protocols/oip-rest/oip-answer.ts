@@ -38,11 +38,7 @@ export function inferAnswer(target: ResolvedMethod, echo: OipEcho, outputs: read
 
 /** The elements, flat, with commas between them. */
 function dataText(output: StackedOutput): string {
-  const { dtype, oipName } = output.entry;
-  if (dtype === 'float16' || dtype === 'bfloat16')
-    throw refusal('output-unwritable', {
-      detail: `output '${output.name}' is ${oipName}, which has no JSON form: ask for it with binary_data`,
-    });
+  const { dtype } = output.entry;
   if (isVariableSize(dtype)) return stringsText(output);
   let text = '';
   for (const part of output.parts) {
@@ -56,13 +52,13 @@ function numbersText(dtype: Exclude<StackedOutput['entry']['dtype'], 'string' | 
   const values = numbersOf(dtype, bytes);
   return slicedText(0, values.length, (from, to) => {
     let text = '';
-    if (dtype === 'float32' || dtype === 'float64') {
+    if (dtype.includes('float')) {
       for (let i = from; i < to; i++) {
         const value = values[i] as number;
         const shown =
           value - value !== 0
             ? notFiniteText(value)
-            : dtype === 'float32'
+            : dtype !== 'float64'
               ? float32Text(value)
               : Object.is(value, -0)
                 ? '-0.0'

@@ -29,7 +29,7 @@ export interface OipBody {
 export function readInferBody(json: Uint8Array, binary: Uint8Array | undefined, target: ResolvedMethod, maxTensorBytes: number): OipBody {
   if (!isUtf8(json)) throw malformed('the body is not UTF-8');
   try {
-    return new BodyReader(new JsonReader(json, maxTensorBytes), binary, target).read();
+    return new BodyReader(new JsonReader(json, maxTensorBytes, true), binary, target).read();
   } catch (thrown) {
     // What is not JSON at all is told first, and only looked for now: one pass is enough for a good request.
     if (thrown === unreadable || thrown instanceof ServingError) checkJsonSyntax(json, 'the body is not JSON: ');
@@ -85,6 +85,8 @@ class BodyReader {
     do {
       const member = reader.member(requestMembers);
       seen = once(seen, member, requestMembers, 'the request');
+      // An optional member that is null is one that was left out
+      if (member !== 0 && reader.isNull()) continue;
       switch (member) {
         case 2:
           id = this.#text('id');
@@ -151,6 +153,7 @@ class BodyReader {
     do {
       const member = reader.member(inputMembers);
       seen = once(seen, member, inputMembers, name ?? 'an input');
+      if (member > 2 && reader.isNull()) continue;
       switch (member) {
         case 0:
           name = inputNames[reader.known(inputNames, hint)] ?? this.#string(`an input's name`);
@@ -221,6 +224,7 @@ class BodyReader {
       do {
         const member = reader.member(outputMembers);
         seen = once(seen, member, outputMembers, 'an output');
+        if (member === 1 && reader.isNull()) continue;
         if (member === 0) name = this.#text(`an output's name`);
         else if (member === 1) parameters = readParameters(reader, `output '${clip(name ?? '')}'`, 4);
         else reader.skip(3);
@@ -251,8 +255,7 @@ interface Content {
 
 function readContent(reader: JsonReader, entry: DTypeEntry, name: Uint8Array | undefined): Content {
   const sink = elementSink(entry.dtype, 'any');
-  if (sink === undefined)
-    throw invalidInput(shown(name), `input '${shown(name)}': ${entry.oipName} has no JSON form, send it as binary_data_size bytes`);
+  if (sink === undefined) throw new TypeError(`${entry.dtype} has no JSON form`);
   if (reader.peek() !== 0x5b) throw invalidInput(shown(name), `input '${shown(name)}': data must be an array`);
   try {
     const shape = readArray(reader, sink);
@@ -317,6 +320,7 @@ function readParameters(reader: JsonReader, owner: string, around: number): Para
   if (!reader.enter(0x7b)) return found;
   do {
     const name = utf8Text(reader.key());
+    if (reader.isNull()) continue;
     switch (name) {
       case 'binary_data_size':
         found.binaryDataSize = integerParameter(reader, owner, name);

@@ -31,16 +31,55 @@ describe('JSON tensors', () => {
     ]);
   });
 
-  it.each<[string, string]>([
-    ['bytes where the signature does not say text', 'any'],
-    ['string where it does', 'text'],
-  ])('BYTES are %s', (_, name) => {
+  it.each<[string, string, string]>([
+    ['text where the signature says nothing', 'any', 'string'],
+    ['text where it says so', 'text', 'string'],
+    ['bytes where it says so', 'raw', 'bytes'],
+  ])('BYTES are %s', (_, name, dtype) => {
     const tensor = tensorOf(
       { inputs: [{ name: 'x', shape: [1, 2], datatype: 'BYTES', data: ['é', 'b\u0000'] }] },
       { path: `/v2/models/m.${name}/infer` },
     );
-    expect(tensor).toMatchObject({ dtype: name === 'any' ? 'bytes' : 'string', shape: [2] });
+    expect(tensor).toMatchObject({ dtype, shape: [2] });
     expect(Buffer.from(tensor.bytes)).toEqual(Buffer.from(packElements([Buffer.from('é'), Buffer.from('b\u0000')])));
+  });
+
+  it.each([
+    ['before', '"datatype":"FP32","data":[NaN,-Infinity,Infinity,"NaN","-Infinity","Infinity",1]'],
+    ['behind', '"data":[NaN,-Infinity,Infinity,"NaN","-Infinity","Infinity",1],"datatype":"FP32"'],
+  ])('NaN and the infinities are read with and without quotes, the datatype %s them', (_, members) => {
+    const tensor = tensorOf(`{"inputs":[{"name":"x","shape":[1,7],${members}}]}`);
+    expect([...new Float32Array(Uint8Array.from(tensor.bytes).buffer)]).toEqual([NaN, -Infinity, Infinity, NaN, -Infinity, Infinity, 1]);
+  });
+
+  it('FP64, FP16 and BF16 take what FP32 takes, rounded to the nearest', () => {
+    const data = [0.1, -2, 65504, 6e-8, 1, 'NaN', '-Infinity', 3.0009765625, -0.0];
+    const bits = (datatype: string): number[] => [
+      ...new Uint16Array(Uint8Array.from(tensorOf({ inputs: [{ name: 'x', shape: [1, 9], datatype, data }] }).bytes).buffer),
+    ];
+    // numpy 2.4 and ml_dtypes 0.5: np.array(data).astype(np.float16 | ml_dtypes.bfloat16).view(np.uint16)
+    expect(bits('FP16')).toEqual([0x2e66, 0xc000, 0x7bff, 0x0001, 0x3c00, 0x7e00, 0xfc00, 0x4200, 0x0000]);
+    expect(bits('BF16')).toEqual([0x3dcd, 0xc000, 0x4780, 0x3381, 0x3f80, 0x7fc0, 0xff80, 0x4040, 0x0000]);
+    const double = tensorOf({ inputs: [{ name: 'x', shape: [1, 2], datatype: 'FP64', data: ['NaN', 0.1] }] });
+    expect([...new Float64Array(Uint8Array.from(double.bytes).buffer)]).toEqual([NaN, 0.1]);
+  });
+
+  it('a member that is null counts as left out where it may be left out', () => {
+    const body = {
+      id: null,
+      parameters: null,
+      outputs: null,
+      more: null,
+      inputs: [{ name: 'x', shape: [1, 1], datatype: 'INT32', parameters: { binary_data_size: null }, data: [7] }],
+    };
+    const { echo, instances } = decode(body);
+    expect([echo, instances[0]?.[0]?.shape]).toMatchObject([{ id: '', outputs: [{ index: 0 }, { index: 1 }] }, [1]]);
+    expect(refusal({ inputs: null }).error).toContain('the body is not an infer request');
+    expect(
+      decode({ ...body, inputs: [{ ...body.inputs[0], parameters: null }], outputs: [{ name: 'z', parameters: null }] }).echo,
+    ).toMatchObject({
+      outputs: [{ index: 1, binary: false }],
+    });
   });
 
   it('a tensor without elements is one when the shape says so', () => {
@@ -74,7 +113,13 @@ describe('JSON tensors', () => {
     ],
     ['too few elements', input('INT32', [2, 2], [1, 2, 3]), `input 'x' of shape [2, 2] needs 4 elements, data has 3`],
     ['nesting unlike the shape', input('INT32', [2, 2], [[1, 2, 3, 4]]), `input 'x' has shape [2, 2], data is nested as [1, 4]`],
-    ['FP16 in JSON', input('FP16', [1, 1], [1]), `input 'x': FP16 has no JSON form, send it as binary_data_size bytes`],
+    ['65520 into FP16', input('FP16', [1, 1], [65520]), `input 'x': 65520 is not a value of FP16`],
+    ['1e39 into BF16', input('BF16', [1, 1], [1e39]), `input 'x': 1e+39 is not a value of BF16`],
+    [
+      '"nan" into FP32',
+      input('FP32', [1, 1], ['nan']),
+      `input 'x': data must be a flat or nested array of FP32 values, all rows of one depth equally long`,
+    ],
     ['an unknown datatype', input('FP8', [1, 1], [1]), `input 'x' has datatype 'FP8', which is none of the protocol's`],
     ['a negative dim', input('INT32', [-1, -1], [1]), `input 'x': shape must be an array of non-negative integers`],
     ['a product past 2^53', input('INT32', [2 ** 32, 2 ** 32], [1]), 'shape [4294967296, 4294967296] has too many elements'],

@@ -12,10 +12,11 @@ const prefix = '/v2/models/';
 const suffix = '/infer';
 const versions = '/versions/';
 
-/** `/v2/models/{model}[/versions/{version}]/infer`, names percent-decoded, the query cut. Throws ServingError NOT_FOUND for any other path. */
+/** `/v2/models/{model}[/versions/{version}]/infer`, names percent-decoded, the query and a slash at the end cut. Throws ServingError NOT_FOUND for any other path. */
 export function parseInferUrl(url: string): OipModel {
   const query = url.indexOf('?');
-  const path = query === -1 ? url : url.slice(0, query);
+  const whole = query === -1 ? url : url.slice(0, query);
+  const path = whole.endsWith('/') ? whole.slice(0, -1) : whole;
   if (!path.startsWith(prefix) || !path.endsWith(suffix)) throw noSuchPath(path);
   const names = path.slice(prefix.length, -suffix.length);
   const slash = names.indexOf('/');

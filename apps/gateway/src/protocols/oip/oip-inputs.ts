@@ -67,11 +67,6 @@ export function splitInputs(target: ResolvedMethod, given: readonly (OipInput | 
   return instances;
 }
 
-/** The dtype that an input has inside mserve: BYTES is string where the signature says so, else bytes. */
-function dtypeOf(signature: TensorSignature, entry: DTypeEntry): DType {
-  return isVariableSize(entry.dtype) && signature.dtype === 'string' ? 'string' : entry.dtype;
-}
-
 function checkAgainst(signature: TensorSignature, { entry, shape, bytes }: OipInput, batched: boolean): void {
   const expected = signature.dtype === undefined ? entry : dtypeEntry(signature.dtype);
   if (expected.oipName !== entry.oipName)
@@ -99,8 +94,8 @@ function checkAgainst(signature: TensorSignature, { entry, shape, bytes }: OipIn
 
 function splitInput(signature: TensorSignature, input: OipInput, instances: readonly Tensor[][], at: number, batched: boolean): void {
   const { shape, bytes } = input;
-  const dtype = dtypeOf(signature, input.entry);
-  const ends = isVariableSize(dtype) ? checkedElements(signature.name, dtype, input) : undefined;
+  const ends = isVariableSize(input.entry.dtype) ? elementEndsOf(signature.name, input) : undefined;
+  const dtype = ends === undefined ? input.entry.dtype : textDType(signature, bytes, ends);
   if (!batched) {
     (instances[0] as Tensor[])[at] = { dtype, shape, bytes };
     return;
@@ -120,21 +115,31 @@ function splitInput(signature: TensorSignature, input: OipInput, instances: read
   }
 }
 
-/** Where the elements of a BYTES input end, counted against its shape; UTF-8 where it is to be text. */
-function checkedElements(name: string, dtype: 'string' | 'bytes', { shape, bytes }: OipInput): Uint32Array {
+/** Where the elements of a BYTES input end, counted against its shape. */
+function elementEndsOf(name: string, { entry, shape, bytes }: OipInput): Uint32Array {
   let ends;
   try {
-    ends = elementEnds({ dtype, shape, bytes });
+    ends = elementEnds({ dtype: entry.dtype, shape, bytes });
   } catch (thrown) {
     throw invalidInput(name, `input '${name}': ${ServingError.from(thrown).message}`);
   }
   checkTextCount(ends.length);
-  if (dtype === 'string') {
-    let begin = 0;
-    for (const end of ends) {
-      if (!isUtf8(bytes.subarray(begin + 4, end))) throw invalidInput(name, `input '${name}' is text, it has an element that is not UTF-8`);
-      begin = end;
-    }
-  }
   return ends;
+}
+
+/**
+ * The dtype that a BYTES input has inside mserve: what the signature declares. An undeclared one is string when all its elements are UTF-8, so that
+ * text reaches a function as text over every protocol, else bytes. Throws ServingError for a declared string with an element that is not UTF-8.
+ */
+function textDType({ name, dtype }: TensorSignature, bytes: Uint8Array, ends: Uint32Array): DType {
+  if (dtype === undefined ? ends.length === 0 : dtype !== 'string') return 'bytes';
+  let begin = 0;
+  for (const end of ends) {
+    if (!isUtf8(bytes.subarray(begin + 4, end))) {
+      if (dtype === undefined) return 'bytes';
+      throw invalidInput(name, `input '${name}' is text, it has an element that is not UTF-8`);
+    }
+    begin = end;
+  }
+  return 'string';
 }

@@ -15,6 +15,7 @@ export const catalog = new FakeCatalog('m', [
     named('y'),
   ),
   method('any', named('x'), named('y', 'z')),
+  method('raw', [{ name: 'x', dtype: 'bytes' }], named('y')),
   method('text', [{ name: 'x', dtype: 'string' }], named('y')),
   method('whole', named('x'), named('y'), false),
 ]);
