@@ -6,7 +6,7 @@ import type { ModelPlan } from '../execution/model-plan.js';
 import { ServableConfigError } from '../servable/servable-config-error.js';
 import { modelFiles } from '../servable/servable-directory.js';
 import { workerDefaults } from './worker-defaults.js';
-import { loadModels } from './load-models.js';
+import { loadModels, planOfModel } from './load-models.js';
 import type { DecryptionKey, ModelOpeners } from './model-loader.js';
 import { signatureOf } from './signature.js';
 
@@ -79,5 +79,5 @@ async function planOf(model: ModelDeclaration, paths: readonly string[], options
     onWarning: () => undefined,
   });
   await loaded.close();
-  return (loaded.models[0]?.[0] as { plan: ModelPlan }).plan;
+  return planOfModel(loaded.models[0]);
 }

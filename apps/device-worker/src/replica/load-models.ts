@@ -2,7 +2,7 @@ import { ServingError } from '@mserve/wire';
 import type { SessionOptions } from '@mserve/native';
 import type { ModelDeclaration } from '@mserve/register';
 import type { LoadedModel } from '../execution/executor.js';
-import { planModel } from '../execution/model-plan.js';
+import { planModel, type ModelPlan } from '../execution/model-plan.js';
 import { deviceOfModel } from './device-of-model.js';
 import { ModelFileError, type DecryptionKey, type ModelOpeners, type OpenSession } from './model-loader.js';
 import { warmUp } from './warm-up.js';
@@ -97,6 +97,13 @@ async function isWarmedUp(loaded: LoadedModel, onFailure: (cause: unknown) => vo
     onFailure(cause);
     return false;
   }
+}
+
+/** The plan of a model's subgraph 0, which methods use. Throws ServingError INTERNAL when there is none. */
+export function planOfModel(subgraphs: readonly LoadedModel[] | undefined): ModelPlan {
+  const first = subgraphs?.[0];
+  if (first === undefined) throw new ServingError('INTERNAL', 'a model without files was loaded');
+  return first.plan;
 }
 
 /** The error, with the file in its text: a servable may have many, and most errors come from rooms that only see bytes. */

@@ -5,7 +5,7 @@ import type { Executor } from '../execution/executor.js';
 import type { ModelPlan } from '../execution/model-plan.js';
 import type { ModelCaller } from '../functions/function-runner.js';
 import { deviceOfReplica } from './device-of-model.js';
-import { loadModels, type LoadModelsOptions } from './load-models.js';
+import { loadModels, planOfModel, type LoadModelsOptions } from './load-models.js';
 import type { ServableOpener } from './open-servable.js';
 import type { LoadedServable } from './replica.js';
 import { signatureOf } from './signature.js';
@@ -63,7 +63,7 @@ export async function loadServable(options: LoadServableOptions, caller: LateMod
       ...inlineRuns,
     };
     const loaded = await loadModels(declaration.models, { ...options, paths: opened.modelPaths, session });
-    const plans = loaded.models.map((subgraphs) => (subgraphs[0] as { plan: ModelPlan }).plan);
+    const plans = loaded.models.map(planOfModel);
     try {
       const usesFunctions = declaration.functions.length > 0;
       return {
