@@ -310,6 +310,23 @@ describe('failed runs', () => {
     expect(outputsOf(await ticket)).toEqual(['INVALID_ARGUMENT Predict Failed, integer division by zero in the model']);
   });
 
+  it('a failure without a code of its own is that of the tensors only when the model has run well before', async () => {
+    const { executor, session } = addition([-1, 2]);
+    const failed = async (runs: number): Promise<unknown> => {
+      session.hold();
+      const ticket = run(executor, 'add', pairs(1));
+      await session.started(runs);
+      session.failNext(new NativeError('run', 'no such shape', { runtimeCode: 'Fail' }));
+      return outputsOf(await ticket);
+    };
+    expect(await failed(1)).toEqual(['INTERNAL Predict Failed']);
+    const good = run(executor, 'add', pairs(1));
+    await session.started(2);
+    session.finishNext();
+    await good;
+    expect(await failed(3)).toEqual(['INVALID_ARGUMENT Predict Failed, no such shape']);
+  });
+
   it('one bad instance does not fail its neighbours: a failed batch is run again one by one', async () => {
     const session = new FakeSession(elementwise([-1, 1], 1, (x) => x).describe(), ([x]) => {
       if (valuesOf(x).includes(13)) throw new Error('unlucky');
