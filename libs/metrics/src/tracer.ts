@@ -18,6 +18,8 @@ export interface SpanFacts {
   readonly replica?: string | undefined;
   readonly instances?: number | undefined;
   readonly attempt?: number | undefined;
+  /** Number of a stage in its method, from 1. */
+  readonly stage?: number | undefined;
 }
 
 /** One step of the way of a request. */

@@ -1,4 +1,5 @@
 import type { DeadlineTimer, Expiring } from '@mserve/event-loop';
+import type { Span } from '@mserve/metrics';
 import type { SharedRun, Waiting } from './waiting.js';
 
 /** Why a run was ended from here. */
@@ -10,6 +11,8 @@ export type EndReason = 'deadline' | 'abandoned';
  */
 export class BatchRun implements SharedRun, Expiring {
   deadlineIndex = -1;
+  /** When one of its requests is traced. */
+  span: Span | undefined = undefined;
   readonly members: readonly Waiting[];
   /** The last moment at which somebody waits; Infinity = no limit. */
   deadlineAt: number;

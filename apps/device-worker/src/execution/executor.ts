@@ -1,4 +1,5 @@
 import { DeadlineTimer, EndOfTurn } from '@mserve/event-loop';
+import type { Tracer } from '@mserve/metrics';
 import { failureOf, ServingError, type Failure, type Instance } from '@mserve/wire';
 import type { ServableDeclaration } from '@mserve/register';
 import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
@@ -35,6 +36,8 @@ export interface ExecutorOptions {
   readonly runner?: FunctionRunner | undefined;
   /** Of the worker; undefined: runs never hold the JavaScript thread for one. */
   readonly loneClient?: LoneClient | undefined;
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined;
   /** Why a native run failed: for operators. */
   readonly reportFailure: (plan: ModelPlan, cause: unknown) => void;
 }
@@ -54,6 +57,7 @@ export interface Execution {
  */
 export class Executor implements ModelCaller {
   private readonly servable: string;
+  private readonly tracer: Tracer | undefined;
   private readonly routes = new Map<string, MethodRoute>();
   private readonly models = new Map<string, readonly ModelQueue[]>();
   private readonly watch = new DeadlineTimer<BatchRun>((run) => run.expire());
@@ -64,14 +68,15 @@ export class Executor implements ModelCaller {
 
   /** Throws ServingError INVALID_ARGUMENT when methods and models do not fit (SPEC 6.3). */
   constructor(options: ExecutorOptions) {
-    const { declaration, runner, loneClient = new LoneClient(), reportFailure } = options;
+    const { declaration, runner, loneClient = new LoneClient(), reportFailure, tracer } = options;
+    this.tracer = tracer;
     this.servable = declaration.servable;
     const wake = (queue: ModelQueue | FunctionDispatch): void => this.wake(queue);
     declaration.models.forEach((model, i) => {
       const subgraphs = options.models[i] ?? [];
       this.models.set(
         model.key,
-        subgraphs.map((loaded) => new ModelQueue({ ...loaded, watch: this.watch, wake, loneClient, reportFailure })),
+        subgraphs.map((loaded) => new ModelQueue({ ...loaded, watch: this.watch, wake, loneClient, reportFailure, tracer })),
       );
     });
     const dispatch: FunctionDispatch | undefined = runner && new FunctionDispatch(runner, this.watch, () => dispatch && wake(dispatch));
@@ -146,7 +151,7 @@ export class Executor implements ModelCaller {
         throw new ServingError('INTERNAL', `method '${plan.name}' needs functions, there is nothing to run them`);
       return { plan: stage, queue, dispatch: this.dispatch };
     });
-    return { plan, stages };
+    return { plan, stages, tracer: this.tracer };
   }
 
   private pumpAwake(): void {

@@ -1,4 +1,5 @@
 import type { DeadlineTimer } from '@mserve/event-loop';
+import type { Span, Tracer } from '@mserve/metrics';
 import type { NativeTensor } from '@mserve/native';
 import type { Instance } from '@mserve/wire';
 import { assemble, split, Staging } from './batch.js';
@@ -33,6 +34,8 @@ export interface ModelQueueOptions {
   readonly loneClient: LoneClient;
   /** Called when the queue has work and is not being served: {@link ModelQueue.pump} is to be called at the end of this turn's work. */
   readonly wake: (queue: ModelQueue) => void;
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined;
   /** Why a native run failed: for operators. What clients are told: {@link predictFailed}. */
   readonly reportFailure: (plan: ModelPlan, cause: unknown) => void;
 }
@@ -110,8 +113,9 @@ export class ModelQueue {
 
   private start(slot: Slot, members: readonly Waiting[]): void {
     if (slot.controller.signal.aborted) slot.controller = new AbortController();
-    const { session, watch, loneClient } = this.options;
+    const { session, watch, loneClient, tracer } = this.options;
     const run = new BatchRun(members, slot.controller, watch);
+    if (tracer !== undefined) run.span = beginRun(tracer, this.plan, members);
     let outputs: Promise<readonly NativeTensor[]>;
     try {
       const instances = members.length === 1 ? [(members[0] as Waiting).inputs] : members.map((member) => member.inputs);
@@ -129,6 +133,7 @@ export class ModelQueue {
   }
 
   private finish(slot: Slot, run: BatchRun, tensors: readonly NativeTensor[]): void {
+    run.span?.end();
     run.release();
     let results: Instance[];
     try {
@@ -149,6 +154,7 @@ export class ModelQueue {
   }
 
   private fail(slot: Slot, run: BatchRun, cause: unknown): void {
+    run.span?.end(run.ended ?? 'model-failed');
     run.release();
     this.settleFailed(slot, run, cause);
   }
@@ -170,4 +176,10 @@ export class ModelQueue {
     this.slots.push(slot);
     this.pump();
   }
+}
+
+/** Below the stage of one of its instances, with links to the stages of all. undefined when none of them is traced. */
+function beginRun(tracer: Tracer, plan: ModelPlan, members: readonly Waiting[]): Span | undefined {
+  const links = members.flatMap(({ span }) => (span === undefined ? [] : [span.traceparent]));
+  return links[0] === undefined ? undefined : tracer.begin('run', links[0], { model: plan.key, instances: members.length }, links);
 }

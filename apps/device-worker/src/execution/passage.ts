@@ -1,4 +1,5 @@
 import { type Failure, type Instance, type InstanceResult } from '@mserve/wire';
+import type { Span, Tracer } from '@mserve/metrics';
 import { deadlineExceeded } from './failures.js';
 import type { FunctionDispatch, FunctionQueue } from './function-dispatch.js';
 import { pick, type MethodPlan, type StagePlan } from './method-plan.js';
@@ -8,6 +9,8 @@ import { Waiting } from './waiting.js';
 
 /** Who wants the results of a ticket's instances. */
 export interface ResultSink {
+  /** What the stages are a part of, when the request is traced. */
+  readonly span?: Span | undefined;
   /** Called once per instance, in any order, possibly before Executor.start returns. Must not throw. */
   settle(index: number, result: InstanceResult): void;
 }
@@ -20,6 +23,8 @@ export type StageRoute =
 export interface MethodRoute {
   readonly plan: MethodPlan;
   readonly stages: readonly StageRoute[];
+  /** undefined: nothing is traced. */
+  readonly tracer: Tracer | undefined;
 }
 
 /** One instance on its way through the stages of a method. */
@@ -47,6 +52,7 @@ export class Passage extends Waiting {
       return;
     }
     this.inputs = this.stage === 0 && route.plan.takesInstance ? this.values : pick(this.values, route.plan.inputSlots);
+    if (this.route.tracer !== undefined) this.beginStage(this.route.tracer, this.stage + 1);
     if (route.model === undefined) {
       route.dispatch.push(route.queue, this);
       return;
@@ -57,6 +63,7 @@ export class Passage extends Waiting {
   }
 
   override advance(outputs: Instance): void {
+    this.endStage();
     this.stage++;
     if (this.stage === this.route.stages.length && this.route.plan.returnsStage) {
       this.complete(outputs);
@@ -69,11 +76,23 @@ export class Passage extends Waiting {
   override fail(failure: Failure): void {
     if (this.settled) return;
     this.settled = true;
+    this.endStage(failure.reason ?? failure.code);
     this.sink.settle(this.index, { failure });
   }
 
   override expired(): Failure {
     return deadlineExceeded(this.route.plan.name, this.stage + 1);
+  }
+
+  private beginStage(tracer: Tracer, stage: number): void {
+    const { span } = this.sink;
+    if (span !== undefined) this.span = tracer.begin('stage', span.traceparent, { method: this.route.plan.name, stage });
+  }
+
+  private endStage(error?: string): void {
+    if (this.span === undefined) return;
+    this.span.end(error);
+    this.span = undefined;
   }
 
   private complete(outputs: Instance): void {

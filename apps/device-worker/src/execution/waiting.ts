@@ -1,3 +1,4 @@
+import type { Span } from '@mserve/metrics';
 import type { Failure, Instance } from '@mserve/wire';
 
 /** What a waiting instance tells when it is no longer wanted: the work it is part of may be ended early. */
@@ -22,6 +23,8 @@ export abstract class Waiting {
   /** The same for instances of one request, or of one Model.call. */
   readonly request: object;
   settled = false;
+  /** Of the stage it is at, when its request is traced. */
+  span: Span | undefined = undefined;
   /** A batch with it failed: it is to be run by itself, so that only the one at fault fails. */
   alone = false;
 

@@ -11,23 +11,31 @@ import {
 } from '@mserve/wire';
 import { answers, assignments, cancellations, IdTable, receipts, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
 import { EndOfTurn, maxTimerMs, timerMs } from '@mserve/event-loop';
+import { MetricRegistry, type SpanFacts, type Tracer } from '@mserve/metrics';
 import { deadlineExceeded } from '../execution/failures.js';
 import type { LoneClient } from '../execution/lone-client.js';
 import { AssignmentRun, failureCount } from './assignment-run.js';
 import type { Replica } from './replica.js';
+import { HandlerCounters, workerMetrics } from './worker-metrics.js';
 
 /** Assignments between two looks for gateways that are gone. */
 const sweepEvery = 4096;
 /** Buses carry more than this. */
 const largeBytes = 16 * 1024 * 1024;
 
-/** Counts since the start; all only grow. */
-export interface HandlerCounters {
-  assignments: number;
-  /** Instances that left with outputs. */
-  succeeded: number;
-  /** Instances that left with a failure, cancelled ones included. */
-  failed: number;
+/** Counts since the start; all only grow. In instances, but for the assignments. */
+export interface HandlerStats {
+  readonly assignments: number;
+  readonly succeeded: number;
+  readonly failed: number;
+}
+
+/** Who is told what a worker does. */
+export interface WorkerObservers {
+  /** Where it counts. Default: a registry of its own. */
+  readonly metrics?: MetricRegistry | undefined;
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /**
@@ -35,7 +43,8 @@ export interface HandlerCounters {
  * exactly once, whatever happens to its ticket; results that became ready in one turn leave together.
  */
 export class AssignmentHandler {
-  readonly counters: HandlerCounters = { assignments: 0, succeeded: 0, failed: 0 };
+  private readonly counters: HandlerCounters;
+  private readonly tracer: Tracer | undefined;
   /** gateway, then ticket id: what is in hand (a ticket may come in several assignments). */
   private readonly inHand = new Map<string, IdTable<AssignmentRun[]>>();
   private runs = 0;
@@ -58,11 +67,21 @@ export class AssignmentHandler {
     private readonly store: TensorStore,
     private readonly replicas: ReadonlyMap<string, Replica>,
     private readonly loneClient: LoneClient,
+    { metrics = new MetricRegistry(), tracer }: WorkerObservers = {},
   ) {
+    this.counters = new HandlerCounters(metrics);
+    this.tracer = tracer;
+    const inHand = metrics.gauge(workerMetrics.inHand).of([]);
+    metrics.beforeRead(() => inHand.set(this.runs));
     this.subscriptions = [
       bus.receive(assignments, (list) => list.forEach((assignment) => this.accept(assignment))),
       bus.receive(cancellations, (list) => list.forEach((cancellation) => this.cancel(cancellation))),
     ];
+  }
+
+  get stats(): HandlerStats {
+    const { assignments: taken, succeeded, failed } = this.counters;
+    return { assignments: taken.value, succeeded: succeeded.value, failed: failed.value };
   }
 
   /** Assignments in hand. */
@@ -94,11 +113,12 @@ export class AssignmentHandler {
 
   private accept(assignment: Assignment): void {
     const { ticket } = assignment;
-    this.counters.assignments++;
+    this.counters.assignments.add();
     const count = instanceCount(ticket.instances);
     if (count === 0) return;
     const run = new AssignmentRun(assignment, this.replicas.get(assignment.replica), count, this.onResults);
     this.remember(run);
+    if (this.tracer !== undefined) run.span = this.tracer.begin('batch', ticket.traceparent, factsOf(assignment, count));
     try {
       const instances = this.store.read(ticket.instances, ticket.instances.kind === 'held' ? run.readingSignal : undefined);
       if (instances instanceof Promise) void this.startLater(run, instances);
@@ -152,12 +172,14 @@ export class AssignmentHandler {
     const complete = run.isComplete;
     for (const { answer, receipt } of run.takeReady()) {
       const failed = failureCount(answer.results);
-      this.counters.failed += failed;
-      this.counters.succeeded += answer.results.length - failed;
+      this.counters.failed.add(failed);
+      this.counters.succeeded.add(answer.results.length - failed);
       if (!run.cancelled) this.answer(ticket.gateway, answer);
       this.bus.send(receipts, scheduler, receipt);
     }
-    if (complete) this.forget(run);
+    if (!complete) return;
+    run.span?.end(run.cancelled ? 'CANCELLED' : undefined);
+    this.forget(run);
   }
 
   /** An answer that the bus cannot carry becomes one that says so: its client would wait for its deadline. */
@@ -206,6 +228,11 @@ export class AssignmentHandler {
   private sweep(): void {
     for (const [gateway, tickets] of this.inHand) if (tickets.size === 0) this.inHand.delete(gateway);
   }
+}
+
+function factsOf({ replica, ticket }: Assignment, instances: number): SpanFacts {
+  const { servable, version, method, attempt } = ticket;
+  return { servable, version, method, replica, attempt, instances };
 }
 
 /** Whether a bus might refuse it. */

@@ -1,4 +1,5 @@
 import { isFailure, type Answer, type Assignment, type Failure, type InstanceResult, type Receipt } from '@mserve/wire';
+import type { Span } from '@mserve/metrics';
 import type { Execution } from '../execution/executor.js';
 import type { ResultSink } from '../execution/passage.js';
 import type { Replica } from './replica.js';
@@ -21,6 +22,8 @@ export class AssignmentRun implements ResultSink {
   cancelled = false;
   /** Results came since the last {@link takeReady}; the worker keeps it on its list. */
   queued = false;
+  /** When its request is traced. */
+  span: Span | undefined = undefined;
   private execution: Execution | undefined;
   /** Made when it is asked for: most tensors are there already. */
   private reading: AbortController | undefined;

@@ -1,3 +1,4 @@
+import { RecordingTracer } from '../../../../test/support/recording-tracer.js';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   answers,
@@ -128,6 +129,22 @@ const outputsOf = (answer: Answer | undefined): unknown[] =>
 const total = (list: readonly Receipt[]): number => list.reduce((sum, receipt) => sum + receipt.instances, 0);
 
 describe('assignments', () => {
+  it('are traced down to the run that they share', async () => {
+    const tracer = new RecordingTracer();
+    await start({ tracer });
+    send(assignment(local(2), { traceparent: 'a' }), assignment(local(1), { traceparent: 'b' }));
+    await gotAnswers.until((list) => list.length === 2);
+    expect(tracer.outline).toEqual([
+      'batch < a: ok',
+      'stage < batch-0: ok',
+      'stage < batch-0: ok',
+      'batch < b: ok',
+      'stage < batch-3: ok',
+      'run < stage-1: ok',
+    ]);
+    expect(tracer.spans.at(-1)).toMatchObject({ facts: { instances: 3 }, links: ['stage-1', 'stage-2', 'stage-4'] });
+  });
+
   it('are answered to the gateway and receipted to the scheduler', async () => {
     await start();
     send(assignment(local(3), { id: 77, firstInstance: 5, attempt: 2 }));

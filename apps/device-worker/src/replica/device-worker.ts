@@ -4,7 +4,7 @@ import type { Bus, ReplicaList, ReplicaStatus, TensorStore } from '@mserve/bus';
 import { defaults } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import { LoneClient } from '../execution/lone-client.js';
-import { AssignmentHandler, type HandlerCounters } from './assignment-handler.js';
+import { AssignmentHandler, type HandlerStats } from './assignment-handler.js';
 import { Beacon } from './beacon.js';
 import { FailureLog } from './failure-log.js';
 import { LateModelCaller, loadServable } from './load-servable.js';
@@ -27,7 +27,7 @@ interface Plan {
 }
 
 /** Counts and states, for operators. */
-export interface WorkerStats extends HandlerCounters {
+export interface WorkerStats extends HandlerStats {
   /** Assignments in hand. */
   readonly inHand: number;
   readonly replicas: readonly ReplicaStatus[];
@@ -58,7 +58,7 @@ export class DeviceWorker {
     private readonly defaults: WorkerDefaults,
   ) {
     this.log = options.log ?? silentLog;
-    this.handler = new AssignmentHandler(bus, store, this.replicas, this.loneClient);
+    this.handler = new AssignmentHandler(bus, store, this.replicas, this.loneClient, options);
     this.beacon = new Beacon(bus);
     this.plans = servables.flatMap((servable) => this.plan(servable));
   }
@@ -120,7 +120,7 @@ export class DeviceWorker {
   }
 
   get stats(): WorkerStats {
-    return { ...this.handler.counters, inHand: this.handler.size, replicas: this.statuses };
+    return { ...this.handler.stats, inHand: this.handler.size, replicas: this.statuses };
   }
 
   /**
@@ -258,7 +258,7 @@ export class DeviceWorker {
       );
       try {
         const failures = new FailureLog(log, { ...about, version: loaded.version, replica: replica.id });
-        replica.ready(loaded, this.loneClient, (plan, cause) => failures.report(plan, cause));
+        replica.ready(loaded, this.loneClient, (plan, cause) => failures.report(plan, cause), this.options.tracer);
         caller.executor = replica.executor;
       } catch (thrown) {
         await loaded.close();

@@ -1,6 +1,7 @@
 import { ServingError, type ServableSignature } from '@mserve/wire';
 import type { ReplicaState, ReplicaStatus } from '@mserve/bus';
 import type { ServableDeclaration } from '@mserve/register';
+import type { Tracer } from '@mserve/metrics';
 import { Executor, type LoadedModel } from '../execution/executor.js';
 import type { LoneClient } from '../execution/lone-client.js';
 import type { ModelPlan } from '../execution/model-plan.js';
@@ -93,11 +94,11 @@ export class Replica {
   }
 
   /** From loading to ready. Throws ServingError when methods and models do not fit; the caller then calls {@link fail}. */
-  ready(loaded: LoadedServable, loneClient: LoneClient, reportFailure: (plan: ModelPlan, cause: unknown) => void): void {
+  ready(loaded: LoadedServable, loneClient: LoneClient, reportFailure: (plan: ModelPlan, cause: unknown) => void, tracer?: Tracer): void {
     if (this.current !== 'loading')
       throw new ServingError('CANCELLED', `replica of servable ${this.servable} was given up while it was loading`);
     const { declaration, models, runner } = loaded;
-    this.run = new Executor({ declaration, models, runner, loneClient, reportFailure });
+    this.run = new Executor({ declaration, models, runner, loneClient, reportFailure, tracer });
     this.loaded = loaded;
     this.version = loaded.version;
     this.move('ready');

@@ -1,4 +1,5 @@
 import type { AppLog } from '@mserve/app';
+import type { WorkerObservers } from './assignment-handler.js';
 import type { DecryptionKey, ModelOpeners } from './model-loader.js';
 import type { ModelProgress } from './load-models.js';
 import type { ServableOpener } from './open-servable.js';
@@ -17,7 +18,7 @@ export interface ServableOptions {
   readonly decMode?: DecryptionKey['mode'] | undefined;
 }
 
-export interface DeviceWorkerOptions {
+export interface DeviceWorkerOptions extends WorkerObservers {
   /** Directory that holds one folder per servable. */
   readonly directory: string;
   /** Default: every servable in the directory. */

@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { stringTensor, type InstanceResult } from '@mserve/wire';
+import { failureOf, stringTensor, type InstanceResult } from '@mserve/wire';
+import { MetricRegistry } from '@mserve/metrics';
+import { RecordingTracer } from '../../../../test/support/recording-tracer.js';
 import { FakeScheduler } from '../testing/fake-scheduler.js';
 import { defaultServables, GatewayRig, predict, rawClient } from '../testing/gateway-rig.js';
 
@@ -188,5 +190,31 @@ describe('the infer path', () => {
     expect(await (await response).text()).toBe('a');
     expect(await closed).toBe(0);
     await expect(fetch(rig.url)).rejects.toThrow();
+  });
+
+  it('traces requests: tickets carry the span of the request, which ends with its answer or its refusal', async () => {
+    const tracer = new RecordingTracer();
+    const metrics = new MetricRegistry();
+    rig = await GatewayRig.start({ tracer, metrics });
+    const { scheduler } = rig;
+    const carried: string[] = [];
+    scheduler.onTickets = ([ticket]) => {
+      if (ticket === undefined) return;
+      carried.push(ticket.traceparent);
+      scheduler.answer(ticket, 0, [result('A')]);
+    };
+    expect(await (await rig.post('kit echo a')).text()).toBe('A');
+    scheduler.onTickets = ([ticket]) => {
+      if (ticket !== undefined) scheduler.refuse(ticket, failureOf('servable-unavailable', { servable: 'kit' }));
+    };
+    await rig.post('kit echo a');
+    expect(carried).toEqual([tracer.spans[0]?.traceparent]);
+    expect(tracer.spans.map(({ kind, ends }) => [kind, ends])).toEqual([
+      ['request', ['']],
+      ['request', ['servable-unavailable']],
+    ]);
+    expect(tracer.spans[0]?.facts).toEqual({ servable: 'kit', version: 1, method: 'echo', instances: 1 });
+    const answered = metrics.snapshot().find(({ declaration }) => declaration.name === 'mserve_gateway_requests_answered_total');
+    expect(answered?.samples).toEqual([{ labels: [], value: 1 }]);
   });
 });

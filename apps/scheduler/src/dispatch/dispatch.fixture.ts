@@ -1,5 +1,5 @@
 import type { Assignment, Cancellation, Instances, MethodSignature, Refusal, ServableSignature, Ticket } from '@mserve/wire';
-import type { DispatchOptions, DispatchOutlet } from './dispatch-options.js';
+import type { DispatchObservers, DispatchOptions, DispatchOutlet } from './dispatch-options.js';
 import { Dispatcher } from './dispatcher.js';
 
 /** Instances without bytes: enough for a scheduler, which only counts and slices. */
@@ -70,8 +70,8 @@ export class DispatchRig {
   readonly dispatcher: Dispatcher;
   now = 1000;
 
-  constructor(options: Partial<DispatchOptions> = {}) {
-    this.dispatcher = new Dispatcher('scheduler-a', this.outlet, options);
+  constructor(options: Partial<DispatchOptions> = {}, observers: DispatchObservers = {}) {
+    this.dispatcher = new Dispatcher('scheduler-a', this.outlet, options, observers);
   }
 
   /** The replica `{worker}.0`. */
