@@ -26,9 +26,11 @@ function tellingModel(batch: number | string): Uint8Array {
 }
 
 const config = `import { addStage, declareModel, registerMethod, Tensor } from '@mserve/register';
-const two = declareModel('two.onnx', 'ONNX');
-const four = declareModel('four.onnx', 'ONNX');
-const any = declareModel({ modelFile: 'any.onnx', modelFormat: 'ONNX', maxBatchSize: 5 });
+// The models tell how many rows ran together, so their rows are not independent: nothing else would batch them.
+const batching = 'trust';
+const two = declareModel({ modelFile: 'two.onnx', modelFormat: 'ONNX', batching });
+const four = declareModel({ modelFile: 'four.onnx', modelFormat: 'ONNX', batching });
+const any = declareModel({ modelFile: 'any.onnx', modelFormat: 'ONNX', batching, maxBatchSize: 5 });
 
 /** Each instance as it is, and how many there were: 0 = called with one instance, not with a list. */
 function single(x: Tensor) { return [x, 0]; }

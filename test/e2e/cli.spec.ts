@@ -298,6 +298,7 @@ describe('mserve model', () => {
       format: 'ONNX',
       inputs: [{ name: 'x', dtype: 'float32', shape: [-1, 2] }],
       outputs: [{ name: 'y', dtype: 'float32', shape: [-1, 2] }],
+      batching: { outcome: 'proven' },
     });
   });
 

@@ -10,7 +10,16 @@ import type {
 /** Declarations as servable_config would make them, with only what a spec cares about. */
 
 export function model(file: string, options: Partial<ModelDeclaration> = {}): ModelDeclaration {
-  return { key: file, files: [file], format: 'ONNX', withBatchDim: true, withoutBatchDimInputs: [], maxBatchSize: 32, ...options };
+  return {
+    key: file,
+    files: [file],
+    format: 'ONNX',
+    withBatchDim: true,
+    withoutBatchDimInputs: [],
+    maxBatchSize: 32,
+    batching: 'trust',
+    ...options,
+  };
 }
 
 export function functionOf(index: number, name: string, options: Partial<FunctionDeclaration> = {}): FunctionDeclaration {

@@ -1,4 +1,4 @@
-import type { NativeTensor, RunOptions, SessionDescription } from '@mserve/native';
+import type { NativeTensor, RunOptions, SessionDescription, SessionOptions } from '@mserve/native';
 
 /** Gives the outputs of one run; the inputs are as the session got them, batch dim included. */
 export type FakeModel = (inputs: readonly NativeTensor[]) => readonly NativeTensor[];
@@ -117,4 +117,26 @@ export function elementwise(shape: readonly number[], inputs: number, f: (...val
       ),
     ];
   });
+}
+
+/** An opener that gives these sessions, whatever the file; there is no file, so no graph. Without optimisation nothing can be opened. */
+export function opensFake(open: (path: string) => FakeSession): (request: FakeRequest) => Promise<OpenedFake> {
+  return ({ path, session }) => {
+    if (session.graphOptimization === 'none') return Promise.reject(new Error('a fake session has no other form'));
+    return Promise.resolve({ session: open(path), readGraph: noGraph });
+  };
+}
+
+export interface FakeRequest {
+  readonly path: string;
+  readonly session: SessionOptions;
+}
+
+export interface OpenedFake {
+  readonly session: FakeSession;
+  readonly readGraph: () => never;
+}
+
+function noGraph(): never {
+  throw new Error('a fake session has no graph');
 }

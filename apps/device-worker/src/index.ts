@@ -9,4 +9,4 @@ export { DeviceWorkerModule, type WorkerParts } from './device-worker.module.js'
 export { checkServable, type ServableReport } from './replica/check-servable.js';
 export { ServableConfigError } from './servable/servable-config-error.js';
 export { checkServableNames, listServables } from './servable/servable-directory.js';
-export { checkModels, type CheckModelsOptions } from './replica/check-models.js';
+export { checkModels, type CheckModelsOptions, type ModelsReport } from './replica/check-models.js';

@@ -14,6 +14,9 @@ export interface ServableDeclaration {
 /** What kind of file a model is: of an Ascend device (OM), MindSpore's (MindIR), or ONNX. */
 export type ModelFormat = 'OM' | 'MindIR' | 'ONNX';
 
+/** Who says that the rows of a batch are independent: the server proves it, the author vouches for it, or nobody. */
+export type BatchingChoice = 'proven' | 'trust' | 'off';
+
 /** One declareModel. Models are named by their key: the file names joined by `;`. */
 export interface ModelDeclaration {
   readonly key: string;
@@ -25,6 +28,8 @@ export interface ModelDeclaration {
   readonly withoutBatchDimInputs: readonly number[];
   /** For models without a fixed batch size: most instances run at once. Default 32. */
   readonly maxBatchSize: number;
+  /** Whether instances may share a run: when it is proven that rows are independent, always, or never. */
+  readonly batching: BatchingChoice;
   readonly options?: ModelOptions | undefined;
 }
 

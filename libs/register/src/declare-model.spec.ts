@@ -178,6 +178,7 @@ describe('declareModel gives', () => {
         withBatchDim: true,
         withoutBatchDimInputs: [],
         maxBatchSize: 32,
+        batching: 'proven',
         options: undefined,
       },
     ]);

@@ -1,4 +1,4 @@
-import type { ModelDeclaration, ModelFormat, ModelOptions } from './declaration.js';
+import type { BatchingChoice, ModelDeclaration, ModelFormat, ModelOptions } from './declaration.js';
 import { checkBoolean, checkInteger, checkIntegerOrList, checkString, checkStringOrList, isPlainObject } from './argument.js';
 import { modelCall, type CallOptions, type InputValue, type OutputValue } from './model-call.js';
 import { optionsOf, type AclOptions, type Context, type GpuOptions } from './model-options.js';
@@ -68,9 +68,23 @@ export interface ModelParameters {
   context?: Context | undefined;
   /** For models whose batch dim has no fixed size: most instances in one run, >= 1. Default 32. */
   maxBatchSize?: number | undefined;
+  /**
+   * Whether instances may share a run, for models with a batch dim. 'proven' (default): when the server can prove at load that no row of the batch
+   * depends on another; else they run one at a time. 'trust': always, the author knows that rows are independent. 'off': never.
+   */
+  batching?: BatchingChoice | undefined;
 }
 
-const parameterNames = ['modelFile', 'modelFormat', 'withBatchDim', 'withoutBatchDimInputs', 'options', 'context', 'maxBatchSize'];
+const parameterNames = [
+  'modelFile',
+  'modelFormat',
+  'withBatchDim',
+  'withoutBatchDimInputs',
+  'options',
+  'context',
+  'maxBatchSize',
+  'batching',
+];
 const formats: Readonly<Record<string, ModelFormat>> = {
   om: 'OM',
   mindir: 'MindIR',
@@ -117,7 +131,15 @@ export function declareModel(
 }
 
 /** Stands for a model whose declaration failed, so that what comes after it can be checked. */
-const undeclared: ModelDeclaration = { key: '', files: [], format: 'ONNX', withBatchDim: true, withoutBatchDimInputs: [], maxBatchSize: 1 };
+const undeclared: ModelDeclaration = {
+  key: '',
+  files: [],
+  format: 'ONNX',
+  withBatchDim: true,
+  withoutBatchDimInputs: [],
+  maxBatchSize: 1,
+  batching: 'proven',
+};
 
 function modelDeclaration(given: Record<string, unknown>, usedFiles: ReadonlySet<string>): ModelDeclaration {
   const unknownName = Object.keys(given).find((name) => !parameterNames.includes(name));
@@ -127,7 +149,7 @@ function modelDeclaration(given: Record<string, unknown>, usedFiles: ReadonlySet
   const format = Object.hasOwn(formats, formatName) ? formats[formatName] : undefined;
   if (format === undefined) throw new RegisterError('model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored');
   checkFiles(files, usedFiles);
-  const { withBatchDim = true, withoutBatchDimInputs = [], maxBatchSize = defaultMaxBatchSize } = given;
+  const { withBatchDim = true, withoutBatchDimInputs = [], maxBatchSize = defaultMaxBatchSize, batching = 'proven' } = given;
   return {
     key: files.join(';'),
     files,
@@ -135,8 +157,20 @@ function modelDeclaration(given: Record<string, unknown>, usedFiles: ReadonlySet
     withBatchDim: checkBoolean('withBatchDim', withBatchDim),
     withoutBatchDimInputs: checkIntegerOrList('withoutBatchDimInputs', withoutBatchDimInputs),
     maxBatchSize: checkInteger('maxBatchSize', maxBatchSize, 1),
+    batching: checkBatching(batching),
     options: modelOptions(given['options'], given['context']),
   };
+}
+
+const batchingChoices: readonly BatchingChoice[] = ['proven', 'trust', 'off'];
+
+function checkBatching(value: unknown): BatchingChoice {
+  const choice = batchingChoices.find((known) => known === value);
+  if (choice === undefined) {
+    const given = typeof value === 'string' ? `'${value}'` : typeName(value);
+    throw new RegisterError(`Parameter 'batching' should be 'proven', 'trust' or 'off', but actually ${given}`);
+  }
+  return choice;
 }
 
 function checkFiles(files: readonly string[], usedFiles: ReadonlySet<string>): void {

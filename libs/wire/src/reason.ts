@@ -113,7 +113,7 @@ export const reasonTable = {
     text: 'Given model input {input} data type {given} not match the data type {expected} defined in model',
   },
   'data-refused': { code: 'INVALID_ARGUMENT', text: 'Predict Failed, {detail}' },
-  'model-failed': { code: 'INTERNAL', text: 'Predict Failed' },
+  'model-failed': { code: 'INTERNAL', text: 'Predict Failed[, {detail}]' },
   'function-failed': { code: 'ABORTED', text: "{function} failed, method '{method}', stage {stage}: {detail}" },
   'function-late': { code: 'DEADLINE_EXCEEDED', text: "{function} is late, method '{method}', stage {stage}: {detail}" },
   'function-cancelled': { code: 'CANCELLED', text: "{function} was cancelled, method '{method}', stage {stage}: {detail}" },

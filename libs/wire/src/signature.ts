@@ -20,6 +20,16 @@ export interface TensorSignature {
   readonly example?: ExampleTensor | undefined;
 }
 
+/**
+ * Whether the rows of a batch are known to be independent: proven, trusted (the author says so), unproven, refuted; off (the author wants no batching); none
+ * (the model has no batch dim).
+ */
+export interface BatchingReport {
+  readonly outcome: 'proven' | 'trusted' | 'off' | 'none' | 'unproven' | 'refuted';
+  /** For people. */
+  readonly reason: string;
+}
+
 /** What a gateway must know of a method to accept, document and answer calls of it. */
 export interface MethodSignature {
   readonly name: string;
@@ -32,6 +42,8 @@ export interface MethodSignature {
   readonly batched: boolean;
   /** Instances that are worth giving to one replica at once (the largest model batch size; 1 without models). */
   readonly batchSize: number;
+  /** Whether instances share runs of the method's models; undefined for methods without models. Of several models the worst. */
+  readonly batching?: BatchingReport | undefined;
   readonly doc?: string | undefined;
 }
 

@@ -81,7 +81,7 @@ export function split(plan: ModelPlan, outputs: readonly NativeTensor[], members
     if (runShape[0] !== count) {
       throw new ServingError(
         'INTERNAL',
-        `output ${i} of model ${plan.key} has shape [${runShape.join(', ')}], its first dim should be the batch size ${count}`,
+        `output ${i} of model ${plan.key} has shape [${runShape.join(', ')}], its first dim should be the batch size ${count}: declare the model with withBatchDim false`,
       );
     }
     const shape = runShape.slice(1);

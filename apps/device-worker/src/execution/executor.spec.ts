@@ -357,7 +357,9 @@ describe('failed runs', () => {
       methods: [method('m', ['x'], [stage(1, 'model', 0, [input(0)])], [output(1)])],
     });
     const { executor } = setUp(declaration, [[session]]);
-    expect(outputsOf(await run(executor, 'm', [[floats([1], [1])]]))).toEqual(['INTERNAL Predict Failed']);
+    expect(outputsOf(await run(executor, 'm', [[floats([1], [1])]]))).toEqual([
+      'INTERNAL Predict Failed, output 0 of model m.onnx has shape [5], its first dim should be the batch size 1: declare the model with withBatchDim false',
+    ]);
     wrong = false;
     expect(outputsOf(await run(executor, 'm', [[floats([1], [1])]]))).toEqual([[1]]);
   });
@@ -461,17 +463,26 @@ describe('Model.call', () => {
 });
 
 describe('load', () => {
-  const shapes = (x: readonly number[], y: readonly number[]): SessionDescription => ({
-    inputs: [{ name: 'x', dtype: 'float32', shape: x, dimNames: x.map(() => '') }],
-    outputs: [{ name: 'y', dtype: 'float32', shape: y, dimNames: y.map(() => '') }],
+  const valueOf = (name: string, shape: readonly number[]) => ({ name, dtype: 'float32' as const, shape, dimNames: shape.map(() => '') });
+  const shapes = (x: readonly number[], y: readonly number[], z: readonly number[] = x): SessionDescription => ({
+    inputs: [valueOf('x', x), valueOf('y', y)],
+    outputs: [valueOf('z', z)],
   });
   it.each([
-    { x: [4, 1], y: [2, 1], text: "Expect batch size to be same, input 0 'x' has 4, output 0 'y' has 2, model: m.onnx" },
-    { x: [-1, 1], y: [2, 1], text: "Expect batch size to be same, input 0 'x' has any, output 0 'y' has 2, model: m.onnx" },
+    {
+      x: [4, 1],
+      y: [2, 1],
+      text: "Expect batch size to be same, input 0 'x' has 4, input 1 'y' has 2, model: m.onnx: declare the model with withBatchDim false",
+    },
+    { x: [-1, 1], y: [2, 1], text: "Expect batch size to be same, input 0 'x' has any, input 1 'y' has 2, model: m.onnx" },
     { x: [], y: [2, 1], text: "input 0 'x' of model m.onnx has no dims" },
     { x: [0, 1], y: [0, 1], text: 'Expect batch size to be greater than 0, model: m.onnx' },
   ])('batch dims $x and $y', ({ x, y, text }) => {
     expect(() => planModel(model('m.onnx'), shapes(x, y), 0)).toThrow(text);
+  });
+
+  it('what the file says about outputs is a remark: a run tells', () => {
+    expect(planModel(model('m.onnx'), shapes([-1, 1], [-1, 1], [1, 1]), 0)).toMatchObject({ batching: 'dynamic', batchSize: 32 });
   });
 
   it('counts of the method and of the model must match', () => {

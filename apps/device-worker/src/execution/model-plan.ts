@@ -44,6 +44,8 @@ export interface ModelPlan {
   readonly batching: Batching;
   /** Most instances of one run, >= 1. */
   readonly batchSize: number;
+  /** Instances never share a run, although the model has a batch dim: its rows are not known to be independent. */
+  readonly alone: boolean;
   readonly inputs: readonly ValuePlan[];
   readonly outputs: readonly ValuePlan[];
   /** Instances may only share a run after a look at their tensors: there are dims decided at run time, or whole inputs. */
@@ -66,7 +68,7 @@ export function planModel(declaration: ModelDeclaration, description: SessionDes
   const inputs = description.inputs.map((value, i) => planValue(value, declaration.withBatchDim && !wholes.has(i), wholes.has(i)));
   const outputs = description.outputs.map((value) => planValue(value, declaration.withBatchDim, false));
   const picky = batch.batchSize > 1 && inputs.some((input) => input.whole || input.elements === undefined);
-  return { key, subgraph, ...batch, inputs, outputs, picky };
+  return { key, subgraph, ...batch, alone: false, inputs, outputs, picky };
 }
 
 function batchOf(
@@ -74,29 +76,25 @@ function batchOf(
   description: SessionDescription,
   wholes: ReadonlySet<number>,
 ): { batching: Batching; batchSize: number } {
-  const named = [
-    ...description.inputs.map((value, i) => ({ value, label: `input ${i} '${value.name}'`, whole: wholes.has(i), isInput: true })),
-    ...description.outputs.map((value, i) => ({ value, label: `output ${i} '${value.name}'`, whole: false, isInput: false })),
-  ].filter((entry) => !entry.whole);
-  for (const { value, label, isInput } of named) {
-    if (isInput && value.shape.length === 0) {
+  const named = description.inputs.map((value, i) => ({ value, label: `input ${i} '${value.name}'` })).filter((_, i) => !wholes.has(i));
+  for (const { value, label } of named) {
+    if (value.shape.length === 0) {
       throw new ServingError(
         'INVALID_ARGUMENT',
         `${label} of model ${declaration.key} has no dims: declare the model with withBatchDim false, or the input in withoutBatchDimInputs`,
       );
     }
   }
-  // Outputs whose first dim the runtime could not infer (-1, or no shape at all) are checked at every run instead.
-  const known = named.filter((entry) => entry.isInput || (entry.value.shape[0] ?? -1) !== -1);
-  const first = known[0];
+  // What the file says about its outputs are remarks: the truth is what a run gives, and that is checked at every run.
+  const first = named[0];
   if (first === undefined) return { batching: 'dynamic', batchSize: declaration.maxBatchSize };
   const size = first.value.shape[0] as number;
-  for (const { value, label } of known) {
+  for (const { value, label } of named) {
     if (value.shape[0] === size) continue;
     const text = (dim: number | undefined): string => (dim === -1 ? 'any' : String(dim));
     throw new ServingError(
       'INVALID_ARGUMENT',
-      `Expect batch size to be same, ${first.label} has ${text(size)}, ${label} has ${text(value.shape[0])}, model: ${declaration.key}`,
+      `Expect batch size to be same, ${first.label} has ${text(size)}, ${label} has ${text(value.shape[0])}, model: ${declaration.key}: declare the model with withBatchDim false, or what has no batch dim in withoutBatchDimInputs`,
     );
   }
   if (size === 0) throw new ServingError('INVALID_ARGUMENT', `Expect batch size to be greater than 0, model: ${declaration.key}`);

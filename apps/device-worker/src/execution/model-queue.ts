@@ -87,7 +87,8 @@ export class ModelQueue {
     const now = performance.now();
     const members: Waiting[] = [];
     const passedOver: Waiting[] = [];
-    while (members.length < plan.batchSize) {
+    const most = plan.alone ? 1 : plan.batchSize;
+    while (members.length < most) {
       const next = this.waiting.shift();
       if (next === undefined) break;
       if (!stillWanted(next, now)) continue;

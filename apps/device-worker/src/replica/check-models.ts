@@ -6,7 +6,9 @@ import type { ModelPlan } from '../execution/model-plan.js';
 import { ServableConfigError } from '../servable/servable-config-error.js';
 import { modelFiles } from '../servable/servable-directory.js';
 import { workerDefaults } from './worker-defaults.js';
-import { loadModels, planOfModel } from './load-models.js';
+import type { BatchingVerdict } from './batching-verdict.js';
+import { loadModels, planOfModel, type LoadModelsOptions } from './load-models.js';
+import { examplesOf } from './model-examples.js';
 import type { DecryptionKey, ModelOpeners } from './model-loader.js';
 import { signatureOf } from './signature.js';
 
@@ -17,17 +19,32 @@ export interface CheckModelsOptions {
   readonly openers?: ModelOpeners | undefined;
 }
 
+/** What a look at the models of one version found. */
+export interface ModelsReport {
+  /** Why it could not be served. */
+  readonly problems: readonly ServableConfigError[];
+  /** What an author should know, but nothing that keeps it from being served. */
+  readonly remarks: readonly string[];
+  /** By model file: whether instances share its runs. */
+  readonly batching: readonly { readonly model: string; readonly outcome: BatchingVerdict['outcome']; readonly text: string }[];
+}
+
+/** Time for the probe of one model: nobody waits for a check as for a server. */
+const probeBudgetMs = 3000;
+
 /**
- * The second half of a check, after checkServable: opens the model files of one version as a replica would, one at a time, without running them, and
- * compares them with the declaration. Files that checkServable refuses (missing, empty, links) are left out. Resolves with everything that is wrong.
+ * The second half of a check, after checkServable: opens the model files of one version as a replica would, one at a time, runs a few made-up rows, and
+ * compares them with the declaration. Files that checkServable refuses (missing, empty, links) are left out. Resolves with everything that was found.
  */
 export async function checkModels(
   directory: string,
   declaration: ServableDeclaration,
   version: number,
   options: CheckModelsOptions = {},
-): Promise<ServableConfigError[]> {
+): Promise<ModelsReport> {
   const { servable } = declaration;
+  const remarks: string[] = [];
+  const batching: { model: string; outcome: BatchingVerdict['outcome']; text: string }[] = [];
   const problems: ServableConfigError[] = [];
   const add = (thrown: unknown, where = ''): undefined => {
     problems.push(
@@ -35,9 +52,25 @@ export async function checkModels(
     );
   };
   const plans: (ModelPlan | undefined)[] = [];
-  for (const model of declaration.models) {
+  for (const [i, model] of declaration.models.entries()) {
     const paths = pathsOf(resolve(directory), declaration, model, version);
-    plans.push(paths && (await planOf(model, paths, options).catch((thrown: unknown) => add(thrown))));
+    if (paths === undefined) {
+      plans.push(undefined);
+      continue;
+    }
+    const loading: LoadModelsOptions = {
+      openers: options.openers ?? workerDefaults(silentLog).openers,
+      paths: [paths],
+      session: { intraOpThreads: 1 },
+      decryption: options.decryption,
+      warmUp: true,
+      probeBudgetMs,
+      examples: [examplesOf(declaration.methods, i)],
+      onProgress: () => undefined,
+      onWarning: (text) => remarks.push(`version ${version}: ${text}`),
+      onVerdict: (file, { outcome, text }) => batching.push({ model: file, outcome, text }),
+    };
+    plans.push(await planOf(model, loading).catch((thrown: unknown) => add(thrown)));
   }
   const readable = plans.find((plan) => plan !== undefined);
   // Stands for models that could not be read, which no method that is looked at uses.
@@ -51,7 +84,9 @@ export async function checkModels(
       add(thrown, `, method '${method.name}'`);
     }
   }
-  return problems;
+  // What is not batched is told with the batching of its model.
+  const told = new Set(batching.map(({ text }) => `version ${version}: ${text}`));
+  return { problems, remarks: remarks.filter((remark) => !told.has(remark)), batching };
 }
 
 function pathsOf(
@@ -68,16 +103,8 @@ function pathsOf(
 }
 
 /** The plan of subgraph 0; every subgraph is opened and compared. Rejects with the reason, which names the file. */
-async function planOf(model: ModelDeclaration, paths: readonly string[], options: CheckModelsOptions): Promise<ModelPlan> {
-  const loaded = await loadModels([model], {
-    openers: options.openers ?? workerDefaults(silentLog).openers,
-    paths: [paths],
-    session: { intraOpThreads: 1 },
-    decryption: options.decryption,
-    warmUp: false,
-    onProgress: () => undefined,
-    onWarning: () => undefined,
-  });
+async function planOf(model: ModelDeclaration, options: LoadModelsOptions): Promise<ModelPlan> {
+  const loaded = await loadModels([model], options);
   await loaded.close();
   return planOfModel(loaded.models[0]);
 }

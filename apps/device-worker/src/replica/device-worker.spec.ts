@@ -25,7 +25,7 @@ import {
 } from '@mserve/wire';
 import { Arrivals } from '../../../../test/support/arrivals.js';
 import { functionOf, input, method, model, output, servable, stage } from '../../../../test/support/declarations.js';
-import { elementwise, FakeSession, floats, valuesOf } from '../../../../test/support/fake-session.js';
+import { elementwise, FakeSession, floats, opensFake, valuesOf } from '../../../../test/support/fake-session.js';
 import type { FunctionRunner } from '../functions/function-runner.js';
 import { startDeviceWorker, type RunningWorker } from '../start-device-worker.js';
 import type { DeviceWorkerOptions } from './worker-options.js';
@@ -86,7 +86,7 @@ async function start(
     warmUp: false,
     open: () => Promise.resolve({ runner: fakeRunner(), version: 3, modelPaths: [['/nowhere/sums/3/add.onnx']] }),
     openers: {
-      ONNX: () => Promise.resolve(session),
+      ONNX: opensFake(() => session),
       MindIR: () => Promise.reject(new Error('no')),
       OM: () => Promise.reject(new Error('no')),
     },
@@ -216,7 +216,7 @@ describe('assignments', () => {
     await start(
       {
         openers: {
-          ONNX: () => Promise.resolve(large),
+          ONNX: opensFake(() => large),
           MindIR: () => Promise.reject(new Error('no')),
           OM: () => Promise.reject(new Error('no')),
         },
@@ -322,6 +322,7 @@ describe('replicas', () => {
       methods: [
         {
           name: 'add',
+          batching: { outcome: 'trusted', reason: expect.stringContaining("batching: 'trust'") },
           inputs: [
             { name: 'x1', dtype: 'float32', shape: [2] },
             { name: 'x2', dtype: 'float32', shape: [2] },
@@ -383,7 +384,7 @@ describe('replicas', () => {
     },
     {
       title: 'a model that does not fit its methods',
-      openers: { ONNX: () => Promise.resolve(elementwise([4, 2], 1, (x) => x)) },
+      openers: { ONNX: opensFake(() => elementwise([4, 2], 1, (x) => x)) },
       error: /The inputs count 2 in registerMethod not equal to the count 1/,
     },
   ])('$title: failed, and everything opened is closed', async ({ openers, error }) => {

@@ -252,7 +252,11 @@ export class DeviceWorker {
             onVersion(version);
           },
           onProgress: (progress) => options.onProgress?.({ ...about, version: replica.version, ...progress }),
-          onWarning: (text, cause) => log.warn({ ...about, version: replica.version, err: cause }, text),
+          onWarning: (text, cause) => log.warn({ ...about, version: replica.version, ...(cause !== undefined && { err: cause }) }, text),
+          onVerdict: (model, { outcome, text }) => {
+            if (outcome !== 'unproven' && outcome !== 'refuted')
+              log.info({ ...about, version: replica.version, model, batching: outcome }, text);
+          },
         },
         caller,
       );

@@ -1,13 +1,18 @@
-import { ServingError } from '@mserve/wire';
+import { ServingError, type Tensor } from '@mserve/wire';
 import type { SessionOptions } from '@mserve/native';
 import type { ModelDeclaration } from '@mserve/register';
 import type { LoadedModel } from '../execution/executor.js';
 import { planModel, type ModelPlan } from '../execution/model-plan.js';
+import type { BatchingVerdict } from './batching-verdict.js';
 import { deviceOfModel } from './device-of-model.js';
-import { ModelFileError, type DecryptionKey, type ModelOpeners, type OpenSession } from './model-loader.js';
-import { warmUp } from './warm-up.js';
+import { ModelFileError, type DecryptionKey, type ModelFileRequest, type ModelOpeners, type OpenSession } from './model-loader.js';
+import { compareWithPlain } from './plain-comparison.js';
+import { outputRemarks, settleBatching } from './settle-batching.js';
 
-const warmUpTimeoutMs = 10_000;
+const probeTimeoutMs = 10_000;
+/** What proof and probe may add to the time that a model takes to open: so much, or this share of it, whichever is more. */
+const leastBudgetMs = 50;
+const budgetShare = 0.15;
 
 /** Told about each model file. `ms` since the step before; `error` for state failed. */
 export interface ModelProgress {
@@ -26,15 +31,24 @@ export interface LoadModelsOptions {
   readonly paths: readonly (readonly string[])[];
   readonly session: SessionOptions;
   readonly decryption?: DecryptionKey | undefined;
+  /** A run before a model is used. Without it there is no probe either, and the graph decides alone. */
   readonly warmUp: boolean;
+  /** What models are tried with: by position in the declarations, then by input, an example of one instance. Default: made-up values. */
+  readonly examples?: readonly (readonly (Tensor | undefined)[])[] | undefined;
+  /** Time for the probe of each model, in place of a share of the time it takes to open. */
+  readonly probeBudgetMs?: number | undefined;
   readonly onProgress: (progress: Pick<ModelProgress, 'model' | 'state' | 'ms' | 'error'>) => void;
-  /** A warm-up that failed: the model is used all the same. */
-  readonly onWarning: (text: string, cause: unknown) => void;
+  /** What operators should know although the model is used: `cause` where something failed. */
+  readonly onWarning: (text: string, cause?: unknown) => void;
+  /** What was found out about a model. */
+  readonly onVerdict?: ((model: string, verdict: BatchingVerdict) => void) | undefined;
 }
 
 export interface LoadedModels {
   /** By position in the declarations; each with its subgraphs in order. */
   readonly models: readonly (readonly LoadedModel[])[];
+  /** Whether instances share runs, by position in the declarations: of subgraph 0. */
+  readonly verdicts: readonly BatchingVerdict[];
   close(): Promise<void>;
 }
 
@@ -46,40 +60,50 @@ export async function loadModels(declarations: readonly ModelDeclaration[], opti
   };
   try {
     const models: LoadedModel[][] = [];
-    for (const [i, declaration] of declarations.entries()) models.push(await loadModel(declaration, options.paths[i] ?? [], options, open));
-    return { models, close };
+    const verdicts: BatchingVerdict[] = [];
+    for (const [i, declaration] of declarations.entries()) {
+      const subgraphs = await loadModel(declaration, i, options, open);
+      models.push(subgraphs.map(({ model }) => model));
+      verdicts.push((subgraphs[0] as Subgraph).verdict);
+    }
+    return { models, verdicts, close };
   } catch (thrown) {
     await close();
     throw thrown;
   }
 }
 
+interface Subgraph {
+  readonly model: LoadedModel;
+  readonly verdict: BatchingVerdict;
+}
+
 async function loadModel(
   declaration: ModelDeclaration,
-  paths: readonly string[],
+  index: number,
   options: LoadModelsOptions,
   open: OpenSession[],
-): Promise<LoadedModel[]> {
-  const subgraphs: LoadedModel[] = [];
+): Promise<Subgraph[]> {
+  const subgraphs: Subgraph[] = [];
+  const plans: LoadedModel['plan'][] = [];
   for (const [subgraph, file] of declaration.files.entries()) {
     const startedAt = performance.now();
     const tell = (state: ModelProgress['state'], error?: string): void =>
       options.onProgress({ model: file, state, ms: performance.now() - startedAt, error });
     tell('loading');
     try {
-      const path = paths[subgraph];
+      const path = options.paths[index]?.[subgraph];
       if (path === undefined) throw new ModelFileError('NOT_FOUND', file, 'was not found');
       const request = { path, file, session: sessionOptionsOf(declaration, options.session), decryption: options.decryption };
-      const session = await options.openers[declaration.format](request);
+      const { session, readGraph } = await options.openers[declaration.format](request);
       open.push(session);
-      const loaded: LoadedModel = {
-        plan: planModel(declaration, session.describe(), subgraph),
-        session,
-        concurrentRuns: options.session.concurrentRuns ?? 1,
-      };
-      checkSameBatch(loaded, subgraphs[0]);
-      const isWarm = options.warmUp && (await isWarmedUp(loaded, (cause) => options.onWarning(`warm-up of model '${file}' failed`, cause)));
-      subgraphs.push({ ...loaded, isWarm });
+      const openMs = performance.now() - startedAt;
+      const plan = planModel(declaration, session.describe(), subgraph);
+      checkSameBatch(plan, plans[0]);
+      plans.push(plan);
+      for (const remark of outputRemarks(plan, session.describe())) options.onWarning(remark);
+      const loaded: LoadedModel = { plan, session, concurrentRuns: options.session.concurrentRuns ?? 1 };
+      subgraphs.push(await settled(loaded, { declaration, index, readGraph, request, openMs }, options, open));
       tell('ready');
     } catch (thrown) {
       const error = namingFile(thrown, file);
@@ -90,13 +114,47 @@ async function loadModel(
   return subgraphs;
 }
 
-async function isWarmedUp(loaded: LoadedModel, onFailure: (cause: unknown) => void): Promise<boolean> {
-  try {
-    return await warmUp(loaded, warmUpTimeoutMs);
-  } catch (cause) {
-    onFailure(cause);
-    return false;
-  }
+interface Opening {
+  readonly declaration: ModelDeclaration;
+  readonly index: number;
+  readonly readGraph: Parameters<typeof settleBatching>[1]['readGraph'];
+  readonly request: ModelFileRequest;
+  readonly openMs: number;
+}
+
+/** The model as it is to be run: whether instances share runs, and which of two sessions can be believed. */
+async function settled(loaded: LoadedModel, opening: Opening, options: LoadModelsOptions, open: OpenSession[]): Promise<Subgraph> {
+  const { declaration, index, readGraph, request, openMs } = opening;
+  const budgetMs = options.probeBudgetMs ?? Math.max(leastBudgetMs, openMs * budgetShare);
+  const until = performance.now() + budgetMs;
+  const { model, verdict, probe } = await settleBatching(loaded, {
+    declaration,
+    readGraph,
+    examples: options.examples?.[index] ?? [],
+    budgetMs,
+    timeoutMs: probeTimeoutMs,
+    runs: options.warmUp,
+  });
+  options.onVerdict?.(request.file, verdict);
+  if (verdict.outcome === 'unproven' || verdict.outcome === 'refuted') options.onWarning(verdict.text);
+  if (options.warmUp && probe?.first === undefined)
+    options.onWarning(`model '${request.file}' was not warmed up: ${probe?.text ?? 'it was not run'}`);
+  if (probe?.first === undefined) return { model, verdict };
+  const warm = { ...model, isWarm: true };
+  const leftMs = until + probe.firstMs - performance.now();
+  const plain = await compareWithPlain(model.session, probe.first, {
+    open: async () => {
+      const opened = await options.openers[declaration.format]({ ...request, session: { ...request.session, graphOptimization: 'none' } });
+      return opened.session;
+    },
+    isWorthIt: openMs + probe.firstMs <= leftMs,
+    readGraph,
+  });
+  if (plain === undefined) return { model: warm, verdict };
+  open.push(plain.session);
+  options.onWarning(`model '${request.file}' runs without optimisation: ${plain.text}`);
+  await (loaded.session as OpenSession).close();
+  return { model: { ...warm, session: plain.session }, verdict };
 }
 
 /** The plan of a model's subgraph 0, which methods use. Throws ServingError INTERNAL when there is none. */
@@ -129,10 +187,10 @@ function sessionOptionsOf(declaration: ModelDeclaration, session: SessionOptions
   };
 }
 
-function checkSameBatch({ plan }: LoadedModel, first: LoadedModel | undefined): void {
-  if (first === undefined || (first.plan.batchSize === plan.batchSize && first.plan.batching === plan.batching)) return;
+function checkSameBatch(plan: LoadedModel['plan'], first: LoadedModel['plan'] | undefined): void {
+  if (first === undefined || (first.batchSize === plan.batchSize && first.batching === plan.batching)) return;
   throw new ServingError(
     'INVALID_ARGUMENT',
-    `Expect batch size to be same, subgraph 0 has ${first.plan.batchSize}, subgraph ${plan.subgraph} has ${plan.batchSize}, model: ${plan.key}`,
+    `Expect batch size to be same, subgraph 0 has ${first.batchSize}, subgraph ${plan.subgraph} has ${plan.batchSize}, model: ${plan.key}`,
   );
 }

@@ -8,6 +8,7 @@ import { deviceOfReplica } from './device-of-model.js';
 import { loadModels, planOfModel, type LoadModelsOptions } from './load-models.js';
 import type { ServableOpener } from './open-servable.js';
 import type { LoadedServable } from './replica.js';
+import { examplesOf } from './model-examples.js';
 import { signatureOf } from './signature.js';
 
 export interface LoadServableOptions extends Omit<LoadModelsOptions, 'paths' | 'session'> {
@@ -62,7 +63,8 @@ export async function loadServable(options: LoadServableOptions, caller: LateMod
       sharedBy: options.sharedBy,
       ...inlineRuns,
     };
-    const loaded = await loadModels(declaration.models, { ...options, paths: opened.modelPaths, session });
+    const examples = declaration.models.map((_, i) => examplesOf(declaration.methods, i));
+    const loaded = await loadModels(declaration.models, { ...options, paths: opened.modelPaths, session, examples });
     const plans = loaded.models.map(planOfModel);
     try {
       const usesFunctions = declaration.functions.length > 0;
@@ -70,7 +72,7 @@ export async function loadServable(options: LoadServableOptions, caller: LateMod
         declaration,
         version: opened.version,
         models: loaded.models,
-        signature: signatureOf(declaration, opened.version, plans),
+        signature: signatureOf(declaration, opened.version, plans, loaded.verdicts),
         runner: usesFunctions ? runner : undefined,
         credits: options.credits ?? creditsOf(declaration, plans, concurrentRuns, threads),
         close: async () => {

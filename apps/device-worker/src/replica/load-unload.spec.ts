@@ -3,7 +3,7 @@ import { answers, assignments, LocalTensorStore, MemoryExchange, subjects, type 
 import type { Answer, Instance } from '@mserve/wire';
 import { Arrivals } from '../../../../test/support/arrivals.js';
 import { input, method, model, output, servable, stage } from '../../../../test/support/declarations.js';
-import { elementwise, floats, valuesOf, type FakeSession } from '../../../../test/support/fake-session.js';
+import { elementwise, floats, opensFake, valuesOf, type FakeSession } from '../../../../test/support/fake-session.js';
 import type { FunctionRunner } from '../functions/function-runner.js';
 import { startDeviceWorker, type RunningWorker } from '../start-device-worker.js';
 import type { ServableOpener } from './open-servable.js';
@@ -51,11 +51,11 @@ beforeEach(async () => {
     warmUp: false,
     open: (request) => open(request),
     openers: {
-      ONNX: ({ path }) => {
+      ONNX: opensFake((path) => {
         const session = elementwise([4, 2], 2, (a, b) => a + b);
         sessions.set(path, session);
-        return Promise.resolve(session);
-      },
+        return session;
+      }),
       MindIR: refuse,
       OM: refuse,
     },

@@ -1,5 +1,6 @@
 import { ServingError, type ServingErrorCode } from '@mserve/wire';
 import type { SessionOptions } from '@mserve/native';
+import { readOnnxModel, type OnnxModel } from '@mserve/onnx';
 import type { ModelFormat } from '@mserve/register';
 import type { ModelSession } from '../execution/model-session.js';
 
@@ -30,8 +31,14 @@ export class ModelFileError extends ServingError {
   }
 }
 
+export interface OpenedModel<S extends OpenSession = OpenSession> {
+  readonly session: S;
+  /** The graph that the session runs, before optimisation. Throws when it cannot be read. */
+  readonly readGraph: () => OnnxModel;
+}
+
 /** Opens a model file. Rejects with ServingError or NativeError: what is wrong with the file. */
-export type ModelOpener<S extends OpenSession = OpenSession> = (request: ModelFileRequest) => Promise<S>;
+export type ModelOpener<S extends OpenSession = OpenSession> = (request: ModelFileRequest) => Promise<OpenedModel<S>>;
 
 /** One way to open per format; the parts that are not there yet refuse. */
 export type ModelOpeners<S extends OpenSession = OpenSession> = Readonly<Record<ModelFormat, ModelOpener<S>>>;
@@ -52,11 +59,12 @@ export function modelOpeners<S extends OpenSession>(openSession: OpenSessionFunc
     ONNX: async ({ path, file, session, decryption }) => {
       if (decryption !== undefined) throw new ModelFileError('INVALID_ARGUMENT', file, 'is ONNX, only MindIR files can be encrypted');
       // It was looked at by its path, which may name another file by now
-      return openSession(path, { ...session, refuseLinks: true });
+      return { session: await openSession(path, { ...session, refuseLinks: true }), readGraph: () => readOnnxModel(path) };
     },
     MindIR: async ({ path, session, decryption }) => {
       const { model, initializers } = await convertMindir(path, decryption);
-      return openSession(model, { ...session, ...(initializers && { initializers }) });
+      const opened = await openSession(model, { ...session, ...(initializers && { initializers }) });
+      return { session: opened, readGraph: () => readOnnxModel(model) };
     },
     OM: ({ file }) =>
       Promise.reject(new ModelFileError('UNIMPLEMENTED', file, 'is OM, which needs an Ascend device and is not supported yet')),

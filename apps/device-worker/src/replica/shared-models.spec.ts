@@ -3,7 +3,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { elementwise } from '../../../../test/support/fake-session.js';
-import type { ModelFileRequest, ModelOpeners } from './model-loader.js';
+import type { ModelFileRequest, ModelOpeners, OpenedModel } from './model-loader.js';
 import { shareModels, type ShareableSession } from './shared-models.js';
 
 let folder: string;
@@ -19,6 +19,10 @@ function file(text = 'a model'): string {
   return path;
 }
 
+const readGraph = (): never => {
+  throw new Error('a fake session has no graph');
+};
+
 /** Sessions that count how often their model was loaded and shared. */
 class Loads {
   loaded = 0;
@@ -27,10 +31,10 @@ class Loads {
   readonly openers: ModelOpeners<ShareableSession>;
 
   constructor() {
-    const open = (): Promise<ShareableSession> => {
+    const open = (): Promise<OpenedModel<ShareableSession>> => {
       if (this.failures-- > 0) return Promise.reject(new Error('it cannot be read'));
       this.loaded++;
-      return Promise.resolve(this.session());
+      return Promise.resolve({ session: this.session(), readGraph });
     };
     this.openers = shareModels({ ONNX: open, MindIR: open, OM: open });
   }
@@ -56,7 +60,7 @@ describe('shareModels', () => {
     const path = file();
     const sessions = await Promise.all([1, 2, 3].map(() => loads.openers.ONNX(request(path))));
     sessions.push(await loads.openers.ONNX(request(path)));
-    expect([loads.loaded, loads.shared, new Set(sessions).size]).toEqual([1, 3, 4]);
+    expect([loads.loaded, loads.shared, new Set(sessions.map(({ session }) => session)).size]).toEqual([1, 3, 4]);
   });
 
   it('shares the session that is open, and loads again when none is', async () => {
@@ -64,10 +68,10 @@ describe('shareModels', () => {
     const path = file();
     const first = await loads.openers.ONNX(request(path));
     const second = await loads.openers.ONNX(request(path));
-    await first.close();
+    await first.session.close();
     const third = await loads.openers.ONNX(request(path));
     expect([loads.loaded, loads.shared]).toEqual([1, 2]);
-    await Promise.all([second.close(), third.close()]);
+    await Promise.all([second.session.close(), third.session.close()]);
     await loads.openers.ONNX(request(path));
     expect([loads.loaded, loads.shared]).toEqual([2, 2]);
   });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import type { ModelFileRequest, ModelOpener, ModelOpeners, OpenSession } from './model-loader.js';
+import type { ModelFileRequest, ModelOpener, ModelOpeners, OpenedModel, OpenSession } from './model-loader.js';
 
 /** A session whose loaded model others can use too; `Session` of @mserve/native is one. */
 export interface ShareableSession extends OpenSession {
@@ -13,7 +13,7 @@ export interface ShareableSession extends OpenSession {
 interface Loaded {
   /** Settles when the file has been loaded, or has failed to. */
   readonly first: Promise<unknown>;
-  readonly sessions: ShareableSession[];
+  readonly sessions: OpenedModel<ShareableSession>[];
 }
 
 /**
@@ -32,24 +32,28 @@ export function shareModels(openers: ModelOpeners<ShareableSession>): ModelOpene
   return { ONNX: shared('ONNX', openers.ONNX), MindIR: shared('MindIR', openers.MindIR), OM: shared('OM', openers.OM) };
 }
 
-async function openShared(files: Map<string, Loaded>, key: string, load: () => Promise<ShareableSession>): Promise<ShareableSession> {
+async function openShared(
+  files: Map<string, Loaded>,
+  key: string,
+  load: () => Promise<OpenedModel<ShareableSession>>,
+): Promise<OpenedModel<ShareableSession>> {
   for (let file = files.get(key); file !== undefined; file = files.get(key)) {
     await file.first.catch(() => undefined);
-    const source = file.sessions.find(({ isClosed }) => !isClosed);
+    const source = file.sessions.find(({ session }) => !session.isClosed);
     if (source === undefined) {
       if (files.get(key) === file) files.delete(key);
       continue;
     }
-    const session = await source.share();
-    file.sessions.push(session);
-    return session;
+    const model = { ...source, session: await source.session.share() };
+    file.sessions.push(model);
+    return model;
   }
   const first = load();
-  const sessions: ShareableSession[] = [];
+  const sessions: OpenedModel<ShareableSession>[] = [];
   files.set(key, { first, sessions });
-  const session = await first;
-  sessions.push(session);
-  return session;
+  const model = await first;
+  sessions.push(model);
+  return model;
 }
 
 /** What decides on the loaded model: which file, as it is now, and how it is read and run. Undefined when the file cannot be found: let the opener say so. */
@@ -63,7 +67,7 @@ async function keyOf(format: string, { path, session, decryption }: ModelFileReq
 /** Files that no open session uses. One that is being loaded has no sessions yet, and stays. */
 function forgetClosed(files: Map<string, Loaded>): void {
   for (const [key, { sessions }] of files) {
-    const open = sessions.filter(({ isClosed }) => !isClosed);
+    const open = sessions.filter(({ session }) => !session.isClosed);
     if (open.length === 0 && sessions.length > 0) files.delete(key);
     else sessions.splice(0, sessions.length, ...open);
   }

@@ -1,5 +1,6 @@
 import { ServingError, type ExampleTensor, type MethodSignature, type ServableSignature, type TensorSignature } from '@mserve/wire';
 import type { MethodDeclaration, ServableDeclaration, ValueSource } from '@mserve/register';
+import type { BatchingVerdict } from './batching-verdict.js';
 import type { ModelPlan, ValuePlan } from '../execution/model-plan.js';
 
 /**
@@ -7,19 +8,47 @@ import type { ModelPlan, ValuePlan } from '../execution/model-plan.js';
  * Types come from the models where an input feeds one or an output comes from one, else from the author; unknown parts stay undefined.
  * Throws ServingError INVALID_ARGUMENT when the author's dtype contradicts the model's, or an example is not of its input's dtype and shape.
  */
-export function signatureOf(declaration: ServableDeclaration, version: number, models: readonly ModelPlan[]): ServableSignature {
+export function signatureOf(
+  declaration: ServableDeclaration,
+  version: number,
+  models: readonly ModelPlan[],
+  verdicts: readonly BatchingVerdict[] = [],
+): ServableSignature {
   // SPEC 5.1: one batch size for the servable, the largest of its models, whether a method uses them or not.
   const batchSize = Math.max(1, ...models.map((model) => model.batchSize));
-  const methods = declaration.methods.map((method) => methodSignature(method, models, batchSize));
+  const methods = declaration.methods.map((method) => methodSignature(method, models, batchSize, verdicts));
   return { servable: declaration.servable, version, methods };
 }
 
-function methodSignature(method: MethodDeclaration, models: readonly ModelPlan[], batchSize: number): MethodSignature {
+function methodSignature(
+  method: MethodDeclaration,
+  models: readonly ModelPlan[],
+  batchSize: number,
+  verdicts: readonly BatchingVerdict[],
+): MethodSignature {
   const used = method.stages.filter((stage) => stage.kind === 'model').map((stage) => models[stage.index]);
   const batched = used.length === 0 || used.some((model) => model?.batching !== 'none');
   const inputs = method.inputs.map((input, i) => merge(method, input, fedModelInput(method, models, i)));
   const outputs = method.outputs.map((output, i) => merge(method, output, origin(method, models, inputs, method.returns[i])));
-  return { name: method.name, inputs, outputs, batched, batchSize, ...(method.doc === undefined ? {} : { doc: method.doc }) };
+  const doc = method.doc === undefined ? {} : { doc: method.doc };
+  return { name: method.name, inputs, outputs, batched, batchSize, ...batchingOf(method, verdicts), ...doc };
+}
+
+/** Signatures are part of every catalog. */
+const longestReason = 1000;
+
+/** From best to worst. */
+const outcomes: readonly BatchingVerdict['outcome'][] = ['proven', 'none', 'trusted', 'off', 'unproven', 'refuted'];
+
+/** The worst of the models that the method uses. */
+function batchingOf(method: MethodDeclaration, verdicts: readonly BatchingVerdict[]): Pick<MethodSignature, 'batching'> {
+  let worst: BatchingVerdict | undefined;
+  for (const { kind, index } of method.stages) {
+    const verdict = kind === 'model' ? verdicts[index] : undefined;
+    if (verdict !== undefined && (worst === undefined || outcomes.indexOf(verdict.outcome) > outcomes.indexOf(worst.outcome)))
+      worst = verdict;
+  }
+  return worst === undefined ? {} : { batching: { outcome: worst.outcome, reason: worst.text.slice(0, longestReason) } };
 }
 
 /** The first model input that method input `index` feeds directly. */

@@ -25,7 +25,7 @@ describe('a model file that was swapped after it was looked at', () => {
     const { openers } = workerDefaults(silentLog);
     const path = folder.write(`model.${format}`, readFileSync(files[format]));
     const request = { path, file: 'model', session: {} };
-    await (await openers[format](request)).close();
+    await (await openers[format](request)).session.close();
     unlinkSync(path);
     swap(folder.write('elsewhere', readFileSync(files[format])), path);
     await expect(openers[format](request)).rejects.toThrow(text);

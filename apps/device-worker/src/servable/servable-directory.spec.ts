@@ -37,6 +37,7 @@ const declared = (...files: string[]): ServableDeclaration => ({
     withBatchDim: true,
     withoutBatchDimInputs: [],
     maxBatchSize: 1,
+    batching: 'proven',
   })),
   functions: [],
   methods: [],

@@ -35,8 +35,8 @@ export class ModelDirectory {
   /** Throws ServingError NOT_FOUND or UNAVAILABLE. `modelVersion` '' = the highest ready. */
   model(name: string, modelVersion: string): VersionedModelMetadata {
     const model = this.catalog.findModel(name, modelVersion);
-    const { platform, inputs, outputs } = modelMetadata(model, name);
-    return { name, versions: modelVersion === '' ? model.versions.map(String) : [modelVersion], platform, inputs, outputs };
+    const { name: _name, ...metadata } = modelMetadata(model, name);
+    return { name, versions: modelVersion === '' ? model.versions.map(String) : [modelVersion], ...metadata };
   }
 
   /** Throws ServingError NOT_FOUND for a model that nobody has. */

@@ -15,6 +15,8 @@ export interface ModelMetadata {
   readonly platform: string;
   readonly inputs: readonly TensorMetadata[];
   readonly outputs: readonly TensorMetadata[];
+  /** `batching`: whether instances share runs (docs/batching.md), and `batching_reason`. Not there for methods without models. */
+  readonly properties?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The `platform` of all models that mserve serves. */
@@ -23,11 +25,13 @@ export const platform = 'mserve';
 /** What the Open Inference Protocol tells of a method. A tensor whose dtype is unknown is shown as BYTES; one whose shape is unknown as [-1]. */
 export function modelMetadata(resolved: ResolvedMethod, name = `${resolved.servable}.${resolved.method.name}`): ModelMetadata {
   const { method } = resolved;
+  const { batching } = method;
   return {
     name,
     platform,
     inputs: method.inputs.map((signature) => tensorMetadata(method, signature)),
     outputs: method.outputs.map((signature) => tensorMetadata(method, signature)),
+    ...(batching && { properties: { batching: batching.outcome, batching_reason: batching.reason } }),
   };
 }
 

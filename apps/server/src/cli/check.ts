@@ -1,4 +1,11 @@
-import { checkModels, checkServable, ServableConfigError, listServables, type ServableReport } from '@mserve/device-worker';
+import {
+  checkModels,
+  checkServable,
+  ServableConfigError,
+  listServables,
+  type ModelsReport,
+  type ServableReport,
+} from '@mserve/device-worker';
 import type { ModelKey } from '../model-file.js';
 import { CliError } from '../cli-error.js';
 
@@ -27,6 +34,15 @@ export interface CheckedServable {
   readonly problems: readonly CheckProblem[];
   /** Worth knowing, but nothing that keeps it from being served. */
   readonly remarks: readonly string[];
+  /** Whether instances share runs, by model and version (docs/batching.md). */
+  readonly batching: readonly CheckedModel[];
+}
+
+export interface CheckedModel {
+  readonly version: number;
+  readonly model: string;
+  readonly outcome: ModelsReport['batching'][number]['outcome'];
+  readonly text: string;
 }
 
 /** Looks at the servables of a directory without serving them: configs, versions, model files. Throws CliError when there is nothing to look at. */
@@ -46,11 +62,16 @@ export async function check(directory: string, flags: CheckFlags): Promise<Check
 async function checkOne(directory: string, name: string, key: ModelKey | undefined): Promise<CheckedServable> {
   const report: ServableReport = await checkServable(directory, name);
   const problems = [...report.problems];
+  const remarks = [...report.remarks];
+  const batching: CheckedModel[] = [];
   const { declaration } = report;
   if (declaration !== undefined) {
     // Only models have versions to look at; a servable without them runs as any version
     for (const version of declaration.models.length > 0 ? report.versions : []) {
-      problems.push(...(await checkModels(directory, declaration, version, { decryption: key })));
+      const found = await checkModels(directory, declaration, version, { decryption: key });
+      problems.push(...found.problems);
+      remarks.push(...found.remarks);
+      batching.push(...found.batching.map((model) => ({ version, ...model })));
     }
   }
   return {
@@ -59,7 +80,8 @@ async function checkOne(directory: string, name: string, key: ModelKey | undefin
     versions: report.versions,
     methods: declaration?.methods.map((method) => method.name),
     problems: problems.map(problemOf),
-    remarks: report.remarks,
+    remarks,
+    batching,
   };
 }
 
@@ -69,13 +91,16 @@ function problemOf({ text, file, line }: ServableConfigError): CheckProblem {
 
 /** One paragraph per servable; every problem on a line of its own that starts with its place, as compilers do. */
 export function checkText(reports: readonly CheckedServable[]): string {
-  const lines = reports.flatMap(({ servable, ok, versions, methods, problems, remarks }) => {
+  const lines = reports.flatMap(({ servable, ok, versions, methods, problems, remarks, batching }) => {
     const version = versions.length === 0 ? '' : `, ${versions.length === 1 ? 'version' : 'versions'} ${versions.join(', ')}`;
     const found = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
     const head = ok ? `✓ ${servable}${version}: ${methods?.join(', ') ?? ''}` : `✗ ${servable}: ${found}`;
     return [
       head,
       ...problems.map((problem) => `  ${placeOf(servable, problem)}${indented(problem.text)}`),
+      ...batching
+        .filter(({ outcome }) => outcome !== 'none')
+        .map(({ version: number, outcome, text }) => `  version ${number}: batching ${outcome}: ${indented(text)}`),
       ...remarks.map((remark) => `  remark: ${indented(remark)}`),
     ];
   });

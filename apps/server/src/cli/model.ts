@@ -2,6 +2,7 @@ import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { inspectMindir, loadMindir, MindirError, writeOnnx, writeSplitOnnx, type ModelReport } from '@mserve/mindir';
 import { Session, type ValueDescription } from '@mserve/native';
+import { proveRows, readOnnxModel } from '@mserve/onnx';
 import { asCliError, formatOf, type ModelKey } from '../model-file.js';
 import { CliError } from '../cli-error.js';
 import { fileProblem } from './text.js';
@@ -13,6 +14,31 @@ export interface Inspection {
   /** Unknown for a MindIR whose operators are not all supported. */
   readonly outputs: Inspection['inputs'] | undefined;
   readonly mindir?: ModelReport | undefined;
+  /** What the graph proves about rows in dim 0 (docs/batching.md). undefined for a MindIR whose operators are not all supported. */
+  readonly batching?: GraphBatching | undefined;
+}
+
+export interface GraphBatching {
+  readonly outcome: 'proven' | 'unproven' | 'refuted';
+  /** Which operator; undefined when proven. */
+  readonly reason: string | undefined;
+}
+
+/** What the graph says when dim 0 of all inputs is the batch. */
+function graphBatching(model: string | Uint8Array): GraphBatching {
+  try {
+    const onnx = readOnnxModel(model);
+    const rows = onnx.graph.inputs.filter(({ name }) => !onnx.graph.initializers.has(name));
+    const first = rows[0]?.dims?.[0];
+    const { outcome, fault } = proveRows(onnx, {
+      rowInputs: rows.map(({ name }) => name),
+      rowCount: typeof first === 'number' ? first : undefined,
+    });
+    const reason = fault && (fault.op === '' ? fault.reason : `${fault.op} '${fault.node}' ${fault.reason}`);
+    return { outcome: outcome === 'mixed' ? 'refuted' : outcome === 'unknown' ? 'unproven' : 'proven', reason };
+  } catch (thrown) {
+    return { outcome: 'unproven', reason: `the graph cannot be read: ${thrown instanceof Error ? thrown.message : String(thrown)}` };
+  }
 }
 
 /** Looks into a model file without running it. Throws CliError. */
@@ -24,18 +50,12 @@ export function inspectModel(path: string, key: ModelKey | undefined): Promise<I
       const session = await Session.open(path);
       const { inputs, outputs } = session.describe();
       await session.close();
-      return { format, inputs: inputs.map(port), outputs: outputs.map(port) };
+      return { format, inputs: inputs.map(port), outputs: outputs.map(port), batching: graphBatching(path) };
     }
     const options = { decKey: key?.key, decMode: key?.mode };
     const report = await inspectMindir(path, options);
-    const outputs =
-      report.unsupported.length > 0
-        ? undefined
-        : await loadMindir(path, options).then(
-            (model) => model.outputs,
-            () => undefined,
-          );
-    return { format, inputs: report.inputs, outputs, mindir: report };
+    const model = report.unsupported.length > 0 ? undefined : await loadMindir(path, options).catch(() => undefined);
+    return { format, inputs: report.inputs, outputs: model?.outputs, mindir: report, batching: model && graphBatching(model.model) };
   });
 }
 
@@ -48,8 +68,12 @@ function portText({ name, dtype, shape }: Inspection['inputs'][number]): string 
 }
 
 export function inspectionText(inspection: Inspection): string {
-  const { inputs, outputs, mindir } = inspection;
+  const { inputs, outputs, mindir, batching } = inspection;
   const ports = ['inputs', ...inputs.map(portText), 'outputs', ...(outputs?.map(portText) ?? ['  unknown, see the operators'])];
+  if (batching !== undefined)
+    ports.push(
+      `batching    ${batching.outcome}${batching.reason === undefined ? ': rows in dim 0 are independent' : `: ${batching.reason}`}`,
+    );
   if (mindir === undefined) return [`${inspection.format}`, ...ports].join('\n');
   const ops = Object.entries(mindir.ops).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
   return [

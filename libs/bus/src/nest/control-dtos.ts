@@ -3,6 +3,7 @@ import {
   busNamePattern,
   dtypeTable,
   maxRank,
+  type BatchingReport,
   type DType,
   type ExampleTensor,
   type MethodSignature,
@@ -47,6 +48,7 @@ const maxNameLength = 1024;
 const maxDocLength = 65_536;
 const maxExampleLength = 65_536;
 const states: readonly ReplicaState[] = ['loading', 'ready', 'draining', 'gone', 'failed'];
+const batchingOutcomes: readonly BatchingReport['outcome'][] = ['proven', 'trusted', 'off', 'none', 'unproven', 'refuted'];
 const dtypes = dtypeTable.map(({ dtype }) => dtype);
 
 const maxUint32 = 0xffffffff;
@@ -136,6 +138,15 @@ export class TensorSignatureDto implements TensorSignature {
   readonly example?: ExampleTensorDto;
 }
 
+export class BatchingReportDto implements BatchingReport {
+  @IsIn(batchingOutcomes)
+  readonly outcome!: BatchingReport['outcome'];
+
+  @IsString()
+  @MaxLength(maxDocLength)
+  readonly reason!: string;
+}
+
 export class MethodSignatureDto implements MethodSignature {
   @Name()
   readonly name!: string;
@@ -151,6 +162,11 @@ export class MethodSignatureDto implements MethodSignature {
 
   @Count(1, maxUint32)
   readonly batchSize!: number;
+
+  @IsOptional()
+  @ValidateNested()
+  @Type(() => BatchingReportDto)
+  readonly batching?: BatchingReportDto;
 
   @IsOptional()
   @IsString()

@@ -125,6 +125,19 @@ const quantisedSoftmax: OpRule = (call) => {
   return like(x);
 };
 
+/** The spectrum over one axis of [batch, ..., real and imaginary]. */
+const spectrum: OpRule = (call) => {
+  const x = call.input(0);
+  const shape = call.shape(x);
+  const axis = call.opset < 20 ? call.int('axis', 1) : call.inputs[2] === undefined ? -2 : call.values(2)?.[0];
+  if (axis === undefined) return call.unknown('goes over an axis that the graph does not tell');
+  call.sameForAll(1, 'length');
+  call.notOver(x, [call.axis(axis, shape.length), shape.length - 1]);
+  const at = call.axis(axis, shape.length);
+  const dims = shape.map((dim, i) => (i === shape.length - 1 ? Dim.of(2) : i === at ? call.fresh('length') : dim));
+  return like(x, dims);
+};
+
 /** Operators that bring the elements of some dims together and keep the shape. */
 export const normalisationRules: Readonly<Record<string, OpRule>> = {
   Softmax: softmax,
@@ -133,6 +146,7 @@ export const normalisationRules: Readonly<Record<string, OpRule>> = {
   LpNormalization: overAxis(-1),
   CumSum: overAxis(0, 1, true),
   CumProd: overAxis(0, 1, true),
+  DFT: spectrum,
   BatchNormalization: batchNormalisation,
   InstanceNormalization: byEntry,
   GroupNormalization: byEntry,

@@ -65,7 +65,8 @@ export class Walk {
       if (!(thrown instanceof ProofFault)) throw thrown;
       // From what is the same for all comes what is the same for all, whatever the operator
       if ((!isConstant && !isCounted) || thrown.always) return [thrown.fault];
-      if (isConstant && hasGraphs(node)) return [thrown.fault];
+      // ... but the graphs inside a node see more than its inputs
+      if (hasGraphs(node)) return [thrown.fault];
       return node.outputs.map((name) => ({ ...constantFact(scope.declaredShape(name)), ...(isCounted && { counts: true }) }));
     }
   }

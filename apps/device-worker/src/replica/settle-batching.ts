@@ -1,0 +1,111 @@
+import { ServingError, type Tensor } from '@mserve/wire';
+import { proveRows, type OnnxModel, type RowProof } from '@mserve/onnx';
+import type { SessionDescription } from '@mserve/native';
+import type { ModelDeclaration } from '@mserve/register';
+import type { LoadedModel } from '../execution/executor.js';
+import { planModel, type ModelPlan } from '../execution/model-plan.js';
+import { noFinding, probeBatching, type ProbeFinding } from './batching-probe.js';
+import { judge, type BatchingVerdict } from './batching-verdict.js';
+
+export interface SettleOptions {
+  readonly declaration: ModelDeclaration;
+  /** Reads the graph of the model; throws when that cannot be done. */
+  readonly readGraph: () => OnnxModel;
+  /** By input: the author's example of one instance. */
+  readonly examples: readonly (Tensor | undefined)[];
+  readonly budgetMs: number;
+  readonly timeoutMs: number;
+  /** False: nothing is run, the graph decides alone. */
+  readonly runs: boolean;
+}
+
+export interface Settled {
+  readonly model: LoadedModel;
+  readonly verdict: BatchingVerdict;
+  /** undefined when nothing was run. */
+  readonly probe: ProbeFinding | undefined;
+}
+
+/**
+ * Decides whether instances may share runs of a model that was just opened, and warms it up on the way. Rejects with ServingError INVALID_ARGUMENT when
+ * its outputs cannot be given out row by row, as the declaration says they can.
+ */
+export async function settleBatching(model: LoadedModel, options: SettleOptions): Promise<Settled> {
+  const { declaration } = options;
+  const { plan } = model;
+  const key = plan.key;
+  const probed = (budgetMs: number): Promise<ProbeFinding> =>
+    options.runs ? probeBatching(model, { ...options, budgetMs }) : Promise.resolve(noFinding('it was not run'));
+  if (plan.batching === 'none')
+    return {
+      model,
+      verdict: { outcome: 'none', runs: 'batched', text: `model ${key} has no batch dim: one instance per run` },
+      probe: await probed(0),
+    };
+  if (declaration.batching === 'trust')
+    return {
+      model,
+      verdict: {
+        outcome: 'trusted',
+        runs: 'batched',
+        text: `rows of model ${key} are independent: its author says so (batching: 'trust')`,
+      },
+      probe: await probed(0),
+    };
+  if (declaration.batching === 'off') {
+    const verdict: BatchingVerdict = {
+      outcome: 'off',
+      runs: 'alone',
+      text: `model ${key} runs one instance at a time: its author says so (batching: 'off')`,
+    };
+    return { model: alone(model), verdict, probe: await probed(0) };
+  }
+  const description = model.session.describe();
+  const proof = proofOf(plan, description, options.readGraph);
+  const probe = await probed(options.budgetMs);
+  const verdict = judge(
+    key,
+    proof,
+    probe,
+    rowInputs(plan, description).map(({ dimNames }) => dimNames),
+  );
+  if (verdict.outcome === 'refused') throw new ServingError('INVALID_ARGUMENT', verdict.text);
+  if (verdict.runs === 'alone') return { model: alone(model), verdict, probe };
+  if (verdict.runs === 'batched') return { model, verdict, probe };
+  const whole = planModel({ ...declaration, withBatchDim: false }, description, plan.subgraph);
+  return { model: { ...model, plan: whole }, verdict, probe };
+}
+
+function rowInputs(plan: ModelPlan, { inputs }: SessionDescription): SessionDescription['inputs'] {
+  return inputs.filter((_, i) => plan.inputs[i]?.whole === false);
+}
+
+function proofOf(plan: ModelPlan, description: SessionDescription, readGraph: () => OnnxModel): RowProof | string {
+  try {
+    return proveRows(readGraph(), {
+      rowInputs: rowInputs(plan, description).map(({ name }) => name),
+      rowCount: plan.batching === 'fixed' ? plan.batchSize : undefined,
+    });
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  }
+}
+
+/** One instance per run; a fixed batch is filled up with it. */
+function alone(model: LoadedModel): LoadedModel {
+  const { plan } = model;
+  return { ...model, plan: { ...plan, alone: true, picky: false, batchSize: plan.batching === 'fixed' ? plan.batchSize : 1 } };
+}
+
+/** What the file says about its outputs and a run need not keep: an announced first dim that is not the batch. */
+export function outputRemarks(plan: ModelPlan, { outputs }: SessionDescription): string[] {
+  if (plan.batching === 'none') return [];
+  const size = plan.batching === 'fixed' ? plan.batchSize : -1;
+  return outputs.flatMap(({ name, shape: [first] }, i) =>
+    first === undefined || first === -1 || first === size
+      ? []
+      : [
+          `output ${i} '${name}' of model ${plan.key} announces ${first} in its first dim, but the batch is ${size === -1 ? 'of any size' : size}: what a run gives counts`,
+        ],
+  );
+}
