@@ -4,9 +4,10 @@ export type { DeviceWorkerOptions, ServableOptions } from './replica/worker-opti
 export type { ModelProgress } from './replica/load-models.js';
 export type { DecryptionKey } from './replica/model-loader.js';
 export { workerOptionsOf } from './config/options-of-settings.js';
-export type { WorkerStats } from './replica/device-worker.js';
+export { DeviceWorker, type WorkerStats } from './replica/device-worker.js';
 export { DeviceWorkerModule, type WorkerParts } from './device-worker.module.js';
 export { checkServable, type ServableReport } from './replica/check-servable.js';
 export { ServableConfigError } from './servable/servable-config-error.js';
 export { checkServableNames, listServables } from './servable/servable-directory.js';
 export { checkModels, type CheckModelsOptions, type ModelsReport } from './replica/check-models.js';
+export { workerBus } from './control/device-worker-bus.js';

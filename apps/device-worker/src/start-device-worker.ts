@@ -3,6 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { Bus, ReplicaStatus, TensorStore } from '@mserve/bus';
 import { BusServer } from '@mserve/bus/nest';
+import { workerBus } from './control/device-worker-bus.js';
 import { DeviceWorkerModule } from './device-worker.module.js';
 import { NestLog, silentLog } from '@mserve/app';
 import { DeviceWorker, type WorkerStats } from './replica/device-worker.js';
@@ -34,7 +35,7 @@ export interface RunningWorker {
  */
 export async function launchDeviceWorker(bus: Bus, store: TensorStore, options: DeviceWorkerOptions): Promise<RunningWorker> {
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(DeviceWorkerModule.register({ bus, store, options }), {
-    strategy: new BusServer(bus),
+    strategy: new BusServer(bus, workerBus),
     logger: new NestLog(options.log ?? silentLog),
     abortOnError: false,
   });

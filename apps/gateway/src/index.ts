@@ -5,3 +5,5 @@ export type { GatewayOptions } from './gateway-options.js';
 export { GatewayModule, type GatewayParts } from './gateway.module.js';
 export { inferMetrics, type InferStats } from './infer/counters.js';
 export type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
+export { gatewayBus } from './edge/tokens.js';
+export { ApiDocs } from './openapi/api-docs.js';

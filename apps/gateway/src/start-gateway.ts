@@ -7,6 +7,7 @@ import { createLog, NestLog, type AppLog } from '@mserve/app';
 import type { Bus, TensorStore } from '@mserve/bus';
 import { BusServer } from '@mserve/bus/nest';
 import type { FastifyReply } from 'fastify';
+import { gatewayBus } from './edge/tokens.js';
 import { Gateway } from './gateway.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { GatewayModule } from './gateway.module.js';
@@ -57,7 +58,7 @@ export async function runGateway(bus: Bus, module: DynamicModule, log: AppLog): 
   };
   try {
     app.get(ApiDocs).describe(app);
-    app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(bus) });
+    app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(bus, gatewayBus) });
     await app.startAllMicroservices();
     await app.init();
   } catch (error) {

@@ -7,3 +7,4 @@ export { type RunningScheduler, type StartOptions, startScheduler } from './star
 export { SchedulerModule, type SchedulerModuleOptions } from './scheduler.module.js';
 export { schedulerOptionsOf } from './config/options-of-settings.js';
 export { SchedulerService } from './scheduler.service.js';
+export { schedulerBus } from './control/scheduler-bus.js';

@@ -7,6 +7,7 @@ import type { DispatchStats } from './dispatch/dispatch-stats.js';
 import { createLog, NestLog, type AppLog } from '@mserve/app';
 import type { DispatchObservers } from './dispatch/dispatch-options.js';
 import type { SchedulerOptions } from './scheduler-options.js';
+import { schedulerBus } from './control/scheduler-bus.js';
 import { SchedulerModule } from './scheduler.module.js';
 import { SchedulerService } from './scheduler.service.js';
 
@@ -32,7 +33,7 @@ export async function startScheduler(bus: Bus, options: StartOptions = {}): Prom
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(
     SchedulerModule.register({ bus, options: rest, log, metrics, tracer }),
     {
-      strategy: new BusServer(bus),
+      strategy: new BusServer(bus, schedulerBus),
       logger: new NestLog(log),
       abortOnError: false,
     },

@@ -1,16 +1,16 @@
-import { busOptionsOf, createLog, type AppLog } from '@mserve/app';
+import 'reflect-metadata';
+import type { INestApplication } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import { busOptionsOf, createLog, NestLog, type AppLog } from '@mserve/app';
 import { BusTensorStore, LocalTensorStore, MemoryExchange, NatsBus, type Bus, type TensorStore } from '@mserve/bus';
+import { BusServer } from '@mserve/bus/nest';
 import { ConfigError, settingsOfOptions, type SettingOptionsOf, type SettingsOf } from '@mserve/config';
 import { ServingError, type ServableSignature } from '@mserve/wire';
-import {
-  checkServableNames,
-  startDeviceWorker,
-  workerOptionsOf,
-  type DeviceWorkerOptions,
-  type RunningWorker,
-} from '@mserve/device-worker';
-import { gatewayOptionsOf, startGateway } from '@mserve/gateway';
-import { schedulerOptionsOf, startScheduler } from '@mserve/scheduler';
+import { checkServableNames, workerBus, workerOptionsOf, type DeviceWorker, type DeviceWorkerOptions } from '@mserve/device-worker';
+import { ApiDocs, createHttpAdapter, gatewayBus, gatewayOptionsOf, type GatewayOptions } from '@mserve/gateway';
+import { schedulerBus, schedulerOptionsOf, type SchedulerOptions } from '@mserve/scheduler';
+import { EmbeddedModule, EmbeddedRooms } from './embedded.module.js';
 import { LoadingProgress } from './loading-progress.js';
 import type { ModelKey } from './model-file.js';
 
@@ -107,10 +107,10 @@ function consoleLog(write: (line: string) => void, log: AppLog): AppLog {
 }
 
 /** Ready servables. Throws when a chosen one failed, or none is ready. */
-function readyServables(worker: RunningWorker, options: DeviceWorkerOptions): ServableSignature[] {
-  const failed = worker.replicas.filter((replica) => replica.state === 'failed');
+function readyServables({ statuses }: DeviceWorker, options: DeviceWorkerOptions): ServableSignature[] {
+  const failed = statuses.filter((replica) => replica.state === 'failed');
   const signatures = new Map<string, ServableSignature>();
-  for (const { state, signature } of worker.replicas)
+  for (const { state, signature } of statuses)
     if (state === 'ready' && signature) signatures.set(`${signature.servable}:${signature.version}`, signature);
   if (failed.length > 0 && (options.servables !== undefined || signatures.size === 0)) {
     const details = failed.map(
@@ -126,8 +126,8 @@ function readyServables(worker: RunningWorker, options: DeviceWorkerOptions): Se
   return [...signatures.values()];
 }
 
-function failedServables({ replicas }: RunningWorker): FailedServable[] {
-  const reasons = new Map(replicas.filter(({ state }) => state === 'failed').map(({ servable, error }) => [servable, error ?? 'failed']));
+function failedServables({ statuses }: DeviceWorker): FailedServable[] {
+  const reasons = new Map(statuses.filter(({ state }) => state === 'failed').map(({ servable, error }) => [servable, error ?? 'failed']));
   return [...reasons].map(([servable, reason]) => ({ servable, reason }));
 }
 
@@ -163,48 +163,91 @@ export async function startSettledServer(
   );
   const log = options.log ?? createLog(settings.logLevel, 'server');
   const connections = await connect(settings);
-  const steps: ((graceMs: number) => Promise<unknown>)[] = [];
-  const close = async (graceMs = settings.graceMs): Promise<void> => {
-    for (const step of steps.splice(0).reverse()) await step(graceMs);
-  };
   const progress = onProgress === undefined ? undefined : new LoadingProgress(onProgress);
-  steps.push(async () => Promise.all([connections.gateway.close(), connections.scheduler.close(), connections.worker.close()]));
+  const worker: DeviceWorkerOptions = {
+    ...ofWorker,
+    onProgress: (step) => progress?.tell(step),
+    log: onWarning === undefined ? log : consoleLog(onWarning, log),
+  };
   try {
-    const scheduler = await startScheduler(connections.scheduler, { ...schedulerOptionsOf(settings), log });
-    steps.push((graceMs) => scheduler.close(graceMs));
-    // The ports first: a taken one is found before models are loaded.
-    const { gateway, close: closeGateway } = await startGateway(connections.gateway, connections.store(connections.gateway), {
-      ...gatewayOptions,
-      log,
-    });
-    // Whoever asks for readiness means all servables, not the first
-    const becomeReady = gateway.holdReadiness();
-    const worker = await startDeviceWorker(connections.worker, connections.store(connections.worker), {
-      ...ofWorker,
-      onProgress: (step) => progress?.tell(step),
-      log: onWarning === undefined ? log : consoleLog(onWarning, log),
-    }).catch(async (error: unknown) => {
-      await closeGateway(0);
+    const running = await startRooms(connections, { gateway: gatewayOptions, scheduler: schedulerOptionsOf(settings), worker, log });
+    const { rooms, close } = running;
+    const { gateway } = rooms;
+    try {
+      const servables = readyServables(rooms.worker, ofWorker);
+      await rooms.becomeReady(servables);
+      const scheme = gatewayOptions.tls === undefined ? 'http' : 'https';
+      return {
+        rest: gateway.restAddress,
+        grpc: gateway.grpcAddress,
+        scheme,
+        docs: gateway.servesDocs && gateway.restAddress !== undefined ? `${scheme}://${gateway.restAddress}/docs` : undefined,
+        servables: servables.map(({ servable, version, methods }) => ({
+          servable,
+          version,
+          methods: methods.map((method) => method.name),
+        })),
+        failed: failedServables(rooms.worker),
+        close: (graceMs = settings.graceMs) => close(graceMs),
+      };
+    } catch (error) {
+      await close(0);
       throw error;
-    });
-    steps.push((graceMs) => worker.close(graceMs), closeGateway);
-    const servables = readyServables(worker, ofWorker);
-    await gateway.whenServing(servables);
-    becomeReady();
-    const scheme = gatewayOptions.tls === undefined ? 'http' : 'https';
-    return {
-      rest: gateway.restAddress,
-      grpc: gateway.grpcAddress,
-      scheme,
-      docs: gateway.servesDocs && gateway.restAddress !== undefined ? `${scheme}://${gateway.restAddress}/docs` : undefined,
-      servables: servables.map(({ servable, version, methods }) => ({ servable, version, methods: methods.map((method) => method.name) })),
-      failed: failedServables(worker),
-      close,
-    };
-  } catch (error) {
-    await close(0);
-    throw error;
+    }
   } finally {
     progress?.end();
   }
+}
+
+interface RoomOptions {
+  readonly gateway: GatewayOptions;
+  readonly scheduler: Partial<SchedulerOptions>;
+  readonly worker: DeviceWorkerOptions;
+  readonly log: AppLog;
+}
+
+interface RunningRooms {
+  readonly rooms: EmbeddedRooms;
+  /** Ends the rooms, then their connections. A second call returns the first one's promise. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** The three rooms as one Nest application. Rejects with nothing left running and all connections closed. */
+async function startRooms(connections: Connections, options: RoomOptions): Promise<RunningRooms> {
+  const { gateway, scheduler, worker, store } = connections;
+  const { log } = options;
+  const closeConnections = (): Promise<unknown> => Promise.all([gateway.close(), scheduler.close(), worker.close()]);
+  const create = async (): Promise<INestApplication> => {
+    const module = EmbeddedModule.register({
+      gateway: { bus: gateway, store: store(gateway), options: options.gateway },
+      scheduler: { bus: scheduler, options: options.scheduler },
+      worker: { bus: worker, store: store(worker), options: options.worker },
+      log,
+    });
+    return NestFactory.create(module, createHttpAdapter(), { logger: new NestLog(log), abortOnError: false });
+  };
+  const app = await create().catch(async (error: unknown) => {
+    await closeConnections();
+    throw error;
+  });
+  const rooms = app.get(EmbeddedRooms);
+  let closing: Promise<void> | undefined;
+  const end = async (graceMs: number): Promise<void> => {
+    rooms.leave(graceMs);
+    await app.close();
+    await closeConnections();
+  };
+  const close = (graceMs: number): Promise<void> => (closing ??= end(graceMs));
+  try {
+    app.get(ApiDocs, { strict: false }).describe(app);
+    app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(gateway, gatewayBus) });
+    app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(scheduler, schedulerBus) });
+    app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(worker, workerBus) });
+    await app.startAllMicroservices();
+    await app.init();
+  } catch (error) {
+    await close(0);
+    throw error;
+  }
+  return { rooms, close };
 }

@@ -3,6 +3,7 @@ import { ControlMessages } from '@mserve/bus/nest';
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import { DeviceWorker, type WorkerStats } from '../replica/device-worker.js';
+import { workerBus } from './device-worker-bus.js';
 
 /** What others ask a worker. */
 @Controller()
@@ -10,12 +11,12 @@ import { DeviceWorker, type WorkerStats } from '../replica/device-worker.js';
 export class ReplicasController {
   constructor(@Inject(DeviceWorker) private readonly worker: DeviceWorker) {}
 
-  @MessagePattern(subjects.replicasList)
+  @MessagePattern(subjects.replicasList, workerBus)
   list(): ReplicaList {
     return this.worker.list;
   }
 
-  @MessagePattern('worker.stats')
+  @MessagePattern('worker.stats', workerBus)
   stats(): WorkerStats {
     return this.worker.stats;
   }

@@ -3,6 +3,7 @@ import { ControlMessages, LoadServableDto, UnloadServableDto } from '@mserve/bus
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { DeviceWorker } from '../replica/device-worker.js';
+import { workerBus } from './device-worker-bus.js';
 
 /** Servable versions come and go. Requests are answered when the change has begun: loading a large model takes longer than a request may. */
 @Controller()
@@ -10,13 +11,13 @@ import { DeviceWorker } from '../replica/device-worker.js';
 export class ServablesController {
   constructor(@Inject(DeviceWorker) private readonly worker: DeviceWorker) {}
 
-  @MessagePattern(subjects.servablesLoad)
+  @MessagePattern(subjects.servablesLoad, workerBus)
   load(@Payload() { servable: name, version, deviceIds, numParallelWorkers }: LoadServableDto): ReplicaList {
     void this.worker.load({ name, version, deviceIds, numParallelWorkers });
     return this.worker.list;
   }
 
-  @MessagePattern(subjects.servablesUnload)
+  @MessagePattern(subjects.servablesUnload, workerBus)
   unload(@Payload() { servable, version, graceMs }: UnloadServableDto): ReplicaList {
     void this.worker.unload(servable, version, graceMs);
     return this.worker.list;

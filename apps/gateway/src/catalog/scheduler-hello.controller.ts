@@ -2,6 +2,7 @@ import { Controller, Inject } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
 import { topics } from '@mserve/bus';
 import { ControlMessages, SchedulerHelloDto } from '@mserve/bus/nest';
+import { gatewayBus } from '../edge/tokens.js';
 import { CatalogFeed } from './catalog-feed.js';
 import { SchedulerWatch } from './scheduler-watch.js';
 
@@ -14,7 +15,7 @@ export class SchedulerHelloController {
     @Inject(CatalogFeed) private readonly feed: CatalogFeed,
   ) {}
 
-  @EventPattern(topics.schedulersHello)
+  @EventPattern(topics.schedulersHello, gatewayBus)
   hear(@Payload() hello: SchedulerHelloDto): void {
     this.schedulers.heard(hello);
     this.feed.heard(hello);

@@ -6,7 +6,7 @@ import type { InferRoute, IngressRequest } from '../edge/ingress.js';
 
 /**
  * node:http's request with a place for ours. The body of an exchange does not go through the request's own stream: what the parser pushes is handed over
- * at once, which saves a small request a tenth of its CPU (buffering, ticks for 'resume', 'data' and 'end'). ADR 12.
+ * at once, which saves a small request a tenth of its CPU (buffering, ticks for 'resume', 'data' and 'end'). ADR 16.
  */
 export class ExchangeRequest extends IncomingMessage {
   exchange: HttpExchange | undefined;

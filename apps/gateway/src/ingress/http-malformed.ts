@@ -23,7 +23,7 @@ function refusalOf({ code, reason }: ParseError): [status: string, text: string]
 
 /** Answers what never became a request, as listener of node:http's `clientError`, and ends its connection. */
 export function answerMalformed(error: ParseError, socket: Socket): void {
-  // An answer of which a part is written already must not be mixed with this one (ADR 12)
+  // An answer of which a part is written already must not be mixed with this one (ADR 16)
   const { _httpMessage: answering } = socket as Socket & { _httpMessage?: ServerResponse | null };
   if (socket.writable && answering?.headersSent !== true) {
     const [status, text] = refusalOf(error);

@@ -18,7 +18,7 @@ class WatchedRequest extends IncomingMessage {
   }
 }
 
-/** ADR 12: undocumented behaviour of node:http that the ingress is built on. A node version that changes it fails here. */
+/** ADR 16: undocumented behaviour of node:http that the ingress is built on. A node version that changes it fails here. */
 describe(`node ${process.version}`, () => {
   const server = createServer({ IncomingMessage: WatchedRequest });
   afterEach(async () => {

@@ -4,6 +4,7 @@ import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import type { DispatchStats } from '../dispatch/dispatch-stats.js';
 import { SchedulerService } from '../scheduler.service.js';
+import { schedulerBus } from './scheduler-bus.js';
 
 /** What others ask a scheduler. */
 @Controller()
@@ -11,12 +12,12 @@ import { SchedulerService } from '../scheduler.service.js';
 export class CatalogController {
   constructor(@Inject(SchedulerService) private readonly scheduler: SchedulerService) {}
 
-  @MessagePattern(subjects.catalogList)
+  @MessagePattern(subjects.catalogList, schedulerBus)
   list(): Catalog {
     return this.scheduler.listCatalog();
   }
 
-  @MessagePattern('scheduler.stats')
+  @MessagePattern('scheduler.stats', schedulerBus)
   stats(): DispatchStats {
     return this.scheduler.stats();
   }

@@ -20,8 +20,13 @@ export class BusContext extends BaseRpcContext<[string]> {
 export class BusServer extends Server implements CustomTransportStrategy {
   private readonly subscriptions: Subscription[] = [];
 
-  constructor(private readonly bus: Bus) {
+  /** With a `transport`, only handlers that name the same one (or none) are served: for applications that are on several buses. */
+  constructor(
+    private readonly bus: Bus,
+    transport?: symbol,
+  ) {
     super();
+    if (transport !== undefined) this.setTransportId(transport);
     this.initializeSerializer({});
     this.initializeDeserializer({});
   }
