@@ -1,5 +1,6 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { BatchingChoice } from '@mserve/register';
 import { addModel, onnxModel, type OnnxModel } from './onnx-model.js';
 import { root } from './running-process.js';
 
@@ -21,7 +22,12 @@ export function copyExample(directory: string, name: string): void {
 }
 
 /** Writes servable `name`, version 1, with one ONNX model and one method `predict` that runs it. */
-export function writeModelServable(directory: string, name: string, model: OnnxModel, options: { withBatchDim?: boolean } = {}): void {
+export function writeModelServable(
+  directory: string,
+  name: string,
+  model: OnnxModel,
+  options: { withBatchDim?: boolean; batching?: BatchingChoice } = {},
+): void {
   mkdirSync(join(directory, name, '1'), { recursive: true });
   writeFileSync(join(directory, name, '1', 'model.onnx'), onnxModel(model));
   const inputs = model.inputs.map((input) => input.name).join(', ');
@@ -29,7 +35,7 @@ export function writeModelServable(directory: string, name: string, model: OnnxM
   writeFileSync(
     join(directory, name, 'servable_config.ts'),
     `import { addStage, declareModel, registerMethod } from '@mserve/register';
-const model = declareModel({ modelFile: 'model.onnx', modelFormat: 'ONNX', withBatchDim: ${options.withBatchDim ?? true} });
+const model = declareModel({ modelFile: 'model.onnx', modelFormat: 'ONNX', withBatchDim: ${options.withBatchDim ?? true}, batching: '${options.batching ?? 'proven'}' });
 registerMethod(${outputs}, function predict(${inputs}) {
   return addStage(model, ${inputs}, { outputsCount: ${model.outputs.length} });
 });

@@ -67,6 +67,7 @@ function comparisonsFor(size: number): Comparison[] {
 
 /** Runs all have the batch's shape: whatever the neighbours, a row at its place may not differ by a bit. */
 function comparisonsOfFixed(size: number): Comparison[] {
+  if (size === 1) return comparisonsFor(1);
   const others = Array.from({ length: size }, (_, i): ProbeRow => i);
   const fill = (row: ProbeRow): ProbeRow[] => [0, ...Array.from({ length: size - 1 }, () => row)];
   const exact = { at: 0, with: { run: 0, at: 0 }, exact: true };

@@ -59,7 +59,9 @@ function provenUnless(key: string, probe: ProbeFinding): BatchingVerdict {
   const found =
     probe.kind === 'nothing'
       ? `the probe proves nothing: ${probe.text}`
-      : `${probe.comparisons} of ${probe.planned} comparisons of the probe, all agree, ${probe.ms.toFixed(1)} ms`;
+      : probe.comparisons === 0
+        ? 'its runs are too long for the probe'
+        : `${probe.comparisons} of ${probe.planned} comparisons of the probe, all agree, ${probe.ms.toFixed(1)} ms`;
   return { outcome: 'proven', runs: 'batched', text: `rows of model ${key} are independent: proven by the graph (${found})` };
 }
 

@@ -61,6 +61,23 @@ export async function settleBatching(model: LoadedModel, options: SettleOptions)
     return { model: alone(model), verdict, probe: await probed(0) };
   }
   const description = model.session.describe();
+  if (plan.batchSize === 1) {
+    const probe = await probed(options.budgetMs);
+    const proof = 'at most one instance runs at a time, so nothing is proven';
+    const judged = judge(
+      key,
+      proof,
+      probe,
+      rowInputs(plan, description).map(({ dimNames }) => dimNames),
+    );
+    if (judged.outcome === 'refused') throw new ServingError('INVALID_ARGUMENT', judged.text);
+    const verdict: BatchingVerdict = {
+      outcome: 'none',
+      runs: 'batched',
+      text: `model ${key} runs one instance at a time: its batch size is 1`,
+    };
+    return { model, verdict, probe };
+  }
   const proof = proofOf(plan, description, options.readGraph);
   const probe = await probed(options.budgetMs);
   const verdict = judge(
