@@ -84,18 +84,9 @@ export function importProblem(path, specifier) {
   return undefined;
 }
 
-/**
- * Imports that close a circle between files or folders today, and that are to go: `folder or file > folder or file`.
- * Nothing may be added here but a circle of types alone that an ADR defends.
- */
-export const toleratedImports = ['libs/bus/src/memory/memory-exchange.ts > libs/bus/src/memory/memory-bus.ts'];
-
-/**
- * The circles among the files and folders of all rooms (see import-graph.mjs), each a sorted list of paths.
- * `tolerated`: imports that are passed over, in the form of `toleratedImports`.
- */
-export function importCircles(tolerated = toleratedImports) {
-  return circles(importGraph(sourceFolders().flatMap(sourceFiles)), tolerated);
+/** The circles among the files and folders of all rooms (see import-graph.mjs), each a sorted list of paths. There is none. */
+export function importCircles() {
+  return circles(importGraph(sourceFolders().flatMap(sourceFiles)));
 }
 
 /** Reads all rooms once per run of ESLint: about 0.1 s. An editor has to restart its ESLint server to see a circle appear or go. */
@@ -105,7 +96,6 @@ let circlesOfThisRun;
 function circleProblem(path, target) {
   circlesOfThisRun ??= importCircles();
   const [from, to] = [sibling(path, target), sibling(target, path)];
-  if (toleratedImports.includes(`${from} > ${to}`)) return undefined;
   const circle = circlesOfThisRun.find((one) => one.includes(from) && one.includes(to));
   return circle && `files or folders import each other in a circle: ${circle.join(', ')}`;
 }

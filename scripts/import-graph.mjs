@@ -56,14 +56,13 @@ export function sibling(path, other) {
 /**
  * The circles of a graph of files. In every folder its children (files and folders) are looked at as one graph, with an edge from one child
  * to another where a file in the one imports a file in the other. So neither files nor folders import each other in a circle.
- * One circle is a sorted list of all children that can reach each other. `tolerated`: edges left out, each as `child > child`.
+ * One circle is a sorted list of all children that can reach each other.
  */
-export function circles(graph, tolerated = []) {
+export function circles(graph) {
   const floors = new Map();
   for (const [from, targets] of graph) {
     for (const target of targets) {
       const [a, b] = [sibling(from, target), sibling(target, from)];
-      if (tolerated.includes(`${a} > ${b}`)) continue;
       if (!floors.has(a)) floors.set(a, new Set());
       floors.get(a).add(b);
     }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
-import { allowedRooms, importCircles, importProblem, toleratedImports } from '../scripts/eslint-rooms.mjs';
+import { allowedRooms, importCircles, importProblem } from '../scripts/eslint-rooms.mjs';
 import { circles, importGraph, isForTests, sibling, sourceFiles, sourceFolders } from '../scripts/import-graph.mjs';
 import { root } from './support/running-process.js';
 
@@ -76,13 +76,8 @@ describe('circles inside rooms', () => {
     expect(graph.get('libs/bus/src/index.ts')).toContain('libs/bus/src/bus.ts');
   });
 
-  it('has none but the tolerated ones', () => {
+  it('has none', () => {
     expect(importCircles()).toEqual([]);
-  });
-
-  it.each(toleratedImports)('%s is still in a circle (else: remove it from toleratedImports)', (tolerated) => {
-    const others = toleratedImports.filter((one) => one !== tolerated);
-    expect(importCircles(others)).not.toEqual([]);
   });
 });
 
@@ -107,7 +102,7 @@ describe('folder map', () => {
     for (const [file, targets] of importGraph(sourceFolders().flatMap(sourceFiles))) {
       for (const target of targets) {
         const [from, to] = [sibling(file, target), sibling(target, file)];
-        if (toleratedImports.includes(`${from} > ${to}`) || !mapped.includes(from) || !mapped.includes(to)) continue;
+        if (!mapped.includes(from) || !mapped.includes(to)) continue;
         if (mapped.indexOf(to) > mapped.indexOf(from)) wrong.add(`${from} > ${to}`);
       }
     }

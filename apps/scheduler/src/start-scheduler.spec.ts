@@ -229,6 +229,11 @@ describe.each(fleets)('scheduler on %s', (_name, makeFleet) => {
     await gateway.ready(2);
     const hellos = await gateway.hellos.until((heard) => heard.some(({ revision }) => revision === 2));
     expect(hellos.at(-1)).toMatchObject({ revision: 2, leaving: false });
+    // The replica whose signature is another one is kept out.
+    const { servables } = await gateway.catalog();
+    expect(servables).toHaveLength(2);
+    expect(servables).toContainEqual({ signature: signature(), readyReplicas: 1, queued: 0 });
+    expect(servables).toContainEqual({ signature: signature('letters'), readyReplicas: 1, queued: 0 });
   });
 
   it('lists what is being loaded, till it is ready, has failed, or its worker leaves', async () => {

@@ -7,13 +7,6 @@ export class HeldTable {
 
   constructor(private readonly owner: string) {}
 
-  /** Bytes kept now, in all. */
-  get heldBytes(): number {
-    let total = 0;
-    for (const bytes of this.table.values()) total += bytes.byteLength;
-    return total;
-  }
-
   hold(bytes: Uint8Array): HeldBytes {
     const id = this.nextId++;
     this.table.set(id, bytes);

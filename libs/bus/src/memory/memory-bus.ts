@@ -4,23 +4,23 @@ import type { Channel } from '../channel.js';
 import { withTimeout } from '../deadline.js';
 import { checkName, checkToken } from '../names.js';
 import { HeldTable, checkRange } from '../held-table.js';
-import { Inbox, tell } from './inbox.js';
-import type { MemoryExchange, MemoryResponder } from './memory-exchange.js';
+import { ChannelInbox, tell } from './channel-inbox.js';
+import type { MemoryEndpoint, MemoryMedium, MemoryResponder } from './memory-medium.js';
 
 /** The Bus within a process; made by MemoryExchange.connect. Never `down`. */
-export class MemoryBus implements Bus {
-  private readonly inboxes = new Map<string, Inbox>();
-  private readonly ownResponders = new Map<string, MemoryResponder>();
+export class MemoryBus implements Bus, MemoryEndpoint {
+  readonly inboxes = new Map<string, ChannelInbox>();
+  readonly ownResponders = new Map<string, MemoryResponder>();
   private readonly ownListeners = new Set<Subscription>();
   private readonly stateListeners = new Set<(state: BusState) => void>();
-  private readonly held: HeldTable;
+  readonly held: HeldTable;
   private readonly inHand = new Set<Promise<void>>();
   /** Reject the requests that this endpoint waits for. */
   private readonly asked = new Set<(error: ServingError) => void>();
   private closed = false;
 
   constructor(
-    private readonly exchange: MemoryExchange,
+    private readonly medium: MemoryMedium,
     readonly address: string,
   ) {
     this.held = new HeldTable(address);
@@ -37,21 +37,21 @@ export class MemoryBus implements Bus {
 
   send<M>(channel: Channel<M>, to: string, message: M, onUndelivered?: (error: Error) => void): void {
     if (!this.closed) {
-      const inbox = this.exchange.endpoints.get(to)?.inboxes.get(channel.name);
+      const inbox = this.medium.endpoints.get(to)?.inboxes.get(channel.name);
       if (inbox !== undefined) {
         inbox.push(message, onUndelivered);
         return;
       }
     }
     checkName('address', to);
-    if (onUndelivered !== undefined) queueMicrotask(() => tell(onUndelivered, this.exchange.report));
+    if (onUndelivered !== undefined) queueMicrotask(() => tell(onUndelivered, this.medium.report));
   }
 
   receive<M>(channel: Channel<M>, handler: (messages: readonly M[]) => void): Subscription {
     this.checkOpen();
     checkToken('channel', channel.name);
     if (this.inboxes.has(channel.name)) throw new TypeError(`channel ${channel.name} has a receiver already`);
-    const inbox = new Inbox(handler as (messages: readonly unknown[]) => void, this.exchange.report, channel.name);
+    const inbox = new ChannelInbox(handler as (messages: readonly unknown[]) => void, this.medium.report, channel.name);
     this.inboxes.set(channel.name, inbox);
     return {
       unsubscribe: () => {
@@ -83,8 +83,8 @@ export class MemoryBus implements Bus {
     if (this.ownResponders.has(subject)) throw new TypeError(`subject ${subject} has a responder already`);
     const entry: MemoryResponder = { owner: this, respond: responder };
     this.ownResponders.set(subject, entry);
-    const everybodys = this.exchange.responders.get(subject);
-    if (everybodys === undefined) this.exchange.responders.set(subject, [entry]);
+    const everybodys = this.medium.responders.get(subject);
+    if (everybodys === undefined) this.medium.responders.set(subject, [entry]);
     else everybodys.push(entry);
     return { unsubscribe: () => this.removeResponder(subject, entry) };
   }
@@ -95,12 +95,12 @@ export class MemoryBus implements Bus {
       throw new RangeError(`a broadcast of ${body.byteLength} bytes, at most ${maxBroadcastBytes} are allowed`);
     if (this.closed) return;
     queueMicrotask(() => {
-      for (const listener of [...(this.exchange.listeners.get(topic) ?? [])]) {
-        if (this.exchange.listeners.get(topic)?.has(listener) !== true) continue;
+      for (const listener of [...(this.medium.listeners.get(topic) ?? [])]) {
+        if (this.medium.listeners.get(topic)?.has(listener) !== true) continue;
         try {
           listener(body);
         } catch (error) {
-          this.exchange.report(`a listener of topic ${topic} threw`, error);
+          this.medium.report(`a listener of topic ${topic} threw`, error);
         }
       }
     });
@@ -109,7 +109,7 @@ export class MemoryBus implements Bus {
   listen(topic: string, listener: (body: Uint8Array) => void): Subscription {
     this.checkOpen();
     checkName('topic', topic);
-    const { listeners } = this.exchange;
+    const { listeners } = this.medium;
     const own = (body: Uint8Array): void => listener(body);
     const everybodys = listeners.get(topic) ?? new Set();
     listeners.set(topic, everybodys.add(own));
@@ -130,14 +130,14 @@ export class MemoryBus implements Bus {
   }
 
   release(held: HeldBytes): void {
-    this.exchange.endpoints.get(held.owner)?.held.release(held.id);
+    this.medium.endpoints.get(held.owner)?.held.release(held.id);
   }
 
   async fetch(held: HeldBytes, signal?: AbortSignal): Promise<Uint8Array> {
     checkName('address', held.owner);
     checkRange(held);
     if (signal?.aborted === true) throw new ServingError('CANCELLED', 'the fetch was cancelled');
-    const owner = this.closed ? undefined : this.exchange.endpoints.get(held.owner);
+    const owner = this.closed ? undefined : this.medium.endpoints.get(held.owner);
     if (owner === undefined) throw new ServingError('UNAVAILABLE', 'the owner of the tensors is gone');
     return owner.held.read(held.id, held.offset, held.length);
   }
@@ -161,7 +161,7 @@ export class MemoryBus implements Bus {
     await this.drain(0);
     if (this.closed) return;
     this.closed = true;
-    this.exchange.endpoints.delete(this.address);
+    this.medium.endpoints.delete(this.address);
     this.held.clear();
     for (const abandon of [...this.asked]) abandon(new ServingError('UNAVAILABLE', 'the bus is closed'));
     for (const listener of [...this.stateListeners]) listener('closed');
@@ -173,7 +173,7 @@ export class MemoryBus implements Bus {
     const answered = Promise.resolve(body)
       .then(responder.respond)
       .catch((error: unknown) => {
-        if (!(error instanceof ServingError)) this.exchange.report(`the responder of ${subject} threw`, error);
+        if (!(error instanceof ServingError)) this.medium.report(`the responder of ${subject} threw`, error);
         throw ServingError.from(error);
       });
     const settled: Promise<void> = answered.then(
@@ -185,17 +185,17 @@ export class MemoryBus implements Bus {
   }
 
   private findResponder(to: string | undefined, subject: string): MemoryResponder | undefined {
-    if (to !== undefined) return this.exchange.endpoints.get(to)?.ownResponders.get(subject);
-    const everybodys = this.exchange.responders.get(subject);
+    if (to !== undefined) return this.medium.endpoints.get(to)?.ownResponders.get(subject);
+    const everybodys = this.medium.responders.get(subject);
     return everybodys?.[Math.floor(Math.random() * everybodys.length)];
   }
 
   private removeResponder(subject: string, entry: MemoryResponder): void {
     if (this.ownResponders.get(subject) !== entry) return;
     this.ownResponders.delete(subject);
-    const left = (this.exchange.responders.get(subject) ?? []).filter((other) => other !== entry);
-    if (left.length === 0) this.exchange.responders.delete(subject);
-    else this.exchange.responders.set(subject, left);
+    const left = (this.medium.responders.get(subject) ?? []).filter((other) => other !== entry);
+    if (left.length === 0) this.medium.responders.delete(subject);
+    else this.medium.responders.set(subject, left);
   }
 
   private checkOpen(): void {

@@ -13,7 +13,7 @@ import { connectToServer, type NatsBusOptions } from './connect.js';
 import { Deliveries, tellUndelivered } from './deliveries.js';
 import { bodyOf, errorOf, heldFrame, heldOf } from './frame.js';
 import { Holder } from './holder.js';
-import { Inbox } from './inbox.js';
+import { ReplyInbox } from './reply-inbox.js';
 import { Outboxes } from './outboxes.js';
 import { Puller } from './puller.js';
 import { Responders } from './responders.js';
@@ -48,7 +48,7 @@ export class NatsBus implements Bus {
   private readonly topicSubscriptions = new Set<NatsSubscription>();
   private readonly table: HeldTable;
   private readonly deliveries: Deliveries;
-  private readonly inbox: Inbox;
+  private readonly inbox: ReplyInbox;
   private readonly holder: Holder;
   private readonly puller: Puller;
   private readonly outboxes: Outboxes;
@@ -67,7 +67,7 @@ export class NatsBus implements Bus {
     const pull = (held: HeldBytes): Promise<Uint8Array> => this.pull(held);
     this.table = new HeldTable(address);
     this.deliveries = new Deliveries(() => connection.flush(), report);
-    this.inbox = new Inbox(connection, subjects.inbox(role, address), this.deliveries, report);
+    this.inbox = new ReplyInbox(connection, subjects.inbox(role, address), this.deliveries, report);
     this.holder = new Holder({ connection, subjects, address, table: this.table, report, maxBytes, onDropped });
     const maxFetchBytes = options.maxFetchBytes ?? defaultMaxFetchBytes;
     this.puller = new Puller({ connection, inbox: this.inbox, subjects, maxPayload: () => this.maxPayload, maxFetchBytes });

@@ -6,7 +6,7 @@ import type { Report } from '../report.js';
 import { tellUndelivered, type Deliveries, type OnUndelivered } from './deliveries.js';
 import { heldFrame } from './frame.js';
 import type { Holder } from './holder.js';
-import type { Inbox } from './inbox.js';
+import type { ReplyInbox } from './reply-inbox.js';
 import type { Subjects } from './subjects.js';
 
 /** More messages than this go in several lists (the decoder bounds what one list may hold). */
@@ -23,7 +23,7 @@ interface OutboxesOptions {
   readonly connection: NatsConnection;
   readonly subjects: Subjects;
   readonly deliveries: Deliveries;
-  readonly inbox: Inbox;
+  readonly inbox: ReplyInbox;
   readonly holder: Holder;
   readonly report: Report;
   readonly isUp: () => boolean;

@@ -2,7 +2,7 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { ServingError, encodeHeldBytes, type HeldBytes } from '@mserve/wire';
 import { checkRange } from '../held-table.js';
 import { bodyOf, errorOf } from './frame.js';
-import type { Inbox } from './inbox.js';
+import type { ReplyInbox } from './reply-inbox.js';
 import type { Subjects } from './subjects.js';
 
 const maxPieceBytes = 512 * 1024;
@@ -14,7 +14,7 @@ const pieceTimeoutMs = 10_000;
 
 interface PullerOptions {
   readonly connection: NatsConnection;
-  readonly inbox: Inbox;
+  readonly inbox: ReplyInbox;
   readonly subjects: Subjects;
   readonly maxPayload: () => number;
   /** Larger references are refused before anything is allocated. */

@@ -3,6 +3,7 @@ import {
   CatalogDto,
   LoadServableDto,
   ReplicaListDto,
+  ReplicaStatusDto,
   SchedulerHelloDto,
   UnloadServableDto,
   WorkerHelloDto,
@@ -40,6 +41,7 @@ describe('control messages', () => {
     [CatalogDto, catalog],
     [CatalogDto, { ...catalog, loading: [{ servable: 'digits', version: 0 }] }],
     [ReplicaListDto, list],
+    [ReplicaStatusDto, replica],
     [LoadServableDto, load],
     [LoadServableDto, { servable: 'add', version: 2 }],
     [UnloadServableDto, unload],
@@ -50,7 +52,7 @@ describe('control messages', () => {
 
   it('takes a replica that is still loading, whose version is not known yet', () => {
     const loading = { ...replica, version: 0, state: 'loading', credits: 0, signature: undefined };
-    expect(parseControl(ReplicaListDto, bytes({ revision: 1, replicas: [loading] })).replicas[0]).toMatchObject({ version: 0 });
+    expect(parseControl(ReplicaStatusDto, bytes(loading))).toMatchObject({ version: 0 });
   });
 
   it('leaves out what a newer version says more', () => {
@@ -86,8 +88,10 @@ describe('control messages', () => {
     [CatalogDto, catalog, 'servables.0.signature.methods.0.inputs.0.example.shape', [-1]],
     [CatalogDto, catalog, 'servables.0.signature.methods.0.inputs.0.example.b64', 7],
     [CatalogDto, catalog, 'servables.0.signature.methods.0.outputs.0.name', undefined],
-    [ReplicaListDto, list, 'replicas.1.state', 'happy'],
-    [ReplicaListDto, list, 'replicas.0.credits', null],
+    [ReplicaListDto, list, 'revision', 0.5],
+    [ReplicaListDto, list, 'replicas', { length: 1 }],
+    [ReplicaStatusDto, replica, 'state', 'happy'],
+    [ReplicaStatusDto, replica, 'credits', null],
     [LoadServableDto, load, 'servable', '../add'],
     [LoadServableDto, load, 'servable', undefined],
     [LoadServableDto, load, 'version', -1],

@@ -1,5 +1,5 @@
 export * from './bus-client.js';
-export * from './bus-module.js';
+export * from './bus-tokens.js';
 export * from './bus-server.js';
 export * from './control-dtos.js';
 export * from './control-messages.js';

@@ -7,10 +7,9 @@ import { IsInt, Max, Min } from 'class-validator';
 import { firstValueFrom, of } from 'rxjs';
 import { startNatsServer, type NatsServer } from '../../../../test/support/nats-server.js';
 import type { Bus } from '../bus.js';
-import { LocalTensorStore } from '../local-tensor-store.js';
 import { MemoryExchange } from '../memory/memory-exchange.js';
 import { NatsBus } from '../nats/nats-bus.js';
-import { BUS, BusClient, BusContext, BusModule, BusServer, ControlMessages, WorkerHelloDto, maxControlBytes } from './index.js';
+import { BUS, BusClient, BusContext, BusServer, ControlMessages, WorkerHelloDto, maxControlBytes } from './index.js';
 
 class HalveDto {
   @IsInt()
@@ -88,9 +87,12 @@ describe.each([
     served = await connect('worker');
     asking = await connect('scheduler');
     @Module({
-      imports: [BusModule.forBus(served, new LocalTensorStore())],
       controllers: [HalfController],
-      providers: [{ provide: Heard, useValue: heard }],
+      providers: [
+        { provide: BUS, useValue: served },
+        { provide: BusClient, useValue: new BusClient(served) },
+        { provide: Heard, useValue: heard },
+      ],
     })
     class HalfModule {}
     app = await NestFactory.createMicroservice(HalfModule, { strategy: new BusServer(served), logger: false });

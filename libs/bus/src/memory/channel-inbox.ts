@@ -8,7 +8,7 @@ type Undelivered = ((error: Error) => void) | undefined;
  * What one address receives on one channel. Messages pushed in one event-loop turn wait in a list and are handed over in one microtask.
  * A push allocates nothing but its places in two lists.
  */
-export class Inbox {
+export class ChannelInbox {
   private messages: unknown[] = [];
   private undelivered: Undelivered[] = [];
   private readonly end = new EndOfTurn(() => this.handOver());

@@ -14,7 +14,7 @@ interface Asked {
  * The private subject that answers come to: `r{n}` for requests, `u{n}` for "no responders" of channel messages.
  * Unlike the client's own request(), what is asked fails at once when the connection is lost, and can be cancelled.
  */
-export class Inbox {
+export class ReplyInbox {
   private readonly asked = new Map<string, Asked>();
   private nextNumber = 1;
 
