@@ -1,6 +1,7 @@
 import { defaults } from '@mserve/config';
 import { type DispatchOptions, defaultDispatchOptions } from './dispatch/dispatch-options.js';
 
+/** What a scheduler can be told. */
 export interface SchedulerOptions extends DispatchOptions {
   /** How often the scheduler says that it is there. */
   readonly helloMs: number;

@@ -8,6 +8,7 @@ import type { DispatchObservers } from './dispatch/dispatch-options.js';
 import type { SchedulerOptions } from './scheduler-options.js';
 import { SchedulerService } from './scheduler.service.js';
 
+/** What the scheduler's module is made of. */
 export interface SchedulerModuleOptions extends DispatchObservers {
   /** The caller's to close. */
   readonly bus: Bus;

@@ -11,11 +11,13 @@ import { schedulerBus } from './control/scheduler-bus.js';
 import { SchedulerModule } from './scheduler.module.js';
 import { SchedulerService } from './scheduler.service.js';
 
+/** What a scheduler is started with. */
 export interface StartOptions extends Partial<SchedulerOptions>, DispatchObservers {
   /** Default: warnings as JSON lines on stderr. */
   readonly log?: AppLog | undefined;
 }
 
+/** A scheduler that runs. */
 export interface RunningScheduler {
   /** Its address on the bus. */
   readonly address: string;

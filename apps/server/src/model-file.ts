@@ -11,6 +11,7 @@ export interface ModelKey {
   readonly mode?: DecryptionMode | undefined;
 }
 
+/** Formats of model files, told by their contents. */
 export type ModelFileFormat = 'ONNX' | 'MindIR' | 'OM';
 
 /** First bytes of an Ascend OM file, and of the three kinds of encrypted MindIR (little-endian 0x7F3A5ED8 to DA). */

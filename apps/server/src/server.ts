@@ -32,6 +32,7 @@ export interface ServerOptions extends SettingOptionsOf<'server'> {
 /** Options of a server that are no settings. */
 const otherOptions: readonly (keyof ServerOptions)[] = ['key', 'onProgress', 'onWarning', 'log'];
 
+/** A servable version that the server serves. */
 export interface RunningServable {
   readonly servable: string;
   readonly version: number;
@@ -44,6 +45,7 @@ export interface FailedServable {
   readonly reason: string;
 }
 
+/** A server that runs, until it is closed. */
 export interface RunningServer {
   /** Bound address, `host:port`; undefined when there is no REST port. */
   readonly rest: string | undefined;

@@ -3,6 +3,7 @@ import { ServingError } from '@mserve/wire';
 import type { Logger } from 'pino';
 import { createLog } from './log.js';
 
+/** What an app's process consists of. */
 export interface AppOptions<Name extends AppName> {
   /** Whose settings are loaded; also in log lines and messages. */
   readonly name: Name;

@@ -7,11 +7,13 @@ export const maxBroadcastBytes = 256 * 1024;
 /** up: messages flow · down: the connection is lost and being restored · closed: for good. */
 export type BusState = 'up' | 'down' | 'closed';
 
+/** A listener, receiver or responder that can be taken back. */
 export interface Subscription {
   /** No handler call starts after this returns. */
   unsubscribe(): void;
 }
 
+/** How a request on the bus is sent. */
 export interface RequestOptions {
   /** Default 2000. After it the promise rejects with DEADLINE_EXCEEDED. */
   readonly timeoutMs?: number;

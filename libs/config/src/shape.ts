@@ -23,15 +23,25 @@ declare const valueType: unique symbol;
 /** A shape, with the type of its values for the compiler. */
 export type ShapeOf<Value> = Shape & { readonly [valueType]?: Value };
 
+/** A whole number from `min` to `max`, both included. */
 export const whole = (min: number, max: number): ShapeOf<number> => ({ kind: 'whole', min, max });
+/** A number from `min` to `max`, both included. */
 export const decimal = (min: number, max: number): ShapeOf<number> => ({ kind: 'number', min, max });
+/** A switch: true or false. */
 export const yesNo = (): ShapeOf<boolean> => ({ kind: 'yes-no' });
+/** One of the given words. */
 export const choice = <const Choice extends string>(...choices: readonly Choice[]): ShapeOf<Choice> => ({ kind: 'choice', choices });
+/** Text that matches `pattern`; `allowed` says in words what that is. */
 export const text = (pattern = '^[^]+$', allowed = 'text that is not empty'): ShapeOf<string> => ({ kind: 'text', pattern, allowed });
+/** The path of a file or directory. */
 export const path = (): ShapeOf<string> => ({ kind: 'path' });
+/** The address of a port: `host:port`, and with `unix` also `unix:path`. */
 export const address = (ports: { readonly unix: boolean }): ShapeOf<string> => ({ kind: 'address', unix: ports.unix });
+/** Where the bus is: `memory`, or addresses of NATS servers. */
 export const busAddress = (): ShapeOf<string> => ({ kind: 'bus' });
+/** A list of at most `most` whole numbers from `min` to `max`. */
 export const wholes = (min: number, max: number, most: number): ShapeOf<readonly number[]> => ({ kind: 'wholes', min, max, most });
+/** A list of servables, each `name` or `name:version`. */
 export const servableList = (): ShapeOf<readonly string[]> => ({ kind: 'servables' });
 
 /** What is allowed, in words that follow "must be". */

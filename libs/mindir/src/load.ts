@@ -12,6 +12,7 @@ import { reportOf, type ModelReport } from './report.js';
 /** A MindIR file by its path, or its bytes with the folder that external weights may be read from. */
 export type MindirSource = string | { readonly bytes: Uint8Array; readonly folder?: string };
 
+/** How a MindIR file is read. */
 export interface MindirOptions {
   /** 16, 24 or 32 bytes. Used for decryption only; never logged or put into messages. */
   readonly decKey?: Uint8Array | undefined;

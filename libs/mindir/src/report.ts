@@ -27,6 +27,7 @@ export interface ModelReport {
   readonly remarks: readonly string[];
 }
 
+/** The report of a decoded MindIR file. */
 export function reportOf(model: MindirModel, encryption: DecryptionMode | undefined): ModelReport {
   const ops: Record<string, number> = {};
   const unsupported: Refusal[] = [];

@@ -51,6 +51,7 @@ export interface BoundRequest {
 /** Where sessions report to; opaque. */
 export type BoundConnection = object & { readonly __connection: never };
 
+/** What the addon exports. */
 export interface Binding {
   connect(
     onSettled: (count: number, extras: unknown[] | undefined) => void,

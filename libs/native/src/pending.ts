@@ -73,6 +73,7 @@ export function reserveOutputs(count: number): void {
   binding.inbox(connection, words, bytes);
 }
 
+/** Keeps an entry and gives its slot. */
 export function addPending(pending: Pending): number {
   const slot = freeSlots.pop() ?? table.length;
   table[slot] = pending;

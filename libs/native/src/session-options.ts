@@ -18,6 +18,7 @@ export interface Device {
  */
 export const brokenOptimizers: readonly string[] = Object.freeze(['Pad_Fusion']);
 
+/** How a model is opened. */
 export interface SessionOptions {
   /** Default: ONNX Runtime on the CPU. */
   readonly device?: Device;
@@ -59,6 +60,7 @@ export interface SessionOptions {
   readonly libraryPath?: string;
 }
 
+/** How one run is made. */
 export interface RunOptions {
   /** Aborting ends the native run itself (terminate flag) and rejects with a NativeError of kind 'cancelled'. */
   readonly signal?: AbortSignal;

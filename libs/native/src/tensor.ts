@@ -27,6 +27,7 @@ export interface NativeTensor {
   readonly bytes: Uint8Array;
 }
 
+/** An input or output of a model, as the model declares it. */
 export interface ValueDescription {
   readonly name: string;
   readonly dtype: ElementType;
@@ -36,6 +37,7 @@ export interface ValueDescription {
   readonly dimNames: readonly string[];
 }
 
+/** What a model takes and gives. */
 export interface SessionDescription {
   /** What every run takes. */
   readonly inputs: readonly ValueDescription[];

@@ -8,6 +8,7 @@ export function checkString(name: string, value: unknown): string {
   return value;
 }
 
+/** The value when it is a boolean. Throws RegisterError. */
 export function checkBoolean(name: string, value: unknown): boolean {
   if (typeof value !== 'boolean') throw new RegisterError(`Parameter '${name}' should be boolean, but actually ${typeName(value)}`);
   return value;

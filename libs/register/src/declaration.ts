@@ -51,6 +51,7 @@ export interface FunctionDeclaration {
 export type ValueSource =
   { readonly from: 'input'; readonly index: number } | { readonly from: 'stage'; readonly stage: number; readonly output: number };
 
+/** One addStage. */
 export interface StageDeclaration {
   /** From 1, as in the original's texts. */
   readonly number: number;

@@ -28,6 +28,7 @@ export function sourceOf(value: unknown, method: OpenMethod): ValueSource | unde
   return mark.method === method ? mark.source : undefined;
 }
 
+/** Whether a value stands for an input of a method or a result of a stage. */
 export function isPlaceholder(value: unknown): value is Placeholder {
   return typeof value === 'object' && value !== null && brand in value;
 }

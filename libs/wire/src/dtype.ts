@@ -70,6 +70,7 @@ export function dtypeEntry(dtype: DType): DTypeEntry {
   return entry;
 }
 
+/** Whether a name is that of a dtype. */
 export function isDType(name: string): name is DType {
   return byDType.has(name as DType);
 }

@@ -19,6 +19,7 @@ export type ServingErrorCode =
   | 'ABORTED'
   | 'INTERNAL';
 
+/** All codes of a ServingError. */
 export const servingErrorCodes: readonly ServingErrorCode[] = [
   'INVALID_ARGUMENT',
   'NOT_FOUND',

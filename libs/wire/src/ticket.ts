@@ -21,6 +21,7 @@ export interface HeldBytes {
   readonly length: number;
 }
 
+/** How many instances there are, wherever their bytes are. */
 export function instanceCount(instances: Instances): number {
   return instances.kind === 'local' ? instances.instances.length : instances.sizes.length;
 }
@@ -76,6 +77,7 @@ export interface Assignment {
 /** What became of one instance. */
 export type InstanceResult = { readonly outputs: Instance } | { readonly failure: Failure };
 
+/** Whether an instance has failed. */
 export function isFailure(result: InstanceResult): result is { readonly failure: Failure } {
   return 'failure' in result;
 }

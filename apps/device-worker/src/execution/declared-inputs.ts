@@ -8,6 +8,7 @@ export interface DeclaredInput {
   readonly dtype: DType;
 }
 
+/** The inputs of a method that are checked before it runs. */
 export function declaredInputs(method: MethodDeclaration): DeclaredInput[] {
   const taken = new Set<number>();
   for (const stage of method.stages) {

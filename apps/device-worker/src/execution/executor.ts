@@ -28,6 +28,7 @@ export interface LoadedModel {
   readonly isWarm?: boolean | undefined;
 }
 
+/** What the methods of a servable version are run with. */
 export interface ExecutorOptions {
   readonly declaration: ServableDeclaration;
   /** By position in declaration.models; each with its subgraphs in order. */

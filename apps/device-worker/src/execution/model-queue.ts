@@ -23,6 +23,7 @@ interface Slot {
   controller: AbortController;
 }
 
+/** How a queue of a model forms its batches. */
 export interface ModelQueueOptions {
   readonly plan: ModelPlan;
   readonly session: ModelSession;

@@ -20,6 +20,7 @@ export type StageRoute =
   | { readonly plan: StagePlan; readonly model: ModelQueue; readonly queue?: undefined }
   | { readonly plan: StagePlan; readonly model?: undefined; readonly queue: FunctionQueue; readonly dispatch: FunctionDispatch };
 
+/** A method's plan with the queues of its stages, in order. */
 export interface MethodRoute {
   readonly plan: MethodPlan;
   readonly stages: readonly StageRoute[];

@@ -4,6 +4,7 @@ import { createJiti } from 'jiti';
 import { textOf } from './function-call.js';
 import type { LoadFailure, ThreadStart } from './thread-message.js';
 
+/** What a servable_config declares, or all that is wrong with it. */
 export type LoadedConfig =
   | { readonly declaration: register.ServableDeclaration }
   | { readonly failures: readonly LoadFailure[]; readonly declared: register.ServableDeclaration };

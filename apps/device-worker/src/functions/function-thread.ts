@@ -13,6 +13,7 @@ export interface ThreadEvents {
   ended(reason: string): void;
 }
 
+/** What a function thread loads, and its limits. */
 export interface ThreadOptions extends Omit<ThreadStart, 'control'> {
   /** Longest time a load of the servable_config may take. */
   readonly loadTimeoutMs: number;

@@ -37,6 +37,7 @@ export function fitsPack(instance: Instance, taken = 0): boolean {
   return size <= maxPackBytes;
 }
 
+/** Puts instances into one block of bytes, for a message between threads. */
 export class PackWriter {
   private readonly numbers: number[] = [];
   private readonly parts: Uint8Array[] = [];

@@ -11,6 +11,7 @@ import { ReturnedSteps } from './returned-steps.js';
 import { canRaisePriority } from './thread-priority.js';
 import { ThreadPool, type Slot } from './thread-pool.js';
 
+/** What functions run in, and their limits. */
 export interface FunctionRunnerOptions extends ThreadOptions {
   /** Threads, >= 1. */
   readonly numParallelWorkers: number;

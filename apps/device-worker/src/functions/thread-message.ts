@@ -19,6 +19,7 @@ export interface ThreadStart {
  * takes back what was not begun by exchanging it for {@link takenBack}: whoever is first has the step.
  */
 export const control = { started: 0, finished: 1, pending: 2 } as const;
+/** How many cells the control array has. */
 export const controlCells = 3;
 /** In `started`: the loop took the rest of the batch back. */
 export const takenBack = 1 << 30;

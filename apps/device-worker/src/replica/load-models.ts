@@ -25,6 +25,7 @@ export interface ModelProgress {
   readonly error?: string | undefined;
 }
 
+/** What models are opened with, and who is told. */
 export interface LoadModelsOptions {
   readonly openers: ModelOpeners;
   /** By position in the declarations, one path per subgraph. */
@@ -44,6 +45,7 @@ export interface LoadModelsOptions {
   readonly onVerdict?: ((model: string, verdict: BatchingVerdict) => void) | undefined;
 }
 
+/** The open models of a servable version. */
 export interface LoadedModels {
   /** By position in the declarations; each with its subgraphs in order. */
   readonly models: readonly (readonly LoadedModel[])[];

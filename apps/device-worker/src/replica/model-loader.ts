@@ -11,6 +11,7 @@ export interface DecryptionKey {
   readonly mode?: 'AES-GCM' | 'AES-CBC' | 'SM4-CBC' | undefined;
 }
 
+/** A model file that is to be opened. */
 export interface ModelFileRequest {
   /** Where it is: checked to be a plain file inside its version directory. Openers check again what they opened. */
   readonly path: string;
@@ -20,6 +21,7 @@ export interface ModelFileRequest {
   readonly decryption?: DecryptionKey | undefined;
 }
 
+/** A model that can be run until it is closed. */
 export interface OpenSession extends ModelSession {
   close(): Promise<void>;
 }
@@ -49,6 +51,7 @@ export interface ConvertedModel {
   readonly initializers?: SessionOptions['initializers'];
 }
 
+/** Opens an ONNX model: a path, or its bytes. */
 export type OpenSessionFunction<S extends OpenSession = OpenSession> = (model: string | Uint8Array, options: SessionOptions) => Promise<S>;
 /** Takes the path, not the bytes: a split model's weights lie beside it. */
 export type MindirConverter = (path: string, decryption: DecryptionKey | undefined) => Promise<ConvertedModel>;

@@ -18,6 +18,7 @@ export interface ServableOptions {
   readonly decMode?: DecryptionKey['mode'] | undefined;
 }
 
+/** What a worker serves, and its limits. */
 export interface DeviceWorkerOptions extends WorkerObservers {
   /** Directory that holds one folder per servable. */
   readonly directory: string;

@@ -71,12 +71,14 @@ interface Port {
   readonly listener: IngressListener;
 }
 
+/** The public REST port. */
 export interface RestPort extends Port {
   readonly kind: 'rest';
   /** Gets every request that is no infer request. */
   readonly fallback: RequestListener;
 }
 
+/** The public gRPC port. */
 export interface GrpcPort extends Port {
   readonly kind: 'grpc';
   /** Adds the rpcs that are no infer rpcs to the server that gets their calls. Called once. */

@@ -11,6 +11,7 @@ export interface ServerMetadata {
   readonly extensions: readonly string[];
 }
 
+/** Metadata of one version of a model. */
 export interface VersionedModelMetadata extends ModelMetadata {
   readonly versions: readonly string[];
 }

@@ -15,6 +15,7 @@ function protoDirectory(): string {
   }
 }
 
+/** The public .proto files. */
 export interface PublicProtos {
   readonly oip: PackageDefinition;
   readonly ms: PackageDefinition;

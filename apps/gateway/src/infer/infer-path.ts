@@ -13,8 +13,10 @@ import type { InferRequest, MethodLookup, Protocol } from '../protocols/protocol
 import { InferCounters, type InferStats } from './counters.js';
 import { PendingRequest } from './pending-request.js';
 
+/** The protocol of each infer route. */
 export type Protocols = Readonly<Record<InferRoute, Protocol>>;
 
+/** Limits of infer requests. */
 export interface InferOptions {
   /** Requests in hand at a time; further ones are refused at once. Default 10 000. */
   readonly maxInFlight: number;
@@ -24,6 +26,7 @@ export interface InferOptions {
 
 /** Injection tokens. */
 export const protocolsToken = Symbol('protocols');
+/** Nest's token of {@link InferOptions}. */
 export const inferOptionsToken = Symbol('infer options');
 
 /**

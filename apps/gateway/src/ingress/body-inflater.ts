@@ -6,6 +6,7 @@ import type { IngressRequest } from '../edge/ingress.js';
 import type { IngressLimits } from '../edge/ingress-options.js';
 import type { TurnGather } from './turn-gather.js';
 
+/** Compressions that a body can come in. */
 export type Compression = 'gzip' | 'deflate';
 
 /** What a port says of a compressed body that it cannot take, in the words and codes of its own wire. */

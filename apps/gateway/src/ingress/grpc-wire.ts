@@ -10,6 +10,7 @@ import type { Compression, InflateErrors } from './body-inflater.js';
 /** Before each message: one byte, 1 = compressed, and its length as a big-endian uint32. */
 export const messagePrefixBytes = 5;
 
+/** Content type of gRPC answers. */
 export const grpcContentType = 'application/grpc';
 
 /** Percent-encoded texts are cut here: clients take no more than 8 to 16 KiB of headers. */
@@ -17,6 +18,7 @@ const mostStatusTextBytes = 2048;
 
 const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
+/** Whether a content type is gRPC's. */
 export function isGrpcContentType(contentType: string | undefined): boolean {
   return (
     contentType !== undefined && contentType.startsWith(grpcContentType) && /^(?:[+;]|$)/.test(contentType.slice(grpcContentType.length))
@@ -40,6 +42,7 @@ export function grpcCompression(encoding: string): Compression | ServingError {
   });
 }
 
+/** What a gRPC client is told of a message that cannot be inflated. */
 export const grpcInflateErrors: InflateErrors = {
   tooLarge: (maxBytes) => tooLarge(`Received message larger than max (decompressed, over ${maxBytes})`),
   broken: (compression) => refusal('call-malformed', { detail: `the request message is not ${compression}` }),

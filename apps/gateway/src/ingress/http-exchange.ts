@@ -25,6 +25,7 @@ export class ExchangeRequest extends IncomingMessage {
   }
 }
 
+/** The response of an exchange. */
 export class ExchangeResponse extends ServerResponse<ExchangeRequest> {
   exchange: HttpExchange | undefined;
 }

@@ -19,11 +19,13 @@ export interface SchemaObject {
   readonly enum?: readonly unknown[];
 }
 
+/** OpenAPI's Media Type Object, as far as it is written here. */
 export interface MediaType {
   readonly schema: SchemaObject;
   readonly example?: unknown;
 }
 
+/** OpenAPI's Operation Object, as far as it is written here. */
 export interface Operation {
   readonly operationId: string;
   readonly tags: readonly string[];

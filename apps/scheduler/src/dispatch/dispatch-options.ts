@@ -2,6 +2,7 @@ import { defaults } from '@mserve/config';
 import type { MetricRegistry, Tracer } from '@mserve/metrics';
 import type { Assignment, Cancellation, Refusal } from '@mserve/wire';
 
+/** Limits of the dispatcher. */
 export interface DispatchOptions {
   /** Requests that may wait, over all servables; more are refused RESOURCE_EXHAUSTED. */
   readonly maxQueuedRequests: number;

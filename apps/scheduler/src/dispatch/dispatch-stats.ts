@@ -109,6 +109,7 @@ export interface DispatchStats {
   readonly replicas: readonly ReplicaStats[];
 }
 
+/** Counts of one replica. */
 export interface ReplicaStats {
   readonly replica: string;
   readonly servable: string;
@@ -119,6 +120,7 @@ export interface ReplicaStats {
   readonly suspended: boolean;
 }
 
+/** The dispatcher's counts at this moment. */
 export function dispatchStats(
   counters: DispatchCounters,
   queued: { portions: number; instances: number },

@@ -4,6 +4,7 @@ import type { Dispatcher } from '../dispatch/dispatcher.js';
 import { readReplicaList } from './replica-list.js';
 import { WorkerRecord } from './worker-record.js';
 
+/** What the replica table asks and tells. */
 export interface ReplicaTableContext {
   /** Asks the worker at the address for its replicas; the answer is not checked yet. */
   fetchReplicas(address: string): Promise<unknown>;

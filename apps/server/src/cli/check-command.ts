@@ -4,6 +4,7 @@ import { CliError, Reported } from '../cli-error.js';
 import { readKey, type KeyFlags } from './key.js';
 import { print } from './text.js';
 
+/** Flags of `mserve check`, as they are given. */
 export interface CheckCommandFlags extends KeyFlags {
   readonly servable?: readonly string[];
   readonly config?: string;

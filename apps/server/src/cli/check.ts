@@ -9,6 +9,7 @@ import {
 import type { ModelKey } from '../model-file.js';
 import { CliError } from '../cli-error.js';
 
+/** What is to be checked. */
 export interface CheckFlags {
   /** Default: every servable in the directory. */
   readonly servable?: readonly string[] | undefined;
@@ -16,6 +17,7 @@ export interface CheckFlags {
   readonly key?: ModelKey | undefined;
 }
 
+/** One thing that is wrong with a servable. */
 export interface CheckProblem {
   readonly text: string;
   /** The author's file, relative to the servable's folder, where that is known. */

@@ -4,6 +4,7 @@ import { CliError } from '../cli-error.js';
 import { readNpyFile } from './npy-file.js';
 import { fileProblem } from './text.js';
 
+/** Flags of `mserve infer`. */
 export interface InferFlags {
   readonly servable: string;
   readonly method: string;

@@ -67,6 +67,7 @@ function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
+/** What `mserve init` prints when it has written a servable. */
 export function initText({ servable, directory, files, test }: WrittenServable): string {
   const mserve = isInstalledAbove(directory) && isInstalledAbove('.') ? 'npx mserve' : quoted(commandFile);
   const where = quoted(directory);

@@ -4,6 +4,7 @@ import type { DecryptionMode } from '@mserve/mindir';
 import type { ModelKey } from '../model-file.js';
 import { CliError } from '../cli-error.js';
 
+/** Flags that give the key of encrypted models. */
 export interface KeyFlags {
   readonly decKeyFile?: string;
   readonly decMode?: DecryptionMode;

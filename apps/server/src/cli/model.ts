@@ -67,6 +67,7 @@ function portText({ name, dtype, shape }: Inspection['inputs'][number]): string 
   return `  ${name}  ${dtype} ${shape === undefined ? 'of any shape' : `[${shape.map((dim) => (dim < 0 ? '?' : dim)).join(', ')}]`}`;
 }
 
+/** What `mserve model inspect` prints. */
 export function inspectionText(inspection: Inspection): string {
   const { inputs, outputs, mindir, batching } = inspection;
   const ports = ['inputs', ...inputs.map(portText), 'outputs', ...(outputs?.map(portText) ?? ['  unknown, see the operators'])];

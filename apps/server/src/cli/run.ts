@@ -8,6 +8,7 @@ import { makeDirectory } from './make-directory.js';
 import { readNpyFile } from './npy-file.js';
 import { fileProblem } from './text.js';
 
+/** Flags of `mserve run`. */
 export interface RunFlags {
   readonly input: readonly string[];
   readonly outputDir?: string | undefined;
@@ -15,6 +16,7 @@ export interface RunFlags {
   readonly key?: ModelKey | undefined;
 }
 
+/** One output of a run. */
 export interface RunOutput {
   readonly name: string;
   readonly dtype: string;

@@ -25,12 +25,14 @@ export interface Catalog {
   readonly loading?: readonly LoadingServable[] | undefined;
 }
 
+/** A servable version that a worker is loading. */
 export interface LoadingServable {
   readonly servable: string;
   /** 0 while it is not known which one the highest is. */
   readonly version: number;
 }
 
+/** A servable version that can be called, as its scheduler sees it. */
 export interface ServableStatus {
   readonly signature: ServableSignature;
   readonly readyReplicas: number;
@@ -55,6 +57,7 @@ export interface ReplicaList {
 /** States only move forward. */
 export type ReplicaState = 'loading' | 'ready' | 'draining' | 'gone' | 'failed';
 
+/** One replica of a servable version, as its worker sees it. */
 export interface ReplicaStatus {
   /** Unique: `{worker address}.{n}`. */
   readonly replica: string;
@@ -97,7 +100,9 @@ export interface UnloadServable {
   readonly graceMs?: number | undefined;
 }
 
+/** Names of the topics of control messages. */
 export const topics = { schedulersHello: 'schedulers.hello', workersHello: 'workers.hello' } as const;
+/** Names of the subjects of control requests. */
 export const subjects = {
   catalogList: 'catalog.list',
   replicasList: 'replicas.list',

@@ -1,6 +1,7 @@
 import { ServingError } from '@mserve/wire';
 import type { Report } from '../report.js';
 
+/** Called when it is known that nobody got a message; see Bus.send. */
 export type OnUndelivered = ((error: Error) => void) | undefined;
 
 interface Delivery {

@@ -18,6 +18,7 @@ export function isNoResponders(message: Msg): boolean {
   return message.data.byteLength === 0 && message.headers?.code === 503;
 }
 
+/** A NATS message that says where the bytes of a large message can be fetched. */
 export function heldFrame(held: HeldBytes): { readonly body: Uint8Array; readonly headers: MsgHdrs } {
   const head = headers();
   head.set(heldHeader, '1');
@@ -29,6 +30,7 @@ export function heldOf(message: Msg): HeldBytes | undefined {
   return message.headers?.has(heldHeader) === true ? decodeHeldBytes(bodyOf(message)) : undefined;
 }
 
+/** A NATS message that carries a ServingError as the answer to a request. */
 export function errorFrame(error: ServingError): { readonly body: Uint8Array; readonly headers: MsgHdrs } {
   const head = headers();
   head.set(errorHeader, error.code);

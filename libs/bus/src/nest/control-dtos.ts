@@ -93,9 +93,12 @@ class HelloDto {
   readonly leaving!: boolean;
 }
 
+/** The class that a received {@link SchedulerHello} is checked against. */
 export class SchedulerHelloDto extends HelloDto implements SchedulerHello {}
+/** The class that a received {@link WorkerHello} is checked against. */
 export class WorkerHelloDto extends HelloDto implements WorkerHello {}
 
+/** The class that a received {@link ExampleTensor} is checked against. */
 export class ExampleTensorDto implements ExampleTensor {
   @IsIn(dtypes)
   readonly dtype!: DType;
@@ -111,6 +114,7 @@ export class ExampleTensorDto implements ExampleTensor {
   readonly b64!: string;
 }
 
+/** The class that a received {@link TensorSignature} is checked against. */
 export class TensorSignatureDto implements TensorSignature {
   @Name()
   readonly name!: string;
@@ -146,6 +150,7 @@ export class BatchingReportDto implements BatchingReport {
   readonly reason!: string;
 }
 
+/** The class that a received {@link MethodSignature} is checked against. */
 export class MethodSignatureDto implements MethodSignature {
   @Name()
   readonly name!: string;
@@ -173,6 +178,7 @@ export class MethodSignatureDto implements MethodSignature {
   readonly doc?: string;
 }
 
+/** The class that a received {@link ServableSignature} is checked against. */
 export class ServableSignatureDto implements ServableSignature {
   @Name()
   readonly servable!: string;
@@ -184,6 +190,7 @@ export class ServableSignatureDto implements ServableSignature {
   readonly methods!: readonly MethodSignatureDto[];
 }
 
+/** The class that a received {@link ServableStatus} is checked against. */
 export class ServableStatusDto implements ServableStatus {
   @IsDefined()
   @ValidateNested()
@@ -197,6 +204,7 @@ export class ServableStatusDto implements ServableStatus {
   readonly queued!: number;
 }
 
+/** The class that a received {@link LoadingServable} is checked against. */
 export class LoadingServableDto implements LoadingServable {
   @Name()
   readonly servable!: string;
@@ -205,6 +213,7 @@ export class LoadingServableDto implements LoadingServable {
   readonly version!: number;
 }
 
+/** The class that a received {@link Catalog} is checked against. */
 export class CatalogDto implements Catalog {
   @Count()
   readonly revision!: number;
@@ -217,6 +226,7 @@ export class CatalogDto implements Catalog {
   readonly loading?: readonly LoadingServableDto[];
 }
 
+/** The class that a received {@link ReplicaStatus} is checked against. */
 export class ReplicaStatusDto implements ReplicaStatus {
   @Name()
   readonly replica!: string;
@@ -254,6 +264,7 @@ const maxDevices = 1024;
 const maxFunctionThreads = 64;
 const maxGraceMs = 24 * 60 * 60 * 1000;
 
+/** The class that a received {@link LoadServable} is checked against. */
 export class LoadServableDto implements LoadServable {
   @Matches(servableNamePattern, { message: "servable must be 1 to 64 letters, digits, '_' and '-'" })
   readonly servable!: string;
@@ -275,6 +286,7 @@ export class LoadServableDto implements LoadServable {
   readonly numParallelWorkers?: number;
 }
 
+/** The class that a received {@link UnloadServable} is checked against. */
 export class UnloadServableDto implements UnloadServable {
   @Matches(servableNamePattern, { message: "servable must be 1 to 64 letters, digits, '_' and '-'" })
   readonly servable!: string;

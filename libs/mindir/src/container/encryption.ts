@@ -2,6 +2,7 @@ import { createDecipheriv } from 'node:crypto';
 import { MindirError } from '../mindir-error.js';
 import type { ByteSource } from './source.js';
 
+/** The ciphers that MindSpore writes. */
 export type DecryptionMode = 'AES-GCM' | 'AES-CBC' | 'SM4-CBC';
 
 /** How an encrypted file is to be read. The key is used here and nowhere else: it is not copied, logged or put into messages. */

@@ -64,6 +64,7 @@ export interface ByteSource {
   read(offset: number, length: number): Promise<Buffer>;
 }
 
+/** Bytes that are in memory already. */
 export class MemorySource implements ByteSource {
   constructor(
     private readonly bytes: Uint8Array,

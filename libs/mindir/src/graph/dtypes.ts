@@ -34,20 +34,24 @@ export function knownDtypeOfMindir(number: number): DType | undefined {
   return number === 17 ? 'float64' : dtypeOfOnnxNumber(number)?.dtype;
 }
 
+/** The dtype of a MindSpore TypeId; undefined for one that is not a tensor's. */
 export function dtypeFromTypeId(id: number): DType | undefined {
   return dtypeOfTypeId.get(id);
 }
 
+/** The number of a dtype in ONNX's TensorProto.DataType. Throws TypeError for a dtype that ONNX lacks. */
 export function onnxNumber(dtype: DType): number {
   const number = dtypeEntry(dtype).onnxNumber;
   if (number === undefined) throw new TypeError(`${dtype} has no ONNX number`);
   return number;
 }
 
+/** Whether a dtype is a floating-point one. */
 export function isFloat(dtype: DType): boolean {
   return dtype === 'float16' || dtype === 'bfloat16' || dtype === 'float32' || dtype === 'float64';
 }
 
+/** Whether a dtype is an integer one, signed or not. */
 export function isInteger(dtype: DType): boolean {
   return dtype.startsWith('int') || dtype.startsWith('uint');
 }

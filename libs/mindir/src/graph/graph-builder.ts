@@ -7,6 +7,7 @@ import type { OnnxAttribute, OnnxInitializer, OnnxNode, OnnxPort, OnnxSubgraph }
 import type { Shape, TensorValue } from './value.js';
 import { sequence } from './sequence.js';
 
+/** What is known of a node's result beyond what follows from its operands. */
 export interface NodeOptions {
   /** dtype of the first output where it is not that of the first input. */
   readonly dtype?: DType;

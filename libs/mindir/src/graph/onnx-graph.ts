@@ -8,18 +8,22 @@ export interface OnnxReal {
   readonly real: number;
 }
 
+/** A list of numbers that is written as floats. */
 export interface OnnxReals {
   readonly reals: readonly number[];
 }
 
+/** Marks an attribute's number as a float; plain numbers are written as integers. */
 export function real(value: number): OnnxReal {
   return { real: value };
 }
 
+/** Marks an attribute's numbers as floats; plain lists are written as integers. */
 export function reals(values: readonly number[]): OnnxReals {
   return { reals: values };
 }
 
+/** One node of an ONNX graph. Values are named; '' stands for an optional input that is left out. */
 export interface OnnxNode {
   readonly opType: string;
   readonly name: string;
@@ -30,6 +34,7 @@ export interface OnnxNode {
   readonly domain: string;
 }
 
+/** An input or output of an ONNX graph. */
 export interface OnnxPort {
   readonly name: string;
   readonly dtype: DType;
@@ -37,6 +42,7 @@ export interface OnnxPort {
   readonly shape: readonly (number | string)[] | undefined;
 }
 
+/** A weight of an ONNX graph. */
 export interface OnnxInitializer {
   readonly name: string;
   readonly dtype: DType;
@@ -52,6 +58,7 @@ export interface OnnxSubgraph {
   readonly outputs: readonly OnnxPort[];
 }
 
+/** Whether an attribute is a graph (of If, Loop or Scan). */
 export function isSubgraph(attribute: OnnxAttribute): attribute is OnnxSubgraph {
   return typeof attribute === 'object' && 'subgraphName' in attribute;
 }

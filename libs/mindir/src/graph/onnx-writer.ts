@@ -3,7 +3,9 @@ import { MindirError } from '../mindir-error.js';
 import { onnxNumber } from './dtypes.js';
 import { isSubgraph, type OnnxAttribute, type OnnxInitializer, type OnnxNode, type OnnxPort, type OnnxSubgraph } from './onnx-graph.js';
 
+/** IR version that models are written in. */
 export const onnxIrVersion = 10;
+/** Version of the default operator set that models are written for. */
 export const onnxOpset = 21;
 /** Larger weights are left out of the serialised model and given by reference. */
 export const inlineBytes = 1024;
@@ -17,6 +19,7 @@ const attributeGraph = 5;
 const attributeFloats = 6;
 const attributeInts = 7;
 
+/** What an ONNX model is written from. */
 export interface OnnxModelParts {
   readonly name: string;
   readonly producerVersion: string;
@@ -161,6 +164,7 @@ function writePort(graph: GrowingWriter, field: number, port: OnnxPort): void {
 /** Serialised size above which a protobuf cannot be read by ONNX's own libraries. */
 export const maxProtobufBytes = 2 ** 31 - 1;
 
+/** Throws MindirError `limits` for a model that protobuf cannot hold. */
 export function refuseOversize(bytes: number): void {
   if (bytes > maxProtobufBytes)
     throw new MindirError(

@@ -40,6 +40,7 @@ export function knownCount(shape: Shape): number {
   return shape.reduce((count, dim) => (dim === -1 || count === -1 ? -1 : count * dim), 1);
 }
 
+/** Whether a shape is known and has no dim that is decided at run time. */
 export function isStatic(shape: Shape | undefined): shape is Shape {
   return shape !== undefined && !shape.includes(-1);
 }

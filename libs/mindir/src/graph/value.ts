@@ -24,6 +24,7 @@ export interface ScalarValue {
   readonly value: number | string | null;
 }
 
+/** A Python tuple or list. */
 export interface TupleValue {
   readonly kind: 'tuple';
   readonly items: readonly Value[];
@@ -46,6 +47,7 @@ export interface FunctionValue {
   readonly graph: string;
 }
 
+/** A callable with its first arguments given. */
 export interface PartialValue {
   readonly kind: 'partial';
   readonly callee: Value;
@@ -68,26 +70,33 @@ export interface TailValue {
   readonly targets: readonly TailTarget[];
 }
 
+/** One of the ways in which a function can end. */
 export interface TailTarget {
   /** Name of the header that is called with `values`; undefined = plain return of `values[0]`. */
   readonly header: string | undefined;
   readonly values: readonly Value[];
 }
 
+/** What a name in a MindIR graph stands for while the graph is traced. */
 export type Value =
   TensorValue | ScalarValue | TupleValue | DtypeValue | MonadValue | FunctionValue | PartialValue | SwitchValue | TailValue;
 
+/** The value of everything that only orders side effects. */
 export const monad: MonadValue = { kind: 'monad' };
+/** Python's None. */
 export const noneScalar: ScalarValue = { kind: 'scalar', type: 'none', value: null };
 
+/** A Python int. */
 export function intScalar(value: number): ScalarValue {
   return { kind: 'scalar', type: 'int', value };
 }
 
+/** A Python float. */
 export function floatScalar(value: number): ScalarValue {
   return { kind: 'scalar', type: 'float', value };
 }
 
+/** A Python bool. */
 export function boolScalar(value: boolean): ScalarValue {
   return { kind: 'scalar', type: 'bool', value: value ? 1 : 0 };
 }

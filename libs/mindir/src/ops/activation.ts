@@ -96,6 +96,7 @@ function logSigmoid(call: OpCall): Value {
   return call.outputCount === undefined ? result : { kind: 'tuple', items: [result, call.like(x, 0)] };
 }
 
+/** Rows of the activation functions. */
 export const activation = family('Activations', [
   op('ReLU ReLUV3', 'input', (call) => {
     const x = operandOf(call);

@@ -171,6 +171,7 @@ function sinc(call: OpCall): Value {
   return call.node('Where', [call.node('Equal', [x, call.like(x, 0)]), call.like(x, 1), div(one('Sin', scaledX), scaledX)]);
 }
 
+/** Rows of element-wise arithmetic. */
 export const arithmetic = family('Arithmetic', [
   op('Add TensorAdd Adds', 'input other', wideningBinary('Add')),
   op('AddExt AddScalar', 'input other alpha', scaled('Add')),

@@ -58,6 +58,7 @@ export function realOperand(call: OpCall, index = 0): TensorValue {
   return call.graph.cast(tensor, announced !== undefined && isFloat(announced) ? announced : 'float32');
 }
 
+/** An emitter of one ONNX node with two operands in one dtype. */
 export function binary(opType: string): Emit {
   return (call) => call.node(opType, operandPair(call));
 }

@@ -5,6 +5,7 @@ import type { OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
 import { sequence } from '../graph/sequence.js';
 
+/** How a window operator pads: to keep the size, not at all, or by given numbers. */
 export type PadMode = 'same' | 'valid' | 'pad';
 
 /** pad_mode is a word, or a number: 0 pad, 1 same, 2 valid. */
@@ -36,6 +37,7 @@ export function explicitPads(values: readonly number[] | undefined, rank: number
   return [...each, ...each];
 }
 
+/** Refuses a use whose tensors have their channels last. */
 export function refuseChannelsLast(call: OpCall): void {
   const format = call.find('format|data_format');
   if (format?.kind === 'scalar' && (format.value === 'NHWC' || format.value === 'NDHWC' || format.value === 1))
@@ -197,6 +199,7 @@ function transposedConvolution(rank: number, swapped: boolean): Emit {
   };
 }
 
+/** Rows of the convolutions. */
 export const convolutionFamily = family('Convolutions', [
   op('Conv2D', 'x weight', convolution(2)),
   op('Conv3D', 'x weight', convolution(3)),

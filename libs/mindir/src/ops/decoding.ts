@@ -70,6 +70,7 @@ function uniqueWithPad(call: OpCall): Value {
   return tupleOf([call.node('Concat', [values, tail], { axis: 0 }), { ...inverse, dtype: 'int64' }]);
 }
 
+/** Rows of decoding and runs. */
 export const decoding = family('Decoding and runs', [
   op('CTCGreedyDecoder', 'logits lengths', ctcGreedyDecoder),
   op('UniqueConsecutive', 'x return_inverse return_counts dim', uniqueConsecutive),

@@ -54,4 +54,5 @@ function deformableOffsets(call: OpCall): Value {
   return call.node('Reshape', [weighted, graph.ints([-1, channels, rows * kh, columns * kw])]);
 }
 
+/** Rows of deformable windows. */
 export const deformable = family('Deformable windows', [op('DeformableOffsets', 'x offsets', deformableOffsets)]);

@@ -162,6 +162,7 @@ function sequenceMask(call: OpCall): Value {
   return call.node('Less', [positions, call.node('Unsqueeze', [lengths, call.graph.ints([-1])])]);
 }
 
+/** Rows of casts, constants and masks. */
 export const fillFamily = family('Casts, constants and masks', [
   op('Cast', 'x dtype', cast),
   op('ToDtype', 'x dtype', cast),

@@ -258,6 +258,7 @@ function sortedSegment(reduction: Reduction | 'mean', empty: number): Emit {
   };
 }
 
+/** Rows of gather and scatter. */
 export const gatherScatter = family('Gather and scatter', [
   op('Gather GatherV2 SparseGatherV2', 'x indices axis batch_dims', gather),
   op('IndexSelect', 'x dim index', (call) => call.node('Gather', [call.tensor('x'), call.tensor('index')], { axis: call.number('dim') })),

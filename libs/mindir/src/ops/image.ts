@@ -334,6 +334,7 @@ function hsvToRgb(call: OpCall): Value {
   return call.node('Concat', channels, { axis: -1 });
 }
 
+/** Rows of image and detection operators. */
 export const image = family('Images and detection', [
   op('ResizeBilinearV2', 'x size align_corners half_pixel_centers', resize('linear')),
   op('ResizeBilinear', 'x', resize('linear')),

@@ -210,6 +210,7 @@ function reverseSequence(call: OpCall): Value {
   return call.node('Transpose', [reversed], { perm: perm.map((_, axis) => perm.indexOf(axis)) });
 }
 
+/** Rows of matrix and window operators. */
 export const linalg = family('Matrices and windows', [
   op('MatrixInverse MatrixInverseExt', 'x', matrixInverse),
   op('MatrixDiagV3', 'x k num_rows num_cols padding_value', matrixDiagonal),

@@ -85,6 +85,7 @@ function populationCount(call: OpCall): Value {
   return call.graph.cast(count, 'uint8');
 }
 
+/** Rows of comparison, logic and bits. */
 export const logic = family('Comparison, logic and bits', [
   op('Equal EqualExt EqScalar', 'input other', binary('Equal')),
   op('NotEqual NeScalar NotEqualScalar', 'input other', notEqual),

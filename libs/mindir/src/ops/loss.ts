@@ -108,6 +108,7 @@ function pointwise(distance: (call: OpCall, difference: TensorValue) => TensorVa
   return (call) => finish(call, distance(call, call.node('Sub', [operandOf(call, 0), operandOf(call, 1)])));
 }
 
+/** Rows of the losses. */
 export const loss = family('Losses', [
   op('SigmoidCrossEntropyWithLogits', 'predict target', (call) => sigmoidCrossEntropy(call, operandOf(call, 0), operandOf(call, 1))),
   op('BCEWithLogitsLoss', 'predict target weight pos_weight reduction', bceWithLogits),

@@ -89,6 +89,7 @@ function cross(call: OpCall): Value {
 
 const product = (call: OpCall, a: TensorValue, b: TensorValue): TensorValue => call.node('MatMul', [a, b]);
 
+/** Rows of matrix products. */
 export const matmul = family('Matrix products', [
   op('MatMul', 'x w transpose_a transpose_b', matMul),
   op('BatchMatMul', 'x w transpose_a transpose_b', matMul),

@@ -168,6 +168,7 @@ function addThenNorm(norm: 'layer' | 'rms'): Emit {
   };
 }
 
+/** Rows of normalisation. */
 export const normalisation = family('Normalisation', [
   op(
     'BatchNorm FusedBatchNorm FusedBatchNormEx BatchNormInference',

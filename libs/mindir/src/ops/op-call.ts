@@ -171,6 +171,7 @@ function isLeaf(annotation: Annotation): annotation is OutputType {
   return !Array.isArray(annotation);
 }
 
+/** A value as a tensor: numbers and tuples of numbers become constants (of `dtype`, or int64, float32, bool as Python has them). Throws Untranslatable for what is no tensor. */
 export function toTensor(graph: GraphBuilder, value: Value, dtype?: DType): TensorValue {
   switch (value.kind) {
     case 'tensor':
@@ -198,6 +199,7 @@ function scalarDtype(value: ScalarValue): DType {
   return value.type === 'float' ? 'float32' : value.type === 'bool' ? 'bool' : 'int64';
 }
 
+/** A value as an int64 tensor of rank 1, for example a shape or axes. Throws Untranslatable for what is no tensor. */
 export function intTensorOf(graph: GraphBuilder, value: Value): TensorValue {
   const numbers = numbersOf(value);
   if (numbers !== undefined) return graph.ints(numbers);

@@ -17,6 +17,7 @@ export interface OpEntry {
   readonly inPlace?: boolean;
 }
 
+/** Rows that belong together, with the title they have in docs/mindir.md. */
 export interface OpFamily {
   readonly family: string;
   readonly entries: readonly OpEntry[];
@@ -28,6 +29,7 @@ export function op(names: string, args: string, emit: Emit): OpEntry[] {
   return names.split(' ').map((name) => ({ name, args: argNames, emit }));
 }
 
+/** A family whose entries work on tensors. */
 export function family(name: string, rows: readonly OpEntry[][]): OpFamily {
   return { family: name, entries: rows.flat() };
 }

@@ -212,6 +212,7 @@ function adaptiveIndices(call: OpCall, x: TensorValue, wanted: readonly number[]
   return call.node('Reshape', [joined, graph.ints([...sequence(lead, () => 0), ...wanted])]);
 }
 
+/** Rows of pooling. */
 export const pooling = family('Pooling', [
   op('MaxPool', 'x kernel_size strides pad_mode data_format', maxPool(2)),
   op('MaxPool3D', 'x', maxPool(3)),

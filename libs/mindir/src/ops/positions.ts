@@ -141,6 +141,7 @@ function logDeterminant(call: OpCall): Value {
   return { kind: 'tuple', items: [call.node('Sign', [determinant]), call.node('Log', [call.node('Abs', [determinant])])] };
 }
 
+/** Rows of positions, windows and distances. */
 export const positions = family('Positions, windows, distances', [
   op(
     'TrilIndices',

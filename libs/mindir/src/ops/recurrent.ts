@@ -101,4 +101,5 @@ function lstm(call: OpCall): Value {
   return tupleOf([sequence, join(lastH), join(lastC), unused, unused]);
 }
 
+/** Rows of recurrent operators. */
 export const recurrent = family('Recurrent', [op('LSTM', 'x h c w', lstm)]);

@@ -210,6 +210,7 @@ function nanSum(call: OpCall): Value {
   return reduced(call, 'ReduceSum', inResultDtype(call, clean), axesOf(call), keepDims(call));
 }
 
+/** Rows of reductions. */
 export const reduction = family('Reductions', [
   op('ReduceSum', 'x axis keep_dims skip_mode', reduce('ReduceSum')),
   op('SumExt', 'x axis keep_dims dtype', reduce('ReduceSum')),

@@ -254,6 +254,7 @@ function viewAs(call: OpCall): Value {
   return call.node('Reshape', [operandOf(call), call.node('Shape', [other])]);
 }
 
+/** Rows of shape operators. */
 export const shape = family('Shape', [
   op('Reshape View', 'x shape', reshape),
   op('ViewAs', 'x other', viewAs),

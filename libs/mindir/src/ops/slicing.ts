@@ -279,6 +279,7 @@ function selectIndex(call: OpCall): Value {
   });
 }
 
+/** Rows of slicing and padding. */
 export const slicing = family('Slicing and padding', [
   op('StridedSlice', 'x begin end strides begin_mask end_mask ellipsis_mask new_axis_mask shrink_axis_mask', stridedSlice),
   op('Slice', 'x begin size', sliceBySize),

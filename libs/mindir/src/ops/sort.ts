@@ -124,6 +124,7 @@ function unique(call: OpCall): Value {
   return tupleOf([values, shaped, ...(call.op === 'Unique2' ? [{ ...counts, dtype: 'int64' as const }] : [])]);
 }
 
+/** Rows of sorting and searching. */
 export const sorting = family('Sorting and searching', [
   op('TopK', 'x k', topK),
   op('TopkExt', 'x k dim largest sorted', topK),

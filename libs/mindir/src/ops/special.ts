@@ -165,6 +165,7 @@ function lcm(call: OpCall): Value {
   return call.graph.cast(call.node('Abs', [product]), a.dtype);
 }
 
+/** Rows of special functions. */
 export const special = family('Special functions', [
   op('BesselI0', 'x', besselI(0, false)),
   op('BesselI1', 'x', besselI(1, false)),

@@ -16,6 +16,7 @@ export interface MindirModel {
   readonly hasPreprocessor: boolean;
 }
 
+/** A func graph: GraphProto of MindSpore's mind_ir.proto. */
 export interface MindirGraph {
   readonly name: string;
   readonly nodes: readonly MindirNode[];
@@ -25,6 +26,7 @@ export interface MindirGraph {
   readonly hasMapParameters: boolean;
 }
 
+/** One node of a func graph: NodeProto. `opType` is an operator, a primitive or a func graph. */
 export interface MindirNode {
   readonly name: string;
   readonly opType: string;
@@ -33,18 +35,21 @@ export interface MindirNode {
   readonly attributes: readonly MindirAttribute[];
 }
 
+/** An operator with its attributes, which nodes refer to: PrimitiveProto. */
 export interface MindirPrimitive {
   readonly name: string;
   readonly opType: string;
   readonly attributes: readonly MindirAttribute[];
 }
 
+/** An input or output of a func graph: ValueInfoProto. */
 export interface MindirValueDescription {
   readonly name: string;
   readonly tensors: readonly MindirTensor[];
   readonly attribute: MindirAttribute | undefined;
 }
 
+/** A weight, a constant or the description of a tensor: TensorProto. */
 export interface MindirTensor {
   readonly name: string;
   /** Python name of a parameter, for example conv1.weight. */
@@ -60,6 +65,7 @@ export interface MindirTensor {
   readonly compressed: boolean;
 }
 
+/** Where a weight lies that is not in the file itself: bytes from `offset` of the file `location`. */
 export interface MindirExternal {
   readonly location: string;
   readonly offset: number;
@@ -98,6 +104,7 @@ export const attributeType = {
   scalar: 39,
 } as const;
 
+/** A value of a node, a primitive or a description: AttributeProto. `type` is one of {@link attributeType}. */
 export interface MindirAttribute {
   readonly name: string;
   readonly type: number;

@@ -1,6 +1,7 @@
 import { elementCount } from '@mserve/wire';
 import { arrayClass, elementReader, elementWriter, type ElementArray, type NumericDType } from './element.js';
 
+/** Element-wise operations of two operands. */
 export type Operation = 'add' | 'sub' | 'mul' | 'div';
 
 /** Elements of one operand, already of the result's dtype. */

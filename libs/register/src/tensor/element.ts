@@ -20,6 +20,7 @@ export interface ElementArrays {
   float32: Float32Array;
   float64: Float64Array;
 }
+/** A typed array of any numeric dtype. */
 export type ElementArray = ElementArrays[NumericDType];
 
 /** One element as a JavaScript value: boolean for bool, bigint for int64 and uint64, number for the rest. */
@@ -50,6 +51,7 @@ const constructors: Readonly<Record<NumericDType, unknown>> = {
   float64: Float64Array,
 };
 
+/** Whether a name is that of a dtype with numbers. */
 export function isNumericDType(name: unknown): name is NumericDType {
   return typeof name === 'string' && Object.hasOwn(constructors, name);
 }
@@ -134,6 +136,7 @@ const limits: Readonly<Partial<Record<NumericDType, readonly [bigint, bigint]>>>
   uint64: [0n, 2n ** 64n - 1n],
 };
 
+/** Whether a dtype is an integer one, signed or not. */
 export function isInteger(dtype: NumericDType): boolean {
   return limits[dtype] !== undefined;
 }
@@ -154,6 +157,7 @@ export function checkElement(dtype: NumericDType, value: unknown): ElementValue 
 const floatView = new Float32Array(1);
 const bitsView = new Uint32Array(floatView.buffer);
 
+/** The number that the 16 bits of a bfloat16 stand for. */
 export function bfloatToFloat(bits: number): number {
   bitsView[0] = (bits << 16) >>> 0;
   return floatView[0] as number;

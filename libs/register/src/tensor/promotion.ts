@@ -8,10 +8,12 @@ function bitsOf(dtype: NumericDType): number {
   return Number(/\d+/.exec(dtype)?.[0] ?? 8);
 }
 
+/** Whether a dtype is a floating-point one. */
 export function isFloat(dtype: NumericDType): boolean {
   return floatBits[dtype] !== undefined;
 }
 
+/** The smallest dtype that holds both, as numpy promotes two arrays (NEP 50). */
 export function promote(a: NumericDType, b: NumericDType): NumericDType {
   if (a === b) return a;
   if (a === 'bool') return b;

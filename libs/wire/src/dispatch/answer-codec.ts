@@ -5,6 +5,7 @@ import { failureCodec } from './failure-codec.js';
 import { instanceCodec } from './instance-codec.js';
 import { measureNested, readNested, writeNested, type MessageCodec } from './message-codec.js';
 
+/** Writes and reads Answer of proto/mserve/bus/v1/dispatch.proto. */
 export const answerCodec: MessageCodec<Answer> = {
   measure(answer, out) {
     let size = uintFieldSize(answer.id) + uintFieldSize(answer.attempt) + uintFieldSize(answer.firstInstance);

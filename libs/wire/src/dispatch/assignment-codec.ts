@@ -3,6 +3,7 @@ import type { Assignment, Ticket } from '../ticket.js';
 import { measureNested, readNested, writeNested, type MessageCodec } from './message-codec.js';
 import { ticketCodec } from './ticket-codec.js';
 
+/** Writes and reads Assignment of proto/mserve/bus/v1/dispatch.proto. */
 export const assignmentCodec: MessageCodec<Assignment> = {
   measure(assignment, out) {
     return stringFieldSize(assignment.scheduler) + stringFieldSize(assignment.replica) + measureNested(ticketCodec, assignment.ticket, out);

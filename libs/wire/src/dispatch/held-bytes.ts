@@ -9,6 +9,7 @@ const fieldsCodec = tableCodec<HeldBytes>('a reference to held bytes', {
   length: [4, uint],
 });
 
+/** Writes and reads HeldBytes of proto/mserve/bus/v1/dispatch.proto. */
 export const heldBytesCodec: MessageCodec<HeldBytes> = {
   ...fieldsCodec,
   read(from) {
@@ -23,6 +24,7 @@ export function encodeHeldBytes(held: HeldBytes): Uint8Array {
   return encodeMessage(heldBytesCodec, held);
 }
 
+/** Reads one HeldBytes. Throws ServingError INVALID_ARGUMENT for bytes that are none. */
 export function decodeHeldBytes(bytes: Uint8Array): HeldBytes {
   return decodeMessage(heldBytesCodec, bytes);
 }

@@ -32,15 +32,27 @@ const refusalCodec = tableCodec<Refusal>('a refusal', {
 
 type Texts = TextCache | undefined;
 
+/** Tickets as a TicketList. */
 export const encodeTickets = (messages: readonly Ticket[]): Uint8Array => encodeList(ticketCodec, messages);
+/** The tickets of a TicketList. Throws ServingError INVALID_ARGUMENT for bytes that are none. */
 export const decodeTickets = (bytes: Uint8Array, texts?: Texts): Ticket[] => decodeList(ticketCodec, bytes, texts);
+/** Assignments as an AssignmentList. */
 export const encodeAssignments = (messages: readonly Assignment[]): Uint8Array => encodeList(assignmentCodec, messages);
+/** The assignments of an AssignmentList. Throws ServingError INVALID_ARGUMENT for bytes that are none. */
 export const decodeAssignments = (bytes: Uint8Array, texts?: Texts): Assignment[] => decodeList(assignmentCodec, bytes, texts);
+/** Answers as an AnswerList. */
 export const encodeAnswers = (messages: readonly Answer[]): Uint8Array => encodeList(answerCodec, messages);
+/** The answers of an AnswerList. Throws ServingError INVALID_ARGUMENT for bytes that are none. */
 export const decodeAnswers = (bytes: Uint8Array, texts?: Texts): Answer[] => decodeList(answerCodec, bytes, texts);
+/** Receipts as a ReceiptList. */
 export const encodeReceipts = (messages: readonly Receipt[]): Uint8Array => encodeList(receiptCodec, messages);
+/** The receipts of a ReceiptList. Throws ServingError INVALID_ARGUMENT for bytes that are none. */
 export const decodeReceipts = (bytes: Uint8Array, texts?: Texts): Receipt[] => decodeList(receiptCodec, bytes, texts);
+/** Cancellations as a CancellationList. */
 export const encodeCancellations = (messages: readonly Cancellation[]): Uint8Array => encodeList(cancellationCodec, messages);
+/** The cancellations of a CancellationList. Throws ServingError INVALID_ARGUMENT for bytes that are none. */
 export const decodeCancellations = (bytes: Uint8Array, texts?: Texts): Cancellation[] => decodeList(cancellationCodec, bytes, texts);
+/** Refusals as a RefusalList. */
 export const encodeRefusals = (messages: readonly Refusal[]): Uint8Array => encodeList(refusalCodec, messages);
+/** The refusals of a RefusalList. Throws ServingError INVALID_ARGUMENT for bytes that are none. */
 export const decodeRefusals = (bytes: Uint8Array, texts?: Texts): Refusal[] => decodeList(refusalCodec, bytes, texts);

@@ -51,6 +51,7 @@ export function decodeInstances(sizes: readonly number[], bytes: Uint8Array): In
   return instances;
 }
 
+/** Writes and reads Instance of proto/mserve/bus/v1/dispatch.proto. */
 export const instanceCodec: MessageCodec<Instance> = {
   measure(instance, out) {
     let size = 0;

@@ -17,11 +17,13 @@ export function measureNested<M>(codec: MessageCodec<M>, message: M, out: Encodi
   return fieldSize(out.remember(place, codec.measure(message, out)));
 }
 
+/** Writes a message as a field of another one. */
 export function writeNested<M>(codec: MessageCodec<M>, field: number, message: M, out: Encoding): void {
   out.open(field);
   codec.write(message, out);
 }
 
+/** Reads a message that is a field of another one. */
 export function readNested<M>(codec: MessageCodec<M>, from: Decoding): M {
   const outer = from.reader.open();
   const message = codec.read(from);
@@ -37,6 +39,7 @@ export function encodeMessage<M>(codec: MessageCodec<M>, message: M): Uint8Array
   return out.finish();
 }
 
+/** Reads one message. Throws ServingError INVALID_ARGUMENT for bytes that are none. */
 export function decodeMessage<M>(codec: MessageCodec<M>, bytes: Uint8Array): M {
   return codec.read(new Decoding(bytes));
 }
@@ -51,6 +54,7 @@ export function encodeList<M>(codec: MessageCodec<M>, messages: readonly M[]): U
   return out.finish();
 }
 
+/** Reads a list of messages. Throws ServingError INVALID_ARGUMENT for bytes that are none. */
 export function decodeList<M>(codec: MessageCodec<M>, bytes: Uint8Array, texts: TextCache | undefined): M[] {
   const from = new Decoding(bytes, texts);
   const { reader } = from;

@@ -2,6 +2,7 @@ import { stringFieldSize, uintFieldSize } from '../protobuf/index.js';
 import type { Receipt } from '../ticket.js';
 import type { MessageCodec } from './message-codec.js';
 
+/** Writes and reads Receipt of proto/mserve/bus/v1/dispatch.proto. */
 export const receiptCodec: MessageCodec<Receipt> = {
   measure(receipt) {
     const names = stringFieldSize(receipt.replica) + stringFieldSize(receipt.gateway);

@@ -29,6 +29,7 @@ export const uint: FieldType<number> = {
 /** A number of 0 to 2^32 - 1. */
 export const uint32: FieldType<number> = { ...uint, read: (from) => from.reader.uint32() };
 
+/** A text field. */
 export const string: FieldType<string> = {
   wireType: 2,
   isRequired: false,
