@@ -11,7 +11,7 @@ export const allowedRooms = {
   'event-loop': [],
   metrics: [],
   native: [],
-  config: [],
+  config: ['wire'],
   app: ['wire', 'bus', 'config'],
   bus: ['wire', 'event-loop'],
   register: ['wire'],

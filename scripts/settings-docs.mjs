@@ -110,7 +110,7 @@ function valueSchema(shape) {
     case 'servables':
       return {
         type: 'array',
-        items: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}(:(0|[1-9][0-9]*))?$' },
+        items: { type: 'string', pattern: '^(?![ .])[^/:,\\\\]{1,64}(:(0|[1-9][0-9]*))?$' },
         minItems: 1,
         uniqueItems: true,
       };

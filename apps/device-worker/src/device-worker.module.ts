@@ -5,7 +5,7 @@ import { ReplicasController } from './control/replicas.controller.js';
 import { ServablesController } from './control/servables.controller.js';
 import { DeviceWorker } from './replica/device-worker.js';
 import type { DeviceWorkerOptions } from './replica/worker-options.js';
-import { listServables } from './servable/servable-directory.js';
+import { listServables, passedOverServables } from './servable/servable-directory.js';
 import { workerDefaults } from './replica/worker-defaults.js';
 
 /** What a worker runs on. Bus and store stay the caller's to close. */
@@ -20,8 +20,10 @@ export interface WorkerParts {
 export class DeviceWorkerModule {
   static register({ bus, store, options }: WorkerParts): DynamicModule {
     const useFactory = (): DeviceWorker => {
+      const log = options.log ?? silentLog;
+      if (options.servables === undefined) for (const text of passedOverServables(options.directory)) log.warn({}, text);
       const servables = options.servables ?? listServables(options.directory).map((name) => ({ name }));
-      return new DeviceWorker(bus, store, servables, options, workerDefaults(options.log ?? silentLog));
+      return new DeviceWorker(bus, store, servables, options, workerDefaults(log));
     };
     return {
       module: DeviceWorkerModule,

@@ -12,8 +12,7 @@ export {
 } from './declarations.js';
 export { boundsText, defaultText, helpText } from './help.js';
 export { loadSettings, settingsOfOptions, type LoadedSettings, type SettingSources } from './load-settings.js';
-export { nearest } from './nearest.js';
-export { maxVersion, parseServableChoice, type ServableChoice } from './servable-choice.js';
+export { parseServableChoice, type ServableChoice } from './servable-choice.js';
 export { defaultOf, flagOf, hasSetting, variableOf, type AppName, type ProgramName, type Setting } from './setting.js';
 export { readKeyFile, readSettingFile } from './setting-files.js';
 export { allowedOf, boundsOf, placeholderOf, type Shape } from './shape.js';

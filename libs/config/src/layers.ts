@@ -1,6 +1,6 @@
+import { nearest } from '@mserve/wire';
 import { settingEntries, type SettingKey } from './declarations.js';
 import { ConfigError, type SettingProblem, type SourceKind } from './config-error.js';
-import { nearest } from './nearest.js';
 import { hasSetting, type ProgramName, type Setting } from './setting.js';
 
 /** Where a value came from. `name` is how messages call the setting there: `--rest`, `MSERVE_REST`, `mserve.yaml:3: rest`. */

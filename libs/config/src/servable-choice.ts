@@ -1,5 +1,4 @@
-/** The largest version of a servable that can be asked for: what the original's REST takes at most. */
-export const maxVersion = 4_294_967_294;
+import { comparableName, isServableName, maxVersion } from '@mserve/wire';
 
 /** A servable that somebody chose by name. */
 export interface ServableChoice {
@@ -10,8 +9,10 @@ export interface ServableChoice {
 
 /** Reads `NAME` or `NAME:VERSION`. Undefined for anything else. */
 export function parseServableChoice(text: string): ServableChoice | undefined {
-  const match = /^([A-Za-z0-9_-]{1,64})(?::(0|[1-9]\d*))?$/.exec(text);
-  if (match === null) return undefined;
-  const version = Number(match[2] ?? 0);
-  return version > maxVersion ? undefined : { name: match[1] as string, version };
+  const colon = text.lastIndexOf(':');
+  const name = comparableName(colon === -1 ? text : text.slice(0, colon));
+  const digits = colon === -1 ? '0' : text.slice(colon + 1);
+  if (!isServableName(name) || !/^(0|[1-9][0-9]*)$/.test(digits)) return undefined;
+  const version = Number(digits);
+  return version > maxVersion ? undefined : { name, version };
 }

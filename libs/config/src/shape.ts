@@ -1,4 +1,4 @@
-import { maxVersion } from './servable-choice.js';
+import { maxVersion } from '@mserve/wire';
 
 /** What a setting's value may be. Plain data: the parser, the check, `--help`, the tables and the JSON Schema all read it. */
 export type Shape =

@@ -8,4 +8,6 @@ export * from './protobuf/index.js';
 export * from './signature.js';
 export * from './ticket.js';
 export * from './bus-name.js';
+export * from './nearest.js';
+export * from './servable-name.js';
 export * from './dispatch/index.js';

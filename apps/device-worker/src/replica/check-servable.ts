@@ -1,9 +1,8 @@
-import { readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { ServableDeclaration } from '@mserve/register';
 import { ServableConfigError, ServableDirectoryError } from '../servable/servable-config-error.js';
 import { openRunner, type OpenServableOptions } from './open-servable.js';
-import { listVersions, modelFiles } from '../servable/servable-directory.js';
+import { listVersions, modelFiles, noVersion, passedOverVersions } from '../servable/servable-directory.js';
 
 /** What a look at a servable found, without starting it. */
 export interface ServableReport {
@@ -24,17 +23,13 @@ export async function checkServable(directory: string, name: string, options: Op
   const remarks: string[] = [];
   const log = (_level: string, text: string): void => void remarks.push(text);
   const { declaration, broken } = await declared(root, name, { ...options, numParallelWorkers: 1, log }, problems);
-  const versions = readVersions(root, name, problems, remarks);
+  const versions = readVersions(root, name, problems);
   // What is right in a broken config has its files looked at all the same.
   const looked = declaration ?? broken;
   if (looked !== undefined && looked.models.length > 0) {
-    if (versions.length === 0)
-      problems.push(
-        new ServableConfigError(
-          name,
-          `There is no valid version directory of models while there are models declared in servable_config, servable directory: ${root}, servable name: ${name}`,
-        ),
-      );
+    const files = looked.models.flatMap((model) => model.files);
+    if (versions.length === 0) problems.push(noVersion(root, name, files));
+    else remarks.push(...passedOverVersions(root, name, files));
     for (const version of versions) collect(name, problems, () => modelFiles(root, name, version, looked, problems));
     if (declaration !== undefined) remarks.push(...unusedModels(declaration));
   }
@@ -59,15 +54,9 @@ async function declared(root: string, name: string, options: OpenServableOptions
   }
 }
 
-function readVersions(root: string, name: string, problems: ServableConfigError[], remarks: string[]): number[] {
+function readVersions(root: string, name: string, problems: ServableConfigError[]): number[] {
   if (problems.some((problem) => problem instanceof ServableDirectoryError)) return [];
-  const found = collect(name, problems, () => {
-    for (const entry of readdirSync(join(root, name))) {
-      if (/^\d+$/.test(entry) && !/^[1-9]\d{0,8}$/.test(entry))
-        remarks.push(`'${entry}' is not a version: version directories are positive numbers without leading zeros`);
-    }
-    return listVersions(root, name);
-  });
+  const found = collect(name, problems, () => listVersions(root, name));
   return found ?? [];
 }
 

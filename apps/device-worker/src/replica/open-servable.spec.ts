@@ -234,10 +234,7 @@ describe('checkServable', () => {
       "Load model failed, servable name: checked, version: 2, model file 'a.onnx' is empty",
       "Load model failed, servable name: checked, version: 2, model file 'b.onnx' does not exist",
     ]);
-    expect(report.remarks).toEqual([
-      "'02' is not a version: version directories are positive numbers without leading zeros",
-      "model 'a.onnx' is no stage of any method",
-    ]);
+    expect(report.remarks).toEqual(["'02' is passed over: '2' is the same version", "model 'a.onnx' is no stage of any method"]);
   });
 
   it('tells what is wrong with model files beside what is wrong with the config', async () => {

@@ -2,7 +2,7 @@ import { basename, resolve } from 'node:path';
 import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
 import { createFunctionRunner } from '../functions/thread-function-runner.js';
 import { ServableConfigError } from '../servable/servable-config-error.js';
-import { findConfig, modelFiles, resolveVersion } from '../servable/servable-directory.js';
+import { findConfig, modelFiles, passedOverVersions, resolveVersion } from '../servable/servable-directory.js';
 import { sourceCache } from '../servable/source-cache.js';
 
 /** How a servable is opened. All have defaults. */
@@ -64,10 +64,13 @@ const noModels: ModelCaller = {
  */
 export async function openServable(directory: string, name: string, options: OpenServableOptions = {}): Promise<OpenedServable> {
   const root = resolve(directory);
+  const log = options.log ?? (() => undefined);
   const runner = await openRunner(root, name, options);
   try {
     const { declaration } = runner;
-    const version = resolveVersion(root, name, options.version ?? 0, declaration.models.length > 0);
+    const files = declaration.models.flatMap((model) => model.files);
+    const version = resolveVersion(root, name, options.version ?? 0, files);
+    if (files.length > 0) for (const text of passedOverVersions(root, name, files)) log('warn', `servable ${name}: ${text}`);
     return { runner, version, modelPaths: modelFiles(root, name, version, declaration).modelPaths };
   } catch (thrown) {
     await runner.close();

@@ -7,10 +7,11 @@ import type { ServableDeclaration } from '@mserve/register';
 import {
   checkServableNames,
   findConfig,
-  isServableName,
   listServables,
   listVersions,
   modelFiles,
+  passedOverServables,
+  passedOverVersions,
   resolveVersion,
 } from './servable-directory.js';
 import { ServableFolder } from './servable-folder.fixture.js';
@@ -57,10 +58,28 @@ describe('servables of a directory', () => {
     folder.write('a/servable_config.mjs', '');
     folder.write('c/servable_config.js', '');
     folder.write('no/readme.md', '');
-    folder.write('not.allowed/servable_config.ts', '');
+    folder.write('not*allowed/servable_config.ts', '');
     folder.write('servable_config.ts', '');
     mkdirSync(join(folder.path, 'folder/servable_config.ts'), { recursive: true });
     expect(listServables(folder.path)).toEqual(['a', 'b', 'c']);
+    expect(passedOverServables(folder.path)).toEqual([expect.stringMatching(/^the folder 'not\*allowed' is passed over: /)]);
+  });
+
+  it('may have dots, blanks and letters of any language in their names, however the file system writes those', () => {
+    const names = ['resnet50-v1.5', 'my net', 'größe', '模型', 'a'.repeat(64)];
+    for (const name of names) folder.write(`${name.normalize('NFD')}/servable_config.ts`, '');
+    expect(listServables(folder.path)).toEqual([...names].sort());
+    expect(passedOverServables(folder.path)).toEqual([]);
+    for (const name of names) expect(findConfig(folder.path, name)).toBe(join(folder.path, name.normalize('NFD'), 'servable_config.ts'));
+    mkdirSync(join(folder.path, 'größe'.normalize('NFD'), '7'));
+    expect(listVersions(folder.path, 'größe')).toEqual([7]);
+  });
+
+  it('of two that differ only in how a letter is written, one is passed over', () => {
+    for (const form of ['NFC', 'NFD']) folder.write(`${'größe'.normalize(form)}/servable_config.ts`, '');
+    expect(listServables(folder.path)).toEqual(['größe']);
+    expect(passedOverServables(folder.path)).toEqual([expect.stringContaining('another folder has the same name')]);
+    expect(findConfig(folder.path, 'größe')).toBe(join(folder.path, 'größe', 'servable_config.ts'));
   });
 
   it('are listed beside plain files and links in a circle that could be servables by their names', () => {
@@ -87,10 +106,12 @@ describe('servables of a directory', () => {
     if (other !== undefined) expect(() => checkServableNames(folder.path, [other])).not.toThrow();
   });
 
-  it.each(['../x', '..', '.', '', 'a/b', 'a\0b', 'a.b', 'ａ', 'a'.repeat(65), '%2e%2e', 'a.*', '$SYS'])('are never called %j', (name) => {
-    expect(isServableName(name)).toBe(false);
-    expect(message(() => findConfig(folder.path, name))).toContain("1 to 64 letters, digits, '_' and '-'");
-  });
+  it.each(['../x', '..', '.', '', 'a/b', 'a\0b', '.a', 'a.', ' a', 'a:1', 'a,b', '\u0301a', 'a'.repeat(65), '%2e%2e', 'a.*', '$SYS'])(
+    'are never called %j',
+    (name) => {
+      expect(message(() => findConfig(folder.path, name))).toContain('is not allowed: 1 to 64 letters, digits,');
+    },
+  );
 
   it('prefer TypeScript where there are both', () => {
     folder.write('a/servable_config.js', '');
@@ -128,26 +149,58 @@ describe('servables of a directory', () => {
 describe('versions', () => {
   beforeEach(() => {
     folder.write('S/servable_config.ts', '');
-    for (const entry of ['1', '2', '10', '01', '0', '-1', '1abc', '1e3', '4294967296', 'x']) mkdirSync(join(folder.path, 'S', entry));
+    for (const entry of ['1', '2', '10', '01', '0', '-1', '1abc', '1e3', '9007199254740992', 'x']) mkdirSync(join(folder.path, 'S', entry));
     folder.write('S/3', 'a file');
   });
 
-  it('are folders called by a positive decimal without leading zeros', () => {
+  it('are folders called by a whole number', () => {
     expect(listVersions(folder.path, 'S')).toEqual([1, 2, 10]);
+    expect(passedOverVersions(folder.path, 'S', [])).toEqual([
+      expect.stringContaining("'0' is not a version and passed over"),
+      expect.stringContaining("'01' is passed over: '1' is the same version"),
+      expect.stringContaining("'1abc'"),
+      expect.stringContaining("'1e3'"),
+      expect.stringContaining(
+        "'9007199254740992' is not a version and passed over: a version is a folder that is called by a whole number from 1 to 9007199254740991",
+      ),
+    ]);
   });
 
   it.each([
-    [0, true, 10],
-    [2, true, 2],
-    [0, false, 10],
-    [7, false, 7],
-  ])('%d, with models: %s, resolves to %d', (version, hasModels, resolved) => {
-    expect(resolveVersion(folder.path, 'S', version, hasModels)).toBe(resolved);
+    ['1654584802', 1_654_584_802],
+    ['20240131120000', 20_240_131_120_000],
+    ['00000123', 123],
+    ['9007199254740991', 9_007_199_254_740_991],
+  ])('%s is version %i', (entry, version) => {
+    folder.write('T/servable_config.ts', '');
+    folder.write(`T/${entry}/m.onnx`, 'm');
+    expect(resolveVersion(folder.path, 'T', 0, ['m.onnx'])).toBe(version);
+    expect(resolveVersion(folder.path, 'T', version, ['m.onnx'])).toBe(version);
+    expect(modelFiles(folder.path, 'T', version, declared('m.onnx')).versionDirectory).toBe(join(folder.path, 'T', entry));
+    expect(passedOverVersions(folder.path, 'T', ['m.onnx'])).toEqual([]);
+  });
+
+  it.each(['v1', '1.0', 'latest', 'version 2'])('are not called %s, which the operator is told', (entry) => {
+    folder.write('T/servable_config.ts', '');
+    folder.write(`T/${entry}/m.onnx`, 'm');
+    mkdirSync(join(folder.path, 'T/lib'));
+    const text = `'${entry}' is not a version and passed over: a version is a folder that is called by a whole number from 1 to 9007199254740991`;
+    expect(passedOverVersions(folder.path, 'T', ['m.onnx'])).toEqual([text]);
+    expect(message(() => resolveVersion(folder.path, 'T', 0, ['m.onnx']))).toContain(`servable name: T; ${text}`);
+  });
+
+  it.each([
+    [0, ['m'], 10],
+    [2, ['m'], 2],
+    [0, [], 10],
+    [7, [], 7],
+  ])('%d, with models: %j, resolves to %d', (version, files, resolved) => {
+    expect(resolveVersion(folder.path, 'S', version, files)).toBe(resolved);
   });
 
   it('is 1 for a servable without models and version directories', () => {
     folder.write('N/servable_config.ts', '');
-    expect(resolveVersion(folder.path, 'N', 0, false)).toBe(1);
+    expect(resolveVersion(folder.path, 'N', 0, [])).toBe(1);
   });
 
   it.each<readonly [number, string]>([
@@ -158,12 +211,12 @@ describe('versions', () => {
     [-1, "Parameter 'versionNumber' should be >= 0"],
     [1.5, "Parameter 'versionNumber' should be >= 0"],
   ])('%d is refused', (version, text) => {
-    expect(message(() => resolveVersion(folder.path, 'S', version, true))).toBe(text);
+    expect(message(() => resolveVersion(folder.path, 'S', version, ['m']))).toBe(text);
   });
 
   it('are needed by models', () => {
     folder.write('N/servable_config.ts', '');
-    expect(message(() => resolveVersion(folder.path, 'N', 0, true))).toBe(
+    expect(message(() => resolveVersion(folder.path, 'N', 0, ['m']))).toBe(
       'There is no valid version directory of models while there are models declared in servable_config, servable directory: D, servable name: N',
     );
   });

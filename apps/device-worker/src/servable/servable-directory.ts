@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, realpathSync, statSync, type Stats } from 'node:fs';
 import { join, sep } from 'node:path';
-import { nearest } from '@mserve/config';
 import type { ServableDeclaration } from '@mserve/register';
+import { comparableName, isServableName, maxVersion, nearest, servableNameRule } from '@mserve/wire';
 import { ServableConfigError, ServableDirectoryError } from './servable-config-error.js';
 
 /**
@@ -19,16 +19,27 @@ export const configNames = [
   'servable_config.cjs',
 ];
 
-const servableName = /^[A-Za-z0-9_-]{1,64}$/;
-const versionName = /^[1-9][0-9]{0,8}$/;
-
-/** Whether a name can be a servable's: letters, digits, `_` and `-`, at most 64. */
-export function isServableName(name: string): boolean {
-  return servableName.test(name);
-}
+/** What a version folder may be called, for texts. */
+export const versionRule = `a version is a folder that is called by a whole number from 1 to ${maxVersion}`;
 
 /** Names of the servables in a directory, in alphabetical order: its folders with a servable_config. Throws ServableConfigError when it cannot be read. */
 export function listServables(directory: string): string[] {
+  return [...new Set(foldersWithConfig(directory).map(comparableName))].filter(isServableName).sort();
+}
+
+/** Why folders with a servable_config are no servables, one sentence for each. Throws ServableConfigError when the directory cannot be read. */
+export function passedOverServables(directory: string): string[] {
+  const folders = foldersWithConfig(directory);
+  return folders.flatMap((folder) => {
+    const name = comparableName(folder);
+    if (!isServableName(name)) return [`the folder '${folder}' is passed over: a servable is called by ${servableNameRule}`];
+    const isTwin = name !== folder && folders.includes(name);
+    return isTwin ? [`the folder '${folder}' is passed over: another folder has the same name, with its letters and accents composed`] : [];
+  });
+}
+
+/** Throws ServableConfigError when the directory cannot be read. */
+function foldersWithConfig(directory: string): string[] {
   let names: string[];
   try {
     names = readdirSync(directory);
@@ -38,15 +49,29 @@ export function listServables(directory: string): string[] {
     if (code === 'ENOTDIR') throw new ServableConfigError('', `The servable directory '${directory}' is not a folder`);
     throw new ServableConfigError('', `The servable directory '${directory}' cannot be read: ${code ?? (thrown as Error).message}`);
   }
-  return names
-    .filter((name) => isServableName(name) && configNames.some((config) => statOf(join(directory, name, config))?.isFile() === true))
-    .sort();
+  return names.filter((name) => configNames.some((config) => statOf(join(directory, name, config))?.isFile() === true));
+}
+
+/** The path of a servable's folder, whose name on disk may have its accents apart from their letters. It need not be there. */
+export function servableFolder(directory: string, name: string): string {
+  const folder = join(directory, name);
+  if (statOf(folder) !== undefined) return folder;
+  const twin = namesIn(directory).find((entry) => entry !== name && comparableName(entry) === name);
+  return twin === undefined ? folder : join(directory, twin);
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 /** Throws ServableConfigError when one of the names is no servable of the directory, or the directory cannot be read. */
 export function checkServableNames(directory: string, names: readonly string[]): void {
   const known = listServables(directory);
-  const name = names.find((one) => !known.includes(one));
+  const name = names.find((one) => !known.includes(comparableName(one)));
   if (name === undefined) return;
   const close = nearest(name, known);
   const allowed = close === undefined ? `there ${known.length === 0 ? 'is none' : `are: ${known.join(', ')}`}` : `did you mean '${close}'?`;
@@ -59,8 +84,8 @@ export function checkServableNames(directory: string, names: readonly string[]):
 /** Absolute path of a servable's config. Throws ServableConfigError when there is none or it leads out of the directory. */
 export function findConfig(directory: string, name: string): string {
   if (!isServableName(name))
-    throw new ServableDirectoryError(name, `servable name '${name.slice(0, 64)}' is not allowed: 1 to 64 letters, digits, '_' and '-'`);
-  const folder = join(directory, name);
+    throw new ServableDirectoryError(name, `servable name '${name.slice(0, 64)}' is not allowed: ${servableNameRule}`);
+  const folder = servableFolder(directory, name);
   const where = `servable directory '${directory}', servable name '${name}'`;
   if (statOf(folder)?.isDirectory() !== true) throw new ServableDirectoryError(name, `directory '${folder}' not exist, ${where}`);
   const root = checkedInside(directory, folder, name, 'directory');
@@ -69,37 +94,74 @@ export function findConfig(directory: string, name: string): string {
   return checkedInside(directory, config, name, 'file');
 }
 
-/** Version numbers of a servable, ascending: its folders that are called by a positive decimal without leading zeros. */
+/** The folders of a servable that are versions, by number; of two that stand for the same number, the one without leading zeros. */
+function versionFolders(folder: string): ReadonlyMap<number, string> {
+  const found = new Map<number, string>();
+  for (const entry of readdirSync(folder)) {
+    const version = versionOf(entry);
+    if (version === undefined || statOf(join(folder, entry))?.isDirectory() !== true) continue;
+    const other = found.get(version);
+    if (other === undefined || entry.length < other.length) found.set(version, entry);
+  }
+  return found;
+}
+
+/** The number that a folder's name stands for: decimal digits, leading zeros allowed, from 1 to 2^53 - 1. */
+function versionOf(entry: string): number | undefined {
+  const version = /^[0-9]{1,64}$/.test(entry) ? Number(entry) : 0;
+  return version >= 1 && version <= maxVersion ? version : undefined;
+}
+
+/** Version numbers of a servable, ascending: its folders that are called by a number. */
 export function listVersions(directory: string, name: string): number[] {
-  const folder = join(directory, name);
-  return readdirSync(folder)
-    .filter((entry) => versionName.test(entry) && statOf(join(folder, entry))?.isDirectory() === true)
-    .map(Number)
-    .sort((a, b) => a - b);
+  return [...versionFolders(servableFolder(directory, name)).keys()].sort((a, b) => a - b);
 }
 
 /**
- * The version to run: the given one, or for 0 the highest that is there. A servable without models needs no version directory and
- * runs as the given version, or 1. Throws ServableConfigError when there is no such version.
+ * Folders of a servable that look as if they were meant to be versions and are none, one sentence for each: those that hold one of `files`, and
+ * those whose names begin with a number.
  */
-export function resolveVersion(directory: string, name: string, version: number, hasModels: boolean): number {
+export function passedOverVersions(directory: string, name: string, files: readonly string[]): string[] {
+  const folder = servableFolder(directory, name);
+  const versions = new Set(versionFolders(folder).values());
+  return readdirSync(folder).flatMap((entry) => {
+    if (versions.has(entry) || statOf(join(folder, entry))?.isDirectory() !== true) return [];
+    const twin = versionOf(entry);
+    if (twin !== undefined) return [`'${entry}' is passed over: '${twin}' is the same version`];
+    const isMeant =
+      /^v?[0-9]/i.test(entry) || (!entry.startsWith('.') && files.some((file) => statOf(join(folder, entry, file))?.isFile() === true));
+    return isMeant ? [`'${entry}' is not a version and passed over: ${versionRule}`] : [];
+  });
+}
+
+/**
+ * The version to run: the given one, or for 0 the highest that is there. A servable without models (`files`, all of its models) needs no version
+ * directory and runs as the given version, or 1. Throws ServableConfigError when there is no such version.
+ */
+export function resolveVersion(directory: string, name: string, version: number, files: readonly string[]): number {
   if (!Number.isSafeInteger(version) || version < 0) throw new ServableConfigError(name, `Parameter 'versionNumber' should be >= 0`);
   const versions = listVersions(directory, name);
   const highest = versions.at(-1);
   if (version === 0 && highest !== undefined) return highest;
   if (version !== 0 && versions.includes(version)) return version;
-  if (!hasModels) return version === 0 ? 1 : version;
+  if (files.length === 0) return version === 0 ? 1 : version;
   if (highest === undefined) {
-    throw new ServableConfigError(
-      name,
-      `There is no valid version directory of models while there are models declared in servable_config, ` +
-        `servable directory: ${directory}, servable name: ${name}`,
-    );
+    throw noVersion(directory, name, files);
   }
   throw new ServableConfigError(
     name,
     `Start servable failed: There is no specified version directory of models, specified version number: ${version}, ` +
       `servable directory: '${directory}', servable name: '${name}'`,
+  );
+}
+
+/** There are models, but no version directory that they could be in. */
+export function noVersion(directory: string, name: string, files: readonly string[]): ServableConfigError {
+  const passedOver = passedOverVersions(directory, name, files);
+  return new ServableConfigError(
+    name,
+    `There is no valid version directory of models while there are models declared in servable_config, ` +
+      `servable directory: ${directory}, servable name: ${name}${passedOver.length === 0 ? '' : `; ${passedOver.join('; ')}`}`,
   );
 }
 
@@ -123,7 +185,13 @@ export function modelFiles(
   problems?: ServableConfigError[],
 ): VersionFiles {
   if (declaration.models.length === 0) return { versionDirectory: undefined, modelPaths: [] };
-  const versionDirectory = checkedInside(join(directory, name), join(directory, name, String(version)), name, 'version directory');
+  const folder = servableFolder(directory, name);
+  const versionDirectory = checkedInside(
+    folder,
+    join(folder, versionFolders(folder).get(version) ?? String(version)),
+    name,
+    'version directory',
+  );
   const modelPaths = declaration.models.map(({ files }) =>
     files.map((file) => {
       const path = join(versionDirectory, file);

@@ -16,6 +16,10 @@ describe('MethodCatalog', () => {
       servable('one', [method('only')]),
       servable('with.dot', [method('only')]),
       servable('dots', [method('in.its.method'), method('plain')]),
+      servable('a', [method('x.y')]),
+      servable('a.b', [method('c')]),
+      servable('a.b.c.d', [method('only')]),
+      servable('größe', [method('maß')], 1_654_584_802),
       servable('two', [method('a'), method('b')]),
       servable(
         'many',
@@ -50,6 +54,11 @@ describe('MethodCatalog', () => {
     expect(refusedBy(() => catalog.resolve(name, version, methodName), msText)).toBe(`${code} ${message}`);
   });
 
+  it('finds a name whose letters come apart from their accents', () => {
+    expect(catalog.resolve('größe'.normalize('NFD'), 1_654_584_802, 'maß')).toMatchObject({ servable: 'größe', version: 1_654_584_802 });
+    expect(catalog.resolveModel('größe.maß'.normalize('NFD'), '1654584802')).toMatchObject({ servable: 'größe' });
+  });
+
   it('resolves models of the Open Inference Protocol', () => {
     expect(catalog.findModel('kit.echo', '')).toMatchObject({ version: 10, method: { name: 'echo' }, versions: [2, 10] });
     expect(catalog.findModel('kit.predict', '2')).toMatchObject({ version: 2, versions: [2] });
@@ -58,6 +67,9 @@ describe('MethodCatalog', () => {
     expect(catalog.resolveModel('with.dot', '')).toMatchObject({ servable: 'with.dot' });
     expect(catalog.resolveModel('with.dot.only', '1')).toMatchObject({ servable: 'with.dot' });
     expect(catalog.resolveModel('dots.in.its.method', '')).toMatchObject({ servable: 'dots', method: { name: 'in.its.method' } });
+    expect(catalog.resolveModel('a.b.c', '')).toMatchObject({ servable: 'a.b', method: { name: 'c' } });
+    expect(catalog.resolveModel('a.b.c.d.only', '')).toMatchObject({ servable: 'a.b.c.d', method: { name: 'only' } });
+    expect(catalog.resolveModel('a.x.y', '')).toMatchObject({ servable: 'a', method: { name: 'x.y' } });
     expect(catalog.resolveModel('dots.plain', '')).toMatchObject({ servable: 'dots', method: { name: 'plain' } });
   });
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { LoadingServable, ServableStatus, Subscription } from '@mserve/bus';
-import { refusal, type Facts, type MethodSignature, type ServingError } from '@mserve/wire';
+import { comparableName, longestServableName, refusal, type Facts, type MethodSignature, type ServingError } from '@mserve/wire';
 import { clip } from '../edge/clip.js';
 import type { MethodLookup, ResolvedMethod } from '../protocols/protocol.js';
 
@@ -88,10 +88,10 @@ export class MethodCatalog implements MethodLookup {
   }
 
   resolve(servable: string, version: number, method: string): ResolvedMethod {
-    const entry = this.servables.get(servable);
+    const entry = this.servables.get(servable) ?? this.servables.get(comparableName(servable));
     const running = version === 0 ? entry?.latest : entry?.versions.get(version);
     if (running === undefined) throw this.absent(servable, version, { servable, method, version: version > 0 ? `${version}` : undefined });
-    const resolved = running.methods.get(method);
+    const resolved = running.methods.get(method) ?? running.methods.get(comparableName(method));
     if (resolved === undefined) throw refusal('method-not-found', { servable, method });
     return resolved;
   }
@@ -105,7 +105,7 @@ export class MethodCatalog implements MethodLookup {
 
   /** As {@link resolveModel}, with what metadata needs besides. */
   findModel(model: string, version: string): ResolvedModel {
-    const [servable, methodName] = this.splitModel(model);
+    const [servable, methodName] = this.splitModel(comparableName(model));
     const entry = this.servables.get(servable);
     const wanted = version === '' ? 0 : modelVersion(model, version);
     const running = wanted === 0 ? entry?.latest : entry?.versions.get(wanted);
@@ -119,14 +119,18 @@ export class MethodCatalog implements MethodLookup {
     return { ...resolved, versions };
   }
 
-  /** Whole name first, then what is before the last dot, then before the first: servables and methods may have dots in their own names. */
+  /**
+   * The servable and the method of a model's name. Both may have dots in their own names: the longest servable that exists wins, and where none
+   * does, the last dot is the one between them.
+   */
   private splitModel(model: string): [servable: string, method: string | undefined] {
     if (this.isListed(model)) return [model, undefined];
     const last = model.lastIndexOf('.');
     if (last < 0) return [model, undefined];
-    const first = model.indexOf('.');
-    const dot = !this.isListed(model.slice(0, last)) && this.isListed(model.slice(0, first)) ? first : last;
-    return [model.slice(0, dot), model.slice(dot + 1)];
+    for (let dot = model.lastIndexOf('.', longestServableName); dot > 0; dot = model.lastIndexOf('.', dot - 1)) {
+      if (this.isListed(model.slice(0, dot))) return [model.slice(0, dot), model.slice(dot + 1)];
+    }
+    return [model.slice(0, last), model.slice(last + 1)];
   }
 
   private isListed(servable: string): boolean {

@@ -194,15 +194,16 @@ export function inferPaths(ready: readonly ServableStatus[]): InferPaths {
     for (const method of methods) {
       const model = encodeURIComponent(`${servable}.${method.name}`);
       const id = `${servable}_${method.name}`;
+      const [servablePath, methodPath] = [encodeURIComponent(servable), encodeURIComponent(method.name)];
       const add = (versionText: string, idText: string, msPath: string, oipPath: string): void => {
         paths[msPath] = { post: msOperation(servable, method, `model_${id}${idText}`, versionText) };
         paths[oipPath] = { post: oipOperation(servable, method, `infer_${id}${idText}`, versionText) };
       };
-      if (latest.get(servable) === version) add('', '', `/model/${servable}:${method.name}`, `/v2/models/${model}/infer`);
+      if (latest.get(servable) === version) add('', '', `/model/${servablePath}:${methodPath}`, `/v2/models/${model}/infer`);
       add(
         `, version ${version}`,
         `_v${version}`,
-        `/model/${servable}/version/${version}:${method.name}`,
+        `/model/${servablePath}/version/${version}:${methodPath}`,
         `/v2/models/${model}/versions/${version}/infer`,
       );
     }

@@ -18,16 +18,21 @@ export async function checkCommand(directory: string | undefined, flags: CheckCo
   const key = readKey(flags);
   if (key !== undefined && flags.servable === undefined)
     throw new CliError('--dec-key-file needs --servable: the servables that the key is for', 2);
-  const { check, checkText } = await import('./check.js');
+  const { check, checkText, passedOver } = await import('./check.js');
   const { checkSettings, settingsText } = await import('./check-settings.js');
   const ofFile = flags.config === undefined ? undefined : await checkSettings(flags.config);
   const where = directory ?? (ofFile?.namesDirectory === true ? ofFile.settings?.directory : undefined);
   const named = ofFile?.settings?.servables?.map((text) => parseServableChoice(text)?.name ?? text);
   const keyOfFile = ofFile?.report.ok === true ? keyIn(ofFile.settings) : undefined;
   const servables = where === undefined ? [] : await check(where, { servable: flags.servable ?? named, key: key ?? keyOfFile });
+  const others = where === undefined || (flags.servable ?? named) !== undefined ? [] : passedOver(where);
   const ok = ofFile?.report.ok !== false && servables.every((servable) => servable.ok);
-  const texts = [...(ofFile === undefined ? [] : [settingsText(ofFile.report)]), ...(where === undefined ? [] : [checkText(servables)])];
-  print(flags.json, { ok, settings: ofFile?.report, servables }, texts.join('\n'));
+  const texts = [
+    ...(ofFile === undefined ? [] : [settingsText(ofFile.report)]),
+    ...(where === undefined ? [] : [checkText(servables)]),
+    ...others,
+  ];
+  print(flags.json, { ok, settings: ofFile?.report, servables, passedOver: others }, texts.join('\n'));
   if (!ok) throw new Reported();
 }
 

@@ -3,6 +3,7 @@ import {
   checkServable,
   ServableConfigError,
   listServables,
+  passedOverServables,
   type ModelsReport,
   type ServableReport,
 } from '@mserve/device-worker';
@@ -55,10 +56,23 @@ export async function check(directory: string, flags: CheckFlags): Promise<Check
   } catch (error) {
     throw error instanceof ServableConfigError ? new CliError(error.message) : error;
   }
-  if (names.length === 0) throw new CliError(`there is no servable in ${directory}: a folder NAME with a servable_config.ts is expected`);
+  if (names.length === 0) {
+    const why = passedOver(directory).map((text) => `; ${text}`);
+    throw new CliError(`there is no servable in ${directory}: a folder NAME with a servable_config.ts is expected${why.join('')}`);
+  }
   const reports: CheckedServable[] = [];
   for (const name of new Set(names)) reports.push(await checkOne(directory, name, flags.key));
   return reports;
+}
+
+/** Why folders of a directory that have a servable_config are no servables. Empty when the directory cannot be read. */
+export function passedOver(directory: string): string[] {
+  try {
+    return passedOverServables(directory);
+  } catch (error) {
+    if (error instanceof ServableConfigError) return [];
+    throw error;
+  }
 }
 
 async function checkOne(directory: string, name: string, key: ModelKey | undefined): Promise<CheckedServable> {

@@ -1,4 +1,5 @@
-import { AddressError, maxVersion, parseAddress, settings } from '@mserve/config';
+import { AddressError, parseAddress, settings } from '@mserve/config';
+import { maxVersion } from '@mserve/wire';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { RunningServer } from '../server.js';
 import { checkCommand } from './check-command.js';

@@ -99,7 +99,8 @@ describe('control messages', () => {
     [LoadServableDto, load, 'deviceIds', []],
     [LoadServableDto, load, 'deviceIds', [0, 0]],
     [LoadServableDto, load, 'numParallelWorkers', 65],
-    [UnloadServableDto, unload, 'servable', 'a b'],
+    [UnloadServableDto, unload, 'servable', 'a:b'],
+    [UnloadServableDto, unload, 'version', 2 ** 53],
     [UnloadServableDto, unload, 'version', 1.5],
     [UnloadServableDto, unload, 'graceMs', -1],
   ])('refuses %p of %j with a wrong %s', (type, plain, path, value) => {

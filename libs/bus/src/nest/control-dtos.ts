@@ -2,7 +2,10 @@ import 'reflect-metadata';
 import {
   busNamePattern,
   dtypeTable,
+  isServableName,
   maxRank,
+  maxVersion,
+  servableNameRule,
   type BatchingReport,
   type DType,
   type ExampleTensor,
@@ -26,6 +29,7 @@ import {
   Max,
   MaxLength,
   Min,
+  ValidateBy,
   ValidateNested,
 } from 'class-validator';
 import type {
@@ -66,6 +70,17 @@ function Name(): PropertyDecorator {
     IsString()(target, property as string);
     MaxLength(maxNameLength)(target, property as string);
   };
+}
+
+/** What a servable's folder may be called. */
+function ServableName(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isServableName',
+    validator: {
+      validate: (value) => typeof value === 'string' && isServableName(value),
+      defaultMessage: () => `servable must be ${servableNameRule}`,
+    },
+  });
 }
 
 /** A list of nested messages. */
@@ -183,7 +198,7 @@ export class ServableSignatureDto implements ServableSignature {
   @Name()
   readonly servable!: string;
 
-  @Count(1, maxUint32)
+  @Count(1, maxVersion)
   readonly version!: number;
 
   @ListOf(() => MethodSignatureDto, maxEntries)
@@ -209,7 +224,7 @@ export class LoadingServableDto implements LoadingServable {
   @Name()
   readonly servable!: string;
 
-  @Count(0, maxUint32)
+  @Count(0, maxVersion)
   readonly version!: number;
 }
 
@@ -234,7 +249,7 @@ export class ReplicaStatusDto implements ReplicaStatus {
   @Name()
   readonly servable!: string;
 
-  @Count(0, maxUint32)
+  @Count(0, maxVersion)
   readonly version!: number;
 
   @Count()
@@ -257,16 +272,13 @@ export class ReplicaStatusDto implements ReplicaStatus {
   readonly error?: string;
 }
 
-/** What folders of servables and versions may be called. */
-const servableNamePattern = /^[A-Za-z0-9_-]{1,64}$/;
-const maxVersion = 999_999_999;
 const maxDevices = 1024;
 const maxFunctionThreads = 64;
 const maxGraceMs = 24 * 60 * 60 * 1000;
 
 /** The class that a received {@link LoadServable} is checked against. */
 export class LoadServableDto implements LoadServable {
-  @Matches(servableNamePattern, { message: "servable must be 1 to 64 letters, digits, '_' and '-'" })
+  @ServableName()
   readonly servable!: string;
 
   @Count(0, maxVersion)
@@ -288,7 +300,7 @@ export class LoadServableDto implements LoadServable {
 
 /** The class that a received {@link UnloadServable} is checked against. */
 export class UnloadServableDto implements UnloadServable {
-  @Matches(servableNamePattern, { message: "servable must be 1 to 64 letters, digits, '_' and '-'" })
+  @ServableName()
   readonly servable!: string;
 
   @Count(0, maxVersion)

@@ -60,7 +60,7 @@ const ticket: fc.Arbitrary<Ticket> = fc.record({
   id: uint53,
   attempt: uint32,
   servable: text,
-  version: uint32,
+  version: uint53,
   method: text,
   firstInstance: uint32,
   instances: travelling,

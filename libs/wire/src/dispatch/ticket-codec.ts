@@ -76,7 +76,7 @@ export const ticketCodec: MessageCodec<Ticket> = {
           servable = reader.string();
           break;
         case 40:
-          version = reader.uint32();
+          version = reader.uint();
           break;
         case 50:
           method = reader.string();

@@ -340,7 +340,7 @@ describe('URLs', () => {
     ['/model/kit:', 400, 'please check url, the keyword:[service method] must contain.'],
     ['/model/kit%3Apassthrough', 400, 'please check url, the keyword:[service method] must contain.'],
     ['/model/kit/version/-1:passthrough', 400, badRange('-1')],
-    ['/model/kit/version/4294967295:passthrough', 400, badRange('4294967295')],
+    ['/model/kit/version/9007199254740992:passthrough', 400, badRange('9007199254740992')],
     ['/model/kit/version/99999999999999999999:passthrough', 400, badRange('99999999999999999999')],
     ['/model/kit/version/abc:passthrough', 400, badVersion('abc')],
     ['/model/kit/version/1abc:passthrough', 400, badVersion('1abc')],

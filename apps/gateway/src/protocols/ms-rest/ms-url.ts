@@ -1,4 +1,4 @@
-import { refusal } from '@mserve/wire';
+import { maxVersion, refusal } from '@mserve/wire';
 import { clip } from '../../edge/clip.js';
 
 /** What a URL of the original's REST API names. */
@@ -10,7 +10,6 @@ export interface MsTarget {
 }
 
 const prefix = '/model/';
-const maxVersion = 4_294_967_294;
 
 /**
  * `/model/{servable}:{method}`, `/model/{servable}/:{method}` or either with `/version/{n}` before the colon. The query is cut,
