@@ -24,7 +24,17 @@ describe('mserve init', () => {
       0,
       {
         ok: true,
-        servables: [{ servable: 'my_net-1', ok: true, versions: [1], methods: ['predict', 'predict_text'], problems: [], remarks: [] }],
+        servables: [
+          {
+            servable: 'my_net-1',
+            ok: true,
+            versions: [1],
+            methods: ['predict', 'predict_text'],
+            problems: [],
+            remarks: [],
+            batching: [{ model: 'double.onnx', version: 1, outcome: 'proven', text: expect.stringContaining('are independent: proven') }],
+          },
+        ],
       },
     ]);
     // The commands that init prints, word by word; NODE_OPTIONS is Jest's own
@@ -173,7 +183,7 @@ registerMethod({ inputs: { x: { dtype: 'int32' } }, outputs: { y: {} } }, functi
       expect.stringMatching(/version 1: .*a\.onnx.*not a readable ONNX file/),
       expect.stringMatching(/version 1: .*b\.mindir/),
     ]);
-    expect(problems('batches')).toEqual([expect.stringMatching(/version 1: Expect batch size to be same/)]);
+    expect(problems('batches')).toEqual([expect.stringMatching(/version 1: model file 'b\.onnx': Expect batch size to be same/)]);
   });
 
   it('compares methods with the models they use', () => {

@@ -200,9 +200,7 @@ describe.each([
       Array.from({ length: 9 }, (_, i) => pair(i === 4 ? -1 : i, 10)),
     );
     const results = await resultsOf(id, 9);
-    expect(results[4]).toBe(
-      "ABORTED Call Function 'mixed.positive' Failed, method: 'addTwice', stage index(begin with 1): 1, error msg: negative value",
-    );
+    expect(results[4]).toBe("ABORTED Function 'mixed.positive' failed, method 'addTwice', stage 1: negative value");
     results[4] = [28, 28];
     expect(results).toEqual(Array.from({ length: 9 }, (_, i) => [2 * (i + 10), 2 * (i + 10)]));
   });
@@ -214,7 +212,7 @@ describe.each([
     ]);
     const [failure] = await resultsOf(send('mixed', 'called', [[floats([1], [1]), floats([2], [1, 1])]]), 1);
     expect(failure).toBe(
-      "ABORTED Call Function 'mixed.sum' Failed, method: 'called', stage index(begin with 1): 1, error msg: Model(add.onnx).call() failed: Given model input 0 size 4 not match the size 8 defined in model",
+      "ABORTED Function 'mixed.sum' failed, method 'called', stage 1: Model(add.onnx).call() failed: Given model input 0 size 4 not match the size 8 defined in model",
     );
   });
 
@@ -225,7 +223,7 @@ describe.each([
 
   it('ends an endless run at its deadline, and goes on', async () => {
     expect(await resultsOf(send('mixed', 'count', [limit(2n ** 62n)], performance.now() + 50), 1)).toEqual([
-      "DEADLINE_EXCEEDED deadline exceeded, method 'count', stage index(begin with 1): 1",
+      "DEADLINE_EXCEEDED deadline exceeded, method 'count', stage 1",
     ]);
     expect(await resultsOf(send('mixed', 'addTwice', [pair(1, 1)]), 1)).toEqual([[4, 4]]);
   });

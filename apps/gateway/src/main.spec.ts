@@ -21,6 +21,7 @@ describe('the settings of a gateway', () => {
       maxInFlight: 10_000,
       defaultDeadlineMs: 100_000,
       legacyStatus200: false,
+      legacyJsonNumbers: false,
       docs: undefined,
       tls: undefined,
       limits,
