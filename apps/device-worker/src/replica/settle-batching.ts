@@ -78,8 +78,9 @@ export async function settleBatching(model: LoadedModel, options: SettleOptions)
     };
     return { model, verdict, probe };
   }
+  const startedAt = performance.now();
   const proof = proofOf(plan, description, options.readGraph);
-  const probe = await probed(options.budgetMs);
+  const probe = await probed(Math.max(0, options.budgetMs - (performance.now() - startedAt)));
   const verdict = judge(
     key,
     proof,
@@ -101,6 +102,7 @@ function proofOf(plan: ModelPlan, description: SessionDescription, readGraph: ()
   try {
     return proveRows(readGraph(), {
       rowInputs: rowInputs(plan, description).map(({ name }) => name),
+      givenInputs: description.inputs.map(({ name }) => name),
       rowCount: plan.batching === 'fixed' ? plan.batchSize : undefined,
     });
   } catch (thrown) {

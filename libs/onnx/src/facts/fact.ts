@@ -35,10 +35,12 @@ export interface Fact {
 
 /** Contents of more elements are not followed. */
 export const mostNumbers = 256;
+/** Of floats: scales and sizes, no weights. */
+const mostFloats = 16;
 
 /** A weight or constant. */
 export function literalFact(tensor: OnnxTensor): Fact {
-  const numbers = numbersOf(tensor, mostNumbers)?.map((value) => Dim.of(value));
+  const numbers = numbersOf(tensor, isFloat(tensor.type) ? mostFloats : mostNumbers)?.map((value) => Dim.of(value));
   const shape = tensor.dims.map((dim) => Dim.of(dim));
   return { shape, numbers, float: isFloat(tensor.type), literal: tensor, uniform: elementCount(tensor) === 1 };
 }

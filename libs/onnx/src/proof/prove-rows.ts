@@ -32,6 +32,8 @@ export interface RowProof {
 export interface ProveOptions {
   /** Names of the inputs that have rows in dim 0. All others are the same for all rows. */
   readonly rowInputs: readonly string[];
+  /** Inputs that callers give although the file has a value for them (files until IR version 3 list every weight as an input). Default: none. */
+  readonly givenInputs?: readonly string[] | undefined;
   /** Rows of a run, where the file fixes them. */
   readonly rowCount?: number | undefined;
 }
@@ -40,14 +42,14 @@ export interface ProveOptions {
  * Follows dim 0 of the row inputs through the graph: which outputs derive row by row, and which operator brings rows together. Says `unknown` where
  * it is not sure; never `proven` where it is not. Nothing is run.
  */
-export function proveRows(model: OnnxModel, { rowInputs, rowCount }: ProveOptions): RowProof {
+export function proveRows(model: OnnxModel, { rowInputs, rowCount, givenInputs = [] }: ProveOptions): RowProof {
   const { graph } = model;
   const walk = new Walk(model, rowCount === undefined ? Dim.rows : Dim.of(rowCount));
   const scope = new Scope(graph);
   for (const port of graph.inputs) {
     const hasRows = rowInputs.includes(port.name);
-    if (!hasRows && graph.initializers.has(port.name)) scope.set(port.name, constantFact(dimsOf(port, port.name)));
-    else scope.set(port.name, hasRows ? rowInput(port, walk.rowCount) : constantFact(dimsOf(port, port.name)));
+    const isWeight = !hasRows && graph.initializers.has(port.name) && !givenInputs.includes(port.name);
+    if (!isWeight) scope.set(port.name, hasRows ? rowInput(port, walk.rowCount) : constantFact(dimsOf(port, port.name)));
   }
   walk.nodes(graph.nodes, scope);
   const outputs = graph.outputs.map((port) => outputProof(port, scope.get(port.name), walk.rowCount));
