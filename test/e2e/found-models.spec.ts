@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { GrpcClients, post } from '../support/clients.js';
@@ -14,6 +14,16 @@ const negation: OnnxModel = {
   outputs: [{ name: 'y', dtype: 'float32', shape: ['n', 2] }],
   nodes: [{ op: 'Neg', inputs: ['x'], outputs: ['y'] }],
 };
+
+/** What exporters call inputs: no parameter of a function can be called so. */
+const inputNames = ['input.1', 'input_ids:0', 'a/b', 'class', '0', 'größe'];
+
+const sumConfig = `import { addStage, declareModel, registerMethod } from '@mserve/register';
+const model = declareModel({ modelFile: 'model.onnx', modelFormat: 'ONNX' });
+registerMethod({ inputs: { ${inputNames.map((name, i) => `p${i}: { name: ${JSON.stringify(name.normalize('NFD'))} }`).join(', ')} }, outputs: ['y:0'] }, function predict(${inputNames.map((_, i) => `p${i}`).join(', ')}) {
+  return addStage(model, ${inputNames.map((_, i) => `p${i}`).join(', ')});
+});
+`;
 
 const names: readonly (readonly [servable: string, folder: string, version: number])[] = [
   ['resnet50-v1.5', '1', 1],
@@ -39,6 +49,9 @@ describe('names and versions of folders', () => {
     writeModelServable(directory.path, 'v', negation);
     cpSync(join(directory.path, 'v/1'), join(directory.path, 'v/v2'), { recursive: true });
     writeModelServable(directory.path, 'left*out', negation);
+    const parts = inputNames.map((name) => ({ name, dtype: 'float32', shape: ['n', 2] }) as const);
+    writeModelServable(directory.path, 'named', { ...negation, inputs: parts, nodes: [{ op: 'Sum', inputs: inputNames, outputs: ['y'] }] });
+    writeFileSync(join(directory.path, 'named/servable_config.ts'), sumConfig);
     mkdirSync(join(directory.path, 'no servable'));
     server = await serveDirectory(directory.path);
     grpc = new GrpcClients(server.grpc);
@@ -74,6 +87,25 @@ describe('names and versions of folders', () => {
       inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 2], contents: { fp32_contents: [1, -2] } }],
     });
     expect(oipAnswer).toMatchObject({ model_version: String(version), outputs: [{ name: 'y' }] });
+  });
+
+  it('inputs have whatever names, however a client writes their letters', async () => {
+    for (const form of ['NFC', 'NFD']) {
+      const asked = inputNames.map((name) => name.normalize(form));
+      const tensors = asked.map((name, i) => ({ name, datatype: 'FP32', shape: [1, 2], data: [i, -i] }));
+      const oip = await post(server.rest, '/v2/models/named/infer', JSON.stringify({ inputs: tensors }));
+      expect(oip).toMatchObject({ status: 200, body: { outputs: [{ name: 'y:0', data: [15, -15] }] } });
+      const instance = Object.fromEntries(asked.map((name, i) => [name, [i, -i]]));
+      const ms = await post(server.rest, '/model/named:predict', JSON.stringify({ instances: [instance] }));
+      expect(ms).toMatchObject({ status: 200, body: { instances: [{ 'y:0': [15, -15] }] } });
+      const bytes = (i: number): Buffer => Buffer.from(new Float32Array([i, -i]).buffer);
+      const items = Object.fromEntries(asked.map((name, i) => [name, { dtype: 'MS_FLOAT32', shape: { dims: [2] }, data: bytes(i) }]));
+      const msGrpc = await grpc.ms.call('Predict', { servable_spec: { name: 'named', method_name: 'predict' }, instances: [{ items }] });
+      expect(msGrpc).toMatchObject({ error_msg: [], instances: [{ items: { 'y:0': { data: bytes(15) } } }] });
+      const inputs = asked.map((name, i) => ({ name, datatype: 'FP32', shape: [1, 2], contents: { fp32_contents: [i, -i] } }));
+      const oipGrpc = await grpc.oip.call('ModelInfer', { model_name: 'named', inputs });
+      expect(oipGrpc).toMatchObject({ outputs: [{ name: 'y:0' }] });
+    }
   });
 
   it('what is passed over is said, by serve and by check', async () => {

@@ -28,7 +28,7 @@ describe('addStage refuses', () => {
     [
       'an unknown option',
       () => method((x) => stage(g, x, { outputCount: 1 })),
-      "Parameter 'outputCount' of addStage is not supported, it can be outputsCount, batchSize or tag",
+      "addStage has no option outputCount, did you mean 'outputsCount'?",
     ],
     ['outputsCount 0', () => method((x) => stage(g, x, { outputsCount: 0 })), "Parameter 'outputsCount' should be in range [1,1024]"],
     ['a tag that is no string', () => method((x) => stage(g, x, { tag: 1 })), "Parameter 'tag' should be string, but actually number"],

@@ -1,3 +1,4 @@
+import { nearest } from '@mserve/wire';
 import { RegisterError, typeName } from './register-error.js';
 
 /** Argument checks with the texts of the original, TypeScript's type names in place of Python's. All throw RegisterError. */
@@ -64,6 +65,23 @@ export function checkWord<Word extends string>(name: string, value: unknown, wor
   if (!words.includes(text as Word))
     throw new RegisterError(`Parameter '${name}' can only be ${words.map((word) => `'${word}'`).join(', ')}, but actually '${text}'`);
   return text as Word;
+}
+
+/**
+ * Refuses members of an object that nobody knows: a misspelt one would be left out without a word. Throws RegisterError `<refusal> <name>` with the known
+ * name that is closest, or with all known ones when none is close.
+ */
+export function refuseUnknown(refusal: string, given: object, known: readonly string[]): void {
+  const name = Object.keys(given).find((member) => !known.includes(member));
+  if (name !== undefined) throw new RegisterError(`${refusal} ${name}${hintOf(name, known)}`);
+}
+
+/** `, did you mean 'dtype'?` or, where no known name is close, `, it can be dtype, shape or doc`. */
+export function hintOf(name: string, known: readonly string[]): string {
+  const close = nearest(name, known);
+  if (close !== undefined) return `, did you mean '${close}'?`;
+  const last = known.at(-1);
+  return last === undefined ? '' : `, it can be ${known.length === 1 ? last : `${known.slice(0, -1).join(', ')} or ${last}`}`;
 }
 
 function refuseRepeated(name: string, list: readonly (string | number)[]): void {

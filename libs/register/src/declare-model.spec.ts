@@ -99,13 +99,13 @@ describe('declareModel refuses', () => {
     [
       'an unknown parameter',
       () => declare({ modelFile: 'a', modelFormat: 'OM', configFile: 'c' }),
-      'Declare model failed, unsupported parameter configFile',
+      'Declare model failed, unsupported parameter configFile, it can be modelFile, modelFormat, withBatchDim, withoutBatchDimInputs, options, context, maxBatchSize or batching',
     ],
     ['a batch size of 0', () => declare({ modelFile: 'a', modelFormat: 'OM', maxBatchSize: 0 }), "Parameter 'maxBatchSize' should be >= 1"],
     [
       'an unknown ascend option',
       () => loose(() => new AclOptions({ deviceId: 1 } as object))(),
-      'Set ascend device info failed, unsupported parameter deviceId',
+      'Set ascend device info failed, unsupported parameter deviceId, it can be insertOpCfgPath, inputFormat, inputShape, outputType, precisionMode or opSelectImplMode',
     ],
     [
       'an unknown ascend value',
@@ -125,15 +125,23 @@ describe('declareModel refuses', () => {
     [
       'an unknown gpu option',
       () => new GpuOptions({ outputType: 'FP16' } as object),
-      'Set gpu device info failed, unsupported option outputType',
+      'Set gpu device info failed, unsupported option outputType, it can be precisionMode',
     ],
     [
       'an unknown gpu value',
       () => new GpuOptions({ precisionMode: 'fp8' as 'fp16' }),
       "Parameter 'precisionMode' can only be 'origin', 'fp16', but actually 'fp8'",
     ],
-    ['an unknown cpu option', () => new CPUDeviceInfo({ x: 1 } as object), 'Set cpu device info failed, unsupported option x'],
-    ['an unknown context option', () => new Context({ x: 1 } as object), 'Set model context failed, unsupported option x'],
+    [
+      'an unknown cpu option',
+      () => new CPUDeviceInfo({ x: 1 } as object),
+      'Set cpu device info failed, unsupported option x, it can be precisionMode',
+    ],
+    [
+      'an unknown context option',
+      () => new Context({ x: 1 } as object),
+      'Set model context failed, unsupported option x, it can be threadNum, threadAffinityCoreList or enableParallel',
+    ],
     ['0 threads', () => new Context({ threadNum: 0 }), "Parameter 'threadNum' should be >= 1"],
     [
       'a core twice',

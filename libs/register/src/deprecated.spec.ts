@@ -151,7 +151,7 @@ describe('a registry that collects', () => {
       'model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored',
       'Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage',
       'text',
-      'Set ascend device info failed, unsupported parameter deviceId',
+      'Set ascend device info failed, unsupported parameter deviceId, it can be insertOpCfgPath, inputFormat, inputShape, outputType, precisionMode or opSelectImplMode',
       "Parameter 'threadNum' should be >= 1",
       "Parameter 'precisionMode' can only be 'origin', 'fp16', but actually 'fp8'",
       'Device info of type gpu has already been appended',

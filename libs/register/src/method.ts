@@ -1,6 +1,6 @@
-import { isDType, type DType, type TensorSignature } from '@mserve/wire';
+import { comparableName, isDType, type DType, type TensorSignature } from '@mserve/wire';
 import type { StageDeclaration, ValueSource } from './declaration.js';
-import { checkInteger, checkString, checkStringOrList, isPlainObject } from './argument.js';
+import { checkInteger, checkString, checkStringOrList, hintOf, isPlainObject, refuseUnknown } from './argument.js';
 import { exampleTensor, type ExampleValue } from './example.js';
 import { parametersOf } from './parameter.js';
 import { isPlaceholder, Placeholder, sourceOf } from './placeholder.js';
@@ -27,6 +27,8 @@ export interface ValueDescription {
 
 /** An input can have an example, too. */
 export interface InputDescription extends ValueDescription {
+  /** What clients call it: any text that is not empty, for example `input.1`, `input_ids:0` or `class`. Default: the name of the parameter. */
+  readonly name?: string;
   /**
    * What the API documentation shows to be tried: what a function may return for such a value, and, with a numeric `dtype`, numbers in nested arrays. At
    * most 4096 bytes. Without one it shows a guess, which need not be what the functions of the method take.
@@ -91,8 +93,7 @@ interface CheckedMethod {
 
 function methodParameters(given: string | readonly string[] | MethodParameters, body: MethodBody): CheckedMethod {
   const named: Record<string, unknown> = isPlainObject(given) ? given : { outputs: given };
-  const unknownName = Object.keys(named).find((name) => !['name', 'inputs', 'outputs', 'doc'].includes(name));
-  if (unknownName !== undefined) throw new RegisterError(`Register method failed, unsupported parameter ${unknownName}`);
+  refuseUnknown('Register method failed, unsupported parameter', named, ['name', 'inputs', 'outputs', 'doc']);
   const { name = body.name, outputs, inputs, doc } = named;
   if (name === '')
     throw new RegisterError(
@@ -108,12 +109,16 @@ function methodParameters(given: string | readonly string[] | MethodParameters, 
     throw new RegisterError(
       `'${methodName}' should be a plain function, but actually ${kind.slice(8, -1)}: its body runs once, at load, with placeholders`,
     );
+  const outputSignatures = isPlainObject(outputs)
+    ? Object.entries(outputs).map(([output, description]) => signature(`outputs.${output}`, output, description))
+    : checkStringOrList(isPlainObject(given) ? 'outputs' : 'outputNames', outputs, true).map((output) => ({
+        name: comparableName(output),
+      }));
+  refuseTwins('outputs', outputSignatures);
   return {
-    name: methodName,
+    name: comparableName(methodName),
     inputs: describeInputs(methodName, inputNames(methodName, body), inputs),
-    outputs: isPlainObject(outputs)
-      ? Object.entries(outputs).map(([output, description]) => signature(`outputs.${output}`, output, description))
-      : checkStringOrList(isPlainObject(given) ? 'outputs' : 'outputNames', outputs, true).map((output) => ({ name: output })),
+    outputs: outputSignatures,
     doc: doc === undefined ? undefined : checkString('doc', doc),
   };
 }
@@ -135,30 +140,47 @@ function inputNames(method: string, body: MethodBody): string[] {
 }
 
 function describeInputs(method: string, names: readonly string[], described: unknown): TensorSignature[] {
-  if (described === undefined) return names.map((name) => ({ name }));
+  if (described === undefined) return names.map((name) => ({ name: comparableName(name) }));
   if (!isPlainObject(described)) throw new RegisterError(`Parameter 'inputs' should be object, but actually ${typeName(described)}`);
   const unknownName = Object.keys(described).find((name) => !names.includes(name));
   if (unknownName !== undefined)
-    throw new RegisterError(`Parameter 'inputs' describes '${unknownName}', but the inputs of method '${method}' are: ${names.join(', ')}`);
-  return names.map((name) => inputSignature(name, (Object.hasOwn(described, name) ? described[name] : undefined) ?? {}));
+    throw new RegisterError(
+      `Parameter 'inputs' describes '${unknownName}', but the inputs of method '${method}' are: ${names.join(', ')}${hintOf(unknownName, names)}`,
+    );
+  const signatures = names.map((name) => inputSignature(name, (Object.hasOwn(described, name) ? described[name] : undefined) ?? {}));
+  refuseTwins('inputs', signatures);
+  return signatures;
 }
 
-function inputSignature(name: string, description: unknown): TensorSignature {
-  const known = signature(`inputs.${name}`, name, description);
-  const { example } = description as { example?: unknown };
-  return example === undefined ? known : { ...known, example: exampleTensor(`inputs.${name}.example`, example, known.dtype, known.shape) };
+/** Names are one in whatever form their letters are written. */
+function refuseTwins(where: string, signatures: readonly TensorSignature[]): void {
+  const twin = signatures.find(({ name }, index) => signatures.findIndex((other) => other.name === name) !== index);
+  if (twin !== undefined) throw new RegisterError(`The name '${twin.name}' in parameter '${where}' should not be repeated`);
+}
+
+const describable = ['dtype', 'shape', 'doc'];
+
+function inputSignature(parameter: string, description: unknown): TensorSignature {
+  const where = `inputs.${parameter}`;
+  if (!isPlainObject(description)) throw new RegisterError(`Parameter '${where}' should be object, but actually ${typeName(description)}`);
+  refuseUnknown(`Parameter '${where}' has an unknown member`, description, ['name', ...describable, 'example']);
+  const { name: publicName, example, ...told } = description;
+  const name = publicName === undefined ? parameter : checkString(`${where}.name`, publicName);
+  const known = signature(where, name, told);
+  return example === undefined ? known : { ...known, example: exampleTensor(`${where}.example`, example, known.dtype, known.shape) };
 }
 
 function signature(where: string, name: string, description: unknown): TensorSignature {
   checkString('outputs', name);
   if (!isPlainObject(description)) throw new RegisterError(`Parameter '${where}' should be object, but actually ${typeName(description)}`);
+  refuseUnknown(`Parameter '${where}' has an unknown member`, description, describable);
   const { dtype, shape, doc } = description;
   if (dtype !== undefined && !isDType(checkString(`${where}.dtype`, dtype)))
     throw new RegisterError(`Parameter '${where}.dtype' is not a data type: '${String(dtype)}'`);
   if (shape !== undefined && !Array.isArray(shape))
     throw new RegisterError(`Parameter '${where}.shape' should be array of integer, but actually ${typeName(shape)}`);
   return {
-    name,
+    name: comparableName(name),
     dtype: dtype as DType | undefined,
     shape: (shape as unknown[] | undefined)?.map((dim) => checkInteger(`${where}.shape`, dim, -1)),
     doc: doc === undefined ? undefined : checkString(`${where}.doc`, doc),

@@ -56,7 +56,7 @@ describe('Model.call', () => {
     ['an array among single inputs', () => loose(1, [2]), `${prefix}inputs format invalid, ${forms}`],
     ['an array in an instance', () => loose([[[1]]]), `${prefix}inputs format invalid, ${forms}`],
     ['an illegal value', () => loose(undefined), `${prefix}Get illegal result data with type undefined`],
-    ['an unknown option', () => loose(1, { subGraph: 1 }), "Parameter 'subGraph' of Model.call is not supported, it can be subgraph"],
+    ['an unknown option', () => loose(1, { subGraph: 1 }), "Model.call has no option subGraph, did you mean 'subgraph'?"],
     ['a negative subgraph', () => loose(1, { subgraph: -1 }), "Parameter 'subgraph' should be >= 0"],
     ['a subgraph that is no integer', () => loose(1, { subgraph: '1' }), "Parameter 'subgraph' should be integer, but actually string"],
   ];

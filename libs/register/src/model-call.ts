@@ -1,6 +1,6 @@
 import type { Instance } from '@mserve/wire';
-import { checkInteger, isPlainObject } from './argument.js';
-import { RegisterError, typeName } from './register-error.js';
+import { checkInteger, isPlainObject, refuseUnknown } from './argument.js';
+import { typeName } from './register-error.js';
 import { currentRegistry } from './registry.js';
 import { inputValue, outputTensor, type InputValue as AuthorInput, type OutputValue as AuthorOutput } from './value.js';
 
@@ -20,8 +20,7 @@ export async function modelCall(modelKey: string, args: readonly unknown[]): Pro
   const last = args.at(-1);
   const options: Record<string, unknown> = isPlainObject(last) ? last : {};
   const values = isPlainObject(last) ? args.slice(0, -1) : args;
-  const unknownName = Object.keys(options).find((name) => name !== 'subgraph');
-  if (unknownName !== undefined) throw new RegisterError(`Parameter '${unknownName}' of Model.call is not supported, it can be subgraph`);
+  refuseUnknown('Model.call has no option', options, ['subgraph']);
   const subgraph = checkInteger('subgraph', options['subgraph'] ?? 0, 0);
   const prefix = subgraph === 0 ? `Model(${modelKey}).call() failed: ` : `Model(${modelKey}, subgraph=${subgraph}).call() failed: `;
   const [first] = values;

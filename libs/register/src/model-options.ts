@@ -1,5 +1,5 @@
 import type { ModelOptions } from './declaration.js';
-import { checkBoolean, checkInteger, checkIntegerOrList, checkString, checkWord, isPlainObject } from './argument.js';
+import { checkBoolean, checkInteger, checkIntegerOrList, checkString, checkWord, isPlainObject, refuseUnknown } from './argument.js';
 import { RegisterError, typeName } from './register-error.js';
 import { collected, currentRegistry } from './registry.js';
 
@@ -23,11 +23,10 @@ function checkedValues(given: object, checks: Readonly<Record<string, Check>>, r
 
 function checkAll(given: object, checks: Readonly<Record<string, Check>>, refusal: string): Readonly<Record<string, unknown>> {
   if (!isPlainObject(given)) throw new RegisterError(`Parameter 'values' should be object, but actually ${typeName(given)}`);
+  refuseUnknown(refusal, given, Object.keys(checks));
   const values: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(given)) {
-    const check = Object.hasOwn(checks, key) ? checks[key] : undefined;
-    if (check === undefined) throw new RegisterError(`${refusal} ${key}`);
-    if (value !== undefined) values[key] = check(key, value);
+    if (value !== undefined) values[key] = checks[key]?.(key, value);
   }
   return values;
 }

@@ -1,5 +1,13 @@
 import type { BatchingChoice, ModelDeclaration, ModelFormat, ModelOptions } from './declaration.js';
-import { checkBoolean, checkInteger, checkIntegerOrList, checkString, checkStringOrList, isPlainObject } from './argument.js';
+import {
+  checkBoolean,
+  checkInteger,
+  checkIntegerOrList,
+  checkString,
+  checkStringOrList,
+  isPlainObject,
+  refuseUnknown,
+} from './argument.js';
 import { modelCall, type CallOptions, type InputValue, type OutputValue } from './model-call.js';
 import { optionsOf, type AclOptions, type Context, type GpuOptions } from './model-options.js';
 import { RegisterError, typeName } from './register-error.js';
@@ -142,8 +150,7 @@ const undeclared: ModelDeclaration = {
 };
 
 function modelDeclaration(given: Record<string, unknown>, usedFiles: ReadonlySet<string>): ModelDeclaration {
-  const unknownName = Object.keys(given).find((name) => !parameterNames.includes(name));
-  if (unknownName !== undefined) throw new RegisterError(`Declare model failed, unsupported parameter ${unknownName}`);
+  refuseUnknown('Declare model failed, unsupported parameter', given, parameterNames);
   const files = checkStringOrList('modelFile', given['modelFile'], false);
   const formatName = checkString('modelFormat', given['modelFormat']).toLowerCase();
   const format = Object.hasOwn(formats, formatName) ? formats[formatName] : undefined;

@@ -102,12 +102,35 @@ describe('registerMethod refuses', () => {
     [
       'an unknown parameter',
       () => register({ name: 'm', output: 'y' }, (x: unknown) => x),
-      'Register method failed, unsupported parameter output',
+      "Register method failed, unsupported parameter output, did you mean 'outputs'?",
     ],
     [
       'a description of no input',
       () => register({ name: 'm', inputs: { z: {} }, outputs: 'y' }, (x: unknown) => x),
-      "Parameter 'inputs' describes 'z', but the inputs of method 'm' are: x",
+      "Parameter 'inputs' describes 'z', but the inputs of method 'm' are: x, did you mean 'x'?",
+    ],
+    [
+      'a misspelt member of an input',
+      () => register({ name: 'm', inputs: { x: { dtpye: 'float32', exmaple: [1] } }, outputs: 'y' }, (x: unknown) => x),
+      "Parameter 'inputs.x' has an unknown member dtpye, did you mean 'dtype'?",
+    ],
+    [
+      'a misspelt member of an output',
+      () => register({ name: 'm', outputs: { y: { shpae: [1] } } }, (x: unknown) => x),
+      "Parameter 'outputs.y' has an unknown member shpae, did you mean 'shape'?",
+    ],
+    [
+      'two inputs of one name',
+      () => register({ name: 'm', inputs: { a: { name: 'b' } }, outputs: 'y' }, (a: unknown, b: unknown) => [a, b][0]),
+      "The name 'b' in parameter 'inputs' should not be repeated",
+    ],
+    [
+      'two outputs whose names differ only in how a letter is written',
+      () =>
+        register(['\u00fc', 'u\u0308'], function m(x: unknown) {
+          return [x, x];
+        }),
+      "The name '\u00fc' in parameter 'outputs' should not be repeated",
     ],
     [
       'an unknown data type',

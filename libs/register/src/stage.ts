@@ -1,4 +1,4 @@
-import { checkInteger, checkString, isPlainObject } from './argument.js';
+import { checkInteger, checkString, isPlainObject, refuseUnknown } from './argument.js';
 import type { ValueSource } from './declaration.js';
 import { modelIndexOf, type Model } from './model.js';
 import { parametersOf } from './parameter.js';
@@ -74,9 +74,7 @@ interface CheckedOptions {
 }
 
 function checkOptions(given: Record<string, unknown>): CheckedOptions {
-  const unknownName = Object.keys(given).find((name) => !['outputsCount', 'batchSize', 'tag'].includes(name));
-  if (unknownName !== undefined)
-    throw new RegisterError(`Parameter '${unknownName}' of addStage is not supported, it can be outputsCount, batchSize or tag`);
+  refuseUnknown('addStage has no option', given, ['outputsCount', 'batchSize', 'tag']);
   const { outputsCount = 1, batchSize, tag } = given;
   return {
     outputsCount: checkInteger('outputsCount', outputsCount, 1, maxOutputs),

@@ -1,4 +1,4 @@
-import type { MethodSignature } from '@mserve/wire';
+import { comparableName, type MethodSignature } from '@mserve/wire';
 import { sameBytes } from './json/json-reader.js';
 
 /** What a protocol works out once of a method's signature: names as UTF-8, output order of the original's REST replies. */
@@ -31,10 +31,12 @@ export function planOf(method: MethodSignature): MethodPlan {
   return plan;
 }
 
-/** Index of a name, or -1. `hint` is tried first: clients send names in the declared order. */
+/** Index of a name, or -1. `hint` is tried first: clients send names in the declared order. Letters and accents may come apart (see comparableName). */
 export function nameIndex(names: readonly Uint8Array[], name: Uint8Array, hint: number): number {
   const hinted = names[hint];
   if (hinted !== undefined && sameBytes(hinted, name)) return hint;
   for (let i = 0; i < names.length; i++) if (sameBytes(names[i] as Uint8Array, name)) return i;
-  return -1;
+  if (!name.some((byte) => byte > 0x7f)) return -1;
+  const composed = Buffer.from(comparableName(Buffer.from(name).toString()));
+  return names.findIndex((known) => sameBytes(known, composed));
 }
