@@ -54,7 +54,7 @@ export class BatchRun implements SharedRun, Expiring {
   /** The run has settled: its members may be queued again or settled. */
   release(): void {
     this.watch.remove(this);
-    for (const member of this.members) member.run = undefined;
+    for (const member of this.members) if (member.run === this) member.run = undefined;
   }
 
   private end(reason: EndReason): void {

@@ -131,6 +131,29 @@ describe('functions and pipelines', () => {
     expect((await Promise.all(tickets)).map(outputsOf)).toEqual([[[1]], [[2]]]);
   });
 
+  it('instances that were given to a thread together end by themselves: a result goes on, a deadline passes', async () => {
+    const declaration = servable({
+      functions: [functionOf(0, 'S.f', { batchSize: 3 })],
+      methods: [method('m', ['x'], [stage(1, 'function', 0, [input(0)], { batchSize: 3 })], [output(1)])],
+    });
+    const runner = new FakeRunner(declaration, [plusOne]);
+    runner.hold();
+    const { executor } = setUp(declaration, [], runner);
+    const soon = performance.now() + 10_000;
+    const done = new Ticket(executor, 'm', [[floats([], [0])]]);
+    const late = new Ticket(executor, 'm', [[floats([], [1])]], soon);
+    const under = new Ticket(executor, 'm', [[floats([], [2])]]);
+    await Promise.resolve();
+    const [together] = runner.runs;
+    together?.settle(0, plusOne([floats([], [0])]));
+    together?.review(soon + 1);
+    expect(outputsOf(await done.done)).toEqual([[1]]);
+    expect(outputsOf(await late.done)).toEqual([expect.stringMatching(/^DEADLINE_EXCEEDED/)]);
+    expect(under.results).toEqual([]);
+    runner.letGo();
+    expect(outputsOf(await under.done)).toEqual([[3]]);
+  });
+
   it('functions get the deadline, and are ended when nobody waits', async () => {
     const declaration = servable({
       functions: [functionOf(0, 'S.f')],

@@ -4,7 +4,7 @@ import { Fifo } from '../functions/fifo.js';
 import { FunctionRun } from '../functions/function-run.js';
 import type { FreeThreads, FunctionRunner, FunctionWork } from '../functions/function-runner.js';
 import { BatchRun, latestDeadline, stillWanted } from './batch-run.js';
-import { functionFailed } from './failures.js';
+import { cancelled, functionFailed } from './failures.js';
 import type { MethodPlan, StagePlan } from './method-plan.js';
 import type { Waiting } from './waiting.js';
 
@@ -127,6 +127,8 @@ export class FunctionDispatch implements FunctionWork {
 class StageRun extends FunctionRun {
   private readonly batch: BatchRun;
   private readonly startedAt = performance.now();
+  /** Instances that went on before the others. */
+  private readonly early = new Set<number>();
 
   constructor(
     private readonly queue: FunctionQueue,
@@ -146,8 +148,21 @@ class StageRun extends FunctionRun {
     const now = performance.now();
     this.queue.took(this.members.length, now - this.startedAt);
     for (let i = 0; i < this.members.length; i++) {
-      const member = this.members[i] as Waiting;
-      if (stillWanted(member, now)) this.queue.settle(member, results[i]);
+      const member = this.members[i];
+      if (member !== undefined && !this.early.has(i) && stillWanted(member, now)) this.queue.settle(member, results[i]);
+    }
+  }
+
+  /** Nobody's call is held to the time of those that it was put together with: it ends at its own deadline, and its result goes on. */
+  override review(now: number): void {
+    for (const [i, member] of this.members.entries()) {
+      if (this.early.has(i)) continue;
+      if (!this.hasResult(i) && (member.abandoned !== undefined || member.deadlineAt <= now))
+        this.fail(cancelled(this.queue.method.name), i, i + 1);
+      if (!this.hasResult(i)) continue;
+      this.early.add(i);
+      member.run = undefined;
+      if (stillWanted(member, now)) this.queue.settle(member, this.resultOf(i));
     }
   }
 }

@@ -49,6 +49,16 @@ export abstract class FunctionRun {
     for (let instance = first; instance < end; instance++) this.settle(instance, { failure });
   }
 
+  /** Called every few milliseconds while it is under way. */
+  review(_now: number): void {
+    // Only who knows its instances one by one can do something here.
+  }
+
+  /** The result of an instance, as long as it has one. */
+  protected resultOf(instance: number): InstanceResult | undefined {
+    return this.results[instance];
+  }
+
   /** Nobody waits for its results any more. */
   abort(): void {
     this.fail(cancelled);
@@ -60,14 +70,16 @@ export interface Step {
   readonly run: FunctionRun;
   readonly first: number;
   readonly end: number;
-  /** How often it was given to a thread that ended before it gave a result. */
+  /** How often it was given to a thread that ended before it came to it. */
   attempts: number;
+  /** How often it was begun by a thread that ended before it gave a result. */
+  lostRuns: number;
 }
 
 /** A batch function is called once with all instances, another function once per instance. */
 export function stepsOf(run: FunctionRun, isBatchFunction: boolean): Step[] {
-  if (isBatchFunction) return [{ run, first: 0, end: run.instances.length, attempts: 0 }];
-  return run.instances.map((_, first) => ({ run, first, end: first + 1, attempts: 0 }));
+  if (isBatchFunction) return [{ run, first: 0, end: run.instances.length, attempts: 0, lostRuns: 0 }];
+  return run.instances.map((_, first) => ({ run, first, end: first + 1, attempts: 0, lostRuns: 0 }));
 }
 
 /** Whether anybody waits for a result of this step. */

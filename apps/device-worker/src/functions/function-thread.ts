@@ -2,7 +2,16 @@ import { Worker } from 'node:worker_threads';
 import type { ServableDeclaration } from '@mserve/register';
 import { ServableConfigError } from '../servable/servable-config-error.js';
 import { textOf } from './function-call.js';
-import { control, controlCells, takenBack, type FromThread, type LoadFailure, type ThreadStart, type ToThread } from './thread-message.js';
+import {
+  batchCells,
+  control,
+  controlCells,
+  takenBack,
+  type FromThread,
+  type LoadFailure,
+  type ThreadStart,
+  type ToThread,
+} from './thread-message.js';
 import { transferOf } from './instance-pack.js';
 import { lowerPriority, restorePriority } from './thread-priority.js';
 
@@ -115,12 +124,22 @@ export class FunctionThread {
 
   /** The next batch; the last one must be done or parked. */
   post(message: ToThread & { kind: 'steps' }): void {
-    this.cells.fill(0);
+    this.cells.fill(0, 0, batchCells);
     this.worker.postMessage(message, transferOf(message.pack));
   }
 
   answerModelCall(message: ToThread & { kind: 'modelAnswer' }): void {
     this.worker.postMessage(message, message.pack === undefined ? [] : transferOf(message.pack));
+  }
+
+  /** Puts this number into {@link heard} as soon as its JavaScript comes back to the event loop. */
+  ping(number: number): void {
+    this.worker.postMessage({ kind: 'ping', number } satisfies ToThread);
+  }
+
+  /** Number of the last ping that it came to. */
+  get heard(): number {
+    return Atomics.load(this.cells, control.heard);
   }
 
   /** Steps of the batch that were begun; those from this number on can still be taken back. */

@@ -9,12 +9,20 @@ export class ReturnedSteps {
     for (const step of steps) this.steps.push(step);
   }
 
-  /** One that need not wait longer. It goes by itself: it may have come back because it was too large beside others. */
-  take(threads: FreeThreads): Step | undefined {
+  /** Whether there is one that was begun before. */
+  get hasBegun(): boolean {
+    return this.steps.some((step) => step.lostRuns > 0 && isWanted(step));
+  }
+
+  /**
+   * One that need not wait longer; `begun`: of those that were begun before, or of the others. It goes by itself: it may have come back
+   * because it was too large beside others.
+   */
+  take(threads: FreeThreads, begun: boolean): Step | undefined {
     for (let at = 0; at < this.steps.length; at++) {
       const step = this.steps[at] as Step;
       const wanted = isWanted(step);
-      if (wanted && threads.isHeldBack(step.run.index)) continue;
+      if (wanted && (step.lostRuns > 0 !== begun || threads.isHeldBack(step.run.index))) continue;
       this.steps.splice(at--, 1);
       if (wanted) return step;
     }

@@ -35,6 +35,15 @@ const functions = {
   rejectBehind(x: Tensor) { void Promise.reject(new Error('nobody listens')); return x; },
   never(_x: Tensor) { return new Promise(() => {}); },
   async waitFor(flag: Tensor) { const cells = flag.data as Int32Array; while (Atomics.load(cells, 0) === 0) await new Promise(setImmediate); return 1; },
+  /** Blocks its thread once the flag is set. */
+  async hangAfter(flag: Tensor) { const cells = flag.data as Int32Array; while (Atomics.load(cells, 0) === 0) await new Promise(setImmediate); while (true); },
+  /** Counts its calls in the flag's second cell. */
+  async countedWait(flag: Tensor) {
+    const cells = flag.data as Int32Array;
+    Atomics.add(cells, 1, 1);
+    while (Atomics.load(cells, 0) === 0) await new Promise(setImmediate);
+    return Atomics.load(cells, 1);
+  },
   callModel(x: Tensor) { return model.call(x); },
   threadId(_x: Tensor) { globalThis.calls = (globalThis.calls ?? 0) + 1; return globalThis.calls; },
 };
@@ -60,9 +69,17 @@ function plain(results: readonly InstanceResult[]): unknown[] {
   return results.map((result) => ('failure' in result ? `${result.failure.code}: ${result.failure.message}` : result.outputs.map(valueOf)));
 }
 /** A flag in shared memory, large enough to be passed by reference. */
-function sharedFlag(): { instance: Instance; set: () => void } {
+function sharedFlag(): { instance: Instance; set: () => void; callsNow: () => number; calls: (count: number) => Promise<void> } {
   const cells = new Int32Array(new SharedArrayBuffer(8192));
-  return { instance: [Tensor.from(cells)], set: () => void Atomics.store(cells, 0, 1) };
+  const callsNow = (): number => Atomics.load(cells, 1);
+  return {
+    instance: [Tensor.from(cells)],
+    set: () => void Atomics.store(cells, 0, 1),
+    callsNow,
+    calls: async (count) => {
+      while (callsNow() < count) await new Promise((resolve) => setTimeout(resolve, 5));
+    },
+  };
 }
 /** How many threads of this process have this priority (`nice`, the 19th field of /proc/.../stat). */
 function threadsByPriority(nice: number): number {
@@ -320,6 +337,61 @@ describe('a call that awaits something', () => {
     expect(plain(await run('hangAt', [float(1)], performance.now() + 50))).toEqual([expect.stringContaining('DEADLINE_EXCEEDED')]);
     flag.set();
     expect(plain(await result)).toEqual([[1n]]);
+  });
+});
+
+describe('a call that awaits something and then blocks its thread', () => {
+  /** Starts a call, and waits until its thread can take another one. */
+  async function park(
+    name: string,
+    flag: { instance: Instance },
+    deadlineAt = Infinity,
+  ): Promise<{ result: Promise<readonly InstanceResult[]> }> {
+    const result = run(name, [flag.instance], deadlineAt);
+    await functions.calls.idle();
+    return { result };
+  }
+
+  it('fails at its deadline; what waits in its thread is begun again at once, and waits no longer than that', async () => {
+    await load();
+    const [good, bad] = [sharedFlag(), sharedFlag()];
+    const waits = await park('countedWait', good);
+    const hangs = await park('hangAfter', bad, performance.now() + 200);
+    bad.set();
+    expect(plain(await hangs.result)).toEqual([expect.stringContaining('DEADLINE_EXCEEDED')]);
+    await good.calls(2);
+    good.set();
+    expect(plain(await waits.result)).toEqual([[2n]]);
+  });
+
+  it('also when another caller gives up first; a call that was begun again is not begun a third time', async () => {
+    await load();
+    const [good, bad] = [sharedFlag(), sharedFlag()];
+    const waits = await park('countedWait', good);
+    const impatient = await park('waitFor', sharedFlag(), performance.now() + 200);
+    const hangs = await park('hangAfter', bad);
+    bad.set();
+    expect(plain(await impatient.result)).toEqual([expect.stringContaining('DEADLINE_EXCEEDED')]);
+    await good.calls(2);
+    await functions.servable.runner.close();
+    expect(plain(await hangs.result)).toEqual([expect.stringContaining('UNAVAILABLE')]);
+    expect(plain(await waits.result)).toEqual([expect.stringContaining('UNAVAILABLE')]);
+    expect(good.callsNow()).toBe(2);
+  });
+
+  it('does not meet calls that come later in the thread of those that were begun again', async () => {
+    await load();
+    const [good, bad, worse] = [sharedFlag(), sharedFlag(), sharedFlag()];
+    const waits = await park('countedWait', good);
+    const first = await park('hangAfter', bad, performance.now() + 200);
+    bad.set();
+    await first.result;
+    await good.calls(2);
+    const second = await park('hangAfter', worse, performance.now() + 200);
+    worse.set();
+    expect(plain(await second.result)).toEqual([expect.stringContaining('DEADLINE_EXCEEDED')]);
+    good.set();
+    expect(plain(await waits.result)).toEqual([[2n]]);
   });
 });
 

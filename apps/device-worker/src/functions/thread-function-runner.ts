@@ -32,8 +32,10 @@ const reclaimAfterMs = 500;
 /** A call gives way to everything else on the machine after this time, or after the longer one where its thread's priority cannot be raised again. */
 const giveWayAfterMs = 100;
 const giveWayForGoodAfterMs = 2_000;
-/** Threads that a step may see ending before it is taken to be the cause. */
+/** Threads that a step may see ending before they come to it. */
 const mostAttempts = 3;
+/** Times that a step is begun: it may have had an effect outside. */
+const mostRuns = 2;
 /** Batches of a thread that were answered without their having ended, after which the thread is replaced to be rid of them. */
 const mostForgotten = 256;
 
@@ -99,17 +101,24 @@ class ThreadFunctionRunner implements FunctionRunner {
 
   private dispatch(): void {
     if (this.isClosed) return;
-    for (let slot = this.pool.idle; slot !== undefined; slot = this.pool.idle) {
-      const steps = this.nextSteps();
-      if (steps === undefined) return;
-      if (steps.length > 0) this.send(slot, steps);
-    }
+    while ((this.returned.hasBegun && this.giveOut(true)) || this.giveOut(false)) continue;
+    if (this.returned.hasBegun && this.pool.idleFor(true) === undefined) this.pool.reserve();
+  }
+
+  /** Gives the next work of its kind to an idle thread. false: there is none, or no thread. */
+  private giveOut(isSecondTry: boolean): boolean {
+    const slot = this.pool.idleFor(isSecondTry);
+    const steps = slot && this.nextSteps(isSecondTry);
+    if (slot === undefined || steps === undefined) return false;
+    if (steps.length > 0) this.send(slot, steps);
+    return true;
   }
 
   /** What came back first, then what waits. Empty: it needs no thread any more; undefined: there is nothing. */
-  private nextSteps(): Step[] | undefined {
-    const returned = this.returned.take(this.pool);
+  private nextSteps(isSecondTry: boolean): Step[] | undefined {
+    const returned = this.returned.take(this.pool, isSecondTry);
     if (returned !== undefined) return [returned];
+    if (isSecondTry) return undefined;
     const run = this.work.take(this.pool);
     return run && this.begin(run);
   }
@@ -136,6 +145,7 @@ class ThreadFunctionRunner implements FunctionRunner {
     slot.state = 'busy';
     slot.steps = steps;
     slot.functionIndex = steps[0]?.run.index ?? -1;
+    slot.isSecondTry = (steps[0]?.lostRuns ?? 0) > 0;
     slot.startedSeen = 0;
     slot.progressAt = performance.now();
     slot.batch = ++this.lastBatch;
@@ -175,7 +185,8 @@ class ThreadFunctionRunner implements FunctionRunner {
   private takeResults(slot: Slot, message: FromThread & { kind: 'results' }): void {
     const reader = new PackReader(message.pack);
     const isCurrent = message.batch === slot.batch && !slot.parked.has(message.batch);
-    const steps = isCurrent ? slot.steps : (slot.parked.get(message.batch)?.steps ?? []);
+    const parked = slot.parked.get(message.batch);
+    const steps = isCurrent ? slot.steps : (parked?.steps ?? []);
     while (!reader.atEnd) {
       const step = steps[reader.number()];
       const instance = reader.number();
@@ -186,12 +197,13 @@ class ThreadFunctionRunner implements FunctionRunner {
             failure: { code: 'ABORTED', message: message.texts[reader.number()] ?? '' },
           };
       step?.run.settle(step.first + instance, result);
+      if (step !== undefined) parked?.left.delete(step);
       if (step?.run.isOver === true) this.runs.delete(step.run);
     }
     const now = performance.now();
     if (isCurrent) slot.progressAt = now;
     if (message.state === 'running') return;
-    if (message.state === 'parked') slot.parked.set(message.batch, { steps, since: now });
+    if (message.state === 'parked') slot.parked.set(message.batch, { steps, left: new Set(steps.filter(isWanted)), since: now });
     const leftOut = message.state === 'done' ? steps.filter(isWanted) : [];
     for (const step of leftOut) this.cutOff(step, 'it gave no result');
     if (isCurrent) this.pool.release(slot);
@@ -227,14 +239,16 @@ class ThreadFunctionRunner implements FunctionRunner {
     const now = performance.now();
     for (const run of this.runs) {
       if (run.deadlineAt <= now) this.failLate(run);
+      else run.review(now);
       if (run.isOver) this.runs.delete(run);
     }
     for (const slot of [...this.pool.slots]) {
       if (slot.parked.size > 0) this.lookAtParked(slot, now);
+      if (slot.parked.size > 0 || slot.abandonedAt !== undefined) this.listen(slot, now);
       if (slot.state === 'busy') this.look(slot, now);
     }
     if (this.runs.size > 0) return;
-    for (const slot of this.pool.slots) if (slot.state === 'busy') return;
+    for (const slot of this.pool.slots) if (slot.state === 'busy' || slot.abandonedAt !== undefined) return;
     clearInterval(this.ticker);
     this.ticker = undefined;
   }
@@ -284,7 +298,9 @@ class ThreadFunctionRunner implements FunctionRunner {
     slot.steps = slot.steps.slice(0, from);
     if (withFinished && !slot.isReclaimed && !slot.thread.hasPending) {
       slot.isReclaimed = true;
-      steps.unshift(...slot.steps.slice(0, slot.thread.finished).filter(isWanted));
+      const finished = slot.steps.slice(0, slot.thread.finished).filter(isWanted);
+      for (const step of finished) step.lostRuns++;
+      steps.unshift(...finished);
     }
     if (steps.length === 0) return;
     this.returned.add(steps);
@@ -293,13 +309,39 @@ class ThreadFunctionRunner implements FunctionRunner {
 
   /** A parked batch blocks nobody, so its thread stays when it never ends; but not with ever more of them. */
   private lookAtParked(slot: Slot, now: number): void {
-    for (const [batch, { steps, since }] of slot.parked) {
+    for (const [batch, { steps, left, since }] of slot.parked) {
       if (now - since > this.options.functionTimeoutMs) this.timeOut(steps.filter(isWanted));
+      for (const step of left) {
+        if (isWanted(step)) continue;
+        left.delete(step);
+        slot.abandonedAt = now;
+      }
       if (steps.some(isWanted)) continue;
       this.pool.unpark(slot, batch);
       slot.forgotten++;
     }
     if (slot.forgotten > mostForgotten && slot.state === 'idle') this.pool.giveUp(slot);
+  }
+
+  /**
+   * A call that awaited something may go on to block its thread, and which one does that nobody knows. When a caller gives up while the thread is blocked, it
+   * is ended: the calls that somebody still waits for are begun again. That they are begun a second time is the most that is done for them: in
+   * their own thread they have the time that they were given.
+   */
+  private listen(slot: Slot, now: number): void {
+    slot.pulse.take(now);
+    if (slot.abandonedAt === undefined || slot.state === 'given up') return;
+    if (slot.pulse.heardAfter > slot.abandonedAt) {
+      slot.abandonedAt = undefined;
+      return;
+    }
+    const isInStep = slot.state === 'busy' && slot.thread.started > 0 && slot.steps.length > 0;
+    if (isInStep || slot.pulse.silentMs(now) <= this.options.cutGraceMs) return;
+    if (slot.isSecondTry && parkedSteps(slot).some(isWanted)) return;
+    slot.abandonedAt = undefined;
+    if (slot.state === 'busy') this.takeBack(slot, false);
+    this.pool.giveUp(slot);
+    this.end.ask();
   }
 
   /** Fails calls for which nobody set a deadline. */
@@ -318,7 +360,8 @@ class ThreadFunctionRunner implements FunctionRunner {
   private recover(slot: Slot, reason: string): void {
     const started = Math.min(slot.thread.started, slot.steps.length);
     const guilty = current(slot, started);
-    const innocent = slot.steps.filter((step) => !guilty.includes(step));
+    const innocent = slot.steps.slice(0, started).filter((step) => !guilty.includes(step));
+    this.sendBack(slot.steps.slice(started), reason);
     // Busy with nothing: one of those that await something ended the thread, and which one nobody knows.
     if (guilty.length > 0) innocent.push(...parkedSteps(slot));
     else guilty.push(...parkedSteps(slot));
@@ -327,6 +370,15 @@ class ThreadFunctionRunner implements FunctionRunner {
   }
 
   private runAgain(steps: readonly Step[], reason: string): void {
+    for (const step of steps) {
+      if (++step.lostRuns < mostRuns) this.returned.add([step]);
+      else this.cutOff(step, reason);
+    }
+    this.end.ask();
+  }
+
+  /** Steps that were not begun. */
+  private sendBack(steps: readonly Step[], reason: string): void {
     for (const step of steps) {
       if (++step.attempts < mostAttempts) this.returned.add([step]);
       else this.cutOff(step, reason);

@@ -148,6 +148,7 @@ async function main(): Promise<void> {
   });
   port.on('message', (message: ToThread) => {
     if (message.kind === 'steps') runSteps(callables, message.batch, new PackReader(message.pack));
+    else if (message.kind === 'ping') Atomics.store(cells, control.heard, message.number);
     else settleModelCall(message);
   });
   send({ kind: 'loaded', declaration, threadId: nativeThreadId() });

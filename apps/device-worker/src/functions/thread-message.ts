@@ -17,10 +17,13 @@ export interface ThreadStart {
 /**
  * Cells of the control array. A batch is a list of steps (calls of functions). Before each step the thread adds one to `started`; the loop
  * takes back what was not begun by exchanging it for {@link takenBack}: whoever is first has the step.
+ * `heard`: number of the last ping that the thread came to.
  */
-export const control = { started: 0, finished: 1, pending: 2 } as const;
+export const control = { started: 0, finished: 1, pending: 2, heard: 3 } as const;
 /** How many cells the control array has. */
-export const controlCells = 3;
+export const controlCells = 4;
+/** The cells before this one are about the batch that the thread has; they start from 0 with each. */
+export const batchCells = 3;
 /** In `started`: the loop took the rest of the batch back. */
 export const takenBack = 1 << 30;
 
@@ -29,7 +32,9 @@ export type ToThread =
   /** Steps: per step function index, instance count, instances. Comes when the batch before is done or parked. */
   | { readonly kind: 'steps'; readonly batch: number; readonly pack: Pack }
   /** Answer to a modelCall: instances, or why not. */
-  | { readonly kind: 'modelAnswer'; readonly call: number; readonly pack: Pack | undefined; readonly failure: string };
+  | { readonly kind: 'modelAnswer'; readonly call: number; readonly pack: Pack | undefined; readonly failure: string }
+  /** To be put into the cell `heard`. */
+  | { readonly kind: 'ping'; readonly number: number };
 
 /** Where in the author's files a load failed. */
 export interface LoadFailure {

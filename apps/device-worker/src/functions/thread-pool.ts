@@ -2,10 +2,12 @@ import type { ServableDeclaration } from '@mserve/register';
 import { FunctionThread, type ThreadOptions } from './function-thread.js';
 import type { FromThread } from './thread-message.js';
 import type { Step } from './function-run.js';
+import { Pulse } from './pulse.js';
 
 /** One thread of the pool and the batch it has. */
 export interface Slot {
   readonly thread: FunctionThread;
+  readonly pulse: Pulse;
   /**
    * busy: its JavaScript is in a batch. full: idle, but it awaits as much as it may.
    * given up: nobody waits for what it does; it is ended when its replacement is there, unless it comes back before.
@@ -20,6 +22,13 @@ export interface Slot {
   batch: number;
   /** Batches, by their number, that await something. */
   readonly parked: Map<number, ParkedBatch>;
+  /**
+   * What it has parked was begun once before, by a thread that was ended. Such calls don't share a thread with calls that are begun for the
+   * first time, of which one may block it.
+   */
+  isSecondTry: boolean;
+  /** When somebody last stopped waiting for a parked call that gave no result; undefined: the thread was heard after that. */
+  abandonedAt: number | undefined;
   /** Parked batches that nobody waits for any more and that may never end. */
   forgotten: number;
   startedSeen: number;
@@ -35,6 +44,8 @@ export interface Slot {
 /** A batch whose functions await something. */
 export interface ParkedBatch {
   readonly steps: readonly Step[];
+  /** Steps that gave no result yet and that somebody waited for when last looked at. */
+  readonly left: Set<Step>;
   /** performance.now() */
   readonly since: number;
 }
@@ -74,6 +85,8 @@ export class ThreadPool {
   private readonly mostThreads: number;
   /** A config of which a second copy cannot be loaded (it binds a port, say) has to do without. */
   private spares = 0;
+  /** Threads beyond all others, while there are calls that want a thread of their own. */
+  private extras = 0;
   private readonly events: PoolEvents;
   private declared = '';
   private retryMs = 0;
@@ -109,9 +122,22 @@ export class ThreadPool {
     }
   }
 
-  /** A thread for the next batch, if one more may work. */
-  get idle(): Slot | undefined {
-    return this.idleCount > 0 ? this.find(({ state }) => state === 'idle') : undefined;
+  /**
+   * A thread for the next batch, if one more may work. `isSecondTry`: see {@link Slot.isSecondTry}. Where a second thread cannot be had, both
+   * kinds of calls share the one.
+   */
+  idleFor(isSecondTry: boolean): Slot | undefined {
+    if (this.idleCount === 0) return undefined;
+    const sharing = isSecondTry ? this.find((slot) => slot.state === 'idle' && slot.parked.size > 0 && slot.isSecondTry) : undefined;
+    const isAlone = this.spares === 0 && this.target === 1;
+    return sharing ?? this.find((slot) => slot.state === 'idle' && (isAlone || slot.parked.size === 0 || slot.isSecondTry === isSecondTry));
+  }
+
+  /** A call waits for a thread on which nothing is parked: starts one more, which goes when it is not needed for long. */
+  reserve(): void {
+    if (this.spares === 0 || this.extras > 0) return;
+    this.extras = 1;
+    this.replenish();
   }
 
   /** Batches that could be given out now. */
@@ -157,7 +183,8 @@ export class ThreadPool {
       this.end(slot);
       this.replenish();
     }
-    if (this.ableCount > this.target + this.spares) this.retireTimer ??= setTimeout(() => this.retireSurplus(), surplusMs).unref();
+    if (this.ableCount > this.target + this.spares || this.extras > 0)
+      this.retireTimer ??= setTimeout(() => this.retireSurplus(), surplusMs).unref();
   }
 
   /** A parked batch is done, or nobody waits for it. */
@@ -176,12 +203,13 @@ export class ThreadPool {
   /** Starts threads until enough of them can work. */
   replenish(): void {
     if (this.isClosed || this.retryTimer !== undefined) return;
-    while (this.ableCount < this.target + this.spares && this.slots.size < this.mostThreads) {
+    while (this.ableCount < this.target + this.spares + this.extras && this.slots.size < this.mostThreads) {
       const isSpare = this.ableCount >= this.target;
       this.spawn().catch((thrown: unknown) => {
         const reason = thrown instanceof Error ? thrown.message : String(thrown);
         if (isSpare) {
           this.spares = 0;
+          this.extras = 0;
           this.events.log('warn', `servable ${this.options.servable} has no spare thread for calls that take long: ${reason}`);
         } else {
           this.events.log('error', `a function thread of servable ${this.options.servable} could not be started: ${reason}`);
@@ -225,6 +253,7 @@ export class ThreadPool {
     const thread = new FunctionThread(this.options);
     const slot: Slot = {
       thread,
+      pulse: new Pulse(thread),
       state: 'loading',
       isStuck: false,
       functionIndex: -1,
@@ -232,6 +261,8 @@ export class ThreadPool {
       steps: [],
       batch: 0,
       parked: new Map(),
+      isSecondTry: false,
+      abandonedAt: undefined,
       forgotten: 0,
       startedSeen: 0,
       progressAt: now,
@@ -278,6 +309,7 @@ export class ThreadPool {
   /** When a stuck thread has come back there is one too many. */
   private retireSurplus(): void {
     this.retireTimer = undefined;
+    this.extras = 0;
     while (this.ableCount > this.target + this.spares) {
       const surplus = this.find(({ state, parked }) => state === 'idle' && parked.size === 0);
       if (surplus === undefined) return;
