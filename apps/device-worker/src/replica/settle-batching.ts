@@ -1,4 +1,4 @@
-import { ServingError, type Tensor } from '@mserve/wire';
+import { dtypeEntry, ServingError, type Tensor } from '@mserve/wire';
 import { proveRows, type OnnxModel, type RowProof } from '@mserve/onnx';
 import type { SessionDescription } from '@mserve/native';
 import type { ModelDeclaration } from '@mserve/register';
@@ -100,8 +100,14 @@ function rowInputs(plan: ModelPlan, { inputs }: SessionDescription): SessionDesc
 
 function proofOf(plan: ModelPlan, description: SessionDescription, readGraph: () => OnnxModel): RowProof | string {
   try {
-    return proveRows(readGraph(), {
+    const graph = readGraph();
+    const known = new Map(graph.graph.inputs.map(({ name, type }) => [name, type]));
+    const stranger = description.inputs.find(({ name, dtype }) => known.get(name) !== dtypeEntry(dtype).onnxNumber);
+    // The file may have been replaced between the session's look at it and this one.
+    if (stranger !== undefined) return `it is not the one that was loaded: '${stranger.name}' is another`;
+    return proveRows(graph, {
       rowInputs: rowInputs(plan, description).map(({ name }) => name),
+      outputs: description.outputs.map(({ name }) => name),
       givenInputs: description.inputs.map(({ name }) => name),
       rowCount: plan.batching === 'fixed' ? plan.batchSize : undefined,
     });

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { ProtobufReader } from '@mserve/wire';
 
 /** Where a model's bytes come from. Only what is asked for is read, so that a model may be larger than the memory. */
@@ -30,9 +30,9 @@ export class FileSource implements ModelSource {
   private window = Buffer.alloc(0);
   private begin = 0;
 
-  /** Throws what node:fs throws. A symbolic link is refused. */
+  /** Throws what node:fs throws. */
   constructor(path: string) {
-    this.file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    this.file = openSync(path, 'r');
     this.size = fstatSync(this.file).size;
   }
 

@@ -101,6 +101,14 @@ describe('proveRows', () => {
     ]);
   });
 
+  it('tells of other values than the outputs of the graph, when those are given out', () => {
+    const nodes = [node('Relu', ['x'], ['inside']), node('CumSum', ['inside', 'zero'], ['y'])];
+    const initializers = [{ name: 'zero', dtype: 'int64' as const, shape: [], bytes: int64Bytes([0]) }];
+    expect(prove({ nodes, initializers }).outcome).toBe('mixed');
+    expect(prove({ nodes, initializers }, { outputs: ['inside'] }).outcome).toBe('proven');
+    expect(prove({ nodes, initializers }, { outputs: ['gone'] }).outcome).toBe('unknown');
+  });
+
   it('a value that nothing gives proves nothing', () => {
     expect(prove({ nodes: [node('Add', ['x', 'gone'], ['y'])] }).outcome).toBe('unknown');
     expect(prove({ nodes: [] }).outcome).toBe('unknown');

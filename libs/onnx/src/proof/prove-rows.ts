@@ -34,6 +34,8 @@ export interface ProveOptions {
   readonly rowInputs: readonly string[];
   /** Inputs that callers give although the file has a value for them (files until IR version 3 list every weight as an input). Default: none. */
   readonly givenInputs?: readonly string[] | undefined;
+  /** Names of the values that are given out. Default: the outputs of the graph. */
+  readonly outputs?: readonly string[] | undefined;
   /** Rows of a run, where the file fixes them. */
   readonly rowCount?: number | undefined;
 }
@@ -42,7 +44,7 @@ export interface ProveOptions {
  * Follows dim 0 of the row inputs through the graph: which outputs derive row by row, and which operator brings rows together. Says `unknown` where
  * it is not sure; never `proven` where it is not. Nothing is run.
  */
-export function proveRows(model: OnnxModel, { rowInputs, rowCount, givenInputs = [] }: ProveOptions): RowProof {
+export function proveRows(model: OnnxModel, { rowInputs, rowCount, outputs: given, givenInputs = [] }: ProveOptions): RowProof {
   const { graph } = model;
   const walk = new Walk(model, rowCount === undefined ? Dim.rows : Dim.of(rowCount));
   const scope = new Scope(graph);
@@ -52,7 +54,9 @@ export function proveRows(model: OnnxModel, { rowInputs, rowCount, givenInputs =
     if (!isWeight) scope.set(port.name, hasRows ? rowInput(port, walk.rowCount) : constantFact(dimsOf(port, port.name)));
   }
   walk.nodes(graph.nodes, scope);
-  const outputs = graph.outputs.map((port) => outputProof(port, scope.get(port.name), walk.rowCount));
+  const ports =
+    given?.map((name) => graph.outputs.find((port) => port.name === name) ?? { name, type: 0, dims: undefined }) ?? graph.outputs;
+  const outputs = ports.map((port) => outputProof(port, scope.get(port.name), walk.rowCount));
   const fault = outputs.reduce<Fault | undefined>((all, output) => (output.fault ? worse(all, output.fault) : all), undefined);
   return { outcome: fault === undefined ? 'proven' : fault.outcome, fault, outputs };
 }
