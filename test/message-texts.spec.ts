@@ -15,7 +15,7 @@ const looks = [
 /** Where a look is no decision, or nothing else can be looked at. */
 const allowed: Readonly<Record<string, string>> = {
   'apps/gateway/src/ingress/grpc-wire.ts': 'edge formatting: which characters a header may have',
-  'apps/gateway/src/protocols/ms-tensors.ts': 'edge formatting: failures that read alike are written once (SPEC 1.3)',
+  'apps/gateway/src/protocols/ms-tensors.ts': 'edge formatting: failures that read alike are written once',
   'libs/mindir/src/trace/tracer.ts': 'V8 has no code for a stack that is used up',
   'libs/native/src/native/onnxruntime/ort_lane.cc': 'ONNX Runtime has no code of its own for an integer division by zero',
 };

@@ -67,7 +67,7 @@ export class Executor implements ModelCaller {
   private readonly awake: (ModelQueue | FunctionDispatch | undefined)[] = [];
   private readonly end = new EndOfTurn(() => this.pumpAwake());
 
-  /** Throws ServingError INVALID_ARGUMENT when methods and models do not fit (SPEC 6.3). */
+  /** Throws ServingError INVALID_ARGUMENT when methods and models do not fit. */
   constructor(options: ExecutorOptions) {
     const { declaration, runner, loneClient = new LoneClient(), reportFailure, tracer } = options;
     this.tracer = tracer;

@@ -2,7 +2,7 @@ import { NativeError } from '@mserve/native';
 import type { StageDeclaration } from '@mserve/register';
 import { failureOf, ServingError, type Failure, type Reason } from '@mserve/wire';
 
-/** Texts that clients see (SPEC 1.4), made in one place. */
+/** The failures that clients see, made in one place (docs/protocols.md, "Reasons"). */
 
 /**
  * Why an instance has no outputs after a native run by itself. Tensors that the model cannot take (dims that contradict each other, an index

@@ -59,7 +59,7 @@ export class FunctionQueue {
 
 /**
  * The queue of a servable's function stages, which its threads take their work from: methods in turn, and in a method the highest stage that
- * has work, so that what was begun is finished first (SPEC 5.2).
+ * has work, so that what was begun is finished first, as in the original.
  */
 export class FunctionDispatch implements FunctionWork {
   /** Per method its function stages, the highest first. */

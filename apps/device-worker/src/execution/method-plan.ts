@@ -30,7 +30,7 @@ export interface MethodPlan {
   readonly returnsStage: boolean;
 }
 
-/** `models` are those of the servable's declaration, in its order (subgraph 0). Throws ServingError INVALID_ARGUMENT (texts of SPEC 6.3). */
+/** `models` are those of the servable's declaration, in its order (subgraph 0). Throws ServingError INVALID_ARGUMENT with the original's texts. */
 export function planMethod(servable: ServableDeclaration, method: MethodDeclaration, models: readonly ModelPlan[]): MethodPlan {
   const inputCount = method.inputs.length;
   const firstSlots: number[] = [];
@@ -88,7 +88,7 @@ function checkCounts(stage: StageDeclaration, model: ModelPlan | undefined): voi
   }
 }
 
-/** SPEC 6.3: the smallest model batch size of the method when the stage only has method inputs, else the largest; 1 without models. */
+/** As in the original: the smallest model batch size of the method when the stage only has method inputs, else the largest; 1 without models. */
 function automaticBatchSize(method: MethodDeclaration, stage: StageDeclaration, models: readonly ModelPlan[]): number {
   const sizes = method.stages.filter((other) => other.kind === 'model').map((other) => models[other.index]?.batchSize ?? 1);
   if (sizes.length === 0) return 1;

@@ -3,7 +3,7 @@ import { checkInputs, type ModelPlan } from './model-plan.js';
 import type { ModelQueue } from './model-queue.js';
 import { Waiting } from './waiting.js';
 
-/** One instance of a Model.call (SPEC 6.7): the same queue as the methods' instances, so they share batches. */
+/** One instance of a Model.call. It waits in the same queue as the methods' instances, so that they share batches. */
 export class ModelCall extends Waiting {
   private constructor(
     instance: Instance,
@@ -15,7 +15,7 @@ export class ModelCall extends Waiting {
     super(instance, deadlineAt, call);
   }
 
-  /** Rejects with ServingError (texts of SPEC 6.7) before anything runs when an instance does not fit, else with the first failure. */
+  /** Rejects with ServingError (with the original's texts) before anything runs when an instance does not fit, else with the first failure. */
   static async start(queue: ModelQueue, instances: readonly Instance[], deadlineAt: number): Promise<readonly Instance[]> {
     instances.forEach((instance, i) => check(queue.plan, instance, i));
     const one = (instance: Instance): Promise<Instance> =>

@@ -52,7 +52,7 @@ export interface ModelPlan {
   readonly picky: boolean;
 }
 
-/** Throws ServingError INVALID_ARGUMENT (texts of SPEC 6.1) when the model does not fit its declaration. */
+/** Throws ServingError INVALID_ARGUMENT (with the original's texts) when the model does not fit its declaration. */
 export function planModel(declaration: ModelDeclaration, description: SessionDescription, subgraph: number): ModelPlan {
   const { key } = declaration;
   const wholes = new Set(declaration.withBatchDim ? declaration.withoutBatchDimInputs : []);
@@ -110,7 +110,7 @@ function planValue(value: ValueDescription, batched: boolean, whole: boolean): V
   return { name: value.name, dtype: value.dtype, elementBytes, shape, elements, bytes, anyShape, whole };
 }
 
-/** The first thing wrong with an instance as this model's input (SPEC 1.4: inputs in order, size before dtype), or undefined. */
+/** The first thing wrong with an instance as this model's input (inputs in order, size before dtype, as in the original), or undefined. */
 export function checkInputs(plan: ModelPlan, instance: Instance): Failure | undefined {
   const { inputs } = plan;
   if (instance.length < inputs.length) return failureOf('model-input-count', { given: `${instance.length}`, expected: `${inputs.length}` });
@@ -158,7 +158,7 @@ function misfit(input: ValuePlan, index: number, tensor: Tensor): Failure {
 
 /**
  * For {@link ModelPlan.picky} models: may `other` be in a run with `first`, whose whole inputs are those of all? Same shapes, and the same value of whole
- * inputs; for `companion`, which came in one request with a member of the run, its own value does not count (SPEC 6.1).
+ * inputs; for `companion`, which came in one request with a member of the run, its own value does not count, as in the original.
  */
 export function mayShareRun(plan: ModelPlan, first: Instance, other: Instance, companion: boolean): boolean {
   for (let i = 0; i < plan.inputs.length; i++) {

@@ -3,7 +3,7 @@ import { Tensor } from '@mserve/register';
 import { packElements, type Instance } from '@mserve/wire';
 import { callFunction, textOf, type CallableFunction, type StepResult } from './function-call.js';
 
-/** SPEC 6.6, without threads: how a function is called, and what becomes of each instance. */
+/** Without threads: how a function is called, and what becomes of each instance. */
 
 const one = (value: number): Instance => [Tensor.scalar('float64', value)];
 const callable = (fn: unknown, batchSize: number | undefined, outputsCount = 1): CallableFunction => ({

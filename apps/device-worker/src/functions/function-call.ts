@@ -83,7 +83,7 @@ function outputsOf(callable: CallableFunction, returned: unknown): StepResult {
 }
 
 /**
- * The calls of a batch function for one step (SPEC 6.6): when a generator raises, the results it gave count, the instance at which it
+ * The calls of a batch function for one step. When a generator raises, the results it gave count, the instance at which it
  * raised fails, and the function is called again with the instances behind it. A result may be a promise (`instances.map(async ...)`):
  * it is waited for when all have been given, and its rejection fails its instance.
  */

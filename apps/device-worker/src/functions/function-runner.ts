@@ -2,9 +2,9 @@ import type { Instance } from '@mserve/wire';
 import type { ServableDeclaration } from '@mserve/register';
 import type { FunctionRun } from './function-run.js';
 
-/** Lets user functions call models (Model.call, SPEC 6.7); the worker's executor implements it. Instances of one call may be batched with others. */
+/** Lets user functions call models (Model.call); the worker's executor implements it. Instances of one call may be batched with others. */
 export interface ModelCaller {
-  /** Rejects with ServingError (texts of SPEC 6.7 without the `Model(K).call() failed: ` prefix). Results in the order of `instances`. */
+  /** Rejects with ServingError (the original's texts, without the prefix `Model(K).call() failed: `). Results in the order of `instances`. */
   call(modelKey: string, subgraph: number, instances: readonly Instance[]): Promise<readonly Instance[]>;
 }
 
@@ -25,7 +25,7 @@ export interface FunctionWork {
 /**
  * Runs a servable's functions in worker threads that loaded its servable_config (`numParallelWorkers` of them, at least one). Whenever a thread
  * is free it takes work from the queue it {@link serve}s: one call for a batch function, one call per instance otherwise. Each run gets one
- * result per instance. A failure's message is the exception's text (or the contract violation's text of SPEC 6.6), without the
+ * result per instance. A failure's message is the exception's text (or the original's text for a broken contract), without the
  * `Call Function ...` prefix, which the executor adds; its code is ABORTED, DEADLINE_EXCEEDED when it was cut.
  * A thread that hangs past the deadline, exits or runs out of memory is replaced, and only the instances it had fail.
  */

@@ -8,7 +8,7 @@ export interface ThreadStart {
   readonly configFile: string;
   /** Directory, private to this user, for transformed sources; undefined: they are transformed in every thread. */
   readonly cacheDirectory: string | undefined;
-  /** Set in the thread's environment before the config is loaded (SPEC 4.2: SERVING_DEVICE_ID). */
+  /** Set in the thread's environment before the config is loaded, for example SERVING_DEVICE_ID. */
   readonly environment: Readonly<Record<string, string>>;
   /** Shared Int32Array, see {@link control}. */
   readonly control: SharedArrayBuffer;

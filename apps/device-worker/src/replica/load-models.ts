@@ -174,7 +174,7 @@ function namingFile(thrown: unknown, file: string): ServingError {
   return new ServingError(code, text, { cause: thrown });
 }
 
-/** The author's Context (SPEC 6.1) wins over what the worker would choose. */
+/** The Context of the servable's declaration wins over what the worker would choose. */
 function sessionOptionsOf(declaration: ModelDeclaration, session: SessionOptions): SessionOptions {
   const onDevice = session.device === undefined ? session : { ...session, device: deviceOfModel(session.device, declaration.options) };
   if (declaration.options?.kind !== 'context') return onDevice;

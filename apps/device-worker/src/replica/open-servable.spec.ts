@@ -6,7 +6,7 @@ import type { ServableConfigError } from '../servable/servable-config-error.js';
 import { openServable, type OpenedServable, type OpenServableOptions } from './open-servable.js';
 import { ServableFolder } from '../servable/servable-folder.fixture.js';
 
-/** Real configs in real threads; FAULTS row 89. */
+/** Real configs in real threads, with the faults that authors make. */
 
 const badDeclarations = `declareModel('a', 'tflite' as 'ONNX');
 registerMethod(['y'], function m(x) {

@@ -41,7 +41,7 @@ export interface OpenedServable {
   readonly modelPaths: readonly (readonly string[])[];
 }
 
-/** Finds a servable and loads its config in `threads` worker threads. Rejects with an Error for the operator (texts of SPEC 4.1). */
+/** Finds a servable and loads its config in `threads` worker threads. Rejects with an Error for the operator (with the original's texts). */
 export type ServableOpener = (request: {
   /** That holds one folder per servable. */
   readonly directory: string;

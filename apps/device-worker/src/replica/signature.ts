@@ -14,7 +14,7 @@ export function signatureOf(
   models: readonly ModelPlan[],
   verdicts: readonly BatchingVerdict[] = [],
 ): ServableSignature {
-  // SPEC 5.1: one batch size for the servable, the largest of its models, whether a method uses them or not.
+  // As in the original: one batch size for the servable, the largest of its models, whether a method uses them or not.
   const batchSize = Math.max(1, ...models.map((model) => model.batchSize));
   const methods = declaration.methods.map((method) => methodSignature(method, models, batchSize, verdicts));
   return { servable: declaration.servable, version, methods };

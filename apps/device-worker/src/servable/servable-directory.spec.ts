@@ -16,7 +16,7 @@ import {
 } from './servable-directory.js';
 import { ServableFolder } from './servable-folder.fixture.js';
 
-/** SPEC 4 and 4.1; FAULTS rows 74, 76, 77, 78, 79. */
+/** Which folders are servables and versions, and what is refused: links that lead out, odd names, files that are no plain files. */
 
 let folder: ServableFolder;
 let outside: string;

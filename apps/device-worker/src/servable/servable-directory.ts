@@ -5,7 +5,7 @@ import { comparableName, isServableName, maxVersion, nearest, servableNameRule }
 import { ServableConfigError, ServableDirectoryError } from './servable-config-error.js';
 
 /**
- * The layout of SPEC 4: `{directory}/{servable}/servable_config.ts` and `{directory}/{servable}/{version}/{model files}`.
+ * The original's layout of a servable directory: `{directory}/{servable}/servable_config.ts` and `{directory}/{servable}/{version}/{model files}`.
  * Nothing outside of the directory is read: names are checked before the file system is asked, and links that lead out are refused.
  */
 

@@ -24,7 +24,7 @@ const grpcStatus: Readonly<Record<ServingErrorCode, number>> = {
   UNAVAILABLE: 14,
 };
 
-/** The original's error_code numbers (SPEC 1.4): 1 FAILED, 2 INVALID_INPUTS, 3 SYSTEM_ERROR, 5 SERVABLE_UNAVAILABLE. */
+/** The original's error_code numbers: 1 FAILED, 2 INVALID_INPUTS, 3 SYSTEM_ERROR, 5 SERVABLE_UNAVAILABLE. */
 const msCode: Readonly<Record<ServingErrorCode, number>> = {
   INVALID_ARGUMENT: 2,
   NOT_FOUND: 2,

@@ -1,6 +1,6 @@
 import { textOfFacts, type Facts, type Failure, type Reason } from '@mserve/wire';
 
-/** The original's words (SPEC 1.4, 3.5). Reasons that are not here have the text that the error brings. */
+/** The texts of the original's REST and gRPC protocols (docs/protocols.md, "Reasons"). Reasons that are not here have the text that the error brings. */
 export const msWords: Partial<Readonly<Record<Reason, string>>> = {
   'servable-not-found': 'Request servable({servable}) method({method})[  version({version})] , servable is not available',
   'servable-loading': 'Request servable({servable}) method({method})[  version({version})] , servable is loading',

@@ -12,7 +12,7 @@ describe('listenAddressOf', () => {
     expect(listenAddressOf('Serving gRPC', text)).toEqual(address);
   });
 
-  // SPEC 10, less its port 0
+  // Texts of the original (2.0.2), except for port 0: it means any free port here
   it.each([
     ['Serving gRPC', '127.0.0.1', "Serving Error: The format of the Serving gRPC address '127.0.0.1' is illegal"],
     ['Serving gRPC', '127.0.0.1:', "Serving Error: Missing ip or port of the Serving gRPC address '127.0.0.1:'"],

@@ -1,7 +1,7 @@
 import { AddressError, parseAddress, type Address, type AddressProblem } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 
-/** Which public server an address is for; the original's texts (SPEC 4.1, 10) name it so. */
+/** Which public server an address is for; the original's error texts call it so. */
 export type ServerTag = 'Serving gRPC' | 'RESTful server';
 
 const texts: Readonly<Record<AddressProblem, (tag: ServerTag, text: string) => string>> = {

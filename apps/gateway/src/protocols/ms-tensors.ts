@@ -21,7 +21,7 @@ export const maxMembers = 4096;
 /** A slot of an instance under construction: undefined = the client did not send this input. */
 export type Slots = (Tensor | undefined)[];
 
-/** The texts of SPEC 1.4 for a tensor that cannot be; undefined for a sound one. Elements are counted, not trusted. */
+/** The original's text for a malformed tensor; undefined for a correct one. Elements are counted, not trusted. */
 export function tensorFault(tensor: Tensor): string | undefined {
   const { dtype, shape, bytes } = tensor;
   if (isVariableSize(dtype)) return textFault(tensor);
@@ -32,7 +32,7 @@ export function tensorFault(tensor: Tensor): string | undefined {
   return undefined;
 }
 
-/** The text of SPEC 1.4 for the shape of a tensor of numbers that cannot be; undefined for a sound one. */
+/** The original's text for a malformed shape of a tensor of numbers; undefined for a correct one. */
 export function shapeFault(shape: readonly number[]): string | undefined {
   // Dims past 2^53 as they are, not as JavaScript rounds them for printing
   if (elementsOf(shape) < 0) return `Tensor check failed: input  shape [${shape.slice(0, maxRank).map(BigInt).join(', ')}] invalid`;
@@ -65,8 +65,8 @@ function textFault({ shape, bytes }: Tensor): string | undefined {
 }
 
 /**
- * Instances whose declared inputs are all there and sound, in the order of the signature.
- * Throws ServingError INVALID_ARGUMENT with the texts of SPEC 1.4 for the first fault of the request.
+ * Instances that have all declared inputs, each well formed, in the order of the signature.
+ * Throws ServingError INVALID_ARGUMENT with the original's text for the first fault of the request.
  */
 export function checkedInstances(instances: readonly Slots[], target: ResolvedMethod): readonly Instance[] {
   const { inputs } = target.method;
@@ -82,7 +82,7 @@ export function checkedInstances(instances: readonly Slots[], target: ResolvedMe
   return instances as readonly Instance[];
 }
 
-/** The failure of a request all of whose instances failed alike (same code and text), SPEC 1.3. */
+/** The failure of a request all of whose instances failed alike (same code and text); the original then answers with one error. */
 export function commonFailure(results: readonly InstanceResult[]): Failure | undefined {
   const [first] = results;
   if (first === undefined || !isFailure(first)) return undefined;

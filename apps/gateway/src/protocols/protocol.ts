@@ -9,7 +9,7 @@ export interface ResolvedMethod {
   readonly method: MethodSignature;
 }
 
-/** How protocols look methods up. Implemented by the catalog; throws ServingError NOT_FOUND with the original's texts (SPEC 1.4). */
+/** How protocols look methods up. Implemented by the catalog; throws ServingError NOT_FOUND with a reason that has the original's text. */
 export interface MethodLookup {
   /** `version` 0 = the highest running. */
   resolve(servable: string, version: number, method: string): ResolvedMethod;
@@ -35,7 +35,7 @@ export interface InferRequest {
 
 /**
  * One public protocol: bytes to instances and back. Pure: no I/O, no state between requests.
- * decode() throws ServingError for anything wrong with the request (texts of SPEC 1.4 and 3.5 for the original's two);
+ * decode() throws ServingError for anything wrong with the request (with the original's texts in the original's two protocols);
  * encode() gives every instance's result in request order; refuse() shapes a request-level error.
  */
 export interface Protocol {

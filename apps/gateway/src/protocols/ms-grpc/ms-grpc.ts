@@ -8,7 +8,7 @@ import { errorReply, instancesReply } from './ms-reply.js';
 import { noSpec, outline, readInstances, specText, type MsSpec } from './ms-request.js';
 
 /**
- * The original's gRPC service, MSService/Predict (SPEC 1). Failures of the application are data in a reply with status OK; a gRPC status is
+ * The original's gRPC service, MSService/Predict (docs/protocols.md, "ms-grpc"). Failures of the application are data in a reply with status OK; a gRPC status is
  * only for what the original never gets to see: messages and counts over a limit, malformed messages, deadlines and cancellation.
  */
 export class MsGrpc implements Protocol {

@@ -17,7 +17,7 @@ import { msCodeOf } from '../../edge/status.js';
 import { msText } from '../../edge/words.js';
 import type { MsSpec } from './ms-request.js';
 
-/** A PredictReply (SPEC 1.1) is written in two steps: every part is measured, then all go into one buffer. */
+/** A PredictReply is written in two steps: every part is measured, then all go into one buffer. */
 interface Part {
   readonly size: number;
   write(writer: ProtobufWriter): void;
@@ -130,7 +130,7 @@ export function errorReply(spec: MsSpec, code: number, text: string): Uint8Array
 }
 
 /**
- * The reply of a request not all of whose instances failed alike (SPEC 1.3): an entry per instance, and an error per instance when one
+ * The reply of a request not all of whose instances failed alike: an entry per instance, and an error per instance when one
  * failed. Throws ServingError INTERNAL for an output that the protocol does not have.
  */
 export function instancesReply(spec: MsSpec, method: MethodSignature, results: readonly InstanceResult[]): Uint8Array {

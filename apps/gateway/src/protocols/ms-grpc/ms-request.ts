@@ -28,7 +28,7 @@ const empty: Uint8Array = new Uint8Array(0);
 export const noSpec: MsSpec = { name: empty, method: empty, version: 0, versionBytes: empty };
 
 /**
- * First look at a PredictRequest (SPEC 1.1): its spec, and how many instances there are, which are counted and bounded before anything is
+ * First look at a PredictRequest (proto/mindspore_serving/proto/ms_service.proto): its spec, and how many instances there are, which are counted and bounded before anything is
  * made of them. Throws ProtobufError, or ServingError RESOURCE_EXHAUSTED.
  */
 export function outline(reader: ProtobufReader): MsOutline {
@@ -65,7 +65,7 @@ function readSpec(reader: ProtobufReader): MsSpec {
   return { name, method, version, versionBytes };
 }
 
-/** The instances of the request, tensors in the order of the signature, as views of its bytes. Throws ServingError with the texts of SPEC 1.4. */
+/** The instances of the request, tensors in the order of the signature, as views of its bytes. Throws ServingError with the original's texts. */
 export function readInstances(reader: ProtobufReader, target: ResolvedMethod): Tensor[][] {
   const { inputs } = target.method;
   const instances: Tensor[][] = [];

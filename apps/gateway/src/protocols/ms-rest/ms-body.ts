@@ -12,12 +12,11 @@ import { ElementError } from '../json/element-sink.js';
 const instancesKey = Buffer.from('instances');
 const noPlan: MethodPlan = { inputNames: [], outputNames: [], sortedOutputs: [], outputKeys: [] };
 
-/** The prefix of what is not JSON, SPEC 3.5. */
+/** How the original begins the text of an error in the JSON itself. */
 export const syntaxPrefix = 'Illegal JSON format.';
 
 /**
- * Reads a request body. One pass for a body that is as it should be; whatever stops that pass makes a second, slower one find the text
- * of SPEC 3.5 for it. `rule` = how number literals become elements. `method` undefined = not known: the body is read all the same, for its errors go before that one.
+ * Reads a request body. A correct body takes one pass; whatever stops that pass makes a second, slower one find the original's text for it. `rule` = how number literals become elements. `method` undefined = not known: the body is read all the same, for its errors go before that one.
  * Throws ServingError INVALID_ARGUMENT, or RESOURCE_EXHAUSTED for more than maxInstances or a tensor over `maxTensorBytes`.
  */
 export function readBody(body: Uint8Array, method: MethodSignature | undefined, maxTensorBytes: number, rule: NumberRule): Slots[] {

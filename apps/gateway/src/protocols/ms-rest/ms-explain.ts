@@ -20,7 +20,7 @@ import { declaredFloat, dtypeOfB64Type, literalDType, readValue, type NumberRule
 const instancesMember = [Buffer.from('instances')];
 
 /**
- * The second pass over a body that the first one stopped at: the checks of SPEC 3.5 in the original's order, members of an object
+ * The second pass over a body that the first one stopped at: the original's checks in the original's order, members of an object
  * sorted by name, of two members with one name the last. The bytes are known to be JSON. Throws the text, or answers the instances
  * when the stop had another reason (a doubled name with a bad first value).
  */

@@ -7,8 +7,8 @@ import { FakeCatalog, method, named, rawRequest } from '../testing/fake-catalog.
 import { dtypeOfB64Type } from './ms-value.js';
 
 /**
- * SPEC 3.3 and 3.5 said a second time, plainly and slowly, over a tree: what each body becomes, or the text it is refused with, in the
- * original's order of checks. Random bodies must be taken and refused alike by the readers, which work on bytes in one pass or two.
+ * The original's rules for REST bodies a second time, written plainly and slowly over a tree: what each body becomes, or the text that refuses it,
+ * with the checks in the original's order. Random bodies must be taken and refused alike by the readers, which work on bytes in one pass or two.
  */
 
 type Members = [name: string, value: Json][];

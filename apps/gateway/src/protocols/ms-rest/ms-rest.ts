@@ -22,7 +22,7 @@ import { readBody, syntaxPrefix } from './ms-body.js';
 import { parseMsUrl } from './ms-url.js';
 import type { NumberRule } from './ms-value.js';
 
-/** The original's REST API: `POST /model/{servable}[/version/{n}]:{method}`, SPEC 3. */
+/** The original's REST API: `POST /model/{servable}[/version/{n}]:{method}` (docs/protocols.md, "ms-rest"). */
 export class MsRest implements Protocol {
   constructor(
     /** true: every answer is HTTP 200, as the original does it. */
@@ -107,7 +107,7 @@ function instancesText(method: MethodSignature, results: readonly InstanceResult
   return `${text}]}`;
 }
 
-/** A tensor as a JSON value, SPEC 3.4. */
+/** A tensor as the original writes it in JSON: nested arrays, a plain value for rank 0, bytes as `{"b64": ...}`. */
 export function tensorText(tensor: Tensor): string {
   const { dtype } = tensor;
   if (dtype === 'string' || dtype === 'bytes') return textTensorText(tensor);

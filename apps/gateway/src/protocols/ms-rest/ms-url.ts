@@ -13,7 +13,7 @@ const prefix = '/model/';
 
 /**
  * `/model/{servable}:{method}`, `/model/{servable}/:{method}` or either with `/version/{n}` before the colon. The query is cut,
- * the names are percent-decoded once. Throws ServingError INVALID_ARGUMENT with the texts of SPEC 3.5.
+ * the names are percent-decoded once. Throws ServingError INVALID_ARGUMENT with the original's texts.
  */
 export function parseMsUrl(url: string): MsTarget {
   const query = url.indexOf('?');

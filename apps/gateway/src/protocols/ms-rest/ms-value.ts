@@ -61,7 +61,7 @@ const scalar: readonly number[] = [];
 const one: readonly number[] = [1];
 
 /**
- * Reads one JSON value as a tensor by the rules of SPEC 3.3; the cursor is before it. `signature` is that of the input when the method is known:
+ * Reads one JSON value as a tensor by the original's rules (docs/protocols.md, "ms-rest"); the cursor is before it. `signature` is that of the input when the method is known:
  * an integer literal takes the declared integer dtype (int32 without one), a fractional literal a declared float64 (float32 without one).
  * Throws `unreadable` for everything that is not a tensor: explainValue then says why.
  */
