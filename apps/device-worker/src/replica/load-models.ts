@@ -126,7 +126,9 @@ interface Opening {
 
 /** The model as it is to be run: whether instances share runs, and which of two sessions can be believed. */
 async function settled(loaded: LoadedModel, opening: Opening, options: LoadModelsOptions, open: OpenSession[]): Promise<Subgraph> {
-  const { declaration, index, readGraph, request, openMs } = opening;
+  const { declaration, index, request, openMs } = opening;
+  let graph: ReturnType<typeof opening.readGraph> | undefined;
+  const readGraph = (): NonNullable<typeof graph> => (graph ??= opening.readGraph());
   const budgetMs = options.probeBudgetMs ?? Math.max(leastBudgetMs, openMs * budgetShare);
   const until = performance.now() + budgetMs;
   const { model, verdict, probe } = await settleBatching(loaded, {
