@@ -3,6 +3,11 @@
     {
       'target_name': 'mserve_native',
       'sources': [
+        'src/native/acl/acl_backend.cc',
+        'src/native/acl/acl_device.cc',
+        'src/native/acl/acl_library.cc',
+        'src/native/acl/acl_model.cc',
+        'src/native/acl/om_header.cc',
         'src/native/addon.cc',
         'src/native/backend_registry.cc',
         'src/native/connection.cc',

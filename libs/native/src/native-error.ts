@@ -2,9 +2,9 @@
  * What went wrong, for the caller to decide by:
  * load = the model cannot be used; input = this run's tensors do not fit the model, or it refuses their values (an index beyond a table, an integer divided by zero); run = the model failed while running;
  * cancelled = ended by its AbortSignal; closed = the session was closed before; library = ONNX Runtime or the addon is missing or unfit;
- * device = the device that was asked for is unknown or cannot be used here.
+ * device = the device that was asked for is unknown or cannot be used here; lost = the device ended its work: only a new process can use it again.
  */
-export type NativeErrorKind = 'load' | 'input' | 'run' | 'cancelled' | 'closed' | 'library' | 'device';
+export type NativeErrorKind = 'load' | 'input' | 'run' | 'cancelled' | 'closed' | 'library' | 'device' | 'lost';
 
 /** ONNX Runtime's own error codes, by number (OrtErrorCode of its C API). */
 export const runtimeCodes = [

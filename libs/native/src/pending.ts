@@ -27,6 +27,7 @@ export const failureKinds: readonly (NativeErrorKind | undefined)[] = [
   'closed',
   'library',
   'device',
+  'lost',
 ];
 
 const smallBytesCapacity = 64 * 1024;

@@ -110,6 +110,8 @@ class Backend {
   virtual const char* name() const = 0;
   /** The kinds of device that it knows, whether or not this machine has them. */
   virtual std::vector<std::string> providers() const = 0;
+  /** The process ends, or nobody is left who could open a session: gives back what is held for the whole process. No session is open in most cases. */
+  virtual void end() {}
   /** Loads a model; blocks; null and a failure when it cannot, or when it was cancelled. */
   virtual std::unique_ptr<BackendSession> open(const OpenRequest& request, LoadCancellation& cancellation, Failure& failure) = 0;
 };

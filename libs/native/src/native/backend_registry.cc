@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "acl/acl_backend.h"
 #include "onnxruntime/ort_backend.h"
 
 namespace mserve {
@@ -17,7 +18,7 @@ std::string joined(const std::vector<std::string>& names) {
 }  // namespace
 
 const std::vector<Backend*>& backends() {
-  static const auto& all = *new std::vector<Backend*>{&onnxRuntimeBackend()};  // never destroyed: a thread may still be opening a model at exit
+  static const auto& all = *new std::vector<Backend*>{&onnxRuntimeBackend(), &aclBackend()};  // never destroyed: a thread may still be opening a model at exit
   return all;
 }
 

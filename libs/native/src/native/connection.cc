@@ -1,9 +1,16 @@
 #include "connection.h"
 
+#include <atomic>
+
+#include "backend_registry.h"
+
 namespace mserve {
 
 namespace {
 constexpr size_t kIdleRuns = 256;
+
+/** Of the process, that have not ended. */
+std::atomic<size_t> connections{0};
 }
 
 Connection::~Connection() = default;
@@ -24,6 +31,7 @@ bool Connection::start(const Napi::CallbackInfo& call) {
   napi_unref_threadsafe_function(env, wakeUp_);
   // Registered after the thread-safe function's own hook, so it runs before it: no thread reports to a dead function.
   napi_add_env_cleanup_hook(env, &Connection::cleanUp, this);
+  connections++;
   return true;
 }
 
@@ -142,6 +150,9 @@ void Connection::end() {
   }
   reports_.clear();
   sessions_.clear();
+  if (--connections == 0) {
+    for (Backend* backend : backends()) backend->end();
+  }
 }
 
 }  // namespace mserve

@@ -6,7 +6,7 @@
 namespace mserve {
 
 /** Same names and order as `failureKinds` in pending.ts; word-layout.spec.ts holds them equal. */
-enum class FailureKind : int { None = 0, Load = 1, Input = 2, Run = 3, Cancelled = 4, Closed = 5, Library = 6, Device = 7 };
+enum class FailureKind : int { None = 0, Load = 1, Input = 2, Run = 3, Cancelled = 4, Closed = 5, Library = 6, Device = 7, Lost = 8 };
 
 /** Outcome of a native step: either nothing (ok) or a kind and a text for the operator. */
 struct Failure {
