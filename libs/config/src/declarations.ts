@@ -105,7 +105,18 @@ export const settings = {
     default: 10_000,
     unit: 'ms',
   }),
-  requestTimeoutMs: setting(whole(1, dayMs), { doc: 'how long a request may take to arrive', apps: gateway, default: 30_000, unit: 'ms' }),
+  requestTimeoutMs: setting(whole(1, dayMs), {
+    doc: 'in every such span a body that is still arriving must bring what minBodyBytesPerSecond asks for, or its end',
+    apps: gateway,
+    default: 30_000,
+    unit: 'ms',
+  }),
+  minBodyBytesPerSecond: setting(whole(1, 1_073_741_824), {
+    doc: 'the slowest that a body may arrive, on average over requestTimeoutMs',
+    apps: gateway,
+    default: 1_024,
+    unit: 'bytes/s',
+  }),
   keepAliveTimeoutMs: setting(whole(1, dayMs), {
     doc: 'how long an idle REST connection is kept',
     apps: gateway,

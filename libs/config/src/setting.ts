@@ -13,7 +13,7 @@ interface SettingFacts<App extends AppName> {
   readonly apps: readonly App[];
   /** Other spellings, as keys. Each is a flag, a variable and a file key too. */
   readonly aliases?: readonly string[];
-  readonly unit?: 'ms' | 'MiB';
+  readonly unit?: 'ms' | 'MiB' | 'bytes/s';
   /** Not shown in messages and by `--print-config`. It belongs into the environment or a file, not on a command line. */
   readonly secret?: boolean;
   /** What holds without a value, in words. For settings without a default value. */

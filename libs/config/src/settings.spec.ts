@@ -88,6 +88,7 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   maxBodyChunks: number('g', 65_536, 1, 16_777_216),
   headersTimeoutMs: number('g', 10_000, 1, dayMs, { beside: ['--request-timeout-ms', String(dayMs)] }),
   requestTimeoutMs: number('g', 30_000, 1, dayMs),
+  minBodyBytesPerSecond: number('g', 1_024, 1, 1_073_741_824),
   keepAliveTimeoutMs: number('g', 65_000, 1, dayMs),
   writeTimeoutMs: number('g', 30_000, 1, dayMs),
   lingerMs: number('g', 2_000, 1, 60_000),

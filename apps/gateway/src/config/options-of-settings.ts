@@ -7,7 +7,7 @@ const mebibyte = 1024 * 1024;
 /** The settings of a gateway as its options. Throws ConfigError for files that cannot be read. */
 export function gatewayOptionsOf(settings: SettingsOf<'gateway'>): GatewayOptions {
   const { maxConnections, maxConcurrentStreams, maxBodyChunks, headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs } = settings;
-  const { writeTimeoutMs, lingerMs, drainReceiveMs } = settings;
+  const { minBodyBytesPerSecond, writeTimeoutMs, lingerMs, drainReceiveMs } = settings;
   return {
     restAddress: settings.rest === '' ? undefined : settings.rest,
     grpcAddress: settings.grpc === '' ? undefined : settings.grpc,
@@ -24,6 +24,7 @@ export function gatewayOptionsOf(settings: SettingsOf<'gateway'>): GatewayOption
       maxBodyChunks,
       headersTimeoutMs,
       requestTimeoutMs,
+      minBodyBytesPerSecond,
       keepAliveTimeoutMs,
       writeTimeoutMs,
       lingerMs,

@@ -10,8 +10,13 @@ export interface IngressLimits {
   readonly maxBufferedBytes: number;
   /** From the first byte of a request (or of the connection) to the end of its headers, over gRPC to the end of the HTTP/2 preface; then 408, or the connection's end. Default 10 s. */
   readonly headersTimeoutMs: number;
-  /** From the first byte of a request to its last; then 408, over gRPC DEADLINE_EXCEEDED. As long again for inflating it, at most; then DEADLINE_EXCEEDED. Default 30 s. */
+  /**
+   * A body must end, or bring what minBodyBytesPerSecond asks for, in each such span from the end of its headers on; else 408, over gRPC
+   * DEADLINE_EXCEEDED. As long again for inflating it, at most; then DEADLINE_EXCEEDED. Default 30 s.
+   */
   readonly requestTimeoutMs: number;
+  /** The slowest that a body may arrive, on average over requestTimeoutMs. Default 1024. */
+  readonly minBodyBytesPerSecond: number;
   /** How long an idle connection is kept. Default 65 s. */
   readonly keepAliveTimeoutMs: number;
   /** A client that takes nothing of its answer for this long is cut off. Default 30 s. */
@@ -36,6 +41,7 @@ export const defaultIngressLimits: IngressLimits = {
   maxBufferedBytes: declared.maxBufferedMb * mebibyte,
   headersTimeoutMs: declared.headersTimeoutMs,
   requestTimeoutMs: declared.requestTimeoutMs,
+  minBodyBytesPerSecond: declared.minBodyBytesPerSecond,
   keepAliveTimeoutMs: declared.keepAliveTimeoutMs,
   writeTimeoutMs: declared.writeTimeoutMs,
   lingerMs: declared.lingerMs,

@@ -1,8 +1,12 @@
 import { IdTable } from '@mserve/bus';
 import { refusal, type ServingError } from '@mserve/wire';
 import type { Exchange } from './exchange.js';
+import type { IngressLimits } from '../edge/ingress-options.js';
 import type { InFlight } from './in-flight.js';
 import type { TurnGather } from './turn-gather.js';
+
+/** How often, at least, bodies that do not arrive are looked for. */
+const mostLookMs = 1_000;
 
 /** The exchanges of one port: which of them are unanswered, and how many bytes they hold. */
 export class ExchangeBook<E extends Exchange> {
@@ -35,6 +39,27 @@ export class ExchangeBook<E extends Exchange> {
     }, receiveMs);
     await closed;
     clearInterval(timer);
+  }
+
+  /**
+   * Looks until `stop` is called for bodies that do not arrive: slower than the limits allow, or later than their client waits. `refuse` answers them.
+   */
+  watchReceiving(limits: IngressLimits, refuse: (exchange: E, error: ServingError) => void): { readonly stop: () => void } {
+    const { requestTimeoutMs, minBodyBytesPerSecond } = limits;
+    const leastBytes = Math.max(1, (minBodyBytesPerSecond * requestTimeoutMs) / 1000);
+    const look = (): void => {
+      const now = performance.now();
+      for (const exchange of this.list()) {
+        if (exchange.state !== 'receiving') continue;
+        if (now > exchange.deadlineAt) refuse(exchange, refusal('late-on-arrival'));
+        else if (!exchange.isArriving(now, requestTimeoutMs, leastBytes)) {
+          const detail = `the body came in too slowly: at least ${minBodyBytesPerSecond} bytes per second over ${requestTimeoutMs} ms are expected`;
+          refuse(exchange, refusal('request-too-slow', { detail }));
+        }
+      }
+    };
+    const timer = setInterval(look, Math.max(1, Math.min(mostLookMs, requestTimeoutMs / 4))).unref();
+    return { stop: () => clearInterval(timer) };
   }
 
   /** Takes one more piece of a body; false, and nothing is taken, when the bytes of all exchanges would be too many. */

@@ -18,6 +18,9 @@ export abstract class Exchange {
   receivedBytes = 0;
   /** Body pieces so far. */
   receivedChunks = 0;
+  /** Begin of the span over which its speed is looked at, on performance.now()'s clock, and the bytes that were here then; NaN before the first look. */
+  private spanBeganAt = NaN;
+  private spanBeganBytes = 0;
   private whole: Buffer | undefined;
   private chunks: Buffer[] | undefined;
 
@@ -45,6 +48,16 @@ export abstract class Exchange {
     if (this.chunks === undefined) this.chunks = [chunk];
     else this.chunks.push(chunk);
     if (this.announcedBytes >= 0 && this.receivedBytes >= Math.min(this.announcedBytes, allocateAfterBytes)) this.allocateWhole();
+  }
+
+  /** Whether the body brought `leastBytes` in the last full span of `spanMs`. Begins the spans, and each next one, so it is to be called often. */
+  isArriving(now: number, spanMs: number, leastBytes: number): boolean {
+    if (now - this.spanBeganAt < spanMs) return true;
+    const isFirst = Number.isNaN(this.spanBeganAt);
+    const isFast = isFirst || this.receivedBytes - this.spanBeganBytes >= leastBytes;
+    this.spanBeganAt = now;
+    this.spanBeganBytes = isFirst ? 0 : this.receivedBytes;
+    return isFast;
   }
 
   /** The body is complete. */

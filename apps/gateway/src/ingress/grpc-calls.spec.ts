@@ -197,7 +197,7 @@ describe('time limits of the gRPC port', () => {
       await once(silent, 'close');
       expect(shown(await raw.call([echo('a').subarray(0, 8)], {}, true))).toEqual([
         4,
-        'DEADLINE_EXCEEDED: the request message did not come in in time',
+        'DEADLINE_EXCEEDED: the body came in too slowly: at least 1024 bytes per second over 100 ms are expected',
       ]);
       const client = rawClient(address);
       expect(await predict(client, 'kit echo good').done).toBe('good');

@@ -27,7 +27,6 @@ const trailersFollow = { waitForTrailers: true };
 export class GrpcExchange extends Exchange implements IngressRequest {
   readonly path = '';
   readonly verb = 'POST';
-  readonly beganAt = performance.now();
   isCompressed = false;
   private prefix: Buffer | undefined;
 

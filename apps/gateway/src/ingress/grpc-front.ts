@@ -34,8 +34,6 @@ const inferRoutes: Readonly<Record<string, InferRoute | undefined>> = {
 /** What one stream, and one connection, may have on its way: HTTP/2's default of 64 KiB makes large messages twice as dear. */
 const streamWindowBytes = 4 * 1024 * 1024;
 const connectionWindowBytes = 16 * 1024 * 1024;
-/** How often calls that take too long to come in are looked for. */
-const timeoutCheckMs = 1_000;
 
 /**
  * The gRPC port: one node:http2 server. The two infer rpcs are served here, as bytes; every other rpc is passed on to grpc-js (ADR 8).
@@ -49,7 +47,7 @@ export class GrpcFront implements GrpcExchangeOwner {
   private readonly exchanges: ExchangeBook<GrpcExchange>;
   private readonly inflater: BodyInflater<GrpcExchange>;
   private unixPath: string | undefined;
-  private timeoutCheck: NodeJS.Timeout | undefined;
+  private receiving: { readonly stop: () => void } | undefined;
   private isDraining = false;
 
   constructor(
@@ -101,7 +99,7 @@ export class GrpcFront implements GrpcExchangeOwner {
         },
       );
     });
-    this.timeoutCheck = setInterval(this.onTimeoutCheck, Math.min(timeoutCheckMs, this.limits.requestTimeoutMs)).unref();
+    this.receiving = this.exchanges.watchReceiving(this.limits, (exchange, error) => this.refuseEarly(exchange, error));
     if (address.kind === 'unix') {
       this.unixPath = address.path;
       return formatAddress(address);
@@ -214,16 +212,6 @@ export class GrpcFront implements GrpcExchangeOwner {
       );
   };
 
-  private readonly onTimeoutCheck = (): void => {
-    const now = performance.now();
-    for (const exchange of this.exchanges.list()) {
-      if (exchange.state !== 'receiving') continue;
-      if (now > Math.min(exchange.deadlineAt, exchange.beganAt + this.limits.requestTimeoutMs)) {
-        this.refuseEarly(exchange, refusal('request-too-slow', { detail: 'the request message did not come in in time' }));
-      }
-    }
-  };
-
   /** Answers by itself, in the shape of the call's protocol. */
   private refuseEarly(exchange: GrpcExchange, error: ServingError): void {
     this.exchanges.refused(exchange);
@@ -247,7 +235,7 @@ export class GrpcFront implements GrpcExchangeOwner {
   }
 
   private async end(): Promise<void> {
-    clearInterval(this.timeoutCheck);
+    this.receiving?.stop();
     this.relay.close();
     if (this.unixPath === undefined) return;
     await rm(this.unixPath, { force: true });

@@ -25,7 +25,7 @@ import { TurnGather } from './turn-gather.js';
 
 type HttpAnswer = Extract<IngressAnswer, { kind: 'http' }>;
 
-/** How often node looks for requests over their time limits. */
+/** How often node looks for headers over their time limit. */
 const timeoutCheckMs = 1_000;
 /** Smaller answers are joined and leave in one piece; larger ones part by part, uncopied. */
 const joinBelowBytes = 64 * 1024;
@@ -41,6 +41,7 @@ export class HttpFront implements ExchangeOwner {
   private readonly inflater: BodyInflater<HttpExchange>;
   /** Those not over (answered, and the answer written out), by connection. */
   private readonly connections = new Map<Socket, HttpExchange[]>();
+  private receiving: { readonly stop: () => void } | undefined;
   private draining = false;
 
   constructor(
@@ -59,9 +60,10 @@ export class HttpFront implements ExchangeOwner {
       IncomingMessage: ExchangeRequest,
       ServerResponse: ExchangeResponse,
       headersTimeout: limits.headersTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
+      // Of bodies: watchReceiving and limitBody
+      requestTimeout: 0,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
-      connectionsCheckingInterval: Math.min(timeoutCheckMs, limits.headersTimeoutMs, limits.requestTimeoutMs),
+      connectionsCheckingInterval: Math.min(timeoutCheckMs, limits.headersTimeoutMs),
       noDelay: true,
     };
     this.server =
@@ -105,6 +107,7 @@ export class HttpFront implements ExchangeOwner {
         resolve();
       });
     });
+    this.receiving = this.exchanges.watchReceiving(this.limits, (exchange, error) => this.refuseEarly(exchange, error));
     return formatAddress(address, (this.server.address() as AddressInfo).port);
   }
 
@@ -122,13 +125,14 @@ export class HttpFront implements ExchangeOwner {
   }
 
   /** Takes no new connections; those open end with their next answer. Resolves when all are closed. */
-  drain(): Promise<void> {
+  async drain(): Promise<void> {
     this.draining = true;
     const closed = new Promise<void>((resolve) => {
       this.server.close(() => resolve());
       this.server.closeIdleConnections();
     });
-    return this.exchanges.endReceiving(this.limits.drainReceiveMs, closed, (exchange, error) => this.refuseEarly(exchange, error));
+    await this.exchanges.endReceiving(this.limits.drainReceiveMs, closed, (exchange, error) => this.refuseEarly(exchange, error));
+    this.receiving?.stop();
   }
 
   /** Ends every connection now. */
@@ -136,6 +140,7 @@ export class HttpFront implements ExchangeOwner {
     this.draining = true;
     this.server.close();
     this.server.closeAllConnections();
+    this.receiving?.stop();
   }
 
   private readonly onRequest = (request: ExchangeRequest, response: ExchangeResponse): void => {
@@ -147,7 +152,10 @@ export class HttpFront implements ExchangeOwner {
       return;
     }
     if (route !== undefined) this.begin(request, response, route);
-    else this.fallback(request, response);
+    else {
+      limitBody(request, response, this.limits.requestTimeoutMs);
+      this.fallback(request, response);
+    }
   };
 
   private readonly onExpectContinue = (request: ExchangeRequest, response: ExchangeResponse): void => {
@@ -172,6 +180,7 @@ export class HttpFront implements ExchangeOwner {
     this.follow(exchange);
     if (exchange.verb !== 'POST') {
       // Not worth reading a body: the protocol refuses the verb
+      limitBody(request, response, this.limits.requestTimeoutMs);
       exchange.complete();
       this.gather.add(exchange);
       return;
@@ -290,6 +299,18 @@ export class HttpFront implements ExchangeOwner {
     // node clears this at the end of the answer (it sets the keep-alive time then)
     if (socket !== null && socket.writableLength > 0) socket.setTimeout(this.limits.writeTimeoutMs);
   }
+}
+
+/** A body that no exchange receives is short, or dropped: it has `timeoutMs` as a whole. */
+function limitBody(request: ExchangeRequest, response: ServerResponse, timeoutMs: number): void {
+  const { headers, socket } = request;
+  if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return;
+  const timer = setTimeout(() => {
+    if (!request.complete) answerMalformed(Object.assign(new Error('request timeout'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
+  }, timeoutMs).unref();
+  response.once('close', () => {
+    if (request.complete || socket.destroyed) clearTimeout(timer);
+  });
 }
 
 /**
