@@ -10,8 +10,8 @@ import { compareWithPlain } from './plain-comparison.js';
 import { outputRemarks, settleBatching } from './settle-batching.js';
 
 const probeTimeoutMs = 10_000;
-/** What proof and probe may add to the time that a model takes to open: so much, or this share of it, whichever is more. */
-const leastBudgetMs = 50;
+/** What proof and probe may add to the time that a model takes to open: so much, or this share of it, whichever is more; what it takes in the end is a little more. */
+const leastBudgetMs = 40;
 const budgetShare = 0.15;
 
 /** Told about each model file. `ms` since the step before; `error` for state failed. */
