@@ -43,6 +43,7 @@ export interface BoundRequest {
   readonly inlineBelowUs: number;
   readonly inlineAloneBelowUs: number;
   readonly externalFolder: string;
+  readonly linkRoots: readonly string[];
   /** 1 or 0. */
   readonly refuseLinks: number;
   readonly initializers: readonly { name: string; type: number; shape: readonly number[]; bytes: Uint8Array }[];

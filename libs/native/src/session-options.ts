@@ -44,9 +44,14 @@ export interface SessionOptions {
    * Copied only if the bytes are not aligned to their element size. The model must declare each as an initializer with external data (any location; no file is opened for it).
    */
   readonly initializers?: readonly { readonly name: string; readonly tensor: NativeTensor }[];
-  /** Folder that external data of a model given as bytes may be read from. Default: external data is refused for bytes. */
+  /** Folder that external data is read from. Default: the model's own folder; external data of a model given as bytes is refused. */
   readonly externalFolder?: string;
-  /** A model file given by its path is refused when it is a symbolic link or has another hard link; told from the open file, which is the one that is read. Default false. */
+  /**
+   * Real paths of folders that symbolic links to external data may lead into, and in which another name (hard link) of the model file or of external
+   * data may lie, besides the folder of external data. Default: none.
+   */
+  readonly linkRoots?: readonly string[];
+  /** A model file given by its path is refused when it is a symbolic link or has another hard link outside of linkRoots; told from the open file, which is the one that is read. Default false. */
   readonly refuseLinks?: boolean;
   /**
    * Runs that are expected to take no longer than this many microseconds are executed on the calling thread, where handing them over would

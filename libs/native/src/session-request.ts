@@ -68,6 +68,7 @@ export function requestOf(model: Uint8Array | string, options: SessionOptions): 
     inlineBelowUs: countOf('inlineBelowUs', options.inlineBelowUs ?? 0, 0, 100_000),
     inlineAloneBelowUs: countOf('inlineAloneBelowUs', options.inlineAloneBelowUs ?? 0, 0, 100_000),
     externalFolder: options.externalFolder ?? '',
+    linkRoots: options.linkRoots ?? [],
     refuseLinks: options.refuseLinks === true ? 1 : 0,
     initializers,
   };

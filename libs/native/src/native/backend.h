@@ -72,7 +72,9 @@ struct OpenRequest {
   SeatRequest seats;
   std::vector<Initializer> initializers;
   bool refuseLinks = false;    // of modelPath
-  std::string externalFolder;  // '' = external data of a model given as bytes is refused
+  /** Folders (real paths) that links of the model file and of external data may lead into, besides the folder of external data. */
+  std::vector<std::string> linkRoots;
+  std::string externalFolder;  // '' = external data of a model given as bytes is refused, and of one given by its path read beside it
 };
 
 /** The place of one run thread in a session: whatever a run can reuse. Used by one thread at a time, but for terminate(). */

@@ -117,6 +117,9 @@ bool readOpenRequest(napi_env env, napi_value object, OpenRequest& request) {
   request.graphOptimization = static_cast<int>(reader.integer(reader.property(object, "graphOptimization")));
   request.disabledOptimizers = reader.string(reader.property(object, "disabledOptimizers"));
   request.refuseLinks = reader.integer(reader.property(object, "refuseLinks")) != 0;
+  napi_value linkRoots = reader.property(object, "linkRoots");
+  const uint32_t roots = reader.length(linkRoots);
+  for (uint32_t i = 0; i < roots && reader.ok(); i++) request.linkRoots.push_back(reader.string(reader.element(linkRoots, i)));
   request.externalFolder = reader.string(reader.property(object, "externalFolder"));
   napi_value initializers = reader.property(object, "initializers");
   const uint32_t count = reader.length(initializers);

@@ -67,7 +67,7 @@ class AclBackend : public Backend {
       failure.set(FailureKind::Load, "an OM model is loaded from its file");
       return nullptr;
     }
-    if (!acl::checkOmFile(request.modelPath, request.refuseLinks, failure)) return nullptr;
+    if (!acl::checkOmFile(request.modelPath, request.refuseLinks, request.linkRoots, failure)) return nullptr;
     std::shared_ptr<acl::Device> device = acl::Device::use(request.device.id, failure);
     if (device == nullptr) return nullptr;
     auto session = std::make_unique<AclSession>(std::move(device));

@@ -23,9 +23,9 @@ T read(const uint8_t* bytes, size_t offset) {
 
 }  // namespace
 
-bool checkOmFile(const std::string& path, bool refuseLinks, Failure& failure) {
+bool checkOmFile(const std::string& path, bool refuseLinks, const std::vector<std::string>& linkRoots, Failure& failure) {
   MappedFile file;
-  if (!file.openModel(path, refuseLinks, failure)) return false;
+  if (!file.openModel(path, refuseLinks, linkRoots, failure)) return false;
   const uint8_t* bytes = file.bytes();
   if (file.length() < sizeof(kMagic) || read<uint32_t>(bytes, 0) != kMagic) {
     // Also the container of newer compilers, which AscendCL tells by itself; other formats are refused there

@@ -1,7 +1,11 @@
 #include "onnxruntime/ort_session.h"
 
+#include <algorithm>
+#include <iterator>
 #include <set>
+#include <string_view>
 
+#include "onnx/external_data.h"
 #include "onnxruntime/ort_lane.h"
 #include "onnxruntime/ort_threads.h"
 
@@ -28,16 +32,21 @@ bool OrtSession::load(const OpenRequest& request, LoadCancellation& cancellation
   const uint8_t* model = request.modelBytes;
   size_t length = request.modelLength;
   if (model == nullptr) {
-    if (!modelFile.openModel(request.modelPath, request.refuseLinks, failure)) return false;
+    if (!modelFile.openModel(request.modelPath, request.refuseLinks, request.linkRoots, failure)) return false;
     model = modelFile.bytes();
     length = modelFile.length();
   }
   OwnedSessionOptions options(library_);
   if (!library_.check(library_.api.createSessionOptions(options.out()), FailureKind::Load, failure)) return false;
   std::vector<MappedFile> externalFiles;  // needed until the session is made
+  std::string rewritten;                  // the model, when external data was put into it
   if (!scanModel(model, length, scan_, failure) || !configure(request, options.get(), failure) ||
-      !addInitializers(request, options.get(), failure) || !addExternalData(request, options.get(), externalFiles, failure)) {
+      !addInitializers(request, options.get(), failure) || !addExternalData(request, {model, length}, options.get(), externalFiles, rewritten, failure)) {
     return false;
+  }
+  if (!rewritten.empty()) {
+    model = reinterpret_cast<const uint8_t*>(rewritten.data());
+    length = rewritten.size();
   }
   if (library_.api.setLoadCancellation != nullptr) {
     cancellation.arm([&] {
@@ -106,7 +115,8 @@ bool OrtSession::addInitializers(const OpenRequest& request, SessionOptions* opt
  * Opens every file that the model refers to under our own rules and hands ONNX Runtime the bytes: it opens no file itself,
  * so nothing can change between check and use.
  */
-bool OrtSession::addExternalData(const OpenRequest& request, SessionOptions* options, std::vector<MappedFile>& files, Failure& failure) {
+bool OrtSession::addExternalData(const OpenRequest& request, ModelBytes model, SessionOptions* options, std::vector<MappedFile>& files,
+                                 std::string& rewritten, Failure& failure) {
   std::set<std::string> given;
   for (const Initializer& initializer : request.initializers) given.insert(initializer.name);
   std::set<std::string> locations;
@@ -116,10 +126,12 @@ bool OrtSession::addExternalData(const OpenRequest& request, SessionOptions* opt
       return false;
     }
     if (reference.isInitializer && given.count(reference.tensor) > 0) continue;
-    locations.insert(reference.location);
+    if (!isAllowedLocation(reference.location, failure)) return false;
+    locations.insert(tidyLocation(reference.location));
   }
   if (locations.empty()) return true;
-  const std::string folder = request.modelBytes != nullptr ? request.externalFolder : folderOf(request.modelPath);
+  const std::string folder =
+      request.modelBytes != nullptr || !request.externalFolder.empty() ? request.externalFolder : folderOf(request.modelPath);
   if (folder.empty()) {
     failure.set(FailureKind::Load, "the model keeps data in another file (\"" + locations.begin()->substr(0, 200) +
                                        "\"): load it by path, or name the folder (externalFolder)");
@@ -134,12 +146,19 @@ bool OrtSession::addExternalData(const OpenRequest& request, SessionOptions* opt
   std::vector<size_t> lengths;
   for (const std::string& location : locations) {
     MappedFile file;
-    if (!file.openExternal(folder, location, failure)) return false;
+    if (!file.openExternal(folder, location, request.linkRoots, failure)) return false;
     names.push_back(location.c_str());
     bytes.push_back(reinterpret_cast<char*>(const_cast<uint8_t*>(file.bytes())));
     lengths.push_back(file.length());
     files.push_back(std::move(file));
   }
+  const auto bytesOf = [&](const std::string& location, const std::string& initializer) -> std::string_view {
+    const auto found = std::find(locations.begin(), locations.end(), location);
+    if (found == locations.end() || (!initializer.empty() && given.count(initializer) > 0)) return {};
+    const MappedFile& file = files[static_cast<size_t>(std::distance(locations.begin(), found))];
+    return {reinterpret_cast<const char*>(file.bytes()), file.length()};
+  };
+  if (!inlineExternalData(model.bytes, model.length, bytesOf, rewritten, failure)) return false;
   Status* status = library_.api.addExternalFiles(options, names.data(), bytes.data(), lengths.data(), names.size());
   return library_.check(status, FailureKind::Load, failure);
 }

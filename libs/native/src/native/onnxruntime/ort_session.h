@@ -32,7 +32,13 @@ class OrtSession : public BackendSession {
  private:
   bool configure(const OpenRequest& request, SessionOptions* options, Failure& failure);
   bool addInitializers(const OpenRequest& request, SessionOptions* options, Failure& failure);
-  bool addExternalData(const OpenRequest& request, SessionOptions* options, std::vector<MappedFile>& files, Failure& failure);
+  struct ModelBytes {
+    const uint8_t* bytes;
+    size_t length;
+  };
+  /** `rewritten`: the model to be loaded instead, when one is needed. */
+  bool addExternalData(const OpenRequest& request, ModelBytes model, SessionOptions* options, std::vector<MappedFile>& files,
+                       std::string& rewritten, Failure& failure);
 
   const Library& library_;
   std::vector<OwnedValue> initializers_;  // before session_: outlive it
