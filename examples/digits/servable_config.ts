@@ -1,4 +1,4 @@
-import { addStage, declareModel, registerMethod, Tensor } from '@mserve/register';
+import { addStage, declareModel, InvalidInput, registerMethod, Tensor } from '@mserve/register';
 import sharp from 'sharp';
 
 /** Hand-written digits: 28x28 grey images in, ten logits out. Trained on the UCI hand-written digits (README.md beside this file). */
@@ -8,14 +8,17 @@ const digits = declareModel({ modelFile: 'digits.onnx', modelFormat: 'ONNX' });
 const seven =
   '<svg xmlns="http://www.w3.org/2000/svg" width="28" height="28"><path d="M8 6h12l-6 16" fill="none" stroke="white" stroke-width="3"/></svg>';
 
-/** Bytes of a PNG or JPEG of any size to float32 [1, 28, 28] in 0..1. Throws for what is not an image; only its own instance fails then. */
+/** Bytes of a PNG or JPEG of any size to float32 [1, 28, 28] in 0..1. What is not an image is the client's fault; only its own instance fails then. */
 async function decode(image: Tensor): Promise<Tensor> {
   const pixels = await sharp(image.data as Uint8Array, { limitInputPixels: 64_000_000 })
     .resize(28, 28, { fit: 'fill' })
     .flatten({ background: 'black' })
     .toColourspace('b-w')
     .raw()
-    .toBuffer();
+    .toBuffer()
+    .catch((thrown: Error) => {
+      throw new InvalidInput(`'image' is not an image that can be read: ${thrown.message}`);
+    });
   return Tensor.of(
     'float32',
     Float32Array.from(pixels, (pixel) => pixel / 255),

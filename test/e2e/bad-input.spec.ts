@@ -86,8 +86,8 @@ describe('bad input gets a clear error of the right kind, and the server serves 
       'no image',
       '/model/digits:classify',
       '{"instances":[{"image":{"b64":"aGVsbG8="}}]}',
-      500,
-      /Call Function 'digits\.decode' Failed, method: 'classify', stage index\(begin with 1\): 1, error msg: /,
+      400,
+      /'image' is not an image that can be read: /,
     ],
     [
       'text for an image',
@@ -126,6 +126,13 @@ describe('bad input gets a clear error of the right kind, and the server serves 
     ['truncated JSON', model, input({}).slice(0, 100), 400, /JSON/],
     ['an empty body', model, '', 400, /./],
     ['a number that is no float32', model, input({ data: ['x'] }), 400, /image/],
+    [
+      'bytes that are no image',
+      '/v2/models/digits.classify/infer',
+      '{"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":["hello"]}]}',
+      400,
+      /^'image' is not an image that can be read: /,
+    ],
     ['a body of 101 MB', model, new Uint8Array(tooBig), 413, /104857600/],
   ])('Open Inference Protocol REST: %s', async (_name, path, body, status, text) => {
     const answer = await post(server.rest, path, body);
@@ -167,6 +174,14 @@ describe('bad input gets a clear error of the right kind, and the server serves 
       /Input 'image' of method 'classify' should be bytes, but is string/,
     ],
     [
+      'bytes that are no image',
+      {
+        servable_spec: { ...spec, method_name: 'classify' },
+        instances: [{ items: { image: { shape: { dims: [1] }, dtype: 'MS_BYTES', bytes_val: [pixels] } } }],
+      },
+      /^'image' is not an image that can be read: /,
+    ],
+    [
       'bytes with shape [2]',
       {
         servable_spec: { ...spec, method_name: 'classify' },
@@ -186,6 +201,12 @@ describe('bad input gets a clear error of the right kind, and the server serves 
 
   const tensor = { name: 'image', datatype: 'FP32', shape: [1, 1, 28, 28] };
   it.each<[string, object, string, RegExp]>([
+    [
+      'bytes that are no image',
+      { model_name: 'digits.classify', inputs: [{ name: 'image', datatype: 'BYTES', shape: [1], contents: { bytes_contents: [pixels] } }] },
+      'INVALID_ARGUMENT',
+      /^'image' is not an image that can be read: /,
+    ],
     [
       'wrong dtype',
       { model_name: 'digits.logits', inputs: [{ ...tensor, datatype: 'INT32' }], raw_input_contents: [pixels] },

@@ -27,6 +27,7 @@ export {
   declareServable,
 } from './deprecated.js';
 export { RegisterError, typeName } from './register-error.js';
+export { InvalidInput } from './invalid-input.js';
 export { Tensor, type Nested } from './tensor/tensor.js';
 export type { PadWidths } from './tensor/movement.js';
 export { centerCropImage, chwToHwc, hwcToChw, normalizeImage, resizeImage, type Interpolation } from './tensor/image.js';
@@ -34,6 +35,7 @@ export type { ElementArray, ElementArrays, ElementOf, ElementValue, NumericDType
 export { doubleToHalf, halfToFloat } from './tensor/half.js';
 export type { InputValue, OutputValue } from './value.js';
 // For the worker's function threads, not for authors:
-export { inputValue, outputTensor } from './value.js';
+export { isInvalidInput } from './invalid-input.js';
+export { inputValue, outputTensor, OutputKindError, outputKinds } from './value.js';
 export { currentRegistry, declarationOf, sealRegistry, startRegistry } from './registry.js';
 export { parametersOf, type Parameter } from './parameter.js';

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Instance } from '@mserve/wire';
-import { declareModel, startRegistry, Tensor, type Model, type Registry } from './index.js';
+import { declareModel, outputKinds, startRegistry, Tensor, type Model, type Registry } from './index.js';
 
 let registry: Registry;
 let model: Model;
@@ -55,7 +55,7 @@ describe('Model.call', () => {
     ['an instance that is no array', () => loose([1]), `${prefix}inputs format invalid, ${forms}`],
     ['an array among single inputs', () => loose(1, [2]), `${prefix}inputs format invalid, ${forms}`],
     ['an array in an instance', () => loose([[[1]]]), `${prefix}inputs format invalid, ${forms}`],
-    ['an illegal value', () => loose(undefined), `${prefix}Get illegal result data with type undefined`],
+    ['an illegal value', () => loose(undefined), `${prefix}a value of type undefined was given where ${outputKinds} is expected`],
     ['an unknown option', () => loose(1, { subGraph: 1 }), "Model.call has no option subGraph, did you mean 'subgraph'?"],
     ['a negative subgraph', () => loose(1, { subgraph: -1 }), "Parameter 'subgraph' should be >= 0"],
     ['a subgraph that is no integer', () => loose(1, { subgraph: '1' }), "Parameter 'subgraph' should be integer, but actually string"],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { addStage, registerMethod, Tensor } from './index.js';
+import { addStage, outputKinds, registerMethod, Tensor } from './index.js';
 import { g, method, newAuthor, register, type Row } from './testing/author.js';
 
 /** One row per rule: what an author writes, and the error text or what is declared. */
@@ -282,7 +282,7 @@ describe('registerMethod gives', () => {
     [
       'nothing that can be told as a tensor',
       { example: { a: 1 } },
-      "Parameter 'inputs.x.example' should be a value: Get illegal result data with type Object",
+      `Parameter 'inputs.x.example' should be a value: a value of type Object was given where ${outputKinds} is expected`,
     ],
     [
       'arrays without a dtype',

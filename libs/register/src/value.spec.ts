@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { dtypeTable, expectedBytes, isVariableSize, packElements, stringTensor, type Tensor as WireTensor } from '@mserve/wire';
 import { Tensor } from './tensor/tensor.js';
-import { inputValue, outputTensor } from './value.js';
+import { inputValue, OutputKindError, outputTensor } from './value.js';
 
 const bytesTensor = (...elements: Uint8Array[]): WireTensor => {
   return { dtype: 'bytes', shape: elements.length === 1 ? [] : [elements.length], bytes: packElements(elements) };
@@ -80,8 +80,10 @@ describe('what a function may return', () => {
     ['a symbol', Symbol('s'), 'symbol'],
     ['a DataView', new DataView(new ArrayBuffer(1)), 'DataView'],
   ];
-  it.each(refused)('not %s', (_what, value, name) => {
-    expect(() => outputTensor(value)).toThrow(new TypeError(`Get illegal result data with type ${name}`));
+  it.each(refused)('not %s', (_what, value, given) => {
+    const error = new OutputKindError(value);
+    expect(error.given).toBe(given);
+    expect(() => outputTensor(value)).toThrow(error);
   });
 
   it('a bool of other bytes than 0 and 1 is made one', () => {

@@ -15,6 +15,9 @@ export type InputValue = Tensor | string | readonly string[] | readonly Tensor[]
  */
 export type OutputValue = Tensor | ElementArray | Uint8Array | ArrayBuffer | string | boolean | number | bigint;
 
+/** See {@link OutputValue}. */
+export const outputKinds = 'a Tensor, a TypedArray, an ArrayBuffer, a string, a boolean, a number or a bigint';
+
 /** A byte order mark is part of a string: without ignoreBOM it would be lost. */
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const utf8Encoder = new TextEncoder();
@@ -36,7 +39,7 @@ function textOf(element: Uint8Array): string {
   }
 }
 
-/** A value that a function returned, as a tensor. Throws TypeError for what is no value: undefined, null, objects, arrays. */
+/** A value that a function returned, as a tensor. Throws OutputKindError for what is no value: undefined, null, objects, arrays; TypeError or RangeError for a tensor that was tampered with. */
 export function outputTensor(value: unknown): WireTensor {
   switch (typeof value) {
     case 'string':
@@ -50,7 +53,7 @@ export function outputTensor(value: unknown): WireTensor {
     case 'object':
       return objectTensor(value);
     default:
-      throw illegal(value);
+      throw new OutputKindError(value);
   }
 }
 
@@ -58,7 +61,7 @@ function objectTensor(value: object | null): WireTensor {
   if (value instanceof Tensor) return checkedTensor(value);
   if (ArrayBuffer.isView(value)) {
     if (value instanceof Uint8Array) return { dtype: 'bytes', shape: [], bytes: packElements([value]) };
-    if (dtypeOfArray(value) === undefined) throw illegal(value);
+    if (dtypeOfArray(value) === undefined) throw new OutputKindError(value);
     return checkedTensor(Tensor.from(value as unknown as ElementArray));
   }
   if (value instanceof ArrayBuffer) return { dtype: 'bytes', shape: [], bytes: packElements([new Uint8Array(value)]) };
@@ -66,7 +69,7 @@ function objectTensor(value: object | null): WireTensor {
   const { dtype, shape, data } = (value ?? {}) as { dtype?: unknown; shape?: unknown; data?: unknown };
   if (isNumericDType(dtype) && Array.isArray(shape) && ArrayBuffer.isView(data))
     return checkedTensor(new Tensor(dtype, shape as number[], data as ElementArray));
-  throw illegal(value);
+  throw new OutputKindError(value);
 }
 
 /**
@@ -84,6 +87,15 @@ function checkedTensor({ dtype, shape, data }: Tensor): WireTensor {
   return { dtype, shape: dims, bytes: isMadeBool ? bytes.map((byte) => (byte === 0 ? 0 : 1)) : bytes };
 }
 
-function illegal(value: unknown): TypeError {
-  return new TypeError(`Get illegal result data with type ${typeName(value)}`);
+/** A function returned what cannot become a tensor. */
+export class OutputKindError extends TypeError {
+  override readonly name = 'OutputKindError';
+  /** Name of the value's type. */
+  readonly given: string;
+
+  constructor(value: unknown) {
+    const given = typeName(value);
+    super(`a value of type ${given} was given where ${outputKinds} is expected`);
+    this.given = given;
+  }
 }

@@ -115,6 +115,19 @@ export const reasonTable = {
   'data-refused': { code: 'INVALID_ARGUMENT', text: 'Predict Failed, {detail}' },
   'model-failed': { code: 'INTERNAL', text: 'Predict Failed[, {detail}]' },
   'function-failed': { code: 'ABORTED', text: "{function} failed, method '{method}', stage {stage}: {detail}" },
+  'function-refused': { code: 'INVALID_ARGUMENT', text: '{detail}' },
+  'function-output-count': {
+    code: 'ABORTED',
+    text: "{function} returned {given} outputs where {expected} are expected, method '{method}', stage {stage}",
+  },
+  'function-output-kind': {
+    code: 'ABORTED',
+    text: "{function} returned a value of type {given} where {expected} is expected, method '{method}', stage {stage}",
+  },
+  'function-result-count': {
+    code: 'ABORTED',
+    text: "{function} gave {given} results for {expected} instances, method '{method}', stage {stage}",
+  },
   'function-late': { code: 'DEADLINE_EXCEEDED', text: "{function} is late, method '{method}', stage {stage}: {detail}" },
   'function-cancelled': { code: 'CANCELLED', text: "{function} was cancelled, method '{method}', stage {stage}: {detail}" },
   'function-unavailable': { code: 'UNAVAILABLE', text: "{function} cannot be run now, method '{method}', stage {stage}: {detail}" },

@@ -6,7 +6,7 @@ import type { FunctionRunner, ModelCaller } from '../functions/function-runner.j
 import type { BatchRun } from './batch-run.js';
 import { cancelled } from './failures.js';
 import { misfitOf } from './declared-inputs.js';
-import { FunctionDispatch } from './function-dispatch.js';
+import { FunctionDispatch, type ReportFault } from './function-dispatch.js';
 import { LoneClient } from './lone-client.js';
 import { planMethod, type MethodPlan } from './method-plan.js';
 import { ModelCall } from './model-call.js';
@@ -41,6 +41,8 @@ export interface ExecutorOptions {
   readonly tracer?: Tracer | undefined;
   /** Why a native run failed: for operators. */
   readonly reportFailure: (plan: ModelPlan, cause: unknown) => void;
+  /** What a function did wrong: for operators. */
+  readonly reportFault: ReportFault;
 }
 
 /** The instances of one ticket under way. */
@@ -69,7 +71,7 @@ export class Executor implements ModelCaller {
 
   /** Throws ServingError INVALID_ARGUMENT when methods and models do not fit. */
   constructor(options: ExecutorOptions) {
-    const { declaration, runner, loneClient = new LoneClient(), reportFailure, tracer } = options;
+    const { declaration, runner, loneClient = new LoneClient(), reportFailure, reportFault, tracer } = options;
     this.tracer = tracer;
     this.servable = declaration.servable;
     const wake = (queue: ModelQueue | FunctionDispatch): void => this.wake(queue);
@@ -80,7 +82,8 @@ export class Executor implements ModelCaller {
         subgraphs.map((loaded) => new ModelQueue({ ...loaded, watch: this.watch, wake, loneClient, reportFailure, tracer })),
       );
     });
-    const dispatch: FunctionDispatch | undefined = runner && new FunctionDispatch(runner, this.watch, () => dispatch && wake(dispatch));
+    const dispatch: FunctionDispatch | undefined =
+      runner && new FunctionDispatch(runner, this.watch, reportFault, () => dispatch && wake(dispatch));
     this.dispatch = dispatch;
     const plans = options.models.map((subgraphs) => subgraphs[0]?.plan).filter((plan): plan is ModelPlan => plan !== undefined);
     for (const method of declaration.methods) this.routes.set(method.name, this.route(declaration, planMethod(declaration, method, plans)));

@@ -36,7 +36,9 @@ const functionReasons: Partial<Readonly<Record<Failure['code'], Reason>>> = {
 };
 
 /** The failure of a function that a FunctionRunner tells; its text is the detail: what the function said, in most cases. */
-export function functionFailed(functionName: string, method: string, stage: StageDeclaration, { code, message }: Failure): Failure {
+export function functionFailed(functionName: string, method: string, stage: StageDeclaration, failure: Failure): Failure {
   const called = stage.tag ?? `Function '${functionName}'`;
-  return failureOf(functionReasons[code] ?? 'function-broken', { function: called, method, stage: stage.number, detail: message });
+  const where = { function: called, method, stage: stage.number };
+  if (failure.reason !== undefined) return failureOf(failure.reason, { ...failure.facts, ...where });
+  return failureOf(functionReasons[failure.code] ?? 'function-broken', { ...where, detail: failure.message });
 }

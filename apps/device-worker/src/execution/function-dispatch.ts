@@ -1,7 +1,7 @@
 import type { DeadlineTimer } from '@mserve/event-loop';
-import type { InstanceResult } from '@mserve/wire';
 import { Fifo } from '../functions/fifo.js';
-import { FunctionRun } from '../functions/function-run.js';
+import type { FunctionFault } from '../functions/function-call.js';
+import { FunctionRun, type FunctionFailure, type FunctionResult } from '../functions/function-run.js';
 import type { FreeThreads, FunctionRunner, FunctionWork } from '../functions/function-runner.js';
 import { BatchRun, latestDeadline, stillWanted } from './batch-run.js';
 import { cancelled, functionFailed } from './failures.js';
@@ -12,15 +12,28 @@ import type { Waiting } from './waiting.js';
 const groupMs = 1;
 const largestGroup = 32;
 
+/** Where a function is used. */
+export interface FunctionPlace {
+  readonly method: MethodPlan;
+  readonly stage: StagePlan;
+}
+
+/** Tells operators what a function did wrong. */
+export type ReportFault = (fault: FunctionFault, place: FunctionPlace) => void;
+
 /** The instances that wait for one function stage of one method. */
-export class FunctionQueue {
+export class FunctionQueue implements FunctionPlace {
   readonly waiting = new Fifo<Waiting>();
   readonly method: MethodPlan;
   readonly stage: StagePlan;
   /** Milliseconds per instance, smoothed; unknown at first, so that nothing is put behind what may be slow. */
   private instanceMs = Infinity;
 
-  constructor(method: MethodPlan, stage: StagePlan) {
+  constructor(
+    method: MethodPlan,
+    stage: StagePlan,
+    private readonly reportFault: ReportFault,
+  ) {
     this.method = method;
     this.stage = stage;
   }
@@ -30,16 +43,15 @@ export class FunctionQueue {
   }
 
   /** What a wanted instance gets of its call. */
-  settle(member: Waiting, result: InstanceResult | undefined): void {
+  settle(member: Waiting, result: FunctionResult | undefined): void {
     const { declaration, function: called } = this.stage;
     if (result !== undefined && 'outputs' in result && result.outputs.length === declaration.outputsCount) {
       member.advance(result.outputs);
       return;
     }
-    const failure =
-      result !== undefined && 'failure' in result
-        ? result.failure
-        : ({ code: 'INTERNAL', message: 'the function could not be run' } as const);
+    const failure: FunctionFailure =
+      result !== undefined && 'failure' in result ? result.failure : { code: 'INTERNAL', message: 'the function could not be run' };
+    if (failure.fault !== undefined) this.reportFault(failure.fault, this);
     member.fail(functionFailed(called?.name ?? '', this.method.name, declaration, failure));
   }
 
@@ -70,6 +82,7 @@ export class FunctionDispatch implements FunctionWork {
   constructor(
     private readonly runner: FunctionRunner,
     private readonly watch: DeadlineTimer<BatchRun>,
+    private readonly reportFault: ReportFault,
     private readonly onWork: () => void,
   ) {
     runner.serve(this);
@@ -77,7 +90,9 @@ export class FunctionDispatch implements FunctionWork {
 
   /** Queues of a method's function stages, by stage position; to be pushed to with {@link push}. */
   addMethod(method: MethodPlan): ReadonlyMap<StagePlan, FunctionQueue> {
-    const queues = method.stages.filter((stage) => stage.function !== undefined).map((stage) => new FunctionQueue(method, stage));
+    const queues = method.stages
+      .filter((stage) => stage.function !== undefined)
+      .map((stage) => new FunctionQueue(method, stage, this.reportFault));
     if (queues.length > 0) this.methods.push([...queues].reverse());
     return new Map(queues.map((queue) => [queue.stage, queue]));
   }
@@ -143,7 +158,7 @@ class StageRun extends FunctionRun {
     this.batch = new BatchRun(members, this, watch);
   }
 
-  protected override finish(results: readonly InstanceResult[]): void {
+  protected override finish(results: readonly FunctionResult[]): void {
     this.batch.release();
     const now = performance.now();
     this.queue.took(this.members.length, now - this.startedAt);

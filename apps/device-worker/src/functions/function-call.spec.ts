@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { Tensor } from '@mserve/register';
+import { InvalidInput, outputKinds, Tensor } from '@mserve/register';
 import { packElements, type Instance } from '@mserve/wire';
-import { callFunction, textOf, type CallableFunction, type StepResult } from './function-call.js';
+import { callFunction, isStepFailure, textOf, type CallableFunction, type StepResult } from './function-call.js';
 
 /** Without threads: how a function is called, and what becomes of each instance. */
 
@@ -9,13 +9,12 @@ const one = (value: number): Instance => [Tensor.scalar('float64', value)];
 const callable = (fn: unknown, batchSize: number | undefined, outputsCount = 1): CallableFunction => ({
   fn: fn as CallableFunction['fn'],
   declaration: { index: 0, name: 'S.f', inputsCount: 1, outputsCount, batchSize },
-  methodName: 'm',
 });
 /** Outputs as numbers, failures as texts. */
 const plain = (results: readonly StepResult[]): unknown[] =>
   results.map((result) =>
-    typeof result === 'string'
-      ? result
+    isStepFailure(result)
+      ? (result.fault?.text ?? result.facts.detail)
       : result.map(({ dtype, shape, bytes }) => Tensor.fromBytes(dtype as 'float64', shape, bytes).item()),
   );
 const call = async (fn: unknown, batchSize: number | undefined, values: readonly number[], outputsCount = 1): Promise<unknown[]> =>
@@ -26,10 +25,9 @@ const refuseNegative = (x: X): number => {
   if (x.item() < 0) throw new Error('negative');
   return x.item() * 2 + 0.5;
 };
-const tooFew = (given: number, wanted: number): string =>
-  `The number ${given} of instances returned by function 'S.f' is not equal to the number ${wanted} of instances provided to this function.`;
-const wrongCount = (given: number, registered: number): string =>
-  `The outputs number ${given} of one instance returned by function 'S.f' is not equal to the outputs number ${registered}  registered in method m`;
+const tooFew = (given: number, wanted: number): string => `it gave ${given} results for ${wanted} instances`;
+const wrongCount = (given: number, registered: number): string => `it returned ${given} outputs where ${registered} are expected`;
+const noValue = (type: string): string => `it returned a value of type ${type} where ${outputKinds} is expected`;
 const noList = "The value returned by function 'S.f' should be an array, a generator or an async generator with one result per instance";
 
 describe('inputs that cannot be read', () => {
@@ -48,6 +46,27 @@ describe('inputs that cannot be read', () => {
     expect(lengths(await callFunction(callable(fn, batchSize), instances.slice(1, 2)))).toEqual(expected.slice(1, 2));
   });
 });
+
+it.each([undefined, 4])(
+  'InvalidInput is the fault of the caller; anything else is a fault with its place (batch size %s)',
+  async (batchSize) => {
+    const check = (x: X): number => {
+      if (x.item() < 0) throw new InvalidInput('below zero');
+      if (x.item() > 9) throw new RangeError('above nine');
+      return x.item() + 0.5;
+    };
+    const fn = batchSize === undefined ? check : (instances: [X][]) => instances.map(async ([x]) => Promise.resolve(check(x)));
+    const [refused, good, failed] = await callFunction(callable(fn, batchSize), [-1, 1, 10].map(one));
+    expect(refused).toEqual({ reason: 'function-refused', facts: { detail: 'below zero' }, fault: undefined });
+    expect(good).toHaveLength(1);
+    expect(failed).toMatchObject({
+      reason: 'function-failed',
+      facts: { detail: 'above nine' },
+      fault: { kind: 'RangeError', text: 'above nine' },
+    });
+    expect((failed as { fault: { frames: string } }).fault.frames).toMatch(/^ +at .*check.* \(.*function-call\.spec\.ts:\d+:\d+\)/);
+  },
+);
 
 describe('a function without a batch size', () => {
   it('is called once per instance; an exception fails its instance alone', async () => {
@@ -76,15 +95,15 @@ describe('a function without a batch size', () => {
   it.each([
     ['too many outputs', () => [1, 2], 1, wrongCount(2, 1)],
     ['too few outputs', () => 1, 2, wrongCount(1, 2)],
-    ['nothing', () => undefined, 1, 'Push py task result cause exception: Get illegal result data with type undefined'],
-    ['an object', () => ({}), 1, 'Push py task result cause exception: Get illegal result data with type Object'],
+    ['nothing', () => undefined, 1, noValue('undefined')],
+    ['an object', () => ({}), 1, noValue('Object')],
     [
       'a generator',
       function* () {
         yield 1;
       },
       1,
-      'Push py task result cause exception: Get illegal result data with type Generator',
+      noValue('Generator'),
     ],
   ])('that returns %s fails the instance', async (_what, fn, outputsCount, text) => {
     expect(await call(fn, undefined, [1], outputsCount)).toEqual([text]);
@@ -248,10 +267,7 @@ describe('a batch function', () => {
         throw new Error();
       },
     });
-    expect(await call(() => (calls++, [hostile, 1.5]), 4, [1, 2])).toEqual([
-      'Push py task result cause exception: Get illegal result data with type Object',
-      [1.5],
-    ]);
+    expect(await call(() => (calls++, [hostile, 1.5]), 4, [1, 2])).toEqual([noValue('Object'), [1.5]]);
     expect(calls).toBe(1);
   });
 
@@ -265,7 +281,7 @@ describe('a batch function', () => {
   it('fails only the instance whose result breaks the contract', async () => {
     expect(await call(() => [1.5, undefined, [1, 2], 4.5], 4, [1, 2, 3, 4])).toEqual([
       [1.5],
-      'Push py task result cause exception: Get illegal result data with type undefined',
+      noValue('undefined'),
       wrongCount(2, 1),
       [4.5],
     ]);
@@ -303,7 +319,7 @@ it.each([undefined, 4])('inputs that cannot be read fail their step (batch size 
     callable((x: unknown) => x, batchSize),
     [broken],
   );
-  expect(results).toEqual(['string tensor of shape [1] needs 1 elements, its bytes hold 0 and a rest']);
+  expect(plain(results)).toEqual(['string tensor of shape [1] needs 1 elements, its bytes hold 0 and a rest']);
 });
 
 describe('the text of what was thrown', () => {

@@ -1,15 +1,36 @@
-import { inputValue, outputTensor, type FunctionDeclaration } from '@mserve/register';
-import type { Instance } from '@mserve/wire';
+import { inputValue, isInvalidInput, OutputKindError, outputKinds, outputTensor, type FunctionDeclaration } from '@mserve/register';
+import type { Facts, Instance, Reason } from '@mserve/wire';
 
-/** What became of one instance of a step: its outputs, or the text of its failure. */
-export type StepResult = Instance | string;
+/** Why an instance of a step has no outputs. */
+export interface StepFailure {
+  readonly reason: Reason &
+    ('function-failed' | 'function-refused' | 'function-output-count' | 'function-output-kind' | 'function-result-count');
+  /** Of the reason, as far as the call knows them. */
+  readonly facts: Facts;
+  /** What the function did wrong, for operators; undefined when it did nothing wrong. */
+  readonly fault: FunctionFault | undefined;
+}
+
+/** What a function did wrong. */
+export interface FunctionFault {
+  /** Name of the error's class, or of the contract that was broken. */
+  readonly kind: string;
+  readonly text: string;
+  /** Where it was thrown, one frame a line, without the frames of this server; empty when nothing was thrown. */
+  readonly frames: string;
+}
+
+/** What became of one instance of a step: its outputs, or why there are none. */
+export type StepResult = Instance | StepFailure;
+
+export function isStepFailure(result: StepResult): result is StepFailure {
+  return !Array.isArray(result);
+}
 
 /** A function of the servable as a thread calls it. */
 export interface CallableFunction {
   readonly fn: (...args: never[]) => unknown;
   readonly declaration: FunctionDeclaration;
-  /** The (first) method that uses it, for error texts. */
-  readonly methodName: string;
 }
 
 type AnyFunction = (...args: unknown[]) => unknown;
@@ -25,35 +46,35 @@ export function callFunction(callable: CallableFunction, instances: readonly Ins
   return results.some((result) => result instanceof Promise) ? Promise.all(results) : (results as StepResult[]);
 }
 
-/** The inputs of an instance as the function sees them, or the text of why they cannot be read: not the function's doing. */
-function readInputs(instance: Instance): unknown[] | string {
+/** The inputs of an instance as the function sees them, or why they cannot be read: not the function's doing. */
+function readInputs(instance: Instance): unknown[] | StepFailure {
   try {
     return instance.map(inputValue);
   } catch (thrown) {
-    return textOf(thrown);
+    return { reason: 'function-refused', facts: { detail: textOf(thrown) }, fault: undefined };
   }
 }
 
 function callOnce(callable: CallableFunction, instance: Instance): StepResult | Promise<StepResult> {
   const inputs = readInputs(instance);
-  if (typeof inputs === 'string') return inputs;
+  if (!Array.isArray(inputs)) return inputs;
   try {
     const returned = (callable.fn as AnyFunction)(...inputs);
     return isPromise(returned) ? settled(callable, returned) : outputsOf(callable, returned);
   } catch (thrown) {
-    return textOf(thrown);
+    return failureOfThrown(thrown);
   }
 }
 
 /** The function sees only the instances that can be read; the others fail in their places. */
 function callBatch(callable: CallableFunction, instances: readonly Instance[]): StepResult[] | Promise<StepResult[]> {
   const inputs = instances.map(readInputs);
-  const readable = inputs.filter((input) => typeof input !== 'string');
+  const readable = inputs.filter((input): input is unknown[] => Array.isArray(input));
   const results = new BatchCall(callable, readable).run();
   if (readable.length === inputs.length) return results;
   const inPlace = (given: readonly StepResult[]): StepResult[] => {
     const rest = given.values();
-    return inputs.map((input) => (typeof input === 'string' ? input : (rest.next().value as StepResult)));
+    return inputs.map((input) => (Array.isArray(input) ? (rest.next().value as StepResult) : input));
   };
   return results instanceof Promise ? results.then(inPlace) : inPlace(results);
 }
@@ -62,23 +83,68 @@ function callBatch(callable: CallableFunction, instances: readonly Instance[]): 
 function settled(callable: CallableFunction, promise: PromiseLike<unknown>): Promise<StepResult> {
   return Promise.resolve(promise)
     .then((value) => outputsOf(callable, value))
-    .catch(textOf);
+    .catch(failureOfThrown);
 }
 
-/** One value, or an array of as many as the function has outputs. Never throws: a text, which is the original's, says what is wrong. */
+/** One value, or an array of as many as the function has outputs. Never throws. */
 function outputsOf(callable: CallableFunction, returned: unknown): StepResult {
-  const { declaration, methodName } = callable;
+  const { declaration } = callable;
   try {
     const values: unknown[] = Array.isArray(returned) ? returned : [returned];
     if (values.length !== declaration.outputsCount) {
-      return (
-        `The outputs number ${values.length} of one instance returned by function '${declaration.name}' ` +
-        `is not equal to the outputs number ${declaration.outputsCount}  registered in method ${methodName}`
+      const given = String(values.length);
+      const expected = String(declaration.outputsCount);
+      return brokenContract(
+        'function-output-count',
+        { given, expected, detail: declaration.name },
+        `it returned ${given} outputs where ${expected} are expected`,
       );
     }
     return values.map(outputTensor);
   } catch (thrown) {
-    return textOf(`Push py task result cause exception: ${textOf(thrown)}`);
+    if (!(thrown instanceof OutputKindError)) return failureOfThrown(thrown);
+    return brokenContract(
+      'function-output-kind',
+      { given: thrown.given, expected: outputKinds },
+      `it returned a value of type ${thrown.given} where ${outputKinds} is expected`,
+    );
+  }
+}
+
+function brokenContract(reason: StepFailure['reason'], facts: Facts, text: string): StepFailure {
+  return { reason, facts, fault: { kind: reason, text, frames: '' } };
+}
+
+/** What an instance fails with when its function throws this. Never throws. */
+function failureOfThrown(thrown: unknown): StepFailure {
+  const text = textOf(thrown);
+  if (isInvalidInput(thrown)) return { reason: 'function-refused', facts: { detail: text }, fault: undefined };
+  return { reason: 'function-failed', facts: { detail: text }, fault: { kind: kindOf(thrown), text, frames: framesOf(thrown) } };
+}
+
+function kindOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? thrown.constructor.name.slice(0, 100) : typeof thrown;
+  } catch {
+    return 'Error';
+  }
+}
+
+/** This file, as stacks name it, compiled or not. */
+const ownFile = /\/functions\/function-call\.[jt]s:/;
+
+/** The author's part of a stack: the frames above the first one of this server. */
+function framesOf(thrown: unknown): string {
+  try {
+    const stack = thrown instanceof Error ? String(thrown.stack) : '';
+    const lines = stack.split('\n').filter((line) => /^\s+at /.test(line));
+    const end = lines.findIndex((line) => ownFile.test(line) || line.includes('node:internal/'));
+    return lines
+      .slice(0, end === -1 ? undefined : end)
+      .join('\n')
+      .slice(0, maxTextLength);
+  } catch {
+    return '';
   }
 }
 
@@ -114,7 +180,7 @@ class BatchCall {
         if (isAsyncIterable(returned)) await this.drainAsync(returned);
         else this.drain(returned);
       } catch (thrown) {
-        this.failRest(textOf(thrown));
+        this.failRest(failureOfThrown(thrown));
       }
     }
     return Promise.all(this.results);
@@ -126,7 +192,7 @@ class BatchCall {
     try {
       return { returned: (this.callable.fn as AnyFunction)(this.inputs.slice(this.results.length)) };
     } catch (thrown) {
-      this.failRest(textOf(thrown));
+      this.failRest(failureOfThrown(thrown));
       return undefined;
     }
   }
@@ -136,9 +202,8 @@ class BatchCall {
     const wanted = this.inputs.length - given;
     if (!isResultList(returned)) {
       const { name } = this.callable.declaration;
-      this.failRest(
-        `The value returned by function '${name}' should be an array, a generator or an async generator with one result per instance`,
-      );
+      const text = `The value returned by function '${name}' should be an array, a generator or an async generator with one result per instance`;
+      this.failRest(brokenContract('function-failed', { detail: text }, text));
       return;
     }
     try {
@@ -172,17 +237,21 @@ class BatchCall {
     this.results.length = given;
     const { name } = this.callable.declaration;
     this.failRest(
-      `The number ${count} of instances returned by function '${name}' is not equal to the number ${wanted} of instances provided to this function.`,
+      brokenContract(
+        'function-result-count',
+        { given: String(count), expected: String(wanted), detail: name },
+        `it gave ${count} results for ${wanted} instances`,
+      ),
     );
   }
 
   /** The instance at which an iteration raised. None is left when it raised on being closed after the last result. */
   private failNext(thrown: unknown): void {
-    if (this.results.length < this.inputs.length) this.results.push(textOf(thrown));
+    if (this.results.length < this.inputs.length) this.results.push(failureOfThrown(thrown));
   }
 
-  private failRest(text: string): void {
-    while (this.results.length < this.inputs.length) this.results.push(text);
+  private failRest(failure: StepFailure): void {
+    while (this.results.length < this.inputs.length) this.results.push(failure);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Instance, InstanceResult } from '@mserve/wire';
-import { FunctionRun } from './function-run.js';
+import { FunctionRun, type FunctionResult } from './function-run.js';
 import type { FreeThreads, FunctionRunner, FunctionWork } from './function-runner.js';
 
 class AwaitedRun extends FunctionRun {
@@ -11,7 +11,7 @@ class AwaitedRun extends FunctionRun {
     this.promise = new Promise((resolve) => (this.resolve = resolve));
   }
 
-  protected override finish(results: readonly InstanceResult[]): void {
+  protected override finish(results: readonly FunctionResult[]): void {
     this.resolve(results);
   }
 }

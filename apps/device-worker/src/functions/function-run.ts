@@ -1,7 +1,17 @@
 import { soon } from '@mserve/event-loop';
+import type { FunctionFault } from './function-call.js';
 import { type Failure, type Instance, type InstanceResult } from '@mserve/wire';
 
 const cancelled: Failure = { code: 'CANCELLED', message: 'the request was cancelled' };
+
+/** Why a function gave no outputs for an instance. */
+export interface FunctionFailure extends Failure {
+  /** What it did wrong, for operators; undefined: nothing, or it is told elsewhere (a thread that ended). */
+  readonly fault?: FunctionFault | undefined;
+}
+
+/** What came of one instance in a function. */
+export type FunctionResult = InstanceResult | { readonly failure: FunctionFailure };
 
 /**
  * Instances that go through one function together, and what came of them. {@link finish} is called once, on a turn of its own, when every
@@ -13,7 +23,7 @@ export abstract class FunctionRun {
   readonly instances: readonly Instance[];
   /** From then on nobody waits for any of them (performance.now() clock); Infinity = no limit. */
   readonly deadlineAt: number;
-  private readonly results: (InstanceResult | undefined)[];
+  private readonly results: (FunctionResult | undefined)[];
   private left: number;
 
   /** `instances`: at least one. */
@@ -21,12 +31,12 @@ export abstract class FunctionRun {
     this.index = index;
     this.instances = instances;
     this.deadlineAt = deadlineAt;
-    this.results = new Array<InstanceResult | undefined>(instances.length);
+    this.results = new Array<FunctionResult | undefined>(instances.length);
     this.left = instances.length;
   }
 
   /** One result per instance, in order. Must not throw. */
-  protected abstract finish(results: readonly InstanceResult[]): void;
+  protected abstract finish(results: readonly FunctionResult[]): void;
 
   /** Every instance has a result. */
   get isOver(): boolean {
@@ -38,10 +48,10 @@ export abstract class FunctionRun {
   }
 
   /** The first result of an instance counts; later ones (of a thread that was given up) are dropped. */
-  settle(instance: number, result: InstanceResult): void {
+  settle(instance: number, result: FunctionResult): void {
     if (instance >= this.results.length || this.results[instance] !== undefined) return;
     this.results[instance] = result;
-    if (--this.left === 0) soon(() => this.finish(this.results as InstanceResult[]));
+    if (--this.left === 0) soon(() => this.finish(this.results as FunctionResult[]));
   }
 
   /** Fails these instances, or all that have no result yet. */
@@ -55,7 +65,7 @@ export abstract class FunctionRun {
   }
 
   /** The result of an instance, as long as it has one. */
-  protected resultOf(instance: number): InstanceResult | undefined {
+  protected resultOf(instance: number): FunctionResult | undefined {
     return this.results[instance];
   }
 

@@ -1,10 +1,10 @@
 import { EndOfTurn } from '@mserve/event-loop';
 import type { ServableDeclaration } from '@mserve/register';
-import type { Failure, Instance, InstanceResult } from '@mserve/wire';
+import { reasonTable, type Failure, type Instance } from '@mserve/wire';
 import type { FreeThreads, FunctionRunner, FunctionWork, ModelCaller } from './function-runner.js';
-import { isWanted, stepsOf, type FunctionRun, type Step } from './function-run.js';
+import { isWanted, stepsOf, type FunctionFailure, type FunctionResult, type FunctionRun, type Step } from './function-run.js';
 import type { ThreadOptions } from './function-thread.js';
-import { textOf } from './function-call.js';
+import { textOf, type StepFailure } from './function-call.js';
 import { PackReader, PackWriter, type Pack } from './instance-pack.js';
 import type { FromThread } from './thread-message.js';
 import { ReturnedSteps } from './returned-steps.js';
@@ -191,11 +191,9 @@ class ThreadFunctionRunner implements FunctionRunner {
       const step = steps[reader.number()];
       const instance = reader.number();
       const isSuccess = reader.number() === 1;
-      const result: InstanceResult = isSuccess
+      const result: FunctionResult = isSuccess
         ? { outputs: reader.instance() }
-        : {
-            failure: { code: 'ABORTED', message: message.texts[reader.number()] ?? '' },
-          };
+        : { failure: failureOfStep(message.failures[reader.number()]) };
       step?.run.settle(step.first + instance, result);
       if (step !== undefined) parked?.left.delete(step);
       if (step?.run.isOver === true) this.runs.delete(step.run);
@@ -416,6 +414,12 @@ function packOf(steps: readonly Step[]): Pack {
     for (let i = first; i < end; i++) writer.instance(run.instances[i] as Instance);
   }
   return writer.finish();
+}
+
+function failureOfStep(failure: StepFailure | undefined): FunctionFailure {
+  if (failure === undefined) throw new TypeError('a result without outputs or a failure');
+  const { reason, facts, fault } = failure;
+  return { code: reasonTable[reason].code, message: fault?.text ?? facts.detail ?? '', reason, facts, fault };
 }
 
 const noWork: FunctionWork = { take: () => undefined };

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { currentRegistry } from '@mserve/register';
 import type { Instance } from '@mserve/wire';
 import { loadConfig } from './config-load.js';
-import { callFunction, textOf, type CallableFunction, type StepResult } from './function-call.js';
+import { callFunction, isStepFailure, textOf, type CallableFunction, type StepFailure, type StepResult } from './function-call.js';
 import { fitsPack, PackReader, PackWriter, transferOf } from './instance-pack.js';
 import { nativeThreadId } from './thread-priority.js';
 import { control, takenBack, type BatchState, type FromThread, type ThreadStart, type ToThread } from './thread-message.js';
@@ -18,6 +18,8 @@ const start = workerData as ThreadStart;
 const cells = new Int32Array(start.control);
 /** Results are sent when a batch is done, and after this time at the latest once a step ends, so that a slow step keeps back nobody else's. */
 const flushMs = 2;
+const tooLarge: StepFailure = { reason: 'function-failed', facts: { detail: 'its outputs are larger than 2 GiB' }, fault: undefined };
+const noFunction: StepFailure = { reason: 'function-failed', facts: { detail: 'no such function' }, fault: undefined };
 
 function send(message: FromThread, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);
@@ -28,7 +30,7 @@ class ResultSender {
   private readonly batch: number;
   private isFlushDue = false;
   private writer = new PackWriter(true);
-  private texts: string[] = [];
+  private failures: StepFailure[] = [];
   private hasResults = false;
   private lastFlush = performance.now();
 
@@ -39,20 +41,20 @@ class ResultSender {
   add(step: number, results: readonly StepResult[]): void {
     this.hasResults = true;
     results.forEach((result, instance) => {
-      if (typeof result === 'string') this.addText(step, instance, result);
-      else if (!fitsPack(result)) this.addText(step, instance, 'its outputs are larger than 2 GiB');
+      if (isStepFailure(result)) this.addFailure(step, instance, result);
+      else if (!fitsPack(result)) this.addFailure(step, instance, tooLarge);
       else this.addOutputs(step, instance, result);
     });
     // Large outputs are copied before the function is called again: it may use their memory anew
     if (this.writer.borrows || performance.now() - this.lastFlush > flushMs) this.flush('running');
   }
 
-  private addText(step: number, instance: number, text: string): void {
+  private addFailure(step: number, instance: number, failure: StepFailure): void {
     this.writer
       .number(step)
       .number(instance)
       .number(0)
-      .number(this.texts.push(text) - 1);
+      .number(this.failures.push(failure) - 1);
   }
 
   private addOutputs(step: number, instance: number, outputs: Instance): void {
@@ -73,10 +75,10 @@ class ResultSender {
 
   flush(state: BatchState): void {
     const pack = this.writer.finish();
-    send({ kind: 'results', batch: this.batch, state, pack, texts: this.texts }, transferOf(pack));
+    send({ kind: 'results', batch: this.batch, state, pack, failures: this.failures }, transferOf(pack));
     this.hasResults = false;
     this.writer = new PackWriter(true);
-    this.texts = [];
+    this.failures = [];
     this.lastFlush = performance.now();
   }
 }
@@ -89,7 +91,7 @@ function runSteps(callables: readonly CallableFunction[], batch: number, reader:
     const instances: Instance[] = [];
     for (let left = reader.number(); left > 0; left--) instances.push(reader.instance());
     if (Atomics.add(cells, control.started, 1) >= takenBack) break;
-    const results = callable === undefined ? instances.map(() => 'no such function') : callFunction(callable, instances);
+    const results = callable === undefined ? instances.map(() => noFunction) : callFunction(callable, instances);
     if (results instanceof Promise) {
       Atomics.store(cells, control.pending, 1);
       pending.push(results.then((settled) => sender.addLate(step, settled)));
@@ -140,12 +142,7 @@ async function main(): Promise<void> {
   const { declaration } = loaded;
   const registry = currentRegistry();
   registry.callModel = callModel;
-  const callables = registry.functions.map(({ fn, declaration: fnDeclaration }): CallableFunction => {
-    const user = declaration.methods.find(({ stages }) =>
-      stages.some(({ kind, index }) => kind === 'function' && index === fnDeclaration.index),
-    );
-    return { fn, declaration: fnDeclaration, methodName: user?.name ?? '' };
-  });
+  const callables: readonly CallableFunction[] = registry.functions;
   port.on('message', (message: ToThread) => {
     if (message.kind === 'steps') runSteps(callables, message.batch, new PackReader(message.pack));
     else if (message.kind === 'ping') Atomics.store(cells, control.heard, message.number);

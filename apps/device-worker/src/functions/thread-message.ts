@@ -1,4 +1,5 @@
 import type { ServableDeclaration } from '@mserve/register';
+import type { StepFailure } from './function-call.js';
 import type { Pack } from './instance-pack.js';
 
 /** What a function thread is started with. */
@@ -52,7 +53,13 @@ export type FromThread =
   | { readonly kind: 'loaded'; readonly declaration: ServableDeclaration; readonly threadId: number | undefined }
   /** `declared`: what was right. */
   | { readonly kind: 'loadFailed'; readonly failures: readonly LoadFailure[]; readonly declared?: ServableDeclaration }
-  /** Results of a batch: per result step, instance in the step, and 1 + outputs or 0 + index into texts. */
-  | { readonly kind: 'results'; readonly batch: number; readonly state: BatchState; readonly pack: Pack; readonly texts: readonly string[] }
+  /** Results of a batch: per result step, instance in the step, and 1 + outputs or 0 + index into failures. */
+  | {
+      readonly kind: 'results';
+      readonly batch: number;
+      readonly state: BatchState;
+      readonly pack: Pack;
+      readonly failures: readonly StepFailure[];
+    }
   | { readonly kind: 'modelCall'; readonly call: number; readonly modelKey: string; readonly subgraph: number; readonly pack: Pack }
   | { readonly kind: 'warning'; readonly text: string };

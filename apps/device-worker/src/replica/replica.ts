@@ -4,8 +4,8 @@ import type { ServableDeclaration } from '@mserve/register';
 import type { Tracer } from '@mserve/metrics';
 import { Executor, type LoadedModel } from '../execution/executor.js';
 import type { LoneClient } from '../execution/lone-client.js';
-import type { ModelPlan } from '../execution/model-plan.js';
 import type { FunctionRunner } from '../functions/function-runner.js';
+import type { FailureLog } from './failure-log.js';
 
 /** What a replica was made from; {@link Replica.close} closes it. */
 export interface LoadedServable {
@@ -94,11 +94,19 @@ export class Replica {
   }
 
   /** From loading to ready. Throws ServingError when methods and models do not fit; the caller then calls {@link fail}. */
-  ready(loaded: LoadedServable, loneClient: LoneClient, reportFailure: (plan: ModelPlan, cause: unknown) => void, tracer?: Tracer): void {
+  ready(loaded: LoadedServable, loneClient: LoneClient, failures: FailureLog, tracer?: Tracer): void {
     if (this.current !== 'loading')
       throw new ServingError('CANCELLED', `replica of servable ${this.servable} was given up while it was loading`);
     const { declaration, models, runner } = loaded;
-    this.run = new Executor({ declaration, models, runner, loneClient, reportFailure, tracer });
+    this.run = new Executor({
+      declaration,
+      models,
+      runner,
+      loneClient,
+      reportFailure: (plan, cause) => failures.report(plan, cause),
+      reportFault: (fault, place) => failures.reportFault(fault, place),
+      tracer,
+    });
     this.loaded = loaded;
     this.version = loaded.version;
     this.move('ready');

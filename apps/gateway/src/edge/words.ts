@@ -20,6 +20,12 @@ export const msWords: Partial<Readonly<Record<Reason, string>>> = {
   'workers-died':
     'Request servable({servable}) method({method}) , servable is not available: two workers died while they had this instance',
   'function-failed': "Call {function} Failed, method: '{method}', stage index(begin with 1): {stage}, error msg: {detail}",
+  'function-output-count':
+    "Call {function} Failed, method: '{method}', stage index(begin with 1): {stage}, error msg: The outputs number {given} of one instance returned by function '{detail}' is not equal to the outputs number {expected}  registered in method {method}",
+  'function-output-kind':
+    "Call {function} Failed, method: '{method}', stage index(begin with 1): {stage}, error msg: Push py task result cause exception: Get illegal result data with type {given}",
+  'function-result-count':
+    "Call {function} Failed, method: '{method}', stage index(begin with 1): {stage}, error msg: The number {given} of instances returned by function '{detail}' is not equal to the number {expected} of instances provided to this function.",
   'function-late': "Call {function} Failed, method: '{method}', stage index(begin with 1): {stage}, error msg: {detail}",
   'function-cancelled': "Call {function} Failed, method: '{method}', stage index(begin with 1): {stage}, error msg: {detail}",
   'function-unavailable': "Call {function} Failed, method: '{method}', stage index(begin with 1): {stage}, error msg: {detail}",

@@ -54,7 +54,16 @@ export function setUp(
       concurrentRuns,
     })),
   );
-  return { executor: new Executor({ declaration, models, runner, reportFailure: (_, cause) => causes.push(cause) }), causes };
+  return {
+    executor: new Executor({
+      declaration,
+      models,
+      runner,
+      reportFailure: (_, cause) => causes.push(cause),
+      reportFault: (fault) => causes.push(fault),
+    }),
+    causes,
+  };
 }
 
 /** One model, method `add(x1, x2)`. */
