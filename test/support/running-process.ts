@@ -60,8 +60,12 @@ export interface ServerAddresses {
 }
 
 /** `mserve serve` as its own process on free ports; resolves when it is ready. */
-export async function serveDirectory(directory: string, args: readonly string[] = []): Promise<RunningProcess & ServerAddresses> {
-  const running = startProcess(process.execPath, [
+export async function serveDirectory(
+  directory: string,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<RunningProcess & ServerAddresses> {
+  const command = [
     '--enable-source-maps',
     'apps/server/dist/main.js',
     'serve',
@@ -72,7 +76,8 @@ export async function serveDirectory(directory: string, args: readonly string[] 
     '127.0.0.1:0',
     '--json',
     ...args,
-  ]);
+  ];
+  const running = startProcess(process.execPath, command, env);
   const addresses = JSON.parse(await running.line((line) => line.startsWith('{"rest"'))) as ServerAddresses;
   return { ...running, rest: addresses.rest, grpc: addresses.grpc };
 }

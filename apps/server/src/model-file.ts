@@ -55,7 +55,9 @@ export function openModel(path: string, options: SessionOptions & { readonly key
   return asCliError(path, async () => {
     switch (formatOf(path)) {
       case 'OM':
-        throw new CliError(`${path} is an OM model, which needs an Ascend device and is not supported yet`);
+        if (key !== undefined)
+          throw new CliError(`a decryption key was given, but ${path} is an OM model, and only MindIR models can be encrypted`, 2);
+        return Session.open(path, { ...sessionOptions, device: { backend: 'acl', provider: 'ascend' } });
       case 'ONNX':
         if (key !== undefined)
           throw new CliError(`a decryption key was given, but ${path} is an ONNX model, and only MindIR models can be encrypted`, 2);

@@ -14,7 +14,7 @@ export interface BoundValue {
 
 /** The addon's session; see native_session.h. Arguments are trusted: session.ts checks them. */
 export interface BoundSession {
-  describe(): { inputs: BoundValue[]; outputs: BoundValue[]; defaults: BoundValue[] };
+  describe(): { inputs: BoundValue[]; outputs: BoundValue[]; defaults: BoundValue[]; maxBatch: number };
   outbox(words: Float64Array): void;
   /** true: it was executed on this thread, and is settled. */
   submit(...bytes: Uint8Array[]): boolean;

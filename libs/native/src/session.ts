@@ -25,10 +25,11 @@ export class Session {
   private constructor(bound: BoundSession, request: BoundRequest) {
     this.#bound = bound;
     this.#request = { ...request, model: '' };
-    const { inputs, outputs, defaults } = bound.describe();
+    const { inputs, outputs, defaults, maxBatch } = bound.describe();
     this.#description = {
       inputs: inputs.map(describe),
       outputs: outputs.map(describe),
+      ...(maxBatch > 0 && { maxBatch }),
       ...(defaults.length > 0 && { defaults: defaults.map(describe) }),
     };
     this.#hasShape = inputs.map((input) => input.hasShape);

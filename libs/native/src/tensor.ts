@@ -42,6 +42,8 @@ export interface SessionDescription {
   /** What every run takes. */
   readonly inputs: readonly ValueDescription[];
   readonly outputs: readonly ValueDescription[];
+  /** Largest first dim of a run, where the model was compiled for several batch sizes. */
+  readonly maxBatch?: number;
   /** Inputs that the model has a value for (an initializer of the same name): runs use that value and do not take these inputs. Absent when there are none. */
   readonly defaults?: readonly ValueDescription[];
 }

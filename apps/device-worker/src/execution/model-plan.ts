@@ -87,7 +87,8 @@ function batchOf(
   }
   // What the file says about its outputs are remarks: the truth is what a run gives, and that is checked at every run.
   const first = named[0];
-  if (first === undefined) return { batching: 'dynamic', batchSize: declaration.maxBatchSize };
+  const largest = Math.min(declaration.maxBatchSize, description.maxBatch ?? Infinity);
+  if (first === undefined) return { batching: 'dynamic', batchSize: largest };
   const size = first.value.shape[0] as number;
   for (const { value, label } of named) {
     if (value.shape[0] === size) continue;
@@ -98,7 +99,7 @@ function batchOf(
     );
   }
   if (size === 0) throw new ServingError('INVALID_ARGUMENT', `Expect batch size to be greater than 0, model: ${declaration.key}`);
-  return size === -1 ? { batching: 'dynamic', batchSize: declaration.maxBatchSize } : { batching: 'fixed', batchSize: size };
+  return size === -1 ? { batching: 'dynamic', batchSize: largest } : { batching: 'fixed', batchSize: size };
 }
 
 function planValue(value: ValueDescription, batched: boolean, whole: boolean): ValuePlan {

@@ -16,6 +16,7 @@ import { deviceOfModel, deviceOfReplica } from './device-of-model.js';
 describe('the device of a replica', () => {
   it.each([
     ['cpu', 3, { backend: 'onnxruntime', provider: 'cpu', id: 0, options: {} }],
+    ['ascend', 3, { backend: 'acl', provider: 'ascend', id: 3, options: {} }],
     ['cuda', 3, { backend: 'onnxruntime', provider: 'cuda', id: 3, options: {} }],
   ])('%s %d', (provider, id, device) => {
     expect(deviceOfReplica(provider, id)).toEqual(device);

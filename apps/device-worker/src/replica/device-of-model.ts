@@ -10,14 +10,15 @@ const kindOfProvider: ReadonlyMap<string, 'gpu' | 'ascend'> = new Map([
   ['rocm', 'gpu'],
   ['migraphx', 'gpu'],
   ['cann', 'ascend'],
+  ['ascend', 'ascend'],
 ]);
 
 /**
- * The device of a replica. `id` counts among the devices of the provider; a machine's CPU is one device, whatever its number, so that replicas
+ * The device of a replica. The provider 'ascend' runs OM files by AscendCL; all others are ONNX Runtime's. `id` counts among the devices of the provider; a machine's CPU is one device, whatever its number, so that replicas
  * on it can share a model.
  */
 export function deviceOfReplica(provider: string, id: number): Device {
-  return { backend: 'onnxruntime', provider, id: provider === 'cpu' ? 0 : id, options: {} };
+  return { backend: provider === 'ascend' ? 'acl' : 'onnxruntime', provider, id: provider === 'cpu' ? 0 : id, options: {} };
 }
 
 /** The device of a model: that of its replica, with what the author's options say for this kind of device (`options` or `context` of declareModel). */

@@ -60,16 +60,40 @@ export type MindirConverter = (path: string, decryption: DecryptionKey | undefin
 export function modelOpeners<S extends OpenSession>(openSession: OpenSessionFunction<S>, convertMindir: MindirConverter): ModelOpeners<S> {
   return {
     ONNX: async ({ path, file, session, decryption }) => {
+      checkNotAscend(file, 'ONNX', session);
       if (decryption !== undefined) throw new ModelFileError('INVALID_ARGUMENT', file, 'is ONNX, only MindIR files can be encrypted');
       // It was looked at by its path, which may name another file by now
       return { session: await openSession(path, { ...session, refuseLinks: true }), readGraph: () => readOnnxModel(path) };
     },
-    MindIR: async ({ path, session, decryption }) => {
+    MindIR: async ({ path, file, session, decryption }) => {
+      checkNotAscend(file, 'MindIR', session);
       const { model, initializers } = await convertMindir(path, decryption);
       const opened = await openSession(model, { ...session, ...(initializers && { initializers }) });
       return { session: opened, readGraph: () => readOnnxModel(model) };
     },
-    OM: ({ file }) =>
-      Promise.reject(new ModelFileError('UNIMPLEMENTED', file, 'is OM, which needs an Ascend device and is not supported yet')),
+    OM: async ({ path, file, session, decryption }) => {
+      if (decryption !== undefined) throw new ModelFileError('INVALID_ARGUMENT', file, 'is OM, only MindIR files can be encrypted');
+      const { backend, provider } = session.device ?? {};
+      if (backend !== 'acl')
+        throw new ModelFileError(
+          'INVALID_ARGUMENT',
+          file,
+          `is OM, which Ascend devices run (provider ascend); the provider here is ${provider ?? 'cpu'}`,
+        );
+      const readGraph = (): never => {
+        throw new ModelFileError('UNIMPLEMENTED', file, 'is compiled: its graph cannot be read');
+      };
+      return { session: await openSession(path, { ...session, refuseLinks: true }), readGraph };
+    },
   };
+}
+
+/** AscendCL runs what was compiled for it. */
+function checkNotAscend(file: string, format: ModelFormat, session: SessionOptions): void {
+  if (session.device?.backend !== 'acl') return;
+  throw new ModelFileError(
+    'INVALID_ARGUMENT',
+    file,
+    `is ${format}, but the provider ascend runs OM files only; for ONNX and MindIR use cann`,
+  );
 }

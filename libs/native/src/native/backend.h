@@ -26,6 +26,7 @@ struct ValueDescription {
 struct SessionDescription {
   std::vector<ValueDescription> inputs;
   std::vector<ValueDescription> outputs;
+  int64_t maxBatch = 0;  // the largest first dim of a run, of a model that takes several; 0: the model does not say
   std::vector<ValueDescription> defaults;  // inputs with a value of their own, which runs do not take
 };
 

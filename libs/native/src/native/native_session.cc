@@ -94,6 +94,7 @@ Napi::Value NativeSession::describe(const Napi::CallbackInfo& call) {
   Napi::Object object = Napi::Object::New(call.Env());
   object["inputs"] = toArray(call.Env(), core_->description().inputs);
   object["outputs"] = toArray(call.Env(), core_->description().outputs);
+  object["maxBatch"] = Napi::Number::New(call.Env(), static_cast<double>(core_->description().maxBatch));
   object["defaults"] = toArray(call.Env(), core_->description().defaults);
   return object;
 }

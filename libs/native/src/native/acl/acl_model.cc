@@ -62,6 +62,7 @@ bool Model::loadAll(const std::string& path, Failure& failure) {
   }
   for (const size_t index : shown_) description_.inputs.push_back(inputs_[index].value);
   for (const Place& place : outputs_) description_.outputs.push_back(place.value);
+  description_.maxBatch = gears_.empty() ? 0 : static_cast<int64_t>(gears_.back());
   return true;
 }
 
