@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import type { INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import { busOptionsOf, createLog, NestLog, type AppLog } from '@mserve/app';
+import { busOptionsOf, createLog, logBusStates, NestLog, type AppLog } from '@mserve/app';
 import { BusTensorStore, LocalTensorStore, MemoryExchange, NatsBus, type Bus, type TensorStore } from '@mserve/bus';
 import { BusServer } from '@mserve/bus/nest';
 import { ConfigError, settingsOfOptions, type SettingOptionsOf, type SettingsOf } from '@mserve/config';
@@ -69,7 +69,7 @@ interface Connections {
 }
 
 /** Embedded: one exchange in this process, tensors by reference. Fleet: three connections to NATS, so that others may join. */
-async function connect(settings: SettingsOf<'server'>): Promise<Connections> {
+async function connect(settings: SettingsOf<'server'>, log: AppLog): Promise<Connections> {
   if (settings.bus === 'memory') {
     const exchange = new MemoryExchange();
     const store = new LocalTensorStore();
@@ -80,7 +80,12 @@ async function connect(settings: SettingsOf<'server'>): Promise<Connections> {
       store: () => store,
     };
   }
-  const join = (role: string): Promise<Bus> => NatsBus.connect({ ...busOptionsOf(settings, role), connectTimeoutMs: natsConnectMs });
+  const join = async (role: string): Promise<Bus> => {
+    const report = (text: string, cause?: unknown): void => log.warn({ role, err: cause }, text);
+    const bus = await NatsBus.connect({ ...busOptionsOf(settings, role), connectTimeoutMs: natsConnectMs, report });
+    logBusStates(bus, settings.bus, log, { role });
+    return bus;
+  };
   const [gateway, scheduler, worker] = await Promise.all([join('gateway'), join('scheduler'), join('worker')]).catch((error: unknown) => {
     const { code, message } = ServingError.from(error);
     const hint = code === 'INVALID_ARGUMENT' ? ' (natsUser and natsPassword, natsToken or natsCreds)' : '';
@@ -164,7 +169,7 @@ export async function startSettledServer(
     (ofWorker.servables ?? []).map(({ name }) => name),
   );
   const log = options.log ?? createLog(settings.logLevel, 'server');
-  const connections = await connect(settings);
+  const connections = await connect(settings, log);
   const progress = onProgress === undefined ? undefined : new LoadingProgress(onProgress);
   const worker: DeviceWorkerOptions = {
     ...ofWorker,

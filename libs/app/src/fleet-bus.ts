@@ -2,6 +2,7 @@ import { CredentialsRefused, NatsBus, type Bus, type NatsBusOptions } from '@mse
 import { ConfigError, natsServersOf, readSettingFile, type FleetSettings } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import type { Logger } from 'pino';
+import type { AppLog } from './log.js';
 
 /** Where the bus is and how to log in there. Throws ConfigError for a credentials file that cannot be read. */
 export function busOptionsOf(settings: FleetSettings, role: string): NatsBusOptions {
@@ -12,8 +13,24 @@ export function busOptionsOf(settings: FleetSettings, role: string): NatsBusOpti
     user: settings.natsUser,
     password: settings.natsPassword,
     token: settings.natsToken,
-    credentials: settings.natsCreds === undefined ? undefined : readSettingFile('--nats-creds', settings.natsCreds),
+    credentials: credentialsIn(settings.natsCreds),
   };
+}
+
+/** The contents of a credentials file, read anew each time, so that they may be replaced. Throws ConfigError when it cannot be read now. */
+function credentialsIn(path: string | undefined): (() => string) | undefined {
+  if (path === undefined) return undefined;
+  const read = (): string => readSettingFile('--nats-creds', path);
+  read();
+  return read;
+}
+
+/** One line of the log for each change of the connection. */
+export function logBusStates(bus: Bus, where: string, log: AppLog, fields: Readonly<Record<string, unknown>> = {}): void {
+  bus.onState((state) => {
+    if (state === 'down') log.warn(fields, `the connection to NATS at ${where} is lost and being restored`);
+    if (state === 'up') log.info(fields, `the connection to NATS at ${where} is restored`);
+  });
 }
 
 /** Joins the fleet; waits for the NATS server without end, telling so once, until `signal` is aborted (then CANCELLED). */
@@ -32,10 +49,7 @@ export async function connectFleetBus(settings: FleetSettings, role: string, log
     const flags = error instanceof CredentialsRefused ? ' (--nats-user and --nats-password, --nats-token or --nats-creds)' : '';
     throw new ConfigError(`--bus ${settings.bus}: ${error.message}${flags}`);
   });
-  bus.onState((state) => {
-    if (state === 'down') log.warn(`the connection to NATS at ${settings.bus} is lost and being restored`);
-    if (state === 'up') log.info(`the connection to NATS at ${settings.bus} is restored`);
-  });
+  logBusStates(bus, settings.bus, log);
   return bus;
 }
 

@@ -1,17 +1,17 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  AuthorizationError,
-  UserAuthenticationExpiredError,
   connect,
   credsAuthenticator,
   nkeyAuthenticator,
+  type Authenticator,
   type ConnectionOptions,
   type NatsConnection,
   type TlsOptions,
 } from '@nats-io/transport-node';
 import { ServingError } from '@mserve/wire';
 import type { Report } from '../report.js';
+import { isRefusal, type Reconnecting } from './reconnecting.js';
 
 /** How to reach and enter a nats-server. At most one of user, token, nkeySeed and credentials. */
 export interface NatsBusOptions {
@@ -26,8 +26,8 @@ export interface NatsBusOptions {
   readonly token?: string | undefined;
   /** The seed itself (SU...). */
   readonly nkeySeed?: string | undefined;
-  /** The contents of a .creds file. */
-  readonly credentials?: string | undefined;
+  /** The contents of a .creds file; as a function, called before each try, so that they may change. What it throws counts as no change. */
+  readonly credentials?: string | (() => string) | undefined;
   /** Given (even empty): TLS is required. Files by name or contents. */
   readonly tls?: TlsOptions | undefined;
   /** How long to try before the first connection; default: without end (rooms start in any order). */
@@ -55,8 +55,13 @@ const jitterMs = 50;
  * Connects, trying again until the server is there. UNAVAILABLE after connectTimeoutMs, CANCELLED by the signal; final at once, with
  * INVALID_ARGUMENT: credentials that the server refuses, certificates that do not fit.
  */
-export async function connectToServer(options: NatsBusOptions, address: string, inboxPrefix: string): Promise<NatsConnection> {
-  const settings = connectionOptions(options, address, inboxPrefix);
+export async function connectToServer(
+  options: NatsBusOptions,
+  address: string,
+  inboxPrefix: string,
+  reconnecting: Reconnecting,
+): Promise<NatsConnection> {
+  const settings = connectionOptions(options, address, inboxPrefix, reconnecting);
   const startedAt = performance.now();
   for (;;) {
     try {
@@ -79,8 +84,7 @@ export async function connectToServer(options: NatsBusOptions, address: string, 
   }
 }
 
-function connectionOptions(options: NatsBusOptions, address: string, inboxPrefix: string): ConnectionOptions {
-  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+function connectionOptions(options: NatsBusOptions, address: string, inboxPrefix: string, reconnecting: Reconnecting): ConnectionOptions {
   return {
     servers: typeof options.servers === 'string' ? options.servers : [...options.servers],
     name: address,
@@ -88,9 +92,7 @@ function connectionOptions(options: NatsBusOptions, address: string, inboxPrefix
     timeout: 5_000,
     reconnect: true,
     maxReconnectAttempts: -1,
-    reconnectTimeWait: retryEveryMs,
-    reconnectJitter: jitterMs,
-    reconnectJitterTLS: jitterMs,
+    reconnectDelayHandler: () => reconnecting.delayMs(),
     // After the first connection a refusal may be a server that is being configured anew: keep trying.
     ignoreAuthErrorAbort: true,
     pingInterval: 2_000,
@@ -99,13 +101,29 @@ function connectionOptions(options: NatsBusOptions, address: string, inboxPrefix
     ...(options.user === undefined ? {} : { user: options.user, pass: options.password ?? '' }),
     ...(options.token === undefined ? {} : { token: options.token }),
     ...(options.nkeySeed === undefined ? {} : { authenticator: nkeyAuthenticator(bytes(options.nkeySeed)) }),
-    ...(options.credentials === undefined ? {} : { authenticator: credsAuthenticator(bytes(options.credentials)) }),
+    ...(options.credentials === undefined ? {} : { authenticator: currentCredentials(options.credentials) }),
     ...(options.tls === undefined ? {} : { tls: options.tls }),
   };
 }
 
-function isRefusal(thrown: unknown): boolean {
-  return thrown instanceof AuthorizationError || thrown instanceof UserAuthenticationExpiredError;
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+/** Logs in with what the credentials are at that moment; with those of before where they cannot be read, or are being written. */
+function currentCredentials(credentials: string | (() => string)): Authenticator {
+  let last: Authenticator | undefined;
+  return (nonce) => {
+    try {
+      const current = credsAuthenticator(bytes(typeof credentials === 'string' ? credentials : credentials()));
+      const auth = current(nonce);
+      last = current;
+      return auth;
+    } catch (thrown) {
+      if (last === undefined) throw thrown;
+      return last(nonce);
+    }
+  };
 }
 
 /** What no waiting mends: options that contradict each other, a certificate that is not trusted or not there. */

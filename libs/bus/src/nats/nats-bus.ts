@@ -10,6 +10,7 @@ import { checkToken } from '../names.js';
 import { reportToConsole, type Report } from '../report.js';
 import { Arrivals } from './arrivals.js';
 import { connectToServer, type NatsBusOptions } from './connect.js';
+import { Reconnecting } from './reconnecting.js';
 import { Deliveries, tellUndelivered } from './deliveries.js';
 import { bodyOf, errorOf, heldFrame, heldOf } from './frame.js';
 import { Holder } from './holder.js';
@@ -61,6 +62,7 @@ export class NatsBus implements Bus {
     role: string,
     options: NatsBusOptions,
     private readonly report: Report,
+    private readonly reconnecting: Reconnecting,
   ) {
     const maxBytes = (): number => this.maxPayload - headerBytes;
     const onDropped = (what: string, cause: unknown): void => this.drop(what, cause);
@@ -96,8 +98,9 @@ export class NatsBus implements Bus {
     const { role } = options;
     const subjects = new Subjects(options.prefix ?? 'mserve');
     const address = `${checkToken('role', role)}-${randomBytes(4).toString('hex')}`;
-    const connection = await connectToServer(options, address, subjects.inbox(role, address));
-    const bus = new NatsBus(connection, subjects, address, role, options, options.report ?? reportToConsole);
+    const reconnecting = new Reconnecting();
+    const connection = await connectToServer(options, address, subjects.inbox(role, address), reconnecting);
+    const bus = new NatsBus(connection, subjects, address, role, options, options.report ?? reportToConsole, reconnecting);
     // The subscriptions are known to the server before anybody learns this address.
     await connection.flush().catch(() => undefined);
     return bus;
@@ -302,17 +305,19 @@ export class NatsBus implements Bus {
   private async watch(): Promise<void> {
     for await (const status of this.connection.status()) {
       if (status.type === 'disconnect') this.changeState('down');
+      else if (status.type === 'reconnecting') this.reconnecting.tried();
       else if (status.type === 'reconnect') await this.cameBack();
       else if (status.type === 'error') {
         if (status.error instanceof PermissionViolationError && status.error.operation === 'publish')
           this.deliveries.failSubject(status.error.subject);
-        this.report('the bus server reports an error', status.error);
+        this.reconnecting.tell(status.error, this.currentState === 'down', this.report);
       }
     }
   }
 
   /** Up only when the server has taken the subscriptions again: who is up can be sent to. Lost once more before that, it stays down. */
   private async cameBack(): Promise<void> {
+    this.reconnecting.succeeded();
     await this.connection.flush().then(
       () => this.changeState('up'),
       () => undefined,
