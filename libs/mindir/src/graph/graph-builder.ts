@@ -67,7 +67,7 @@ export class GraphBuilder {
     return this.multi(opType, inputs, 1, attributes, options)[0] as TensorValue;
   }
 
-  /** One node with several outputs. All have the dtype of the first, unless the operator's nature says otherwise (TopK). */
+  /** One node with several outputs. All have the dtype of the first, except where ONNX has positions or counts there (TopK). */
   multi(
     opType: string,
     inputs: readonly Operand[],
@@ -93,7 +93,7 @@ export class GraphBuilder {
     return names.map((name, index) => ({
       kind: 'tensor',
       name,
-      dtype: index === 1 && (opType === 'TopK' || opType === 'MaxPool') ? 'int64' : (options.dtype ?? inferred.dtype),
+      dtype: index > 0 && inferred.furtherDtype !== undefined ? inferred.furtherDtype : (options.dtype ?? inferred.dtype),
       shape: index === 0 && options.shape !== undefined ? options.shape : inferred.shapes[index],
     }));
   }

@@ -8,6 +8,8 @@ import { sequence } from './sequence.js';
 /** What is known of a node's outputs before the run. `undefined` in `shapes` = nothing. */
 export interface Inference {
   readonly dtype: DType;
+  /** dtype of the outputs behind the first; undefined = that of the first. */
+  readonly furtherDtype: DType | undefined;
   readonly shapes: readonly (Shape | undefined)[];
 }
 
@@ -17,6 +19,8 @@ type Infer = (inputs: Inputs, attributes: Attributes, outputs: number) => readon
 
 const comparisons = new Set(['Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'And', 'Or', 'Xor', 'Not', 'IsNaN', 'IsInf']);
 const int64Results = new Set(['Shape', 'Size', 'ArgMax', 'ArgMin', 'NonZero', 'NonMaxSuppression']);
+/** Their outputs behind the first are positions or counts. */
+const int64Further = new Set(['TopK', 'MaxPool', 'Unique']);
 
 /** Shapes and dtype of the outputs of one ONNX node. Exact where it says something; silent (undefined, -1) where it does not know. */
 export function inferNode(opType: string, inputs: Inputs, attributes: Attributes, outputs: number): Inference {
@@ -28,7 +32,11 @@ export function inferNode(opType: string, inputs: Inputs, attributes: Attributes
   else if (opType === 'OneHot') dtype = inputs[2]?.dtype ?? dtype;
   const infer = rules.get(opType);
   const shapes = infer === undefined ? [] : infer(inputs, attributes, outputs);
-  return { dtype, shapes: sequence(outputs, (_, index) => sound(shapes[index])) };
+  return {
+    dtype,
+    furtherDtype: int64Further.has(opType) ? 'int64' : undefined,
+    shapes: sequence(outputs, (_, index) => sound(shapes[index])),
+  };
 }
 
 /** Nothing, for what a rule makes of operands that do not go together (a damaged file). */

@@ -31,12 +31,16 @@ export function softmaxAxis(call: OpCall, fallback: number): number {
   return axes.length === 1 ? (axes[0] as number) : call.refuse('works along several axes');
 }
 
+/** A missing axis means the last one. */
 function softmax(opType: 'Softmax' | 'LogSoftmax'): Emit {
+  return (call) => call.node(opType, [realOperand(call)], { axis: softmaxAxis(call, -1) });
+}
+
+/** As {@link softmax}, but a missing dim means 0 for rank 0, 1 and 3, as in PyTorch. */
+function softmaxExt(opType: 'Softmax' | 'LogSoftmax'): Emit {
   return (call) => {
     const x = realOperand(call);
-    // A missing dim means the last one, but 0 for rank 0, 1 and 3 (as in the original of this interface).
-    const axis = softmaxAxis(call, call.op.endsWith('Ext') && [0, 1, 3].includes(x.shape?.length ?? 2) ? 0 : -1);
-    return call.node(opType, [x], { axis });
+    return call.node(opType, [x], { axis: softmaxAxis(call, [0, 1, 3].includes(x.shape?.length ?? 2) ? 0 : -1) });
   };
 }
 
@@ -58,10 +62,13 @@ function fastGelu(call: OpCall): Value {
   return div(top, add(call.like(x, 1), one('Exp', one('Neg', mul(c, size)))));
 }
 
-function gelu(call: OpCall): Value {
-  const mode = call.find('approximate');
-  const isTanh = mode === undefined ? call.op === 'GeLU' : mode.kind === 'scalar' && (mode.value === 'tanh' || mode.value === 1);
-  return call.node('Gelu', [operandOf(call)], { approximate: isTanh ? 'tanh' : 'none' });
+/** `fallback` is the approximation of a file that names none. */
+function gelu(fallback: 'tanh' | 'none'): Emit {
+  return (call) => {
+    const mode = call.find('approximate');
+    const isTanh = mode?.kind === 'scalar' && (mode.value === 'tanh' || mode.value === 1);
+    return call.node('Gelu', [operandOf(call)], { approximate: mode === undefined ? fallback : isTanh ? 'tanh' : 'none' });
+  };
 }
 
 function glu(call: OpCall): Value {
@@ -76,11 +83,10 @@ function swiglu(call: OpCall): Value {
 }
 
 /** log(1 + exp(beta x)) / beta, x itself above the threshold. */
-function softplus(call: OpCall): Value {
+function softplusExt(call: OpCall): Value {
   const { mul, div, one } = composer(call);
   const x = operandOf(call);
   const [beta, threshold] = [call.number('beta', 1), call.number('threshold', 20)];
-  if (call.op === 'Softplus') return one('Softplus', x);
   const scaled = mul(x, call.like(x, beta));
   return call.node('Where', [call.node('Greater', [scaled, call.like(x, threshold)]), x, div(one('Softplus', scaled), call.like(x, beta))]);
 }
@@ -110,7 +116,8 @@ export const activation = family('Activations', [
   op('Elu EluExt', 'x alpha', (call) => call.node('Elu', [operandOf(call)], { alpha: real(call.number('alpha', 1)) })),
   op('CeLU', 'x alpha', (call) => call.node('Celu', [operandOf(call)], { alpha: real(call.number('alpha', 1)) })),
   op('SeLU SeLUExt', 'x', unary('Selu')),
-  op('GeLU Gelu GeluExt NpuGelu', 'input approximate', gelu),
+  op('GeLU', 'input approximate', gelu('tanh')),
+  op('Gelu GeluExt NpuGelu', 'input approximate', gelu('none')),
   op('FastGeLU FastGelu', 'x', fastGelu),
   op('SiLU Swish', 'x', (call) => call.node('Mul', [operandOf(call), call.node('Sigmoid', [operandOf(call)])])),
   op('Mish MishExt', 'x', unary('Mish')),
@@ -125,10 +132,13 @@ export const activation = family('Activations', [
   op('Sigmoid', 'x', realUnary('Sigmoid')),
   op('LogSigmoid LogSigmoidExt', 'x', logSigmoid),
   op('Tanh', 'x', realUnary('Tanh')),
-  op('Softplus SoftplusExt', 'x beta threshold', softplus),
+  op('Softplus', 'x', unary('Softplus')),
+  op('SoftplusExt', 'x beta threshold', softplusExt),
   op('Softsign', 'x', unary('Softsign')),
-  op('Softmax SoftmaxExt', 'x axis', softmax('Softmax')),
-  op('LogSoftmax LogSoftmaxExt', 'x axis', softmax('LogSoftmax')),
+  op('Softmax', 'x axis', softmax('Softmax')),
+  op('SoftmaxExt', 'x axis', softmaxExt('Softmax')),
+  op('LogSoftmax', 'x axis', softmax('LogSoftmax')),
+  op('LogSoftmaxExt', 'x axis', softmaxExt('LogSoftmax')),
   op('GLU', 'x axis', glu),
   op('Swiglu', 'x dim', swiglu),
   op('Threshold', 'x threshold value', threshold),

@@ -108,17 +108,25 @@ function depthwise(call: OpCall): Value {
   });
 }
 
+/** What differs between the convolutions whose parameters are inputs. */
+interface FunctionalKind {
+  /** Spatial dims; absent = as many as the weight has. */
+  readonly rank?: number;
+  /** `padding` is a mode, not sizes. */
+  readonly named?: boolean;
+  readonly transposed?: boolean;
+}
+
 /** Convolutions whose parameters are inputs. A missing batch dim is added and taken away again. */
-function functionalConvolution(rank: number | undefined): Emit {
+function functionalConvolution({ rank, named = false, transposed: always = false }: FunctionalKind): Emit {
   return (call) => {
     const [input, weight, bias] = [call.tensor('input'), call.tensor('weight'), call.optionalTensor('bias')];
     const dims = rank ?? call.rank(weight) - 2;
-    const transposed = call.bool('transposed') || call.op === 'ConvTranspose2D';
+    const transposed = always || call.bool('transposed');
     const batched = call.rank(input) === dims + 2;
     const x = batched ? input : call.node('Unsqueeze', [input, call.graph.ints([0])]);
     const padding = call.find('padding');
     const word = padding?.kind === 'scalar' && typeof padding.value === 'string' ? padding.value.toLowerCase() : undefined;
-    const named = call.op.endsWith('Padding') || call.op === 'ConvolutionStr';
     const isSame = word === 'same' || (named && word === undefined && padModeOf(call, 'padding') === 'same');
     const [strides, dilations] = [spatial(call.numbersOr('stride'), dims, 1), spatial(call.numbersOr('dilation'), dims, 1)];
     const kernel = weight.shape?.slice(2) ?? [];
@@ -208,13 +216,21 @@ export const convolutionFamily = family('Convolutions', [
   op('Conv2DTranspose Conv2DBackpropInput', 'x weight input_size', transposedConvolution(2, false)),
   op('Conv3DTranspose', 'x weight', transposedConvolution(3, false)),
   op('Conv3DBackpropInput', 'weight x input_size', transposedConvolution(3, true)),
-  op('Conv1DExt Conv1DPadding', 'input weight bias stride padding dilation groups', functionalConvolution(1)),
-  op('Conv2DExt Conv2DPadding', 'input weight bias stride padding dilation groups', functionalConvolution(2)),
-  op('Conv3DExt Conv3DPadding', 'input weight bias stride padding dilation groups', functionalConvolution(3)),
+  op('Conv1DExt', 'input weight bias stride padding dilation groups', functionalConvolution({ rank: 1 })),
+  op('Conv1DPadding', 'input weight bias stride padding dilation groups', functionalConvolution({ rank: 1, named: true })),
+  op('Conv2DExt', 'input weight bias stride padding dilation groups', functionalConvolution({ rank: 2 })),
+  op('Conv2DPadding', 'input weight bias stride padding dilation groups', functionalConvolution({ rank: 2, named: true })),
+  op('Conv3DExt', 'input weight bias stride padding dilation groups', functionalConvolution({ rank: 3 })),
+  op('Conv3DPadding', 'input weight bias stride padding dilation groups', functionalConvolution({ rank: 3, named: true })),
+  op('Convolution', 'input weight bias stride padding dilation transposed output_padding groups', functionalConvolution({})),
   op(
-    'Convolution ConvolutionStr',
+    'ConvolutionStr',
     'input weight bias stride padding dilation transposed output_padding groups',
-    functionalConvolution(undefined),
+    functionalConvolution({ named: true }),
   ),
-  op('ConvTranspose2D', 'input weight bias stride padding output_padding groups dilation', functionalConvolution(2)),
+  op(
+    'ConvTranspose2D',
+    'input weight bias stride padding output_padding groups dilation',
+    functionalConvolution({ rank: 2, transposed: true }),
+  ),
 ]);

@@ -202,15 +202,22 @@ function indexFill(call: OpCall): Value {
   return call.node('ScatterElements', [x, spread(call, index, wide, axis), value], { axis });
 }
 
-/** Rows v at the positions `indices` of the first axis (an attribute). */
+/** Rows v at the positions `indices` of the first axis, which are an attribute. */
 function inplace(reduction: Reduction, prepare: (call: OpCall, updates: TensorValue) => TensorValue = (_call, updates) => updates): Emit {
   return (call) => {
     const x = operandOf(call, 0);
-    const isV2 = call.op.endsWith('V2');
-    const indices = isV2 ? call.intTensor('indices') : call.graph.ints(call.numbers('indices'));
-    const updates = operandOf(call, isV2 ? 2 : 1, x.dtype);
-    return call.node('ScatterND', [x, call.node('Unsqueeze', [indices, call.graph.ints([-1])]), prepare(call, updates)], { reduction });
+    return intoRows(call, x, call.graph.ints(call.numbers('indices')), prepare(call, operandOf(call, 1, x.dtype)), reduction);
   };
+}
+
+/** As {@link inplace}, with `indices` as an input. */
+function inplaceUpdateV2(call: OpCall): Value {
+  const x = operandOf(call, 0);
+  return intoRows(call, x, call.intTensor('indices'), operandOf(call, 2, x.dtype), 'none');
+}
+
+function intoRows(call: OpCall, x: TensorValue, indices: TensorValue, updates: TensorValue, reduction: Reduction): TensorValue {
+  return call.node('ScatterND', [x, call.node('Unsqueeze', [indices, call.graph.ints([-1])]), updates], { reduction });
 }
 
 type Segment = { readonly start: number; readonly reduction: Reduction };
@@ -297,7 +304,7 @@ export const gatherScatter = family('Gather and scatter', [
   op('IndexAddExt', 'x axis index source alpha', indexAdd),
   op('IndexFill IndexFillScalar IndexFillTensor', 'x dim index value', indexFill),
   op('InplaceUpdate', 'x v', inplace('none')),
-  op('InplaceUpdateV2', 'x indices v', inplace('none')),
+  op('InplaceUpdateV2', 'x indices v', inplaceUpdateV2),
   op('InplaceAdd', 'x v', inplace('add')),
   op('InplaceSub', 'x v', inplace('add', negated)),
   op('UnsortedSegmentSum', 'x segment_ids num_segments', unsortedSegment({ start: 0, reduction: 'add' })),

@@ -4,7 +4,7 @@ import { operandOf } from './compose.js';
 import { explicitPads, spatial } from './convolution.js';
 import type { OpCall } from './op-call.js';
 import { reduced } from './reduction.js';
-import { family, op } from './op-table.js';
+import { family, op, type Emit } from './op-table.js';
 import { sequence } from '../graph/sequence.js';
 
 /** A rows x columns mask of one diagonal. */
@@ -148,38 +148,45 @@ function windows(call: OpCall, height: number, width: number): { places: number[
 }
 
 /** Image to columns: [batch, channels, kernel area, positions]. */
-function imageToColumns(call: OpCall): Value {
+function imageToColumns(call: OpCall): TensorValue {
   const x = operandOf(call);
   const { graph } = call;
   const { places, kernel, positions, pads } = windows(call, call.dim(x, 2), call.dim(x, 3));
   const padded = call.node('Pad', [x, graph.ints([0, 0, ...pads.slice(0, 2), 0, 0, ...pads.slice(2)]), call.like(x, 0)]);
   const flat = call.node('Reshape', [padded, graph.ints([0, 0, -1])]);
   const area = (kernel[0] as number) * (kernel[1] as number);
-  const columns = call.node('Gather', [flat, graph.constant('int64', [area, positions], places)], { axis: 2 });
-  return call.op === 'Im2ColExt' ? call.node('Reshape', [columns, graph.ints([0, call.dim(x, 1) * area, positions])]) : columns;
+  return call.node('Gather', [flat, graph.constant('int64', [area, positions], places)], { axis: 2 });
 }
 
-/** Columns back to an image; overlapping windows add up. */
-function columnsToImage(call: OpCall): Value {
-  const x = operandOf(call);
-  const { graph } = call;
-  const [height, width] = call.numbers('output_size') as [number, number];
-  const { places, kernel, positions, pads } = windows(call, height, width);
-  const area = (kernel[0] as number) * (kernel[1] as number);
-  const channels = call.op === 'Col2ImExt' ? call.dim(x, 1) / area : call.dim(x, 1);
-  const [ph, pw] = [height + (pads[0] as number) + (pads[2] as number), width + (pads[1] as number) + (pads[3] as number)];
-  const flat = call.node('Reshape', [x, graph.ints([-1, channels, area * positions])]);
-  const lead = call.node('Shape', [flat], { start: 0, end: 2 });
-  const empty = call.node('Expand', [call.like(x, 0), call.node('Concat', [lead, graph.ints([ph * pw])], { axis: 0 })]);
-  const index = call.node('Expand', [graph.ints(places), call.node('Shape', [flat])]);
-  const summed = call.node('ScatterElements', [empty, index, flat], { axis: 2, reduction: 'add' });
-  const image = call.node('Reshape', [summed, graph.ints([-1, channels, ph, pw])]);
-  return call.node('Slice', [
-    image,
-    graph.ints([pads[0] as number, pads[1] as number]),
-    graph.ints([(pads[0] as number) + height, (pads[1] as number) + width]),
-    graph.ints([2, 3]),
-  ]);
+/** As {@link imageToColumns}, with channels and kernel area in one dim: [batch, channels * kernel area, positions]. */
+function imageToFlatColumns(call: OpCall): Value {
+  const columns = imageToColumns(call);
+  return call.node('Reshape', [columns, call.graph.ints([0, call.dim(operandOf(call), 1) * call.dim(columns, 2), call.dim(columns, 3)])]);
+}
+
+/** Columns back to an image; overlapping windows add up. `isFlat` = channels and kernel area are one dim. */
+function columnsToImage(isFlat: boolean): Emit {
+  return (call) => {
+    const x = operandOf(call);
+    const { graph } = call;
+    const [height, width] = call.numbers('output_size') as [number, number];
+    const { places, kernel, positions, pads } = windows(call, height, width);
+    const area = (kernel[0] as number) * (kernel[1] as number);
+    const channels = isFlat ? call.dim(x, 1) / area : call.dim(x, 1);
+    const [ph, pw] = [height + (pads[0] as number) + (pads[2] as number), width + (pads[1] as number) + (pads[3] as number)];
+    const flat = call.node('Reshape', [x, graph.ints([-1, channels, area * positions])]);
+    const lead = call.node('Shape', [flat], { start: 0, end: 2 });
+    const empty = call.node('Expand', [call.like(x, 0), call.node('Concat', [lead, graph.ints([ph * pw])], { axis: 0 })]);
+    const index = call.node('Expand', [graph.ints(places), call.node('Shape', [flat])]);
+    const summed = call.node('ScatterElements', [empty, index, flat], { axis: 2, reduction: 'add' });
+    const image = call.node('Reshape', [summed, graph.ints([-1, channels, ph, pw])]);
+    return call.node('Slice', [
+      image,
+      graph.ints([pads[0] as number, pads[1] as number]),
+      graph.ints([(pads[0] as number) + height, (pads[1] as number) + width]),
+      graph.ints([2, 3]),
+    ]);
+  };
 }
 
 /** Maxima put back to where they were in each plane. */
@@ -220,9 +227,9 @@ export const linalg = family('Matrices and windows', [
   op('DiagPart', 'x', diagonalPart),
   op('Renorm', 'x', renorm),
   op('Im2Col', 'x', imageToColumns),
-  op('Im2ColExt', 'x kernel_size dilation padding stride', imageToColumns),
-  op('Col2Im', 'x output_size', columnsToImage),
-  op('Col2ImExt', 'x output_size kernel_size dilation padding stride', columnsToImage),
+  op('Im2ColExt', 'x kernel_size dilation padding stride', imageToFlatColumns),
+  op('Col2Im', 'x output_size', columnsToImage(false)),
+  op('Col2ImExt', 'x output_size kernel_size dilation padding stride', columnsToImage(true)),
   op('MaxUnpool2D MaxUnpool3D', 'x argmax', maxUnpool),
   op('ReverseSequence', 'x lengths', reverseSequence),
 ]);

@@ -17,9 +17,7 @@ function matMul(call: OpCall): Value {
   const [x, w] = [operandOf(call, 0), operandOf(call, 1)];
   const left = call.bool('transpose_a|transpose_x1') ? matrixTransposed(call, x) : x;
   const right = call.bool('transpose_b|transpose_x2') ? matrixTransposed(call, w) : w;
-  const bias = call.op === 'MatMul' || call.op === 'BatchMatMul' ? undefined : call.optionalTensor('bias');
-  const product = call.node('MatMul', [left, right]);
-  return bias === undefined ? product : call.node('Add', [product, bias]);
+  return call.node('MatMul', [left, right]);
 }
 
 function biasAdd(call: OpCall): Value {
@@ -53,13 +51,13 @@ function outer(call: OpCall): Value {
   return call.node('Mul', [call.node('Unsqueeze', [a, call.graph.ints([1])]), call.node('Unsqueeze', [b, call.graph.ints([0])])]);
 }
 
-function einsum(call: OpCall): Value {
-  const equation = call.text('equation', '').replace(/\s+/g, '');
-  const operands =
-    call.op === 'EinsumExt'
-      ? call.tensors('operands')
-      : call.inputs.flatMap((value) => (value.kind === 'tuple' ? value.items : [value])).map((value) => call.toTensor(value));
-  return call.node('Einsum', operands, { equation });
+function einsum(operandsOf: (call: OpCall) => TensorValue[]): Emit {
+  return (call) => call.node('Einsum', operandsOf(call), { equation: call.text('equation', '').replace(/\s+/g, '') });
+}
+
+/** All inputs, with tuples taken apart. */
+function allInputs(call: OpCall): TensorValue[] {
+  return call.inputs.flatMap((value) => (value.kind === 'tuple' ? value.items : [value])).map((value) => call.toTensor(value));
 }
 
 /** Pairwise p-distances of rows. */
@@ -76,12 +74,15 @@ function cdist(call: OpCall): Value {
   return call.node('Pow', [sum, call.like(a, 1 / p)]);
 }
 
+/** What MindSpore writes for `dim` when none was given: the first dim of size 3. */
+const noDim = -65530;
+
 function cross(call: OpCall): Value {
   const { sub, mul } = composer(call);
   const [a, b] = [operandOf(call, 0), operandOf(call, 1)];
   const rank = call.rank(a);
-  const wanted = call.number('dim', -65530);
-  const axis = wanted === -65530 ? (a.shape?.indexOf(3) ?? -1) : wanted < 0 ? wanted + rank : wanted;
+  const wanted = call.number('dim', noDim);
+  const axis = wanted === noDim ? (a.shape?.indexOf(3) ?? -1) : wanted < 0 ? wanted + rank : wanted;
   const part = (x: TensorValue, index: number): TensorValue => call.node('Gather', [x, call.graph.ints([index % 3])], { axis });
   const rows = [0, 1, 2].map((index) => sub(mul(part(a, index + 1), part(b, index + 2)), mul(part(a, index + 2), part(b, index + 1))));
   return call.node('Concat', rows, { axis });
@@ -107,8 +108,12 @@ export const matmul = family('Matrix products', [
     accumulate((call, a, b) => call.node('ReduceSum', [product(call, a, b), call.graph.ints([0])], { keepdims: 0 })),
   ),
   op('Ger Outer', 'x y', outer),
-  op('Einsum', '', einsum),
-  op('EinsumExt', 'equation operands', einsum),
+  op('Einsum', '', einsum(allInputs)),
+  op(
+    'EinsumExt',
+    'equation operands',
+    einsum((call) => call.tensors('operands')),
+  ),
   op('Cdist', 'x y p', cdist),
   op('Cross', 'x y dim', cross),
   op('MatrixDeterminant', 'x', (call) => call.node('Det', [operandOf(call)])),

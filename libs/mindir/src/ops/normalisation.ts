@@ -69,26 +69,27 @@ function batchNormExt(call: OpCall): Value {
   );
 }
 
-/** Layer normalisation over the dims from begin_norm_axis; parameters from begin_params_axis must cover the same dims. */
-function layerNorm(call: OpCall): Value {
-  const [x, gamma, beta] = [operandOf(call, 0), operandOf(call, 1), operandOf(call, 2)];
-  const [axis, paramsAxis] = [call.number('begin_norm_axis', 1), call.number('begin_params_axis', 1)];
-  const epsilon = call.number('epsilon', 1e-7);
-  const rank = call.rank(x);
-  const [from, paramsFrom] = [axis < 0 ? axis + rank : axis, paramsAxis < 0 ? paramsAxis + rank : paramsAxis];
-  const axes = sequence(rank - from, (_, index) => from + index);
-  if (from === paramsFrom) {
-    const [result, mean, inverse] = call.graph.multi('LayerNormalization', [x, gamma, beta], 3, { axis: from, epsilon: real(epsilon) }) as [
-      TensorValue,
-      TensorValue,
-      TensorValue,
-    ];
-    const { div, mul } = composer(call);
-    const deviation = div(call.like(inverse, 1), inverse);
-    const variance = call.op === 'LayerNormV3' ? inverse : call.node('Sub', [mul(deviation, deviation), call.like(inverse, epsilon)]);
-    return tupleOf([result, mean, variance]);
-  }
-  return withUnused(call, affine(call, standardised(call, x, axes, epsilon), gamma, beta), 3);
+/** Layer normalisation over the dims from begin_norm_axis; parameters from begin_params_axis must cover the same dims. `third` is what the third result holds. */
+function layerNorm(third: 'variance' | 'inverse deviation'): Emit {
+  return (call) => {
+    const [x, gamma, beta] = [operandOf(call, 0), operandOf(call, 1), operandOf(call, 2)];
+    const [axis, paramsAxis] = [call.number('begin_norm_axis', 1), call.number('begin_params_axis', 1)];
+    const epsilon = call.number('epsilon', 1e-7);
+    const rank = call.rank(x);
+    const [from, paramsFrom] = [axis < 0 ? axis + rank : axis, paramsAxis < 0 ? paramsAxis + rank : paramsAxis];
+    const axes = sequence(rank - from, (_, index) => from + index);
+    if (from === paramsFrom) {
+      const [result, mean, inverse] = call.graph.multi('LayerNormalization', [x, gamma, beta], 3, {
+        axis: from,
+        epsilon: real(epsilon),
+      }) as [TensorValue, TensorValue, TensorValue];
+      const { div, mul } = composer(call);
+      const deviation = div(call.like(inverse, 1), inverse);
+      const variance = third === 'inverse deviation' ? inverse : call.node('Sub', [mul(deviation, deviation), call.like(inverse, epsilon)]);
+      return tupleOf([result, mean, variance]);
+    }
+    return withUnused(call, affine(call, standardised(call, x, axes, epsilon), gamma, beta), 3);
+  };
 }
 
 function layerNormExt(call: OpCall): Value {
@@ -176,7 +177,8 @@ export const normalisation = family('Normalisation', [
     batchNorm,
   ),
   op('BatchNormExt', 'x weight bias mean variance training momentum epsilon', batchNormExt),
-  op('LayerNorm LayerNormV3', 'x gamma beta begin_norm_axis begin_params_axis epsilon', layerNorm),
+  op('LayerNorm', 'x gamma beta begin_norm_axis begin_params_axis epsilon', layerNorm('variance')),
+  op('LayerNormV3', 'x gamma beta begin_norm_axis begin_params_axis epsilon', layerNorm('inverse deviation')),
   op('LayerNormExt', 'x normalized_shape weight bias eps', layerNormExt),
   op('GroupNorm', 'x num_groups weight bias eps', groupNorm),
   op('InstanceNorm InstanceNormV2', 'x gamma beta mean variance', instanceNorm),

@@ -44,6 +44,13 @@ export class OpCall {
     return undefined;
   }
 
+  /** The input at `index`, of any kind; throws when it is absent. */
+  input(index: number): Value {
+    const value = this.inputs[index];
+    if (value === undefined) throw new Untranslatable(`operand ${index} is missing`);
+    return value;
+  }
+
   /** The value under this name; throws when it is absent. */
   need(names: string): Value {
     const value = this.find(names);

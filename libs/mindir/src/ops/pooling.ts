@@ -7,32 +7,36 @@ import { Untranslatable, type OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
 import { sequence } from '../graph/sequence.js';
 
-function window(call: OpCall, rank: number): Record<string, OnnxAttribute> {
-  return { kernel_shape: windowSizes(call, 'kernel_size|ksize', rank), strides: windowSizes(call, 'strides|stride', rank) };
+/** Where the spatial sizes stand among rank + 2 of them: [1, 1, h, w] or [1, h, w, 1]. */
+type Layout = 'sizes last' | 'sizes inside';
+
+function window(call: OpCall, rank: number, layout: Layout = 'sizes last'): Record<string, OnnxAttribute> {
+  return {
+    kernel_shape: windowSizes(call, 'kernel_size|ksize', rank, layout),
+    strides: windowSizes(call, 'strides|stride', rank, layout),
+  };
 }
 
-/** MaxPoolWithArgmax keeps [1, h, w, 1], the others [1, 1, h, w]. */
-function windowSizes(call: OpCall, names: string, rank: number): number[] {
+function windowSizes(call: OpCall, names: string, rank: number, layout: Layout): number[] {
   const values = call.numbersOr(names);
-  const isMiddle = call.op === 'MaxPoolWithArgmax' && values?.length === rank + 2;
-  return isMiddle ? values.slice(1, -1) : spatial(values, rank, 1);
+  return layout === 'sizes inside' && values?.length === rank + 2 ? values.slice(1, -1) : spatial(values, rank, 1);
 }
 
-function padding(call: OpCall, rank: number): Record<string, OnnxAttribute> {
+function padding(call: OpCall, rank: number, layout: Layout = 'sizes last'): Record<string, OnnxAttribute> {
   const mode = padModeOf(call);
   const computed = call.numbersOr('pad_list');
   if (mode === 'same' && rank === 3 && computed?.length === 6 && computed.every((pad) => pad >= 0) && computed.some((pad) => pad > 0))
     return { pads: explicitPads(computed, rank) };
-  if (mode === 'same') return samePool(call, rank);
+  if (mode === 'same') return samePool(call, rank, layout);
   return mode === 'valid'
     ? {}
     : { pads: explicitPads(call.numbersOr('pad_list|pad|pads'), rank), ceil_mode: call.bool('ceil_mode') ? 1 : 0 };
 }
 
 /** ONNX Runtime computes negative pads, and refuses them, where the stride is larger than the window. */
-function samePool(call: OpCall, rank: number): Record<string, OnnxAttribute> {
-  const kernel = windowSizes(call, 'kernel_size|ksize', rank);
-  const strides = windowSizes(call, 'strides|stride', rank);
+function samePool(call: OpCall, rank: number, layout: Layout): Record<string, OnnxAttribute> {
+  const kernel = windowSizes(call, 'kernel_size|ksize', rank, layout);
+  const strides = windowSizes(call, 'strides|stride', rank, layout);
   if (kernel.every((size) => size === 1)) return {};
   const sizes = operandOf(call).shape?.slice(2);
   if (!isStatic(sizes) || kernel.every((size, axis) => size >= (strides[axis] as number))) return { auto_pad: 'SAME_UPPER' };
@@ -90,8 +94,8 @@ function functionalPool(opType: 'AveragePool' | 'MaxPool', rank: number): Emit {
   };
 }
 
-/** Values and, within each image plane, the flat positions of the maxima. */
-function maxPoolWithIndex(rank: number): Emit {
+/** Values and the flat positions of the maxima: within each plane, or through all planes of an image. */
+function maxPoolWithIndex(rank: number, { layout = 'sizes last', positionsIn }: { layout?: Layout; positionsIn: 'plane' | 'image' }): Emit {
   return (call) => {
     const x = operandOf(call);
     const functional = call.find('pads|pad') !== undefined && call.find('pad_mode') === undefined;
@@ -101,11 +105,14 @@ function maxPoolWithIndex(rank: number): Emit {
           ceil_mode: call.bool('ceil_mode') ? 1 : 0,
           dilations: spatial(call.numbersOr('dilation'), rank, 1),
         }
-      : padding(call, rank);
-    const [values, positions] = call.graph.multi('MaxPool', [x], 2, { ...window(call, rank), ...placed }) as [TensorValue, TensorValue];
-    // ONNX counts positions through the whole tensor, MindSpore through a plane, MaxPoolWithArgmax through all planes of an image.
-    const plane = call.node('ReduceProd', [call.node('Shape', [x], { start: call.op === 'MaxPoolWithArgmax' ? 1 : 2 })], { keepdims: 0 });
-    return tupleOf([values, call.node('Mod', [positions, plane])]);
+      : padding(call, rank, layout);
+    const [values, positions] = call.graph.multi('MaxPool', [x], 2, { ...window(call, rank, layout), ...placed }) as [
+      TensorValue,
+      TensorValue,
+    ];
+    // ONNX counts positions through the whole tensor.
+    const period = call.node('ReduceProd', [call.node('Shape', [x], { start: positionsIn === 'image' ? 1 : 2 })], { keepdims: 0 });
+    return tupleOf([values, call.node('Mod', [positions, period])]);
   };
 }
 
@@ -216,10 +223,10 @@ function adaptiveIndices(call: OpCall, x: TensorValue, wanted: readonly number[]
 export const pooling = family('Pooling', [
   op('MaxPool', 'x kernel_size strides pad_mode data_format', maxPool(2)),
   op('MaxPool3D', 'x', maxPool(3)),
-  op('MaxPoolWithArgmax', 'x', maxPoolWithIndex(2)),
-  op('MaxPoolWithArgmaxV2', 'x', maxPoolWithIndex(2)),
-  op('MaxPoolWithIndices MaxPoolWithMask', 'x kernel_size strides pads dilation ceil_mode', maxPoolWithIndex(2)),
-  op('MaxPool3DWithArgmax', 'x', maxPoolWithIndex(3)),
+  op('MaxPoolWithArgmax', 'x', maxPoolWithIndex(2, { layout: 'sizes inside', positionsIn: 'image' })),
+  op('MaxPoolWithArgmaxV2', 'x', maxPoolWithIndex(2, { positionsIn: 'plane' })),
+  op('MaxPoolWithIndices MaxPoolWithMask', 'x kernel_size strides pads dilation ceil_mode', maxPoolWithIndex(2, { positionsIn: 'plane' })),
+  op('MaxPool3DWithArgmax', 'x', maxPoolWithIndex(3, { positionsIn: 'plane' })),
   op('FuncMaxPool2D', 'input kernel_size stride padding dilation ceil_mode', functionalPool('MaxPool', 2)),
   op('AvgPool', 'x kernel_size strides pad_mode data_format', averagePool(2)),
   op('AvgPool3D', 'x', averagePool(3)),

@@ -3,20 +3,14 @@ import { numberOf, Untranslatable, type OpCall } from './op-call.js';
 import { op, structuralFamily, type Emit } from './op-table.js';
 import { sequence } from '../graph/sequence.js';
 
-function operand(call: OpCall, index: number): Value {
-  const value = call.inputs[index];
-  if (value === undefined) throw new Untranslatable(`operand ${index} is missing`);
-  return value;
-}
-
 function items(call: OpCall, index: number): readonly Value[] {
-  const value = operand(call, index);
+  const value = call.input(index);
   if (value.kind !== 'tuple') throw new Untranslatable(`takes a ${value.kind} for a tuple`);
   return value.items;
 }
 
 function position(call: OpCall, index: number, length: number): number {
-  const number = numberOf(operand(call, index));
+  const number = numberOf(call.input(index));
   if (number === undefined) throw new Untranslatable('takes a position that is not known before the run');
   return number < 0 ? number + length : number;
 }
@@ -40,14 +34,14 @@ function equal(a: Value, b: Value): boolean | undefined {
 
 /** `x is y`: in compiled graphs only against None, True, False and numbers. */
 function identical(call: OpCall): boolean {
-  const [a, b] = [operand(call, 0), operand(call, 1)];
+  const [a, b] = [call.input(0), call.input(1)];
   if (a.kind === 'scalar' && b.kind === 'scalar') return a.type === b.type && a.value === b.value;
   if (a.kind === 'scalar' || b.kind === 'scalar') return false;
   return equal(a, b) ?? a === b;
 }
 
 function contains(call: OpCall): Value {
-  const x = operand(call, 0);
+  const x = call.input(0);
   const found = items(call, 1).map((item) => equal(x, item));
   if (found.includes(true)) return boolScalar(true);
   if (!found.includes(undefined)) return boolScalar(false);
@@ -81,7 +75,7 @@ function ordered(accept: (order: number) => boolean): Emit {
 }
 
 function textOf(call: OpCall, index: number): string {
-  const value = operand(call, index);
+  const value = call.input(index);
   if (value.kind !== 'scalar' || typeof value.value !== 'string')
     throw new Untranslatable('computes with a string that is not known before the run');
   return value.value;
@@ -99,17 +93,17 @@ function compareText(accept: (a: string, b: string) => boolean): Emit {
 /** Integers that Python's bit operators work on. */
 function bits(fold: (a: number, b: number) => number, opType: string): Emit {
   return (call) => {
-    const [x, y] = [numberOf(operand(call, 0)), numberOf(operand(call, 1))];
+    const [x, y] = [numberOf(call.input(0)), numberOf(call.input(1))];
     if (x !== undefined && y !== undefined) return intScalar(fold(x, y));
-    const [a, b] = [0, 1].map((index) => call.graph.cast(call.toTensor(operand(call, index)), 'int64')) as [TensorValue, TensorValue];
+    const [a, b] = [0, 1].map((index) => call.graph.cast(call.toTensor(call.input(index)), 'int64')) as [TensorValue, TensorValue];
     return call.node(opType, [a, b]);
   };
 }
 
 function real(fold: (x: number) => number, opType: string): Emit {
   return (call) => {
-    const x = numberOf(operand(call, 0));
-    return x === undefined ? call.node(opType, [call.graph.cast(call.toTensor(operand(call, 0)), 'float32')]) : floatScalar(fold(x));
+    const x = numberOf(call.input(0));
+    return x === undefined ? call.node(opType, [call.graph.cast(call.toTensor(call.input(0)), 'float32')]) : floatScalar(fold(x));
   };
 }
 
@@ -131,13 +125,13 @@ function extreme(fold: (...values: number[]) => number, opType: string): Emit {
 function setItem(call: OpCall): Value {
   const list = items(call, 0);
   const at = position(call, 1, list.length);
-  return tupleOf(list.map((item, index) => (index === at ? operand(call, 2) : item)));
+  return tupleOf(list.map((item, index) => (index === at ? call.input(2) : item)));
 }
 
 function insert(call: OpCall): Value {
   const list = items(call, 0);
   const at = Math.min(Math.max(position(call, 1, list.length), 0), list.length);
-  return tupleOf([...list.slice(0, at), operand(call, 2), ...list.slice(at)]);
+  return tupleOf([...list.slice(0, at), call.input(2), ...list.slice(at)]);
 }
 
 /** range(start, stop, step) as a tuple. */
@@ -152,7 +146,7 @@ function range(call: OpCall): Value {
 }
 
 function indexOf(call: OpCall): Value {
-  const found = items(call, 0).findIndex((item) => equal(item, operand(call, 1)) === true);
+  const found = items(call, 0).findIndex((item) => equal(item, call.input(1)) === true);
   if (found < 0) throw new Untranslatable('looks for a value that is not in the tuple');
   return intScalar(found);
 }
@@ -165,7 +159,7 @@ function zerosLike(call: OpCall): Value {
     const tensor = call.toTensor(value);
     return call.node('Expand', [call.like(tensor, 0), call.node('Shape', [tensor])]);
   };
-  return zero(operand(call, 0));
+  return zero(call.input(0));
 }
 
 /** What Python code does to numbers, strings, None and tuples while the model is traced. */
@@ -224,19 +218,19 @@ export const pythonValues = structuralFamily('Python values', [
   ),
   op('tuple_setitem TupleSetItem list_setitem ListSetItem', 'x index value', setItem),
   op('tuple_reversed ListInplaceReverse', 'x', (call) => tupleOf([...items(call, 0)].reverse())),
-  op('ListAppend list_append ListInplaceAppend', 'x value', (call) => tupleOf([...items(call, 0), operand(call, 1)])),
+  op('ListAppend list_append ListInplaceAppend', 'x value', (call) => tupleOf([...items(call, 0), call.input(1)])),
   op('ListInplaceExtend', 'x y', (call) => tupleOf([...items(call, 0), ...items(call, 1)])),
   op('ListInsert ListInplaceInsert', 'x index value', insert),
   op('ListInplaceClear', 'x', () => tupleOf([])),
   op('SequenceIndex', 'x value start end', indexOf),
-  op('SequenceCount', 'x value', (call) => intScalar(items(call, 0).filter((item) => equal(item, operand(call, 1)) === true).length)),
+  op('SequenceCount', 'x value', (call) => intScalar(items(call, 0).filter((item) => equal(item, call.input(1)) === true).length)),
   op('SequenceMax', 'x', extreme(Math.max, 'Max')),
   op('SequenceMin', 'x', extreme(Math.min, 'Min')),
   op('SequenceZerosLike', 'x', zerosLike),
   op('tuple_len list_len dict_len', 'x', (call) => intScalar(items(call, 0).length)),
   op('make_range range_ MakeRange', 'start stop step', range),
-  op('make_dict MakeDict', 'keys values', (call) => operand(call, 1)),
-  op('dict_getvalues dict_values', 'x', (call) => operand(call, 0)),
+  op('make_dict MakeDict', 'keys values', (call) => call.input(1)),
+  op('dict_getvalues dict_values', 'x', (call) => call.input(0)),
   op(
     'bit_and',
     'x y',

@@ -46,12 +46,13 @@ function logical(opType: 'ReduceMin' | 'ReduceMax'): Emit {
   };
 }
 
-function extremeIndex(opType: 'ArgMax' | 'ArgMin'): Emit {
+/** `missing` is what a missing axis means: the last dim, or all elements as one row. */
+function extremeIndex(opType: 'ArgMax' | 'ArgMin', missing: 'last dim' | 'all'): Emit {
   return (call) => {
     const x = operandOf(call);
     const axes = call.numbersOr('axis|dim');
     const keep = keepDims(call);
-    const flat = axes === undefined && call.op.endsWith('Ext') ? call.node('Reshape', [x, call.graph.ints([-1])]) : x;
+    const flat = axes === undefined && missing === 'all' ? call.node('Reshape', [x, call.graph.ints([-1])]) : x;
     const index = call.node(opType, [flat], { axis: axes?.[0] ?? (flat === x ? -1 : 0), keepdims: keep || flat !== x ? 1 : 0 });
     const shaped = flat === x ? index : call.node('Reshape', [index, call.graph.ints(keep ? sequence(call.rank(x), () => 1) : [])]);
     return call.graph.cast(shaped, call.dtype('output_type') ?? call.output()?.dtype ?? 'int64');
@@ -264,10 +265,10 @@ export const reduction = family('Reductions', [
   op('SquareSumAll', 'x y', (call) =>
     tupleOf([0, 1].map((index) => reduced(call, 'ReduceSumSquare', operandOf(call, index), undefined, false))),
   ),
-  op('Argmax', 'x axis output_type', extremeIndex('ArgMax')),
-  op('Argmin ArgminV2', 'x axis output_type', extremeIndex('ArgMin')),
-  op('ArgMaxExt', 'x axis keep_dims', extremeIndex('ArgMax')),
-  op('ArgMinExt', 'x axis keep_dims', extremeIndex('ArgMin')),
+  op('Argmax', 'x axis output_type', extremeIndex('ArgMax', 'last dim')),
+  op('Argmin ArgminV2', 'x axis output_type', extremeIndex('ArgMin', 'last dim')),
+  op('ArgMaxExt', 'x axis keep_dims', extremeIndex('ArgMax', 'all')),
+  op('ArgMinExt', 'x axis keep_dims', extremeIndex('ArgMin', 'all')),
   op('ArgMaxWithValue', 'x axis keep_dims', extremeWithValue('ArgMax', 'ReduceMax', false)),
   op('ArgMinWithValue', 'x axis keep_dims', extremeWithValue('ArgMin', 'ReduceMin', false)),
   op('MaxDim', 'x axis keep_dims', extremeWithValue('ArgMax', 'ReduceMax', true)),

@@ -94,12 +94,15 @@ function splitSizes(call: OpCall, sizes: readonly number[], axis: number): Value
   return tupleOf(call.graph.multi('Split', [x, call.graph.ints(whole)], whole.length, { axis }));
 }
 
-/** Pieces of a given size, the last one may be smaller. */
+function splitWithSizes(call: OpCall): Value {
+  return splitSizes(call, call.numbers('split_size'), call.number('dim', 0));
+}
+
+/** Pieces of a given size, the last one may be smaller; a tuple gives the size of each piece. */
 function splitBySize(call: OpCall): Value {
+  if (call.find('split_size')?.kind === 'tuple') return splitWithSizes(call);
   const sizes = call.numbers('split_size');
   const axis = call.number('dim', 0);
-  const value = call.find('split_size');
-  if (value?.kind === 'tuple' || call.op.startsWith('SplitWithSize')) return splitSizes(call, sizes, axis);
   const [size, total] = [sizes[0] as number, call.dim(operandOf(call), axis)];
   call.bounded(total / size);
   return splitSizes(call, pieces(total, size), axis);
@@ -275,7 +278,8 @@ export const shape = family('Shape', [
   op('Unstack UnstackExtView Unpack', 'x axis', unstack),
   op('Split', 'x axis output_num', split),
   op('SplitV', 'x', (call) => splitSizes(call, call.numbers('size_splits'), call.number('split_dim', 0))),
-  op('SplitTensor SplitTensorView SplitWithSize SplitWithSizeView', 'x split_size dim', splitBySize),
+  op('SplitTensor SplitTensorView', 'x split_size dim', splitBySize),
+  op('SplitWithSize SplitWithSizeView', 'x split_size dim', splitWithSizes),
   op('Chunk ChunkView', 'x chunks dim', chunk),
   op('Tile', 'x multiples', tile),
   op('Repeat', 'x repeats', tile),

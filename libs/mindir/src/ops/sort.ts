@@ -52,10 +52,9 @@ function inTopK(call: OpCall): Value {
   return call.node('Less', [rank, call.graph.int(call.number('k'))]);
 }
 
-/** Position of each value in a sorted row. */
-function searchSorted(call: OpCall): Value {
+/** Position of each value in a sorted row; `isRight` = behind the elements that equal it. */
+function positionIn(call: OpCall, isRight: boolean): TensorValue {
   const [sequence, values] = [operandOf(call, 0), operandOf(call, 1)];
-  const isRight = call.bool('right') || call.op === 'UpperBound';
   const { graph } = call;
   const dtype = call.dtype('dtype') ?? call.output()?.dtype ?? 'int64';
   // Counts the elements before each value: [.., values, 1] against [.., 1, sequence].
@@ -94,34 +93,38 @@ function kthValue(call: OpCall): Value {
   return tupleOf([pick(values), pick(indices)]);
 }
 
-/** The lower median and its position. */
-function median(call: OpCall): Value {
-  const x = operandOf(call);
-  const isGlobal = call.op === 'MedianExt' || call.bool('global_median');
-  const flat = isGlobal ? call.node('Reshape', [x, call.graph.ints([-1])]) : x;
-  const axis = isGlobal ? 0 : call.number('axis|dim', 0);
-  const place = Math.floor((call.dim(flat, axis) - 1) / 2);
-  const [values, indices] = ordered(call, flat, lengthOf(call, flat, axis), axis, false);
-  const keep = !isGlobal && call.bool('keep_dims|keepdim');
+/** The lower median along an axis and its position: [values, positions]. */
+function medianAlong(call: OpCall, x: TensorValue, axis: number, keep: boolean): [TensorValue, TensorValue] {
+  const place = Math.floor((call.dim(x, axis) - 1) / 2);
+  const [values, indices] = ordered(call, x, lengthOf(call, x, axis), axis, false);
   const pick = (tensor: TensorValue): TensorValue => {
-    const picked = call.node('Gather', [tensor, call.graph.ints([place])], { axis: positiveAxis(axis, call.rank(flat)) });
+    const picked = call.node('Gather', [tensor, call.graph.ints([place])], { axis: positiveAxis(axis, call.rank(x)) });
     return keep ? picked : call.node('Squeeze', [picked, call.graph.ints([axis])]);
   };
-  return call.op === 'MedianExt' ? pick(values) : tupleOf([pick(values), pick(indices)]);
+  return [pick(values), pick(indices)];
 }
 
-function unique(call: OpCall): Value {
-  const x = call.node('Reshape', [operandOf(call), call.graph.ints([-1])]);
-  // Unique keeps the order of first appearance, Unique2 sorts.
-  const isSorted = call.op === 'Unique2' ? 1 : 0;
-  const [values, , inverse, counts] = call.graph.multi('Unique', [x], 4, { sorted: isSorted }) as [
+/** The lower median of all elements and its position. */
+function globalMedian(call: OpCall): [TensorValue, TensorValue] {
+  return medianAlong(call, call.node('Reshape', [operandOf(call), call.graph.ints([-1])]), 0, false);
+}
+
+function median(call: OpCall): Value {
+  if (call.bool('global_median')) return tupleOf(globalMedian(call));
+  return tupleOf(medianAlong(call, operandOf(call), call.number('axis|dim', 0), call.bool('keep_dims|keepdim')));
+}
+
+/** The distinct values, in the order of first appearance or sorted; where each element is among them; how often each appears. */
+function distinct(call: OpCall, sorted: boolean): [TensorValue, TensorValue, TensorValue] {
+  const x = operandOf(call);
+  const flat = call.node('Reshape', [x, call.graph.ints([-1])]);
+  const [values, , inverse, counts] = call.graph.multi('Unique', [flat], 4, { sorted: sorted ? 1 : 0 }) as [
     TensorValue,
     TensorValue,
     TensorValue,
     TensorValue,
   ];
-  const shaped = call.node('Reshape', [{ ...inverse, dtype: 'int64' }, call.node('Shape', [operandOf(call)])]);
-  return tupleOf([values, shaped, ...(call.op === 'Unique2' ? [{ ...counts, dtype: 'int64' as const }] : [])]);
+  return [values, call.node('Reshape', [inverse, call.node('Shape', [x])]), counts];
 }
 
 /** Rows of sorting and searching. */
@@ -132,12 +135,14 @@ export const sorting = family('Sorting and searching', [
   op('SortExt', 'x dim descending stable', sort),
   op('ArgSort', 'x dim descending stable', argSort),
   op('InTopK', 'predictions targets', inTopK),
-  op('SearchSorted', 'sequence values sorter dtype right', searchSorted),
-  op('LowerBound UpperBound', 'sequence values', searchSorted),
+  op('SearchSorted', 'sequence values sorter dtype right', (call) => positionIn(call, call.bool('right'))),
+  op('LowerBound', 'sequence values', (call) => positionIn(call, false)),
+  op('UpperBound', 'sequence values', (call) => positionIn(call, true)),
   op('Bucketize', 'x', bucketize),
   op('NthElement', 'x n', nthElement),
   op('Kthvalue', 'x k dim keepdim', kthValue),
   op('Median MedianDim', 'x axis keep_dims', median),
-  op('MedianExt', 'x', median),
-  op('Unique Unique2', 'x', unique),
+  op('MedianExt', 'x', (call) => globalMedian(call)[0]),
+  op('Unique', 'x', (call) => tupleOf(distinct(call, false).slice(0, 2))),
+  op('Unique2', 'x', (call) => tupleOf(distinct(call, true))),
 ]);

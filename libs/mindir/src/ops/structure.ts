@@ -15,13 +15,7 @@ import {
 import { sequence } from '../graph/sequence.js';
 
 function first(call: OpCall): Value {
-  return operand(call, 0);
-}
-
-function operand(call: OpCall, index: number): Value {
-  const value = call.inputs[index];
-  if (value === undefined) throw new Untranslatable(`operand ${index} is missing`);
-  return value;
+  return call.input(0);
 }
 
 /** The elements of a tuple; a 1-D tensor of known length is taken apart. */
@@ -34,7 +28,7 @@ function elements(call: OpCall, value: Value): readonly Value[] {
 }
 
 function getItem(call: OpCall): Value {
-  const [container, position] = [first(call), operand(call, 1)];
+  const [container, position] = [first(call), call.input(1)];
   const index = numberOf(position);
   if (container.kind === 'tensor') {
     const at = index === undefined ? call.graph.cast(call.toTensor(position), 'int64') : call.graph.int(index);
@@ -100,7 +94,7 @@ function scalarBinary(
   result: 'same' | 'bool' | 'float' = 'same',
 ): (call: OpCall) => Value {
   return (call) => {
-    const [a, b] = [first(call), operand(call, 1)];
+    const [a, b] = [first(call), call.input(1)];
     if (
       a.kind === 'scalar' &&
       b.kind === 'scalar' &&
@@ -185,7 +179,7 @@ function stackScalars(call: OpCall, items: readonly Value[]): TensorValue {
 
 /** Equality of tuples element by element; what depends on dynamic dims is compared by ONNX nodes. */
 function compareTuples(call: OpCall): Value {
-  const [a, b] = [first(call), operand(call, 1)].map((value) => (value.kind === 'tuple' ? flatten(value) : elements(call, value))) as [
+  const [a, b] = [first(call), call.input(1)].map((value) => (value.kind === 'tuple' ? flatten(value) : elements(call, value))) as [
     readonly Value[],
     readonly Value[],
   ];
@@ -227,7 +221,7 @@ export const structure = structuralFamily('Structure', [
     kind: 'switch',
     condition: first(call),
     byIndex: true,
-    branches: elements(call, operand(call, 1)),
+    branches: elements(call, call.input(1)),
   })),
   op('Shape', 'x', shapeTuple),
   op('TensorShape DynamicShape', 'x', shapeTensor),
@@ -245,7 +239,7 @@ export const structure = structuralFamily('Structure', [
       : intScalar(elements(call, value).length);
   }),
   op('SequenceSlice', 'x begin end step', sliceTuple),
-  op('SequenceAdd', 'x y', (call) => tupleOf([...elements(call, first(call)), ...elements(call, operand(call, 1))])),
+  op('SequenceAdd', 'x y', (call) => tupleOf([...elements(call, first(call)), ...elements(call, call.input(1))])),
   op('SequenceMul sequence_mul', 'x n', (call) => {
     const items = elements(call, first(call));
     const turns = call.bounded(call.number('n'), 100_000);
@@ -359,7 +353,7 @@ export const structure = structuralFamily('Structure', [
 ]);
 
 function logic(call: OpCall, opType: 'And' | 'Or'): Value {
-  const [a, b] = [numberOf(first(call)), numberOf(operand(call, 1))];
+  const [a, b] = [numberOf(first(call)), numberOf(call.input(1))];
   if (a !== undefined && b !== undefined) return boolScalar(opType === 'And' ? a !== 0 && b !== 0 : a !== 0 || b !== 0);
-  return call.node(opType, [call.graph.cast(call.toTensor(first(call)), 'bool'), call.graph.cast(call.toTensor(operand(call, 1)), 'bool')]);
+  return call.node(opType, [call.graph.cast(call.toTensor(first(call)), 'bool'), call.graph.cast(call.toTensor(call.input(1)), 'bool')]);
 }
