@@ -13,6 +13,7 @@ import { logToken, tracerToken } from './edge/tokens.js';
 import { Gateway, gatewayOptionsToken } from './gateway.js';
 import { inferOptionsOf, maxMessageBytesOf, type GatewayOptions } from './gateway-options.js';
 import { GrpcServices } from './health/grpc-services.js';
+import { HealthController } from './health/health.controller.js';
 import { ModelDirectory } from './health/model-directory.js';
 import { OipController } from './health/oip.controller.js';
 import { Readiness } from './health/readiness.js';
@@ -87,7 +88,7 @@ export class GatewayModule {
     ];
     return {
       module: GatewayModule,
-      controllers: [OipController, OpenApiController, SwaggerUiController, SchedulerHelloController],
+      controllers: [OipController, HealthController, OpenApiController, SwaggerUiController, SchedulerHelloController],
       providers,
       exports: [Gateway, ApiDocs],
     };

@@ -26,7 +26,7 @@ export interface RunningGateway {
 
 /** Nest's HTTP side as a gateway needs it: it has no port of its own, and words its own errors as all others are. */
 export function createHttpAdapter(): FastifyAdapter {
-  return new FastifyAdapter({ frameworkErrors });
+  return new FastifyAdapter({ frameworkErrors, routerOptions: { ignoreTrailingSlash: true } });
 }
 
 /** Fastify's own errors, which never get as far as Nest: URLs that cannot be decoded. */

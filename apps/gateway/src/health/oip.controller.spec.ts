@@ -43,6 +43,24 @@ describe('the Open Inference Protocol over REST, less infer', () => {
     ['/v2/models/nope/ready', 404, { error: "model 'nope' is not available" }],
     ['/v2/models/..%2f..%2fetc', 404, { error: "model '../../etc' is not available" }],
     ['/v2/models/%zz', 400, { error: "'/v2/models/%zz' is not a valid url component" }],
+    ['/v2/', 200, expect.objectContaining({ name: 'mserve' })],
+    ['/v2/health/ready/', 200, { ready: true }],
+    ['/v2/models/digits/?x=1', 200, expect.objectContaining({ name: 'digits' })],
+    ['/v2/models/digits/versions/3/ready/', 200, { name: 'digits', ready: true }],
+    ['/healthz', 200, { live: true }],
+    ['/livez/', 200, { live: true }],
+    ['/readyz', 200, { ready: true }],
+    ['/ping', 200, { ready: true }],
+    ['//v2/models/digits', 404, { error: 'Cannot GET //v2/models/digits, the path is /v2/models/digits' }],
+    ['/V2', 404, { error: 'Cannot GET /V2, the path is /v2' }],
+    [
+      '/v1/models/digits',
+      404,
+      {
+        error:
+          "Cannot GET /v1/models/digits, which is of TensorFlow Serving's API; the Open Inference Protocol has POST /v2/models/digits/infer and GET /v2/models/digits",
+      },
+    ],
     ['/v2/nope', 404, { error: 'Cannot GET /v2/nope' }],
     ['/nope', 404, { error: 'Cannot GET /nope' }],
   ])('GET %s', async (path, status, body) => {
@@ -58,6 +76,16 @@ describe('the Open Inference Protocol over REST, less infer', () => {
     ['PROPFIND', '/v2/models/kit', 405, 'GET, HEAD', 'PROPFIND is not supported here, GET and HEAD are'],
     ['GET', '/v2/repository/index', 405, 'POST', 'GET is not supported here, POST is'],
     ['PATCH', '/docs', 405, 'GET, HEAD', 'PATCH is not supported here, GET and HEAD are'],
+    ['PUT', '/v2/health/live/', 405, 'GET, HEAD', 'PUT is not supported here, GET and HEAD are'],
+    ['POST', '//v2/models/kit/infer', 404, null, 'Cannot POST //v2/models/kit/infer, the path is /v2/models/kit/infer'],
+    ['POST', '/V2/models/Kit/infer', 404, null, 'Cannot POST /V2/models/Kit/infer, the path is /v2/models/Kit/infer'],
+    [
+      'POST',
+      '/v1/models/kit:predict',
+      404,
+      null,
+      "Cannot POST /v1/models/kit:predict, which is of TensorFlow Serving's API; the Open Inference Protocol has POST /v2/models/kit/infer and GET /v2/models/kit",
+    ],
     ['PUT', '/v2/nope', 404, null, 'Cannot PUT /v2/nope'],
     ['POST', '/v2/models//infer', 404, null, 'Cannot POST /v2/models//infer'],
     ['OPTIONS', '/nope', 404, null, 'Cannot OPTIONS /nope'],
@@ -65,6 +93,23 @@ describe('the Open Inference Protocol over REST, less infer', () => {
   ])('%s %s', async (verb, path, status, allow, error) => {
     const response = await fetch(`${rig.url}${path}`, { method: verb });
     expect([response.status, response.headers.get('allow'), await response.json()]).toEqual([status, allow, { error }]);
+  });
+
+  it.each(['/v2', '/v2/health/live', '/v2/health/ready/', '/v2/models/digits', '/v2/models/digits/ready', '/readyz', '/ping'])(
+    'HEAD %s is GET without the body',
+    async (path) => {
+      const [get, head] = [await fetch(`${rig.url}${path}`), await fetch(`${rig.url}${path}`, { method: 'HEAD' })];
+      const shown = ({ status, headers }: Response): unknown => [status, headers.get('content-type'), headers.get('content-length')];
+      expect([shown(head), await head.text()]).toEqual([shown(get), '']);
+      expect(head.status).toBe(200);
+    },
+  );
+
+  it('says which path is meant whatever the body is', async () => {
+    const send = async (contentType: string): Promise<number> =>
+      (await fetch(`${rig.url}/V2/models/kit/infer`, { method: 'POST', body: '{"inputs":', headers: { 'content-type': contentType } }))
+        .status;
+    expect(await Promise.all(['application/json', 'application/octet-stream', 'text/plain'].map(send))).toEqual([404, 404, 404]);
   });
 
   it('cuts long names in its texts', async () => {

@@ -20,7 +20,7 @@ export class RouteVerbs {
 
   /** The verbs that a URL takes, in order and once each; none when it is nobody's. */
   of(url: string): string[] {
-    const segments = url.replace(/\?.*$/s, '').split('/');
+    const segments = url.replace(/\/?(?:\?.*)?$/s, '').split('/');
     const verbs = this.routes.filter((route) => matches(route.segments, segments)).flatMap((route) => route.verbs);
     return [...new Set(verbs)].sort();
   }

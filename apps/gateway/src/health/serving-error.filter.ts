@@ -2,9 +2,11 @@ import { Catch, HttpException, Inject, NotFoundException, type ArgumentsHost, ty
 import { ServingError } from '@mserve/wire';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AppLog } from '@mserve/app';
+import { clip } from '../edge/clip.js';
 import { httpStatusOf } from '../edge/status.js';
 import { oipText } from '../edge/words.js';
 import { logToken } from '../edge/tokens.js';
+import { meantPath } from './meant-path.js';
 import { RouteVerbs } from './route-verbs.js';
 
 /** Texts may name what was asked for, which may be long. */
@@ -39,6 +41,9 @@ export class UnroutedFilter extends ServingErrorFilter {
 
   override catch(thrown: unknown, host: ArgumentsHost): void {
     const { method, url } = host.switchToHttp().getRequest<FastifyRequest>();
+    // Before anything else that may be wrong with it, such as its body: nobody has such a path
+    const meant = meantPath(url);
+    if (meant !== '') return send(host, 404, `Cannot ${method} ${clip(url)}${meant}`, {});
     const allowed = thrown instanceof NotFoundException ? this.verbs.of(url) : [];
     if (allowed.length === 0 || allowed.includes(method)) super.catch(thrown, host);
     else
