@@ -201,7 +201,7 @@ export const settings = {
     aliases: ['servable'],
   }),
   provider: setting(text('^[a-z0-9-]{1,64}$', "1 to 64 lower-case letters, digits and '-'"), {
-    doc: 'kind of the devices: cpu; ascend (OM files); see docs/devices.md',
+    doc: 'kind of the devices: cpu, cuda, tensorrt, cann or ascend (OM files); see docs/devices.md',
     apps: worker,
     default: 'cpu',
   }),

@@ -30,6 +30,30 @@ describe('the device of a session', () => {
   });
 });
 
+describe('accelerators', () => {
+  // None of these is on the machines that the tests run on: ONNX Runtime's npm package has no library of theirs
+  it.each([
+    ['cuda', "a GPU build of ONNX Runtime, NVIDIA's driver, CUDA and cuDNN"],
+    ['tensorrt', "a GPU build of ONNX Runtime, NVIDIA's driver, CUDA, cuDNN and TensorRT"],
+    ['cann', "a CANN build of ONNX Runtime and Huawei's CANN toolkit"],
+  ])('%s says what it needs, and nothing runs on the CPU in its place', async (provider, needs) => {
+    await expect(Session.open(addModel(), { device: { provider } })).rejects.toMatchObject({
+      name: 'NativeError',
+      kind: 'device',
+      message: expect.stringContaining(`provider "${provider}" cannot be used here; it needs ${needs}: `),
+    });
+  });
+
+  it.each<[string, Record<string, string>, string]>([
+    ['cuda', { precisionMode: 'fp16' }, 'provider "cuda" has no precisionMode fp16; provider "tensorrt" has'],
+    ['cuda', { precisionMode: 'fp8' }, 'precisionMode must be origin or fp16, got "fp8"'],
+    ['tensorrt', { cpuFallback: 'maybe' }, 'cpuFallback must be allow or refuse, got "maybe"'],
+    ['cann', { inputShape: 'x:1' }, 'provider "cann" has no option "inputShape": it only applies when a model is compiled to an OM file'],
+  ])('%s with %j is refused', async (provider, options, message) => {
+    await expect(Session.open(addModel(), { device: { provider, options } })).rejects.toMatchObject({ kind: 'device', message });
+  });
+});
+
 /** Threads of this process that may use exactly these cores. */
 function threadsOn(cores: string): number {
   const states = readdirSync('/proc/self/task').map((thread) => readFileSync(`/proc/self/task/${thread}/status`, 'utf8'));

@@ -50,7 +50,12 @@ function buildFake(kind) {
 }
 
 function buildTest(kind) {
-  const sources = [join(here, 'acl_backend_test.cc'), ...sourcesIn(join(native, 'acl')), join(native, 'onnx', 'model_file.cc')];
+  const sources = [
+    join(here, 'acl_backend_test.cc'),
+    ...sourcesIn(join(native, 'acl')),
+    join(native, 'ascend_claim.cc'),
+    join(native, 'onnx', 'model_file.cc'),
+  ];
   return build(`acl-backend-test-${kind}`, [`-I${native}`, ...sanitizers[kind], ...sources]);
 }
 

@@ -5,6 +5,7 @@
 #include "acl/acl_device.h"
 #include "acl/acl_model.h"
 #include "acl/om_header.h"
+#include "ascend_claim.h"
 
 namespace mserve {
 
@@ -68,6 +69,7 @@ class AclBackend : public Backend {
       return nullptr;
     }
     if (!acl::checkOmFile(request.modelPath, request.refuseLinks, request.linkRoots, failure)) return nullptr;
+    if (!claimAscend("acl", failure)) return nullptr;
     std::shared_ptr<acl::Device> device = acl::Device::use(request.device.id, failure);
     if (device == nullptr) return nullptr;
     auto session = std::make_unique<AclSession>(std::move(device));

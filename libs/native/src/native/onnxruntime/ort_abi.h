@@ -19,6 +19,7 @@ struct MemoryInfo;
 struct Allocator;
 struct TypeInfo;
 struct TensorInfo;
+struct ProviderOptions;  // of CUDA, TensorRT or CANN
 struct Thread;  // one of a session's own threads, made by us
 
 /** What the library's one exported symbol, OrtGetApiBase, returns. */
@@ -94,10 +95,22 @@ constexpr int kTypeTensor = 1;
   F(100, releaseSessionOptions, void, (SessionOptions*))                                                               \
   F(130, addSessionConfig, Status*, (SessionOptions*, const char* key, const char* value))                             \
   F(144, registerAllocator, Status*, (Env*, const MemoryInfo*, const void* arenaSettings))                             \
+  F(170, appendTensorRt, Status*, (SessionOptions*, const ProviderOptions*))                                           \
+  F(171, createTensorRtOptions, Status*, (ProviderOptions**))                                                          \
+  F(172, updateTensorRtOptions, Status*, (ProviderOptions*, const char* const* keys, const char* const* values, size_t)) \
+  F(174, releaseTensorRtOptions, void, (ProviderOptions*))                                                             \
   F(196, setCreateThread, Status*, (SessionOptions*, Thread* (*create)(void* options, void (*work)(void*), void* argument))) \
   F(197, setThreadOptions, Status*, (SessionOptions*, void* options))                                                  \
   F(198, setJoinThread, Status*, (SessionOptions*, void (*join)(Thread*)))                                             \
+  F(204, appendCuda, Status*, (SessionOptions*, const ProviderOptions*))                                               \
+  F(205, createCudaOptions, Status*, (ProviderOptions**))                                                              \
+  F(206, updateCudaOptions, Status*, (ProviderOptions*, const char* const* keys, const char* const* values, size_t))   \
+  F(208, releaseCudaOptions, void, (ProviderOptions*))                                                                 \
   F(210, addExternalInitializers, Status*, (SessionOptions*, const char* const* names, const Value* const*, size_t))   \
+  F(220, appendCann, Status*, (SessionOptions*, const ProviderOptions*))                                               \
+  F(221, createCannOptions, Status*, (ProviderOptions**))                                                              \
+  F(222, updateCannOptions, Status*, (ProviderOptions*, const char* const* keys, const char* const* values, size_t))   \
+  F(224, releaseCannOptions, void, (ProviderOptions*))                                                                 \
   F(252, getStringBuffer, Status*, (Value*, size_t index, size_t length, char**))
 
 /** Only in tables of kApiVersionExternalFiles and later. */

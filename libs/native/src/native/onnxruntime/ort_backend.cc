@@ -1,6 +1,7 @@
 #include "onnxruntime/ort_backend.h"
 
 #include "onnxruntime/ort_library.h"
+#include "onnxruntime/ort_providers.h"
 #include "onnxruntime/ort_session.h"
 
 namespace mserve {
@@ -10,7 +11,7 @@ namespace {
 class OrtBackend : public Backend {
  public:
   const char* name() const override { return "onnxruntime"; }
-  std::vector<std::string> providers() const override { return {"cpu"}; }
+  std::vector<std::string> providers() const override { return ort::providerNames(); }
 
   std::unique_ptr<BackendSession> open(const OpenRequest& request, LoadCancellation& cancellation, Failure& failure) override {
     const ort::Library* library = ort::Library::load(request.libraryPath, failure);

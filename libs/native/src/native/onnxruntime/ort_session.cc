@@ -7,6 +7,7 @@
 
 #include "onnx/external_data.h"
 #include "onnxruntime/ort_lane.h"
+#include "onnxruntime/ort_providers.h"
 #include "onnxruntime/ort_threads.h"
 
 namespace mserve::ort {
@@ -22,10 +23,6 @@ int poolThreads(int ofOneRun, int sharedBy) { return ofOneRun <= 1 ? ofOneRun : 
 }  // namespace
 
 bool OrtSession::load(const OpenRequest& request, LoadCancellation& cancellation, Failure& failure) {
-  if (!request.device.options.empty()) {
-    failure.set(FailureKind::Device, "provider \"" + request.device.provider + "\" has no option \"" + request.device.options[0].first + "\"");
-    return false;
-  }
   DivisionTraps traps;  // graphs are checked and constants computed while a model is loaded
   const DivisionGuard guard(traps);
   MappedFile modelFile;
@@ -79,6 +76,7 @@ bool OrtSession::configure(const OpenRequest& request, SessionOptions* options, 
       !check(api.addSessionConfig(options, "optimization.disable_specified_optimizers", request.disabledOptimizers.c_str()))) {
     return false;
   }
+  if (!useDevice(library_, request.device, options, failure)) return false;
   // Never guess the format from the bytes: only ONNX was scanned for external data.
   return check(api.addSessionConfig(options, "session.load_model_format", "ONNX")) &&
          // Weights beside the arena: its chunks grow by doubling, which would waste up to the size of the weights.
