@@ -350,6 +350,23 @@ describe('a nats-server with the users of docs/bus.md', () => {
     }
   });
 
+  it("lets the operator's command of docs/fleet.md through", async () => {
+    const page = await readFile(new URL('../../../../docs/fleet.md', import.meta.url), 'utf8');
+    const [, user, inboxPrefix, name] =
+      /^nats --user (\S+) --password \S+ --inbox-prefix (\S+) request mserve\.v1\.ask\.ADDRESS\.(servables\.load) /m.exec(page) ?? [];
+    const worker = await member('worker');
+    worker.respond(name as string, async (body) => body);
+    const command = await connect({
+      servers: server.url,
+      user: user as string,
+      pass: `${user}-secret`,
+      inboxPrefix: inboxPrefix as string,
+    });
+    const answer = await command.request(`mserve.v1.ask.${worker.address}.${name}`, 'please', { timeout: 5000 });
+    expect(answer.string()).toBe('please');
+    await command.close();
+  });
+
   it('lets every role do its part, with small and large messages', async () => {
     const [gateway, scheduler] = [await member('gateway'), await member('scheduler')];
     const [worker, operator] = [await member('worker'), await member('operator')];
