@@ -32,7 +32,7 @@ interface Header {
 function readHeader(file: Uint8Array): Header {
   if (file.length < 12 || magic.some((byte, i) => file[i] !== byte)) refuse('it does not start with the NumPy magic');
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  const long = (file[6] as number) >= 2;
+  const long = view.getUint8(6) >= 2;
   const length = long ? view.getUint32(8, true) : view.getUint16(8, true);
   const start = (long ? 12 : 10) + length;
   if (start > file.length) refuse('its header is cut off');
@@ -64,11 +64,12 @@ function toCOrder(bytes: Uint8Array, shape: readonly number[], elementBytes: num
   const index = shape.map(() => 0);
   const strides = shape.map((_, k) => shape.slice(0, k).reduce((product, dim) => product * dim, 1));
   for (let n = 0; n < count; n++) {
-    const from = index.reduce((sum, i, k) => sum + i * (strides[k] as number), 0) * elementBytes;
+    const from = index.reduce((sum, i, k) => sum + i * (strides[k] ?? 0), 0) * elementBytes;
     out.set(bytes.subarray(from, from + elementBytes), n * elementBytes);
     for (let k = shape.length - 1; k >= 0; k--) {
-      index[k] = (index[k] as number) + 1;
-      if ((index[k] as number) < (shape[k] as number)) break;
+      const next = (index[k] ?? 0) + 1;
+      index[k] = next;
+      if (next < (shape[k] ?? 0)) break;
       index[k] = 0;
     }
   }
@@ -125,7 +126,7 @@ export function writeNpy(tensor: Tensor): Uint8Array {
   if (tensor.dtype === 'string' || tensor.dtype === 'bytes') {
     const text = new TextDecoder();
     const cells = unpackElements(tensor).map((element) =>
-      tensor.dtype === 'string' ? Array.from(text.decode(element), (c) => c.codePointAt(0) as number) : Array.from(element),
+      tensor.dtype === 'string' ? Array.from(text.decode(element), (c) => c.codePointAt(0) ?? 0) : Array.from(element),
     );
     const width = cells.reduce((widest, cell) => Math.max(widest, cell.length), 1);
     descr = tensor.dtype === 'string' ? `<U${width}` : `|S${width}`;

@@ -4,12 +4,12 @@ function distance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+      const [diagonal = 0, above = 0, left = 0] = [row[j - 1], row[j], next[j - 1]];
+      next.push(Math.min(diagonal + (a[i - 1] === b[j - 1] ? 0 : 1), above + 1, left + 1));
     }
     row = next;
   }
-  return row[b.length] as number;
+  return row[b.length] ?? 0;
 }
 
 /** The known word closest to `word`, or undefined when none is close (more than a third of its letters differ). */

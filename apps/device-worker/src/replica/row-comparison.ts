@@ -23,13 +23,13 @@ export function sameButForRounding(a: NativeTensor, b: NativeTensor): boolean {
   if (a.dtype !== b.dtype || a.bytes.byteLength !== b.bytes.byteLength) return false;
   const share = rounding[a.dtype];
   const step = stepOf[a.dtype];
-  if (share === undefined && step === undefined) return false;
   const [x, y] = [numbersOf(a), numbersOf(b)];
   let largest = 0;
   for (const value of x) if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value));
-  const allowed = share === undefined ? (step as number) : share * largest;
+  const allowed = share === undefined ? step : share * largest;
+  if (allowed === undefined) return false;
   for (let i = 0; i < x.length; i++) {
-    const [left, right] = [x[i] as number, y[i] as number];
+    const [left = NaN, right = NaN] = [x[i], y[i]];
     if (Object.is(left, right) || left === right) continue;
     if (!(Math.abs(left - right) <= allowed)) return false;
   }

@@ -44,6 +44,20 @@ function sound(shape: Shape | undefined): Shape | undefined {
   return shape?.every((dim) => Number.isSafeInteger(dim) && dim >= -1) === true ? shape : undefined;
 }
 
+function intOf(attributes: Attributes, name: string): number | undefined {
+  const value = attributes[name];
+  return typeof value === 'number' ? value : undefined;
+}
+
+function intsOf(attributes: Attributes, name: string): readonly number[] | undefined {
+  const value = attributes[name];
+  return isList(value) ? value : undefined;
+}
+
+function isList(value: OnnxAttribute | undefined): value is readonly number[] {
+  return Array.isArray(value);
+}
+
 /** The integers of a tensor that is known at load time; undefined for others and for long ones. */
 export function knownInts(tensor: TensorValue | undefined): number[] | undefined {
   if (tensor?.bytes === undefined || tensor.bytes.byteLength > 8192) return undefined;
@@ -71,7 +85,7 @@ function reduce(inputs: Inputs, attributes: Attributes): (Shape | undefined)[] {
 function argReduce(inputs: Inputs, attributes: Attributes): (Shape | undefined)[] {
   const shape = inputs[0]?.shape;
   if (shape === undefined) return [];
-  const axis = positiveAxis(attributes['axis'] as number, shape.length);
+  const axis = positiveAxis(intOf(attributes, 'axis') ?? 0, shape.length);
   return [
     attributes['keepdims'] === 0 ? shape.filter((_, index) => index !== axis) : shape.map((dim, index) => (index === axis ? 1 : dim)),
   ];
@@ -84,8 +98,8 @@ function matMul(inputs: Inputs): (Shape | undefined)[] {
   const left = a.length === 1 ? [1, ...a] : a;
   const right = b.length === 1 ? [...b, 1] : b;
   const batch = broadcastShapes([left.slice(0, -2), right.slice(0, -2)]) ?? [];
-  const rows = a.length === 1 ? [] : [left[left.length - 2] as number];
-  const columns = b.length === 1 ? [] : [right[right.length - 1] as number];
+  const rows = a.length === 1 ? [] : [left.at(-2) ?? -1];
+  const columns = b.length === 1 ? [] : [right.at(-1) ?? -1];
   return [[...batch, ...rows, ...columns]];
 }
 
@@ -113,7 +127,7 @@ function unsqueeze(inputs: Inputs): (Shape | undefined)[] {
   const rank = shape.length + axes.length;
   const inserted = new Set(axes.map((axis) => positiveAxis(axis, rank)));
   const rest = shape[Symbol.iterator]();
-  return [sequence(rank, (_, index) => (inserted.has(index) ? 1 : (rest.next().value as number)))];
+  return [sequence(rank, (_, index) => (inserted.has(index) ? 1 : (rest.next().value ?? -1)))];
 }
 
 function squeeze(inputs: Inputs): (Shape | undefined)[] {
@@ -128,7 +142,7 @@ function concat(inputs: Inputs, attributes: Attributes): (Shape | undefined)[] {
   const shapes = inputs.map((input) => input?.shape);
   const first = shapes.find((shape) => shape !== undefined);
   if (first === undefined) return [];
-  const axis = positiveAxis(attributes['axis'] as number, first.length);
+  const axis = positiveAxis(intOf(attributes, 'axis') ?? 0, first.length);
   return [
     first.map((dim, index) => {
       const dims = shapes.map((shape) => shape?.[index] ?? -1);
@@ -141,8 +155,8 @@ function concat(inputs: Inputs, attributes: Attributes): (Shape | undefined)[] {
 function split(inputs: Inputs, attributes: Attributes, outputs: number): (Shape | undefined)[] {
   const shape = inputs[0]?.shape;
   if (shape === undefined) return [];
-  const axis = positiveAxis((attributes['axis'] as number | undefined) ?? 0, shape.length);
-  const total = shape[axis] as number;
+  const axis = positiveAxis(intOf(attributes, 'axis') ?? 0, shape.length);
+  const total = shape[axis] ?? -1;
   const sizes = knownInts(inputs[1]);
   return sequence(outputs, (_, part) => {
     const even = total >= 0 && total % outputs === 0 ? total / outputs : -1;
@@ -161,7 +175,7 @@ function slice(inputs: Inputs): (Shape | undefined)[] {
   axes.forEach((axis, position) => {
     const index = positiveAxis(axis, shape.length);
     const [start, end, step] = [starts?.[position], ends?.[position], steps?.[position]];
-    const size = shape[index] as number;
+    const size = shape[index] ?? -1;
     dims[index] = start === undefined || end === undefined || step === undefined || size === -1 ? -1 : sliceLength(size, start, end, step);
   });
   return [dims];
@@ -178,7 +192,7 @@ export function sliceLength(size: number, start: number, end: number, step: numb
 function gather(inputs: Inputs, attributes: Attributes): (Shape | undefined)[] {
   const [shape, indices] = [inputs[0]?.shape, inputs[1]?.shape];
   if (shape === undefined || indices === undefined) return [];
-  const axis = positiveAxis((attributes['axis'] as number | undefined) ?? 0, shape.length);
+  const axis = positiveAxis(intOf(attributes, 'axis') ?? 0, shape.length);
   return [[...shape.slice(0, axis), ...indices, ...shape.slice(axis + 1)]];
 }
 
@@ -186,7 +200,7 @@ function gatherNd(inputs: Inputs, attributes: Attributes): (Shape | undefined)[]
   const [shape, indices] = [inputs[0]?.shape, inputs[1]?.shape];
   const depth = indices?.[indices.length - 1];
   if (shape === undefined || indices === undefined || depth === undefined || depth < 0) return [];
-  const batch = (attributes['batch_dims'] as number | undefined) ?? 0;
+  const batch = intOf(attributes, 'batch_dims') ?? 0;
   return [[...indices.slice(0, -1), ...shape.slice(batch + depth)]];
 }
 
@@ -199,7 +213,7 @@ function expand(inputs: Inputs): (Shape | undefined)[] {
 
 function tile(inputs: Inputs): (Shape | undefined)[] {
   const repeats = knownInts(inputs[1]);
-  return [inputs[0]?.shape?.map((dim, index) => (dim === -1 || repeats === undefined ? -1 : dim * (repeats[index] as number)))];
+  return [inputs[0]?.shape?.map((dim, index) => (dim === -1 || repeats === undefined ? -1 : dim * (repeats[index] ?? 1)))];
 }
 
 function pad(inputs: Inputs): (Shape | undefined)[] {
@@ -208,9 +222,7 @@ function pad(inputs: Inputs): (Shape | undefined)[] {
   if (shape === undefined) return [];
   return [
     shape.map((dim, index) =>
-      dim === -1 || pads === undefined || inputs[3] !== undefined
-        ? -1
-        : dim + (pads[index] as number) + (pads[index + shape.length] as number),
+      dim === -1 || pads === undefined || inputs[3] !== undefined ? -1 : dim + (pads[index] ?? 0) + (pads[index + shape.length] ?? 0),
     ),
   ];
 }
@@ -223,8 +235,8 @@ function constantShape(inputs: Inputs): (Shape | undefined)[] {
 
 function transpose(inputs: Inputs, attributes: Attributes): (Shape | undefined)[] {
   const shape = inputs[0]?.shape;
-  const perm = attributes['perm'] as readonly number[];
-  return [shape === undefined ? perm.map(() => -1) : perm.map((axis) => shape[axis] as number)];
+  const perm = intsOf(attributes, 'perm') ?? sequence(shape?.length ?? 0, (_, index) => (shape?.length ?? 0) - 1 - index);
+  return [shape === undefined ? perm.map(() => -1) : perm.map((axis) => shape[axis] ?? -1)];
 }
 
 /** Batch and channels of convolutions and pools are known; spatial sizes are left to annotations, but for the simple explicit cases. */
@@ -233,10 +245,10 @@ function windowed(inputs: Inputs, attributes: Attributes, outputs: number): (Sha
   if (shape === undefined) return [];
   const weight = inputs[1]?.shape;
   const channels = inputs[1] === undefined ? shape[1] : weight?.[0];
-  const kernel = (attributes['kernel_shape'] as readonly number[] | undefined) ?? weight?.slice(2);
-  const strides = attributes['strides'] as readonly number[] | undefined;
-  const dilations = attributes['dilations'] as readonly number[] | undefined;
-  const pads = attributes['pads'] as readonly number[] | undefined;
+  const kernel = intsOf(attributes, 'kernel_shape') ?? weight?.slice(2);
+  const strides = intsOf(attributes, 'strides');
+  const dilations = intsOf(attributes, 'dilations');
+  const pads = intsOf(attributes, 'pads');
   const same = attributes['auto_pad'] === 'SAME_UPPER' || attributes['auto_pad'] === 'SAME_LOWER';
   const spatial = shape.slice(2).map((dim, index) => {
     const stride = strides?.[index] ?? 1;
@@ -246,12 +258,12 @@ function windowed(inputs: Inputs, attributes: Attributes, outputs: number): (Sha
     const padded = dim + (pads?.[index] ?? 0) + (pads?.[index + shape.length - 2] ?? 0);
     return Math.floor((padded - (size - 1) * (dilations?.[index] ?? 1) - 1) / stride) + 1;
   });
-  return sequence(outputs, () => [shape[0] as number, channels ?? -1, ...spatial]);
+  return sequence(outputs, () => [shape[0] ?? -1, channels ?? -1, ...spatial]);
 }
 
 function flattenShape(inputs: Inputs, attributes: Attributes): (Shape | undefined)[] {
   const shape = inputs[0]?.shape;
-  const axis = attributes['axis'] as number;
+  const axis = intOf(attributes, 'axis') ?? 0;
   return [shape === undefined ? [-1, -1] : [knownCount(shape.slice(0, axis)), knownCount(shape.slice(axis))]];
 }
 
@@ -301,15 +313,15 @@ rule('Det', (inputs) => [inputs[0]?.shape?.slice(0, -2)]);
 rule('LayerNormalization', (inputs, attributes) => {
   const shape = inputs[0]?.shape;
   if (shape === undefined) return [];
-  const axis = positiveAxis((attributes['axis'] as number | undefined) ?? -1, shape.length);
+  const axis = positiveAxis(intOf(attributes, 'axis') ?? -1, shape.length);
   const statistics = shape.map((dim, index) => (index < axis ? dim : 1));
   return [shape, statistics, statistics];
 });
 rule('Shape', (inputs, attributes) => {
   const rank = inputs[0]?.shape?.length;
   if (rank === undefined) return [[-1]];
-  const start = (attributes['start'] as number | undefined) ?? 0;
-  return [[Math.min((attributes['end'] as number | undefined) ?? rank, rank) - start]];
+  const start = intOf(attributes, 'start') ?? 0;
+  return [[Math.min(intOf(attributes, 'end') ?? rank, rank) - start]];
 });
 rule('Size', () => [[]]);
 rule('Range', () => [[-1]]);
@@ -317,13 +329,13 @@ rule('NonZero', (inputs) => [[inputs[0]?.shape?.length ?? -1, -1]]);
 rule('TopK', (inputs, attributes, outputs) => {
   const shape = inputs[0]?.shape;
   if (shape === undefined) return [];
-  const axis = positiveAxis((attributes['axis'] as number | undefined) ?? -1, shape.length);
+  const axis = positiveAxis(intOf(attributes, 'axis') ?? -1, shape.length);
   const k = knownInts(inputs[1])?.[0] ?? -1;
   return sequence(outputs, () => shape.map((dim, index) => (index === axis ? k : dim)));
 });
 rule('OneHot', (inputs, attributes) => {
   const shape = inputs[0]?.shape;
   if (shape === undefined) return [];
-  const axis = positiveAxis((attributes['axis'] as number | undefined) ?? -1, shape.length + 1);
+  const axis = positiveAxis(intOf(attributes, 'axis') ?? -1, shape.length + 1);
   return [[...shape.slice(0, axis), knownInts(inputs[1])?.[0] ?? -1, ...shape.slice(axis)]];
 });

@@ -26,7 +26,7 @@ function broadcastTwo(a: Shape, b: Shape): Shape {
 export function mergeShapes(known: Shape | undefined, annotated: Shape | undefined): Shape | undefined {
   if (known === undefined) return annotated;
   if (annotated === undefined || annotated.length !== known.length) return known;
-  return known.map((dim, index) => (dim === -1 ? (annotated[index] as number) : dim));
+  return known.map((dim, index) => (dim === -1 ? (annotated[index] ?? -1) : dim));
 }
 
 /** What is certain of a tensor that has one shape or the other. */

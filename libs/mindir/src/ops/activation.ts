@@ -4,7 +4,7 @@ import type { TensorValue, Value } from '../graph/value.js';
 import { composer, operandOf, realOperand, realUnary, unary } from './compose.js';
 import type { OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
-import { sequence } from '../graph/sequence.js';
+import { elementAt, sequence } from '../graph/sequence.js';
 
 function clip(call: OpCall, low: string, high: string): Value {
   const x = operandOf(call);
@@ -28,7 +28,7 @@ function fixedClip(low: number, high: number): Emit {
 export function softmaxAxis(call: OpCall, fallback: number): number {
   const axes = call.numbersOr('axis|dim');
   if (axes === undefined) return fallback;
-  return axes.length === 1 ? (axes[0] as number) : call.refuse('works along several axes');
+  return axes.length === 1 ? elementAt(axes, 0) : call.refuse('works along several axes');
 }
 
 /** A missing axis means the last one. */

@@ -3,7 +3,7 @@ import type { TensorValue, Value } from '../graph/value.js';
 import { operandOf } from './compose.js';
 import type { OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
-import { sequence } from '../graph/sequence.js';
+import { elementAt, sequence } from '../graph/sequence.js';
 
 /** How a window operator pads: to keep the size, not at all, or by given numbers. */
 export type PadMode = 'same' | 'valid' | 'pad';
@@ -20,7 +20,7 @@ export function padModeOf(call: OpCall, names = 'pad_mode|padding'): PadMode {
 /** The last `rank` of a list (strides come with batch and channel), or one number for all. */
 export function spatial(values: readonly number[] | undefined, rank: number, fallback: number): number[] {
   if (values === undefined || values.length === 0) return sequence(rank, () => fallback);
-  if (values.length === 1) return sequence(rank, () => values[0] as number);
+  if (values.length === 1) return sequence(rank, () => elementAt(values, 0));
   return values.slice(-rank);
 }
 
@@ -54,8 +54,8 @@ function samePads(
 ): Record<string, OnnxAttribute> {
   if (dilations.every((dilation) => dilation === 1)) return { auto_pad: 'SAME_UPPER' };
   const totals = kernel.map((size, axis) => {
-    const reach = (size - 1) * (dilations[axis] as number) + 1;
-    const stride = strides[axis] as number;
+    const reach = (size - 1) * elementAt(dilations, axis) + 1;
+    const stride = elementAt(strides, axis);
     if (stride === 1) return reach - 1;
     const length = call.dim(x, axis + 2);
     return Math.max(0, (Math.ceil(length / stride) - 1) * stride + reach - length);
@@ -189,9 +189,9 @@ function transposedConvolution(rank: number, swapped: boolean): Emit {
       transposedAxis(
         mode,
         size,
-        strides[axis] as number,
-        dilations[axis] as number,
-        [pads[axis] as number, pads[axis + rank] as number],
+        elementAt(strides, axis),
+        elementAt(dilations, axis),
+        [elementAt(pads, axis), elementAt(pads, axis + rank)],
         wanted?.[axis + 2] ?? -1,
         x.shape?.[axis + 2] ?? -1,
       ),

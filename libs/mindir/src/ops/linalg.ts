@@ -5,7 +5,7 @@ import { explicitPads, spatial } from './convolution.js';
 import type { OpCall } from './op-call.js';
 import { reduced } from './reduction.js';
 import { family, op, type Emit } from './op-table.js';
-import { sequence } from '../graph/sequence.js';
+import { elementAt, sequence } from '../graph/sequence.js';
 
 /** A rows x columns mask of one diagonal. */
 function diagonalMask(call: OpCall, rows: number, columns: number, offset: number): TensorValue {
@@ -16,7 +16,7 @@ function diagonalMask(call: OpCall, rows: number, columns: number, offset: numbe
 /** Number k of the diagonal; bands (two numbers) are refused. */
 function diagonalIndex(call: OpCall): number {
   const k = call.numbersOr('k') ?? call.refuse('takes diagonals whose numbers are not known before the run');
-  return k.length === 1 || k[0] === k[1] ? (k[0] as number) : call.refuse('takes several diagonals at once');
+  return k.length === 1 || k[0] === k[1] ? elementAt(k, 0) : call.refuse('takes several diagonals at once');
 }
 
 /** The k-th diagonal of each matrix. */
@@ -25,7 +25,7 @@ function matrixDiagonalPart(call: OpCall): Value {
   const k = diagonalIndex(call);
   const [rows, columns] = [call.dim(x, -2), call.dim(x, -1)];
   const length = Math.min(rows - Math.max(0, -k), columns - Math.max(0, k));
-  const flat = call.node('Reshape', [x, call.graph.ints([...(x.shape as number[]).slice(0, -2), rows * columns])]);
+  const flat = call.node('Reshape', [x, call.graph.ints([...(x.shape ?? []).slice(0, -2), rows * columns])]);
   const places = sequence(length, (_, index) => (index + Math.max(0, -k)) * columns + index + Math.max(0, k));
   return call.node('Gather', [flat, call.graph.ints(places)], { axis: call.rank(flat) - 1 });
 }
@@ -137,7 +137,7 @@ function windows(call: OpCall, height: number, width: number): { places: number[
   const [kh, kw] = kernel as [number, number];
   const [sh, sw] = strides as [number, number];
   const [dh, dw] = dilations as [number, number];
-  const [ph, pw] = [height + (pads[0] as number) + (pads[2] as number), width + (pads[1] as number) + (pads[3] as number)];
+  const [ph, pw] = [height + elementAt(pads, 0) + elementAt(pads, 2), width + elementAt(pads, 1) + elementAt(pads, 3)];
   const [rows, columns] = [Math.floor((ph - (kh - 1) * dh - 1) / sh) + 1, Math.floor((pw - (kw - 1) * dw - 1) / sw) + 1];
   call.bounded(kh * kw * rows * columns, 4_000_000);
   const places: number[] = [];
@@ -154,7 +154,7 @@ function imageToColumns(call: OpCall): TensorValue {
   const { places, kernel, positions, pads } = windows(call, call.dim(x, 2), call.dim(x, 3));
   const padded = call.node('Pad', [x, graph.ints([0, 0, ...pads.slice(0, 2), 0, 0, ...pads.slice(2)]), call.like(x, 0)]);
   const flat = call.node('Reshape', [padded, graph.ints([0, 0, -1])]);
-  const area = (kernel[0] as number) * (kernel[1] as number);
+  const area = elementAt(kernel, 0) * elementAt(kernel, 1);
   return call.node('Gather', [flat, graph.constant('int64', [area, positions], places)], { axis: 2 });
 }
 
@@ -171,9 +171,9 @@ function columnsToImage(isFlat: boolean): Emit {
     const { graph } = call;
     const [height, width] = call.numbers('output_size') as [number, number];
     const { places, kernel, positions, pads } = windows(call, height, width);
-    const area = (kernel[0] as number) * (kernel[1] as number);
+    const area = elementAt(kernel, 0) * elementAt(kernel, 1);
     const channels = isFlat ? call.dim(x, 1) / area : call.dim(x, 1);
-    const [ph, pw] = [height + (pads[0] as number) + (pads[2] as number), width + (pads[1] as number) + (pads[3] as number)];
+    const [ph, pw] = [height + elementAt(pads, 0) + elementAt(pads, 2), width + elementAt(pads, 1) + elementAt(pads, 3)];
     const flat = call.node('Reshape', [x, graph.ints([-1, channels, area * positions])]);
     const lead = call.node('Shape', [flat], { start: 0, end: 2 });
     const empty = call.node('Expand', [call.like(x, 0), call.node('Concat', [lead, graph.ints([ph * pw])], { axis: 0 })]);
@@ -182,8 +182,8 @@ function columnsToImage(isFlat: boolean): Emit {
     const image = call.node('Reshape', [summed, graph.ints([-1, channels, ph, pw])]);
     return call.node('Slice', [
       image,
-      graph.ints([pads[0] as number, pads[1] as number]),
-      graph.ints([(pads[0] as number) + height, (pads[1] as number) + width]),
+      graph.ints([elementAt(pads, 0), elementAt(pads, 1)]),
+      graph.ints([elementAt(pads, 0) + height, elementAt(pads, 1) + width]),
       graph.ints([2, 3]),
     ]);
   };

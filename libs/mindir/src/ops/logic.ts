@@ -76,7 +76,7 @@ function approximatelyEqual(call: OpCall): Value {
 /** Counts set bits of 16-bit words; wider dtypes are refused. */
 function populationCount(call: OpCall): Value {
   const x = operandOf(call);
-  const width = { int8: 8, uint8: 8, int16: 16, uint16: 16 }[x.dtype as 'int8'] as number | undefined;
+  const width = x.dtype === 'int8' || x.dtype === 'uint8' ? 8 : x.dtype === 'int16' || x.dtype === 'uint16' ? 16 : undefined;
   if (width === undefined) return call.refuse(`counts the bits of ${x.dtype}`);
   const word = call.node('Mod', [call.graph.cast(x, 'int64'), call.graph.int(2 ** width)]);
   const powers = call.graph.ints(sequence(width, (_, bit) => 2 ** bit));

@@ -5,7 +5,7 @@ import { operandOf } from './compose.js';
 import { explicitPads, padModeOf, refuseChannelsLast, spatial } from './convolution.js';
 import { Untranslatable, type OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
-import { sequence } from '../graph/sequence.js';
+import { elementAt, sequence } from '../graph/sequence.js';
 
 /** Where the spatial sizes stand among rank + 2 of them: [1, 1, h, w] or [1, h, w, 1]. */
 type Layout = 'sizes last' | 'sizes inside';
@@ -39,9 +39,9 @@ function samePool(call: OpCall, rank: number, layout: Layout): Record<string, On
   const strides = windowSizes(call, 'strides|stride', rank, layout);
   if (kernel.every((size) => size === 1)) return {};
   const sizes = operandOf(call).shape?.slice(2);
-  if (!isStatic(sizes) || kernel.every((size, axis) => size >= (strides[axis] as number))) return { auto_pad: 'SAME_UPPER' };
+  if (!isStatic(sizes) || kernel.every((size, axis) => size >= elementAt(strides, axis))) return { auto_pad: 'SAME_UPPER' };
   const totals = sizes.map((size, axis) =>
-    Math.max(0, (Math.ceil(size / (strides[axis] as number)) - 1) * (strides[axis] as number) + (kernel[axis] as number) - size),
+    Math.max(0, (Math.ceil(size / elementAt(strides, axis)) - 1) * elementAt(strides, axis) + elementAt(kernel, axis) - size),
   );
   return { pads: [...totals.map((total) => Math.floor(total / 2)), ...totals.map((total) => Math.ceil(total / 2))] };
 }
@@ -64,7 +64,7 @@ function averagePool(rank: number): Emit {
         ...attributes,
         count_include_pad: call.bool('count_include_pad', rank === 3) && rank === 3 ? 1 : 0,
       });
-    const area = (attributes['kernel_shape'] as number[]).reduce((product, size) => product * size, 1);
+    const area = windowSizes(call, 'kernel_size|ksize', rank, 'sizes last').reduce((product, size) => product * size, 1);
     return call.node('Mul', [call.node('AveragePool', [x], { ...attributes, count_include_pad: 1 }), call.like(x, area / divisor)]);
   };
 }
@@ -195,7 +195,7 @@ function adaptiveIndices(call: OpCall, x: TensorValue, wanted: readonly number[]
         return position;
       })
       .reverse();
-    const bounds = at.map((position, index) => cellBounds(position, wanted[index] as number, sizes[index] as number));
+    const bounds = at.map((position, index) => cellBounds(position, elementAt(wanted, index), elementAt(sizes, index)));
     const inside = call.node('Slice', [
       x,
       graph.ints(bounds.map(([start]) => start)),

@@ -106,12 +106,19 @@ function pairDistances(call: OpCall): Value {
   return call.node('Pow', [sum, call.like(x, 1 / p)]);
 }
 
+/** IEEE 754: bits of the fraction, and the exponent of the smallest normal number. */
+const floatFormats: ReadonlyMap<DType, { readonly fractionBits: number; readonly smallestExponent: number }> = new Map([
+  ['float16', { fractionBits: 10, smallestExponent: -14 }],
+  ['float32', { fractionBits: 23, smallestExponent: -126 }],
+  ['float64', { fractionBits: 52, smallestExponent: -1022 }],
+]);
+
 /** The distance from each number to the next larger one of its dtype. */
 function spacing(call: OpCall): Value {
   const x = operandOf(call);
-  const bits = { float16: 10, float32: 23, float64: 52 }[x.dtype as 'float32'] as number | undefined;
-  const smallest = { float16: -14, float32: -126, float64: -1022 }[x.dtype as 'float32'] as number | undefined;
-  if (bits === undefined || smallest === undefined) return call.refuse(`measures the spacing of ${x.dtype}`);
+  const format = floatFormats.get(x.dtype);
+  if (format === undefined) return call.refuse(`measures the spacing of ${x.dtype}`);
+  const { fractionBits: bits, smallestExponent: smallest } = format;
   const { mul, one } = composer(call);
   const size = call.node('Max', [one('Abs', x), call.like(x, 2 ** smallest)]);
   const exponent = one('Floor', call.node('Div', [one('Log', size), call.like(x, Math.LN2)]));

@@ -107,12 +107,16 @@ function real(fold: (x: number) => number, opType: string): Emit {
   };
 }
 
+function allKnown(numbers: readonly (number | undefined)[]): numbers is readonly number[] {
+  return !numbers.includes(undefined);
+}
+
 function extreme(fold: (...values: number[]) => number, opType: string): Emit {
   return (call) => {
     const list = items(call, 0);
     const numbers = list.map(numberOf);
-    if (!numbers.includes(undefined)) {
-      const found = fold(...(numbers as number[]));
+    if (allKnown(numbers)) {
+      const found = fold(...numbers);
       return list.find((item) => numberOf(item) === found) ?? intScalar(found);
     }
     return call.node(
@@ -137,8 +141,8 @@ function insert(call: OpCall): Value {
 /** range(start, stop, step) as a tuple. */
 function range(call: OpCall): Value {
   const numbers = call.inputs.filter((input) => input.kind !== 'monad').map((input) => numberOf(input));
-  if (numbers.includes(undefined)) throw new Untranslatable('makes a range whose length is not known before the run');
-  const [first = 0, second, third = 1] = numbers as number[];
+  if (!allKnown(numbers)) throw new Untranslatable('makes a range whose length is not known before the run');
+  const [first = 0, second, third = 1] = numbers;
   const [start, stop] = second === undefined ? [0, first] : [first, second];
   const length = third === 0 ? 0 : Math.max(0, Math.ceil((stop - start) / third));
   if (length > 100_000) throw new Untranslatable(`makes a range of ${length} numbers`);

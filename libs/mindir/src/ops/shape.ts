@@ -3,7 +3,7 @@ import { tupleOf, type TensorValue, type Value } from '../graph/value.js';
 import { operandOf } from './compose.js';
 import { intTensorOf, numbersOf, type OpCall } from './op-call.js';
 import { family, op } from './op-table.js';
-import { sequence } from '../graph/sequence.js';
+import { elementAt, sequence } from '../graph/sequence.js';
 
 function reshape(call: OpCall): Value {
   return call.node('Reshape', [operandOf(call), call.intTensor('shape')]);
@@ -103,7 +103,7 @@ function splitBySize(call: OpCall): Value {
   if (call.find('split_size')?.kind === 'tuple') return splitWithSizes(call);
   const sizes = call.numbers('split_size');
   const axis = call.number('dim', 0);
-  const [size, total] = [sizes[0] as number, call.dim(operandOf(call), axis)];
+  const [size, total] = [elementAt(sizes, 0), call.dim(operandOf(call), axis)];
   call.bounded(total / size);
   return splitSizes(call, pieces(total, size), axis);
 }
@@ -194,7 +194,7 @@ function batchSpace(toBatch: boolean): (call: OpCall) => Value {
     const edges = call.numbers(toBatch ? 'paddings' : 'crops');
     const rank = call.rank(x);
     const axes = rank - block.length;
-    const sizes = block.length === 1 && edges.length === 4 ? [block[0] as number, block[0] as number] : block;
+    const sizes = block.length === 1 && edges.length === 4 ? [elementAt(block, 0), elementAt(block, 0)] : block;
     const lead = block.length === sizes.length ? axes : rank - sizes.length;
     return toBatch ? spaceToBatch(call, x, sizes, edges, lead) : batchToSpace(call, x, sizes, edges, lead);
   };
@@ -205,19 +205,19 @@ function spaceToBatch(call: OpCall, x: TensorValue, block: readonly number[], ed
   const zeros = sequence(lead, () => 0);
   const padded = call.node('Pad', [
     x,
-    graph.ints([...zeros, ...block.map((_, i) => edges[2 * i] as number), ...zeros, ...block.map((_, i) => edges[2 * i + 1] as number)]),
+    graph.ints([...zeros, ...block.map((_, i) => elementAt(edges, 2 * i)), ...zeros, ...block.map((_, i) => elementAt(edges, 2 * i + 1))]),
   ]);
   const dims = [...sequence(lead, (_, axis) => call.dim(x, axis)), ...block.map((_, i) => call.dim(padded, lead + i))];
   const split = call.node('Reshape', [
     padded,
-    graph.ints([...dims.slice(0, lead), ...block.flatMap((size, i) => [(dims[lead + i] as number) / size, size])]),
+    graph.ints([...dims.slice(0, lead), ...block.flatMap((size, i) => [elementAt(dims, lead + i) / size, size])]),
   ]);
   const spatial = block.map((_, i) => lead + 2 * i);
   const inner = block.map((_, i) => lead + 2 * i + 1);
   const moved = call.node('Transpose', [split], { perm: [...inner, ...sequence(lead, (_, axis) => axis), ...spatial] });
   return call.node('Reshape', [
     moved,
-    graph.ints([-1, ...dims.slice(1, lead), ...block.map((size, i) => (dims[lead + i] as number) / size)]),
+    graph.ints([-1, ...dims.slice(1, lead), ...block.map((size, i) => elementAt(dims, lead + i) / size)]),
   ]);
 }
 
@@ -231,10 +231,10 @@ function batchToSpace(call: OpCall, x: TensorValue, block: readonly number[], ed
   const moved = call.node('Transpose', [split], { perm: [...leads, ...block.flatMap((_, i) => [count + lead + i, i])] });
   const whole = call.node('Reshape', [
     moved,
-    graph.ints([-1, ...dims.slice(1, lead), ...block.map((size, i) => size * (dims[lead + i] as number))]),
+    graph.ints([-1, ...dims.slice(1, lead), ...block.map((size, i) => size * elementAt(dims, lead + i))]),
   ]);
-  const starts = block.map((_, i) => edges[2 * i] as number);
-  const ends = block.map((size, i) => size * (dims[lead + i] as number) - (edges[2 * i + 1] as number));
+  const starts = block.map((_, i) => elementAt(edges, 2 * i));
+  const ends = block.map((size, i) => size * elementAt(dims, lead + i) - elementAt(edges, 2 * i + 1));
   return call.node('Slice', [whole, graph.ints(starts), graph.ints(ends), graph.ints(block.map((_, i) => lead + i))]);
 }
 

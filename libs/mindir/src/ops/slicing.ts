@@ -4,7 +4,7 @@ import { operandOf } from './compose.js';
 import { intTensorOf, numbersOf, toTensor, type OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
 import { reversed } from './reduction.js';
-import { sequence } from '../graph/sequence.js';
+import { elementAt, sequence } from '../graph/sequence.js';
 
 const toEnd = 2 ** 62;
 
@@ -157,9 +157,9 @@ function roll(call: OpCall): Value {
   };
   if (dims.length === 0) {
     const flat = call.node('Reshape', [x, call.graph.ints([-1])]);
-    return call.node('Reshape', [rolledAxis(flat, shifts[0] as number, 0), call.node('Shape', [x])]);
+    return call.node('Reshape', [rolledAxis(flat, elementAt(shifts, 0), 0), call.node('Shape', [x])]);
   }
-  return dims.reduce((tensor, axis, index) => rolledAxis(tensor, shifts[index] as number, axis), x);
+  return dims.reduce((tensor, axis, index) => rolledAxis(tensor, elementAt(shifts, index), axis), x);
 }
 
 /** Pairs (before, after) per dim, first dim first, to ONNX's order. */
@@ -172,8 +172,8 @@ function padLastDims(call: OpCall, x: TensorValue, pads: readonly number[]): num
   const rank = call.rank(x);
   const pairs = sequence(2 * rank, () => 0);
   for (let index = 0; index < pads.length / 2; index++) {
-    pairs[2 * (rank - 1 - index)] = pads[2 * index] as number;
-    pairs[2 * (rank - 1 - index) + 1] = pads[2 * index + 1] as number;
+    pairs[2 * (rank - 1 - index)] = elementAt(pads, 2 * index);
+    pairs[2 * (rank - 1 - index) + 1] = elementAt(pads, 2 * index + 1);
   }
   return padDims(pairs);
 }
@@ -205,7 +205,7 @@ function padV3(call: OpCall): Value {
   const ordered =
     call.find('paddings_contiguous') === undefined || call.bool('paddings_contiguous')
       ? pads
-      : [...pads.slice(0, pads.length / 2).flatMap((begin, index) => [begin, pads[pads.length / 2 + index] as number])];
+      : [...pads.slice(0, pads.length / 2).flatMap((begin, index) => [begin, elementAt(pads, pads.length / 2 + index)])];
   const value = call.find('constant_value|value');
   return padWith(
     call,
@@ -229,7 +229,7 @@ function symmetric(call: OpCall, x: TensorValue, pads: readonly number[]): Tenso
   const { graph } = call;
   let result = x;
   for (let axis = 0; axis < rank; axis++) {
-    const [before, after] = [pads[axis] as number, pads[axis + rank] as number];
+    const [before, after] = [elementAt(pads, axis), elementAt(pads, axis + rank)];
     const flip = (from: number, to: number): TensorValue =>
       reversed(call, call.node('Slice', [result, graph.ints([from]), graph.ints([to]), graph.ints([axis])]), axis);
     const parts = [...(before > 0 ? [flip(0, before)] : []), result, ...(after > 0 ? [flip(-after, toEnd)] : [])];

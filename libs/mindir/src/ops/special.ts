@@ -2,6 +2,7 @@ import type { TensorValue, Value } from '../graph/value.js';
 import { composer, operandPair, realOperand } from './compose.js';
 import type { OpCall } from './op-call.js';
 import { family, op, type Emit } from './op-table.js';
+import { elementAt } from '../graph/sequence.js';
 
 /** c[0] + c[1] t + c[2] t^2 + ... by Horner's rule. */
 function polynomial(call: OpCall, t: TensorValue, coefficients: readonly number[]): TensorValue {
@@ -108,7 +109,7 @@ function logGamma(call: OpCall): Value {
   const number = (value: number): TensorValue => graph.scalar('float64', value);
   const isLow = call.node('Less', [x, number(0.5)]);
   const z = sub(call.node('Where', [isLow, sub(number(1), x), x]), number(1));
-  let sum = number(lanczos[0] as number);
+  let sum = number(elementAt(lanczos, 0));
   lanczos.slice(1).forEach((coefficient, index) => {
     sum = add(sum, div(number(coefficient), add(z, number(index + 1))));
   });

@@ -12,7 +12,7 @@ import {
   type TensorValue,
   type Value,
 } from '../graph/value.js';
-import { sequence } from '../graph/sequence.js';
+import { elementAt, sequence } from '../graph/sequence.js';
 
 function first(call: OpCall): Value {
   return call.input(0);
@@ -22,7 +22,7 @@ function first(call: OpCall): Value {
 function elements(call: OpCall, value: Value): readonly Value[] {
   if (value.kind === 'tuple') return value.items;
   if (value.kind !== 'tensor') throw new Untranslatable(`takes a ${value.kind} for a tuple`);
-  const length = value.shape?.length === 1 ? (value.shape[0] as number) : -1;
+  const length = value.shape?.length === 1 ? elementAt(value.shape, 0) : -1;
   if (length < 0) throw new Untranslatable('takes a tuple whose length is not known before the run');
   return sequence(length, (_, index) => call.node('Gather', [value, call.graph.int(index)], { axis: 0 }));
 }

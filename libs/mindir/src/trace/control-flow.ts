@@ -17,6 +17,7 @@ import {
   type TensorValue,
   type Value,
 } from '../graph/value.js';
+import { elementAt } from '../graph/sequence.js';
 
 /** Nested loops are traced several times per level. */
 const maxLoopDepth = 8;
@@ -193,7 +194,7 @@ export class ControlFlow {
   private select(branch: Branch, headers: readonly (string | undefined)[]): TensorValue {
     const { builder } = this.tracer;
     const positions = branch.targets.map((target) => headers.indexOf(target.header));
-    if (branch.selector === undefined) return builder.int(positions[0] as number);
+    if (branch.selector === undefined) return builder.int(elementAt(positions, 0));
     return builder.scoped(() => builder.node('Gather', [builder.ints(positions), branch.selector], { axis: 0 }), branch.nodes).result;
   }
 

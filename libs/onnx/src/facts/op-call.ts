@@ -64,7 +64,7 @@ export class OpCall {
   /** Content as plain numbers. */
   values(index: number): readonly number[] | undefined {
     const values = this.numbers(index)?.map(({ value }) => value);
-    return values?.every((value) => value !== undefined) ? (values as number[]) : undefined;
+    return values?.every((value) => value !== undefined) === true ? values : undefined;
   }
 
   /** An axis from 0. */

@@ -82,7 +82,7 @@ function equal(a: Dim, b: Dim): boolean | undefined {
 function calculation(work: (...values: readonly number[]) => number): Calculation {
   return (...numbers) => {
     const values = numbers.map(({ value }) => value);
-    return values.every((value) => value !== undefined) ? Dim.of(work(...(values as number[]))) : undefined;
+    return values.every((value) => value !== undefined) ? Dim.of(work(...values)) : undefined;
   };
 }
 
@@ -131,7 +131,7 @@ const numbersOfPair: Readonly<Record<string, Calculation>> = {
   Add: (a, b) => b && a?.plus(b),
   Sub: (a, b) => b && a?.minus(b),
   Mul: (a, b) => b && a?.times(b),
-  Mod: calculation((a, b) => (b === 0 ? 0 : (((a as number) % (b as number)) + (b as number)) % (b as number))),
+  Mod: calculation((a = 0, b = 0) => (b === 0 ? 0 : ((a % b) + b) % b)),
   Min: (...all) => extreme(all, Math.min),
   Max: (...all) => extreme(all, Math.max),
   Sum: (...all) => all.reduce((a, b) => a.plus(b)),
@@ -144,7 +144,7 @@ const numbersOfPair: Readonly<Record<string, Calculation>> = {
   Neg: (a) => a?.times(Dim.of(-1)),
   Floor: (a) => (a?.value === undefined ? a : Dim.of(Math.floor(a.value))),
   Ceil: (a) => (a?.value === undefined ? a : Dim.of(Math.ceil(a.value))),
-  Sqrt: calculation((a) => Math.sqrt(a as number)),
+  Sqrt: calculation((a = NaN) => Math.sqrt(a)),
 };
 
 const divide: OpRule = (call) => {
@@ -159,7 +159,7 @@ const divide: OpRule = (call) => {
 
 function extreme(all: readonly Dim[], choose: (...values: number[]) => number): Dim | undefined {
   const values = all.map(({ value }) => value);
-  if (values.every((value) => value !== undefined)) return Dim.of(choose(...(values as number[])));
+  if (values.every((value) => value !== undefined)) return Dim.of(choose(...values));
   return all.every((dim) => dim.equals(all[0] as Dim)) ? all[0] : Dim.opaque(choose(1, 0) === 1 ? 'max' : 'min', all);
 }
 

@@ -11,9 +11,9 @@ function turned(call: OpCall, x: Fact): Fact {
   if (rank < 2) return x;
   const dims = [...shape.slice(0, -2), shape[rank - 1] as Dim, shape[rank - 2] as Dim];
   const dim = x.rows?.dim === rank - 1 ? rank - 2 : x.rows?.dim === rank - 2 ? rank - 1 : x.rows?.dim;
-  return x.rows === undefined
+  return x.rows === undefined || dim === undefined
     ? { ...constantFact(dims), counts: x.counts, uniform: x.uniform }
-    : rowFact(dims, { ...x.rows, dim: dim as number });
+    : rowFact(dims, { ...x.rows, dim });
 }
 
 /** numpy.matmul: the last two dims are multiplied, those before are stretched to each other. */

@@ -35,8 +35,8 @@ function total(call: OpCall, { numbers, rows, shape, float }: Fact): Fact | unde
   if (call.op === 'ReduceSum') return constantFact(dims, [numbers.reduce((sum, number) => sum.plus(number), Dim.zero)], float);
   const values = numbers.map(({ value }) => value);
   if (values.length === 0 || !values.every((value) => value !== undefined)) return undefined;
-  if (call.op === 'ReduceMax') return constantFact(dims, [Dim.of(Math.max(...(values as number[])))], float);
-  if (call.op === 'ReduceMin') return constantFact(dims, [Dim.of(Math.min(...(values as number[])))], float);
+  if (call.op === 'ReduceMax') return constantFact(dims, [Dim.of(Math.max(...values))], float);
+  if (call.op === 'ReduceMin') return constantFact(dims, [Dim.of(Math.min(...values))], float);
   return undefined;
 }
 

@@ -33,17 +33,25 @@ export function elementwise(operation: Operation, dtype: NumericDType, a: Operan
   return { shape, data };
 }
 
+type BigintArray = Extract<ElementArray, BigInt64Array | BigUint64Array>;
+type NumberArray = Exclude<ElementArray, BigInt64Array | BigUint64Array>;
+
+function holdsBigints(data: ElementArray): data is BigintArray {
+  return data instanceof BigInt64Array || data instanceof BigUint64Array;
+}
+
 type Combine = (to: number, a: number, b: number) => void;
 
 function combiner(operation: Operation, dtype: NumericDType, a: ElementArray, b: ElementArray, out: ElementArray): Combine {
-  if (dtype === 'bool') return boolCombiner(operation, a as Uint8Array, b as Uint8Array, out as Uint8Array);
-  if (dtype === 'int64' || dtype === 'uint64')
-    return bigintCombiner(operation, a as BigInt64Array, b as BigInt64Array, out as BigInt64Array);
+  if (holdsBigints(a) && holdsBigints(b) && holdsBigints(out)) return bigintCombiner(operation, a, b, out);
+  if (holdsBigints(a) || holdsBigints(b) || holdsBigints(out))
+    throw new TypeError(`elements of ${dtype} tensors should all be numbers or all bigints`);
+  if (dtype === 'bool') return boolCombiner(operation, a, b, out);
   if (dtype === 'float16' || dtype === 'bfloat16') {
     const [readA, readB, write] = [elementReader(dtype, a), elementReader(dtype, b), elementWriter(dtype, out)];
-    return (to, i, j) => write(to, numberResult(operation, readA(i) as number, readB(j) as number));
+    return (to, i, j) => write(to, numberResult(operation, readA(i), readB(j)));
   }
-  return numberCombiner(operation, dtype, a as Float64Array, b as Float64Array, out as Float64Array);
+  return numberCombiner(operation, dtype, a, b, out);
 }
 
 function numberResult(operation: Operation, a: number, b: number): number {
@@ -51,7 +59,7 @@ function numberResult(operation: Operation, a: number, b: number): number {
 }
 
 /** Results in double precision are rounded once by the TypedArray: the same as computing in float32, and wrapping for integers up to 32 bits. */
-function numberCombiner(operation: Operation, dtype: NumericDType, a: Float64Array, b: Float64Array, out: Float64Array): Combine {
+function numberCombiner(operation: Operation, dtype: NumericDType, a: NumberArray, b: NumberArray, out: NumberArray): Combine {
   const isWide = dtype === 'int32' || dtype === 'uint32';
   if (operation === 'add') return (to, i, j) => void (out[to] = (a[i] as number) + (b[j] as number));
   if (operation === 'sub') return (to, i, j) => void (out[to] = (a[i] as number) - (b[j] as number));
@@ -60,14 +68,14 @@ function numberCombiner(operation: Operation, dtype: NumericDType, a: Float64Arr
   return (to, i, j) => void (out[to] = (a[i] as number) * (b[j] as number));
 }
 
-function bigintCombiner(operation: Operation, a: BigInt64Array, b: BigInt64Array, out: BigInt64Array): Combine {
+function bigintCombiner(operation: Operation, a: BigintArray, b: BigintArray, out: BigintArray): Combine {
   if (operation === 'add') return (to, i, j) => void (out[to] = (a[i] as bigint) + (b[j] as bigint));
   if (operation === 'sub') return (to, i, j) => void (out[to] = (a[i] as bigint) - (b[j] as bigint));
   return (to, i, j) => void (out[to] = (a[i] as bigint) * (b[j] as bigint));
 }
 
 /** As numpy: + is "or", * is "and", - is refused. */
-function boolCombiner(operation: Operation, a: Uint8Array, b: Uint8Array, out: Uint8Array): Combine {
+function boolCombiner(operation: Operation, a: NumberArray, b: NumberArray, out: NumberArray): Combine {
   if (operation === 'sub') throw new TypeError('bool tensors cannot be subtracted, use astype first');
   if (operation === 'add') return (to, i, j) => void (out[to] = (a[i] as number) | (b[j] as number));
   return (to, i, j) => void (out[to] = (a[i] as number) & (b[j] as number));
@@ -81,13 +89,13 @@ export function indexer(from: readonly number[], to: readonly number[], length: 
   const strides = new Array<number>(to.length).fill(0);
   for (let axis = from.length - 1, stride = 1; axis >= 0; axis--) {
     if (from[axis] !== 1) strides[offset + axis] = stride;
-    stride *= from[axis] as number;
+    stride *= from[axis] ?? 1;
   }
   return (index) => {
     let at = 0;
     for (let axis = to.length - 1, rest = index; axis >= 0; axis--) {
-      const dim = to[axis] as number;
-      at += (rest % dim) * (strides[axis] as number);
+      const dim = to[axis] ?? 1;
+      at += (rest % dim) * (strides[axis] ?? 0);
       rest = Math.floor(rest / dim);
     }
     return at;

@@ -26,7 +26,7 @@ export function promote(a: NumericDType, b: NumericDType): NumericDType {
 
 function promoteFloats(a: NumericDType, b: NumericDType): NumericDType {
   if (a === b) return a;
-  const bits = Math.max(floatBits[a] as number, floatBits[b] as number);
+  const bits = Math.max(floatBits[a] ?? 0, floatBits[b] ?? 0);
   return bits === 64 ? 'float64' : bits === 32 || a === 'bfloat16' || b === 'bfloat16' ? 'float32' : 'float16';
 }
 

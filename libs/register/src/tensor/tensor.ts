@@ -127,7 +127,7 @@ export class Tensor<D extends NumericDType = NumericDType> {
     let offset = 0;
     let block = this.size;
     indexes.forEach((given, axis) => {
-      const dim = this.shape[axis] as number;
+      const dim = this.shape[axis] ?? 0;
       const index = given < 0 ? given + dim : given;
       if (!Number.isInteger(index) || index < 0 || index >= dim)
         throw new RangeError(`index ${given} is out of bounds for axis ${axis} with size ${dim}`);
@@ -200,7 +200,7 @@ export class Tensor<D extends NumericDType = NumericDType> {
   toArray(): Nested {
     if (this.rank === 0) return this.item();
     if (this.rank === 1) return Array.from({ length: this.size }, (_, index) => elementReader(this.dtype, this.data)(index));
-    return Array.from({ length: this.shape[0] as number }, (_, index) => this.at(index).toArray());
+    return Array.from({ length: this.shape[0] ?? 0 }, (_, index) => this.at(index).toArray());
   }
 
   /** All elements in C order, as JavaScript values. */
