@@ -27,6 +27,7 @@ export const allowedRooms = {
     'metrics',
     'bus',
     'bus/nest',
+    'app/signals',
     'config',
     'app',
     'register',
@@ -78,7 +79,8 @@ export function importProblem(path, specifier) {
   if (!match || isSpec) return undefined;
   const wanted = match[1];
   if (wanted === room) return `${room} imports itself by name: use a relative path`;
-  if (!(wanted in allowedRooms) && wanted !== 'bus/nest') return `'${specifier}' is a deep import: rooms are used through their index`;
+  if (!(wanted in allowedRooms) && wanted !== 'bus/nest' && wanted !== 'app/signals')
+    return `'${specifier}' is a deep import: rooms are used through their index`;
   if (!allowedRooms[room]?.includes(wanted))
     return `${room} may import ${allowedRooms[room]?.join(', ') || 'nothing of ours'}, not ${wanted}`;
   return undefined;

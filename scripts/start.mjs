@@ -53,12 +53,23 @@ Ctrl+C stops the server.
 `);
 }
 
+// npm runs this under a shell that does not pass SIGTERM on: this process then has another parent
+const parent = process.ppid;
+let end = () => process.exit(1);
+const parentCheck = setInterval(() => {
+  if (process.ppid === parent) return;
+  clearInterval(parentCheck);
+  end();
+}, 500);
+parentCheck.unref();
+
 try {
   await setUp();
   const { server, ready } = serve(process.argv.slice(2));
+  end = () => server.kill('SIGTERM');
   // The terminal sends Ctrl+C to the server too; this process only waits for it. A plain `kill` of this process is passed on.
   process.on('SIGINT', () => {});
-  process.on('SIGTERM', () => server.kill('SIGTERM'));
+  for (const signal of ['SIGTERM', 'SIGQUIT', 'SIGHUP']) process.on(signal, () => server.kill(signal));
   const ended = new Promise((resolve) => server.once('exit', (code, signal) => resolve(code ?? (signal ? 1 : 0))));
   const addresses = await ready;
   try {

@@ -1,25 +1,9 @@
 import { CommanderError } from 'commander';
+import { takeSignals } from '@mserve/app/signals';
 import { ConfigError, OutputRequested } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import { CliError, Reported } from './cli-error.js';
 import { mserveProgram } from './cli/program.js';
-
-/** npx passes Ctrl+C on to a process that the terminal has told already: signals this close together are one. */
-const sameSignalMs = 500;
-
-/** Resolves at the first SIGINT or SIGTERM; the second one ends the process at once. */
-function untilAsked(): Promise<void> {
-  return new Promise((resolve) => {
-    let firstAt: number | undefined;
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        if (firstAt !== undefined && performance.now() - firstAt > sameSignalMs) process.exit(1);
-        firstAt ??= performance.now();
-        resolve();
-      });
-    }
-  });
-}
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
@@ -68,7 +52,7 @@ function tell(error: unknown): void {
 process.env['GRPC_VERBOSITY'] ??= 'NONE';
 
 try {
-  await mserveProgram({ untilAsked }).parseAsync();
+  await mserveProgram({ takeSignals: () => takeSignals(process) }).parseAsync();
   process.exit(0);
 } catch (error) {
   tell(error);

@@ -1,7 +1,16 @@
-import { ConfigError, loadSettings, OutputRequested, type AppName, type FleetSettings, type SettingsOf } from '@mserve/config';
+import {
+  ConfigError,
+  loadSettings,
+  OutputRequested,
+  type AppName,
+  type FleetSettings,
+  type LoadedSettings,
+  type SettingsOf,
+} from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import type { Logger } from 'pino';
 import { createLog } from './log.js';
+import { takeSignals, type SignalHost } from './signals.js';
 
 /** What an app's process consists of. */
 export interface AppOptions<Name extends AppName> {
@@ -14,26 +23,22 @@ export interface AppOptions<Name extends AppName> {
 }
 
 /** The part of `process` that an app's frame needs; only main.ts has the real one. */
-export type HostProcess = Pick<NodeJS.Process, 'argv' | 'env' | 'stdout' | 'stderr'> & {
-  on(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
-  exit(code: number): void;
-};
+export type HostProcess = Pick<NodeJS.Process, 'argv' | 'env' | 'stdout' | 'stderr'> & SignalHost;
 
-/** nx and npx pass Ctrl+C on to a process that the terminal has told already: signals this close together are one. */
-const sameSignalMs = 500;
-
-/** Aborted by the first SIGINT or SIGTERM; the second one ends the process at once. */
-function askedToEnd(host: HostProcess): AbortSignal {
-  const asked = new AbortController();
-  let firstAt: number | undefined;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    host.on(signal, () => {
-      if (firstAt !== undefined && performance.now() - firstAt > sameSignalMs) host.exit(1);
-      firstAt ??= performance.now();
-      asked.abort();
-    });
+/** Sets the log level of the settings as they are now in file and environment. Settings that cannot be loaded change nothing. */
+export async function reloadLogLevel(
+  log: Logger,
+  load: () => Promise<{ readonly settings: { readonly logLevel: FleetSettings['logLevel'] } }>,
+): Promise<void> {
+  try {
+    const { logLevel } = (await load()).settings;
+    const before = log.level;
+    log.level = logLevel;
+    if (before === logLevel) log.info('SIGHUP: the log level is as it was; other settings need a restart');
+    else log.warn(`SIGHUP: the log level is ${logLevel} now, it was ${before}; other settings need a restart`);
+  } catch (error) {
+    log.error({ err: error }, 'SIGHUP: the settings cannot be loaded, nothing has changed');
   }
-  return asked.signal;
 }
 
 /** ` (EADDRINUSE)` and the like, where the system gave the reason; the texts about public ports, which are the original's, do not tell it. */
@@ -49,17 +54,16 @@ function systemCodeOf({ cause }: Error): string {
  */
 export async function runApp<Name extends AppName>(host: HostProcess, options: AppOptions<Name>): Promise<number> {
   const { name, work } = options;
-  const asked = askedToEnd(host);
+  const { toEnd: asked, onReload } = takeSignals(host);
   let log: Logger | undefined;
   try {
-    const { settings } = await loadSettings({
-      program: name,
-      usage: `npx nx serve ${name} --`,
-      argv: host.argv.slice(2),
-      env: host.env,
-    });
+    const load = (): Promise<LoadedSettings<Name>> =>
+      loadSettings({ program: name, usage: `npx nx serve ${name} --`, argv: host.argv.slice(2), env: host.env });
+    const { settings } = await load();
     // Every app has the settings of the fleet, which the compiler does not see of an app that it does not know
-    log = createLog((settings as unknown as FleetSettings).logLevel, name);
+    const appLog = createLog((settings as unknown as FleetSettings).logLevel, name);
+    log = appLog;
+    onReload(() => void reloadLogLevel(appLog, load as unknown as () => Promise<{ settings: FleetSettings }>));
     return await work(settings, log, asked);
   } catch (error) {
     if (error instanceof OutputRequested) {

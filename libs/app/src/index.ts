@@ -1,3 +1,3 @@
-export { runApp, type AppOptions, type HostProcess } from './app-process.js';
+export { reloadLogLevel, runApp, type AppOptions, type HostProcess } from './app-process.js';
 export { busOptionsOf, connectFleetBus, logBusStates, untilEnd } from './fleet-bus.js';
 export { createLog, NestLog, silentLog, type AppLog, type LogLevel } from './log.js';

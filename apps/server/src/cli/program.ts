@@ -1,5 +1,6 @@
 import { AddressError, parseAddress, settings } from '@mserve/config';
 import { maxVersion } from '@mserve/wire';
+import type { Asked } from '@mserve/app/signals';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { RunningServer } from '../server.js';
 import { checkCommand } from './check-command.js';
@@ -42,10 +43,10 @@ const keyModeFlag = new Option('--dec-mode <mode>', 'AES-GCM, AES-CBC or SM4-CBC
 );
 const jsonFlag = new Option('--json', 'print one line of JSON instead of text').default(false);
 
-/** What ends a server that runs in the foreground: SIGINT or SIGTERM, in main.ts. */
+/** What ends a server that runs in the foreground, or makes it reload: signals, in main.ts. */
 export interface Foreground {
-  /** From now on these signals no longer end the process; resolves with the first one. */
-  untilAsked(): Promise<void>;
+  /** From now on these signals no longer end the process. */
+  takeSignals(): Asked;
 }
 
 /** Its flags are the settings, which libs/config reads; commander only hands them over. */
@@ -60,11 +61,15 @@ function addServe(program: Command, foreground: Foreground): void {
     .configureHelp({ formatHelp: () => serveHelp() })
     .action(async (args: readonly string[]) => {
       const { settings: chosen, switches } = await serveSettings(args, process.env);
-      const asked = foreground.untilAsked();
-      const { startSettledServer } = await import('../server.js');
+      const { toEnd, onReload } = foreground.takeSignals();
+      const asked = new Promise<void>((resolve) => toEnd.addEventListener('abort', () => resolve(), { once: true }));
+      const [{ startSettledServer }, { createLog, reloadLogLevel }] = await Promise.all([import('../server.js'), import('@mserve/app')]);
+      const log = createLog(chosen.logLevel, 'server');
+      onReload(() => void reloadLogLevel(log, () => serveSettings(args, process.env)));
       let server: RunningServer | undefined;
       const toStderr = (line: string): void => void process.stderr.write(`${line}\n`);
       const starting = startSettledServer(chosen, {
+        log,
         onProgress: toStderr,
         onWarning: chosen.logLevel === 'silent' ? () => undefined : toStderr,
       }).then((running) => (server = running));
