@@ -6,24 +6,26 @@ import { ServablesController } from './control/servables.controller.js';
 import { DeviceWorker } from './replica/device-worker.js';
 import type { DeviceWorkerOptions } from './replica/worker-options.js';
 import { listServables, passedOverServables } from './servable/servable-directory.js';
-import { workerDefaults } from './replica/worker-defaults.js';
+import { workerDefaults, type WorkerDefaults } from './replica/worker-defaults.js';
 
 /** What a worker runs on. Bus and store stay the caller's to close. */
 export interface WorkerParts {
   readonly bus: Bus;
   readonly store: TensorStore;
   readonly options: DeviceWorkerOptions;
+  /** How servables and models are opened. Default: {@link workerDefaults}. */
+  readonly defaults?: WorkerDefaults | undefined;
 }
 
 /** A device-worker as a Nest module; to be served by a BusServer on the same bus. {@link DeviceWorker.start} begins. */
 @Module({})
 export class DeviceWorkerModule {
-  static register({ bus, store, options }: WorkerParts): DynamicModule {
+  static register({ bus, store, options, defaults }: WorkerParts): DynamicModule {
     const useFactory = (): DeviceWorker => {
       const log = options.log ?? silentLog;
       if (options.servables === undefined) for (const text of passedOverServables(options.directory)) log.warn({}, text);
       const servables = options.servables ?? listServables(options.directory).map((name) => ({ name }));
-      return new DeviceWorker(bus, store, servables, options, workerDefaults(log));
+      return new DeviceWorker(bus, store, servables, options, defaults ?? workerDefaults(log));
     };
     return {
       module: DeviceWorkerModule,

@@ -7,6 +7,7 @@ import { workerBus } from './control/device-worker-bus.js';
 import { DeviceWorkerModule } from './device-worker.module.js';
 import { NestLog, silentLog } from '@mserve/app';
 import { DeviceWorker, type WorkerStats } from './replica/device-worker.js';
+import type { WorkerDefaults } from './replica/worker-defaults.js';
 import type { DeviceWorkerOptions, ServableOptions } from './replica/worker-options.js';
 
 /** A worker on a bus. */
@@ -31,10 +32,16 @@ export interface RunningWorker {
 
 /**
  * Starts a worker without waiting for its models: when this resolves it is on the bus and its replicas are loading.
+ * `defaults`: how servables and models are opened; the worker's own ways unless a caller brings others.
  * Rejects only when the directory of servables cannot be read (and `servables` does not say what is in it).
  */
-export async function launchDeviceWorker(bus: Bus, store: TensorStore, options: DeviceWorkerOptions): Promise<RunningWorker> {
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>(DeviceWorkerModule.register({ bus, store, options }), {
+export async function launchDeviceWorker(
+  bus: Bus,
+  store: TensorStore,
+  options: DeviceWorkerOptions,
+  defaults?: WorkerDefaults,
+): Promise<RunningWorker> {
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(DeviceWorkerModule.register({ bus, store, options, defaults }), {
     strategy: new BusServer(bus, workerBus),
     logger: new NestLog(options.log ?? silentLog),
     abortOnError: false,
@@ -62,8 +69,13 @@ export async function launchDeviceWorker(bus: Bus, store: TensorStore, options: 
 }
 
 /** Like {@link launchDeviceWorker}, but resolves when every replica is ready or failed: see `replicas`. */
-export async function startDeviceWorker(bus: Bus, store: TensorStore, options: DeviceWorkerOptions): Promise<RunningWorker> {
-  const worker = await launchDeviceWorker(bus, store, options);
+export async function startDeviceWorker(
+  bus: Bus,
+  store: TensorStore,
+  options: DeviceWorkerOptions,
+  defaults?: WorkerDefaults,
+): Promise<RunningWorker> {
+  const worker = await launchDeviceWorker(bus, store, options, defaults);
   await worker.loaded;
   return worker;
 }

@@ -46,7 +46,7 @@ describe('checkModels', () => {
         method('passes', ['x'], [], [input(0)]),
       ],
     });
-    const { problems } = await checkModels(folder.path, declaration, 1, { openers });
+    const { problems } = await checkModels(folder.path, declaration, 1, {}, openers);
     expect(problems.map(({ message }) => message)).toEqual([
       "version 1: model file 'junk.onnx': not a readable ONNX file",
       "version 1, method 'misfits': The inputs count 1 in registerMethod not equal to the count 2 defined in model, model info: sum.onnx, subgraph: 0",
@@ -58,7 +58,7 @@ describe('checkModels', () => {
       models: [model('junk.onnx')],
       methods: [call('usesJunk', 0, 7), method('passes', ['x'], [], [input(0)])],
     });
-    expect((await checkModels(folder.path, declaration, 1, { openers })).problems.map(({ message }) => message)).toEqual([
+    expect((await checkModels(folder.path, declaration, 1, {}, openers)).problems.map(({ message }) => message)).toEqual([
       "version 1: model file 'junk.onnx': not a readable ONNX file",
     ]);
   });

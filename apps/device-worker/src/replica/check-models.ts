@@ -15,8 +15,6 @@ import { signatureOf } from './signature.js';
 export interface CheckModelsOptions {
   /** For encrypted MindIR files. */
   readonly decryption?: DecryptionKey | undefined;
-  /** For specs: other ways to open models. */
-  readonly openers?: ModelOpeners | undefined;
 }
 
 /** What a look at the models of one version found. */
@@ -41,6 +39,7 @@ export async function checkModels(
   declaration: ServableDeclaration,
   version: number,
   options: CheckModelsOptions = {},
+  openers: ModelOpeners = workerDefaults(silentLog).openers,
 ): Promise<ModelsReport> {
   const { servable } = declaration;
   const remarks: string[] = [];
@@ -59,7 +58,7 @@ export async function checkModels(
       continue;
     }
     const loading: LoadModelsOptions = {
-      openers: options.openers ?? workerDefaults(silentLog).openers,
+      openers,
       paths: [paths],
       session: { intraOpThreads: 1 },
       decryption: options.decryption,

@@ -28,6 +28,7 @@ import { functionOf, input, method, model, output, servable, stage } from '../..
 import { elementwise, FakeSession, floats, opensFake, valuesOf } from '../../../../test/support/fake-session.js';
 import type { FunctionRunner } from '../functions/function-runner.js';
 import { startDeviceWorker, type RunningWorker } from '../start-device-worker.js';
+import type { WorkerDefaults } from './worker-defaults.js';
 import type { DeviceWorkerOptions } from './worker-options.js';
 
 const declaration = servable({
@@ -76,22 +77,20 @@ function fakeRunner(): FunctionRunner {
 }
 
 async function start(
-  options: Partial<DeviceWorkerOptions> = {},
+  { open, openers, ...options }: Partial<DeviceWorkerOptions & WorkerDefaults> = {},
   store: TensorStore = new LocalTensorStore(),
   bus: Bus = exchange.connect('worker'),
 ): Promise<RunningWorker> {
-  worker = await startDeviceWorker(bus, store, {
-    directory: '/nowhere',
-    servables: [{ name: 'sums' }],
-    warmUp: false,
-    open: () => Promise.resolve({ runner: fakeRunner(), version: 3, modelPaths: [['/nowhere/sums/3/add.onnx']] }),
-    openers: {
-      ONNX: opensFake(() => session),
-      MindIR: () => Promise.reject(new Error('no')),
-      OM: () => Promise.reject(new Error('no')),
+  const refuse = (): Promise<never> => Promise.reject(new Error('no'));
+  worker = await startDeviceWorker(
+    bus,
+    store,
+    { directory: '/nowhere', servables: [{ name: 'sums' }], warmUp: false, ...options },
+    {
+      open: open ?? (() => Promise.resolve({ runner: fakeRunner(), version: 3, modelPaths: [['/nowhere/sums/3/add.onnx']] })),
+      openers: openers ?? { ONNX: opensFake(() => session), MindIR: refuse, OM: refuse },
     },
-    ...options,
-  });
+  );
   return worker;
 }
 
@@ -358,7 +357,7 @@ describe('replicas', () => {
     let giveUp: (reason: Error) => void = () => undefined;
     const hanging = new Promise<never>((_resolve, reject) => (giveUp = reject));
     const servables = [{ name: 'hangs' }, { name: 'sums' }];
-    const open: DeviceWorkerOptions['open'] = ({ servable: name }) =>
+    const open: WorkerDefaults['open'] = ({ servable: name }) =>
       name === 'hangs' ? hanging : Promise.resolve({ runner: fakeRunner(), version: 3, modelPaths: [['/x']] });
     const starting = start({ configPatienceMs: 1, servables, open });
     const states = async (address: string): Promise<string[]> => {

@@ -45,21 +45,27 @@ beforeEach(async () => {
   openRunners = 0;
   open = ({ version }) => Promise.resolve({ runner: runner(), version: version === 0 ? 9 : version, modelPaths: [[`${version}`]] });
   const refuse = (): Promise<never> => Promise.reject(new Error('no'));
-  worker = await startDeviceWorker(exchange.connect('worker'), new LocalTensorStore(), {
-    directory: '/nowhere',
-    servables: [{ name: 'sums', version: 1 }],
-    warmUp: false,
-    open: (request) => open(request),
-    openers: {
-      ONNX: opensFake((path) => {
-        const session = elementwise([4, 2], 2, (a, b) => a + b);
-        sessions.set(path, session);
-        return session;
-      }),
-      MindIR: refuse,
-      OM: refuse,
+  worker = await startDeviceWorker(
+    exchange.connect('worker'),
+    new LocalTensorStore(),
+    {
+      directory: '/nowhere',
+      servables: [{ name: 'sums', version: 1 }],
+      warmUp: false,
     },
-  });
+    {
+      open: (request) => open(request),
+      openers: {
+        ONNX: opensFake((path) => {
+          const session = elementwise([4, 2], 2, (a, b) => a + b);
+          sessions.set(path, session);
+          return session;
+        }),
+        MindIR: refuse,
+        OM: refuse,
+      },
+    },
+  );
 });
 afterEach(async () => {
   for (const session of sessions.values()) session.letGo();

@@ -1,8 +1,7 @@
 import type { AppLog } from '@mserve/app';
 import type { WorkerObservers } from './assignment-handler.js';
-import type { DecryptionKey, ModelOpeners } from './model-loader.js';
+import type { DecryptionKey } from './model-loader.js';
 import type { ModelProgress } from './load-models.js';
-import type { ServableOpener } from './open-servable.js';
 
 /** One servable to load; a replica is made on each device. */
 export interface ServableOptions {
@@ -42,7 +41,4 @@ export interface DeviceWorkerOptions extends WorkerObservers {
   readonly configPatienceMs?: number | undefined;
   readonly onProgress?: ((progress: ModelProgress) => void) | undefined;
   readonly log?: AppLog | undefined;
-  /** For specs: other ways to open servables and models. */
-  readonly open?: ServableOpener | undefined;
-  readonly openers?: ModelOpeners | undefined;
 }
