@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePort } from '../support/fleet.js';
+import { startNatsServer, type NatsServer } from '../support/nats-server.js';
 import { omModel } from '../support/om-model.js';
 import { float32Bytes, addModel } from '../support/onnx-model.js';
 import { root, serveDirectory, startProcess, type RunningProcess, type ServerAddresses } from '../support/running-process.js';
@@ -128,5 +130,51 @@ onLinux('OM models on a fake Ascend device', () => {
     const failing = startProcess(process.execPath, [join(root, 'apps', 'server', 'dist', 'main.js'), ...args], { ...fake, ...env });
     await failing.line((line) => line.includes(text));
     await failing.stop();
+  });
+
+  describe('a fleet with two devices, one of which is lost', () => {
+    let nats: NatsServer;
+    const processes: RunningProcess[] = [];
+    beforeAll(async () => {
+      nats = await startNatsServer();
+    });
+    afterAll(async () => {
+      await Promise.all(processes.map((one) => one.stop()));
+      await nats?.stop();
+    });
+
+    function start(app: string, args: readonly string[], env: Record<string, string> = {}): RunningProcess {
+      const running = startProcess(process.execPath, [join(root, 'apps', app, 'dist', 'main.js'), '--nats', nats.url, ...args], env);
+      processes.push(running);
+      return running;
+    }
+
+    it('its worker ends, and every request is answered', async () => {
+      const directory = join(servables.path, 'good');
+      const worker = (device: string, env: Record<string, string> = {}): RunningProcess =>
+        start('device-worker', ['--directory', directory, '--servables', 'add', '--provider', 'ascend', '--device-ids', device], {
+          ...fake,
+          ...env,
+        });
+      const rest = `127.0.0.1:${await freePort()}`;
+      start('scheduler', []);
+      start('gateway', ['--rest', rest, '--grpc', '127.0.0.1:0']);
+      const losing = worker('0', { FAKE_ACL_FAIL: 'aclmdlExecute:8:507010' });
+      const staying = worker('1');
+      await Promise.all([losing, staying].map((one) => one.line((line) => line.includes('replica is ready'))));
+      const server = { rest, grpc: '' };
+      const instances = [{ a: [[1, 2], [3, 4]], b: [[10, 20], [30, 40]] }]; // prettier-ignore
+      const call = (): Promise<unknown> => post(server, '/model/add:add', { instances }).catch(() => undefined);
+      const right = { status: 200, answer: { instances: [{ y: [[11, 22], [33, 44]] }] } }; // prettier-ignore
+      // Until the gateway has heard of the workers
+      while (JSON.stringify(await call()) !== JSON.stringify(right)) await new Promise((resolve) => setTimeout(resolve, 50));
+      const clients = Array.from({ length: 8 }, async () => {
+        for (let i = 0; i < 10; i++) expect(await call()).toEqual(right);
+      });
+      await Promise.all(clients);
+      await losing.line((line) => line.includes('a device ended its work'));
+      expect(await losing.stop()).toBe(1);
+      expect(await call()).toEqual(right);
+    });
   });
 });

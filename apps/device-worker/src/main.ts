@@ -10,7 +10,7 @@ import { launchDeviceWorker } from './start-device-worker.js';
 
 const lastAnswersMs = 5_000;
 
-/** Works until asked to end; resolves with the exit code: 1 when work in hand had to be given up, or when the bus is gone for good. */
+/** Works until asked to end; resolves with the exit code: 1 when work in hand had to be given up, when a device is lost, or when the bus is gone for good. */
 async function work(settings: SettingsOf<'device-worker'>, log: Logger, asked: AbortSignal): Promise<number> {
   const options = workerOptionsOf(settings);
   // Before the bus: a wrong directory is told at once, also when there is no bus yet.
@@ -24,9 +24,15 @@ async function work(settings: SettingsOf<'device-worker'>, log: Logger, asked: A
   if (servables.length === 0) log.warn(`there is no servable in ${options.directory}: a folder NAME with a servable_config.ts is expected`);
   const bus = await connectFleetBus(settings, 'worker', log, asked);
   try {
-    const worker = await launchDeviceWorker(bus, new BusTensorStore(bus), { ...options, servables, log });
+    let onDeviceLost = (): void => undefined;
+    const lost = new Promise<'device lost'>((resolve) => (onDeviceLost = () => resolve('device lost')));
+    const worker = await launchDeviceWorker(bus, new BusTensorStore(bus), { ...options, servables, log, onDeviceLost });
     log.info({ address: worker.address }, 'on the bus');
-    const reason = await untilEnd(bus, log, asked);
+    const reason = await Promise.race([untilEnd(bus, log, asked), lost]);
+    if (reason === 'device lost') {
+      log.error('a device ended its work: this process ends without answers, others take over what it had in hand');
+      return 1;
+    }
     const unfinished = await worker.close(reason === 'asked' ? settings.graceMs : 0);
     if (unfinished > 0) log.error({ unfinished }, 'work in hand was given up');
     // The last answers have to get to their gateways before the connection ends.

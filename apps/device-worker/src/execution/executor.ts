@@ -41,6 +41,8 @@ export interface ExecutorOptions {
   readonly tracer?: Tracer | undefined;
   /** Why a native run failed: for operators. */
   readonly reportFailure: (plan: ModelPlan, cause: unknown) => void;
+  /** See {@link ModelQueueOptions.onDeviceLost}. */
+  readonly onDeviceLost?: (() => void) | undefined;
   /** What a function did wrong: for operators. */
   readonly reportFault: ReportFault;
 }
@@ -71,7 +73,7 @@ export class Executor implements ModelCaller {
 
   /** Throws ServingError INVALID_ARGUMENT when methods and models do not fit. */
   constructor(options: ExecutorOptions) {
-    const { declaration, runner, loneClient = new LoneClient(), reportFailure, reportFault, tracer } = options;
+    const { declaration, runner, loneClient = new LoneClient(), reportFailure, reportFault, onDeviceLost, tracer } = options;
     this.tracer = tracer;
     this.servable = declaration.servable;
     const wake = (queue: ModelQueue | FunctionDispatch): void => this.wake(queue);
@@ -79,7 +81,7 @@ export class Executor implements ModelCaller {
       const subgraphs = options.models[i] ?? [];
       this.models.set(
         model.key,
-        subgraphs.map((loaded) => new ModelQueue({ ...loaded, watch: this.watch, wake, loneClient, reportFailure, tracer })),
+        subgraphs.map((loaded) => new ModelQueue({ ...loaded, watch: this.watch, wake, loneClient, reportFailure, onDeviceLost, tracer })),
       );
     });
     const dispatch: FunctionDispatch | undefined =

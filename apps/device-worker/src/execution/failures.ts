@@ -18,6 +18,11 @@ export function predictFailed(cause: unknown, hasRunWell: boolean): Failure {
   return failureOf('model-failed');
 }
 
+/** Whether the device of a run will do no more work in this process. */
+export function isDeviceLost(cause: unknown): boolean {
+  return cause instanceof NativeError && cause.kind === 'lost';
+}
+
 export function cancelled(method: string): Failure {
   return failureOf('cancelled', { method });
 }

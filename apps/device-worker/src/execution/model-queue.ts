@@ -4,7 +4,7 @@ import type { NativeTensor } from '@mserve/native';
 import type { Instance } from '@mserve/wire';
 import { assemble, split, Staging } from './batch.js';
 import { BatchRun, stillWanted } from './batch-run.js';
-import { predictFailed } from './failures.js';
+import { isDeviceLost, predictFailed } from './failures.js';
 import { Fifo } from '../functions/fifo.js';
 import type { LoneClient } from './lone-client.js';
 import { mayShareRun, type ModelPlan } from './model-plan.js';
@@ -39,6 +39,11 @@ export interface ModelQueueOptions {
   readonly tracer?: Tracer | undefined;
   /** Why a native run failed: for operators. What clients are told: {@link predictFailed}. */
   readonly reportFailure: (plan: ModelPlan, cause: unknown) => void;
+  /**
+   * A device ended its work for good: called in place of an answer to the run's instances, so that who made the process can end it and others take
+   * over what it had in hand. Default: the instances fail.
+   */
+  readonly onDeviceLost?: (() => void) | undefined;
 }
 
 /**
@@ -169,6 +174,11 @@ export class ModelQueue {
     const now = performance.now();
     const wanted = run.members.filter((member) => stillWanted(member, now));
     if (run.ended === undefined) this.options.reportFailure(this.plan, cause);
+    if (this.options.onDeviceLost !== undefined && isDeviceLost(cause)) {
+      // The slot stays taken: nothing runs here any more
+      this.options.onDeviceLost();
+      return;
+    }
     if (run.members.length > 1) {
       for (const member of wanted) member.alone = true;
       this.waiting.unshift(wanted);

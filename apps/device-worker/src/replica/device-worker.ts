@@ -262,7 +262,7 @@ export class DeviceWorker {
       );
       try {
         const failures = new FailureLog(log, { ...about, version: loaded.version, replica: replica.id });
-        replica.ready(loaded, this.loneClient, failures, this.options.tracer);
+        replica.ready(loaded, this.loneClient, failures, { tracer: options.tracer, onDeviceLost: options.onDeviceLost });
         caller.executor = replica.executor;
       } catch (thrown) {
         await loaded.close();

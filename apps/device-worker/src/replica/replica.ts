@@ -1,8 +1,7 @@
 import { ServingError, type ServableSignature } from '@mserve/wire';
 import type { ReplicaState, ReplicaStatus } from '@mserve/bus';
 import type { ServableDeclaration } from '@mserve/register';
-import type { Tracer } from '@mserve/metrics';
-import { Executor, type LoadedModel } from '../execution/executor.js';
+import { Executor, type ExecutorOptions, type LoadedModel } from '../execution/executor.js';
 import type { LoneClient } from '../execution/lone-client.js';
 import type { FunctionRunner } from '../functions/function-runner.js';
 import type { FailureLog } from './failure-log.js';
@@ -22,6 +21,9 @@ export interface LoadedServable {
   /** Frees sessions and threads. */
   close(): Promise<void>;
 }
+
+/** What a replica tells whom, beyond its log. */
+export type ReplicaObservers = Pick<ExecutorOptions, 'tracer' | 'onDeviceLost'>;
 
 /** Control messages are small; the whole text is in the worker's log. */
 const longestProblem = 4096;
@@ -94,7 +96,7 @@ export class Replica {
   }
 
   /** From loading to ready. Throws ServingError when methods and models do not fit; the caller then calls {@link fail}. */
-  ready(loaded: LoadedServable, loneClient: LoneClient, failures: FailureLog, tracer?: Tracer): void {
+  ready(loaded: LoadedServable, loneClient: LoneClient, failures: FailureLog, observers: ReplicaObservers = {}): void {
     if (this.current !== 'loading')
       throw new ServingError('CANCELLED', `replica of servable ${this.servable} was given up while it was loading`);
     const { declaration, models, runner } = loaded;
@@ -105,7 +107,7 @@ export class Replica {
       loneClient,
       reportFailure: (plan, cause) => failures.report(plan, cause),
       reportFault: (fault, place) => failures.reportFault(fault, place),
-      tracer,
+      ...observers,
     });
     this.loaded = loaded;
     this.version = loaded.version;

@@ -40,5 +40,10 @@ export interface DeviceWorkerOptions extends WorkerObservers {
   /** A servable_config that takes longer than this may hang: the servables behind it are loaded beside it. Default 2000. */
   readonly configPatienceMs?: number | undefined;
   readonly onProgress?: ((progress: ModelProgress) => void) | undefined;
+  /**
+   * A device ended its work for good: called in place of an answer to the run's instances, so that who made the process can end it and others take
+   * over what it had in hand. Default: the instances fail.
+   */
+  readonly onDeviceLost?: (() => void) | undefined;
   readonly log?: AppLog | undefined;
 }
