@@ -32,7 +32,7 @@ export { Tensor, type Nested } from './tensor/tensor.js';
 export type { PadWidths } from './tensor/movement.js';
 export { centerCropImage, chwToHwc, hwcToChw, normalizeImage, resizeImage, type Interpolation } from './tensor/image.js';
 export type { ElementArray, ElementArrays, ElementOf, ElementValue, NumericDType } from './tensor/element.js';
-export { doubleToHalf, halfToFloat } from './tensor/half.js';
+export { doubleToHalf, halfToFloat } from '@mserve/wire';
 export type { InputValue, OutputValue } from './value.js';
 // For the worker's function threads, not for authors:
 export { isInvalidInput } from './invalid-input.js';

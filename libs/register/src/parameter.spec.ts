@@ -27,6 +27,11 @@ describe('parametersOf', () => {
     ['(a = (x, y) => [x, y], b = { c: 1, d: [2, 3] }) => 1', 'default:a default:b'],
     ['(a = 4 / 2, b = 1 / 3) => 1', 'default:a default:b'],
     ['(...rest) => 1', 'rest:rest'],
+    ['(a, ...[b]) => 1', 'a rest:'],
+    ['(new (class { #m(a) { return this.#m; } get() { return this.#m; } })()).get()', 'a'],
+    ['{ m(a) { return super.m(a); } }.m', 'a'],
+    ['function f(a) { with (a) { return 1; } }', 'a'],
+    ['(a, b = 1 / 2 / (/[/]/.exec(a) ?? 3)) => 1', 'a default:b'],
     ['({ a, b = 1 }, [c, d]) => 1', 'destructured: destructured:'],
     ['({ a } = {}, [b] = [1], { c = "}" }) => 1', 'default: default: destructured:'],
   ];

@@ -1,4 +1,5 @@
 export * from './dtype.js';
+export * from './half.js';
 export * from './tensor.js';
 export * from './error-code.js';
 export * from './reason.js';

@@ -1,5 +1,5 @@
+import { doubleToHalf, halfToFloat } from '@mserve/wire';
 import type { DType } from '@mserve/wire';
-import { doubleToHalf, halfToFloat } from './half.js';
 
 /** Element types of tensors that functions see: all but string and bytes, which arrive as strings and as uint8 tensors. */
 export type NumericDType = Exclude<DType, 'string' | 'bytes'>;

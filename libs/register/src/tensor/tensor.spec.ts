@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { isNumericDType, type ElementArray, type NumericDType } from './element.js';
-import { doubleToHalf, halfToFloat } from './half.js';
+import { doubleToHalf, halfToFloat } from '@mserve/wire';
 import { promote } from './promotion.js';
 import { Tensor } from './tensor.js';
 

@@ -1,10 +1,12 @@
+import { doubleToHalf, halfToFloat } from '@mserve/wire';
+
 const word = new Uint32Array(1);
 const single = new Float32Array(word.buffer);
 
 /** float16 (IEEE half) or bfloat16 bit patterns as numbers; both widen exactly. */
 export function float16Values(dtype: 'float16' | 'bfloat16', bits: Uint16Array): Float32Array {
   const values = new Float32Array(bits.length);
-  const widen = dtype === 'float16' ? halfValue : bfloatValue;
+  const widen = dtype === 'float16' ? halfToFloat : bfloatValue;
   for (let i = 0; i < bits.length; i++) values[i] = widen(bits[i] as number);
   return values;
 }
@@ -14,18 +16,9 @@ function bfloatValue(bits: number): number {
   return single[0] as number;
 }
 
-function halfValue(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
 /** The float16 or bfloat16 nearest to a number (ties to even), as its 16 bits; what is beyond the range becomes an infinity, NaN a quiet NaN. */
 export function narrowed(dtype: 'float16' | 'bfloat16', value: number): number {
-  return dtype === 'float16' ? halfBits(value) : bfloatBits(value);
+  return dtype === 'float16' ? doubleToHalf(value) : bfloatBits(value);
 }
 
 /** Halfway cases go to the even neighbour, so that one rounding from the double gives the nearest. */
@@ -33,19 +26,6 @@ function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;
   return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
-}
-
-function halfBits(value: number): number {
-  if (Number.isNaN(value)) return 0x7e00;
-  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
-  const size = Math.abs(value);
-  if (size >= 65520) return sign | 0x7c00;
-  // Subnormal: a multiple of 2^-24. A carry runs into the exponent, as it should.
-  if (size < 2 ** -14) return sign | roundHalfEven(size * 2 ** 24);
-  const exponent = Math.floor(Math.log2(size));
-  // log2 may be off by one at a power of two
-  const power = size < 2 ** exponent ? exponent - 1 : size >= 2 ** (exponent + 1) ? exponent + 1 : exponent;
-  return sign | (((power + 14) << 10) + roundHalfEven(size * 2 ** (10 - power)));
 }
 
 function bfloatBits(value: number): number {
