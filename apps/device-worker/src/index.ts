@@ -8,6 +8,6 @@ export { DeviceWorker, type WorkerStats } from './replica/device-worker.js';
 export { DeviceWorkerModule, type WorkerParts } from './device-worker.module.js';
 export { checkServable, type ServableReport } from './replica/check-servable.js';
 export { ServableConfigError } from './servable/servable-config-error.js';
-export { checkServableNames, listServables, passedOverServables } from './servable/servable-directory.js';
+export { checkServableNames, findConfig, listServables, listVersions, passedOverServables } from './servable/servable-directory.js';
 export { checkModels, type CheckModelsOptions, type ModelsReport } from './replica/check-models.js';
 export { workerBus } from './control/device-worker-bus.js';

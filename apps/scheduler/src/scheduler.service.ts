@@ -93,6 +93,11 @@ export class SchedulerService implements DispatchOutlet {
     return loading.length === 0 ? { revision: this.revision, servables } : { revision: this.revision, servables, loading };
   }
 
+  /** From now on at most so many requests wait; those that wait already stay. At least 1. */
+  limitQueue(maxQueuedRequests: number): void {
+    this.dispatcher.limitQueue(maxQueuedRequests);
+  }
+
   stats(): DispatchStats {
     return this.dispatcher.stats();
   }

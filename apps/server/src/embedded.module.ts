@@ -25,7 +25,7 @@ export class EmbeddedRooms implements OnApplicationBootstrap, OnApplicationShutd
 
   constructor(
     @Inject(Gateway) readonly gateway: Gateway,
-    @Inject(SchedulerService) private readonly scheduler: SchedulerService,
+    @Inject(SchedulerService) readonly scheduler: SchedulerService,
     @Inject(DeviceWorker) readonly worker: DeviceWorker,
   ) {}
 

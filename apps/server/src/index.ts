@@ -1,3 +1,5 @@
 export { startServer, type FailedServable, type RunningServable, type RunningServer, type ServerOptions } from './server.js';
 export { openModel, formatOf, type ModelFileFormat, type ModelKey } from './model-file.js';
 export { readNpy, writeNpy } from './npy.js';
+export { startServables, ServablesServer, type ServablesServerOptions } from './start-servables.js';
+export { ServableStartConfig, SSLConfig, type DeviceType, type ServableStartParameters, type SSLParameters } from './start-config.js';

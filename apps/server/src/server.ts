@@ -1,18 +1,13 @@
-import 'reflect-metadata';
-import type { INestApplication } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import type { MicroserviceOptions } from '@nestjs/microservices';
-import { busOptionsOf, createLog, logBusStates, NestLog, type AppLog } from '@mserve/app';
-import { BusTensorStore, LocalTensorStore, MemoryExchange, NatsBus, type Bus, type TensorStore } from '@mserve/bus';
-import { BusServer } from '@mserve/bus/nest';
+import { createLog, type AppLog } from '@mserve/app';
+import type { ReplicaStatus } from '@mserve/bus';
 import { ConfigError, settingsOfOptions, type SettingOptionsOf, type SettingsOf } from '@mserve/config';
 import { ServingError, type ServableSignature } from '@mserve/wire';
-import { checkServableNames, workerBus, workerOptionsOf, type DeviceWorker, type DeviceWorkerOptions } from '@mserve/device-worker';
-import { ApiDocs, createHttpAdapter, gatewayBus, gatewayOptionsOf, type GatewayOptions } from '@mserve/gateway';
-import { schedulerBus, schedulerOptionsOf, type SchedulerOptions } from '@mserve/scheduler';
-import { EmbeddedModule, EmbeddedRooms } from './embedded.module.js';
+import { checkServableNames, workerOptionsOf, type DeviceWorker, type DeviceWorkerOptions } from '@mserve/device-worker';
+import { gatewayOptionsOf } from '@mserve/gateway';
+import { schedulerOptionsOf } from '@mserve/scheduler';
 import { LoadingProgress } from './loading-progress.js';
 import type { ModelKey } from './model-file.js';
+import { connect, startRooms } from './rooms.js';
 
 /**
  * How a server is to run: any setting of a gateway, a scheduler or a device-worker, under its name in docs/cli.md (`rest`, `maxMsgMbSize`, `tlsCertificate`, ...),
@@ -61,41 +56,6 @@ export interface RunningServer {
   close(graceMs?: number): Promise<void>;
 }
 
-interface Connections {
-  readonly gateway: Bus;
-  readonly scheduler: Bus;
-  readonly worker: Bus;
-  readonly store: (bus: Bus) => TensorStore;
-}
-
-/** Embedded: one exchange in this process, tensors by reference. Fleet: three connections to NATS, so that others may join. */
-async function connect(settings: SettingsOf<'server'>, log: AppLog): Promise<Connections> {
-  if (settings.bus === 'memory') {
-    const exchange = new MemoryExchange();
-    const store = new LocalTensorStore();
-    return {
-      gateway: exchange.connect('gateway'),
-      scheduler: exchange.connect('scheduler'),
-      worker: exchange.connect('worker'),
-      store: () => store,
-    };
-  }
-  const join = async (role: string): Promise<Bus> => {
-    const report = (text: string, cause?: unknown): void => log.warn({ role, err: cause }, text);
-    const bus = await NatsBus.connect({ ...busOptionsOf(settings, role), connectTimeoutMs: natsConnectMs, report });
-    logBusStates(bus, settings.bus, log, { role });
-    return bus;
-  };
-  const [gateway, scheduler, worker] = await Promise.all([join('gateway'), join('scheduler'), join('worker')]).catch((error: unknown) => {
-    const { code, message } = ServingError.from(error);
-    const hint = code === 'INVALID_ARGUMENT' ? ' (natsUser and natsPassword, natsToken or natsCreds)' : '';
-    throw new ServingError(code, `cannot join the fleet at ${settings.bus}: ${message}${hint}`, { cause: error });
-  });
-  return { gateway, scheduler, worker, store: (bus) => new BusTensorStore(bus) };
-}
-
-const natsConnectMs = 10_000;
-
 /**
  * What the worker says on the console of a server that runs in the foreground: `✗ servable, device 0: reason` where a servable is concerned. What is no
  * warning goes to the log.
@@ -113,6 +73,14 @@ function consoleLog(write: (line: string) => void, log: AppLog): AppLog {
   return { info: (fields, text) => log.info(fields, text), debug: (fields, text) => log.debug(fields, text), warn: line, error: line };
 }
 
+/** Why a start failed, in the original's words. */
+export function startFailure(failed: readonly ReplicaStatus[]): ServingError {
+  const details = failed.map(
+    (replica) => `servable name:${replica.servable}, device id:${replica.deviceId}, <${replica.error ?? 'failed'}>`,
+  );
+  return new ServingError('UNAVAILABLE', `Fail to start workers: {${details.join('; ')}}`);
+}
+
 /** Ready servables. Throws when a chosen one failed, or none is ready. */
 function readyServables({ statuses }: DeviceWorker, options: DeviceWorkerOptions): ServableSignature[] {
   const failed = statuses.filter((replica) => replica.state === 'failed');
@@ -120,10 +88,7 @@ function readyServables({ statuses }: DeviceWorker, options: DeviceWorkerOptions
   for (const { state, signature } of statuses)
     if (state === 'ready' && signature) signatures.set(`${signature.servable}:${signature.version}`, signature);
   if (failed.length > 0 && (options.servables !== undefined || signatures.size === 0)) {
-    const details = failed.map(
-      (replica) => `servable name:${replica.servable}, device id:${replica.deviceId}, <${replica.error ?? 'failed'}>`,
-    );
-    throw new ServingError('UNAVAILABLE', `Fail to start workers: {${details.join('; ')}}`);
+    throw startFailure(failed);
   }
   if (signatures.size === 0)
     throw new ServingError(
@@ -204,57 +169,4 @@ export async function startSettledServer(
   } finally {
     progress?.end();
   }
-}
-
-interface RoomOptions {
-  readonly gateway: GatewayOptions;
-  readonly scheduler: Partial<SchedulerOptions>;
-  readonly worker: DeviceWorkerOptions;
-  readonly log: AppLog;
-}
-
-interface RunningRooms {
-  readonly rooms: EmbeddedRooms;
-  /** Ends the rooms, then their connections. A second call returns the first one's promise. */
-  close(graceMs: number): Promise<void>;
-}
-
-/** The three rooms as one Nest application. Rejects with nothing left running and all connections closed. */
-async function startRooms(connections: Connections, options: RoomOptions): Promise<RunningRooms> {
-  const { gateway, scheduler, worker, store } = connections;
-  const { log } = options;
-  const closeConnections = (): Promise<unknown> => Promise.all([gateway.close(), scheduler.close(), worker.close()]);
-  const create = async (): Promise<INestApplication> => {
-    const module = EmbeddedModule.register({
-      gateway: { bus: gateway, store: store(gateway), options: options.gateway },
-      scheduler: { bus: scheduler, options: options.scheduler },
-      worker: { bus: worker, store: store(worker), options: options.worker },
-      log,
-    });
-    return NestFactory.create(module, createHttpAdapter(), { logger: new NestLog(log), abortOnError: false });
-  };
-  const app = await create().catch(async (error: unknown) => {
-    await closeConnections();
-    throw error;
-  });
-  const rooms = app.get(EmbeddedRooms);
-  let closing: Promise<void> | undefined;
-  const end = async (graceMs: number): Promise<void> => {
-    rooms.leave(graceMs);
-    await app.close();
-    await closeConnections();
-  };
-  const close = (graceMs: number): Promise<void> => (closing ??= end(graceMs));
-  try {
-    app.get(ApiDocs, { strict: false }).describe(app);
-    app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(gateway, gatewayBus) });
-    app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(scheduler, schedulerBus) });
-    app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(worker, workerBus) });
-    await app.startAllMicroservices();
-    await app.init();
-  } catch (error) {
-    await close(0);
-    throw error;
-  }
-  return { rooms, close };
 }

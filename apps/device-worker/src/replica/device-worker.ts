@@ -238,7 +238,7 @@ export class DeviceWorker {
           provider: options.provider ?? settings.provider,
           deviceId: replica.deviceId,
           threads,
-          directory: options.directory,
+          directory: servable.directory ?? options.directory,
           open: this.defaults.open,
           openers: this.defaults.openers,
           intraOpThreads,

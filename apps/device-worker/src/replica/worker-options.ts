@@ -6,6 +6,8 @@ import type { ModelProgress } from './load-models.js';
 /** One servable to load; a replica is made on each device. */
 export interface ServableOptions {
   readonly name: string;
+  /** Directory that holds the servable's folder. Default: the worker's. */
+  readonly directory?: string | undefined;
   /** 0 or absent = the highest there is. */
   readonly version?: number | undefined;
   /** Default: the worker's deviceIds. */

@@ -26,7 +26,7 @@ export class Dispatcher {
   private readonly book = new RequestBook();
   private readonly replicas = new ReplicaSet();
   private readonly filling: FillContext = { book: this.book, given: [], expire: (portion) => this.expire(portion) };
-  private readonly options: DispatchOptions;
+  private options: DispatchOptions;
   /** Those that did not get a replica on arrival. */
   private readonly deadlines = new DeadlineWatch();
   private readonly arrivals: Portion[] = [];
@@ -44,6 +44,11 @@ export class Dispatcher {
     this.counters = new DispatchCounters(metrics);
     this.tracer = tracer;
     this.options = { ...defaultDispatchOptions, ...options };
+  }
+
+  /** Further requests are refused while more than `maxQueuedRequests` wait. */
+  limitQueue(maxQueuedRequests: number): void {
+    this.options = { ...this.options, maxQueuedRequests };
   }
 
   /** Takes everything one turn brought: all of it is queued before any replica is filled, so that batches form. */

@@ -1,0 +1,104 @@
+import 'reflect-metadata';
+import type { INestApplication } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import { busOptionsOf, logBusStates, NestLog, type AppLog } from '@mserve/app';
+import { BusTensorStore, LocalTensorStore, MemoryExchange, NatsBus, type Bus, type TensorStore } from '@mserve/bus';
+import { BusServer } from '@mserve/bus/nest';
+import type { SettingsOf } from '@mserve/config';
+import { ServingError } from '@mserve/wire';
+import { workerBus, type DeviceWorkerOptions } from '@mserve/device-worker';
+import { ApiDocs, createHttpAdapter, gatewayBus, type GatewayOptions } from '@mserve/gateway';
+import { schedulerBus, type SchedulerOptions } from '@mserve/scheduler';
+import { EmbeddedModule, EmbeddedRooms } from './embedded.module.js';
+
+/** What the rooms of a process meet on. */
+export interface Connections {
+  readonly gateway: Bus;
+  readonly scheduler: Bus;
+  readonly worker: Bus;
+  readonly store: (bus: Bus) => TensorStore;
+}
+
+/** Embedded: one exchange in this process, tensors by reference. Fleet: three connections to NATS, so that others may join. */
+export async function connect(settings: SettingsOf<'server'>, log: AppLog): Promise<Connections> {
+  if (settings.bus === 'memory') {
+    const exchange = new MemoryExchange();
+    const store = new LocalTensorStore();
+    return {
+      gateway: exchange.connect('gateway'),
+      scheduler: exchange.connect('scheduler'),
+      worker: exchange.connect('worker'),
+      store: () => store,
+    };
+  }
+  const join = async (role: string): Promise<Bus> => {
+    const report = (text: string, cause?: unknown): void => log.warn({ role, err: cause }, text);
+    const bus = await NatsBus.connect({ ...busOptionsOf(settings, role), connectTimeoutMs: natsConnectMs, report });
+    logBusStates(bus, settings.bus, log, { role });
+    return bus;
+  };
+  const [gateway, scheduler, worker] = await Promise.all([join('gateway'), join('scheduler'), join('worker')]).catch((error: unknown) => {
+    const { code, message } = ServingError.from(error);
+    const hint = code === 'INVALID_ARGUMENT' ? ' (natsUser and natsPassword, natsToken or natsCreds)' : '';
+    throw new ServingError(code, `cannot join the fleet at ${settings.bus}: ${message}${hint}`, { cause: error });
+  });
+  return { gateway, scheduler, worker, store: (bus) => new BusTensorStore(bus) };
+}
+
+const natsConnectMs = 10_000;
+
+/** How each room is to run. */
+export interface RoomOptions {
+  readonly gateway: GatewayOptions;
+  readonly scheduler: Partial<SchedulerOptions>;
+  readonly worker: DeviceWorkerOptions;
+  readonly log: AppLog;
+}
+
+/** The rooms of a process, until they are closed. */
+export interface RunningRooms {
+  readonly rooms: EmbeddedRooms;
+  /** Ends the rooms, then their connections. A second call returns the first one's promise. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** The three rooms as one Nest application. Rejects with nothing left running and all connections closed. */
+export async function startRooms(connections: Connections, options: RoomOptions): Promise<RunningRooms> {
+  const { gateway, scheduler, worker, store } = connections;
+  const { log } = options;
+  const closeConnections = (): Promise<unknown> => Promise.all([gateway.close(), scheduler.close(), worker.close()]);
+  const create = async (): Promise<INestApplication> => {
+    const module = EmbeddedModule.register({
+      gateway: { bus: gateway, store: store(gateway), options: options.gateway },
+      scheduler: { bus: scheduler, options: options.scheduler },
+      worker: { bus: worker, store: store(worker), options: options.worker },
+      log,
+    });
+    return NestFactory.create(module, createHttpAdapter(), { logger: new NestLog(log), abortOnError: false });
+  };
+  const app = await create().catch(async (error: unknown) => {
+    await closeConnections();
+    throw error;
+  });
+  const rooms = app.get(EmbeddedRooms);
+  let closing: Promise<void> | undefined;
+  const end = async (graceMs: number): Promise<void> => {
+    rooms.leave(graceMs);
+    await app.close();
+    await closeConnections();
+  };
+  const close = (graceMs: number): Promise<void> => (closing ??= end(graceMs));
+  try {
+    app.get(ApiDocs, { strict: false }).describe(app);
+    app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(gateway, gatewayBus) });
+    app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(scheduler, schedulerBus) });
+    app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(worker, workerBus) });
+    await app.startAllMicroservices();
+    await app.init();
+  } catch (error) {
+    await close(0);
+    throw error;
+  }
+  return { rooms, close };
+}

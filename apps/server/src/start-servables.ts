@@ -1,0 +1,213 @@
+import { createLog, type AppLog } from '@mserve/app';
+import { settingsOfOptions, type SettingOptionsOf } from '@mserve/config';
+import { ServingError } from '@mserve/wire';
+import { workerOptionsOf } from '@mserve/device-worker';
+import { gatewayOptionsOf } from '@mserve/gateway';
+import { schedulerOptionsOf } from '@mserve/scheduler';
+import { connect, startRooms, type RunningRooms } from './rooms.js';
+import { startFailure, type RunningServable } from './server.js';
+import {
+  checkInteger,
+  startPlans,
+  tlsOf,
+  type DeviceType,
+  type ServableStartConfig,
+  type SSLConfig,
+  type StartPlan,
+} from './start-config.js';
+
+/** Settings of a servables server, as of `startServer`, without those that its configs and calls give. */
+export interface ServablesServerOptions extends Omit<
+  SettingOptionsOf<'server'>,
+  'rest' | 'grpc' | 'directory' | 'servables' | 'deviceIds' | 'numParallelWorkers' | 'decKeyFile' | 'decMode'
+> {
+  /** Default: JSON lines on stderr, from `logLevel` on. */
+  readonly log?: AppLog | undefined;
+}
+
+const mebibyte = 1024 * 1024;
+
+/** The largest REST body and gRPC message in MiB: what is allowed, and the default. */
+const messageMb = { min: 1, max: 512, default: 100 };
+
+/**
+ * Servables that run in this process. Ports are opened, and further servables started, at any time. A call that fails changes nothing of what runs.
+ */
+export class ServablesServer {
+  /** By servable. */
+  private readonly directories = new Map<string, string>();
+  /** One start at a time: it has to know what the one before it left. */
+  private starting: Promise<unknown> = Promise.resolve();
+  private readonly ending = new AbortController();
+
+  /** Use {@link startServables}. */
+  constructor(
+    private readonly running: RunningRooms,
+    private readonly deviceType: Exclude<DeviceType, null>,
+    private readonly graceMs: number,
+  ) {}
+
+  /** Bound address, `host:port`; undefined while there is no REST port. */
+  get rest(): string | undefined {
+    return this.running.rooms.gateway.restAddress;
+  }
+
+  /** Bound address, `host:port` or `unix:path`; undefined while there is no gRPC port. */
+  get grpc(): string | undefined {
+    return this.running.rooms.gateway.grpcAddress;
+  }
+
+  /** Servable versions that can be called. */
+  get servables(): readonly RunningServable[] {
+    const found = new Map<string, RunningServable>();
+    for (const { state, signature } of this.running.rooms.worker.statuses) {
+      if (state !== 'ready' || !signature) continue;
+      const { servable, version, methods } = signature;
+      found.set(`${servable}:${version}`, { servable, version, methods: methods.map(({ name }) => name) });
+    }
+    return [...found.values()];
+  }
+
+  /**
+   * Starts further servables, or further versions. Resolves when all of them can be called. Rejects with ServingError, with none of them left and all
+   * others still running: INVALID_ARGUMENT for configs that disagree, a servable that is not there or a version that runs already; UNAVAILABLE
+   * when one cannot be loaded.
+   */
+  startServables(configs: ServableStartConfig | readonly ServableStartConfig[]): Promise<void> {
+    const start = this.starting.then(() => this.start(configs));
+    this.starting = start.catch(() => undefined);
+    return start;
+  }
+
+  /**
+   * Opens the gRPC port. Resolves with the address bound. Rejects with ServingError in the original's words when the address is wrong or taken, the port
+   * is open already, or a TLS file is wrong.
+   * @param address `host:port` (port 0 = any free one) or `unix:path`
+   * @param maxMsgMbSize the largest message, 1 to 512 MiB
+   * @param sslConfig default: the TLS settings, else plain text
+   */
+  async startGrpcServer(address: string, maxMsgMbSize = messageMb.default, sslConfig?: SSLConfig): Promise<string> {
+    this.checkRunning();
+    return this.running.rooms.gateway.listenGrpc(portOf(address, maxMsgMbSize, sslConfig));
+  }
+
+  /** As {@link startGrpcServer}, for the REST port, which cannot be a Unix socket. */
+  async startRestfulServer(address: string, maxMsgMbSize = messageMb.default, sslConfig?: SSLConfig): Promise<string> {
+    this.checkRunning();
+    return this.running.rooms.gateway.listenRest(portOf(address, maxMsgMbSize, sslConfig));
+  }
+
+  /**
+   * How many requests may wait from now on, at least 1; further ones are refused. Default: the setting `maxQueuedRequests`. The gateway's own
+   * bound of requests in hand, `maxInFlight`, stays as it is.
+   */
+  setMaxEnqueuedRequests(maxEnqueuedRequests: number): void {
+    this.running.rooms.scheduler.limitQueue(checkInteger('maxEnqueuedRequests', maxEnqueuedRequests, 1));
+  }
+
+  /** Takes no new requests, finishes those in hand (at most `graceMs`, default: the setting), then ends everything. Can be called again. */
+  stop(graceMs = this.graceMs): Promise<void> {
+    this.ending.abort();
+    return this.running.close(graceMs);
+  }
+
+  /** Throws ServingError UNAVAILABLE after {@link stop}. */
+  private checkRunning(): void {
+    if (this.ending.signal.aborted) throw stopped();
+  }
+
+  /** Resolves when all of them can be called. Rejects when the server is stopped before. */
+  private async whenServing(plans: readonly StartPlan[]): Promise<void> {
+    this.checkRunning();
+    let onEnd: (() => void) | undefined;
+    const end = new Promise<never>((_, reject) => {
+      onEnd = () => reject(stopped());
+      this.ending.signal.addEventListener('abort', onEnd);
+    });
+    try {
+      await Promise.race([this.running.rooms.becomeReady(plans.map(({ name, version }) => ({ servable: name, version }))), end]);
+    } finally {
+      if (onEnd !== undefined) this.ending.signal.removeEventListener('abort', onEnd);
+    }
+  }
+
+  private async start(configs: unknown): Promise<void> {
+    this.checkRunning();
+    const { worker } = this.running.rooms;
+    const plans = startPlans(configs, this.deviceType, this.directories);
+    for (const { name, version } of plans) {
+      if (this.servables.some((one) => one.servable === name && one.version === version))
+        throw new ServingError('INVALID_ARGUMENT', `version ${version} of servable '${name.slice(0, 64)}' runs already`);
+    }
+    const begun: StartPlan[] = [];
+    try {
+      for (const plan of plans) {
+        const { deviceIds, numParallelWorkers } = plan;
+        const loading = worker.load({
+          ...plan,
+          deviceIds: deviceIds.length === 0 ? [0] : deviceIds,
+          numParallelWorkers: Math.max(1, numParallelWorkers),
+        });
+        begun.push(plan);
+        const failed = (await loading).filter(({ state }) => state !== 'ready');
+        if (failed.length > 0) throw startFailure(failed);
+      }
+    } catch (error) {
+      await Promise.all(begun.map(({ name, version }) => worker.unload(name, version, this.graceMs)));
+      throw error;
+    }
+    await this.whenServing(plans);
+    for (const { name, directory } of plans) this.directories.set(name, directory);
+  }
+}
+
+function stopped(): ServingError {
+  return new ServingError('UNAVAILABLE', 'this server is stopped');
+}
+
+function portOf(
+  address: unknown,
+  maxMsgMbSize: number,
+  sslConfig: unknown,
+): { address: string; maxMessageBytes: number; tls: ReturnType<typeof tlsOf> } {
+  if (typeof address !== 'string') throw new ServingError('INVALID_ARGUMENT', `Parameter 'address' should be string`);
+  return {
+    address,
+    maxMessageBytes: checkInteger('maxMsgMbSize', maxMsgMbSize, messageMb.min, messageMb.max) * mebibyte,
+    tls: tlsOf(sslConfig),
+  };
+}
+
+function deviceTypeOf(provider: string): Exclude<DeviceType, null> {
+  if (provider === 'cann' || provider === 'ascend') return 'Ascend';
+  return provider === 'cpu' ? 'CPU' : 'GPU';
+}
+
+/**
+ * Starts servables in this process, without ports: those are opened by the server's methods. Resolves when all of them can be called. Rejects, with
+ * nothing left running, as {@link ServablesServer.startServables} does, and with ConfigError for a setting that is not allowed.
+ */
+export async function startServables(
+  configs: ServableStartConfig | readonly ServableStartConfig[],
+  options: ServablesServerOptions = {},
+): Promise<ServablesServer> {
+  const { settings } = await settingsOfOptions('server', options, ['log']);
+  const deviceType = deviceTypeOf(settings.provider);
+  // What is wrong with the configs is told before anything runs
+  startPlans(configs, deviceType);
+  const log = options.log ?? createLog(settings.logLevel, 'server');
+  const running = await startRooms(await connect(settings, log), {
+    gateway: { ...gatewayOptionsOf(settings), restAddress: undefined, grpcAddress: undefined },
+    scheduler: schedulerOptionsOf(settings),
+    worker: { ...workerOptionsOf(settings), servables: [], log },
+    log,
+  });
+  const server = new ServablesServer(running, deviceType, settings.graceMs);
+  try {
+    await server.startServables(configs);
+    return server;
+  } catch (error) {
+    await server.stop(0);
+    throw error;
+  }
+}
