@@ -15,7 +15,7 @@ import {
   type ReplicaList,
   type TensorStore,
 } from '@mserve/bus';
-import { type Answer, type Instance, type Receipt, type Ticket } from '@mserve/wire';
+import { isFailure, type Answer, type Instance, type Receipt, type Ticket } from '@mserve/wire';
 import { Arrivals } from '../../../test/support/arrivals.js';
 import { floats, valuesOf } from '../../../test/support/fake-session.js';
 import { startNatsServer, type NatsServer } from '../../../test/support/nats-server.js';
@@ -149,7 +149,11 @@ describe.each([
     for (const answer of mine(await gotAnswers.until((list) => got(list) === count))) {
       answer.results.forEach((result, i) => {
         results[answer.firstInstance + i] =
-          'outputs' in result ? valuesOf(result.outputs[0]) : `${result.failure.code} ${result.failure.message}`;
+          'outputs' in result
+            ? valuesOf(result.outputs[0])
+            : isFailure(result)
+              ? `${result.failure.code} ${result.failure.message}`
+              : 'held';
       });
     }
     await gotReceipts.until(

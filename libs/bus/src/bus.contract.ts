@@ -356,6 +356,24 @@ export function describeBus(name: string, start: () => Promise<BusFactory>, stop
         expect(await codeOf(receiver.fetch(held))).toBe('UNAVAILABLE');
       });
 
+      it('are kept for one reader: gone when it took them, and drain waits for that', async () => {
+        const bytes = patterned(3_000_001);
+        const held = sender.holdForOne(bytes);
+        let isDrained = false;
+        const drained = sender.drain(20_000).then((unfinished) => {
+          isDrained = true;
+          return unfinished;
+        });
+        const taken = await receiver.take(held);
+        expect([isDrained, Buffer.compare(taken, bytes)]).toEqual([false, 0]);
+        expect(await drained).toBe(0);
+        expect(await codeOf(receiver.take(held))).toBe('NOT_FOUND');
+      });
+
+      it('says how large a message may be that is sent in one piece', () => {
+        expect(sender.maxMessageBytes).toBeGreaterThan(256 * 1024);
+      });
+
       it('is cancelled by the signal', async () => {
         const held = sender.hold(patterned(100));
         expect(await codeOf(receiver.fetch(held, AbortSignal.abort()))).toBe('CANCELLED');

@@ -71,6 +71,18 @@ export interface Bus {
   /** Forgets held bytes (by owner and id). Releasing twice is no error. */
   release(held: HeldBytes): void;
   /**
+   * Keeps bytes for one reader, who {@link take}s them; drain waits for it. `onLost` is called at most once, when nobody took them for a minute
+   * and they are forgotten.
+   */
+  holdForOne(bytes: Uint8Array, onLost?: () => void): HeldBytes;
+  /**
+   * Fetches bytes that were held for one reader, and releases them. Waits through an outage of the bus.
+   * Rejects like {@link fetch}, and with RESOURCE_EXHAUSTED for more than this participant takes.
+   */
+  take(held: HeldBytes): Promise<Uint8Array>;
+  /** The largest message that is sent in one piece, in bytes; the bus keeps larger ones until their receiver has pulled them. Infinity within a process. */
+  readonly maxMessageBytes: number;
+  /**
    * The held bytes (offset and length of the reference), wherever they are: pulled in pieces that fit the bus, a few at a time.
    * Rejects with UNAVAILABLE when the owner is gone, NOT_FOUND when it no longer holds them, CANCELLED by `signal`.
    */

@@ -3,6 +3,7 @@ import { ServingError, type HeldBytes } from '@mserve/wire';
 /** The bytes that one participant keeps for others, by id. Ids count up from 1 and are never used again. */
 export class HeldTable {
   private readonly table = new Map<number, Uint8Array>();
+  private readonly listeners = new Map<number, () => void>();
   private nextId = 1;
 
   constructor(private readonly owner: string) {}
@@ -13,8 +14,17 @@ export class HeldTable {
     return { owner: this.owner, id, offset: 0, length: bytes.byteLength };
   }
 
+  /** `listener` is called once, when the bytes with this id are forgotten. */
+  onRelease(id: number, listener: () => void): void {
+    this.listeners.set(id, listener);
+  }
+
   release(id: number): void {
     this.table.delete(id);
+    const listener = this.listeners.get(id);
+    if (listener === undefined) return;
+    this.listeners.delete(id);
+    listener();
   }
 
   /** A view. NOT_FOUND when they were released or never held, INVALID_ARGUMENT for a range outside them. */
@@ -29,6 +39,8 @@ export class HeldTable {
 
   clear(): void {
     this.table.clear();
+    for (const listener of this.listeners.values()) listener();
+    this.listeners.clear();
   }
 }
 

@@ -1,4 +1,5 @@
-import { ServingError, type Instance, type Instances } from '@mserve/wire';
+import { ServingError, type Instance, type InstanceResult, type Instances, type PlacedResult } from '@mserve/wire';
+import { isHere } from './placed-result.js';
 import type { TensorStore } from './tensor-store.js';
 
 /** The store of embedded mode: instances travel by reference, nothing is encoded, nothing needs releasing. */
@@ -13,6 +14,18 @@ export class LocalTensorStore implements TensorStore {
       throw new ServingError('INVALID_ARGUMENT', `instances are ${instances.kind}, this process takes local ones only`);
     return instances.instances;
   }
+
+  placeResults(results: readonly InstanceResult[]): readonly InstanceResult[] {
+    return results;
+  }
+
+  /** The very list that was placed. INVALID_ARGUMENT for results of another store. */
+  readResults(results: readonly PlacedResult[]): readonly InstanceResult[] {
+    if (results.every(isHere)) return results;
+    throw new ServingError('INVALID_ARGUMENT', 'results are held by another process, this process takes local ones only');
+  }
+
+  releaseResults(_results: readonly PlacedResult[]): void {}
 
   release(_instances: Instances): void {}
 }

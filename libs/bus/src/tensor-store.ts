@@ -1,4 +1,4 @@
-import type { Instance, Instances } from '@mserve/wire';
+import type { Instance, InstanceResult, Instances, PlacedResult } from '@mserve/wire';
 
 /**
  * Where a ticket's tensors are while it travels: tickets travel, tensors stay (DESIGN 1). Rooms only place, read and release;
@@ -9,6 +9,18 @@ export interface TensorStore {
   place(instances: readonly Instance[]): Instances;
   /** The instances of a ticket. A plain value (not a promise) when no fetch is needed; rejects like Bus.fetch. */
   read(instances: Instances, signal?: AbortSignal): readonly Instance[] | Promise<readonly Instance[]>;
+  /**
+   * Makes results ready to travel with an answer; the same list where nothing has to stay behind. Large outputs stay here until the one receiver of the
+   * answer has read them.
+   */
+  placeResults(results: readonly InstanceResult[]): readonly PlacedResult[];
+  /**
+   * The results of an answer, which nobody else may read. A plain value (the same list) when nothing has to be fetched. Never rejects: outputs that cannot be
+   * had become failures of their instances.
+   */
+  readResults(results: readonly PlacedResult[]): readonly InstanceResult[] | Promise<readonly InstanceResult[]>;
+  /** Results that nobody will read: an answer that came too late, or was not delivered. */
+  releaseResults(results: readonly PlacedResult[]): void;
   /** The owner no longer needs them. Nothing to do for what is local or inline. */
   release(instances: Instances): void;
 }

@@ -21,6 +21,14 @@ describe('LocalTensorStore', () => {
     store.release(placed);
   });
 
+  it('passes results by reference, and refuses those of another process', () => {
+    const results = large.map((outputs) => ({ outputs }));
+    expect(store.placeResults(results)).toBe(results);
+    expect(store.readResults(results)).toBe(results);
+    const held = { owner: 'worker-1', id: 1, offset: 0, length: 4 };
+    expect(() => store.readResults([{ held }])).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+  });
+
   it('refuses instances that travelled', () => {
     expect(() => store.read({ kind: 'inline', sizes: [], bytes: new Uint8Array(0) })).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
@@ -64,6 +72,42 @@ describe.each(['MemoryBus', 'NatsBus'])('BusTensorStore over %s', (name) => {
     expect(await reading.read(sliceInstances(placed, 2, 3))).toEqual(large.slice(2));
     owned.release(placed);
     await expect(Promise.resolve(reading.read(placed))).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('sends small results along, the same list, and reads them without a promise', () => {
+    const results = [...small.map((outputs) => ({ outputs })), { failure: { code: 'ABORTED' as const, message: 'no' } }];
+    const placed = owned.placeResults(results);
+    expect(placed).toBe(results);
+    expect(reading.readResults(placed)).toBe(results);
+  });
+
+  it('keeps large outputs until their reader has them, and no longer', async () => {
+    const holding = new BusTensorStore(owner, { answerBytes: 1000 });
+    const results = [
+      { outputs: large[0]! },
+      { outputs: small[0]! },
+      { failure: { code: 'ABORTED' as const, message: 'no' } },
+      { outputs: large[2]! },
+    ];
+    const placed = holding.placeResults(results);
+    expect(placed.map((result) => Object.keys(result)[0])).toEqual(['held', 'outputs', 'failure', 'held']);
+    expect(await reading.readResults(placed)).toEqual(results);
+    // Taken: what is read again is a failure of its instance, and its neighbours stay
+    const again = await reading.readResults(placed);
+    expect(again.map((result) => ('failure' in result ? result.failure.code : 'outputs'))).toEqual([
+      'NOT_FOUND',
+      'outputs',
+      'ABORTED',
+      'NOT_FOUND',
+    ]);
+  });
+
+  it('forgets outputs that nobody will read', async () => {
+    const holding = new BusTensorStore(owner, { answerBytes: 0 });
+    const placed = holding.placeResults([{ outputs: large[0]! }]);
+    reading.releaseResults(placed);
+    const [result] = await reading.readResults(placed);
+    expect(result).toMatchObject({ failure: { code: 'NOT_FOUND' } });
   });
 
   it('goes by the bytes it was told', () => {

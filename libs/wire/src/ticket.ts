@@ -77,8 +77,11 @@ export interface Assignment {
 /** What became of one instance. */
 export type InstanceResult = { readonly outputs: Instance } | { readonly failure: Failure };
 
+/** An {@link InstanceResult} as it travels: outputs that are too large to go along stay with the worker until the gateway takes them. */
+export type PlacedResult = InstanceResult | { readonly held: HeldBytes };
+
 /** Whether an instance has failed. */
-export function isFailure(result: InstanceResult): result is { readonly failure: Failure } {
+export function isFailure(result: PlacedResult): result is { readonly failure: Failure } {
   return 'failure' in result;
 }
 
@@ -87,7 +90,7 @@ export interface Answer {
   readonly id: number;
   readonly attempt: number;
   readonly firstInstance: number;
-  readonly results: readonly InstanceResult[];
+  readonly results: readonly PlacedResult[];
 }
 
 /** Worker to scheduler: these instances left the replica; their credits come back. */

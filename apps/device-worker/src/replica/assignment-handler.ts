@@ -2,7 +2,6 @@ import {
   failureOf,
   instanceCount,
   ServingError,
-  type Answer,
   type Assignment,
   type Cancellation,
   type Failure,
@@ -14,7 +13,7 @@ import { EndOfTurn, maxTimerMs, timerMs } from '@mserve/event-loop';
 import { MetricRegistry, type SpanFacts, type Tracer } from '@mserve/metrics';
 import { deadlineExceeded } from '../execution/failures.js';
 import type { LoneClient } from '../execution/lone-client.js';
-import { AssignmentRun, failureCount } from './assignment-run.js';
+import { AssignmentRun, failureCount, type ReadyAnswer } from './assignment-run.js';
 import type { Replica } from './replica.js';
 import { HandlerCounters, workerMetrics } from './worker-metrics.js';
 
@@ -183,20 +182,21 @@ export class AssignmentHandler {
   }
 
   /** An answer that the bus cannot carry becomes one that says so: its client would wait for its deadline. */
-  private answer(gateway: string, answer: Answer): void {
-    if (!isLarge(answer)) {
+  private answer(gateway: string, answer: ReadyAnswer): void {
+    const results = this.store.placeResults(answer.results);
+    if (results === answer.results && !isLarge(answer)) {
       this.bus.send(answers, gateway, answer);
       return;
     }
-    this.bus.send(answers, gateway, answer, (error) => {
+    this.bus.send(answers, gateway, { ...answer, results }, (error) => {
+      this.store.releaseResults(results);
       const { code, message } = ServingError.from(error);
       if (code === 'UNAVAILABLE') return;
       const failure: Failure =
         code === 'RESOURCE_EXHAUSTED'
           ? failureOf('answer-too-large', { detail: message })
           : { code, message: `the outputs cannot be sent: ${message}` };
-      const results = answer.results.map(() => ({ failure }));
-      this.bus.send(answers, gateway, { ...answer, results });
+      this.bus.send(answers, gateway, { ...answer, results: answer.results.map(() => ({ failure })) });
     });
   }
 
@@ -236,7 +236,7 @@ function factsOf({ replica, ticket }: Assignment, instances: number): SpanFacts 
 }
 
 /** Whether a bus might refuse it. */
-function isLarge({ results }: Answer): boolean {
+function isLarge({ results }: ReadyAnswer): boolean {
   let bytes = 0;
   for (const result of results) if ('outputs' in result) for (const tensor of result.outputs) bytes += tensor.bytes.byteLength;
   return bytes > largeBytes;

@@ -4,9 +4,14 @@ import type { Execution } from '../execution/executor.js';
 import type { ResultSink } from '../execution/passage.js';
 import type { Replica } from './replica.js';
 
+/** An answer before its results are placed. */
+export interface ReadyAnswer extends Answer {
+  readonly results: readonly InstanceResult[];
+}
+
 /** Results of consecutive instances that are ready to leave: what the gateway gets of them, and the scheduler. */
 export interface ReadyResults {
-  readonly answer: Answer;
+  readonly answer: ReadyAnswer;
   readonly receipt: Receipt;
 }
 

@@ -22,6 +22,7 @@ import {
   type Instances,
   type Receipt,
   type Ticket,
+  isFailure,
 } from '@mserve/wire';
 import { Arrivals } from '../../../../test/support/arrivals.js';
 import { functionOf, input, method, model, output, servable, stage } from '../../../../test/support/declarations.js';
@@ -121,9 +122,14 @@ function send(...list: readonly Assignment[]): void {
 }
 
 const local = (count: number): Instances => ({ kind: 'local', instances: instances(count) });
+/** A local store whose tensors come as `read` says. */
+function storeThatReads(read: TensorStore['read']): TensorStore {
+  return Object.assign(new LocalTensorStore(), { read });
+}
+
 const outputsOf = (answer: Answer | undefined): unknown[] =>
   (answer?.results ?? []).map((result) =>
-    'outputs' in result ? valuesOf(result.outputs[0]) : `${result.failure.code} ${result.failure.message}`,
+    'outputs' in result ? valuesOf(result.outputs[0]) : isFailure(result) ? `${result.failure.code} ${result.failure.message}` : 'held',
   );
 const total = (list: readonly Receipt[]): number => list.reduce((sum, receipt) => sum + receipt.instances, 0);
 
@@ -262,8 +268,10 @@ describe('assignments', () => {
       new Promise<readonly Instance[]>((resolve) => (answerRead = resolve)),
       Promise.reject(new ServingError('UNAVAILABLE', 'the owner of the tensors is gone')),
     ];
-    const store = new LocalTensorStore();
-    await start({}, { place: (list) => store.place(list), release: () => undefined, read: () => reads.shift() ?? [] });
+    await start(
+      {},
+      storeThatReads(() => reads.shift() ?? []),
+    );
     send(assignment(local(1), { id: 1 }), assignment(local(1), { id: 2 }));
     const [failed] = await gotAnswers.until((list) => list.length === 1);
     expect([failed?.id, outputsOf(failed)]).toEqual([2, ['UNAVAILABLE the owner of the tensors is gone']]);
@@ -273,12 +281,11 @@ describe('assignments', () => {
   });
 
   it('whose tensors do not come until the deadline are given up then', async () => {
-    const store = new LocalTensorStore();
     const read: TensorStore['read'] = (_, signal) =>
       new Promise((_resolve, reject) =>
         signal?.addEventListener('abort', () => reject(new ServingError('CANCELLED', 'the fetch was cancelled'))),
       );
-    await start({}, { place: (list) => store.place(list), release: () => undefined, read });
+    await start({}, storeThatReads(read));
     const held: Instances = { kind: 'held', sizes: [1], held: { owner: gateway.address, id: 1, offset: 0, length: 1 } };
     send(assignment(held, { deadlineAt: performance.now() + 20 }));
     const [answer] = await gotAnswers.until((list) => list.length === 1);

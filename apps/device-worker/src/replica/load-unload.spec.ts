@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { answers, assignments, LocalTensorStore, MemoryExchange, subjects, type Bus, type ReplicaList } from '@mserve/bus';
-import type { Answer, Instance } from '@mserve/wire';
+import { isFailure, type Answer, type Instance } from '@mserve/wire';
 import { Arrivals } from '../../../../test/support/arrivals.js';
 import { input, method, model, output, servable, stage } from '../../../../test/support/declarations.js';
 import { elementwise, floats, opensFake, valuesOf, type FakeSession } from '../../../../test/support/fake-session.js';
@@ -85,7 +85,8 @@ async function ask(version: number, replica = replicaOf(version)): Promise<unkno
   scheduler.send(assignments, worker.address, { scheduler: scheduler.address, replica, ticket: { ...asked, ...from } });
   const list = await gotAnswers.until((all) => all.some((answer) => answer.id === id));
   const [result] = list.find((answer) => answer.id === id)?.results ?? [];
-  return result !== undefined && 'outputs' in result ? valuesOf(result.outputs[0]) : result?.failure.code;
+  if (result !== undefined && 'outputs' in result) return valuesOf(result.outputs[0]);
+  return result !== undefined && isFailure(result) ? result.failure.code : undefined;
 }
 
 const sum = [11, 12];

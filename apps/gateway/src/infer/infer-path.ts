@@ -175,7 +175,27 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   }
 
   private onAnswers(list: readonly Answer[]): void {
-    for (const { id, firstInstance, results } of list) this.take(id, firstInstance, results);
+    for (const { id, firstInstance, results } of list) {
+      if (this.pending.get(id) === undefined) {
+        this.counters.late.add(results.length);
+        this.store.releaseResults(results);
+        continue;
+      }
+      try {
+        const read = this.store.readResults(results);
+        if (read instanceof Promise) void this.takeLater(id, firstInstance, read);
+        else this.take(id, firstInstance, read);
+      } catch (thrown) {
+        const { code, message, reason, facts } = ServingError.from(thrown);
+        this.take(id, firstInstance, new Array<InstanceResult>(results.length).fill({ failure: { code, message, reason, facts } }));
+      }
+    }
+    this.flush();
+  }
+
+  /** Outputs that were still with their worker: taken when they are here. */
+  private async takeLater(id: number, firstInstance: number, reading: Promise<readonly InstanceResult[]>): Promise<void> {
+    this.take(id, firstInstance, await reading);
     this.flush();
   }
 

@@ -64,7 +64,7 @@ export class NatsBus implements Bus {
     private readonly report: Report,
     private readonly reconnecting: Reconnecting,
   ) {
-    const maxBytes = (): number => this.maxPayload - headerBytes;
+    const maxBytes = (): number => this.maxMessageBytes;
     const onDropped = (what: string, cause: unknown): void => this.drop(what, cause);
     const pull = (held: HeldBytes): Promise<Uint8Array> => this.pull(held);
     this.table = new HeldTable(address);
@@ -219,8 +219,21 @@ export class NatsBus implements Bus {
     return this.table.hold(bytes);
   }
 
+  holdForOne(bytes: Uint8Array, onLost: () => void = () => undefined): HeldBytes {
+    this.checkOpen();
+    return this.holder.holdUntilPulled(bytes, onLost);
+  }
+
+  take(held: HeldBytes): Promise<Uint8Array> {
+    return this.pull(held);
+  }
+
+  get maxMessageBytes(): number {
+    return this.maxPayload - headerBytes;
+  }
+
   release(held: HeldBytes): void {
-    if (held.owner === this.address) this.table.release(held.id);
+    if (held.owner === this.address) this.holder.release(held.id);
     else this.puller.release(held);
   }
 

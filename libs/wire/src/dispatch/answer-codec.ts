@@ -1,7 +1,9 @@
 import { fieldSize, uintFieldSize } from '../protobuf/index.js';
-import type { Answer, InstanceResult } from '../ticket.js';
+import type { Answer, PlacedResult } from '../ticket.js';
 import type { Decoding } from './decoding.js';
+import type { Encoding } from './encoding.js';
 import { failureCodec } from './failure-codec.js';
+import { heldBytesCodec } from './held-bytes.js';
 import { instanceCodec } from './instance-codec.js';
 import { measureNested, readNested, writeNested, type MessageCodec } from './message-codec.js';
 
@@ -11,9 +13,7 @@ export const answerCodec: MessageCodec<Answer> = {
     let size = uintFieldSize(answer.id) + uintFieldSize(answer.attempt) + uintFieldSize(answer.firstInstance);
     for (const result of answer.results) {
       const place = out.reserve();
-      const inner =
-        'failure' in result ? measureNested(failureCodec, result.failure, out) : measureNested(instanceCodec, result.outputs, out);
-      size += fieldSize(out.remember(place, inner));
+      size += fieldSize(out.remember(place, measureResult(result, out)));
     }
     return size;
   },
@@ -24,8 +24,9 @@ export const answerCodec: MessageCodec<Answer> = {
     writer.uint(3, answer.firstInstance);
     for (const result of answer.results) {
       out.open(4);
-      if ('failure' in result) writeNested(failureCodec, 2, result.failure, out);
-      else writeNested(instanceCodec, 1, result.outputs, out);
+      if ('outputs' in result) writeNested(instanceCodec, 1, result.outputs, out);
+      else if ('failure' in result) writeNested(failureCodec, 2, result.failure, out);
+      else writeNested(heldBytesCodec, 3, result.held, out);
     }
   },
   read(from) {
@@ -33,7 +34,7 @@ export const answerCodec: MessageCodec<Answer> = {
     let id = 0;
     let attempt = 0;
     let firstInstance = 0;
-    const results: InstanceResult[] = [];
+    const results: PlacedResult[] = [];
     for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
       switch (tag) {
         case 8:
@@ -56,14 +57,21 @@ export const answerCodec: MessageCodec<Answer> = {
   },
 };
 
-function readResult(from: Decoding): InstanceResult {
+function measureResult(result: PlacedResult, out: Encoding): number {
+  if ('outputs' in result) return measureNested(instanceCodec, result.outputs, out);
+  if ('failure' in result) return measureNested(failureCodec, result.failure, out);
+  return measureNested(heldBytesCodec, result.held, out);
+}
+
+function readResult(from: Decoding): PlacedResult {
   const { reader } = from;
   from.take();
   const outer = reader.open();
-  let result: InstanceResult | undefined;
+  let result: PlacedResult | undefined;
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 10) result = { outputs: readNested(instanceCodec, from) };
     else if (tag === 18) result = { failure: readNested(failureCodec, from) };
+    else if (tag === 26) result = { held: readNested(heldBytesCodec, from) };
     else reader.skip(tag);
   }
   reader.close(outer);

@@ -110,6 +110,7 @@ const answer: fc.Arbitrary<Answer> = fc.record({
     fc.oneof(
       instance.map((outputs) => ({ outputs })),
       failure.map((failed) => ({ failure: failed })),
+      fc.record({ owner: address, id: uint53, offset: fc.nat(1 << 30), length: fc.nat(1 << 30) }).map((held) => ({ held })),
     ),
     { maxLength: 4 },
   ),
@@ -133,7 +134,9 @@ const generatedAnswer = ({ results, ...rest }: Answer): generated.Answer => ({
     result:
       'failure' in result
         ? { $case: 'failure' as const, value: generatedFailure(result.failure) }
-        : { $case: 'outputs' as const, value: { tensors: result.outputs.map(generatedTensor) } },
+        : 'held' in result
+          ? { $case: 'held' as const, value: result.held }
+          : { $case: 'outputs' as const, value: { tensors: result.outputs.map(generatedTensor) } },
   })),
 });
 

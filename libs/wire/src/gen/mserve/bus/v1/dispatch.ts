@@ -47,7 +47,7 @@ export interface Ticket {
   /** from 1 */
   attempt: number;
   servable: string;
-  /** resolved, never 0 */
+  /** resolved, never 0; up to 2^53 - 1 */
   version: number;
   method: string;
   /** index, in the request, of the first instance here */
@@ -118,7 +118,9 @@ export interface Facts {
 }
 
 export interface InstanceResult {
-  result: { $case: "outputs"; value: Instance } | { $case: "failure"; value: InstanceFailure } | undefined;
+  result: { $case: "outputs"; value: Instance } | { $case: "failure"; value: InstanceFailure } | //
+  /** outputs as the bytes of an Instance, still with the worker until the gateway takes them */
+  { $case: "held"; value: HeldBytes } | undefined;
 }
 
 /** Worker to gateway: results of consecutive instances of a ticket. */
@@ -410,7 +412,7 @@ export const Ticket: MessageFns<Ticket> = {
       writer.uint32(34).string(message.servable);
     }
     if (message.version !== 0) {
-      writer.uint32(40).uint32(message.version);
+      writer.uint32(40).uint64(message.version);
     }
     if (message.method !== "") {
       writer.uint32(50).string(message.method);
@@ -495,7 +497,7 @@ export const Ticket: MessageFns<Ticket> = {
               break;
             }
 
-            message.version = reader.uint32();
+            message.version = longToNumber(reader.uint64());
             continue;
           }
           case 6: {
@@ -1029,6 +1031,9 @@ export const InstanceResult: MessageFns<InstanceResult> = {
       case "failure":
         InstanceFailure.encode(message.result.value, writer.uint32(18).fork()).join();
         break;
+      case "held":
+        HeldBytes.encode(message.result.value, writer.uint32(26).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1060,6 +1065,14 @@ export const InstanceResult: MessageFns<InstanceResult> = {
             }
 
             message.result = { $case: "failure", value: InstanceFailure.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.result = { $case: "held", value: HeldBytes.decode(reader, reader.uint32()) };
             continue;
           }
         }
