@@ -25,7 +25,7 @@ export class DeviceWorkerModule {
       const log = options.log ?? silentLog;
       if (options.servables === undefined) for (const text of passedOverServables(options.directory)) log.warn({}, text);
       const servables = options.servables ?? listServables(options.directory).map((name) => ({ name }));
-      return new DeviceWorker(bus, store, servables, options, defaults ?? workerDefaults(log));
+      return new DeviceWorker(bus, store, servables, options, defaults ?? workerDefaults(log, options.linkRoot));
     };
     return {
       module: DeviceWorkerModule,

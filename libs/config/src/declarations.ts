@@ -194,6 +194,11 @@ export const settings = {
   }),
 
   directory: setting(path(), { doc: 'directory that holds one folder per servable', apps: worker, default: '.' }),
+  linkRoot: optional(path(), {
+    doc: 'folder that links in the directory may lead into (a hub cache, a shared store), also for other names of hard-linked files',
+    apps: worker,
+    otherwise: 'links that lead out of a servable are refused',
+  }),
   servables: optional(servableList(), {
     doc: 'servables to load, NAME or NAME:VERSION; a chosen one that cannot be loaded ends mserve serve',
     apps: worker,

@@ -103,6 +103,7 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   suspectLostMs: number('s', 400, 1, 60_000, { beside: ['--worker-lost-ms', '60000'] }),
   busReturnMs: number('s', 3_000, 0, 600_000),
   directory: text('w', '.', '/srv/servables', ['']),
+  linkRoot: text('w', undefined, '/srv/store', ['']),
   servables: {
     apps: 'w',
     default: undefined,

@@ -18,8 +18,11 @@ export interface MindirOptions {
   readonly decKey?: Uint8Array | undefined;
   /** Only checked: the file's magic number selects the mode. */
   readonly decMode?: DecryptionMode | undefined;
-  /** A file given by its path is refused when it is a symbolic link or has another hard link; told from the open file, which is the one that is read. Default false. */
-  readonly refuseLinks?: boolean | undefined;
+  /**
+   * A file given by its path is refused when it is a symbolic link, and with true also when it has another hard link; told from the open file, which is
+   * the one that is read. Default false.
+   */
+  readonly refuseLinks?: boolean | 'symbolic' | undefined;
 }
 
 interface ReadModel {
@@ -55,7 +58,7 @@ export function inspectMindir(source: MindirSource, options: MindirOptions = {})
 
 async function read(source: MindirSource, options: MindirOptions): Promise<ReadModel> {
   if (typeof source !== 'string') return readBytes(source.bytes, options);
-  const file = await OpenFile.open(source, 'the file', 'format', options.refuseLinks === true);
+  const file = await OpenFile.open(source, 'the file', 'format', options.refuseLinks === true || options.refuseLinks === 'symbolic');
   try {
     if (options.refuseLinks === true && file.linkCount > 1) throw new MindirError('format', 'the file has more than one hard link');
     if (file.size === 0) throw new MindirError('format', 'the file is empty');

@@ -3,13 +3,24 @@ import type { DeviceWorkerOptions, ServableOptions } from '../replica/worker-opt
 
 /** The settings of a device-worker as its options. Throws ConfigError for a key file that cannot be read or holds no key. */
 export function workerOptionsOf(settings: SettingsOf<'device-worker'>): DeviceWorkerOptions {
-  const { directory, provider, deviceIds, numParallelWorkers, intraOpThreads, concurrentRuns, credits, warmUp, configPatienceMs } =
-    settings;
+  const {
+    directory,
+    linkRoot,
+    provider,
+    deviceIds,
+    numParallelWorkers,
+    intraOpThreads,
+    concurrentRuns,
+    credits,
+    warmUp,
+    configPatienceMs,
+  } = settings;
   const { decKeyFile, decMode } = settings;
   const decKey = decKeyFile === undefined ? undefined : readKeyFile(decKeyFile);
   const servables = settings.servables?.map((text): ServableOptions => ({ name: text, ...parseServableChoice(text), decKey, decMode }));
   return {
     directory,
+    linkRoot,
     servables,
     provider,
     deviceIds,

@@ -24,6 +24,8 @@ export interface ThreadEvents {
 
 /** What a function thread loads, and its limits. */
 export interface ThreadOptions extends Omit<ThreadStart, 'control'> {
+  /** Where the config is now: it may have been mounted anew since the first thread loaded it. Default: configFile. */
+  readonly locateConfig?: () => string;
   /** Longest time a load of the servable_config may take. */
   readonly loadTimeoutMs: number;
   /** Heap of a thread in MiB. */
@@ -49,7 +51,8 @@ export class FunctionThread {
 
   constructor(options: ThreadOptions) {
     this.options = options;
-    const { servable, configFile, cacheDirectory, environment } = options;
+    const { servable, cacheDirectory, environment } = options;
+    const configFile = options.locateConfig?.() ?? options.configFile;
     const start: ThreadStart = { servable, configFile, cacheDirectory, environment, control: this.cells.buffer as SharedArrayBuffer };
     this.worker = new Worker(program, {
       workerData: start,

@@ -168,7 +168,7 @@ export class ThreadPool {
 
   /** true while no thread lives and the next attempt to start one is still to come. */
   get isDown(): boolean {
-    return this.slots.size === 0 && this.retryTimer !== undefined;
+    return this.livingCount === 0 && this.retryTimer !== undefined;
   }
 
   /** A slot's batch is done or parked. */
@@ -226,6 +226,11 @@ export class ThreadPool {
     const slots = [...this.slots];
     this.slots.clear();
     await Promise.all(slots.map(({ thread }) => thread.terminate()));
+  }
+
+  /** Threads that may give a result yet. */
+  private get livingCount(): number {
+    return this.count(({ state }) => state !== 'given up');
   }
 
   private get ableCount(): number {
@@ -334,6 +339,6 @@ export class ThreadPool {
       this.retryTimer = undefined;
       this.replenish();
     }, this.retryMs).unref();
-    if (this.slots.size === 0) this.events.empty();
+    if (this.livingCount === 0) this.events.empty();
   }
 }

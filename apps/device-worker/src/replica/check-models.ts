@@ -4,7 +4,7 @@ import type { ModelDeclaration, ServableDeclaration } from '@mserve/register';
 import { planMethod } from '../execution/method-plan.js';
 import type { ModelPlan } from '../execution/model-plan.js';
 import { ServableConfigError } from '../servable/servable-config-error.js';
-import { modelFiles } from '../servable/servable-directory.js';
+import { modelFiles, type VersionFiles } from '../servable/servable-directory.js';
 import { workerDefaults } from './worker-defaults.js';
 import type { BatchingVerdict } from './batching-verdict.js';
 import { loadModels, planOfModel, type LoadModelsOptions } from './load-models.js';
@@ -15,6 +15,8 @@ import { signatureOf } from './signature.js';
 export interface CheckModelsOptions {
   /** For encrypted MindIR files. */
   readonly decryption?: DecryptionKey | undefined;
+  /** A folder that links of model files may lead into, besides the servable's own. */
+  readonly linkRoot?: string | undefined;
 }
 
 /** What a look at the models of one version found. */
@@ -52,15 +54,16 @@ export async function checkModels(
   };
   const plans: (ModelPlan | undefined)[] = [];
   for (const [i, model] of declaration.models.entries()) {
-    const paths = pathsOf(resolve(directory), declaration, model, version);
-    if (paths === undefined) {
+    const found = filesOf(resolve(directory), declaration, model, version, options.linkRoot);
+    const paths = found?.modelPaths[0];
+    if (found === undefined || paths === undefined) {
       plans.push(undefined);
       continue;
     }
     const loading: LoadModelsOptions = {
       openers,
       paths: [paths],
-      session: { intraOpThreads: 1 },
+      session: { intraOpThreads: 1, linkRoots: found.linkRoots },
       decryption: options.decryption,
       warmUp: true,
       probeBudgetMs,
@@ -88,14 +91,15 @@ export async function checkModels(
   return { problems, remarks: remarks.filter((remark) => !told.has(remark)), batching };
 }
 
-function pathsOf(
+function filesOf(
   directory: string,
   declaration: ServableDeclaration,
   model: ModelDeclaration,
   version: number,
-): readonly string[] | undefined {
+  linkRoot: string | undefined,
+): VersionFiles | undefined {
   try {
-    return modelFiles(directory, declaration.servable, version, { ...declaration, models: [model] }).modelPaths[0];
+    return modelFiles(directory, declaration.servable, version, { ...declaration, models: [model] }, { linkRoot });
   } catch {
     return undefined; // checkServable has told it
   }

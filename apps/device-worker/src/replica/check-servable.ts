@@ -30,7 +30,8 @@ export async function checkServable(directory: string, name: string, options: Op
     const files = looked.models.flatMap((model) => model.files);
     if (versions.length === 0) problems.push(noVersion(root, name, files));
     else remarks.push(...passedOverVersions(root, name, files));
-    for (const version of versions) collect(name, problems, () => modelFiles(root, name, version, looked, problems));
+    for (const version of versions)
+      collect(name, problems, () => modelFiles(root, name, version, looked, { problems, linkRoot: options.linkRoot }));
     if (declaration !== undefined) remarks.push(...unusedModels(declaration));
   }
   return { servable: name, declaration, versions, problems, remarks };

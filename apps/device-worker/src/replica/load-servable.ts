@@ -62,6 +62,7 @@ export async function loadServable(options: LoadServableOptions, caller: LateMod
       concurrentRuns,
       sharedBy: options.sharedBy,
       ...inlineRuns,
+      ...(opened.linkRoots && { linkRoots: opened.linkRoots }),
     };
     const examples = declaration.models.map((_, i) => examplesOf(declaration.methods, i));
     const loaded = await loadModels(declaration.models, { ...options, paths: opened.modelPaths, session, examples });

@@ -1,8 +1,10 @@
+import { dirname } from 'node:path';
 import { ServingError, type ServingErrorCode } from '@mserve/wire';
 import type { SessionOptions } from '@mserve/native';
 import { readOnnxModel, type OnnxModel } from '@mserve/onnx';
 import type { ModelFormat } from '@mserve/register';
 import type { ModelSession } from '../execution/model-session.js';
+import { linkedFile, type LinkedFile } from '../servable/link-target.js';
 
 /** The key of encrypted model files. */
 export interface DecryptionKey {
@@ -13,7 +15,7 @@ export interface DecryptionKey {
 
 /** A model file that is to be opened. */
 export interface ModelFileRequest {
-  /** Where it is: checked to be a plain file inside its version directory. Openers check again what they opened. */
+  /** Where it is, links not followed: checked to be a plain file. Openers check again what they opened. */
   readonly path: string;
   /** Its name, for texts. */
   readonly file: string;
@@ -53,8 +55,16 @@ export interface ConvertedModel {
 
 /** Opens an ONNX model: a path, or its bytes. */
 export type OpenSessionFunction<S extends OpenSession = OpenSession> = (model: string | Uint8Array, options: SessionOptions) => Promise<S>;
-/** Takes the path, not the bytes: a split model's weights lie beside it. */
-export type MindirConverter = (path: string, decryption: DecryptionKey | undefined) => Promise<ConvertedModel>;
+/** Takes the path, not the bytes: a split model's weights lie beside it. `isHardLink`: the file has other names, which were looked at. */
+export type MindirConverter = (path: string, decryption: DecryptionKey | undefined, isHardLink: boolean) => Promise<ConvertedModel>;
+
+/** The file that a path leads to. Throws ModelFileError when it may not be used. Without `linkRoots` the path itself: whoever opens it refuses links. */
+function targetOf(path: string, file: string, linkRoots: readonly string[] | undefined): LinkedFile {
+  if (linkRoots === undefined) return { path, isHardLink: false, problem: undefined };
+  const target = linkedFile(path, linkRoots);
+  if (target.problem !== undefined) throw new ModelFileError('INVALID_ARGUMENT', file, target.problem);
+  return target;
+}
 
 /** The openers over a native session and a converter of MindIR files. */
 export function modelOpeners<S extends OpenSession>(openSession: OpenSessionFunction<S>, convertMindir: MindirConverter): ModelOpeners<S> {
@@ -63,11 +73,16 @@ export function modelOpeners<S extends OpenSession>(openSession: OpenSessionFunc
       checkNotAscend(file, 'ONNX', session);
       if (decryption !== undefined) throw new ModelFileError('INVALID_ARGUMENT', file, 'is ONNX, only MindIR files can be encrypted');
       // It was looked at by its path, which may name another file by now
-      return { session: await openSession(path, { ...session, refuseLinks: true }), readGraph: () => readOnnxModel(path) };
+      const { path: target } = targetOf(path, file, session.linkRoots);
+      return {
+        session: await openSession(target, { ...session, refuseLinks: true, ...(target !== path && { externalFolder: dirname(path) }) }),
+        readGraph: () => readOnnxModel(target),
+      };
     },
     MindIR: async ({ path, file, session, decryption }) => {
       checkNotAscend(file, 'MindIR', session);
-      const { model, initializers } = await convertMindir(path, decryption);
+      const target = targetOf(path, file, session.linkRoots);
+      const { model, initializers } = await convertMindir(target.path, decryption, target.isHardLink);
       const opened = await openSession(model, { ...session, ...(initializers && { initializers }) });
       return { session: opened, readGraph: () => readOnnxModel(model) };
     },

@@ -13,6 +13,8 @@ export interface OpenServableOptions {
   readonly numParallelWorkers?: number;
   /** Runs models for functions (Model.call). Default: such calls fail. */
   readonly models?: ModelCaller;
+  /** A folder that links may lead into, besides the servable's own. Default: none. */
+  readonly linkRoot?: string | undefined;
   /** Longest time that loading servable_config may take. Default 30 000. */
   readonly loadTimeoutMs?: number;
   /** Longest time of one call of a function for which nobody set a deadline. Default 60 000. */
@@ -39,6 +41,8 @@ export interface OpenedServable {
   readonly version: number;
   /** Of the model files: by model in the declaration, one per subgraph. */
   readonly modelPaths: readonly (readonly string[])[];
+  /** Real paths of the folders in which links of model files may lead. Default: links are not followed. */
+  readonly linkRoots?: readonly string[];
 }
 
 /** Finds a servable and loads its config in `threads` worker threads. Rejects with an Error for the operator (with the original's texts). */
@@ -71,7 +75,7 @@ export async function openServable(directory: string, name: string, options: Ope
     const files = declaration.models.flatMap((model) => model.files);
     const version = resolveVersion(root, name, options.version ?? 0, files);
     if (files.length > 0) for (const text of passedOverVersions(root, name, files)) log('warn', `servable ${name}: ${text}`);
-    return { runner, version, modelPaths: modelFiles(root, name, version, declaration).modelPaths };
+    return { runner, version, ...modelFiles(root, name, version, declaration, { linkRoot: options.linkRoot }) };
   } catch (thrown) {
     await runner.close();
     throw thrown;
@@ -80,7 +84,8 @@ export async function openServable(directory: string, name: string, options: Ope
 
 /** The first half of {@link openServable}: the config alone, without a look at versions and model files. */
 export async function openRunner(directory: string, name: string, options: OpenServableOptions): Promise<FunctionRunner> {
-  const configFile = findConfig(directory, name);
+  const locateConfig = (): string => findConfig(directory, name, options.linkRoot);
+  const configFile = locateConfig();
   const numParallelWorkers = options.numParallelWorkers ?? 1;
   if (!Number.isSafeInteger(numParallelWorkers) || numParallelWorkers < 1 || numParallelWorkers > 64) {
     throw new ServableConfigError(name, `Parameter 'numParallelWorkers' should be in range [1,64]`);
@@ -89,6 +94,7 @@ export async function openRunner(directory: string, name: string, options: OpenS
     {
       servable: name,
       configFile,
+      locateConfig,
       cacheDirectory: sourceCache(),
       numParallelWorkers,
       environment: options.environment ?? {},

@@ -12,12 +12,13 @@ export interface WorkerDefaults {
 }
 
 /** How a worker opens servables and models when its options do not say otherwise: the config in worker threads, models in native sessions. */
-export function workerDefaults(log: AppLog): WorkerDefaults {
+export function workerDefaults(log: AppLog, linkRoot?: string): WorkerDefaults {
   return {
     open: ({ directory, servable, version, deviceId, threads, models }) =>
       openServable(directory, servable, {
         version,
         numParallelWorkers: threads,
+        linkRoot,
         models,
         environment: { SERVING_DEVICE_ID: String(deviceId) },
         log: (level, text) => log[level]({ servable, deviceId }, text),
@@ -25,8 +26,12 @@ export function workerDefaults(log: AppLog): WorkerDefaults {
     openers: shareModels(
       modelOpeners(
         (model, options) => Session.open(model, options),
-        async (path, decryption) => {
-          const { model, initializers } = await loadMindir(path, { decKey: decryption?.key, decMode: decryption?.mode, refuseLinks: true });
+        async (path, decryption, isHardLink) => {
+          const { model, initializers } = await loadMindir(path, {
+            decKey: decryption?.key,
+            decMode: decryption?.mode,
+            refuseLinks: isHardLink ? 'symbolic' : true,
+          });
           // No model has bytes tensors: what NativeTensor lacks of Tensor's dtypes cannot occur among weights
           return { model, initializers: initializers as SessionOptions['initializers'] };
         },

@@ -25,6 +25,8 @@ export interface DeviceWorkerOptions extends WorkerObservers {
   readonly directory: string;
   /** Default: every servable in the directory. */
   readonly servables?: readonly ServableOptions[] | undefined;
+  /** A folder that links in the directory may lead into, besides the servable's own. Default: none. */
+  readonly linkRoot?: string | undefined;
   /** Kind of the devices, by ONNX Runtime's word. Default 'cpu'. */
   readonly provider?: string | undefined;
   /** Default [0]. */

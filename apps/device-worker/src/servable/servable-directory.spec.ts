@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -138,10 +138,10 @@ describe('servables of a directory', () => {
     symlinkSync('/etc/hostname', join(folder.path, 'file/servable_config.ts'));
     expect(findConfig(folder.path, 'alias')).toBe(join(folder.path, 'real/servable_config.ts'));
     expect(message(() => findConfig(folder.path, 'away'))).toBe(
-      "Check servable config failed, directory 'D/away' is a link that leads out of 'D'",
+      "Check servable config failed, directory 'D/away' is a link that leads out of 'D', to 'OUT': copy what it leads to, or allow the folder by the setting linkRoot",
     );
-    expect(message(() => findConfig(folder.path, 'file'))).toBe(
-      "Check servable config failed, file 'D/file/servable_config.ts' is a link that leads out of 'D'",
+    expect(message(() => findConfig(folder.path, 'file'))).toContain(
+      "file 'D/file/servable_config.ts' is a link that leads out of 'D', to '/etc/hostname'",
     );
   });
 });
@@ -234,8 +234,40 @@ describe('model files', () => {
     expect(modelFiles(folder.path, 'S', 1, declared('a.onnx', 'sub/b.onnx'))).toEqual({
       versionDirectory: directory,
       modelPaths: [[join(directory, 'a.onnx')], [join(directory, 'sub/b.onnx')]],
+      linkRoots: [join(folder.path, 'S')],
     });
-    expect(modelFiles(folder.path, 'S', 1, declared())).toEqual({ versionDirectory: undefined, modelPaths: [] });
+    expect(modelFiles(folder.path, 'S', 1, declared())).toEqual({ versionDirectory: undefined, modelPaths: [], linkRoots: [] });
+  });
+
+  it('may be links and have other names, inside of the servable or of the folder that is allowed', () => {
+    folder.write('S/blobs/abc', 'model');
+    symlinkSync('../blobs/abc', join(folder.path, 'S/1/cache.onnx'));
+    folder.write('S/1/..2024/mount.onnx', 'model');
+    symlinkSync('..2024', join(folder.path, 'S/1/..data'));
+    symlinkSync('..data/mount.onnx', join(folder.path, 'S/1/mount.onnx'));
+    linkSync(join(folder.path, 'S/blobs/abc'), join(folder.path, 'S/1/hard.onnx'));
+    symlinkSync('1', join(folder.path, 'S/2'));
+    const files = declared('cache.onnx', 'mount.onnx', 'hard.onnx');
+    for (const version of [1, 2]) expect(() => modelFiles(folder.path, 'S', version, files)).not.toThrow();
+
+    mkdirSync(join(outside, 'store'));
+    writeFileSync(join(outside, 'store/soft'), 'model');
+    writeFileSync(join(outside, 'store/hard'), 'model');
+    symlinkSync(join(outside, 'store/soft'), join(folder.path, 'S/1/s.onnx'));
+    linkSync(join(outside, 'store/hard'), join(folder.path, 'S/1/h.onnx'));
+    symlinkSync(join(outside, 'store'), join(outside, 'mounted'));
+    for (const file of ['s.onnx', 'h.onnx']) {
+      expect(message(() => modelFiles(folder.path, 'S', 1, declared(file)))).toContain('setting linkRoot');
+      expect(() => modelFiles(folder.path, 'S', 1, declared(file), { linkRoot: join(outside, 'mounted') })).not.toThrow();
+    }
+  });
+
+  it('may lie in another container, behind /proc/PID/root', () => {
+    writeFileSync(join(outside, 'm.onnx'), 'model');
+    const there = `/proc/${process.pid}/root${outside}`;
+    symlinkSync(there, join(folder.path, 'S/7'));
+    expect(message(() => modelFiles(folder.path, 'S', 7, declared('m.onnx')))).toContain('leads out of');
+    expect(modelFiles(folder.path, 'S', 7, declared('m.onnx'), { linkRoot: there }).versionDirectory).toBe(there);
   });
 
   const broken: readonly (readonly [string, () => void, string])[] = [
@@ -243,26 +275,35 @@ describe('model files', () => {
     ['x.onnx', () => folder.write('S/1/x.onnx', ''), 'is empty'],
     ['x.onnx', () => mkdirSync(join(folder.path, 'S/1/x.onnx')), 'is not a plain file'],
     ['x.onnx', () => execFileSync('mkfifo', [join(folder.path, 'S/1/x.onnx')]), 'is not a plain file'],
-    ['x.onnx', () => symlinkSync('/dev/zero', join(folder.path, 'S/1/x.onnx')), 'is a symbolic link'],
-    ['x.onnx', () => symlinkSync(join(folder.path, 'S/1/a.onnx'), join(folder.path, 'S/1/x.onnx')), 'is a symbolic link'],
-    ['x.onnx', () => linkSync(join(folder.path, 'S/1/a.onnx'), join(folder.path, 'S/1/x.onnx')), 'has more than one hard link'],
+    [
+      'x.onnx',
+      () => symlinkSync('/dev/zero', join(folder.path, 'S/1/x.onnx')),
+      "is a symbolic link that leads out of the servable's folder, to '/dev/zero'",
+    ],
+    ['x.onnx', () => symlinkSync('nowhere', join(folder.path, 'S/1/x.onnx')), 'is a symbolic link to what is not there'],
+    ['x.onnx', () => symlinkSync('x.onnx', join(folder.path, 'S/1/x.onnx')), 'is a symbolic link to what is not there'],
+    ['x.onnx', () => symlinkSync('sub', join(folder.path, 'S/1/x.onnx')), 'is not a plain file'],
+    [
+      'x.onnx',
+      () => linkSync(folder.write('T/m.onnx', 'x'), join(folder.path, 'S/1/x.onnx')),
+      "has more than one hard link (2), not all in the servable's folder",
+    ],
     [
       'away/x.onnx',
-      () => (folder.write('S/2/x.onnx', 'x'), symlinkSync(join(folder.path, 'S/2'), join(folder.path, 'S/1/away'))),
-      'lies outside of its version directory',
+      () => (folder.write('T/x.onnx', 'x'), symlinkSync(join(folder.path, 'T'), join(folder.path, 'S/1/away'))),
+      "lies behind a link that leads out of the servable's folder, to 'D/T/x.onnx': copy what it leads to, or allow the folder by the setting linkRoot",
     ],
   ];
   it.each(broken)('%s is refused when it is not what it should be (%#)', (file, make, problem) => {
     make();
-    expect(message(() => modelFiles(folder.path, 'S', 1, declared(file)))).toBe(
-      `Load model failed, servable name: S, version: 1, model file '${file}' ${problem}`,
-    );
+    const text = `Load model failed, servable name: S, version: 1, model file '${file}' ${problem}`;
+    expect(message(() => modelFiles(folder.path, 'S', 1, declared(file))).slice(0, text.length)).toBe(text);
   });
 
   it('are not looked for in a version directory that leads out of the servable', () => {
     symlinkSync(outside, join(folder.path, 'S/5'));
     expect(message(() => modelFiles(folder.path, 'S', 5, declared('a.onnx')))).toBe(
-      "Check servable config failed, version directory 'D/S/5' is a link that leads out of 'D/S'",
+      "Check servable config failed, version directory 'D/S/5' is a link that leads out of 'D/S', to 'OUT': copy what it leads to, or allow the folder by the setting linkRoot",
     );
   });
 });

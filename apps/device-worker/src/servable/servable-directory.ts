@@ -1,7 +1,8 @@
-import { lstatSync, readdirSync, realpathSync, statSync, type Stats } from 'node:fs';
-import { join, sep } from 'node:path';
+import { readdirSync, statSync, type Stats } from 'node:fs';
+import { join } from 'node:path';
 import type { ServableDeclaration } from '@mserve/register';
 import { comparableName, isServableName, maxVersion, nearest, servableNameRule } from '@mserve/wire';
+import { isInside, linkedFile, realPath } from './link-target.js';
 import { ServableConfigError, ServableDirectoryError } from './servable-config-error.js';
 
 /**
@@ -82,16 +83,17 @@ export function checkServableNames(directory: string, names: readonly string[]):
 }
 
 /** Absolute path of a servable's config. Throws ServableConfigError when there is none or it leads out of the directory. */
-export function findConfig(directory: string, name: string): string {
+export function findConfig(directory: string, name: string, linkRoot?: string): string {
   if (!isServableName(name))
     throw new ServableDirectoryError(name, `servable name '${name.slice(0, 64)}' is not allowed: ${servableNameRule}`);
   const folder = servableFolder(directory, name);
   const where = `servable directory '${directory}', servable name '${name}'`;
   if (statOf(folder)?.isDirectory() !== true) throw new ServableDirectoryError(name, `directory '${folder}' not exist, ${where}`);
-  const root = checkedInside(directory, folder, name, 'directory');
+  const roots = [directory, ...(linkRoot === undefined ? [] : [linkRoot])].flatMap((one) => realPath(one) ?? []);
+  const root = checkedInside(roots, folder, name, 'directory');
   const config = configNames.map((file) => join(root, file)).find((file) => statOf(file)?.isFile() === true);
   if (config === undefined) throw new ServableDirectoryError(name, `file '${join(folder, 'servable_config.ts')}' not exist,  ${where}`);
-  return checkedInside(directory, config, name, 'file');
+  return checkedInside(roots, config, name, 'file');
 }
 
 /** The folders of a servable that are versions, by number; of two that stand for the same number, the one without leading zeros. */
@@ -169,25 +171,35 @@ export function noVersion(directory: string, name: string, files: readonly strin
 export interface VersionFiles {
   /** undefined for a servable without models. */
   readonly versionDirectory: string | undefined;
-  /** By model (its index in the declaration), one path per subgraph. */
+  /** By model (its index in the declaration), one path per subgraph, links not followed. */
   readonly modelPaths: readonly (readonly string[])[];
+  /** Real paths of the folders in which links of model files may lead: the servable's own, and the one that is allowed. */
+  readonly linkRoots: readonly string[];
+}
+
+export interface ModelFilesOptions {
+  /** Collects all problems; without it the first is thrown. */
+  readonly problems?: ServableConfigError[] | undefined;
+  /** A folder beside the servable's own that links may lead into. */
+  readonly linkRoot?: string | undefined;
 }
 
 /**
- * Where the declared models' files are, checked: plain, not empty, inside the servable's directory. Throws ServableConfigError with the first
- * problem; `problems` collects all of them instead.
+ * Where the declared models' files are, checked: plain, not empty, and behind their links inside the servable's folder or `linkRoot`. Throws
+ * ServableConfigError with the first problem.
  */
 export function modelFiles(
   directory: string,
   name: string,
   version: number,
   declaration: ServableDeclaration,
-  problems?: ServableConfigError[],
+  { problems, linkRoot }: ModelFilesOptions = {},
 ): VersionFiles {
-  if (declaration.models.length === 0) return { versionDirectory: undefined, modelPaths: [] };
+  if (declaration.models.length === 0) return { versionDirectory: undefined, modelPaths: [], linkRoots: [] };
   const folder = servableFolder(directory, name);
+  const linkRoots = [folder, ...(linkRoot === undefined ? [] : [linkRoot])].flatMap((root) => realPath(root) ?? []);
   const versionDirectory = checkedInside(
-    folder,
+    linkRoots,
     join(folder, versionFolders(folder).get(version) ?? String(version)),
     name,
     'version directory',
@@ -195,7 +207,7 @@ export function modelFiles(
   const modelPaths = declaration.models.map(({ files }) =>
     files.map((file) => {
       const path = join(versionDirectory, file);
-      const problem = modelFileProblem(versionDirectory, path);
+      const { problem } = linkedFile(path, linkRoots);
       if (problem === undefined) return path;
       const error = new ServableConfigError(
         name,
@@ -206,30 +218,19 @@ export function modelFiles(
       return path;
     }),
   );
-  return { versionDirectory, modelPaths };
+  return { versionDirectory, modelPaths, linkRoots };
 }
 
-function modelFileProblem(versionDirectory: string, path: string): string | undefined {
-  const stats = lstatOf(path);
-  if (stats === undefined) return 'does not exist';
-  if (stats.isSymbolicLink()) return 'is a symbolic link';
-  if (!realpathSync(path).startsWith(versionDirectory + sep)) return 'lies outside of its version directory';
-  if (!stats.isFile()) return 'is not a plain file';
-  if (stats.size === 0) return 'is empty';
-  // Another name of the file may be under somebody else's control.
-  if (stats.nlink > 1) return 'has more than one hard link';
-  return undefined;
-}
-
-/** The real path of something below `root`. Throws ServableConfigError when a link leads out of `root`. */
-function checkedInside(root: string, path: string, name: string, what: string): string {
-  try {
-    const real = realpathSync(path);
-    if (real.startsWith(realpathSync(root) + sep)) return real;
-  } catch (thrown) {
-    throw new ServableDirectoryError(name, `${what} '${path}' cannot be read: ${(thrown as Error).message}`);
-  }
-  throw new ServableDirectoryError(name, `${what} '${path}' is a link that leads out of '${root}'`);
+/** The real path of something below one of `roots` (real paths; the first is named in texts). Throws ServableDirectoryError when a link leads out of them. */
+function checkedInside(roots: readonly string[], path: string, name: string, what: string): string {
+  const real = realPath(path);
+  if (real === undefined)
+    throw new ServableDirectoryError(name, `${what} '${path}' cannot be read: it is not there, or a link to what is not there`);
+  if (isInside(real, roots)) return real;
+  throw new ServableDirectoryError(
+    name,
+    `${what} '${path}' is a link that leads out of '${roots[0] ?? ''}', to '${real}': copy what it leads to, or allow the folder by the setting linkRoot`,
+  );
 }
 
 /** undefined also for what cannot be looked at: below a plain file (ENOTDIR), links in a circle (ELOOP), no permission. */
@@ -239,8 +240,4 @@ function statOf(path: string): Stats | undefined {
   } catch {
     return undefined;
   }
-}
-
-function lstatOf(path: string): Stats | undefined {
-  return lstatSync(path, { throwIfNoEntry: false });
 }

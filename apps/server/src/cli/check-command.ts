@@ -8,6 +8,7 @@ import { print } from './text.js';
 export interface CheckCommandFlags extends KeyFlags {
   readonly servable?: readonly string[];
   readonly config?: string;
+  readonly linkRoot?: string;
   readonly json: boolean;
 }
 
@@ -24,7 +25,14 @@ export async function checkCommand(directory: string | undefined, flags: CheckCo
   const where = directory ?? (ofFile?.namesDirectory === true ? ofFile.settings?.directory : undefined);
   const named = ofFile?.settings?.servables?.map((text) => parseServableChoice(text)?.name ?? text);
   const keyOfFile = ofFile?.report.ok === true ? keyIn(ofFile.settings) : undefined;
-  const servables = where === undefined ? [] : await check(where, { servable: flags.servable ?? named, key: key ?? keyOfFile });
+  const servables =
+    where === undefined
+      ? []
+      : await check(where, {
+          servable: flags.servable ?? named,
+          key: key ?? keyOfFile,
+          linkRoot: flags.linkRoot ?? ofFile?.settings?.linkRoot,
+        });
   const others = where === undefined || (flags.servable ?? named) !== undefined ? [] : passedOver(where);
   const ok = ofFile?.report.ok !== false && servables.every((servable) => servable.ok);
   const texts = [

@@ -14,6 +14,8 @@ import { CliError } from '../cli-error.js';
 export interface CheckFlags {
   /** Default: every servable in the directory. */
   readonly servable?: readonly string[] | undefined;
+  /** A folder that links may lead into. */
+  readonly linkRoot?: string | undefined;
   /** For encrypted MindIR models of `servable`. */
   readonly key?: ModelKey | undefined;
 }
@@ -61,7 +63,7 @@ export async function check(directory: string, flags: CheckFlags): Promise<Check
     throw new CliError(`there is no servable in ${directory}: a folder NAME with a servable_config.ts is expected${why.join('')}`);
   }
   const reports: CheckedServable[] = [];
-  for (const name of new Set(names)) reports.push(await checkOne(directory, name, flags.key));
+  for (const name of new Set(names)) reports.push(await checkOne(directory, name, flags));
   return reports;
 }
 
@@ -75,8 +77,8 @@ export function passedOver(directory: string): string[] {
   }
 }
 
-async function checkOne(directory: string, name: string, key: ModelKey | undefined): Promise<CheckedServable> {
-  const report: ServableReport = await checkServable(directory, name);
+async function checkOne(directory: string, name: string, { key, linkRoot }: CheckFlags): Promise<CheckedServable> {
+  const report: ServableReport = await checkServable(directory, name, { linkRoot });
   const problems = [...report.problems];
   const remarks = [...report.remarks];
   const batching: CheckedModel[] = [];
@@ -84,7 +86,7 @@ async function checkOne(directory: string, name: string, key: ModelKey | undefin
   if (declaration !== undefined) {
     // Only models have versions to look at; a servable without them runs as any version
     for (const version of declaration.models.length > 0 ? report.versions : []) {
-      const found = await checkModels(directory, declaration, version, { decryption: key });
+      const found = await checkModels(directory, declaration, version, { decryption: key, linkRoot });
       problems.push(...found.problems);
       remarks.push(...found.remarks);
       batching.push(...found.batching.map((model) => ({ version, ...model })));

@@ -150,6 +150,7 @@ function addCheck(program: Command): void {
     .description('load every servable in DIR without serving it, look at a config file, and say everything that is wrong')
     .option('--config <file>', 'check this config file of mserve serve')
     .option('--servable <name>', 'check only this one; may be given several times', collect(String))
+    .option('--link-root <dir>', 'folder that links in DIR may lead into')
     .addOption(keyFileFlag)
     .addOption(keyModeFlag)
     .addOption(jsonFlag)
