@@ -18,6 +18,14 @@ onLinux('the acl backend on the fake AscendCL library (Linux: the fake needs mem
   }, 180_000);
 });
 
+onLinux('the acl backend on a toolkit of two libraries, without the functions that came later', () => {
+  it('does the same', () => {
+    const result = spawnSync(process.execPath, [script, 'old'], { encoding: 'utf8' });
+    expect({ status: result.status, stderr: result.stderr }).toEqual({ status: 0, stderr: '' });
+    expect(result.stdout).toMatch(/^answers of every batch of a model with gears$/m);
+  }, 180_000);
+});
+
 describe('the acl backend without AscendCL', () => {
   it('takes OM files only', async () => {
     await expect(Session.open(addModel(), { device: { backend: 'acl', provider: 'ascend' } })).rejects.toMatchObject({

@@ -2,13 +2,13 @@
  * Builds and runs the tests of the acl backend on the fake AscendCL library, which need no Ascend device and no Node.
  *
  *   node libs/native/test/acl-tests.mjs            plain, then with each sanitizer
- *   node libs/native/test/acl-tests.mjs address    one of: plain, address, thread
+ *   node libs/native/test/acl-tests.mjs address    one of: plain, old, address, thread
  *   node libs/native/test/acl-tests.mjs --fake     only builds the fake library and prints its path
  *
  * Exit code 0; 1 when a test fails; 3 when the compiler has no such sanitizer. Builds go to libs/native/build/test and are used again.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +18,13 @@ const native = join(here, '..', 'src', 'native');
 const out = join(here, '..', 'build', 'test');
 const compiler = process.env.CXX ?? 'c++';
 const common = ['-std=c++20', '-O1', '-g', '-Wall', '-Wextra', '-pthread'];
-const sanitizers = { plain: [], address: ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'], thread: ['-fsanitize=thread'] };
+/** old: as a version that lacks the later functions, in two libraries as newer toolkits have it. */
+const sanitizers = {
+  plain: [],
+  old: [],
+  address: ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
+  thread: ['-fsanitize=thread'],
+};
 
 const sourcesIn = (folder) =>
   readdirSync(folder)
@@ -41,6 +47,7 @@ function build(name, args) {
 
 function buildFake(kind) {
   return build(`libascendcl-fake-${kind}.so`, [
+    ...(kind === 'old' ? ['-DFAKE_ACL_OLD'] : []),
     '-fPIC',
     '-shared',
     '-fvisibility=hidden',
@@ -57,6 +64,13 @@ function buildTest(kind) {
     join(native, 'onnx', 'model_file.cc'),
   ];
   return build(`acl-backend-test-${kind}`, [`-I${native}`, ...sanitizers[kind], ...sources]);
+}
+
+/** A folder like that of a toolkit, in which the fake stands for both libraries. */
+function splitInto(folder, library) {
+  mkdirSync(join(folder, 'lib64'));
+  for (const name of ['libacl_rt.so', 'libacl_mdl.so']) symlinkSync(library, join(folder, 'lib64', name));
+  return folder;
 }
 
 function canSanitize(kind) {
@@ -76,7 +90,8 @@ function run(kind) {
   const models = mkdtempSync(join(tmpdir(), 'mserve-om-'));
   // What the fake keeps is kept on purpose: it recognizes pointers to what was destroyed
   const env = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0', TSAN_OPTIONS: 'halt_on_error=1' };
-  const { status, signal } = spawnSync(buildTest(kind), [buildFake(kind), models], { env, stdio: 'inherit' });
+  const library = kind === 'old' ? splitInto(models, buildFake(kind)) : buildFake(kind);
+  const { status, signal } = spawnSync(buildTest(kind), [library, models], { env, stdio: 'inherit' });
   rmSync(models, { recursive: true, force: true });
   console.log(`${kind}: ${status === 0 ? 'passed' : `failed (${signal ?? `exit code ${status}`})`}`);
   return status === 0 ? 0 : 1;
