@@ -87,6 +87,9 @@ describe('docs/servables.md', () => {
       'outputTensor',
       'parametersOf',
       'typeName',
+      'isInvalidInput',
+      'OutputKindError',
+      'outputKinds',
     ];
     const operations = [register.Tensor.prototype, register.Tensor].flatMap((holder) => Object.getOwnPropertyNames(holder));
     const names = [
