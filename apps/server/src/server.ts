@@ -70,7 +70,13 @@ function consoleLog(write: (line: string) => void, log: AppLog): AppLog {
     const rest = Object.keys(others).length === 0 ? '' : ` ${JSON.stringify(others)}`;
     write(`✗ ${about}${text}${rest}${err === undefined ? '' : `: ${err instanceof Error ? err.message : String(err)}`}`);
   };
-  return { info: (fields, text) => log.info(fields, text), debug: (fields, text) => log.debug(fields, text), warn: line, error: line };
+  return {
+    info: (fields, text) => log.info(fields, text),
+    debug: (fields, text) => log.debug(fields, text),
+    warn: line,
+    error: line,
+    isLevelEnabled: (level) => log.isLevelEnabled?.(level) ?? true,
+  };
 }
 
 /** Why a start failed, in the original's words. */

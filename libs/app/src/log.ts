@@ -18,10 +18,18 @@ export interface AppLog {
   warn(fields: Readonly<Record<string, unknown>>, text: string): void;
   error(fields: Readonly<Record<string, unknown>>, text: string): void;
   debug(fields: Readonly<Record<string, unknown>>, text: string): void;
+  /** Whether lines of this level are written: asked once, at start, where every request may write one. Absent: they are. */
+  isLevelEnabled?(level: 'debug'): boolean;
 }
 
 /** A log that nobody reads. */
-export const silentLog: AppLog = { info: () => undefined, warn: () => undefined, error: () => undefined, debug: () => undefined };
+export const silentLog: AppLog = {
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  debug: () => undefined,
+  isLevelEnabled: () => false,
+};
 
 /** What Nest itself complains of, in the app's log. That it tells of every route and module at start is of interest only to its developers. */
 export class NestLog implements LoggerService {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { silentLog, type AppLog } from '@mserve/app';
 import { failureOf, stringTensor, type InstanceResult } from '@mserve/wire';
 import { MetricRegistry } from '@mserve/metrics';
 import { RecordingTracer } from '../../../../test/support/recording-tracer.js';
@@ -69,6 +70,14 @@ describe('the infer path', () => {
       'z',
     ]);
     await rig.idle();
+  });
+
+  it.each([true, false])('logs refusals when the level debug is on, and only then: %s', async (isEnabled) => {
+    const codes: unknown[] = [];
+    const log: AppLog = { ...silentLog, debug: ({ code }) => codes.push(code), isLevelEnabled: () => isEnabled };
+    rig = await GatewayRig.start({ log });
+    expect((await rig.post('nope echo a')).status).toBe(404);
+    expect(codes).toEqual(isEnabled ? ['NOT_FOUND'] : []);
   });
 
   it('survives a refusal that cannot be shaped, and an answer that HTTP cannot carry', async () => {

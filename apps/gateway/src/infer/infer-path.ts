@@ -37,6 +37,8 @@ export const inferOptionsToken = Symbol('infer options');
 @Injectable()
 export class InferPath implements IngressListener, OnModuleInit, BeforeApplicationShutdown {
   private readonly counters: InferCounters;
+  /** The level debug is on. */
+  private readonly logsRefusals: boolean;
   private readonly pending = new IdTable<PendingRequest>();
   private readonly deadlines = new DeadlineTimer<PendingRequest>(
     (pending) => this.expire(pending),
@@ -59,6 +61,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     @Inject(tracerToken) private readonly tracer: Tracer | undefined,
   ) {
     this.counters = new InferCounters(metrics);
+    this.logsRefusals = log.isLevelEnabled?.('debug') ?? true;
   }
 
   /** What was counted since the start. */
@@ -246,7 +249,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   private report(request: IngressRequest, error: ServingError): void {
     const { log } = this;
     if (error.code === 'INTERNAL') log.error({ request: request.token, route: request.route, err: error.cause ?? error }, error.message);
-    else log.debug({ request: request.token, route: request.route, code: error.code }, error.message);
+    else if (this.logsRefusals) log.debug({ request: request.token, route: request.route, code: error.code }, error.message);
   }
 
   /** `error`: code or reason, when it was not answered with results. */
