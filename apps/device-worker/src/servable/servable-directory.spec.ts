@@ -262,6 +262,25 @@ describe('model files', () => {
     }
   });
 
+  it.each<readonly [string, Uint8Array | string, RegExp]>([
+    ['a pointer of Git LFS', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n', /git lfs pull/],
+    ['an error page', '\n<!DOCTYPE html><html><body>404</body></html>', /download the model again/],
+    ['a PyTorch checkpoint', `PK\x03\x04${' '.repeat(26)}net/data.pkl`, /torch\.onnx\.export/],
+    ['a zip archive', `PK\x03\x04${' '.repeat(26)}model.onnx`, /is a zip archive/],
+    ['a gzip file', Uint8Array.of(0x1f, 0x8b, 8, 0), /gzip/],
+    ['a tar archive', `${'a'.repeat(257)}ustar`, /is a tar archive/],
+    ['safetensors', Uint8Array.of(60, 0, 0, 0, 0, 0, 0, 0, 0x7b, 0x22, 0x77), /safetensors/],
+    ['a pickle', Uint8Array.of(0x80, 4, 0x95), /pickle/],
+    ['HDF5', Uint8Array.of(0x89, 0x48, 0x44, 0x46, 13, 10, 26, 10), /tf2onnx/],
+    ['TensorFlow Lite', Uint8Array.of(28, 0, 0, 0, 0x54, 0x46, 0x4c, 0x33), /TensorFlow Lite/],
+    ['MindSpore Lite', Uint8Array.of(28, 0, 0, 0, 0x4d, 0x53, 0x4c, 0x32), /MindSpore Lite/],
+    ['an OM file', 'IMOD and more', /modelFormat OM/],
+    ['a SavedModel', Uint8Array.of(8, 1, 0x12, 9, 0x73, 0x65, 0x72, 0x76, 0x65), /SavedModel/],
+  ])('that are %s are told what they are', (_what, content, cure) => {
+    folder.write('S/1/a.onnx', typeof content === 'string' ? Buffer.from(content, 'latin1') : content);
+    expect(message(() => modelFiles(folder.path, 'S', 1, declared('a.onnx')))).toMatch(cure);
+  });
+
   it('may lie in another container, behind /proc/PID/root', () => {
     writeFileSync(join(outside, 'm.onnx'), 'model');
     const there = `/proc/${process.pid}/root${outside}`;

@@ -2,6 +2,7 @@ import { readdirSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import type { ServableDeclaration } from '@mserve/register';
 import { comparableName, isServableName, maxVersion, nearest, servableNameRule } from '@mserve/wire';
+import { foreignFile } from './foreign-file.js';
 import { isInside, linkedFile, realPath } from './link-target.js';
 import { ServableConfigError, ServableDirectoryError } from './servable-config-error.js';
 
@@ -204,10 +205,11 @@ export function modelFiles(
     name,
     'version directory',
   );
-  const modelPaths = declaration.models.map(({ files }) =>
+  const modelPaths = declaration.models.map(({ files, format }) =>
     files.map((file) => {
       const path = join(versionDirectory, file);
-      const { problem } = linkedFile(path, linkRoots);
+      const linked = linkedFile(path, linkRoots);
+      const problem = linked.problem ?? foreignFile(linked.path, format);
       if (problem === undefined) return path;
       const error = new ServableConfigError(
         name,

@@ -4,6 +4,9 @@ namespace mserve::ort {
 
 namespace {
 
+constexpr int kTypeSequence = 2;
+constexpr int kTypeMap = 3;
+
 const char* kindOf(int onnxType) {
   static const char* const kinds[] = {"a value of unknown kind", "a tensor",        "a sequence", "a map",
                                       "an opaque value",        "a sparse tensor", "an optional value"};
@@ -40,7 +43,10 @@ bool describeValue(const Library& library, const TypeInfo* typeInfo, const char*
   int onnxType = 0;
   if (!check(api.getOnnxType(typeInfo, &onnxType))) return false;
   if (onnxType != kTypeTensor) {
-    failure.set(FailureKind::Load, std::string(what) + " \"" + value.name + "\" is " + kindOf(onnxType) + "; only tensors are supported");
+    failure.set(FailureKind::Load, std::string(what) + " \"" + value.name + "\" is " + kindOf(onnxType) + "; only tensors are supported" +
+                                       (onnxType == kTypeSequence || onnxType == kTypeMap
+                                            ? ". Of a classifier's ZipMap: export it without (skl2onnx: options={'zipmap': False}, zipmap=False in others)"
+                                            : ""));
     return false;
   }
   const TensorInfo* tensor = nullptr;
