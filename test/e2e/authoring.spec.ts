@@ -24,6 +24,7 @@ describe('mserve init', () => {
       0,
       {
         ok: true,
+        passedOver: [],
         servables: [
           {
             servable: 'my_net-1',

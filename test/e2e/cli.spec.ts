@@ -424,7 +424,7 @@ describe('mserve serve ends with one sentence when', () => {
       'a version is beyond all numbers',
       () => ['examples', '--servable', 'digits:99999999999999999999'],
       2,
-      /--servable must be a list of different NAME or NAME:VERSION, the version up to 4294967294/,
+      /--servable must be a list of different NAME or NAME:VERSION, the version up to 9007199254740991/,
     ],
     ['a servable is named wrongly', () => ['examples', '--servable', 'digits:one'], 2, /NAME or NAME:VERSION/],
     [

@@ -76,7 +76,10 @@ describe('mserve serve, set up by a YAML file', () => {
 describe('mserve check --config', () => {
   it('finds nothing wrong with a good file, and checks the servables that it names', async () => {
     const { code, stdout } = await mserve('check', '--config', config);
-    expect([code, stdout]).toEqual([0, expect.stringMatching(/^✓ .*mserve\.yaml\n✓ add.*\n\n1 servable checked, nothing wrong\.\n$/)]);
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringMatching(/^✓ .*mserve\.yaml\n✓ add.*\n {2}version 1: batching proven: .*\n\n1 servable checked, nothing wrong\.\n$/),
+    ]);
   });
 
   it('says everything that is wrong with a file, and with the files that it names', async () => {
@@ -92,6 +95,7 @@ describe('mserve check --config', () => {
           problems: [expect.stringMatching(/bad\.yaml:2: rest must be/), expect.stringMatching(/bad\.yaml:1: maxMsgMbSize must be/)],
         },
         servables: [],
+        passedOver: [],
       },
     ]);
     const unread = file('unread.yaml', 'tlsCertificate: gone.pem\ntlsPrivateKey: gone.key\n');

@@ -330,9 +330,11 @@ export class NatsBus implements Bus {
 
   /** Up only when the server has taken the subscriptions again: who is up can be sent to. Lost once more before that, it stays down. */
   private async cameBack(): Promise<void> {
-    this.reconnecting.succeeded();
     await this.connection.flush().then(
-      () => this.changeState('up'),
+      () => {
+        this.reconnecting.succeeded();
+        this.changeState('up');
+      },
       () => undefined,
     );
   }
