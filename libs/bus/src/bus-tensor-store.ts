@@ -2,7 +2,8 @@ import {
   ServingError,
   decodeInstances,
   encodeInstances,
-  refusal,
+  failureFrom,
+  failureOf,
   type Instance,
   type InstanceResult,
   type HeldBytes,
@@ -76,8 +77,9 @@ export class BusTensorStore implements TensorStore {
       return { outputs: outputs ?? [] };
     } catch (thrown) {
       const error = ServingError.from(thrown);
-      const told = error.code === 'RESOURCE_EXHAUSTED' ? refusal('answer-too-large', { detail: error.message }, thrown) : error;
-      return { failure: { code: told.code, message: told.message, reason: told.reason, facts: told.facts } };
+      return {
+        failure: error.code === 'RESOURCE_EXHAUSTED' ? failureOf('answer-too-large', { detail: error.message }) : failureFrom(error),
+      };
     }
   }
 

@@ -47,3 +47,9 @@ export function refusal(reason: Reason, facts: Facts = {}, cause?: unknown): Ser
     cause === undefined ? { reason, facts } : { reason, facts, cause },
   );
 }
+
+/** What was thrown as plain data, the failure of an instance: code, message, reason and facts, without stack or cause. `message` is for what is no ServingError. */
+export function failureFrom(thrown: unknown, message?: string): Failure {
+  const { code, message: text, reason, facts } = ServingError.from(thrown, message);
+  return { code, message: text, reason, facts };
+}

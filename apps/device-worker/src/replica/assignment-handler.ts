@@ -1,4 +1,5 @@
 import {
+  failureFrom,
   failureOf,
   instanceCount,
   ServingError,
@@ -244,8 +245,7 @@ function isLarge({ results }: ReadyAnswer): boolean {
 
 /** Why tensors could not be read. */
 function unreadable(thrown: unknown): Failure {
-  const { code, message, reason, facts } = ServingError.from(thrown, 'the tensors of the request could not be read');
-  return { code, message, reason, facts };
+  return failureFrom(thrown, 'the tensors of the request could not be read');
 }
 
 function notAvailable({ servable, method }: Ticket): Failure {

@@ -4,7 +4,7 @@ import { answers, cancellations, IdTable, refusals, tickets, type Bus, type Subs
 import { BUS, TENSOR_STORE } from '@mserve/bus/nest';
 import { DeadlineTimer } from '@mserve/event-loop';
 import { MetricRegistry, type SpanFacts, type Tracer } from '@mserve/metrics';
-import { refusal, ServingError, type Answer, type InstanceResult, type Refusal } from '@mserve/wire';
+import { failureFrom, refusal, ServingError, type Answer, type InstanceResult, type Refusal } from '@mserve/wire';
 import { MethodCatalog } from '../catalog/method-catalog.js';
 import { SchedulerWatch } from '../catalog/scheduler-watch.js';
 import { Ingress, type IngressAnswer, type IngressListener, type IngressRequest, type InferRoute } from '../edge/ingress.js';
@@ -189,8 +189,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
         if (read instanceof Promise) void this.takeLater(id, firstInstance, read);
         else this.take(id, firstInstance, read);
       } catch (thrown) {
-        const { code, message, reason, facts } = ServingError.from(thrown);
-        this.take(id, firstInstance, new Array<InstanceResult>(results.length).fill({ failure: { code, message, reason, facts } }));
+        this.take(id, firstInstance, new Array<InstanceResult>(results.length).fill({ failure: failureFrom(thrown) }));
       }
     }
     this.flush();
