@@ -2,3 +2,4 @@ export * from './native-error.js';
 export * from './session.js';
 export * from './session-options.js';
 export * from './tensor.js';
+export * from './rank-contract.js';
