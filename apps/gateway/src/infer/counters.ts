@@ -22,6 +22,10 @@ export const inferMetrics = {
     help: 'Results and refusals that came for nobody: answered before, expired, or of a second attempt.',
   },
   resent: { name: 'mserve_gateway_tickets_resent_total', help: 'Tickets sent to a scheduler again.' },
+  moved: {
+    name: 'mserve_gateway_requests_moved_total',
+    help: 'Requests that named no version and began again with another one, because theirs was unloaded before they ran.',
+  },
   undelivered: { name: 'mserve_gateway_tickets_undelivered_total', help: 'Tickets that no scheduler took.' },
 } as const satisfies Readonly<Record<string, MetricDeclaration>>;
 
@@ -34,6 +38,7 @@ export interface InferStats {
   readonly gone: number;
   readonly late: number;
   readonly resent: number;
+  readonly moved: number;
   readonly undelivered: number;
 }
 
@@ -44,6 +49,7 @@ export class InferCounters {
   readonly gone: Count;
   readonly late: Count;
   readonly resent: Count;
+  readonly moved: Count;
   readonly undelivered: Count;
   private readonly refused: Series<Count>;
 
@@ -54,6 +60,7 @@ export class InferCounters {
     this.gone = of(inferMetrics.gone);
     this.late = of(inferMetrics.late);
     this.resent = of(inferMetrics.resent);
+    this.moved = of(inferMetrics.moved);
     this.undelivered = of(inferMetrics.undelivered);
     this.refused = registry.counter(inferMetrics.refused);
   }
@@ -63,7 +70,7 @@ export class InferCounters {
   }
 
   get stats(): InferStats {
-    const { received, answered, gone, late, resent, undelivered } = this;
+    const { received, answered, gone, late, resent, moved, undelivered } = this;
     const refused: Partial<Record<ServingErrorCode, number>> = {};
     for (const { values, state } of this.refused.all) {
       const code = values[0] as ServingErrorCode;
@@ -71,7 +78,7 @@ export class InferCounters {
     }
     return {
       ...{ received: received.value, answered: answered.value, gone: gone.value, late: late.value },
-      ...{ resent: resent.value, undelivered: undelivered.value, refused },
+      ...{ resent: resent.value, moved: moved.value, undelivered: undelivered.value, refused },
     };
   }
 }

@@ -3,7 +3,7 @@ import { silentLog, type AppLog } from '@mserve/app';
 import { failureOf, stringTensor, type InstanceResult } from '@mserve/wire';
 import { MetricRegistry } from '@mserve/metrics';
 import { RecordingTracer } from '../../../../test/support/recording-tracer.js';
-import { FakeScheduler } from '../testing/fake-scheduler.js';
+import { FakeScheduler, method, servable } from '../testing/fake-scheduler.js';
 import { defaultServables, GatewayRig, predict, rawClient } from '../testing/gateway-rig.js';
 
 function result(text: string): InstanceResult {
@@ -107,6 +107,43 @@ describe('the infer path', () => {
     expect(scheduler.cancelled.map(({ id }) => id).sort()).toEqual(scheduler.seen.map(({ id }) => id).sort());
     await rig.idle();
     client.close();
+  });
+
+  it('begins a request that named no version again when its version has gone, with the methods of the version that is the latest then', async () => {
+    rig = await GatewayRig.start();
+    const { scheduler } = rig;
+    const gone = failureOf('servable-unavailable', { servable: 'kit', method: 'echo' });
+    const versions: number[] = [];
+    scheduler.onTickets = (list) => {
+      for (const ticket of list) {
+        versions.push(ticket.version);
+        if (ticket.version === 2) scheduler.answer(ticket, 0, [result('two'), result('two')]);
+        else if (versions.length === 1) scheduler.refuse(ticket, gone);
+        else {
+          // A part of it had run; the answer must not mix versions
+          scheduler.answer(ticket, 0, [result('one')]);
+          scheduler.answer(ticket, 1, [{ failure: gone }]);
+        }
+      }
+      if (versions.length === 2) scheduler.list([servable('kit', [method('echo')], 2)]);
+    };
+    const texts = await Promise.all([rig.post('kit echo a|b'), rig.post('kit echo c|d')].map(async (one) => (await one).text()));
+    expect(texts).toEqual(['two|two', 'two|two']);
+    expect(versions).toEqual([1, 1, 2, 2]);
+    expect(rig.gateway.stats).toMatchObject({ answered: 2, moved: 2, refused: {} });
+    await rig.idle();
+  });
+
+  it('refuses it when there is no other version', async () => {
+    rig = await GatewayRig.start();
+    const { scheduler } = rig;
+    scheduler.onTickets = ([ticket]) => {
+      if (ticket !== undefined) scheduler.refuse(ticket, failureOf('servable-unavailable', { servable: 'kit', method: 'echo' }));
+      scheduler.list([servable('other', [method('echo')])]);
+    };
+    expect((await rig.post('kit echo a')).status).toBe(503);
+    expect(rig.gateway.stats).toMatchObject({ moved: 0, refused: { UNAVAILABLE: 1 } });
+    await rig.idle();
   });
 
   it('refuses a deadline that has passed without a ticket', async () => {

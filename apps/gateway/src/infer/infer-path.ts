@@ -4,14 +4,15 @@ import { answers, cancellations, IdTable, refusals, tickets, type Bus, type Subs
 import { BUS, TENSOR_STORE } from '@mserve/bus/nest';
 import { DeadlineTimer } from '@mserve/event-loop';
 import { MetricRegistry, type SpanFacts, type Tracer } from '@mserve/metrics';
-import { failureFrom, refusal, ServingError, type Answer, type InstanceResult, type Refusal } from '@mserve/wire';
+import { failureFrom, refusal, ServingError, type Answer, type Failure, type InstanceResult, type Refusal } from '@mserve/wire';
 import { MethodCatalog } from '../catalog/method-catalog.js';
 import { SchedulerWatch } from '../catalog/scheduler-watch.js';
 import { Ingress, type IngressAnswer, type IngressListener, type IngressRequest, type InferRoute } from '../edge/ingress.js';
 import { logToken, tracerToken } from '../edge/tokens.js';
-import type { InferRequest, MethodLookup, Protocol } from '../protocols/protocol.js';
+import type { InferRequest, Protocol } from '../protocols/protocol.js';
 import { InferCounters, type InferStats } from './counters.js';
-import { PendingRequest } from './pending-request.js';
+import { laterTicketIds, PendingRequest } from './pending-request.js';
+import { mostMoves, MoveQueue, VersionProbe } from './version-move.js';
 
 /** The protocol of each infer route. */
 export type Protocols = Readonly<Record<InferRoute, Protocol>>;
@@ -39,7 +40,9 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   private readonly counters: InferCounters;
   /** The level debug is on. */
   private readonly logsRefusals: boolean;
+  /** By ticket id. */
   private readonly pending = new IdTable<PendingRequest>();
+  private readonly moving = new MoveQueue((pending, failure) => this.giveUpMove(pending, failure));
   private readonly deadlines = new DeadlineTimer<PendingRequest>(
     (pending) => this.expire(pending),
     () => this.flush(),
@@ -52,7 +55,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     @Inject(Ingress) private readonly ingress: Ingress,
     @Inject(BUS) private readonly bus: Bus,
     @Inject(TENSOR_STORE) private readonly store: TensorStore,
-    @Inject(MethodCatalog) private readonly methods: MethodLookup,
+    @Inject(MethodCatalog) private readonly methods: MethodCatalog,
     @Inject(SchedulerWatch) private readonly schedulers: SchedulerWatch,
     @Inject(protocolsToken) private readonly protocols: Protocols,
     @Inject(inferOptionsToken) private readonly options: InferOptions,
@@ -74,6 +77,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
       this.bus.receive(answers, (list) => this.onAnswers(list)),
       this.bus.receive(refusals, (list) => this.onRefusals(list)),
       this.schedulers.onChange((scheduler) => this.resendAll(scheduler)),
+      this.methods.onUpdate(() => this.moveOn()),
     );
   }
 
@@ -109,7 +113,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
 
   onGone(tokens: readonly number[]): void {
     for (const token of tokens) {
-      const pending = this.pending.get(token);
+      const pending = this.pendingOf(token);
       if (pending === undefined) continue;
       this.counters.gone.add();
       this.forget(pending, 'CANCELLED');
@@ -143,7 +147,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     const scheduler = schedulers.current;
     if (scheduler === undefined) throw notAvailable(target.servable, target.method.name);
     const pending = new PendingRequest(request, infer, store.place(infer.instances), deadlineAt);
-    this.pending.set(request.token, pending);
+    this.pending.set(pending.ticketId, pending);
     if (this.tracer !== undefined) pending.span = this.tracer.begin('request', infer.traceparent, requestFacts(infer));
     this.deadlines.add(pending);
     this.send(pending, scheduler);
@@ -161,7 +165,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     const { schedulers } = this;
     // May find another one, which then gets everything unanswered, this one included
     schedulers.suspect(scheduler);
-    if (this.pending.get(pending.token) !== pending || pending.scheduler !== scheduler) return;
+    if (this.pending.get(pending.ticketId) !== pending || pending.scheduler !== scheduler) return;
     const { target } = pending.infer;
     this.finish(pending, notAvailable(target.servable, target.method.name));
     this.flush();
@@ -205,7 +209,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     for (const { id, firstInstance, instances, failure } of list) {
       const pending = this.pending.get(id);
       if (pending === undefined) this.counters.late.add(instances);
-      else if (firstInstance === 0 && instances >= pending.infer.instances.length) this.finish(pending, ServingError.of(failure));
+      else if (firstInstance === 0 && instances >= pending.infer.instances.length) this.finishOrMove(pending, failure);
       else this.take(id, firstInstance, new Array<InstanceResult>(Math.min(instances, pending.infer.instances.length)).fill({ failure }));
     }
     this.flush();
@@ -218,7 +222,73 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
       return;
     }
     this.counters.late.add(pending.take(firstInstance, results));
-    if (pending.isComplete) this.finish(pending);
+    if (pending.isComplete) this.finishOrMove(pending, undefined);
+  }
+
+  /** `failure`: of the whole request. */
+  private finishOrMove(pending: PendingRequest, failure: Failure | undefined): void {
+    const gone = failure === undefined ? pending.versionGone : failure.reason === 'servable-unavailable' ? failure : undefined;
+    if (gone === undefined || !this.move(pending, gone)) this.finish(pending, failure && ServingError.of(failure));
+  }
+
+  /**
+   * The servable version of a request has gone. A request that named none begins again with the version that is the latest now, from its bytes: the
+   * methods of that version may differ. false: it does not, and is to be answered.
+   */
+  private move(pending: PendingRequest, failure: Failure): boolean {
+    const { request, deadlineAt, moves } = pending;
+    const scheduler = this.schedulers.current;
+    if (moves >= mostMoves || scheduler === undefined) return false;
+    const probe = new VersionProbe(this.methods);
+    let infer: InferRequest;
+    try {
+      infer = this.protocols[request.route].decode(request, probe);
+    } catch (thrown) {
+      const error = ServingError.from(thrown);
+      // No other version either: what the scheduler said stands
+      if (!probe.leftOpen || error.reason === 'servable-not-found' || error.reason === 'servable-unavailable') return false;
+      this.finish(pending, error);
+      return true;
+    }
+    if (!probe.leftOpen) return false;
+    if (infer.target.version === pending.infer.target.version) {
+      this.moving.add(pending, failure);
+      return true;
+    }
+    const next = new PendingRequest(request, infer, this.store.place(infer.instances), deadlineAt, moves + 1);
+    next.span = pending.span;
+    next.span?.event('sent to another version');
+    pending.span = undefined;
+    this.forget(pending);
+    this.pending.set(next.ticketId, next);
+    this.deadlines.add(next);
+    this.counters.moved.add();
+    this.send(next, scheduler);
+    return true;
+  }
+
+  /** The catalog has changed. */
+  private moveOn(): void {
+    for (const [pending, failure] of this.moving.take()) {
+      if (this.pending.get(pending.ticketId) === pending && !this.move(pending, failure)) this.finish(pending, ServingError.of(failure));
+    }
+    this.flush();
+  }
+
+  private giveUpMove(pending: PendingRequest, failure: Failure): void {
+    if (this.pending.get(pending.ticketId) !== pending) return;
+    this.finish(pending, ServingError.of(failure));
+    this.flush();
+  }
+
+  private pendingOf(token: number): PendingRequest | undefined {
+    const first = this.pending.get(token);
+    if (first !== undefined || this.counters.moved.value === 0) return first;
+    for (const id of laterTicketIds(token, mostMoves)) {
+      const later = this.pending.get(id);
+      if (later !== undefined) return later;
+    }
+    return undefined;
   }
 
   /** Answers a request and lets go of it. */
@@ -254,14 +324,14 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   /** `error`: code or reason, when it was not answered with results. */
   private forget(pending: PendingRequest, error?: string): void {
     pending.span?.end(error);
-    this.pending.delete(pending.token);
+    this.pending.delete(pending.ticketId);
     this.deadlines.remove(pending);
     this.store.release(pending.placed);
   }
 
   private cancel(pending: PendingRequest): void {
     const { bus } = this;
-    bus.send(cancellations, pending.scheduler, { gateway: bus.address, id: pending.token });
+    bus.send(cancellations, pending.scheduler, { gateway: bus.address, id: pending.ticketId });
   }
 
   private expire(pending: PendingRequest): void {

@@ -1,8 +1,16 @@
 import type { Expiring } from '@mserve/event-loop';
 import type { Span } from '@mserve/metrics';
-import { sliceInstances, type InstanceResult, type Instances, type Ticket } from '@mserve/wire';
+import { isFailure, sliceInstances, type Failure, type InstanceResult, type Instances, type Ticket } from '@mserve/wire';
 import type { IngressRequest } from '../edge/ingress.js';
 import type { InferRequest } from '../protocols/protocol.js';
+
+/** Between the ticket ids of a request that begins again: tokens count up from 1 and stay below. */
+const idsPerMove = 2 ** 40;
+
+/** The ids that the ticket of a request may have, after the first. */
+export function laterTicketIds(token: number, moves: number): number[] {
+  return Array.from({ length: moves }, (_, i) => token + (i + 1) * idsPerMove);
+}
 
 /** A request that the gateway owes an answer: keeps its instances until every one of them has a result. */
 export class PendingRequest implements Expiring {
@@ -11,6 +19,8 @@ export class PendingRequest implements Expiring {
   scheduler = '';
   /** Of the whole request, when it is traced. */
   span: Span | undefined = undefined;
+  /** Names it on the bus. A request that begins again gets another one: late results of its first ticket are nobody's. */
+  readonly ticketId: number;
   private readonly count: number;
   private missing: number;
   private results: (InstanceResult | undefined)[] | undefined;
@@ -20,14 +30,12 @@ export class PendingRequest implements Expiring {
     readonly infer: InferRequest,
     readonly placed: Instances,
     readonly deadlineAt: number,
+    /** How often it began again because its version had gone. */
+    readonly moves = 0,
   ) {
+    this.ticketId = request.token + moves * idsPerMove;
     this.count = infer.instances.length;
     this.missing = this.count;
-  }
-
-  /** Also the ticket's id. */
-  get token(): number {
-    return this.request.token;
   }
 
   get isComplete(): boolean {
@@ -65,6 +73,16 @@ export class PendingRequest implements Expiring {
     return this.results as InstanceResult[];
   }
 
+  /** Why an instance was not run at all: its servable version has gone. Only when complete. */
+  get versionGone(): Failure | undefined {
+    const { results } = this;
+    if (results === undefined) return undefined;
+    for (const result of results) {
+      if (result !== undefined && isFailure(result) && result.failure.reason === 'servable-unavailable') return result.failure;
+    }
+    return undefined;
+  }
+
   /** Tickets for what has no result yet: one, or one for each gap. */
   tickets(gateway: string): Ticket[] {
     const { results } = this;
@@ -85,7 +103,7 @@ export class PendingRequest implements Expiring {
     const traceparent = this.span?.traceparent ?? this.infer.traceparent;
     return {
       gateway,
-      id: this.request.token,
+      id: this.ticketId,
       attempt: 1,
       servable: target.servable,
       version: target.version,

@@ -368,6 +368,27 @@ describe('lost workers', () => {
     expect(rig.dispatcher.stats()).toMatchObject({ receipted: 1, running: 2 });
   });
 
+  it('gives what was queued to draining replicas that are the last of their version, and refuses what comes later', () => {
+    const rig = new DispatchRig();
+    rig.ready('w1', 1);
+    rig.submit(ticket(1), ticket(2), ticket(3));
+    rig.given();
+    rig.dispatcher.drainReplicas(['w1.0'], rig.now);
+    rig.submit(ticket(4));
+    expect(rig.refused()).toEqual(['4[0+1] UNAVAILABLE']);
+    rig.receipt('w1', 1, 0, 1);
+    expect(rig.given()).toEqual(['w1.0 <- 2[0+1]']);
+    rig.ready('w2', 1);
+    expect(rig.given()).toEqual(['w2.0 <- 3[0+1]']);
+    rig.receipt('w1', 2, 0, 1);
+    rig.submit(ticket(5));
+    expect(rig.given()).toEqual([]);
+    rig.lose('w2');
+    expect(rig.given()).toEqual(['w1.0 <- 3[0+1]#2']);
+    rig.dispatcher.removeReplicas(['w1.0'], 'died', rig.now);
+    expect(rig.refused()).toHaveLength(2);
+  });
+
   it('gives an undelivered assignment to another one, and its worker nothing until it is heard again', () => {
     const rig = new DispatchRig();
     rig.ready('w1', 4);

@@ -84,14 +84,18 @@ export class Dispatcher {
     return outcome;
   }
 
-  /** Gives these nothing new; what they have in hand they finish. */
+  /**
+   * Gives these no further tickets; what they have in hand they finish. Where a servable version has no other replica, they also get what is queued
+   * for it already: those tickets were taken.
+   */
   drainReplicas(ids: readonly string[], now: number): void {
     for (const id of ids) {
       const replica = this.replicas.get(id);
       if (replica === undefined || replica.draining) continue;
       replica.pool.drainReplica(replica);
-      this.checkOrphan(replica.pool, now, now);
+      this.touch(replica.pool);
     }
+    this.fill(now);
   }
 
   /**
@@ -346,14 +350,15 @@ export class Dispatcher {
   }
 
   private checkOrphan(pool: ServablePool, now: number, keepQueuedUntil: number): void {
-    if (pool.usableReplicas > 0) return;
+    // Replicas that drain still take what is queued
+    if (pool.replicas.length > 0) return;
     if (keepQueuedUntil > now) {
       pool.orphanedUntil = keepQueuedUntil;
       return;
     }
     pool.orphanedUntil = Infinity;
     this.refusePool(pool);
-    if (pool.replicas.length === 0) this.replicas.forget(pool);
+    this.replicas.forget(pool);
   }
 
   private refusePool(pool: ServablePool, why = failures.servableUnavailable): void {

@@ -19,7 +19,7 @@ export interface Holder {
   /** Instances it would take now. */
   readonly free: number;
   inHand: number;
-  /** Gets nothing new; what it has in hand it finishes. */
+  /** Takes only what waits for it already, when its pool has no other replica; what it has in hand it finishes. */
   draining: boolean;
   /** The last portion given in the current fill: a directly following part of the same ticket is added to it. */
   lastGiven: Portion | undefined;

@@ -6,7 +6,7 @@ export class Replica implements Holder {
   /** Instances in hand; above `credits` only after the worker lowered them. */
   inHand = 0;
   portions = 0;
-  /** Gets nothing new; what it has in hand it finishes. */
+  /** Takes only what waits for it already, when its pool has no other replica; what it has in hand it finishes. */
   draining = false;
   /** An assignment did not reach its worker: gets nothing until the worker is heard again. */
   suspended = false;
@@ -24,7 +24,8 @@ export class Replica implements Holder {
 
   /** Instances it would take now. */
   get free(): number {
-    return this.draining || this.suspended || this.inHand >= this.credits ? 0 : this.credits - this.inHand;
+    if (this.suspended || this.inHand >= this.credits || (this.draining && this.pool.usableReplicas > 0)) return 0;
+    return this.credits - this.inHand;
   }
 
   put(portion: Portion): void {
