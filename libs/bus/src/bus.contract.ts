@@ -370,6 +370,23 @@ export function describeBus(name: string, start: () => Promise<BusFactory>, stop
         expect(await codeOf(receiver.take(held))).toBe('NOT_FOUND');
       });
 
+      it('are taken in parts, and kept until the last', async () => {
+        const bytes = patterned(1000);
+        const held = sender.holdForOne(bytes);
+        const drained = sender.drain(20_000);
+        const parts = [await receiver.take({ ...held, length: 300 }), await receiver.take({ ...held, offset: 300, length: 700 })];
+        expect(Buffer.concat(parts)).toEqual(Buffer.from(bytes));
+        expect(await drained).toBe(0);
+        expect(await codeOf(receiver.take(held))).toBe('NOT_FOUND');
+      });
+
+      it('are released by a reader that cancels taking them', async () => {
+        const held = sender.holdForOne(patterned(3_000_000));
+        expect(await codeOf(receiver.take(held, AbortSignal.abort()))).toBe('CANCELLED');
+        expect(await sender.drain(20_000)).toBe(0);
+        expect(await codeOf(receiver.fetch(held))).toBe('NOT_FOUND');
+      });
+
       it('says how large a message may be that is sent in one piece', () => {
         expect(sender.maxMessageBytes).toBeGreaterThan(256 * 1024);
       });

@@ -68,18 +68,19 @@ export interface Bus {
 
   /** Keeps bytes here until {@link release}, for others to {@link fetch}. */
   hold(bytes: Uint8Array): HeldBytes;
-  /** Forgets held bytes (by owner and id). Releasing twice is no error. */
+  /** Forgets held bytes (by owner and id); those held for one reader when each part of them was released. Releasing twice is no error. */
   release(held: HeldBytes): void;
   /**
-   * Keeps bytes for one reader, who {@link take}s them; drain waits for it. `onLost` is called at most once, when nobody took them for a minute
-   * and they are forgotten.
+   * Keeps bytes for one reader, who {@link take}s them, whole or in parts; drain waits for it. `onLost` is called at most once, when nobody read
+   * from them for a minute and they are forgotten.
    */
   holdForOne(bytes: Uint8Array, onLost?: () => void): HeldBytes;
   /**
-   * Fetches bytes that were held for one reader, and releases them. Waits through an outage of the bus.
-   * Rejects like {@link fetch}, and with RESOURCE_EXHAUSTED for more than this participant takes.
+   * Fetches bytes that were held for one reader, or a part of them, and releases what it fetched. Waits through an outage of the bus.
+   * Rejects like {@link fetch}, and with RESOURCE_EXHAUSTED for more than this participant takes; what could not be had, or was cancelled by
+   * `signal`, is released too.
    */
-  take(held: HeldBytes): Promise<Uint8Array>;
+  take(held: HeldBytes, signal?: AbortSignal): Promise<Uint8Array>;
   /** The largest message that is sent in one piece, in bytes; the bus keeps larger ones until their receiver has pulled them. Infinity within a process. */
   readonly maxMessageBytes: number;
   /**

@@ -1,9 +1,28 @@
 import { ServingError, type HeldBytes } from '@mserve/wire';
 
-/** The bytes that one participant keeps for others, by id. Ids count up from 1 and are never used again. */
+/** Bytes held for one reader that nobody read from for this long have no reader any more. */
+export const readPatienceMs = 60_000;
+const sweepEveryMs = 5_000;
+
+/** Bytes that one reader is to take, whole or in parts. */
+interface Awaited {
+  /** When they were held, or read from last. */
+  touchedAt: number;
+  readonly onLost: () => void;
+  /** Offsets of the parts that were released; made when the first part is. */
+  released: Set<number> | undefined;
+  releasedBytes: number;
+}
+
+/**
+ * The bytes that one participant keeps for others, by id. Ids count up from 1 and are never used again. Bytes are kept until they are released; those
+ * that are held for one reader also no longer than somebody reads from them once a minute.
+ */
 export class HeldTable {
   private readonly table = new Map<number, Uint8Array>();
-  private readonly listeners = new Map<number, () => void>();
+  private readonly awaited = new Map<number, Awaited>();
+  private readonly onAllTaken: (() => void)[] = [];
+  private sweeper: NodeJS.Timeout | undefined;
   private nextId = 1;
 
   constructor(private readonly owner: string) {}
@@ -14,17 +33,32 @@ export class HeldTable {
     return { owner: this.owner, id, offset: 0, length: bytes.byteLength };
   }
 
-  /** `listener` is called once, when the bytes with this id are forgotten. */
-  onRelease(id: number, listener: () => void): void {
-    this.listeners.set(id, listener);
+  /** Keeps bytes until their one reader has released them all. `onLost` is called at most once, when nobody will read them any more: see {@link lose}. */
+  holdForOne(bytes: Uint8Array, onLost: () => void = () => undefined): HeldBytes {
+    const held = this.hold(bytes);
+    this.awaited.set(held.id, { touchedAt: performance.now(), onLost, released: undefined, releasedBytes: 0 });
+    this.sweeper ??= setInterval(() => this.sweep(), sweepEveryMs).unref();
+    return held;
   }
 
-  release(id: number): void {
-    this.table.delete(id);
-    const listener = this.listeners.get(id);
-    if (listener === undefined) return;
-    this.listeners.delete(id);
-    listener();
+  /** Forgets bytes. A part of bytes that are held for one reader counts as read: they are forgotten when all their parts were released. */
+  release({ id, offset, length }: HeldBytes): void {
+    const awaited = this.awaited.get(id);
+    const size = this.table.get(id)?.byteLength;
+    if (awaited !== undefined && size !== undefined && length < size) {
+      awaited.released ??= new Set();
+      if (!awaited.released.has(offset)) awaited.releasedBytes += length;
+      awaited.released.add(offset);
+      if (awaited.releasedBytes < size) return;
+    }
+    this.forget(id);
+  }
+
+  /** Forgets bytes that are held for one reader, who will not take them: `onLost` is called. */
+  lose(id: number): void {
+    const awaited = this.awaited.get(id);
+    this.forget(id);
+    awaited?.onLost();
   }
 
   /** A view. NOT_FOUND when they were released or never held, INVALID_ARGUMENT for a range outside them. */
@@ -34,13 +68,38 @@ export class HeldTable {
     if (offset + length > bytes.byteLength) {
       throw new ServingError('INVALID_ARGUMENT', `bytes ${offset} to ${offset + length} are outside the ${bytes.byteLength} bytes held`);
     }
+    const awaited = this.awaited.get(id);
+    if (awaited !== undefined) awaited.touchedAt = performance.now();
     return bytes.subarray(offset, offset + length);
   }
 
+  /** Resolves when nothing is held for one reader any more: each was taken, or will not be. */
+  allTaken(): Promise<void> {
+    if (this.awaited.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.onAllTaken.push(resolve));
+  }
+
+  /** Forgets everything; nobody is told. */
   clear(): void {
     this.table.clear();
-    for (const listener of this.listeners.values()) listener();
-    this.listeners.clear();
+    this.awaited.clear();
+    this.stopSweeping();
+  }
+
+  private forget(id: number): void {
+    this.table.delete(id);
+    if (this.awaited.delete(id) && this.awaited.size === 0) this.stopSweeping();
+  }
+
+  private stopSweeping(): void {
+    clearInterval(this.sweeper);
+    this.sweeper = undefined;
+    for (const resolve of this.onAllTaken.splice(0)) resolve();
+  }
+
+  private sweep(): void {
+    const oldest = performance.now() - readPatienceMs;
+    for (const [id, { touchedAt }] of [...this.awaited]) if (touchedAt < oldest) this.lose(id);
   }
 }
 

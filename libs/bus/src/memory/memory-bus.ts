@@ -7,9 +7,6 @@ import { HeldTable, checkRange } from '../held-table.js';
 import { ChannelInbox, tell } from './channel-inbox.js';
 import type { MemoryEndpoint, MemoryMedium, MemoryResponder } from './memory-medium.js';
 
-/** Bytes held for one reader that nobody took for this long are forgotten. */
-const takePatienceMs = 60_000;
-
 /** The Bus within a process; made by MemoryExchange.connect. Never `down`. */
 export class MemoryBus implements Bus, MemoryEndpoint {
   readonly inboxes = new Map<string, ChannelInbox>();
@@ -18,8 +15,6 @@ export class MemoryBus implements Bus, MemoryEndpoint {
   private readonly stateListeners = new Set<(state: BusState) => void>();
   readonly held: HeldTable;
   private readonly inHand = new Set<Promise<void>>();
-  /** Each resolves when bytes that are held for one reader are taken, or forgotten. */
-  private readonly kept = new Set<Promise<void>>();
   /** Reject the requests that this endpoint waits for. */
   private readonly asked = new Set<(error: ServingError) => void>();
   private closed = false;
@@ -134,33 +129,23 @@ export class MemoryBus implements Bus, MemoryEndpoint {
     return this.held.hold(bytes);
   }
 
-  holdForOne(bytes: Uint8Array, onLost: () => void = () => undefined): HeldBytes {
-    const held = this.hold(bytes);
-    const taken = new Promise<void>((resolve) => {
-      const timer = setTimeout(() => {
-        this.release(held);
-        onLost();
-      }, takePatienceMs).unref();
-      this.held.onRelease(held.id, () => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
-    const settled: Promise<void> = taken.then(() => void this.kept.delete(settled));
-    this.kept.add(settled);
-    return held;
+  holdForOne(bytes: Uint8Array, onLost?: () => void): HeldBytes {
+    this.checkOpen();
+    return this.held.holdForOne(bytes, onLost);
   }
 
-  async take(held: HeldBytes): Promise<Uint8Array> {
-    const bytes = await this.fetch(held);
-    this.release(held);
-    return bytes;
+  async take(held: HeldBytes, signal?: AbortSignal): Promise<Uint8Array> {
+    try {
+      return await this.fetch(held, signal);
+    } finally {
+      this.release(held);
+    }
   }
 
   readonly maxMessageBytes = Infinity;
 
   release(held: HeldBytes): void {
-    this.medium.endpoints.get(held.owner)?.held.release(held.id);
+    this.medium.endpoints.get(held.owner)?.held.release(held);
   }
 
   async fetch(held: HeldBytes, signal?: AbortSignal): Promise<Uint8Array> {
@@ -181,7 +166,7 @@ export class MemoryBus implements Bus, MemoryEndpoint {
     }
     for (const [subject, entry] of [...this.ownResponders]) this.removeResponder(subject, entry);
     for (const subscription of [...this.ownListeners]) subscription.unsubscribe();
-    const done = Promise.all([...this.inHand, ...this.kept]).then(() => undefined);
+    const done = Promise.all([...this.inHand, this.held.allTaken()]).then(() => undefined);
     await withTimeout(done, graceMs, () => 'drain').catch(() => undefined);
     return this.inHand.size;
   }

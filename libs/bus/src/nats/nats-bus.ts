@@ -13,7 +13,7 @@ import { connectToServer, type NatsBusOptions } from './connect.js';
 import { Reconnecting } from './reconnecting.js';
 import { Deliveries, tellUndelivered } from './deliveries.js';
 import { bodyOf, errorOf, heldFrame, heldOf } from './frame.js';
-import { Holder } from './holder.js';
+import { answerFetches } from './held-responder.js';
 import { ReplyInbox } from './reply-inbox.js';
 import { Outboxes } from './outboxes.js';
 import { Puller } from './puller.js';
@@ -50,7 +50,6 @@ export class NatsBus implements Bus {
   private readonly table: HeldTable;
   private readonly deliveries: Deliveries;
   private readonly inbox: ReplyInbox;
-  private readonly holder: Holder;
   private readonly puller: Puller;
   private readonly outboxes: Outboxes;
   private readonly responders: Responders;
@@ -70,7 +69,7 @@ export class NatsBus implements Bus {
     this.table = new HeldTable(address);
     this.deliveries = new Deliveries(() => connection.flush(), report);
     this.inbox = new ReplyInbox(connection, subjects.inbox(role, address), this.deliveries, report);
-    this.holder = new Holder({ connection, subjects, address, table: this.table, report, maxBytes, onDropped });
+    answerFetches({ connection, subjects, address, table: this.table, report, maxBytes, onDropped });
     const maxFetchBytes = options.maxFetchBytes ?? defaultMaxFetchBytes;
     this.puller = new Puller({ connection, inbox: this.inbox, subjects, maxPayload: () => this.maxPayload, maxFetchBytes });
     const isUp = (): boolean => this.currentState === 'up';
@@ -79,13 +78,13 @@ export class NatsBus implements Bus {
       subjects,
       deliveries: this.deliveries,
       inbox: this.inbox,
-      holder: this.holder,
+      table: this.table,
       report,
       isUp,
       maxBytes,
       maxFetchBytes,
     });
-    this.responders = new Responders({ connection, subjects, address, holder: this.holder, pull, maxBytes, report, onDropped });
+    this.responders = new Responders({ connection, subjects, address, table: this.table, pull, maxBytes, report, onDropped });
     void this.watch();
     void connection.closed().then(() => this.changeState('closed'));
   }
@@ -169,7 +168,7 @@ export class NatsBus implements Bus {
       });
       return await withTimeout(asked, timeoutMs, () => `${subject} was not answered`);
     } finally {
-      if (held !== undefined) this.table.release(held.id);
+      if (held !== undefined) this.table.release(held);
     }
   }
 
@@ -219,13 +218,19 @@ export class NatsBus implements Bus {
     return this.table.hold(bytes);
   }
 
-  holdForOne(bytes: Uint8Array, onLost: () => void = () => undefined): HeldBytes {
+  holdForOne(bytes: Uint8Array, onLost?: () => void): HeldBytes {
     this.checkOpen();
-    return this.holder.holdUntilPulled(bytes, onLost);
+    return this.table.holdForOne(bytes, onLost);
   }
 
-  take(held: HeldBytes): Promise<Uint8Array> {
-    return this.pull(held);
+  async take(held: HeldBytes, signal?: AbortSignal): Promise<Uint8Array> {
+    try {
+      return await this.pull(held, signal);
+    } catch (thrown) {
+      // Nobody else will take them.
+      this.release(held);
+      throw thrown;
+    }
   }
 
   get maxMessageBytes(): number {
@@ -233,12 +238,12 @@ export class NatsBus implements Bus {
   }
 
   release(held: HeldBytes): void {
-    if (held.owner === this.address) this.holder.release(held.id);
+    if (held.owner === this.address) this.table.release(held);
     else this.puller.release(held);
   }
 
   async fetch(held: HeldBytes, signal?: AbortSignal): Promise<Uint8Array> {
-    if (signal?.aborted === true) throw new ServingError('CANCELLED', 'the fetch was cancelled');
+    if (signal?.aborted === true) throw fetchCancelled();
     checkRange(held);
     this.checkUp();
     if (held.owner === this.address) return this.table.read(held.id, held.offset, held.length);
@@ -267,7 +272,7 @@ export class NatsBus implements Bus {
     if (this.currentState === 'up')
       await withTimeout(this.connection.flush(), Math.max(endsAt - performance.now(), 100), () => 'flush').catch(() => undefined);
     // What was too large to be sent is only out when its receivers have it.
-    await withTimeout(this.holder.allPulled(), Math.max(endsAt - performance.now(), 0), () => 'pull').catch(() => undefined);
+    await withTimeout(this.table.allTaken(), Math.max(endsAt - performance.now(), 0), () => 'pull').catch(() => undefined);
     return this.responders.unfinished;
   }
 
@@ -285,34 +290,44 @@ export class NatsBus implements Bus {
     return this.connection.info?.max_payload ?? 1 << 20;
   }
 
-  /** A message that stayed with its sender; the sender learns that it may forget it. Pulls again after an outage of the bus. */
-  private async pull(held: HeldBytes): Promise<Uint8Array> {
+  /** Bytes that their owner holds for this participant; the owner learns that it may forget them. Pulls again after an outage of the bus. */
+  private async pull(held: HeldBytes, signal?: AbortSignal): Promise<Uint8Array> {
     if (held.owner === this.address) {
+      if (signal?.aborted === true) throw fetchCancelled();
       const own = this.table.read(held.id, held.offset, held.length);
-      this.holder.release(held.id);
+      this.table.release(held);
       return own;
     }
     for (;;) {
       try {
-        const bytes = await this.puller.fetch(held);
+        const bytes = await this.puller.fetch(held, signal);
         this.puller.release(held);
         return bytes;
       } catch (thrown) {
         if (ServingError.from(thrown).code !== 'UNAVAILABLE') throw thrown;
-        if (this.currentState === 'down') await this.untilUp(outagePatienceMs);
-        // Back before the sender is: it gets a moment, too.
+        if (this.currentState === 'down') await this.untilUp(outagePatienceMs, signal);
+        // Back before the owner is: it gets a moment, too.
         else if (performance.now() - this.backAt < othersPatienceMs) await delay(retryPullMs);
         else throw thrown;
       }
     }
   }
 
-  private untilUp(timeoutMs: number): Promise<void> {
-    let subscription: Subscription | undefined;
+  private async untilUp(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    let settle: () => void = () => undefined;
     const up = new Promise<void>((resolve, reject) => {
-      subscription = this.onState((state) => (state === 'up' ? resolve() : reject(new ServingError('UNAVAILABLE', `the bus is ${state}`))));
+      const subscription = this.onState((state) =>
+        state === 'up' ? resolve() : reject(new ServingError('UNAVAILABLE', `the bus is ${state}`)),
+      );
+      const onAbort = (): void => reject(fetchCancelled());
+      signal?.addEventListener('abort', onAbort);
+      if (signal?.aborted === true) onAbort();
+      settle = () => {
+        subscription.unsubscribe();
+        signal?.removeEventListener('abort', onAbort);
+      };
     });
-    return withTimeout(up, timeoutMs, () => 'the bus was not back').finally(() => subscription?.unsubscribe());
+    return withTimeout(up, timeoutMs, () => 'the bus was not back').finally(settle);
   }
 
   private async watch(): Promise<void> {
@@ -348,10 +363,7 @@ export class NatsBus implements Bus {
       this.deliveries.forget();
       this.inbox.failAll(new ServingError('UNAVAILABLE', 'the connection to the bus is lost'));
     }
-    if (state === 'closed') {
-      this.holder.stop();
-      this.table.clear();
-    }
+    if (state === 'closed') this.table.clear();
     for (const listener of [...this.stateListeners]) {
       try {
         listener(state);
@@ -377,4 +389,8 @@ export class NatsBus implements Bus {
   private checkUp(): void {
     if (this.currentState !== 'up') throw new ServingError('UNAVAILABLE', `the bus is ${this.currentState}`);
   }
+}
+
+function fetchCancelled(): ServingError {
+  return new ServingError('CANCELLED', 'the fetch was cancelled');
 }

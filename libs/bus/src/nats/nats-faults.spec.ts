@@ -144,6 +144,23 @@ describe('NatsBus and its server', () => {
     expect(second).toBe('behind');
   });
 
+  it('ends a cancelled take at once while the server is away', async () => {
+    await start();
+    const [worker, gateway] = [await join('worker'), await join('gateway')];
+    const observer = await raw();
+    const pulling = new Promise<void>((resolve) => {
+      observer.subscribe(`mserve.v1.held.${worker.address}`, { callback: () => resolve() });
+    });
+    await observer.flush();
+    const left = new AbortController();
+    const taken = codeOf(gateway.take(worker.holdForOne(patterned(60_000_000)), left.signal));
+    await pulling;
+    await server.kill();
+    await until(gateway, 'down');
+    left.abort();
+    expect(await taken).toBe('CANCELLED');
+  });
+
   it('a message larger than receivers pull is told to its sender at once, and holds up none behind it', async () => {
     await start();
     const [gateway, scheduler] = [await join('gateway', { maxFetchBytes: 2_000_000 }), await join('scheduler')];

@@ -2,10 +2,10 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { EndOfTurn } from '@mserve/event-loop';
 import { ServingError } from '@mserve/wire';
 import type { Channel } from '../channel.js';
+import type { HeldTable } from '../held-table.js';
 import type { Report } from '../report.js';
 import { tellUndelivered, type Deliveries, type OnUndelivered } from './deliveries.js';
 import { heldFrame } from './frame.js';
-import type { Holder } from './holder.js';
 import type { ReplyInbox } from './reply-inbox.js';
 import type { Subjects } from './subjects.js';
 
@@ -24,7 +24,7 @@ interface OutboxesOptions {
   readonly subjects: Subjects;
   readonly deliveries: Deliveries;
   readonly inbox: ReplyInbox;
-  readonly holder: Holder;
+  readonly table: HeldTable;
   readonly report: Report;
   readonly isUp: () => boolean;
   /** Largest body that goes into one NATS message. */
@@ -127,10 +127,10 @@ export class Outboxes {
   }
 
   private publishHeld(subject: string, bytes: Uint8Array, callbacks: readonly OnUndelivered[]): void {
-    const { connection, deliveries, inbox, holder, report } = this.options;
-    const held = holder.holdUntilPulled(bytes, () => tellUndelivered(callbacks, report));
-    // The holder tells them, once, whether it is the server or the lack of pulls that shows that nobody got it.
-    const number = deliveries.add(subject, [], () => holder.failPull(held.id));
+    const { connection, deliveries, inbox, table, report } = this.options;
+    const held = table.holdForOne(bytes, () => tellUndelivered(callbacks, report));
+    // The table tells them, once: the server says that nobody got it, or nobody pulls.
+    const number = deliveries.add(subject, [], () => table.lose(held.id));
     const frame = heldFrame(held);
     try {
       connection.publish(subject, frame.body, { reply: inbox.deliveryReply(number), headers: frame.headers });

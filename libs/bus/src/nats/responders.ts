@@ -1,16 +1,16 @@
 import type { Msg, NatsConnection, Subscription as NatsSubscription } from '@nats-io/transport-node';
 import { ServingError, type HeldBytes } from '@mserve/wire';
 import type { Subscription } from '../bus.js';
+import type { HeldTable } from '../held-table.js';
 import type { Report } from '../report.js';
 import { bodyOf, errorFrame, heldFrame, heldOf } from './frame.js';
-import type { Holder } from './holder.js';
 import type { Subjects } from './subjects.js';
 
 interface RespondersOptions {
   readonly connection: NatsConnection;
   readonly subjects: Subjects;
   readonly address: string;
-  readonly holder: Holder;
+  readonly table: HeldTable;
   readonly pull: (held: HeldBytes) => Promise<Uint8Array>;
   readonly maxBytes: () => number;
   readonly report: Report;
@@ -74,7 +74,7 @@ export class Responders {
       message.respond(body);
       return;
     }
-    const held = this.options.holder.holdUntilPulled(body, () => undefined);
+    const held = this.options.table.holdForOne(body);
     const frame = heldFrame(held);
     message.respond(frame.body, { headers: frame.headers });
   }
