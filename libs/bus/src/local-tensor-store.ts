@@ -1,6 +1,6 @@
 import { ServingError, type Instance, type InstanceResult, type Instances, type PlacedResult } from '@mserve/wire';
 import { isHere } from './placed-result.js';
-import type { TensorStore } from './tensor-store.js';
+import type { TensorReader, TensorStore } from './tensor-store.js';
 
 /** The store of embedded mode: instances travel by reference, nothing is encoded, nothing needs releasing. */
 export class LocalTensorStore implements TensorStore {
@@ -20,7 +20,7 @@ export class LocalTensorStore implements TensorStore {
   }
 
   /** The very list that was placed. INVALID_ARGUMENT for results of another store. */
-  readResults(results: readonly PlacedResult[]): readonly InstanceResult[] {
+  readResults(results: readonly PlacedResult[], _reader?: TensorReader): readonly InstanceResult[] {
     if (results.every(isHere)) return results;
     throw new ServingError('INVALID_ARGUMENT', 'results are held by another process, this process takes local ones only');
   }

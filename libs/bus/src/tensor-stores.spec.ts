@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { sliceInstances, stringTensor, type Instance } from '@mserve/wire';
+import { isDeepStrictEqual } from 'node:util';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { ServingError, decodeInstances, sliceInstances, stringTensor } from '@mserve/wire';
+import type { HeldBytes, Instance, InstanceResult, PlacedResult } from '@mserve/wire';
 import { startNatsServer, type NatsServer } from '../../../test/support/nats-server.js';
-import type { Bus } from './bus.js';
-import { BusTensorStore, LocalTensorStore, MemoryExchange, NatsBus } from './index.js';
+import { HeldTable } from './held-table.js';
+import { BusTensorStore, LocalTensorStore, NatsBus } from './index.js';
 
 function floats(count: number): Instance {
   const values = Float32Array.from({ length: count }, (_, i) => i);
@@ -36,17 +38,15 @@ describe('LocalTensorStore', () => {
   });
 });
 
-describe.each(['MemoryBus', 'NatsBus'])('BusTensorStore over %s', (name) => {
-  let server: NatsServer | undefined;
-  let owner: Bus;
-  let reader: Bus;
+describe('BusTensorStore', () => {
+  let server: NatsServer;
+  let owner: NatsBus;
+  let reader: NatsBus;
   let owned: BusTensorStore;
   let reading: BusTensorStore;
   beforeAll(async () => {
-    const exchange = new MemoryExchange();
-    if (name === 'NatsBus') server = await startNatsServer();
-    const connect = async (role: string): Promise<Bus> =>
-      server === undefined ? exchange.connect(role) : NatsBus.connect({ servers: server.url, role });
+    server = await startNatsServer();
+    const connect = (role: string): Promise<NatsBus> => NatsBus.connect({ servers: server.url, role, report: () => undefined });
     owner = await connect('gateway');
     reader = await connect('worker');
     owned = new BusTensorStore(owner);
@@ -55,8 +55,23 @@ describe.each(['MemoryBus', 'NatsBus'])('BusTensorStore over %s', (name) => {
   afterAll(async () => {
     await owner.close();
     await reader.close();
-    await server?.stop();
+    await server.stop();
   });
+
+  const failed: InstanceResult = { failure: { code: 'ABORTED', message: 'no' } };
+  const kindOf = (result: PlacedResult): string => ('failure' in result ? result.failure.code : (Object.keys(result)[0] as string));
+  const heldOf = (results: readonly PlacedResult[]): HeldBytes[] => results.flatMap((result) => ('held' in result ? [result.held] : []));
+  /** What the reader takes of its bus, one row per fetch. */
+  const takes = (): (readonly [owner: string, id: number])[] => {
+    const taken: (readonly [string, number])[] = [];
+    const take = reader.take.bind(reader);
+    jest.spyOn(reader, 'take').mockImplementation((held, signal) => {
+      taken.push([held.owner, held.id]);
+      return take(held, signal);
+    });
+    return taken;
+  };
+  afterEach(() => void jest.restoreAllMocks());
 
   it('sends small instances along, and reads them without a promise', () => {
     const placed = owned.place(small);
@@ -75,44 +90,84 @@ describe.each(['MemoryBus', 'NatsBus'])('BusTensorStore over %s', (name) => {
   });
 
   it('sends small results along, the same list, and reads them without a promise', () => {
-    const results = [...small.map((outputs) => ({ outputs })), { failure: { code: 'ABORTED' as const, message: 'no' } }];
+    const results = [...small.map((outputs) => ({ outputs })), failed];
     const placed = owned.placeResults(results);
     expect(placed).toBe(results);
     expect(reading.readResults(placed)).toBe(results);
   });
 
-  it('keeps large outputs until their reader has them, and no longer', async () => {
-    const holding = new BusTensorStore(owner, { answerBytes: 1000 });
+  it('holds the large outputs of an answer as one until their reader has them, in one fetch, and no longer', async () => {
     const results = [
-      { outputs: large[0]! },
-      { outputs: small[0]! },
-      { failure: { code: 'ABORTED' as const, message: 'no' } },
-      { outputs: large[2]! },
+      { outputs: floats(200_000) },
+      { outputs: floats(3) },
+      failed,
+      { outputs: floats(300_000) },
+      { outputs: floats(150_000) },
     ];
-    const placed = holding.placeResults(results);
-    expect(placed.map((result) => Object.keys(result)[0])).toEqual(['held', 'outputs', 'failure', 'held']);
-    expect(await reading.readResults(placed)).toEqual(results);
+    const placed = owned.placeResults(results);
+    expect(placed.map(kindOf)).toEqual(['held', 'outputs', 'ABORTED', 'held', 'held']);
+    const [held] = heldOf(placed);
+    const taken = takes();
+    // jest compares large views element by element, for seconds
+    expect(isDeepStrictEqual(await reading.readResults(placed), results)).toBe(true);
+    expect(taken).toEqual([[owner.address, held?.id]]);
     // Taken: what is read again is a failure of its instance, and its neighbours stay
     const again = await reading.readResults(placed);
-    expect(again.map((result) => ('failure' in result ? result.failure.code : 'outputs'))).toEqual([
-      'NOT_FOUND',
-      'outputs',
-      'ABORTED',
-      'NOT_FOUND',
-    ]);
+    expect(again.map(kindOf)).toEqual(['NOT_FOUND', 'outputs', 'ABORTED', 'NOT_FOUND', 'NOT_FOUND']);
+  });
+
+  it('lets a reader take the outputs of an answer one by one', async () => {
+    const results = [{ outputs: floats(200_000) }, { outputs: floats(300_000) }];
+    const parts = heldOf(owned.placeResults(results));
+    for (const [index, held] of parts.entries()) {
+      const outputs = decodeInstances([held.length], await reader.take(held));
+      expect(isDeepStrictEqual(outputs, [results[index]?.outputs])).toBe(true);
+    }
+    for (const held of parts) await expect(reader.take(held)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('holds no more than 64 MiB as one', async () => {
+    const outputs: Instance = [{ dtype: 'uint8', shape: [40 * 2 ** 20], bytes: new Uint8Array(40 * 2 ** 20) }];
+    const placed = owned.placeResults([{ outputs }, { outputs }]);
+    const [first, second] = heldOf(placed);
+    expect(second?.id).not.toBe(first?.id);
+    const taken = takes();
+    expect((await reading.readResults(placed)).map(kindOf)).toEqual(['outputs', 'outputs']);
+    expect(taken).toHaveLength(2);
+  });
+
+  it('pulls no more when its reader has left, and the owner forgets the outputs', async () => {
+    const results = [{ outputs: floats(10_000_000) }];
+    const placed = owned.placeResults(results);
+    const [held] = heldOf(placed);
+    const left = new AbortController();
+    const reads = jest.spyOn(HeldTable.prototype, 'read').mockImplementationOnce(() => {
+      left.abort();
+      throw new ServingError('INTERNAL', 'this piece comes too late');
+    });
+    const [result] = await reading.readResults(placed, { readingSignal: left.signal });
+    expect(result).toMatchObject({ failure: { code: 'CANCELLED' } });
+    // Of 80 pieces those that were on their way
+    expect(reads.mock.calls.length).toBeLessThan(10);
+    await expect(reader.take(held as HeldBytes)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(await owner.drain(0)).toBe(0);
+  });
+
+  it('asks for no signal where nothing has to be fetched', () => {
+    const readerOf = {
+      get readingSignal(): AbortSignal {
+        throw new Error('nothing is fetched');
+      },
+    };
+    expect(reading.read(owned.place(small), readerOf)).toEqual(small);
+    const results = small.map((outputs) => ({ outputs }));
+    expect(reading.readResults(owned.placeResults(results), readerOf)).toBe(results);
   });
 
   it('forgets outputs that nobody will read', async () => {
-    const holding = new BusTensorStore(owner, { answerBytes: 0 });
-    const placed = holding.placeResults([{ outputs: large[0]! }]);
+    const placed = owned.placeResults([{ outputs: floats(200_000) }, { outputs: floats(200_000) }]);
     reading.releaseResults(placed);
-    const [result] = await reading.readResults(placed);
-    expect(result).toMatchObject({ failure: { code: 'NOT_FOUND' } });
-  });
-
-  it('goes by the bytes it was told', () => {
-    expect(new BusTensorStore(owner, { inlineBytes: 0 }).place(small).kind).toBe('held');
-    expect(new BusTensorStore(owner, { inlineBytes: 1 << 30 }).place(large).kind).toBe('inline');
+    expect((await reading.readResults(placed)).map(kindOf)).toEqual(['NOT_FOUND', 'NOT_FOUND']);
   });
 
   it('refuses local instances, and bytes that are no instances', async () => {

@@ -20,8 +20,6 @@ import { HandlerCounters, workerMetrics } from './worker-metrics.js';
 
 /** Assignments between two looks for gateways that are gone. */
 const sweepEvery = 4096;
-/** Buses carry more than this. */
-const largeBytes = 16 * 1024 * 1024;
 
 /** Counts since the start; all only grow. In instances, but for the assignments. */
 export interface HandlerStats {
@@ -120,7 +118,7 @@ export class AssignmentHandler {
     this.remember(run);
     if (this.tracer !== undefined) run.span = this.tracer.begin('batch', ticket.traceparent, factsOf(assignment, count));
     try {
-      const instances = this.store.read(ticket.instances, ticket.instances.kind === 'held' ? run.readingSignal : undefined);
+      const instances = this.store.read(ticket.instances, run);
       if (instances instanceof Promise) void this.startLater(run, instances);
       else this.start(run, instances);
     } catch (thrown) {
@@ -182,10 +180,10 @@ export class AssignmentHandler {
     this.forget(run);
   }
 
-  /** An answer that the bus cannot carry becomes one that says so: its client would wait for its deadline. */
+  /** An answer that the bus cannot carry becomes one that says so: its client would wait for its deadline. Those whose outputs all go along it can. */
   private answer(gateway: string, answer: ReadyAnswer): void {
     const results = this.store.placeResults(answer.results);
-    if (results === answer.results && !isLarge(answer)) {
+    if (results === answer.results) {
       this.bus.send(answers, gateway, answer);
       return;
     }
@@ -234,13 +232,6 @@ export class AssignmentHandler {
 function factsOf({ replica, ticket }: Assignment, instances: number): SpanFacts {
   const { servable, version, method, attempt } = ticket;
   return { servable, version, method, replica, attempt, instances };
-}
-
-/** Whether a bus might refuse it. */
-function isLarge({ results }: ReadyAnswer): boolean {
-  let bytes = 0;
-  for (const result of results) if ('outputs' in result) for (const tensor of result.outputs) bytes += tensor.bytes.byteLength;
-  return bytes > largeBytes;
 }
 
 /** Why tensors could not be read. */

@@ -1,4 +1,5 @@
 import { isFailure, type Answer, type Assignment, type Failure, type InstanceResult, type Receipt } from '@mserve/wire';
+import type { TensorReader } from '@mserve/bus';
 import type { Span } from '@mserve/metrics';
 import type { Execution } from '../execution/executor.js';
 import type { ResultSink } from '../execution/passage.js';
@@ -19,7 +20,7 @@ export interface ReadyResults {
  * One assignment in hand: collects the results of its instances as they come, in any order, and gives them out as runs of
  * consecutive instances. Every instance leaves exactly once.
  */
-export class AssignmentRun implements ResultSink {
+export class AssignmentRun implements ResultSink, TensorReader {
   readonly assignment: Assignment;
   /** That it was sent to; undefined when this worker has no such replica. */
   readonly replica: Replica | undefined;

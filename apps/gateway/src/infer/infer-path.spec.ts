@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { silentLog, type AppLog } from '@mserve/app';
+import { LocalTensorStore, type TensorReader } from '@mserve/bus';
 import { failureOf, stringTensor, type InstanceResult } from '@mserve/wire';
 import { MetricRegistry } from '@mserve/metrics';
 import { RecordingTracer } from '../../../../test/support/recording-tracer.js';
@@ -169,6 +170,26 @@ describe('the infer path', () => {
     expect(rig.gateway.stats.gone).toBe(2);
     await rig.idle();
     client.close();
+  });
+
+  it('stops reading outputs when their client has left', async () => {
+    const store = new LocalTensorStore();
+    const reading = new Promise<TensorReader>((resolve) => {
+      store.readResults = (_results, reader) => {
+        if (reader !== undefined) resolve(reader);
+        // Still on their way from the worker
+        return new Promise(() => undefined) as never;
+      };
+    });
+    rig = await GatewayRig.start({ store });
+    const abort = new AbortController();
+    const request = fetch(`${rig.url}/model/kit:echo`, { method: 'POST', body: 'kit echo a', signal: abort.signal }).catch(() => 'aborted');
+    const { readingSignal } = await reading;
+    expect(readingSignal.aborted).toBe(false);
+    const stopped = new Promise((resolve) => readingSignal.addEventListener('abort', resolve));
+    abort.abort();
+    await stopped;
+    expect(await request).toBe('aborted');
   });
 
   it('refuses what is over the limit of requests in hand', async () => {

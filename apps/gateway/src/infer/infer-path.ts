@@ -183,13 +183,14 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
 
   private onAnswers(list: readonly Answer[]): void {
     for (const { id, firstInstance, results } of list) {
-      if (this.pending.get(id) === undefined) {
+      const pending = this.pending.get(id);
+      if (pending === undefined) {
         this.counters.late.add(results.length);
         this.store.releaseResults(results);
         continue;
       }
       try {
-        const read = this.store.readResults(results);
+        const read = this.store.readResults(results, pending);
         if (read instanceof Promise) void this.takeLater(id, firstInstance, read);
         else this.take(id, firstInstance, read);
       } catch (thrown) {
@@ -199,7 +200,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     this.flush();
   }
 
-  /** Outputs that were still with their worker: taken when they are here. */
+  /** Outputs that were still with their worker: taken when they are here, or when nobody waits for them any more. */
   private async takeLater(id: number, firstInstance: number, reading: Promise<readonly InstanceResult[]>): Promise<void> {
     this.take(id, firstInstance, await reading);
     this.flush();
@@ -324,6 +325,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   /** `error`: code or reason, when it was not answered with results. */
   private forget(pending: PendingRequest, error?: string): void {
     pending.span?.end(error);
+    pending.stopReading();
     this.pending.delete(pending.ticketId);
     this.deadlines.remove(pending);
     this.store.release(pending.placed);

@@ -1,3 +1,4 @@
+import type { TensorReader } from '@mserve/bus';
 import type { Expiring } from '@mserve/event-loop';
 import type { Span } from '@mserve/metrics';
 import { isFailure, sliceInstances, type Failure, type InstanceResult, type Instances, type Ticket } from '@mserve/wire';
@@ -13,7 +14,7 @@ export function laterTicketIds(token: number, moves: number): number[] {
 }
 
 /** A request that the gateway owes an answer: keeps its instances until every one of them has a result. */
-export class PendingRequest implements Expiring {
+export class PendingRequest implements Expiring, TensorReader {
   deadlineIndex = -1;
   /** Whom the ticket went to last. */
   scheduler = '';
@@ -24,6 +25,8 @@ export class PendingRequest implements Expiring {
   private readonly count: number;
   private missing: number;
   private results: (InstanceResult | undefined)[] | undefined;
+  /** Made when it is asked for: most outputs come with their answer. */
+  private reading: AbortController | undefined = undefined;
 
   constructor(
     readonly request: IngressRequest,
@@ -40,6 +43,16 @@ export class PendingRequest implements Expiring {
 
   get isComplete(): boolean {
     return this.missing === 0;
+  }
+
+  get readingSignal(): AbortSignal {
+    this.reading ??= new AbortController();
+    return this.reading.signal;
+  }
+
+  /** Outputs that are still with their worker are no longer worth fetching. */
+  stopReading(): void {
+    this.reading?.abort();
   }
 
   /**

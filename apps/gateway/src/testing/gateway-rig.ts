@@ -1,5 +1,5 @@
 import { credentials, makeClientConstructor, type Client, type ServiceError } from '@grpc/grpc-js';
-import { LocalTensorStore, MemoryExchange, type ServableStatus } from '@mserve/bus';
+import { LocalTensorStore, MemoryExchange, type ServableStatus, type TensorStore } from '@mserve/bus';
 import type { Gateway } from '../gateway.js';
 import { GatewayModule } from '../gateway.module.js';
 import { protocolsToken } from '../infer/infer-path.js';
@@ -14,6 +14,8 @@ export const defaultServables: readonly ServableStatus[] = [servable('kit', [met
 export interface RigOptions extends GatewayOptions {
   /** Speak the real protocols; default: plain ones. */
   readonly publicProtocols?: boolean;
+  /** Default: local tensors. */
+  readonly store?: TensorStore;
 }
 
 /** A gateway with both ports open, and a fake scheduler, on one MemoryExchange. */
@@ -27,14 +29,17 @@ export class GatewayRig {
     private readonly closeBus: () => Promise<void>,
   ) {}
 
-  static async start({ publicProtocols = false, ...options }: RigOptions = {}, servables = defaultServables): Promise<GatewayRig> {
+  static async start(
+    { publicProtocols = false, store = new LocalTensorStore(), ...options }: RigOptions = {},
+    servables = defaultServables,
+  ): Promise<GatewayRig> {
     const exchange = new MemoryExchange();
     const bus = exchange.connect('gateway');
     const scheduler = new FakeScheduler(exchange, servables, 5);
     const log = options.log ?? createLog('silent', 'gateway');
     const module = GatewayModule.register({
       bus,
-      store: new LocalTensorStore(),
+      store,
       options: { restAddress: '127.0.0.1:0', grpcAddress: '127.0.0.1:0', ...options },
       log,
     });
