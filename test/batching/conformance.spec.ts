@@ -1,6 +1,5 @@
 import { beforeAll, afterAll, describe, expect, it } from '@jest/globals';
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Session } from '@mserve/native';
@@ -8,29 +7,11 @@ import { proveRows, readOnnxModel } from '@mserve/onnx';
 import { probeBatching } from '../../apps/device-worker/src/replica/batching-probe.js';
 import { planModel } from '../../apps/device-worker/src/execution/model-plan.js';
 import { model } from '../support/declarations.js';
-import { hasPython, pythonWith } from '../support/python.js';
+import { exportCases, findPython } from '../parity/onnx-node/exported-cases.js';
 
 /**
  * The node conformance cases of the `onnx` package, taken as models with a batch in dim 0: what the graph proves, no probe may refute.
  */
-const packages = ['onnx==1.23.2', 'onnxruntime==1.30.0', 'numpy==2.4.6'];
-const script = `
-import sys, warnings
-warnings.filterwarnings("ignore")
-from onnx.backend.test.case.node import collect_testcases
-for case in collect_testcases(None):
-    with open(f"{sys.argv[1]}/{case.name}.onnx", "wb") as file: file.write(case.model.SerializeToString())
-`;
-
-function findPython(): { readonly python?: string; readonly reason?: string } {
-  if (!hasPython()) return { reason: 'no python3 with venv and pip' };
-  try {
-    return { python: pythonWith(packages) };
-  } catch {
-    return { reason: `pip cannot install ${packages.join(' ')}` };
-  }
-}
-
 const { python, reason } = findPython();
 const describeOrSkip = python === undefined ? describe.skip : describe;
 
@@ -67,10 +48,8 @@ describeOrSkip(`what the graph proves${reason === undefined ? '' : ` (skipped: $
   const folder = mkdtempSync(join(tmpdir(), 'mserve-rows-'));
   const findings: Finding[] = [];
   beforeAll(async () => {
-    const { status, stderr } = spawnSync(python as string, ['-c', script, folder], { encoding: 'utf8' });
-    if (status !== 0) throw new Error(`the cases could not be written: ${stderr}`);
-    for (const file of readdirSync(folder)) {
-      const finding = await tried(folder, file);
+    for (const { name } of exportCases(python as string, folder)) {
+      const finding = await tried(folder, `${name}.onnx`);
       if (finding !== undefined) findings.push(finding);
     }
   }, 600_000);

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { NativeError, Session, type ElementType, type NativeTensor } from '@mserve/native';
+import { NativeError, Session, type ElementType, type NativeTensor, type SessionOptions } from '@mserve/native';
 
 /** A tensor as export_cases.py writes it; `kind` is set for what is no tensor. */
-interface ExportedTensor {
+export interface ExportedTensor {
   readonly kind?: string;
   readonly dtype: ElementType;
   readonly shape: readonly number[];
@@ -11,7 +11,7 @@ interface ExportedTensor {
   readonly length: number;
 }
 
-interface ExportedSet {
+export interface ExportedSet {
   readonly inputs: Readonly<Record<string, ExportedTensor>>;
   readonly expected: readonly ExportedTensor[];
   readonly outputs: readonly ExportedTensor[];
@@ -33,7 +33,8 @@ export interface Verdict {
   readonly text: string;
 }
 
-function numberAt(dtype: ElementType, bytes: Buffer, index: number): number {
+/** A float of any width, little-endian; NaN for other types. */
+export function numberAt(dtype: ElementType, bytes: Buffer, index: number): number {
   switch (dtype) {
     case 'float32':
       return bytes.readFloatLE(index * 4);
@@ -58,7 +59,7 @@ function numberAt(dtype: ElementType, bytes: Buffer, index: number): number {
 }
 
 /** The comparison of onnx's own test runner: floats within tolerance, everything else exactly. */
-function isClose(actual: NativeTensor, expected: NativeTensor, { rtol, atol }: ConformanceCase): boolean {
+export function isClose(actual: NativeTensor, expected: NativeTensor, { rtol, atol }: ConformanceCase): boolean {
   if (actual.dtype !== expected.dtype || actual.shape.join() !== expected.shape.join()) return false;
   const mine = Buffer.from(actual.bytes);
   const theirs = Buffer.from(expected.bytes);
@@ -74,17 +75,18 @@ function isClose(actual: NativeTensor, expected: NativeTensor, { rtol, atol }: C
   return true;
 }
 
-function load(bytes: Uint8Array, { dtype, shape, at, length }: ExportedTensor): NativeTensor {
+/** The tensor at its place in the bytes of a case. */
+export function load(bytes: Uint8Array, { dtype, shape, at, length }: ExportedTensor): NativeTensor {
   return { dtype, shape, bytes: bytes.subarray(at, at + length) };
 }
 
 /** Runs a case through Session and compares with what onnx expects. Throws only what is no NativeError. */
-export async function runCase(folder: string, conformance: ConformanceCase): Promise<Verdict> {
+export async function runCase(folder: string, conformance: ConformanceCase, options: SessionOptions = {}): Promise<Verdict> {
   const bytes = readFileSync(join(folder, `${conformance.name}.bin`));
   let session: Session | undefined;
   let identical = true;
   try {
-    session = await Session.open(readFileSync(join(folder, `${conformance.name}.onnx`)));
+    session = await Session.open(readFileSync(join(folder, `${conformance.name}.onnx`)), options);
     for (const set of conformance.sets) {
       const outputs = await session.run(session.describe().inputs.map(({ name }) => load(bytes, set.inputs[name]!)));
       const expected = set.expected.map((tensor) => load(bytes, tensor));

@@ -1,6 +1,8 @@
 """Writes the node conformance cases of the `onnx` package into a folder, with what plain Python ONNX Runtime makes of each.
 
-usage: export_cases.py FOLDER
+usage: export_cases.py FOLDER [NAMES]
+
+NAMES                 a JSON file with the names of the cases to write. Default: all
 
 FOLDER/NAME.onnx      the model
 FOLDER/NAME.bin       the bytes of all tensors of the case, one after the other
@@ -124,7 +126,8 @@ def export(case, folder):
 def main():
     folder = sys.argv[1]
     os.makedirs(folder, exist_ok=True)
-    cases = [export(case, folder) for case in collect_testcases(None)]
+    names = json.load(open(sys.argv[2], encoding="utf-8")) if len(sys.argv) > 2 else None
+    cases = [export(case, folder) for case in collect_testcases(None) if names is None or case.name in names]
     with open(os.path.join(folder, "cases.json"), "w", encoding="utf-8") as file:
         json.dump({"onnx": onnx.__version__, "onnxruntime": ort.__version__, "cases": cases}, file)
     passed = sum(case["python"] == "pass" for case in cases)

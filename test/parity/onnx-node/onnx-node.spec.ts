@@ -1,28 +1,15 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hasPython, pythonWith } from '../../support/python.js';
 import { runCase, type ConformanceCase, type Verdict } from './conformance-case.js';
+import { exportCases, findPython } from './exported-cases.js';
 import { refusedCases } from './refused-cases.js';
 
 /**
  * The node conformance cases of the `onnx` package (issue "Show 4"): what plain Python ONNX Runtime passes, Session passes too,
- * but for the listed cases whose values are no tensors. The versions are those that the figures in docs are about.
+ * but for the listed cases whose values are no tensors.
  */
-const packages = ['onnx==1.23.2', 'onnxruntime==1.30.0', 'numpy==2.4.6'];
-
-/** The python to use, or why there is none: then everything here is skipped with that reason. */
-function findPython(): { readonly python?: string; readonly reason?: string } {
-  if (!hasPython()) return { reason: 'no python3 with venv and pip' };
-  try {
-    return { python: pythonWith(packages) };
-  } catch {
-    return { reason: `pip cannot install ${packages.join(' ')}` };
-  }
-}
-
 const { python, reason } = findPython();
 const describeOrSkip = python === undefined ? describe.skip : describe;
 
@@ -32,10 +19,7 @@ describeOrSkip(`ONNX node conformance${reason === undefined ? '' : ` (skipped: $
 
   beforeAll(async () => {
     const folder = mkdtempSync(join(tmpdir(), 'mserve-onnx-node-'));
-    const script = join(import.meta.dirname, 'export_cases.py');
-    const { status, stderr } = spawnSync(python!, [script, folder], { encoding: 'utf8' });
-    if (status !== 0) throw new Error(`export_cases.py failed: ${stderr}`);
-    cases = (JSON.parse(readFileSync(join(folder, 'cases.json'), 'utf8')) as { cases: ConformanceCase[] }).cases;
+    cases = exportCases(python!, folder);
     for (const conformance of cases) {
       const isTensors = conformance.sets.every((set) => Object.values(set.inputs).every((tensor) => tensor.kind === undefined));
       // Cases that Python cannot run are run too: they must not harm the process.

@@ -10,7 +10,7 @@ interface Contents {
 }
 
 /**
- * Writes a ModelInferResponse. Outputs are raw when the request was, or when one of them has no typed form (FP16, BF16); else all are typed.
+ * Writes a ModelInferResponse. Outputs are raw when the request was (or had no inputs), or when one of them has no typed form (FP16, BF16); else all are typed.
  */
 export function inferResponse(echo: OipEcho, version: number, outputs: readonly StackedOutput[]): Uint8Array {
   const raw = echo.raw || outputs.some(({ entry }) => contentsField(entry) === undefined);

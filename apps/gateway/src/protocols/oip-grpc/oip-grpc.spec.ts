@@ -24,6 +24,7 @@ const catalog = new FakeCatalog('m', [
   method('predict', named('a', 'b'), named('y', 'z')),
   method('one', named('x'), named('y')),
   method('whole', named('x'), named('y'), false),
+  method('constant', [], named('y'), false),
 ]);
 const protocol = createProtocols({ maxMessageBytes: 1 << 20 })['oip-grpc'];
 
@@ -184,6 +185,11 @@ describe('against the generated code', () => {
         expect(rawOutputContents.map(hex)).toEqual([hex(y.bytes)]);
       }),
     );
+  });
+
+  it('encodes raw contents for a request without inputs, as Triton does', () => {
+    const y: Tensor = { dtype: 'int8', shape: [1], bytes: Uint8Array.of(7) };
+    expect(response(request({ modelName: 'm.constant' }), [{ outputs: [y] }]).rawOutputContents.map(hex)).toEqual(['07']);
   });
 
   it('encodes typed contents', () => {

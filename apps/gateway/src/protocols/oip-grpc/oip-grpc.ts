@@ -21,7 +21,7 @@ export class OipGrpc implements Protocol {
     const outline = readOutline(reader);
     const target = methods.resolveModel(clip(outline.model), clip(outline.version));
     const inputs = readInputs(reader, outline, target, this.maxMessageBytes);
-    const raw = outline.raw.length > 0;
+    const raw = outline.raw.length > 0 || outline.inputs.length === 0;
     const echo: OipEcho = { model: outline.model, id: outline.id, outputs: readOutputs(reader, outline, target), raw };
     return {
       target,
