@@ -1,12 +1,16 @@
 import { silentLog } from '@mserve/app';
+import { defaults as defaultSettings } from '@mserve/config';
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Bus, TensorStore } from '@mserve/bus';
 import { ReplicasController } from './control/replicas.controller.js';
 import { ServablesController } from './control/servables.controller.js';
 import { DeviceWorker } from './replica/device-worker.js';
 import type { DeviceWorkerOptions } from './replica/worker-options.js';
+import { chosenVersions, versionPolicyOf } from './versions/chosen-versions.js';
 import { listServables, passedOverServables } from './servable/servable-directory.js';
 import { workerDefaults, type WorkerDefaults } from './replica/worker-defaults.js';
+
+const settings = defaultSettings['device-worker'];
 
 /** What a worker runs on. Bus and store stay the caller's to close. */
 export interface WorkerParts {
@@ -24,7 +28,8 @@ export class DeviceWorkerModule {
     const useFactory = (): DeviceWorker => {
       const log = options.log ?? silentLog;
       if (options.servables === undefined) for (const text of passedOverServables(options.directory)) log.warn({}, text);
-      const servables = options.servables ?? listServables(options.directory).map((name) => ({ name }));
+      const chosen = options.servables ?? listServables(options.directory).map((name) => ({ name }));
+      const servables = chosenVersions(options.directory, chosen, versionPolicyOf(options.versionPolicy ?? settings.versionPolicy));
       return new DeviceWorker(bus, store, servables, options, defaults ?? workerDefaults(log, options.linkRoot));
     };
     return {

@@ -5,7 +5,7 @@ import type { SettingsOf } from '@mserve/config';
 import type { Logger } from 'pino';
 import { workerOptionsOf } from './config/options-of-settings.js';
 import { ServableConfigError } from './servable/servable-config-error.js';
-import { checkServableNames, listServables, passedOverServables } from './servable/servable-directory.js';
+import { checkServableNames, listServables } from './servable/servable-directory.js';
 import { launchDeviceWorker } from './start-device-worker.js';
 
 const lastAnswersMs = 5_000;
@@ -19,14 +19,13 @@ async function work(settings: SettingsOf<'device-worker'>, log: Logger, asked: A
       options.directory,
       options.servables.map(({ name }) => name),
     );
-  if (options.servables === undefined) for (const text of passedOverServables(options.directory)) log.warn(text);
-  const servables = options.servables ?? listServables(options.directory).map((name) => ({ name }));
-  if (servables.length === 0) log.warn(`there is no servable in ${options.directory}: a folder NAME with a servable_config.ts is expected`);
+  if ((options.servables ?? listServables(options.directory)).length === 0)
+    log.warn(`there is no servable in ${options.directory}: a folder NAME with a servable_config.ts is expected`);
   const bus = await connectFleetBus(settings, 'worker', log, asked);
   try {
     let onDeviceLost = (): void => undefined;
     const lost = new Promise<'device lost'>((resolve) => (onDeviceLost = () => resolve('device lost')));
-    const worker = await launchDeviceWorker(bus, new BusTensorStore(bus), { ...options, servables, log, onDeviceLost });
+    const worker = await launchDeviceWorker(bus, new BusTensorStore(bus), { ...options, log, onDeviceLost });
     log.info({ address: worker.address }, 'on the bus');
     const reason = await Promise.race([untilEnd(bus, log, asked), lost]);
     if (reason === 'device lost') {

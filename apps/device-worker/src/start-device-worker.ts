@@ -6,7 +6,7 @@ import { BusServer } from '@mserve/bus/nest';
 import { workerBus } from './control/device-worker-bus.js';
 import { DeviceWorkerModule } from './device-worker.module.js';
 import { NestLog, silentLog } from '@mserve/app';
-import { DeviceWorker, type WorkerStats } from './replica/device-worker.js';
+import { DeviceWorker, type LoadOptions, type WorkerStats } from './replica/device-worker.js';
 import type { WorkerDefaults } from './replica/worker-defaults.js';
 import type { DeviceWorkerOptions, ServableOptions } from './replica/worker-options.js';
 
@@ -20,7 +20,7 @@ export interface RunningWorker {
   readonly loaded: Promise<void>;
   stats(): WorkerStats;
   /** See {@link DeviceWorker.load}. */
-  load(servable: ServableOptions): Promise<readonly ReplicaStatus[]>;
+  load(servable: ServableOptions, options?: LoadOptions): Promise<readonly ReplicaStatus[]>;
   /** See {@link DeviceWorker.unload}. */
   unload(servable: string, version: number, graceMs?: number): Promise<number>;
   /**
@@ -62,7 +62,7 @@ export async function launchDeviceWorker(
     },
     loaded,
     stats: () => worker.stats,
-    load: (servable) => worker.load(servable),
+    load: (servable, how) => worker.load(servable, how),
     unload: (servable, version, graceMs) => worker.unload(servable, version, graceMs),
     close: (graceMs = 30_000) => (closing ??= end(graceMs)),
   };

@@ -19,7 +19,17 @@ import {
 /** Settings of a servables server, as of `startServer`, without those that its configs and calls give. */
 export interface ServablesServerOptions extends Omit<
   SettingOptionsOf<'server'>,
-  'rest' | 'grpc' | 'directory' | 'servables' | 'deviceIds' | 'numParallelWorkers' | 'decKeyFile' | 'decMode'
+  | 'rest'
+  | 'grpc'
+  | 'directory'
+  | 'servables'
+  | 'versionPolicy'
+  | 'watchModels'
+  | 'watchIntervalMs'
+  | 'deviceIds'
+  | 'numParallelWorkers'
+  | 'decKeyFile'
+  | 'decMode'
 > {
   /** Default: JSON lines on stderr, from `logLevel` on. */
   readonly log?: AppLog | undefined;

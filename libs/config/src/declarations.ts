@@ -1,5 +1,6 @@
 import { defaultOf, hasSetting, optional, setting, type ProgramName, type Setting } from './setting.js';
 import { address, busAddress, choice, decimal, path, servableList, text, whole, wholes, yesNo } from './shape.js';
+import { versionPolicyPattern, versionPolicyRule } from './version-policy.js';
 
 /** Timers of Node hold 2^31 - 1 ms; no limit of ours has to be longer than a day. */
 const dayMs = 86_400_000;
@@ -204,6 +205,22 @@ export const settings = {
     apps: worker,
     otherwise: 'every servable in the directory, latest version',
     aliases: ['servable'],
+  }),
+  versionPolicy: setting(text(versionPolicyPattern, versionPolicyRule), {
+    doc: 'which versions of a servable are served: the N highest, all, or those that are named; not for NAME:VERSION in servables',
+    apps: worker,
+    default: 'latest',
+  }),
+  watchModels: setting(yesNo(), {
+    doc: 'look at the directory again and again, and load, switch and unload versions as it changes (docs/versions.md)',
+    apps: worker,
+    default: false,
+  }),
+  watchIntervalMs: setting(whole(50, dayMs), {
+    doc: 'how often the directory is looked at; a change counts when two looks in a row find the same',
+    apps: worker,
+    default: 1_000,
+    unit: 'ms',
   }),
   provider: setting(text('^[a-z0-9-]{1,64}$', "1 to 64 lower-case letters, digits and '-'"), {
     doc: 'kind of the devices: cpu, cuda, tensorrt, cann or ascend (OM files); see docs/devices.md',

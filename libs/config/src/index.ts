@@ -18,3 +18,4 @@ export { readKeyFile, readSettingFile } from './setting-files.js';
 export { allowedOf, boundsOf, placeholderOf, type Shape } from './shape.js';
 export type { Origin } from './layers.js';
 export type { Origins, Settled } from './settle.js';
+export { parseVersionPolicy, versionPolicyRule, wantedVersions, type VersionPolicy } from './version-policy.js';

@@ -113,6 +113,11 @@ const rows: Readonly<Record<SettingKey, Row>> = {
     refused: [[], 'a', ['a', 'a'], ['a:9007199254740992'], ['a:01'], ['.a'], ['a*'], ['../a'], ['a:'], [5], ['x'.repeat(65)]],
     aliases: ['--servable'],
   },
+  versionPolicy: text('w', 'latest', 'latest:2', ['', 'newest', 'latest:0', 'all:1', 'specific:', 'specific:0'], {
+    allowed: ['latest', 'latest:2', 'all', 'specific:1,20240131'],
+  }),
+  watchModels: yesNo('w', false),
+  watchIntervalMs: number('w', 1_000, 50, dayMs),
   provider: text('w', 'cpu', 'cuda', ['', 'CUDA', 'a b', 'x'.repeat(65)]),
   deviceIds: {
     apps: 'w',

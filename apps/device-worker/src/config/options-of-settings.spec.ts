@@ -21,6 +21,9 @@ describe('settings of a device-worker', () => {
     expect(await load([])).toEqual({
       directory: '.',
       servables: undefined,
+      versionPolicy: 'latest',
+      watchModels: false,
+      watchIntervalMs: 1_000,
       provider: 'cpu',
       deviceIds: [0],
       numParallelWorkers: 1,

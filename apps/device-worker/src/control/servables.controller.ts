@@ -1,5 +1,6 @@
-import { subjects, type ReplicaList } from '@mserve/bus';
-import { ControlMessages, LoadServableDto, UnloadServableDto } from '@mserve/bus/nest';
+import { hostname } from 'node:os';
+import { subjects, type FoundServables, type ReplicaList } from '@mserve/bus';
+import { ControlMessages, FindServablesDto, LoadServableDto, UnloadServableDto } from '@mserve/bus/nest';
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { DeviceWorker } from '../replica/device-worker.js';
@@ -12,8 +13,8 @@ export class ServablesController {
   constructor(@Inject(DeviceWorker) private readonly worker: DeviceWorker) {}
 
   @MessagePattern(subjects.servablesLoad, workerBus)
-  load(@Payload() { servable: name, version, deviceIds, numParallelWorkers }: LoadServableDto): ReplicaList {
-    void this.worker.load({ name, version, deviceIds, numParallelWorkers });
+  load(@Payload() { servable: name, version, deviceIds, numParallelWorkers, reload }: LoadServableDto): ReplicaList {
+    void this.worker.load({ name, version, deviceIds, numParallelWorkers }, { reload });
     return this.worker.list;
   }
 
@@ -21,5 +22,9 @@ export class ServablesController {
   unload(@Payload() { servable, version, graceMs }: UnloadServableDto): ReplicaList {
     void this.worker.unload(servable, version, graceMs);
     return this.worker.list;
+  }
+  @MessagePattern(subjects.servablesFound, workerBus)
+  async found(@Payload() { servable }: FindServablesDto): Promise<FoundServables> {
+    return { host: hostname(), servables: await this.worker.found(servable) };
   }
 }

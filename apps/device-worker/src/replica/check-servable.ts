@@ -2,13 +2,15 @@ import { resolve } from 'node:path';
 import type { ServableDeclaration } from '@mserve/register';
 import { ServableConfigError, ServableDirectoryError } from '../servable/servable-config-error.js';
 import { openRunner, type OpenServableOptions } from './open-servable.js';
-import { listVersions, modelFiles, noVersion, passedOverVersions } from '../servable/servable-directory.js';
+import { hasOwnConfig, listVersions, modelFiles, noVersion, passedOverVersions } from '../servable/servable-directory.js';
 
 /** What a look at a servable found, without starting it. */
 export interface ServableReport {
   readonly servable: string;
   /** undefined when the config could not be loaded. */
   readonly declaration: ServableDeclaration | undefined;
+  /** What versions with a config of their own declare, as far as it could be loaded. */
+  readonly ofVersions: ReadonlyMap<number, ServableDeclaration | undefined>;
   readonly versions: readonly number[];
   /** Why it could not be served. */
   readonly problems: readonly ServableConfigError[];
@@ -24,17 +26,25 @@ export async function checkServable(directory: string, name: string, options: Op
   const log = (_level: string, text: string): void => void remarks.push(text);
   const { declaration, broken } = await declared(root, name, { ...options, numParallelWorkers: 1, log }, problems);
   const versions = readVersions(root, name, problems);
+  const ofVersions = new Map<number, ServableDeclaration | undefined>();
+  for (const version of versions.filter((one) => hasOwnConfig(root, name, one))) {
+    const own = await declared(root, name, { ...options, version, numParallelWorkers: 1, log }, problems);
+    const known = own.declaration ?? own.broken;
+    ofVersions.set(version, own.declaration);
+    if (known !== undefined)
+      collect(name, problems, () => modelFiles(root, name, version, known, { problems, linkRoot: options.linkRoot }));
+  }
   // What is right in a broken config has its files looked at all the same.
   const looked = declaration ?? broken;
   if (looked !== undefined && looked.models.length > 0) {
     const files = looked.models.flatMap((model) => model.files);
     if (versions.length === 0) problems.push(noVersion(root, name, files));
     else remarks.push(...passedOverVersions(root, name, files));
-    for (const version of versions)
+    for (const version of versions.filter((one) => !ofVersions.has(one)))
       collect(name, problems, () => modelFiles(root, name, version, looked, { problems, linkRoot: options.linkRoot }));
     if (declaration !== undefined) remarks.push(...unusedModels(declaration));
   }
-  return { servable: name, declaration, versions, problems, remarks };
+  return { servable: name, declaration, ofVersions, versions, problems, remarks };
 }
 
 interface Declared {

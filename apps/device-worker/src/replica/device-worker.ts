@@ -1,9 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { silentLog, type AppLog } from '@mserve/app';
-import type { Bus, ReplicaList, ReplicaStatus, TensorStore } from '@mserve/bus';
-import { defaults } from '@mserve/config';
+import type { Bus, FoundServable, ReplicaList, ReplicaStatus, TensorStore } from '@mserve/bus';
+import { defaults, wantedVersions, type VersionPolicy } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import { LoneClient } from '../execution/lone-client.js';
+import { listServables } from '../servable/servable-directory.js';
+import { versionPolicyOf } from '../versions/chosen-versions.js';
+import { DirectoryWatch, type ServedVersion, type VersionHolder } from '../versions/directory-watch.js';
+import { versionFiles } from '../versions/version-files.js';
 import { AssignmentHandler, type HandlerStats } from './assignment-handler.js';
 import { Beacon } from './beacon.js';
 import { FailureLog } from './failure-log.js';
@@ -26,6 +30,12 @@ interface Plan {
   readonly siblings: number;
 }
 
+/** How a version is loaded. */
+export interface LoadOptions {
+  /** A version that serves already is loaded anew from what lies on disk now, and takes the place of the old one when it is ready. Default false. */
+  readonly reload?: boolean | undefined;
+}
+
 /** Counts and states, for operators. */
 export interface WorkerStats extends HandlerStats {
   /** Assignments in hand. */
@@ -37,7 +47,7 @@ export interface WorkerStats extends HandlerStats {
  * The device-worker: makes replicas, says where it is and what it has, runs what schedulers assign. Servable versions come and go while it
  * runs ({@link load}, {@link unload}). A servable that fails to load is a failed replica and does not stop the others.
  */
-export class DeviceWorker {
+export class DeviceWorker implements VersionHolder {
   private readonly replicas = new Map<string, Replica>();
   private readonly plans: readonly Plan[];
   private readonly handler: AssignmentHandler;
@@ -48,6 +58,9 @@ export class DeviceWorker {
   private readonly loads = new Map<Replica, Promise<void>>();
   /** Replicas made so far: no id is given twice. */
   private made = 0;
+  /** How each servable was loaded last: what a further load does not say is as it was then. */
+  private readonly known = new Map<string, ServableOptions>();
+  private watch: DirectoryWatch | undefined;
   private closing: Promise<number> | undefined;
 
   constructor(
@@ -66,26 +79,72 @@ export class DeviceWorker {
   /** Says hello and loads the servables it was made with. Resolves when every replica is ready or failed; never rejects. Once. */
   async start(): Promise<void> {
     this.beacon.start();
+    // Before the loads: what changes while they read is a change
+    if (this.options.watchModels === true) await this.startWatch();
     await this.loadAll(this.plans);
   }
 
   /**
    * Makes a replica of a servable version on each of its devices, beside what is there; schedulers hear of them as they become ready.
    * Resolves with their states when each is ready or failed; never rejects. Failed replicas of the same version give way to the new ones.
-   * Throws ServingError INVALID_ARGUMENT when this version is loading or ready here already, UNAVAILABLE when the worker is leaving.
+   * With `reload` those that serve this version go when all new ones are ready; else the new ones go.
+   * Throws ServingError INVALID_ARGUMENT when this version is loading or ready here already (and is not to be loaded anew), or version 0 is to be; UNAVAILABLE
+   * when the worker is leaving.
    */
-  load(servable: ServableOptions): Promise<readonly ReplicaStatus[]> {
+  load(asked: ServableOptions, { reload = false }: LoadOptions = {}): Promise<readonly ReplicaStatus[]> {
+    const servable = this.completed(asked);
     const { name, version = 0 } = servable;
     if (this.closing !== undefined) throw new ServingError('UNAVAILABLE', 'this worker is leaving and loads nothing any more');
-    if (version !== 0) this.checkNew(name, version, []);
+    if (reload && version === 0) throw new ServingError('INVALID_ARGUMENT', 'what is to be loaded anew has to be named by its version');
+    if (version !== 0 && !reload) this.checkNew(name, version, []);
+    const old = reload ? [...this.replicas.values()].filter((replica) => isLive(replica) && matches(replica, name, version)) : [];
     for (const [id, replica] of this.replicas) {
       if (replica.state === 'failed' && matches(replica, name, version)) this.replicas.delete(id);
     }
     const plans = this.plan(servable);
     this.beacon.changed();
     const replicas = plans.map(({ replica }) => replica);
-    const checkVersion = (found: number): void => this.checkNew(name, found, replicas);
-    return this.loadAll(plans, checkVersion).then(() => replicas.map(({ status }) => status));
+    const checkVersion = (found: number): void => (reload ? undefined : this.checkNew(name, found, replicas));
+    const loading = this.loadAll(plans, checkVersion);
+    return (reload ? loading.then(() => this.exchange(old, replicas)) : loading).then(() => replicas.map(({ status }) => status));
+  }
+
+  /** The servables of the directory and their versions; of one servable when it is named. */
+  async found(servable?: string): Promise<FoundServable[]> {
+    const listed = this.options.servables ?? listServables(this.options.directory).map((name) => ({ name }));
+    const names = [...new Set([...listed, ...this.known.values()].map(({ name }) => name))];
+    const all: FoundServable[] = [];
+    for (const name of servable === undefined ? names.sort() : names.filter((one) => one === servable)) {
+      const files = await versionFiles(this.directoryOf(name), name);
+      const wanted = wantedVersions(this.policyOf(name), [...files.keys()]);
+      const served = new Map(this.served(name).map((one) => [one.version, one.files]));
+      const versions = [...files].map(([version, text]) => ({
+        version,
+        wanted: wanted.includes(version),
+        changed: served.has(version) && served.get(version) !== text,
+      }));
+      all.push({ servable: name, versions });
+    }
+    return all;
+  }
+
+  /** For the watch. */
+  served(servable: string): ServedVersion[] {
+    const found = new Map<number, ServedVersion>();
+    for (const { servable: name, state, version, files } of this.replicas.values())
+      if (name === servable && state === 'ready') found.set(version, { version, files });
+    return [...found.values()];
+  }
+
+  /** For the watch. */
+  async bring(name: string, version: number): Promise<boolean> {
+    const reload = this.served(name).some((served) => served.version === version);
+    return (await this.load({ name, version }, { reload })).every(({ state }) => state === 'ready');
+  }
+
+  /** For the watch. */
+  take(name: string, version: number): Promise<number> {
+    return this.unload(name, version);
   }
 
   /**
@@ -133,6 +192,7 @@ export class DeviceWorker {
   }
 
   private async leave(graceMs: number): Promise<number> {
+    const watchEnds = this.watch?.close();
     for (const replica of this.replicas.values()) replica.drain();
     this.beacon.leave();
     const until = performance.now() + graceMs;
@@ -145,7 +205,48 @@ export class DeviceWorker {
     // Quiet from here: who hears of a change asks what changed, and soon nobody is here to answer.
     this.beacon.stop();
     await Promise.allSettled([...this.replicas.values()].map((replica) => replica.close()));
+    await watchEnds;
     return unfinished;
+  }
+
+  private async startWatch(): Promise<void> {
+    const { directory, servables } = this.options;
+    const chosen = servables?.filter((one) => one.directory === undefined || one.directory === directory).map(({ name }) => name);
+    const watch = new DirectoryWatch(
+      this,
+      {
+        directory,
+        list: () => chosen ?? listServables(directory),
+        policyOf: (name) => this.policyOf(name),
+        intervalMs: this.options.watchIntervalMs ?? settings.watchIntervalMs,
+      },
+      this.log,
+    );
+    this.watch = watch;
+    await watch.start();
+  }
+
+  /** A servable that was chosen as NAME:VERSION stays at that version. */
+  private policyOf(name: string): VersionPolicy {
+    const held = (this.options.servables ?? []).flatMap((one) => (one.name === name && one.version ? [one.version] : []));
+    if (held.length > 0) return { kind: 'specific', versions: held };
+    return versionPolicyOf(this.options.versionPolicy ?? settings.versionPolicy);
+  }
+
+  private directoryOf(name: string): string {
+    return this.known.get(name)?.directory ?? this.options.directory;
+  }
+
+  /** With what the servable was loaded with before, where `asked` does not say otherwise: its key, its directory, its devices. */
+  private completed(asked: ServableOptions): ServableOptions {
+    const said = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+    return { ...(this.known.get(asked.name) ?? {}), version: 0, ...said, name: asked.name };
+  }
+
+  /** All of `fresh` are ready: `old` go. Else those of `fresh` that are go, and `old` stay. */
+  private async exchange(old: readonly Replica[], fresh: readonly Replica[]): Promise<void> {
+    const ready = fresh.filter(({ state }) => state === 'ready');
+    await Promise.all((ready.length === fresh.length ? old : ready).map((replica) => this.remove(replica, defaultGraceMs)));
   }
 
   /** New replicas of a servable, one for each of its devices. */
@@ -153,6 +254,7 @@ export class DeviceWorker {
     const deviceIds = servable.deviceIds ?? this.options.deviceIds ?? settings.deviceIds;
     const wanted = servable.numParallelWorkers ?? this.options.numParallelWorkers ?? settings.numParallelWorkers;
     const threads = Math.max(1, Math.ceil(wanted / Math.max(1, deviceIds.length)));
+    this.known.set(servable.name, servable);
     return deviceIds.map((deviceId) => {
       const id = `${this.bus.address}.${this.made++}`;
       const replica = new Replica(id, servable.name, servable.version ?? 0, deviceId, () => this.beacon.changed());
@@ -164,8 +266,7 @@ export class DeviceWorker {
   /** Throws ServingError INVALID_ARGUMENT when a replica other than `own` has this version. */
   private checkNew(name: string, version: number, own: readonly Replica[]): void {
     for (const replica of this.replicas.values()) {
-      const isLive = replica.state === 'loading' || replica.state === 'ready';
-      if (isLive && replica.servable === name && replica.version === version && !own.includes(replica))
+      if (isLive(replica) && replica.servable === name && replica.version === version && !own.includes(replica))
         throw new ServingError('INVALID_ARGUMENT', `version ${version} of servable '${name.slice(0, 64)}' is loaded here already`);
     }
   }
@@ -230,7 +331,9 @@ export class DeviceWorker {
     const about = { servable: servable.name, deviceId: replica.deviceId };
     const startedAt = performance.now();
     const caller = new LateModelCaller();
+    const directory = servable.directory ?? options.directory;
     try {
+      const files = await versionFiles(directory, servable.name);
       const loaded = await loadServable(
         {
           servable: servable.name,
@@ -238,7 +341,7 @@ export class DeviceWorker {
           provider: options.provider ?? settings.provider,
           deviceId: replica.deviceId,
           threads,
-          directory: servable.directory ?? options.directory,
+          directory,
           open: this.defaults.open,
           openers: this.defaults.openers,
           intraOpThreads,
@@ -249,6 +352,7 @@ export class DeviceWorker {
           decryption: servable.decKey && { key: servable.decKey, mode: servable.decMode },
           onVersion: (version) => {
             replica.version = version;
+            replica.files = files.get(version);
             onVersion(version);
           },
           onProgress: (progress) => options.onProgress?.({ ...about, version: replica.version, ...progress }),
@@ -278,6 +382,10 @@ export class DeviceWorker {
       replica.fail(thrown instanceof Error ? thrown.message : String(thrown));
     }
   }
+}
+
+function isLive({ state }: Replica): boolean {
+  return state === 'loading' || state === 'ready';
 }
 
 /** Version 0 stands for all versions. */

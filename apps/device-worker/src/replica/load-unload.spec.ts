@@ -135,6 +135,39 @@ describe('a servable version that is loaded', () => {
   });
 });
 
+describe('a servable version that is loaded anew', () => {
+  it('takes the place of the old one when it is ready; what the old one has in hand it finishes', async () => {
+    const [session, id] = [sessions.get('1') as FakeSession, replicaOf(1)];
+    session.hold();
+    const inHand = ask(1);
+    await session.started(1);
+    const loading = worker.load({ name: 'sums', version: 1 }, { reload: true });
+    while (!versions().includes('1 draining')) await new Promise(setImmediate);
+    expect(versions()).toEqual(['1 draining', '1 ready']);
+    const fresh = worker.replicas.find(({ state }) => state === 'ready')?.replica as string;
+    expect(await ask(1, fresh)).toEqual(sum);
+    session.letGo();
+    expect(await inHand).toEqual(sum);
+    expect(await loading).toMatchObject([{ replica: fresh, state: 'ready' }]);
+    expect([versions(), session.isClosed, openRunners, fresh === id]).toEqual([['1 ready'], true, 1, false]);
+  });
+
+  it('and fails leaves the old one serving', async () => {
+    const works = open;
+    open = ({ deviceId, ...request }) => (deviceId === 3 ? Promise.reject(new Error('no such model')) : works({ deviceId, ...request }));
+    const id = replicaOf(1);
+    const states = await worker.load({ name: 'sums', version: 1, deviceIds: [0, 3] }, { reload: true });
+    expect(states).toMatchObject([{ state: 'gone' }, { state: 'failed', error: 'no such model' }]);
+    expect(versions()).toEqual(['1 ready', '1 failed']);
+    expect(await ask(1, id)).toEqual(sum);
+    expect(openRunners).toBe(1);
+  });
+
+  it('has to be named', () => {
+    expect(() => worker.load({ name: 'sums' }, { reload: true })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+  });
+});
+
 describe('a servable version that is unloaded', () => {
   it('finishes what it has in hand, then frees everything; the others serve all the while', async () => {
     await worker.load({ name: 'sums', version: 2 });

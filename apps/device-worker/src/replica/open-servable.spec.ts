@@ -255,6 +255,34 @@ describe('checkServable', () => {
     );
   });
 
+  it('of versions with configs of their own', async () => {
+    folder.config('moving', `function f(x) { return 'shared'; }\nregisterMethod(['y'], function m(x) { return addStage(f, x); });`);
+    folder.write('moving/1/x', '');
+    folder.write('moving/3/x', '');
+    folder.config('moving/2', `function f(x) { return 'own'; }\nregisterMethod(['z'], function other(x) { return addStage(f, x); });`);
+    for (const [version, name, text] of [
+      [1, 'm', 'shared'],
+      [2, 'other', 'own'],
+      [0, 'm', 'shared'],
+    ] as const) {
+      await load('moving', { version });
+      expect([servable?.version, servable?.runner.declaration.methods.map((one) => one.name)]).toEqual([
+        version === 0 ? 3 : version,
+        [name],
+      ]);
+      expect(await call()).toBe(text);
+      await servable?.runner.close();
+    }
+    folder.config('moving/3', badDeclarations);
+    const report = await checkServable(folder.path, 'moving');
+    expect([...report.ofVersions].map(([version, declared]) => [version, declared?.methods.map((one) => one.name)])).toEqual([
+      [2, ['other']],
+      [3, undefined],
+    ]);
+    expect(report.problems.map(({ file, line }) => [file, line])).toEqual([2, 4, 6].map((line) => ['3/servable_config.ts', line]));
+    await expect(load('moving')).rejects.toMatchObject({ file: '3/servable_config.ts', line: 2 });
+  });
+
   it('tells all problems of a config, and of a servable that is not there', async () => {
     folder.config('all-bad', badDeclarations);
     expect((await checkServable(folder.path, 'all-bad')).problems.map(({ line }) => line)).toEqual([2, 4, 6]);

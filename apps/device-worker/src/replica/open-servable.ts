@@ -2,7 +2,7 @@ import { basename, resolve } from 'node:path';
 import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
 import { createFunctionRunner } from '../functions/thread-function-runner.js';
 import { ServableConfigError } from '../servable/servable-config-error.js';
-import { findConfig, modelFiles, passedOverVersions, resolveVersion } from '../servable/servable-directory.js';
+import { findConfig, hasOwnConfig, listVersions, modelFiles, passedOverVersions, resolveVersion } from '../servable/servable-directory.js';
 import { sourceCache } from '../servable/source-cache.js';
 
 /** How a servable is opened. All have defaults. */
@@ -69,22 +69,35 @@ const noModels: ModelCaller = {
 export async function openServable(directory: string, name: string, options: OpenServableOptions = {}): Promise<OpenedServable> {
   const root = resolve(directory);
   const log = options.log ?? (() => undefined);
-  const runner = await openRunner(root, name, options);
+  const wanted = options.version ?? 0;
+  // Its config says whether it needs version folders at all; where it has some, each may have a config of its own
+  const version = wanted === 0 ? highestVersion(root, name) : wanted;
+  const runner = await openRunner(root, name, { ...options, version });
   try {
     const { declaration } = runner;
     const files = declaration.models.flatMap((model) => model.files);
-    const version = resolveVersion(root, name, options.version ?? 0, files);
+    const resolved = resolveVersion(root, name, version, files);
     if (files.length > 0) for (const text of passedOverVersions(root, name, files)) log('warn', `servable ${name}: ${text}`);
-    return { runner, version, ...modelFiles(root, name, version, declaration, { linkRoot: options.linkRoot }) };
+    return { runner, version: resolved, ...modelFiles(root, name, resolved, declaration, { linkRoot: options.linkRoot }) };
   } catch (thrown) {
     await runner.close();
     throw thrown;
   }
 }
 
-/** The first half of {@link openServable}: the config alone, without a look at versions and model files. */
+/** 0 when there is none, or no servable of this name. */
+function highestVersion(directory: string, name: string): number {
+  try {
+    return listVersions(directory, name).at(-1) ?? 0;
+  } catch {
+    return 0; // findConfig says what is wrong
+  }
+}
+
+/** The first half of {@link openServable}: the config alone, without a look at model files. `version` 0 or absent: the config of the servable itself. */
 export async function openRunner(directory: string, name: string, options: OpenServableOptions): Promise<FunctionRunner> {
-  const locateConfig = (): string => findConfig(directory, name, options.linkRoot);
+  const { version = 0 } = options;
+  const locateConfig = (): string => findConfig(directory, name, options.linkRoot, version === 0 ? undefined : version);
   const configFile = locateConfig();
   const numParallelWorkers = options.numParallelWorkers ?? 1;
   if (!Number.isSafeInteger(numParallelWorkers) || numParallelWorkers < 1 || numParallelWorkers > 64) {
@@ -109,6 +122,8 @@ export async function openRunner(directory: string, name: string, options: OpenS
     options.models ?? noModels,
   );
   return loading.catch((thrown: unknown) => {
-    throw thrown instanceof ServableConfigError ? thrown.inFile(basename(configFile)) : thrown;
+    if (!(thrown instanceof ServableConfigError)) throw thrown;
+    const placed = thrown.inFile(basename(configFile));
+    throw version !== 0 && hasOwnConfig(directory, name, version) ? placed.below(String(version)) : placed;
   });
 }

@@ -34,6 +34,8 @@ const order: readonly ReplicaState[] = ['loading', 'ready', 'draining', 'gone', 
  * One loaded copy of a servable version on a device, with a count of the assignments it has in hand. Its state only moves forward: loading, ready, draining,
  * gone; or loading, failed. */
 export class Replica {
+  /** What it was loaded from, see versionFiles. */
+  files: string | undefined;
   private current: ReplicaState = 'loading';
   private loaded: LoadedServable | undefined;
   private run: Executor | undefined;

@@ -27,6 +27,12 @@ export interface DeviceWorkerOptions extends WorkerObservers {
   readonly servables?: readonly ServableOptions[] | undefined;
   /** A folder that links in the directory may lead into, besides the servable's own. Default: none. */
   readonly linkRoot?: string | undefined;
+  /** Which versions of a servable that names none are loaded: `latest`, `latest:N`, `all` or `specific:1,2`. Default 'latest'. */
+  readonly versionPolicy?: string | undefined;
+  /** Look at the directory again and again, and load, switch and unload versions as it changes. Default false. */
+  readonly watchModels?: boolean | undefined;
+  /** How often the directory is looked at. Default 1000. */
+  readonly watchIntervalMs?: number | undefined;
   /** Kind of the devices, by ONNX Runtime's word. Default 'cpu'. */
   readonly provider?: string | undefined;
   /** Default [0]. */

@@ -34,6 +34,16 @@ export class ServableConfigError extends Error {
     );
   }
 
+  /** The same, of files that are relative to a folder of the servable. */
+  below(folder: string): ServableConfigError {
+    return ServableConfigError.ofAll(
+      this.problems.map(({ servable, text, file, line }) =>
+        file === undefined ? new ServableConfigError(servable, text) : new ServableConfigError(servable, text, `${folder}/${file}`, line),
+      ),
+      this.declared,
+    );
+  }
+
   /** One error for several: their texts, one a line. `problems` must not be empty. */
   static ofAll(problems: readonly ServableConfigError[], declared?: ServableDeclaration): ServableConfigError {
     const [first = new ServableConfigError('', 'unknown problem')] = problems;

@@ -83,8 +83,11 @@ export function checkServableNames(directory: string, names: readonly string[]):
   );
 }
 
-/** Absolute path of a servable's config. Throws ServableConfigError when there is none or it leads out of the directory. */
-export function findConfig(directory: string, name: string, linkRoot?: string): string {
+/**
+ * Absolute path of a servable's config: with a `version`, of the one in that version's folder, where there is one. Throws ServableConfigError when
+ * there is none or it leads out of the directory.
+ */
+export function findConfig(directory: string, name: string, linkRoot?: string, version?: number): string {
   if (!isServableName(name))
     throw new ServableDirectoryError(name, `servable name '${name.slice(0, 64)}' is not allowed: ${servableNameRule}`);
   const folder = servableFolder(directory, name);
@@ -92,9 +95,32 @@ export function findConfig(directory: string, name: string, linkRoot?: string): 
   if (statOf(folder)?.isDirectory() !== true) throw new ServableDirectoryError(name, `directory '${folder}' not exist, ${where}`);
   const roots = [directory, ...(linkRoot === undefined ? [] : [linkRoot])].flatMap((one) => realPath(one) ?? []);
   const root = checkedInside(roots, folder, name, 'directory');
-  const config = configNames.map((file) => join(root, file)).find((file) => statOf(file)?.isFile() === true);
+  const own = version === undefined ? undefined : ownConfig(folder, version);
+  const config = own ?? configIn(root);
   if (config === undefined) throw new ServableDirectoryError(name, `file '${join(folder, 'servable_config.ts')}' not exist,  ${where}`);
   return checkedInside(roots, config, name, 'file');
+}
+
+function configIn(folder: string): string | undefined {
+  return configNames.map((file) => join(folder, file)).find((file) => statOf(file)?.isFile() === true);
+}
+
+function ownConfig(folder: string, version: number): string | undefined {
+  const versionFolder = versionFolders(folder).get(version);
+  return versionFolder === undefined ? undefined : configIn(join(folder, versionFolder));
+}
+
+/** Whether a version has a config of its own in its folder. */
+export function hasOwnConfig(directory: string, name: string, version: number): boolean {
+  return ownConfig(servableFolder(directory, name), version) !== undefined;
+}
+
+/** The folders of a servable that are versions, by number, as paths; empty when there is no such servable. */
+export function versionPaths(directory: string, name: string): ReadonlyMap<number, string> {
+  const folder = servableFolder(directory, name);
+  return statOf(folder)?.isDirectory() === true
+    ? new Map([...versionFolders(folder)].map(([version, entry]) => [version, join(folder, entry)]))
+    : new Map();
 }
 
 /** The folders of a servable that are versions, by number; of two that stand for the same number, the one without leading zeros. */

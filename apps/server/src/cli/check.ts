@@ -82,15 +82,15 @@ async function checkOne(directory: string, name: string, { key, linkRoot }: Chec
   const problems = [...report.problems];
   const remarks = [...report.remarks];
   const batching: CheckedModel[] = [];
-  const { declaration } = report;
-  if (declaration !== undefined) {
+  const { declaration, ofVersions } = report;
+  for (const version of report.versions) {
+    const declared = ofVersions.has(version) ? ofVersions.get(version) : declaration;
     // Only models have versions to look at; a servable without them runs as any version
-    for (const version of declaration.models.length > 0 ? report.versions : []) {
-      const found = await checkModels(directory, declaration, version, { decryption: key, linkRoot });
-      problems.push(...found.problems);
-      remarks.push(...found.remarks);
-      batching.push(...found.batching.map((model) => ({ version, ...model })));
-    }
+    if (declared === undefined || declared.models.length === 0) continue;
+    const found = await checkModels(directory, declared, version, { decryption: key, linkRoot });
+    problems.push(...found.problems);
+    remarks.push(...found.remarks);
+    batching.push(...found.batching.map((model) => ({ version, ...model })));
   }
   return {
     servable: name,

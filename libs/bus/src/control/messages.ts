@@ -76,7 +76,7 @@ export interface ReplicaStatus {
 
 /**
  * Request `servables.load` to a worker: make replicas of a servable version. Answered with the worker's ReplicaList as soon as they are loading;
- * what becomes of them its later lists say. INVALID_ARGUMENT when it has that version already.
+ * what becomes of them its later lists say. INVALID_ARGUMENT when it has that version already and is not to load it anew.
  */
 export interface LoadServable {
   readonly servable: string;
@@ -86,6 +86,35 @@ export interface LoadServable {
   readonly deviceIds?: readonly number[] | undefined;
   /** Threads for functions over all devices. Default: the worker's. */
   readonly numParallelWorkers?: number | undefined;
+  /** The worker may have that version: then it is loaded anew, and the old replicas go when the new ones are ready. Default false. */
+  readonly reload?: boolean | undefined;
+}
+
+/** Request `servables.found` to a worker: which servables and versions its directory has now. */
+export interface FindServables {
+  /** Default: all of them. */
+  readonly servable?: string | undefined;
+}
+
+/** What a worker found in its directory. */
+export interface FoundServables {
+  /** Name of the worker's machine, for people. */
+  readonly host: string;
+  readonly servables: readonly FoundServable[];
+}
+
+/** A servable in a worker's directory; without versions when it is not there. */
+export interface FoundServable {
+  readonly servable: string;
+  readonly versions: readonly FoundVersion[];
+}
+
+export interface FoundVersion {
+  readonly version: number;
+  /** By the worker's version policy. */
+  readonly wanted: boolean;
+  /** The worker serves it as it was before its files changed. */
+  readonly changed: boolean;
 }
 
 /**
@@ -108,4 +137,5 @@ export const subjects = {
   replicasList: 'replicas.list',
   servablesLoad: 'servables.load',
   servablesUnload: 'servables.unload',
+  servablesFound: 'servables.found',
 } as const;

@@ -34,6 +34,10 @@ import {
 } from 'class-validator';
 import type {
   Catalog,
+  FindServables,
+  FoundServable,
+  FoundServables,
+  FoundVersion,
   LoadServable,
   LoadingServable,
   ReplicaState,
@@ -296,6 +300,45 @@ export class LoadServableDto implements LoadServable {
   @IsOptional()
   @Count(0, maxFunctionThreads)
   readonly numParallelWorkers?: number;
+
+  @IsOptional()
+  @IsBoolean()
+  readonly reload?: boolean;
+}
+
+/** The class that a received {@link FindServables} is checked against. */
+export class FindServablesDto implements FindServables {
+  @IsOptional()
+  @ServableName()
+  readonly servable?: string;
+}
+
+export class FoundVersionDto implements FoundVersion {
+  @Count(1, maxVersion)
+  readonly version!: number;
+
+  @IsBoolean()
+  readonly wanted!: boolean;
+
+  @IsBoolean()
+  readonly changed!: boolean;
+}
+
+export class FoundServableDto implements FoundServable {
+  @Name()
+  readonly servable!: string;
+
+  @ListOf(() => FoundVersionDto, maxEntries)
+  readonly versions!: readonly FoundVersionDto[];
+}
+
+/** The class that a received {@link FoundServables} is checked against. */
+export class FoundServablesDto implements FoundServables {
+  @Name()
+  readonly host!: string;
+
+  @ListOf(() => FoundServableDto, maxEntries)
+  readonly servables!: readonly FoundServableDto[];
 }
 
 /** The class that a received {@link UnloadServable} is checked against. */
