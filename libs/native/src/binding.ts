@@ -6,10 +6,12 @@ import { NativeError } from './native-error.js';
 export interface BoundValue {
   readonly name: string;
   readonly type: number;
-  /** False for a scalar too: see the addon's backend.h. */
+  /** False: the model does not say how many dims there are. */
   readonly hasShape: boolean;
   readonly shape: number[];
   readonly dimNames: string[];
+  /** Of an input: its place among all inputs of the model, `defaults` included. */
+  readonly position: number;
 }
 
 /** The addon's session; see native_session.h. Arguments are trusted: session.ts checks them. */

@@ -37,14 +37,15 @@ function fits(expected: readonly number[], given: readonly number[]): boolean {
 }
 
 /** Throws a NativeError of kind 'input' unless the tensor's dtype, rank, dims and byte length are what the model declares. */
-export function checkInput(expected: ValueDescription, hasShape: boolean, tensor: NativeTensor): void {
+export function checkInput(expected: ValueDescription, tensor: NativeTensor | undefined): asserts tensor is NativeTensor {
+  if (tensor === undefined) refuse(expected.name, 'it is missing');
   const { dtype, shape, bytes } = tensor;
   if (dtype !== expected.dtype) refuse(expected.name, `expected ${expected.dtype}, got ${String(dtype)}`);
-  if (hasShape ? !fits(expected.shape, shape) : shape.length > maxRank) {
-    refuse(
-      expected.name,
-      hasShape ? `expected shape ${shapeText(expected.shape)}, got ${shapeText(shape)}` : `rank ${shape.length} is over ${maxRank}`,
-    );
+  const wanted = expected.shape;
+  if (wanted === undefined) {
+    if (shape.length > maxRank) refuse(expected.name, `rank ${shape.length} is over ${maxRank}`);
+  } else if (!fits(wanted, shape)) {
+    refuse(expected.name, `expected shape ${shapeText(wanted)}, got ${shapeText(shape)}`);
   }
   checkBytes(expected.name, tensor);
   if (!ArrayBuffer.isView(bytes)) refuse(expected.name, 'bytes is not a Uint8Array');
@@ -61,12 +62,12 @@ function checkBytes(name: string, { dtype, shape, bytes }: NativeTensor): void {
   refuse(name, `${dtype} ${shapeText(shape)} needs ${wanted} bytes, got ${bytes.byteLength}`);
 }
 
-/** Throws a NativeError of kind 'input' unless there are as many tensors as the model has inputs. */
-export function checkInputCount(description: SessionDescription, inputs: readonly NativeTensor[]): void {
-  const names = description.inputs.map((input) => input.name).join(', ');
-  if (inputs.length !== description.inputs.length) {
-    throw new NativeError('input', `the model takes ${description.inputs.length} inputs (${names.slice(0, 300)}), got ${inputs.length}`);
-  }
+/** Throws a NativeError of kind 'input' unless so many tensors can be the inputs of a run. */
+export function checkInputCount({ inputs, defaults = [] }: SessionDescription, given: number): void {
+  if (given >= inputs.length && given <= inputs.length + defaults.length) return;
+  const names = inputs.map((input) => input.name).join(', ');
+  const most = defaults.length === 0 ? '' : ` to ${inputs.length + defaults.length}`;
+  throw new NativeError('input', `the model takes ${inputs.length}${most} inputs (${names.slice(0, 300)}), got ${given}`);
 }
 
 /** As checkInput, for a weight given by reference, whose declaration only the model knows. Kind 'load'. */

@@ -15,7 +15,8 @@ import { submitted } from './word-layout.js';
 export class Session {
   readonly #bound: BoundSession;
   readonly #description: SessionDescription;
-  readonly #hasShape: readonly boolean[];
+  /** What a run takes at most: the inputs, then those that may be left out. */
+  readonly #takes: readonly ValueDescription[];
   /** The run that is being submitted (`submitted` of word-layout.ts); read by the addon. */
   readonly #outbox: Float64Array;
   /** What it was opened with, but for the model: its initializers are memory that the model reads until it is released. */
@@ -30,10 +31,10 @@ export class Session {
       inputs: inputs.map(describe),
       outputs: outputs.map(describe),
       ...(maxBatch > 0 && { maxBatch }),
-      ...(defaults.length > 0 && { defaults: defaults.map(describe) }),
+      ...(defaults.length > 0 && { defaults: defaults.map(describe), inputOrder: orderOf([...inputs, ...defaults]) }),
     };
-    this.#hasShape = inputs.map((input) => input.hasShape);
-    const ranks = inputs.map((input) => (input.hasShape ? input.shape.length : maxRank));
+    this.#takes = [...this.#description.inputs, ...(this.#description.defaults ?? [])];
+    const ranks = this.#takes.map(({ shape }) => shape?.length ?? maxRank);
     this.#outbox = new Float64Array(submitted.inputs + ranks.reduce((sum, rank) => sum + 1 + rank, 0));
     bound.outbox(this.#outbox);
     reserveOutputs(outputs.length);
@@ -68,10 +69,11 @@ export class Session {
   }
 
   /**
-   * Runs the model once. Inputs and outputs are positional (see describe()). Runs start in the order of their calls.
+   * Runs the model once. Inputs and outputs are positional (see describe()); after the inputs may come those of `defaults`, undefined or nothing for the
+   * model's own value. Runs start in the order of their calls.
    * Rejects with a NativeError: 'input' (before anything runs, if the declaration tells), 'run', 'cancelled', 'closed'.
    */
-  run(inputs: readonly NativeTensor[], options?: RunOptions): Promise<NativeTensor[]> {
+  run(inputs: readonly (NativeTensor | undefined)[], options?: RunOptions): Promise<NativeTensor[]> {
     const signal = options?.signal;
     return new Promise((resolve, reject) => {
       if (this.#closing !== undefined) throw new NativeError('closed', 'the session is closed');
@@ -114,14 +116,18 @@ export class Session {
     signal.addEventListener('abort', onAbort, { once: true });
   }
 
-  #write(inputs: readonly NativeTensor[]): void {
-    const expected = this.#description.inputs;
-    if (inputs.length !== expected.length) checkInputCount(this.#description, inputs);
+  #write(inputs: readonly (NativeTensor | undefined)[]): void {
+    const least = this.#description.inputs.length;
+    if (inputs.length !== least) checkInputCount(this.#description, inputs.length);
     const outbox = this.#outbox;
     let at: number = submitted.inputs;
-    for (let i = 0; i < expected.length; i++) {
-      const tensor = inputs[i]!;
-      checkInput(expected[i]!, this.#hasShape[i]!, tensor);
+    for (let i = 0; i < inputs.length; i++) {
+      const tensor = inputs[i];
+      if (tensor === undefined && i >= least) {
+        outbox[at++] = -1;
+        continue;
+      }
+      checkInput(this.#takes[i]!, tensor);
       const shape = tensor.shape;
       outbox[at++] = shape.length;
       for (let axis = 0; axis < shape.length; axis++) outbox[at++] = shape[axis]!;
@@ -129,18 +135,26 @@ export class Session {
   }
 
   /** true: settled already. */
-  #submit(inputs: readonly NativeTensor[]): boolean {
-    if (inputs.length === 1) return this.#bound.submit(inputs[0]!.bytes);
-    if (inputs.length === 2) return this.#bound.submit(inputs[0]!.bytes, inputs[1]!.bytes);
-    return this.#bound.submit(...inputs.map((input) => input.bytes));
+  #submit(inputs: readonly (NativeTensor | undefined)[]): boolean {
+    if (inputs.length === 1) return this.#bound.submit(inputs[0]?.bytes ?? noBytes);
+    if (inputs.length === 2) return this.#bound.submit(inputs[0]?.bytes ?? noBytes, inputs[1]?.bytes ?? noBytes);
+    return this.#bound.submit(...inputs.map((input) => input?.bytes ?? noBytes));
   }
+}
+
+/** Of an input that is left out. */
+const noBytes = new Uint8Array(0);
+
+/** Indices of these inputs in the order of the file. */
+function orderOf(inputs: readonly BoundValue[]): readonly number[] {
+  return Object.freeze(inputs.map((_, i) => i).sort((a, b) => inputs[a]!.position - inputs[b]!.position));
 }
 
 function describe(value: BoundValue): ValueDescription {
   return Object.freeze({
     name: value.name,
     dtype: elementTypeOf(value.type),
-    shape: Object.freeze(value.shape),
+    shape: value.hasShape ? Object.freeze(value.shape) : undefined,
     dimNames: Object.freeze(value.dimNames),
   });
 }

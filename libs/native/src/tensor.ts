@@ -31,19 +31,21 @@ export interface NativeTensor {
 export interface ValueDescription {
   readonly name: string;
   readonly dtype: ElementType;
-  /** -1 = decided at run time. [] for a scalar, and for a model that declares no shape at all. */
-  readonly shape: readonly number[];
+  /** -1 = decided at run time. undefined: the model does not say how many dims there are. */
+  readonly shape: readonly number[] | undefined;
   /** Names of symbolic dims by position, '' where there is none. */
   readonly dimNames: readonly string[];
 }
 
 /** What a model takes and gives. */
 export interface SessionDescription {
-  /** What every run takes. */
+  /** What every run must be given. */
   readonly inputs: readonly ValueDescription[];
   readonly outputs: readonly ValueDescription[];
   /** Largest first dim of a run, where the model was compiled for several batch sizes. */
   readonly maxBatch?: number;
-  /** Inputs that the model has a value for (an initializer of the same name): runs use that value and do not take these inputs. Absent when there are none. */
+  /** Inputs that the model has a value for (an initializer of the same name): runs may leave them out, and that value counts. Absent when there are none. */
   readonly defaults?: readonly ValueDescription[];
+  /** With `defaults`: the inputs in the order of the file, as indices into `[...inputs, ...defaults]`. */
+  readonly inputOrder?: readonly number[];
 }

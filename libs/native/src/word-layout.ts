@@ -3,7 +3,7 @@
  * native/words.h; word-layout.spec.ts holds both equal.
  */
 
-/** A run that is submitted. From `inputs` on: for each input its rank, then its dims. */
+/** A run that is submitted. From `inputs` on: for each input its rank, then its dims; -1 for one that is left out. */
 export const submitted = { slot: 0, inlineBelowUs: 1, inputs: 2 } as const;
 
 /** A settled run. From `outputs` on: its outputs, one after the other; none of a failure, whose text is the next extra. */

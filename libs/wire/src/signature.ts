@@ -14,6 +14,8 @@ export interface TensorSignature {
   readonly dtype?: DType | undefined;
   /** Per instance; -1 = any size. Undefined = any shape. */
   readonly shape?: readonly number[] | undefined;
+  /** Of an input: clients may leave it out, the models that take it have a value for it. Default false. */
+  readonly optional?: boolean | undefined;
   /** One sentence for the API documentation. */
   readonly doc?: string | undefined;
   /** Of an input: what the API documentation shows to try. One instance, of `dtype` and `shape` where they are known. Small: it is part of every catalog. */

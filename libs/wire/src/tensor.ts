@@ -20,6 +20,12 @@ export interface Tensor {
 /** One input set or output set of a method: tensors in the order in which the method declares their names. */
 export type Instance = readonly Tensor[];
 
+/**
+ * Stands in an instance for an input that the client left out ({@link TensorSignature.optional}): the model's own value counts. This very object and no
+ * equal one, also after it travelled.
+ */
+export const absent: Tensor = Object.freeze({ dtype: 'bytes', shape: Object.freeze([0]), bytes: new Uint8Array(0) });
+
 /** The largest rank that is accepted from outside. */
 export const maxRank = 64;
 

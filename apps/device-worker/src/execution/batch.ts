@@ -1,4 +1,4 @@
-import { alignedBytes, ServingError, type Instance, type Tensor } from '@mserve/wire';
+import { absent, alignedBytes, ServingError, type Instance, type Tensor } from '@mserve/wire';
 import type { ElementType, NativeTensor } from '@mserve/native';
 import type { ModelPlan, ValuePlan } from './model-plan.js';
 
@@ -29,15 +29,19 @@ export function runSize(plan: ModelPlan, members: number): number {
 
 /**
  * The inputs of one run: every instance copied once into one buffer per input, nothing copied when the run is one instance.
- * A fixed batch is filled up with the first instance. The instances have passed checkInputs, and mayShareRun where the plan is picky.
+ * A fixed batch is filled up with the first instance; an input that is absent of all is undefined. The instances have passed checkInputs, and mayShareRun where the plan is picky.
  */
-export function assemble(plan: ModelPlan, instances: readonly Instance[], staging: Staging): NativeTensor[] {
+export function assemble(plan: ModelPlan, instances: readonly Instance[], staging: Staging): (NativeTensor | undefined)[] {
   const first = instances[0] as Instance;
   const count = runSize(plan, instances.length);
-  const tensors: NativeTensor[] = [];
+  const tensors: (NativeTensor | undefined)[] = [];
   for (let i = 0; i < plan.inputs.length; i++) {
     const input = plan.inputs[i] as ValuePlan;
     const tensor = first[i] as Tensor;
+    if (tensor === absent) {
+      tensors.push(undefined);
+      continue;
+    }
     const dtype = input.dtype as ElementType;
     const shape = input.elements === undefined ? tensor.shape : input.shape;
     const batched = plan.batching !== 'none' && !input.whole;

@@ -1,7 +1,7 @@
 import { ServingError, type Instance } from '@mserve/wire';
 import type { FunctionDeclaration, MethodDeclaration, ServableDeclaration, StageDeclaration, ValueSource } from '@mserve/register';
 import { declaredInputs, type DeclaredInput } from './declared-inputs.js';
-import type { ModelPlan } from './model-plan.js';
+import { inInputOrder, type ModelPlan } from './model-plan.js';
 
 /** One stage of a method. */
 export interface StagePlan {
@@ -43,7 +43,9 @@ export function planMethod(servable: ServableDeclaration, method: MethodDeclarat
     source.from === 'input' ? source.index : slotOfStage(method, firstSlots, source.stage, source.output);
   const stages = method.stages.map((stage): StagePlan => {
     if (stage.kind === 'model') checkCounts(stage, models[stage.index]);
-    const inputSlots = stage.inputs.map(slotOf);
+    const slots = stage.inputs.map(slotOf);
+    const model = stage.kind === 'model' ? models[stage.index] : undefined;
+    const inputSlots = model?.order?.length === slots.length ? (inInputOrder(model, slots) as number[]) : slots;
     const declared = stage.kind === 'function' ? servable.functions[stage.index] : undefined;
     if (stage.kind === 'function' && declared === undefined)
       throw new ServingError('INTERNAL', `stage ${stage.number} of method '${method.name}' names no function`);

@@ -1,5 +1,5 @@
 import { failureOf, ServingError, type Failure, type Instance } from '@mserve/wire';
-import { checkInputs, type ModelPlan } from './model-plan.js';
+import { checkInputs, inputsOfCall, type ModelPlan } from './model-plan.js';
 import type { ModelQueue } from './model-queue.js';
 import { Waiting } from './waiting.js';
 
@@ -17,10 +17,10 @@ export class ModelCall extends Waiting {
 
   /** Rejects with ServingError (with the original's texts) before anything runs when an instance does not fit, else with the first failure. */
   static async start(queue: ModelQueue, instances: readonly Instance[], deadlineAt: number): Promise<readonly Instance[]> {
-    instances.forEach((instance, i) => check(queue.plan, instance, i));
+    const inputs = instances.map((instance, i) => checked(queue.plan, instance, i));
     const one = (instance: Instance): Promise<Instance> =>
       new Promise((resolve, reject) => queue.push(new ModelCall(instance, resolve, reject, deadlineAt, instances)));
-    return Promise.all(instances.map(one));
+    return Promise.all(inputs.map(one));
   }
 
   override advance(outputs: Instance): void {
@@ -38,13 +38,15 @@ export class ModelCall extends Waiting {
   }
 }
 
-function check(plan: ModelPlan, instance: Instance, index: number): void {
-  if (instance.length !== plan.inputs.length) {
+function checked(plan: ModelPlan, instance: Instance, index: number): Instance {
+  const inputs = inputsOfCall(plan, instance);
+  if (inputs === undefined) {
     throw new ServingError(
       'INVALID_ARGUMENT',
       `The inputs count ${instance.length} of instance ${index} is not equal to the inputs count ${plan.inputs.length} of the model`,
     );
   }
-  const failure = checkInputs(plan, instance);
+  const failure = checkInputs(plan, inputs);
   if (failure !== undefined) throw ServingError.of(failure);
+  return inputs;
 }

@@ -1,4 +1,5 @@
 import {
+  absent,
   dtypeEntry,
   failureOf,
   isVariableSize,
@@ -25,16 +26,18 @@ export interface ValuePlan {
   readonly dtype: DType;
   /** 0 for strings. */
   readonly elementBytes: number;
-  /** Per instance; -1 = decided at run time. */
+  /** Per instance; -1 = decided at run time; [] where any shape will do. */
   readonly shape: readonly number[];
   /** Elements per instance; undefined when a dim is decided at run time. */
   readonly elements: number | undefined;
   /** Bytes per instance; undefined when a dim is decided at run time, and for strings. */
   readonly bytes: number | undefined;
-  /** The runtime could not tell the shape; `shape` and `elements` mean nothing (outputs only). */
+  /** The model does not tell the shape. */
   readonly anyShape: boolean;
   /** An input without batch dim in a model that has one: passed whole, one value for the batch. */
   readonly whole: boolean;
+  /** An input that may be {@link absent}: the model has a value for it. */
+  readonly optional: boolean;
 }
 
 /** What is worked out once per model subgraph, at load. */
@@ -46,29 +49,74 @@ export interface ModelPlan {
   readonly batchSize: number;
   /** Instances never share a run, although the model has a batch dim: its rows are not known to be independent. */
   readonly alone: boolean;
+  /** In the order in which the session takes them: those that may be left out come last. */
   readonly inputs: readonly ValuePlan[];
+  /** Where the arguments of a stage or of Model.call go: their order is that of the file. By argument an index in `inputs`; undefined = the same order. */
+  readonly order: readonly number[] | undefined;
   readonly outputs: readonly ValuePlan[];
-  /** Instances may only share a run after a look at their tensors: there are dims decided at run time, or whole inputs. */
+  /** Instances may only share a run after a look at their tensors: there are dims decided at run time, whole inputs, or inputs that may be left out. */
   readonly picky: boolean;
 }
 
-/** Throws ServingError INVALID_ARGUMENT (with the original's texts) when the model does not fit its declaration. */
-export function planModel(declaration: ModelDeclaration, description: SessionDescription, subgraph: number): ModelPlan {
-  const { key } = declaration;
-  const wholes = new Set(declaration.withBatchDim ? declaration.withoutBatchDimInputs : []);
-  for (const index of wholes) {
-    if (index >= description.inputs.length) {
-      throw new ServingError(
-        'INVALID_ARGUMENT',
-        `withoutBatchDimInputs names input ${index}, model ${key} has ${description.inputs.length} inputs`,
-      );
-    }
-  }
-  const batch = declaration.withBatchDim ? batchOf(declaration, description, wholes) : ({ batching: 'none', batchSize: 1 } as const);
-  const inputs = description.inputs.map((value, i) => planValue(value, declaration.withBatchDim && !wholes.has(i), wholes.has(i)));
-  const outputs = description.outputs.map((value) => planValue(value, declaration.withBatchDim, false));
-  const picky = batch.batchSize > 1 && inputs.some((input) => input.whole || input.elements === undefined);
-  return { key, subgraph, ...batch, alone: false, inputs, outputs, picky };
+/**
+ * `argumentCount`: how many inputs the stages that use the model give it; default: all that it takes. With fewer than it takes, the last ones that it has a
+ * value for are left out for good. Throws ServingError INVALID_ARGUMENT (with the original's texts) when the model does not fit its declaration.
+ */
+export function planModel(
+  declaration: ModelDeclaration,
+  description: SessionDescription,
+  subgraph: number,
+  argumentCount = Infinity,
+): ModelPlan {
+  const { key, withBatchDim } = declaration;
+  const required = description.inputs.length;
+  const given = [...description.inputs, ...(description.defaults ?? [])].slice(0, Math.max(required, argumentCount));
+  const order = orderOf(description, given.length);
+  const wholes = withBatchDim ? wholesOf(declaration, given.length, order) : new Set<number>();
+  const batch = withBatchDim ? batchOf(declaration, description, wholes) : ({ batching: 'none', batchSize: 1 } as const);
+  const inputs = given.map((value, i) => {
+    const optional = i >= required;
+    const whole = withBatchDim && (wholes.has(i) || (optional && !hasRows(value, batch)));
+    return planValue(value, withBatchDim && !whole, whole, optional);
+  });
+  const outputs = description.outputs.map((value) => planValue(value, withBatchDim, false, false));
+  const picky = batch.batchSize > 1 && inputs.some((input) => input.whole || input.optional || input.elements === undefined);
+  return { key, subgraph, ...batch, alone: false, inputs, order, outputs, picky };
+}
+
+function orderOf({ inputOrder }: SessionDescription, count: number): readonly number[] | undefined {
+  const order = inputOrder?.filter((index) => index < count);
+  return order?.some((index, i) => index !== i) === true ? order : undefined;
+}
+
+/** By argument of a stage or of Model.call, put in the order of {@link ModelPlan.inputs}. */
+export function inInputOrder<T>({ order }: Pick<ModelPlan, 'order'>, byArgument: readonly T[]): readonly (T | undefined)[] {
+  if (order === undefined) return byArgument;
+  const ordered: (T | undefined)[] = [];
+  for (const [argument, index] of order.entries()) ordered[index] = byArgument[argument];
+  return ordered;
+}
+
+/**
+ * The arguments of a call as inputs of the model; where there are fewer than it takes, the last ones that it has a value for are absent. undefined when they
+ * are too many or too few.
+ */
+export function inputsOfCall({ inputs, order }: ModelPlan, args: Instance): Instance | undefined {
+  const surplus = inputs.length - args.length;
+  if (surplus === 0 && order === undefined) return args;
+  const required = inputs.length - inputs.reduce((count, { optional }) => count + (optional ? 1 : 0), 0);
+  if (surplus < 0 || args.length < required) return undefined;
+  const places = (order ?? inputs.map((_, i) => i)).filter((index) => index < args.length);
+  const arranged = new Array<Tensor>(inputs.length).fill(absent);
+  for (const [argument, index] of places.entries()) arranged[index] = args[argument] as Tensor;
+  return arranged;
+}
+
+function wholesOf({ key, withoutBatchDimInputs }: ModelDeclaration, count: number, order: readonly number[] | undefined): Set<number> {
+  const outside = withoutBatchDimInputs.find((index) => index >= count);
+  if (outside !== undefined)
+    throw new ServingError('INVALID_ARGUMENT', `withoutBatchDimInputs names input ${outside}, model ${key} has ${count} inputs`);
+  return new Set(withoutBatchDimInputs.map((index) => order?.[index] ?? index));
 }
 
 function batchOf(
@@ -78,7 +126,7 @@ function batchOf(
 ): { batching: Batching; batchSize: number } {
   const named = description.inputs.map((value, i) => ({ value, label: `input ${i} '${value.name}'` })).filter((_, i) => !wholes.has(i));
   for (const { value, label } of named) {
-    if (value.shape.length === 0) {
+    if (value.shape?.length === 0) {
       throw new ServingError(
         'INVALID_ARGUMENT',
         `${label} of model ${declaration.key} has no dims: declare the model with withBatchDim false, or the input in withoutBatchDimInputs`,
@@ -86,29 +134,36 @@ function batchOf(
     }
   }
   // What the file says about its outputs are remarks: the truth is what a run gives, and that is checked at every run.
-  const first = named[0];
+  const sized = named.flatMap(({ value: { shape }, label }) => (shape?.[0] === undefined ? [] : [{ size: shape[0], label }]));
+  const first = sized[0];
   const largest = Math.min(declaration.maxBatchSize, description.maxBatch ?? Infinity);
   if (first === undefined) return { batching: 'dynamic', batchSize: largest };
-  const size = first.value.shape[0] as number;
-  for (const { value, label } of named) {
-    if (value.shape[0] === size) continue;
-    const text = (dim: number | undefined): string => (dim === -1 ? 'any' : String(dim));
+  const { size } = first;
+  for (const { size: other, label } of sized) {
+    if (other === size) continue;
+    const text = (dim: number): string => (dim === -1 ? 'any' : String(dim));
     throw new ServingError(
       'INVALID_ARGUMENT',
-      `Expect batch size to be same, ${first.label} has ${text(size)}, ${label} has ${text(value.shape[0])}, model: ${declaration.key}: declare the model with withBatchDim false, or what has no batch dim in withoutBatchDimInputs`,
+      `Expect batch size to be same, ${first.label} has ${text(size)}, ${label} has ${text(other)}, model: ${declaration.key}: declare the model with withBatchDim false, or what has no batch dim in withoutBatchDimInputs`,
     );
   }
   if (size === 0) throw new ServingError('INVALID_ARGUMENT', `Expect batch size to be greater than 0, model: ${declaration.key}`);
   return size === -1 ? { batching: 'dynamic', batchSize: largest } : { batching: 'fixed', batchSize: size };
 }
 
-function planValue(value: ValueDescription, batched: boolean, whole: boolean): ValuePlan {
-  const shape = batched ? value.shape.slice(1) : value.shape;
-  const elements = shape.includes(-1) ? undefined : shape.reduce((product, dim) => product * dim, 1);
+/** Whether an input that may be left out has a row for each instance, as those that must be given have. */
+function hasRows({ shape }: ValueDescription, { batching, batchSize }: { batching: Batching; batchSize: number }): boolean {
+  return shape?.[0] === (batching === 'fixed' ? batchSize : -1);
+}
+
+function planValue(value: ValueDescription, batched: boolean, whole: boolean, optional: boolean): ValuePlan {
+  const declared = value.shape;
+  const anyShape = declared === undefined || (batched && declared.length === 0);
+  const shape = anyShape ? [] : batched ? declared.slice(1) : declared;
+  const elements = anyShape || shape.includes(-1) ? undefined : shape.reduce((product, dim) => product * dim, 1);
   const elementBytes = dtypeEntry(value.dtype).elementBytes;
   const bytes = elements === undefined || isVariableSize(value.dtype) ? undefined : elements * elementBytes;
-  const anyShape = batched && value.shape.length === 0;
-  return { name: value.name, dtype: value.dtype, elementBytes, shape, elements, bytes, anyShape, whole };
+  return { name: value.name, dtype: value.dtype, elementBytes, shape, elements, bytes, anyShape, whole, optional };
 }
 
 /** The first thing wrong with an instance as this model's input (inputs in order, size before dtype, as in the original), or undefined. */
@@ -118,6 +173,7 @@ export function checkInputs(plan: ModelPlan, instance: Instance): Failure | unde
   for (let i = 0; i < inputs.length; i++) {
     const input = inputs[i] as ValuePlan;
     const tensor = instance[i] as Tensor;
+    if (tensor === absent && input.optional) continue;
     // Fixed sizes are compared by bytes only: float32[4] is fine for [2, 2], as in the original.
     if (input.bytes !== undefined ? dataSize(tensor) !== input.bytes : !fits(input, tensor)) return misfit(input, i, tensor);
     if (tensor.dtype !== input.dtype && !(input.dtype === 'string' && tensor.dtype === 'bytes')) {
@@ -139,7 +195,9 @@ function fits(input: ValuePlan, tensor: Tensor): boolean {
   if (shape.length > maxRank) return false;
   let elements = 1;
   for (const dim of shape) elements *= dim;
-  if (input.elements === undefined) {
+  if (input.anyShape) {
+    if (elements > Number.MAX_SAFE_INTEGER) return false;
+  } else if (input.elements === undefined) {
     if (shape.length !== input.shape.length) return false;
     for (let i = 0; i < shape.length; i++) {
       if (input.shape[i] !== -1 && input.shape[i] !== shape[i]) return false;
@@ -153,13 +211,13 @@ function fits(input: ValuePlan, tensor: Tensor): boolean {
 function misfit(input: ValuePlan, index: number, tensor: Tensor): Failure {
   if (input.bytes !== undefined)
     return failureOf('model-input-size', { input: `${index}`, given: `${dataSize(tensor)}`, expected: `${input.bytes}` });
-  const allowed = input.shape.map((dim) => (dim === -1 ? 'any' : String(dim)));
-  return failureOf('model-input-shape', { input: `${index}`, given: `[${tensor.shape.join(', ')}]`, expected: `[${allowed.join(', ')}]` });
+  const allowed = input.anyShape ? 'any' : `[${input.shape.map((dim) => (dim === -1 ? 'any' : String(dim))).join(', ')}]`;
+  return failureOf('model-input-shape', { input: `${index}`, given: `[${tensor.shape.join(', ')}]`, expected: allowed });
 }
 
 /**
  * For {@link ModelPlan.picky} models: may `other` be in a run with `first`, whose whole inputs are those of all? Same shapes, and the same value of whole
- * inputs; for `companion`, which came in one request with a member of the run, its own value does not count, as in the original.
+ * inputs; for `companion`, which came in one request with a member of the run, its own value does not count, as in the original; one of an input that may be left out always does.
  */
 export function mayShareRun(plan: ModelPlan, first: Instance, other: Instance, companion: boolean): boolean {
   for (let i = 0; i < plan.inputs.length; i++) {
@@ -167,8 +225,9 @@ export function mayShareRun(plan: ModelPlan, first: Instance, other: Instance, c
     const a = first[i] as Tensor;
     const b = other[i] as Tensor;
     if (a === b) continue;
+    if (a === absent || b === absent) return false;
     if (input.elements === undefined && !sameShape(a.shape, b.shape)) return false;
-    if (input.whole && !companion && !sameBytes(a.bytes, b.bytes)) return false;
+    if (input.whole && (!companion || input.optional) && !sameBytes(a.bytes, b.bytes)) return false;
   }
   return true;
 }

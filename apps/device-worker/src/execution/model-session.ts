@@ -5,8 +5,8 @@ export interface ModelSession {
   /** Inputs and outputs, in the order that run() takes and gives them. */
   describe(): SessionDescription;
   /**
-   * Inputs in the order of the description, outputs likewise. Inputs are not written to until the promise settles; outputs are the caller's.
+   * Inputs in the order of the description (`inputs`, then `defaults`, undefined for the model's own value), outputs likewise. Inputs are not written to until the promise settles; outputs are the caller's.
    * Never blocks; rejects when the run failed or was ended by `signal`.
    */
-  run(inputs: readonly NativeTensor[], options?: RunOptions): Promise<readonly NativeTensor[]>;
+  run(inputs: readonly (NativeTensor | undefined)[], options?: RunOptions): Promise<readonly NativeTensor[]>;
 }

@@ -24,7 +24,7 @@ export interface ProbeFinding {
   /** Time of the first run, which is not in `ms`. */
   readonly firstMs: number;
   /** The inputs and outputs of the first run: they tell a second session of the same model apart. undefined when there was none. */
-  readonly first: { readonly inputs: readonly NativeTensor[]; readonly outputs: readonly NativeTensor[] } | undefined;
+  readonly first: { readonly inputs: readonly (NativeTensor | undefined)[]; readonly outputs: readonly NativeTensor[] } | undefined;
 }
 
 export interface ProbeOptions {

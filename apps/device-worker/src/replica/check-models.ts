@@ -8,7 +8,7 @@ import { modelFiles, type VersionFiles } from '../servable/servable-directory.js
 import { workerDefaults } from './worker-defaults.js';
 import type { BatchingVerdict } from './batching-verdict.js';
 import { loadModels, planOfModel, type LoadModelsOptions } from './load-models.js';
-import { examplesOf } from './model-examples.js';
+import { useOf } from './model-use.js';
 import type { DecryptionKey, ModelOpeners } from './model-loader.js';
 import { signatureOf } from './signature.js';
 
@@ -67,7 +67,7 @@ export async function checkModels(
       decryption: options.decryption,
       warmUp: true,
       probeBudgetMs,
-      examples: [examplesOf(declaration.methods, i)],
+      uses: [useOf(declaration.methods, i)],
       onProgress: () => undefined,
       onWarning: (text) => remarks.push(`version ${version}: ${text}`),
       onVerdict: (file, { outcome, text }) => batching.push({ model: file, outcome, text }),

@@ -85,8 +85,8 @@ describe('loadModels', () => {
 
   it("warms up with the author's example where there is one", async () => {
     const session = elementwise([-1, -1], 1, (x) => x);
-    const examples = [[floats([3], [7, 8, 9])]];
-    await loadModels([model('a.onnx')], options([session], [], { warmUp: true, paths: [['/a']], examples }));
+    const uses = [{ argumentCount: 1, examples: [floats([3], [7, 8, 9])] }];
+    await loadModels([model('a.onnx')], options([session], [], { warmUp: true, paths: [['/a']], uses }));
     expect(session.runs.map(([x]) => [x?.shape, valuesOf(x)])).toEqual([
       [
         [1, 3],

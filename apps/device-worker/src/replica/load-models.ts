@@ -1,11 +1,12 @@
-import { ServingError, type Tensor } from '@mserve/wire';
+import { ServingError } from '@mserve/wire';
 import type { SessionOptions } from '@mserve/native';
 import type { ModelDeclaration } from '@mserve/register';
 import type { LoadedModel } from '../execution/executor.js';
-import { planModel, type ModelPlan } from '../execution/model-plan.js';
+import { inInputOrder, planModel, type ModelPlan } from '../execution/model-plan.js';
 import type { BatchingVerdict } from './batching-verdict.js';
 import { deviceOfModel } from './device-of-model.js';
 import { ModelFileError, type DecryptionKey, type ModelFileRequest, type ModelOpeners, type OpenSession } from './model-loader.js';
+import type { ModelUse } from './model-use.js';
 import { compareWithPlain } from './plain-comparison.js';
 import { outputRemarks, settleBatching } from './settle-batching.js';
 
@@ -34,8 +35,8 @@ export interface LoadModelsOptions {
   readonly decryption?: DecryptionKey | undefined;
   /** A run before a model is used. Without it there is no probe either, and the graph decides alone. */
   readonly warmUp: boolean;
-  /** What models are tried with: by position in the declarations, then by input, an example of one instance. Default: made-up values. */
-  readonly examples?: readonly (readonly (Tensor | undefined)[])[] | undefined;
+  /** By position in the declarations. Default: no method uses them, and they are tried with made-up values. */
+  readonly uses?: readonly ModelUse[] | undefined;
   /** Time for the probe of each model, in place of a share of the time it takes to open. */
   readonly probeBudgetMs?: number | undefined;
   readonly onProgress: (progress: Pick<ModelProgress, 'model' | 'state' | 'ms' | 'error'>) => void;
@@ -100,12 +101,14 @@ async function loadModel(
       const { session, readGraph } = await options.openers[declaration.format](request);
       open.push(session);
       const openMs = performance.now() - startedAt;
-      const plan = planModel(declaration, session.describe(), subgraph);
+      // Stages use subgraph 0 only
+      const use = subgraph === 0 ? options.uses?.[index] : undefined;
+      const plan = planModel(declaration, session.describe(), subgraph, use?.argumentCount);
       checkSameBatch(plan, plans[0]);
       plans.push(plan);
       for (const remark of outputRemarks(plan, session.describe())) options.onWarning(remark);
       const loaded: LoadedModel = { plan, session, concurrentRuns: options.session.concurrentRuns ?? 1 };
-      subgraphs.push(await settled(loaded, { declaration, index, readGraph, request, openMs }, options, open));
+      subgraphs.push(await settled(loaded, { declaration, use, readGraph, request, openMs }, options, open));
       tell('ready');
     } catch (thrown) {
       const error = namingFile(thrown, file);
@@ -118,7 +121,7 @@ async function loadModel(
 
 interface Opening {
   readonly declaration: ModelDeclaration;
-  readonly index: number;
+  readonly use: ModelUse | undefined;
   readonly readGraph: Parameters<typeof settleBatching>[1]['readGraph'];
   readonly request: ModelFileRequest;
   readonly openMs: number;
@@ -126,7 +129,7 @@ interface Opening {
 
 /** The model as it is to be run: whether instances share runs, and which of two sessions can be believed. */
 async function settled(loaded: LoadedModel, opening: Opening, options: LoadModelsOptions, open: OpenSession[]): Promise<Subgraph> {
-  const { declaration, index, request, openMs } = opening;
+  const { declaration, use, request, openMs } = opening;
   let graph: ReturnType<typeof opening.readGraph> | undefined;
   const readGraph = (): NonNullable<typeof graph> => (graph ??= opening.readGraph());
   const budgetMs = options.probeBudgetMs ?? Math.max(leastBudgetMs, openMs * budgetShare);
@@ -134,7 +137,8 @@ async function settled(loaded: LoadedModel, opening: Opening, options: LoadModel
   const { model, verdict, probe } = await settleBatching(loaded, {
     declaration,
     readGraph,
-    examples: options.examples?.[index] ?? [],
+    argumentCount: use?.argumentCount,
+    examples: inInputOrder(loaded.plan, use?.examples ?? []),
     budgetMs,
     timeoutMs: probeTimeoutMs,
     runs: options.warmUp,

@@ -8,7 +8,7 @@ import { deviceOfReplica } from './device-of-model.js';
 import { loadModels, planOfModel, type LoadModelsOptions } from './load-models.js';
 import type { ServableOpener } from './open-servable.js';
 import type { LoadedServable } from './replica.js';
-import { examplesOf } from './model-examples.js';
+import { useOf } from './model-use.js';
 import { signatureOf } from './signature.js';
 
 export interface LoadServableOptions extends Omit<LoadModelsOptions, 'paths' | 'session'> {
@@ -64,8 +64,8 @@ export async function loadServable(options: LoadServableOptions, caller: LateMod
       ...inlineRuns,
       ...(opened.linkRoots && { linkRoots: opened.linkRoots }),
     };
-    const examples = declaration.models.map((_, i) => examplesOf(declaration.methods, i));
-    const loaded = await loadModels(declaration.models, { ...options, paths: opened.modelPaths, session, examples });
+    const uses = declaration.models.map((_, i) => useOf(declaration.methods, i));
+    const loaded = await loadModels(declaration.models, { ...options, paths: opened.modelPaths, session, uses });
     const plans = loaded.models.map(planOfModel);
     try {
       const usesFunctions = declaration.functions.length > 0;

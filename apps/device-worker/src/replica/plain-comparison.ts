@@ -24,7 +24,7 @@ export interface PlainModel {
  */
 export async function compareWithPlain(
   session: ModelSession,
-  first: { readonly inputs: readonly NativeTensor[]; readonly outputs: readonly NativeTensor[] },
+  first: { readonly inputs: readonly (NativeTensor | undefined)[]; readonly outputs: readonly NativeTensor[] },
   { open, isWorthIt, readGraph }: PlainComparison,
 ): Promise<PlainModel | undefined> {
   if (!isWorthIt || isQuantised(readGraph)) return undefined;

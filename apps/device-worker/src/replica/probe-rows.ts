@@ -13,15 +13,17 @@ export interface ProbeStyle {
   /** Dims decided at run time; for tensors that look like images (two such dims or more), the second. */
   readonly dim: number;
   readonly imageDim: number;
+  /** Shape of an input of any shape. */
+  readonly anyShape: readonly number[];
   /** Whole numbers are below. */
   readonly below: number;
 }
 
 export const probeStyles: readonly ProbeStyle[] = [
-  { dim: 4, imageDim: 32, below: 8 },
-  { dim: 4, imageDim: 32, below: 2 },
-  { dim: 8, imageDim: 64, below: 2 },
-  { dim: 1, imageDim: 224, below: 1 },
+  { dim: 4, imageDim: 32, anyShape: [4], below: 8 },
+  { dim: 4, imageDim: 32, anyShape: [3, 4], below: 2 },
+  { dim: 8, imageDim: 64, anyShape: [3, 64, 64], below: 2 },
+  { dim: 1, imageDim: 224, anyShape: [], below: 1 },
 ];
 
 /** Inputs of one probe run larger than this are not made up. */
@@ -40,11 +42,12 @@ export class ProbeRows {
   ) {
     const named = new Map<string, number>();
     this.shapes = plan.inputs.map((input, i) => {
-      const { dimNames } = description.inputs[i] ?? { dimNames: [] };
+      const { dimNames } = description.inputs[i] ?? description.defaults?.[i - description.inputs.length] ?? { dimNames: [] };
       const names = plan.batching === 'none' || input.whole ? dimNames : dimNames.slice(1);
       const open = input.shape.filter((dim) => dim === -1).length;
       const size = open >= 2 && input.shape.length >= 3 ? style.imageDim : style.dim;
       const example = this.exampleOf(i);
+      if (input.anyShape) return example?.shape ?? style.anyShape;
       return input.shape.map((dim, axis) => {
         if (dim !== -1) return dim;
         const name = names[axis] ?? '';
@@ -55,11 +58,17 @@ export class ProbeRows {
     });
   }
 
-  /** Inputs of a run of these rows; undefined when they would be too large. */
-  inputs(rows: readonly ProbeRow[]): NativeTensor[] | undefined {
-    const tensors: NativeTensor[] = [];
+  /**
+   * Inputs of a run of these rows; undefined when they would be too large. One that may be left out is, unless there is an example of it.
+   */
+  inputs(rows: readonly ProbeRow[]): (NativeTensor | undefined)[] | undefined {
+    const tensors: (NativeTensor | undefined)[] = [];
     let size = 0;
     for (const [i, input] of this.plan.inputs.entries()) {
+      if (input.optional && this.exampleOf(i) === undefined) {
+        tensors.push(undefined);
+        continue;
+      }
       const shape = this.shapes[i] as readonly number[];
       const elements = shape.reduce((product, dim) => product * dim, 1);
       const single = this.plan.batching === 'none' || input.whole;
@@ -81,6 +90,7 @@ export class ProbeRows {
     const example = this.examples[index];
     const input = this.plan.inputs[index] as ValuePlan;
     if (example === undefined || example.dtype !== input.dtype || isVariableSize(example.dtype)) return undefined;
+    if (input.anyShape) return example;
     const fits = example.shape.length === input.shape.length && input.shape.every((dim, i) => dim === -1 || dim === example.shape[i]);
     return fits || example.bytes.byteLength === input.bytes ? example : undefined;
   }

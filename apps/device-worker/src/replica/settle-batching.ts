@@ -11,7 +11,9 @@ export interface SettleOptions {
   readonly declaration: ModelDeclaration;
   /** Reads the graph of the model; throws when that cannot be done. */
   readonly readGraph: () => OnnxModel;
-  /** By input: the author's example of one instance. */
+  /** See planModel. */
+  readonly argumentCount?: number | undefined;
+  /** By input of the plan: the author's example of one instance. */
   readonly examples: readonly (Tensor | undefined)[];
   readonly budgetMs: number;
   readonly timeoutMs: number;
@@ -90,13 +92,16 @@ export async function settleBatching(model: LoadedModel, options: SettleOptions)
   if (verdict.outcome === 'refused') throw new ServingError('INVALID_ARGUMENT', verdict.text);
   if (verdict.runs === 'alone') return { model: alone(model), verdict, probe };
   if (verdict.runs === 'batched') return { model, verdict, probe };
-  const whole = planModel({ ...declaration, withBatchDim: false }, description, plan.subgraph);
+  const whole = planModel({ ...declaration, withBatchDim: false }, description, plan.subgraph, options.argumentCount);
   return { model: { ...model, plan: whole }, verdict, probe };
 }
 
-function rowInputs(plan: ModelPlan, { inputs }: SessionDescription): SessionDescription['inputs'] {
-  return inputs.filter((_, i) => plan.inputs[i]?.whole === false);
+function rowInputs(plan: ModelPlan, { inputs, defaults = [] }: SessionDescription): SessionDescription['inputs'] {
+  return [...inputs, ...defaults].filter((_, i) => plan.inputs[i]?.whole === false);
 }
+
+/** More inputs with rows that may be left out are not proven: each doubles what is to be proven. */
+const mostOptionalRows = 4;
 
 function proofOf(plan: ModelPlan, description: SessionDescription, readGraph: () => OnnxModel): RowProof | string {
   try {
@@ -105,15 +110,26 @@ function proofOf(plan: ModelPlan, description: SessionDescription, readGraph: ()
     const stranger = description.inputs.find(({ name, dtype }) => known.get(name) !== dtypeEntry(dtype).onnxNumber);
     // The file may have been replaced between the session's look at it and this one.
     if (stranger !== undefined) return `it is not the one that was loaded: '${stranger.name}' is another`;
-    return proveRows(graph, {
-      rowInputs: rowInputs(plan, description).map(({ name }) => name),
-      outputs: description.outputs.map(({ name }) => name),
-      givenInputs: description.inputs.map(({ name }) => name),
-      rowCount: plan.batching === 'fixed' ? plan.batchSize : undefined,
-    });
+    const optional = plan.inputs.filter((input) => input.optional && !input.whole).map(({ name }) => name);
+    if (optional.length > mostOptionalRows) return `it has ${optional.length} inputs with rows that may be left out`;
+    // A value of the model's own that others could have given is a constant like another; rows are not
+    const proofs = subsetsOf(optional).map((leftOut) =>
+      proveRows(graph, {
+        rowInputs: rowInputs(plan, description).flatMap(({ name }) => (leftOut.has(name) ? [] : [name])),
+        outputs: description.outputs.map(({ name }) => name),
+        givenInputs: plan.inputs.flatMap(({ name }) => (leftOut.has(name) ? [] : [name])),
+        rowCount: plan.batching === 'fixed' ? plan.batchSize : undefined,
+      }),
+    );
+    const rank = ({ outcome }: RowProof): number => ['proven', 'unknown', 'mixed'].indexOf(outcome);
+    return proofs.reduce((worst, proof) => (rank(proof) > rank(worst) ? proof : worst));
   } catch (thrown) {
     return thrown instanceof Error ? thrown.message : String(thrown);
   }
+}
+
+function subsetsOf(names: readonly string[]): ReadonlySet<string>[] {
+  return Array.from({ length: 2 ** names.length }, (_, bits) => new Set(names.filter((_name, i) => (bits >> i) % 2 === 1)));
 }
 
 /** One instance per run; a fixed batch is filled up with it. */
@@ -126,7 +142,7 @@ function alone(model: LoadedModel): LoadedModel {
 export function outputRemarks(plan: ModelPlan, { outputs }: SessionDescription): string[] {
   if (plan.batching === 'none') return [];
   const size = plan.batching === 'fixed' ? plan.batchSize : -1;
-  return outputs.flatMap(({ name, shape: [first] }, i) =>
+  return outputs.flatMap(({ name, shape: [first] = [] }, i) =>
     first === undefined || first === -1 || first === size
       ? []
       : [

@@ -1,5 +1,5 @@
 import { ServingError, type ExampleTensor, type MethodSignature, type ServableSignature, type TensorSignature } from '@mserve/wire';
-import type { MethodDeclaration, ServableDeclaration, ValueSource } from '@mserve/register';
+import type { MethodDeclaration, ServableDeclaration, StageDeclaration, ValueSource } from '@mserve/register';
 import type { BatchingVerdict } from './batching-verdict.js';
 import type { ModelPlan, ValuePlan } from '../execution/model-plan.js';
 
@@ -28,7 +28,10 @@ function methodSignature(
 ): MethodSignature {
   const used = method.stages.filter((stage) => stage.kind === 'model').map((stage) => models[stage.index]);
   const batched = used.length === 0 || used.some((model) => model?.batching !== 'none');
-  const inputs = method.inputs.map((input, i) => merge(method, input, fedModelInput(method, models, i)));
+  const inputs = method.inputs.map((input, i) => {
+    const merged = merge(method, input, fedModelInput(method, models, i));
+    return isOptional(method, models, i) ? { ...merged, optional: true } : merged;
+  });
   const outputs = method.outputs.map((output, i) => merge(method, output, origin(method, models, inputs, method.returns[i])));
   const doc = method.doc === undefined ? {} : { doc: method.doc };
   return { name: method.name, inputs, outputs, batched, batchSize, ...batchingOf(method, verdicts), ...doc };
@@ -52,13 +55,26 @@ function batchingOf(method: MethodDeclaration, verdicts: readonly BatchingVerdic
 }
 
 /** The first model input that method input `index` feeds directly. */
-function fedModelInput(method: MethodDeclaration, models: readonly ModelPlan[], index: number): ValuePlan | undefined {
-  for (const stage of method.stages) {
-    if (stage.kind !== 'model') continue;
-    const position = stage.inputs.findIndex((source) => source.from === 'input' && source.index === index);
-    if (position >= 0) return models[stage.index]?.inputs[position];
-  }
-  return undefined;
+function fedModelInput(method: MethodDeclaration, models: readonly ModelPlan[], index: number): Partial<TensorSignature> | undefined {
+  const [first] = method.stages.flatMap((stage) => (stage.kind === 'model' ? fedInputs(stage, models, index) : []));
+  return first && { dtype: first.dtype, shape: first.anyShape ? undefined : first.shape };
+}
+
+/** The inputs of a stage's model that method input `index` feeds directly. */
+function fedInputs(stage: StageDeclaration, models: readonly ModelPlan[], index: number): ValuePlan[] {
+  const model = models[stage.index];
+  return stage.inputs.flatMap((source, argument) => {
+    const fed = source.from === 'input' && source.index === index ? model?.inputs[model.order?.[argument] ?? argument] : undefined;
+    return fed === undefined ? [] : [fed];
+  });
+}
+
+/** Models take the input, nothing else does, and all of them have a value for it. */
+function isOptional(method: MethodDeclaration, models: readonly ModelPlan[], index: number): boolean {
+  const isInput = (source: ValueSource): boolean => source.from === 'input' && source.index === index;
+  const users = method.stages.filter(({ inputs }) => inputs.some(isInput));
+  if (users.length === 0 || users.some(({ kind }) => kind === 'function') || method.returns.some(isInput)) return false;
+  return users.every((stage) => fedInputs(stage, models, index).every(({ optional }) => optional));
 }
 
 function origin(

@@ -70,21 +70,26 @@ function refusals(error: 'MsError' | 'OipError'): Record<string, { $ref: string 
 function objectOf(tensors: readonly TensorSignature[], schemaOf: (tensor: TensorSignature) => SchemaObject): SchemaObject {
   return {
     type: 'object',
-    required: tensors.map(({ name }) => name),
+    required: tensors.flatMap(({ name, optional }) => (optional === true ? [] : [name])),
     properties: Object.fromEntries(tensors.map((tensor) => [tensor.name, schemaOf(tensor)])),
   };
 }
 
+/** Those that may be left out are not guessed. */
+function shownInputs({ inputs }: MethodSignature): readonly TensorSignature[] {
+  return inputs.filter(({ optional, example }) => optional !== true || example !== undefined);
+}
+
 /** undefined when an input has no example. */
 export function msExample(method: MethodSignature): object | undefined {
-  const values = method.inputs.map((input) => [input.name, msValueExample(input)] as const);
+  const values = shownInputs(method).map((input) => [input.name, msValueExample(input)] as const);
   if (values.some(([, value]) => value === undefined)) return undefined;
   return { instances: [Object.fromEntries(values)] };
 }
 
 /** undefined when an input has no example. */
 export function oipExample(method: MethodSignature): object | undefined {
-  const inputs = method.inputs.map((input) => oipInputExample(input, method.batched));
+  const inputs = shownInputs(method).map((input) => oipInputExample(input, method.batched));
   return inputs.includes(undefined) ? undefined : { inputs };
 }
 

@@ -15,7 +15,10 @@ export interface ModelMetadata {
   readonly platform: string;
   readonly inputs: readonly TensorMetadata[];
   readonly outputs: readonly TensorMetadata[];
-  /** `batching`: whether instances share runs (docs/batching.md), and `batching_reason`. Not there for methods without models. */
+  /**
+   * What the protocol has no words for. `batching`: whether instances share runs (docs/batching.md), and `batching_reason`, both for methods with models;
+   * `optional_inputs`, `any_shape`: lists of names, as JSON. Not there when there is nothing to tell.
+   */
   readonly properties?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -25,13 +28,25 @@ export const platform = 'mserve';
 /** What the Open Inference Protocol tells of a method. A tensor whose dtype is unknown is shown as BYTES; one whose shape is unknown as [-1]. */
 export function modelMetadata(resolved: ResolvedMethod, name = `${resolved.servable}.${resolved.method.name}`): ModelMetadata {
   const { method } = resolved;
-  const { batching } = method;
+  const properties = propertiesOf(method);
   return {
     name,
     platform,
     inputs: method.inputs.map((signature) => tensorMetadata(method, signature)),
     outputs: method.outputs.map((signature) => tensorMetadata(method, signature)),
-    ...(batching && { properties: { batching: batching.outcome, batching_reason: batching.reason } }),
+    ...(Object.keys(properties).length > 0 && { properties }),
+  };
+}
+
+function propertiesOf({ batching, inputs, outputs }: MethodSignature): Record<string, string> {
+  const names = (tensors: readonly TensorSignature[]): string => JSON.stringify(tensors.map(({ name }) => name));
+  const optional = inputs.filter((input) => input.optional === true);
+  // One of no known dtype is not a model's, and shown as any bytes
+  const anyShape = [...inputs, ...outputs].filter(({ dtype, shape }) => dtype !== undefined && shape === undefined);
+  return {
+    ...(batching && { batching: batching.outcome, batching_reason: batching.reason }),
+    ...(optional.length > 0 && { optional_inputs: names(optional) }),
+    ...(anyShape.length > 0 && { any_shape: names(anyShape) }),
   };
 }
 

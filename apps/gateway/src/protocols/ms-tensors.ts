@@ -1,4 +1,5 @@
 import {
+  absent,
   dtypeEntry,
   isFailure,
   isVariableSize,
@@ -7,8 +8,8 @@ import {
   type Failure,
   type Instance,
   type InstanceResult,
-  type ServingError,
   type Tensor,
+  type TensorSignature,
 } from '@mserve/wire';
 import type { ResolvedMethod } from './protocol.js';
 
@@ -73,8 +74,11 @@ export function checkedInstances(instances: readonly Slots[], target: ResolvedMe
   for (const slots of instances) {
     for (let i = 0; i < inputs.length; i++) {
       const tensor = slots[i];
-      const name = (inputs[i] as { name: string }).name;
-      if (tensor === undefined) throw inputMissing(name, target);
+      const { name } = inputs[i] as TensorSignature;
+      if (tensor === undefined) {
+        slots[i] = absentInput(inputs[i] as TensorSignature, target);
+        continue;
+      }
       const fault = tensorFault(tensor);
       if (fault !== undefined) throw refusal('input-malformed', { input: name, detail: fault });
     }
@@ -92,7 +96,8 @@ export function commonFailure(results: readonly InstanceResult[]): Failure | und
   return first.failure;
 }
 
-/** The refusal of an instance without an input that the method declares. */
-export function inputMissing(input: string, target: ResolvedMethod): ServingError {
-  return refusal('input-missing', { input, servable: target.servable, method: target.method.name });
+/** What stands for an input that the client did not send. Throws ServingError INVALID_ARGUMENT when it may not be left out. */
+export function absentInput({ name, optional }: TensorSignature, target: ResolvedMethod): Tensor {
+  if (optional === true) return absent;
+  throw refusal('input-missing', { input: name, servable: target.servable, method: target.method.name });
 }

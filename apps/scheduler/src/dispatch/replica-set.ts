@@ -119,7 +119,7 @@ export function sameSignature(a: ServableSignature, b: ServableSignature): boole
 
 function comparable(signature: ServableSignature): string {
   const tensors = (list: ServableSignature['methods'][number]['inputs']): unknown[] =>
-    list.map((tensor) => [tensor.name, tensor.dtype, tensor.shape]);
+    list.map((tensor) => [tensor.name, tensor.dtype, tensor.shape, tensor.optional]);
   const methods = signature.methods.map((method) => [
     method.name,
     tensors(method.inputs),

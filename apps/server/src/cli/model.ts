@@ -7,12 +7,22 @@ import { asCliError, formatOf, type ModelKey } from '../model-file.js';
 import { CliError } from '../cli-error.js';
 import { fileProblem } from './text.js';
 
+/** An input or output of a model file. */
+export interface InspectedValue {
+  readonly name: string;
+  readonly dtype: string;
+  /** undefined = the model does not tell. */
+  readonly shape: readonly number[] | undefined;
+  /** An input that may be left out: the model has a value for it. */
+  readonly optional?: boolean | undefined;
+}
+
 /** What `model inspect` tells of a file of either format. */
 export interface Inspection {
   readonly format: 'ONNX' | 'MindIR';
-  readonly inputs: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] | undefined }[];
+  readonly inputs: readonly InspectedValue[];
   /** Unknown for a MindIR whose operators are not all supported. */
-  readonly outputs: Inspection['inputs'] | undefined;
+  readonly outputs: readonly InspectedValue[] | undefined;
   readonly mindir?: ModelReport | undefined;
   /** What the graph proves about rows in dim 0 (docs/batching.md). undefined for a MindIR whose operators are not all supported. */
   readonly batching?: GraphBatching | undefined;
@@ -48,9 +58,10 @@ export function inspectModel(path: string, key: ModelKey | undefined): Promise<I
     if (format === 'OM') throw new CliError(`${path} is an OM model, which mserve cannot look into yet`);
     if (format === 'ONNX') {
       const session = await Session.open(path);
-      const { inputs, outputs } = session.describe();
+      const { inputs, outputs, defaults = [] } = session.describe();
       await session.close();
-      return { format, inputs: inputs.map(port), outputs: outputs.map(port), batching: graphBatching(path) };
+      const taken = [...inputs.map(port), ...defaults.map((value) => ({ ...port(value), optional: true }))];
+      return { format, inputs: taken, outputs: outputs.map(port), batching: graphBatching(path) };
     }
     const options = { decKey: key?.key, decMode: key?.mode };
     const report = await inspectMindir(path, options);
@@ -59,12 +70,13 @@ export function inspectModel(path: string, key: ModelKey | undefined): Promise<I
   });
 }
 
-function port({ name, dtype, shape }: ValueDescription): Inspection['inputs'][number] {
+function port({ name, dtype, shape }: ValueDescription): InspectedValue {
   return { name, dtype, shape };
 }
 
-function portText({ name, dtype, shape }: Inspection['inputs'][number]): string {
-  return `  ${name}  ${dtype} ${shape === undefined ? 'of any shape' : `[${shape.map((dim) => (dim < 0 ? '?' : dim)).join(', ')}]`}`;
+function portText({ name, dtype, shape, optional }: InspectedValue): string {
+  const dims = shape === undefined ? 'of any shape' : `[${shape.map((dim) => (dim < 0 ? '?' : dim)).join(', ')}]`;
+  return `  ${name}  ${dtype} ${dims}${optional === true ? ', may be left out' : ''}`;
 }
 
 /** What `mserve model inspect` prints. */

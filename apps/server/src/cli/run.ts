@@ -38,10 +38,20 @@ function inOutputDir<Result>(directory: string, work: () => Result): Result {
   }
 }
 
-/** Inputs in the model's order from `a.npy` (by position) and `name=a.npy` (by name), which may be mixed. */
-function inputsInOrder(inputs: readonly string[], description: SessionDescription): NativeTensor[] {
-  const names = description.inputs.map((input) => input.name);
-  const described = description.inputs.map((input) => `${input.name} ${input.dtype} [${input.shape.join(', ')}]`).join('; ');
+/**
+ * Inputs in the model's order from `a.npy` (by position) and `name=a.npy` (by name), which may be mixed; undefined for those that the model has a value for and
+ * that are not given.
+ */
+function inputsInOrder(inputs: readonly string[], description: SessionDescription): (NativeTensor | undefined)[] {
+  const taken = [...description.inputs, ...(description.defaults ?? [])];
+  const names = taken.map((input) => input.name);
+  const required = names.slice(0, description.inputs.length);
+  const described = taken
+    .map(({ name, dtype, shape }, i) => {
+      const optional = i < required.length ? '' : ' (has a value of its own)';
+      return `${name} ${dtype} ${shape === undefined ? 'of any shape' : `[${shape.join(', ')}]`}${optional}`;
+    })
+    .join('; ');
   const given = new Map<string, NativeTensor>();
   const byPosition: NativeTensor[] = [];
   for (const text of inputs) {
@@ -54,10 +64,10 @@ function inputsInOrder(inputs: readonly string[], description: SessionDescriptio
     else byPosition.push(readTensor(text));
   }
   const ordered = names.map((name) => given.get(name) ?? byPosition.shift());
-  const missing = names.filter((_, i) => ordered[i] === undefined);
+  const missing = required.filter((_, i) => ordered[i] === undefined);
   if (missing.length > 0) throw new CliError(`no --input for ${missing.join(', ')}; the model takes: ${described}`, 2);
   if (byPosition.length > 0) throw new CliError(`${byPosition.length} --input too many; the model takes: ${described}`, 2);
-  return ordered as NativeTensor[];
+  return ordered;
 }
 
 /** Runs a model file once, without a server, on the same native path; writes output_0.npy, output_1.npy, ... into outputDir. */

@@ -150,6 +150,10 @@ export class TensorSignatureDto implements TensorSignature {
   readonly shape?: readonly number[];
 
   @IsOptional()
+  @IsBoolean()
+  readonly optional?: boolean;
+
+  @IsOptional()
   @IsString()
   @MaxLength(maxDocLength)
   readonly doc?: string;

@@ -18,16 +18,17 @@ namespace mserve {
 struct ValueDescription {
   std::string name;
   ElementType type = ElementType::Undefined;
-  bool hasShape = false;  // false also for scalars: the ABI of 1.17 cannot tell a scalar from "no shape declared"
+  bool hasShape = false;  // false: the model does not say how many dims there are, and `dims` is empty
   std::vector<int64_t> dims;
   std::vector<std::string> dimNames;
+  int position = 0;  // of an input: its place among all inputs of the model, those with a value of their own included
 };
 
 struct SessionDescription {
   std::vector<ValueDescription> inputs;
   std::vector<ValueDescription> outputs;
   int64_t maxBatch = 0;  // the largest first dim of a run, of a model that takes several; 0: the model does not say
-  std::vector<ValueDescription> defaults;  // inputs with a value of their own, which runs do not take
+  std::vector<ValueDescription> defaults;  // inputs with a value of their own: runs may leave them out, or give them after the others
 };
 
 /** A weight given by reference: the memory belongs to JavaScript and lives as long as the session. */

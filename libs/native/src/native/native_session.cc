@@ -21,6 +21,7 @@ Napi::Object toObject(Napi::Env env, const ValueDescription& value) {
   }
   object["shape"] = dims;
   object["dimNames"] = dimNames;
+  object["position"] = Napi::Number::New(env, value.position);
   return object;
 }
 
@@ -136,7 +137,16 @@ Napi::Value NativeSession::submit(const Napi::CallbackInfo& call) {
 bool NativeSession::addInput(Napi::Env env, Run& run, size_t index, napi_value view, const double*& word) {
   InputTensor& input = run.inputs[index];
   const double* const end = outbox_ + outboxLength_;
-  if (word >= end || word + 1 + static_cast<size_t>(*word) > end) return false;
+  if (word >= end) return false;
+  input.isAbsent = *word < 0;
+  if (input.isAbsent) {
+    word++;
+    input.dims.clear();
+    input.bytes = nullptr;
+    input.byteLength = 0;
+    return true;
+  }
+  if (word + 1 + static_cast<size_t>(*word) > end) return false;
   const size_t rank = static_cast<size_t>(*word++);
   input.dims.resize(rank);
   for (size_t axis = 0; axis < rank; axis++) input.dims[axis] = static_cast<int64_t>(*word++);

@@ -17,6 +17,7 @@ struct InputTensor {
   void* bytes = nullptr;
   size_t byteLength = 0;
   std::vector<int64_t> dims;
+  bool isAbsent = false;  // left out: the model's own value counts
 };
 
 /** Outputs up to this size are copied out on the run thread: cheaper than an external ArrayBuffer with its finalizer. */

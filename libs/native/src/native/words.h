@@ -8,7 +8,7 @@
  */
 namespace mserve::words {
 
-/** A run that is submitted. From `inputs` on: for each input its rank, then its dims. */
+/** A run that is submitted. From `inputs` on: for each input its rank, then its dims; -1 for one that is left out. */
 enum Submitted : size_t { submittedSlot, submittedInlineBelowUs, submittedInputs };
 
 /** A settled run. From `outputs` on: its outputs, one after the other; none of a failure, whose text is the next extra. */

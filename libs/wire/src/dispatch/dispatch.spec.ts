@@ -18,6 +18,7 @@ import {
   encodeTickets,
 } from './index.js';
 import { maxListEntries } from './decoding.js';
+import { absent } from '../tensor.js';
 import { decodeInstances, encodeInstances } from './instance-codec.js';
 import { dtypeEntry, dtypeTable } from '../dtype.js';
 import { servingErrorCodes } from '../error-code.js';
@@ -278,6 +279,17 @@ describe('the codec of the hot path', () => {
         expect(decodeInstances(slice.sizes, slice.bytes)).toEqual(instances.slice(from, to));
       }),
     );
+  });
+
+  it('an input that was left out is the same object again', () => {
+    const given = { dtype: 'uint8', shape: [1], bytes: Uint8Array.of(7) } as const;
+    const { sizes, bytes } = encodeInstances([
+      [absent, given],
+      [given, absent],
+    ]);
+    const [first, second] = decodeInstances(sizes, bytes);
+    expect([first?.[0], second?.[1]].map((tensor) => tensor === absent)).toEqual([true, true]);
+    expect([first?.[1]?.bytes, second?.[0]?.bytes]).toEqual([given.bytes, given.bytes]);
   });
 
   it('gives tensors as views that are no Buffers, whatever they were decoded from', () => {

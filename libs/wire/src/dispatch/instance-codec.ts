@@ -1,7 +1,7 @@
 import { dtypeEntry, dtypeOfBusNumber, isVariableSize, type DType } from '../dtype.js';
 import { fieldSize, uintFieldSize, type ProtobufReader } from '../protobuf/index.js';
 import { ServingError } from '../serving-error.js';
-import { elementCount, maxRank, type Instance, type Tensor } from '../tensor.js';
+import { absent, elementCount, maxRank, type Instance, type Tensor } from '../tensor.js';
 import { Decoding } from './decoding.js';
 import { Encoding } from './encoding.js';
 import type { MessageCodec } from './message-codec.js';
@@ -58,6 +58,10 @@ export const instanceCodec: MessageCodec<Instance> = {
     for (let i = 0; i < instance.length; i++) {
       const tensor = instance[i] as Tensor;
       const place = out.reserve();
+      if (tensor === absent) {
+        size += fieldSize(out.remember(place, 0));
+        continue;
+      }
       const bytes = tensor.bytes.byteLength;
       const head = uintFieldSize(dtypeEntry(tensor.dtype).busNumber) + out.measurePacked(tensor.shape);
       size += fieldSize(out.remember(place, head + (bytes === 0 ? 0 : fieldSize(bytes))));
@@ -69,6 +73,7 @@ export const instanceCodec: MessageCodec<Instance> = {
     for (let i = 0; i < instance.length; i++) {
       const tensor = instance[i] as Tensor;
       out.open(1);
+      if (tensor === absent) continue;
       writer.uint(1, dtypeEntry(tensor.dtype).busNumber);
       out.writePacked(2, tensor.shape);
       if (tensor.bytes.byteLength !== 0) writer.field(3, tensor.bytes);
@@ -101,6 +106,8 @@ function readTensor(reader: ProtobufReader): Tensor {
     else if (tag === 26) bytes = reader.view();
     else reader.skip(tag);
   }
+  // No dtype and nothing else: an input that was left out
+  if (number === 0 && shape.length === 0 && bytes.byteLength === 0) return absent;
   const entry = dtypeOfBusNumber(number);
   if (entry === undefined) throw reader.fault(`dtype ${number} is not known`);
   checkTensorBytes(reader, entry.dtype, entry.elementBytes, shape, bytes);

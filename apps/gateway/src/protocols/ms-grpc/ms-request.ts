@@ -1,7 +1,7 @@
 import { dtypeOfBusNumber, isVariableSize, maxRank, refusal, type ProtobufReader, type Tensor, type TensorSignature } from '@mserve/wire';
 import { utf8Text } from '../json/json-reader.js';
 import { clip } from '../../edge/clip.js';
-import { inputMissing, maxInstances, shapeFault, tensorFault } from '../ms-tensors.js';
+import { absentInput, maxInstances, shapeFault, tensorFault } from '../ms-tensors.js';
 import { nameIndex, planOf } from '../plan.js';
 import type { ResolvedMethod } from '../protocol.js';
 import { tooLarge } from '../../edge/status.js';
@@ -183,7 +183,7 @@ function addDim(tensor: Found, dim: number): void {
 
 function checkedTensor(signature: TensorSignature, found: Found | undefined, target: ResolvedMethod): Tensor {
   const { name } = signature;
-  if (found === undefined) throw inputMissing(name, target);
+  if (found === undefined) return absentInput(signature, target);
   const tensor = tensorOf(found);
   const fault = typeof tensor === 'string' ? tensor : tensorFault(tensor);
   if (fault !== undefined) throw refusal('input-malformed', { input: name, detail: fault });

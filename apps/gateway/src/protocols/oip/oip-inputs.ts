@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import { refusal, ServingError, dtypeEntry, elementCount, elementEnds, isVariableSize } from '@mserve/wire';
+import { absent, refusal, ServingError, dtypeEntry, elementCount, elementEnds, isVariableSize } from '@mserve/wire';
 import type { DType, DTypeEntry, Instance, Tensor, TensorSignature } from '@mserve/wire';
 import { clip } from '../../edge/clip.js';
-import { inputMissing, maxInstances } from '../ms-tensors.js';
+import { absentInput, maxInstances } from '../ms-tensors.js';
 import { checkTextCount } from '../text-count.js';
 import type { ResolvedMethod } from '../protocol.js';
 import { tooLarge } from '../../edge/status.js';
@@ -43,27 +43,35 @@ export function unexpectedInput(name: string, target: ResolvedMethod): ServingEr
 export function splitInputs(target: ResolvedMethod, given: readonly (OipInput | undefined)[]): readonly Instance[] {
   const { inputs, batched } = target.method;
   let count = 1;
+  let counted: string | undefined;
   for (let i = 0; i < inputs.length; i++) {
     const signature = inputs[i] as TensorSignature;
     const input = given[i];
-    if (input === undefined) throw inputMissing(signature.name, target);
+    if (input === undefined) {
+      absentInput(signature, target);
+      continue;
+    }
     checkAgainst(signature, input, batched);
     if (!batched) continue;
     const first = input.shape[0];
     if (first === undefined)
       throw invalidInput(signature.name, `input '${signature.name}' has shape [], its first dim must be the instance count`);
-    if (i === 0) count = first;
-    else if (first !== count)
-      throw invalidInput(
-        signature.name,
-        `input '${signature.name}' has ${first} instances, input '${(inputs[0] as TensorSignature).name}' has ${count}`,
-      );
+    if (counted === undefined) {
+      count = first;
+      counted = signature.name;
+    } else if (first !== count) {
+      throw invalidInput(signature.name, `input '${signature.name}' has ${first} instances, input '${counted}' has ${count}`);
+    }
   }
   if (count < 1) throw malformed('the first dim of the inputs is the instance count, it must be at least 1');
   if (count > maxInstances) throw tooLarge(`the request has ${count} instances, at most ${maxInstances} are allowed`);
   const instances: Tensor[][] = [];
   for (let n = 0; n < count; n++) instances.push(new Array<Tensor>(inputs.length));
-  for (let i = 0; i < inputs.length; i++) splitInput(inputs[i] as TensorSignature, given[i] as OipInput, instances, i, batched);
+  for (let i = 0; i < inputs.length; i++) {
+    const input = given[i];
+    if (input === undefined) for (const instance of instances) instance[i] = absent;
+    else splitInput(inputs[i] as TensorSignature, input, instances, i, batched);
+  }
   return instances;
 }
 

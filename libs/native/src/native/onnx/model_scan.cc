@@ -30,6 +30,7 @@ class Scanner {
   bool visit(Message message, std::string_view bytes, int depth, bool isMainGraph) {
     if (depth > kMaxDepth) return false;
     if (message == Message::Node && !readNode(bytes)) return false;
+    if (isMainGraph && !readValues(bytes)) return false;
     Fields fields(bytes);
     while (fields.next()) {
       const Message child = fields.isBytes ? childOf(message, fields.field) : Message::None;
@@ -49,6 +50,34 @@ class Scanner {
   }
 
  private:
+  bool readValues(std::string_view graph) {
+    Fields fields(graph);
+    while (fields.next()) {
+      if (!fields.isBytes || (fields.field != 11 && fields.field != 12)) continue;
+      std::vector<DeclaredValue>& values = fields.field == 11 ? scan_.inputs : scan_.outputs;
+      if (values.size() >= kMaxReferences || !readValue(fields.bytes, values.emplace_back())) return false;
+    }
+    return fields.ok();
+  }
+
+  /** ValueInfoProto: its type is in field 2, of that the tensor in 1, of that the shape in 2. */
+  static bool readValue(std::string_view bytes, DeclaredValue& value) {
+    Fields info(bytes);
+    while (info.next()) {
+      if (info.isBytes && info.field == 1) value.name = info.bytes;
+      if (!info.isBytes || info.field != 2) continue;
+      Fields type(info.bytes);
+      while (type.next()) {
+        if (!type.isBytes || type.field != 1) continue;
+        Fields tensor(type.bytes);
+        while (tensor.next()) value.hasShape = value.hasShape || (tensor.isBytes && tensor.field == 2);
+        if (!tensor.ok()) return false;
+      }
+      if (!type.ok()) return false;
+    }
+    return info.ok();
+  }
+
   bool readNode(std::string_view bytes) {
     std::string_view op;
     std::string_view domain;

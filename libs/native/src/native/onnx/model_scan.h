@@ -16,8 +16,17 @@ struct ExternalReference {
   bool isInitializer = false;  // of the main graph: may be given by reference instead
 };
 
+/** An input or output of the main graph, as the file declares it. */
+struct DeclaredValue {
+  std::string name;
+  bool hasShape = false;  // a shape is declared; that of a scalar has no dims
+};
+
 /** What is to be known of a model before a runtime gets it. */
 struct ModelScan {
+  /** In the order of the file; initializers that are listed as inputs are among them. */
+  std::vector<DeclaredValue> inputs;
+  std::vector<DeclaredValue> outputs;
   /** Every external_data location, in subgraphs, functions, attributes and sparse tensors too. */
   std::vector<ExternalReference> references;
   /**

@@ -1,5 +1,8 @@
 #include "onnxruntime/ort_session.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace mserve::ort {
 
 namespace {
@@ -115,11 +118,29 @@ void describeDefaults(const Library& library, Session* session, std::vector<Valu
   }
 }
 
+/** The runtime tells no scalar from a value of which the file does not tell how many dims it has. */
+void takeDeclared(const std::vector<DeclaredValue>& declared, std::vector<ValueDescription>& values) {
+  for (ValueDescription& value : values) {
+    const auto found = std::find_if(declared.begin(), declared.end(), [&](const DeclaredValue& one) { return one.name == value.name; });
+    if (found == declared.end()) continue;
+    value.hasShape = value.hasShape || found->hasShape;
+    value.position = static_cast<int>(std::distance(declared.begin(), found));
+  }
+}
+
 }  // namespace
 
-bool describeSession(const Library& library, Session* session, SessionDescription& description, Failure& failure) {
+bool describeSession(const Library& library, Session* session, const ModelScan& scan, SessionDescription& description, Failure& failure) {
   describeDefaults(library, session, description.defaults);
-  return describeAll(library, session, kInputs, description.inputs, failure) && describeAll(library, session, kOutputs, description.outputs, failure);
+  if (!describeAll(library, session, kInputs, description.inputs, failure) || !describeAll(library, session, kOutputs, description.outputs, failure)) {
+    return false;
+  }
+  takeDeclared(scan.inputs, description.inputs);
+  takeDeclared(scan.inputs, description.defaults);
+  std::stable_sort(description.defaults.begin(), description.defaults.end(),
+                   [](const ValueDescription& a, const ValueDescription& b) { return a.position < b.position; });
+  takeDeclared(scan.outputs, description.outputs);
+  return true;
 }
 
 }  // namespace mserve::ort

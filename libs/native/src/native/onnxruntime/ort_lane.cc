@@ -70,7 +70,7 @@ void OrtLane::execute(Run& run) {
   const auto& outputNames = session_.outputNames();
   outputs_.assign(outputNames.size(), nullptr);
   if (makeInputs(run)) {
-    Status* status = api.run(session_.session(), options_.get(), session_.inputNames().data(), inputs_.data(), inputs_.size(),
+    Status* status = api.run(session_.session(), options_.get(), namesOf(run), inputs_.data(), inputs_.size(),
                              outputNames.data(), outputNames.size(), outputs_.data());
     const bool refused = status != nullptr && api.getErrorCode(status) == kCodeInvalidArgument;
     if (library_.check(status, refused ? FailureKind::Input : FailureKind::Run, run.failure)) takeOutputs(run);
@@ -100,20 +100,39 @@ void OrtLane::releaseValues() {
   copies_.clear();
 }
 
+/** The inputs, then those that may be left out, less those that are. */
 bool OrtLane::makeInputs(Run& run) {
-  const std::vector<ValueDescription>& expected = session_.description().inputs;
-  if (run.inputs.size() != expected.size()) {
-    run.failure.set(FailureKind::Input, "the model takes " + std::to_string(expected.size()) + " inputs, got " + std::to_string(run.inputs.size()));
+  const SessionDescription& description = session_.description();
+  const size_t least = description.inputs.size();
+  if (run.inputs.size() < least || run.inputs.size() > least + description.defaults.size()) {
+    run.failure.set(FailureKind::Input, "the model takes " + std::to_string(least) + " inputs, got " + std::to_string(run.inputs.size()));
     return false;
   }
-  inputs_.assign(expected.size(), nullptr);
-  for (size_t i = 0; i < expected.size(); i++) {
-    if (makeInput(run.inputs[i], expected[i], &inputs_[i], run.failure)) continue;
+  inputs_.reserve(run.inputs.size());
+  for (size_t i = 0; i < run.inputs.size(); i++) {
+    const ValueDescription& expected = i < least ? description.inputs[i] : description.defaults[i - least];
+    if (run.inputs[i].isAbsent) {
+      if (i >= least) continue;
+      run.failure.set(FailureKind::Input, "input \"" + expected.name + "\" is missing");
+      return false;
+    }
+    if (makeInput(run.inputs[i], expected, &inputs_.emplace_back(nullptr), run.failure)) continue;
     run.failure.kind = FailureKind::Input;
-    run.failure.message = "input \"" + expected[i].name + "\": " + run.failure.message;
+    run.failure.message = "input \"" + expected.name + "\": " + run.failure.message;
     return false;
   }
   return true;
+}
+
+/** In the order of inputs_. */
+const char* const* OrtLane::namesOf(const Run& run) {
+  const std::vector<const char*>& names = session_.inputNames();
+  if (run.inputs.size() == names.size()) return names.data();
+  givenNames_.assign(names.begin(), names.end());
+  for (size_t i = names.size(); i < run.inputs.size(); i++) {
+    if (!run.inputs[i].isAbsent) givenNames_.push_back(session_.defaultNames()[i - names.size()]);
+  }
+  return givenNames_.data();
 }
 
 bool OrtLane::makeInput(const InputTensor& input, const ValueDescription& expected, Value** value, Failure& failure) {

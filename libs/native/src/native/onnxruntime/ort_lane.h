@@ -19,6 +19,7 @@ class OrtLane : public Lane {
 
  private:
   bool makeInputs(Run& run);
+  const char* const* namesOf(const Run& run);
   bool makeInput(const InputTensor& input, const ValueDescription& expected, Value** value, Failure& failure);
   void* alignedBytes(const InputTensor& input, size_t alignment);
   bool takeOutputs(Run& run);
@@ -31,6 +32,7 @@ class OrtLane : public Lane {
   OwnedRunOptions options_;
   DivisionTraps traps_;  // on the thread that executes
   std::vector<Value*> inputs_;
+  std::vector<const char*> givenNames_;  // of a run that gives inputs which it could have left out
   std::vector<Value*> outputs_;
   std::vector<std::vector<uint64_t>> copies_;  // of misaligned inputs
 };

@@ -56,8 +56,9 @@ bool OrtSession::load(const OpenRequest& request, LoadCancellation& cancellation
   const bool isCreated = library_.check(status, FailureKind::Load, failure);
   if (traps.count() + poolTraps_.count() > 0) failure.set(FailureKind::Load, "the model divides an integer by zero while it is being loaded");
   if (!isCreated || failure) return false;
-  if (!describeSession(library_, session_.get(), description_, failure)) return false;
+  if (!describeSession(library_, session_.get(), scan_, description_, failure)) return false;
   for (const ValueDescription& input : description_.inputs) inputNames_.push_back(input.name.c_str());
+  for (const ValueDescription& input : description_.defaults) defaultNames_.push_back(input.name.c_str());
   for (const ValueDescription& output : description_.outputs) outputNames_.push_back(output.name.c_str());
   return true;
 }

@@ -27,6 +27,8 @@ class OrtSession : public BackendSession {
   /** Divisions by zero on threads that all runs of this session share. */
   const DivisionTraps& poolTraps() const { return poolTraps_; }
   const std::vector<const char*>& inputNames() const { return inputNames_; }
+  /** Of description().defaults. */
+  const std::vector<const char*>& defaultNames() const { return defaultNames_; }
   const std::vector<const char*>& outputNames() const { return outputNames_; }
 
  private:
@@ -49,10 +51,11 @@ class OrtSession : public BackendSession {
   ModelScan scan_;
   SessionDescription description_;
   std::vector<const char*> inputNames_;   // into description_
+  std::vector<const char*> defaultNames_;
   std::vector<const char*> outputNames_;
 };
 
-/** Reads names, types and shapes; fails, naming the value, when one is not a tensor of a supported type. */
-bool describeSession(const Library& library, Session* session, SessionDescription& description, Failure& failure);
+/** Reads names, types and shapes; fails, naming the value, when one is not a tensor of a supported type. `scan`: what the file declares. */
+bool describeSession(const Library& library, Session* session, const ModelScan& scan, SessionDescription& description, Failure& failure);
 
 }  // namespace mserve::ort
