@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { Tensor } from '@mserve/register';
 import { stringTensor, type Instance, type InstanceResult } from '@mserve/wire';
@@ -461,6 +461,29 @@ it('a config that can be loaded only once has no spare thread, and serves', asyn
   const { runner } = await openServable(folder.path, 'once', { log: (level, text) => tell(`${level}: ${text}`) });
   expect(await told).toMatch(/^warn: servable once has no spare thread for calls that take long: .*EADDRINUSE/);
   expect(plain(await new FunctionCalls(runner).run(0, [float(0.5)]))).toEqual([[0.5]]);
+  await runner.close();
+});
+
+it('a thread is started when the last one ends while spare threads are loaded that cannot be had', async () => {
+  const [loads, gate] = [`${folder.path}/loads`, `${folder.path}/gate`];
+  writeFileSync(loads, '');
+  folder.config(
+    'gated',
+    `import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+    appendFileSync(${JSON.stringify(loads)}, '.');
+    const load = readFileSync(${JSON.stringify(loads)}).length;
+    if (load === 2 || load === 3) {
+      while (!existsSync(${JSON.stringify(gate)})) await new Promise((resolve) => setTimeout(resolve, 5));
+      throw new Error('not now');
+    }
+    registerMethod(['y'], function m(x) { return addStage(function endAt(v: Tensor) { if (v.item() === 1) process.exit(3); return v; }, x); });`,
+  );
+  const { runner } = await openServable(folder.path, 'gated');
+  const calls = new FunctionCalls(runner);
+  expect(plain(await calls.run(0, [float(1)]))).toEqual([expect.stringContaining('it exited with code 3')]);
+  while (readFileSync(loads).length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+  writeFileSync(gate, '');
+  expect(plain(await calls.run(0, [float(0.5)]))).toEqual([[0.5]]);
   await runner.close();
 });
 

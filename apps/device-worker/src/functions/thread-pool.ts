@@ -211,6 +211,8 @@ export class ThreadPool {
           this.spares = 0;
           this.extras = 0;
           this.events.log('warn', `servable ${this.options.servable} has no spare thread for calls that take long: ${reason}`);
+          // It may have been the only one: the thread for which it was the spare may have ended while it was loaded
+          this.replenish();
         } else {
           this.events.log('error', `a function thread of servable ${this.options.servable} could not be started: ${reason}`);
           this.retryLater();
