@@ -14,11 +14,23 @@ import type { MindirModel, MindirTensor } from './proto/mindir-schema.js';
 import { encodeOnnx, inlineBytes } from './graph/onnx-writer.js';
 import { inputPorts, type ModelReport } from './report.js';
 
-/** Turns a decoded MindIR into ONNX. `owned`: the file's bytes are ours, so that weights may be moved inside them. */
-export async function convert(model: MindirModel, report: ModelReport, external: ExternalTensors, owned: boolean): Promise<OnnxModel> {
+/** A MindIR's entry graph, traced. */
+export interface TracedModel {
+  readonly builder: GraphBuilder;
+  readonly ports: readonly ModelPort[];
+  readonly inputs: readonly TensorValue[];
+  readonly results: readonly TensorValue[];
+}
+
+/** Runs a decoded MindIR on symbolic values. `owned`: the file's bytes are ours, so that weights may be moved inside them. */
+export async function traceModel(
+  model: MindirModel,
+  builder: GraphBuilder,
+  external: ExternalTensors,
+  owned: boolean,
+): Promise<TracedModel> {
   if (model.graph.hasMapParameters)
     throw new MindirError('unsupported', 'the model keeps weights in MapParameters (hash tables), which have no translation');
-  const builder = new GraphBuilder();
   const ports = inputPorts(model);
   builder.reserve([...ports.map(({ name }) => name), ...model.graph.parameters.map(stemOf)]);
   const parameters = await readParameters(model, ports, builder, external, owned);
@@ -26,6 +38,12 @@ export async function convert(model: MindirModel, report: ModelReport, external:
   const tracer = new Tracer(model, builder, parameters);
   const results = tracer.run(inputs);
   if (tracer.refusals.length > 0) throw new MindirError('unsupported', refusalText(tracer.refusals));
+  return { builder, ports, inputs, results };
+}
+
+/** Turns a decoded MindIR into ONNX. `owned`: as in {@link traceModel}. */
+export async function convert(model: MindirModel, report: ModelReport, external: ExternalTensors, owned: boolean): Promise<OnnxModel> {
+  const { builder, ports, results } = await traceModel(model, new GraphBuilder(), external, owned);
   const taken = new Set([...ports.map(({ name }) => name), ...builder.initializers.map(({ name }) => name)]);
   const outputs = results.map((result, index): TensorValue => ({ ...result, name: outputName((name) => taken.has(name), index) }));
   // Outputs get names of their own; one that is an input or a weight needs a node in any case.

@@ -1,4 +1,4 @@
-export { inspectMindir, loadMindir, type MindirOptions, type MindirSource } from './load.js';
+export { inspectMindir, loadMindir, loadRankMindir, type MindirOptions, type MindirSource, type RankOptions } from './load.js';
 export type { DecryptionMode } from './container/encryption.js';
 export { MindirError, type MindirErrorKind } from './mindir-error.js';
 export type { ModelPort } from './model-port.js';
@@ -7,3 +7,8 @@ export type { ModelReport } from './report.js';
 export type { Refusal } from './trace/tracer.js';
 export { opFamilies } from './ops/index.js';
 export { writeOnnx, writeSplitOnnx, type SplitOnnxModel } from './write-onnx.js';
+export type { CollectiveDetail, ExchangedTensor, Reduction, ScheduledCollective } from './graph/collective.js';
+export { decodeGroupConfig, type GroupConfig } from './rank/group-config.js';
+export { disprove, type Disproof, type DisproofReason, type RankDeclaration, type WorldSize } from './rank/proof.js';
+export type { CollectiveStep, RankProgram, RankValue, SegmentStep } from './rank/rank-program.js';
+export type { RankModel } from './rank-model.js';

@@ -1,12 +1,17 @@
+import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
 import { decryptAll, encryptionOf, type Decryption, type DecryptionMode } from './container/encryption.js';
 import { ExternalTensors } from './container/external-tensors.js';
 import { maxGraphBytes, MemorySource, OpenFile } from './container/source.js';
-import { convert } from './convert.js';
+import { convert, traceModel } from './convert.js';
+import { GraphBuilder } from './graph/graph-builder.js';
 import { MindirError } from './mindir-error.js';
 import type { OnnxModel } from './onnx-model.js';
 import { decodeMindir } from './proto/mindir-decoder.js';
 import type { MindirModel } from './proto/mindir-schema.js';
+import { decodeGroupConfig, type GroupConfig } from './rank/group-config.js';
+import { splitAtCollectives } from './rank/split.js';
+import type { RankModel } from './rank-model.js';
 import { reportOf, type ModelReport } from './report.js';
 
 /** A MindIR file by its path, or its bytes with the folder that external weights may be read from. */
@@ -26,6 +31,8 @@ export interface MindirOptions {
 }
 
 interface ReadModel {
+  /** Decrypted. */
+  readonly bytes: Uint8Array;
   readonly model: MindirModel;
   readonly encryption: DecryptionMode | undefined;
   /** Whether the bytes behind the model's tensors belong to us alone. */
@@ -46,6 +53,54 @@ export function loadMindir(source: MindirSource, options: MindirOptions = {}): P
       await external.close();
     }
   });
+}
+
+/** A rank of a distributed model, and how its files are read. */
+export interface RankOptions extends MindirOptions {
+  /** From 0. */
+  readonly rank: number;
+  readonly rankSize: number;
+  /** The bytes of the rank's group_config_R.pb. Absent: groups have to be told by the model file. */
+  readonly groupConfig?: Uint8Array | undefined;
+}
+
+/**
+ * Reads the MindIR file of one rank of a distributed model and cuts its graph at the collectives (AllReduce, AllGather, ReduceScatter, AlltoAll, Broadcast, NeighborExchange,
+ * Send, Receive). Whether the ranks of a model fit together is not told here, but by {@link proveSchedules}. Rejects as {@link loadMindir} does; also for collectives inside an if or a loop, and for groups that nothing describes.
+ */
+export function loadRankMindir(source: MindirSource, options: RankOptions): Promise<RankModel> {
+  return named(source, async () => {
+    const { groups, restoreRanks } = groupConfigOf(options);
+    const { bytes, model, encryption, owned } = await read(source, options);
+    const hash = createHash('sha256').update(bytes);
+    const external = new ExternalTensors(folderOf(source), decryptionOf(options), (tensor) => void hash.update(tensor));
+    try {
+      const builder = new GraphBuilder({ rank: options.rank, rankSize: options.rankSize, groups });
+      const report = reportOf(model, encryption);
+      const { ports, inputs, results } = await traceModel(model, builder, external, owned);
+      return {
+        program: splitAtCollectives(builder, inputs, results, report.version),
+        schedule: [...builder.collectives.values()].map(({ scheduled }) => scheduled),
+        restoreRanks,
+        inputs: ports,
+        outputs: results.map(({ dtype, shape }, index) => ({ name: `output_${index}`, dtype, shape })),
+        sha256: hash.digest('hex'),
+        report,
+      };
+    } finally {
+      await external.close();
+    }
+  });
+}
+
+function groupConfigOf({ groupConfig, rank }: RankOptions): GroupConfig {
+  if (groupConfig === undefined) return { groups: new Map(), restoreRanks: [] };
+  try {
+    return decodeGroupConfig(groupConfig);
+  } catch (thrown) {
+    if (!(thrown instanceof MindirError)) throw thrown;
+    throw new MindirError(thrown.kind, `the group configuration of rank ${rank}: ${thrown.message}`, { cause: thrown });
+  }
 }
 
 /** What a MindIR file holds. Works for models with operators that have no translation. Rejects with MindirError. */
@@ -69,7 +124,7 @@ async function read(source: MindirSource, options: MindirOptions): Promise<ReadM
       encryption === undefined
         ? await plain(options, () => file.read(0, file.size))
         : await decryptAll(file, needDecryption(options, encryption));
-    return { model: decode(bytes, encryption), encryption, owned: true };
+    return { bytes, model: decode(bytes, encryption), encryption, owned: true };
   } finally {
     await file.close();
   }
@@ -78,9 +133,10 @@ async function read(source: MindirSource, options: MindirOptions): Promise<ReadM
 async function readBytes(bytes: Uint8Array, options: MindirOptions): Promise<ReadModel> {
   if (bytes.byteLength === 0) throw new MindirError('format', 'the file is empty');
   const encryption = encryptionOf(bytes);
-  if (encryption === undefined) return { model: decode(await plain(options, async () => bytes), encryption), encryption, owned: false };
+  if (encryption === undefined)
+    return { bytes, model: decode(await plain(options, async () => bytes), encryption), encryption, owned: false };
   const decrypted = await decryptAll(new MemorySource(bytes, 'the file'), needDecryption(options, encryption));
-  return { model: decode(decrypted, encryption), encryption, owned: true };
+  return { bytes: decrypted, model: decode(decrypted, encryption), encryption, owned: true };
 }
 
 function decode(bytes: Uint8Array, encryption: DecryptionMode | undefined): MindirModel {

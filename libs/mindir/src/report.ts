@@ -4,6 +4,7 @@ import { knownDtypeOfMindir } from './graph/dtypes.js';
 import { shapeOf } from './graph/constant.js';
 import { userName, type Refusal } from './trace/tracer.js';
 import type { ModelPort } from './model-port.js';
+import { collective } from './ops/collective.js';
 import { opTable } from './ops/index.js';
 import type { MindirModel } from './proto/mindir-schema.js';
 
@@ -45,9 +46,11 @@ export function reportOf(model: MindirModel, encryption: DecryptionMode | undefi
       });
     }
   }
+  const collectives = collective.entries.reduce((count, { name }) => count + (ops[name] ?? 0), 0);
   const bytes = model.graph.parameters.reduce((sum, parameter) => sum + (parameter.external?.length ?? parameter.raw?.byteLength ?? 0), 0);
   const remarks = [
     ...(model.hasPreprocessor ? ['the file holds a preprocessor (export with a dataset); it is not run'] : []),
+    ...(collectives > 0 ? [`the file is one rank of a distributed model: it has ${collectives} collectives`] : []),
     ...(model.graph.hasMapParameters ? ['the file holds MapParameters, which are not read'] : []),
   ];
   return {

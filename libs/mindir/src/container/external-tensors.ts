@@ -29,6 +29,8 @@ export class ExternalTensors {
   constructor(
     private readonly folder: string | undefined,
     private readonly decryption: Decryption | undefined,
+    /** Told the bytes of each tensor that is read. */
+    private readonly onRead?: (bytes: Uint8Array) => void,
   ) {}
 
   /** The bytes of one tensor, fresh memory where the file is plain. `expectedBytes` = product of dims x element size. */
@@ -46,8 +48,9 @@ export class ExternalTensors {
       this.files.set(location, variables);
     }
     const { file, pieces } = await variables;
-    if (pieces === undefined) return file.read(offset, expectedBytes);
-    return slice(pieces, offset, expectedBytes, location);
+    const bytes = pieces === undefined ? await file.read(offset, expectedBytes) : slice(pieces, offset, expectedBytes, location);
+    this.onRead?.(bytes);
+    return bytes;
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 import { dtypeEntry, isVariableSize, type DType } from '@mserve/wire';
 import { MindirError } from '../mindir-error.js';
 import { bytesOfNumbers, numbersOfBytes, onnxNumber } from './dtypes.js';
+import { collectiveDomain, type CollectiveMark, type RankPlace, type ScheduledCollective } from './collective.js';
 import { inferNode } from './infer.js';
 import { computeDtype, holdsData, ownDtype } from './kernel-dtypes.js';
 import type { OnnxAttribute, OnnxInitializer, OnnxNode, OnnxPort, OnnxSubgraph } from './onnx-graph.js';
@@ -27,12 +28,19 @@ const maxOutputs = 65_536;
  */
 export class GraphBuilder {
   readonly initializers: OnnxInitializer[] = [];
+  /** Collectives by the name of the node that stands for them. */
+  readonly collectives = new Map<string, CollectiveMark>();
+  /** What is known of the result of every node; only kept for a rank, whose graph is cut into parts. */
+  readonly results = new Map<string, TensorValue>();
   private readonly constants = new Map<string, TensorValue>();
   private nodes: OnnxNode[] = [];
   private readonly reserved = new Set<string>();
   private count = 0;
   private nodeCount = 0;
   private outputCount = 0;
+
+  /** `place`: of the rank whose graph this is; undefined for a model that is no part of a distributed one. */
+  constructor(readonly place?: RankPlace) {}
 
   /** Nodes of the open scope (the main graph when no branch is being built). */
   get scope(): readonly OnnxNode[] {
@@ -90,12 +98,33 @@ export class GraphBuilder {
       attributes,
       domain: '',
     });
-    return names.map((name, index) => ({
-      kind: 'tensor',
+    return this.noted(
+      names.map((name, index) => ({
+        kind: 'tensor',
+        name,
+        dtype: index > 0 && inferred.furtherDtype !== undefined ? inferred.furtherDtype : (options.dtype ?? inferred.dtype),
+        shape: index === 0 && options.shape !== undefined ? options.shape : inferred.shapes[index],
+      })),
+    );
+  }
+
+  /** A collective: a place at which the graph will be cut. */
+  collective(scheduled: ScheduledCollective, inputs: readonly TensorValue[]): TensorValue[] {
+    this.countNode(scheduled.outputs.length);
+    const name = this.uniqueName(scheduled.op);
+    const outputs = this.noted(
+      scheduled.outputs.map(({ dtype, shape }): TensorValue => ({ kind: 'tensor', name: this.uniqueName(scheduled.op), dtype, shape })),
+    );
+    this.nodes.push({
+      opType: scheduled.op,
       name,
-      dtype: index > 0 && inferred.furtherDtype !== undefined ? inferred.furtherDtype : (options.dtype ?? inferred.dtype),
-      shape: index === 0 && options.shape !== undefined ? options.shape : inferred.shapes[index],
-    }));
+      inputs: inputs.map((input) => input.name),
+      outputs: outputs.map((output) => output.name),
+      attributes: {},
+      domain: collectiveDomain,
+    });
+    this.collectives.set(name, { scheduled, inputs, outputs });
+    return outputs;
   }
 
   cast(tensor: TensorValue, dtype: DType): TensorValue {
@@ -187,7 +216,7 @@ export class GraphBuilder {
       domain: '',
     });
     this.countNode(outputs.length);
-    return outputs.map(({ dtype, shape }, index) => ({ kind: 'tensor', name: names[index] as string, dtype, shape }));
+    return this.noted(outputs.map(({ dtype, shape }, index) => ({ kind: 'tensor', name: names[index] as string, dtype, shape })));
   }
 
   /** Division whose divisor is never -1: a / -1 is -a, and a mod -1 is a mod 1. */
@@ -200,6 +229,11 @@ export class GraphBuilder {
     const divisor = this.node('Where', [isMinusOne, this.scalar(b.dtype, 1), b]);
     const result = this.multi(opType, [a, divisor], 1, attributes)[0] as TensorValue;
     return opType === 'Mod' ? result : this.node('Where', [isMinusOne, this.node('Neg', [a]), result]);
+  }
+
+  private noted(results: TensorValue[]): TensorValue[] {
+    if (this.place !== undefined) for (const result of results) this.results.set(result.name, result);
+    return results;
   }
 
   private countNode(outputs: number): void {

@@ -1,6 +1,7 @@
+import { collectiveDomain } from './collective.js';
 import { isSubgraph, type OnnxAttribute, type OnnxInitializer, type OnnxNode, type OnnxSubgraph } from './onnx-graph.js';
 
-/** The nodes and initializers that the outputs need, in their order. Also inside branches and loop bodies. */
+/** The nodes and initializers that the outputs need, in their order. Also inside branches and loop bodies. Collectives stay: other ranks wait in them. */
 export function prune(
   nodes: readonly OnnxNode[],
   initializers: readonly OnnxInitializer[],
@@ -16,7 +17,7 @@ function pruneScope(nodes: readonly OnnxNode[], needed: Set<string>): OnnxNode[]
   const kept: OnnxNode[] = [];
   for (let index = nodes.length - 1; index >= 0; index--) {
     const node = nodes[index] as OnnxNode;
-    if (!node.outputs.some((output) => needed.has(output))) continue;
+    if (node.domain !== collectiveDomain && !node.outputs.some((output) => needed.has(output))) continue;
     for (const input of node.inputs) if (input !== '') needed.add(input);
     kept.push(hasSubgraph(node) ? { ...node, attributes: prunedAttributes(node.attributes, needed) } : node);
   }

@@ -1,5 +1,6 @@
 import { activation } from './activation.js';
 import { arithmetic } from './arithmetic.js';
+import { collective } from './collective.js';
 import { convolutionFamily } from './convolution.js';
 import { decoding } from './decoding.js';
 import { deformable } from './deformable.js';
@@ -53,7 +54,7 @@ function byName(families: readonly OpFamily[]): Map<string, OpEntry> {
 }
 
 /** All families, in the order of the documentation. */
-export const opFamilies: readonly OpFamily[] = [...pure, inPlaceFamily(byName(pure)), structure, pythonValues];
+export const opFamilies: readonly OpFamily[] = [...pure, inPlaceFamily(byName(pure)), structure, pythonValues, collective];
 
 /** Every operator that can be translated, by its primitive name. */
 export const opTable: ReadonlyMap<string, OpEntry> = byName(opFamilies);

@@ -31,6 +31,8 @@ export class OpCall {
     readonly inputs: readonly Value[],
     private readonly attributes: ReadonlyMap<string, Value>,
     private readonly annotation: Annotation | undefined,
+    /** Name of the node in the file; '' where the file has none. */
+    readonly nodeName = '',
   ) {}
 
   /** Undefined when absent or None. */

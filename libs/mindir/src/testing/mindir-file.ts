@@ -1,4 +1,5 @@
 import { GrowingWriter } from '@mserve/wire';
+import { attributeType } from '../proto/mindir-schema.js';
 
 /** Small MindIR files for tests, written field by field. */
 export interface FileGraph {
@@ -19,22 +20,45 @@ export interface FileParameter {
   readonly length?: number;
 }
 
+/** A primitive that nodes refer to as `REF::<name>:0`. */
+export interface FilePrimitive {
+  readonly name: string;
+  readonly opType: string;
+  readonly attributes: Readonly<Record<string, string | number | readonly number[]>>;
+}
+
 /** A file of mind_ir_version 3 with float32 inputs; the first graph is the entry. */
-export function mindirFile(graphs: readonly FileGraph[], primitives: readonly string[] = []): Uint8Array {
+export function mindirFile(graphs: readonly FileGraph[], primitives: readonly (string | FilePrimitive)[] = []): Uint8Array {
   const writer = new GrowingWriter();
   writer.text(1, '1.1');
   writer.text(2, 'MindSpore');
   writer.text(5, '2.10.0');
   graphs.forEach((graph, index) => writer.message(index === 0 ? 7 : 8, (proto) => writeGraph(proto, graph)));
   writer.integer(10, 1);
-  for (const name of primitives) {
+  for (const primitive of primitives) {
+    const { name, opType, attributes } = typeof primitive === 'string' ? { name: primitive, opType: primitive, attributes: {} } : primitive;
     writer.message(12, (proto) => {
       proto.text(1, `${name}:0`);
-      proto.text(2, name);
+      proto.text(2, opType);
+      for (const [attribute, value] of Object.entries(attributes)) proto.message(3, (inner) => writeAttribute(inner, attribute, value));
     });
   }
   writer.integer(13, 3);
   return writer.finish();
+}
+
+function writeAttribute(writer: GrowingWriter, name: string, value: string | number | readonly number[]): void {
+  writer.text(1, name);
+  if (typeof value === 'string') {
+    writer.text(5, value);
+    writer.integer(16, attributeType.string);
+  } else if (typeof value === 'number') {
+    writer.integer(3, value);
+    writer.integer(16, attributeType.int64);
+  } else {
+    writer.integer(16, attributeType.tuple);
+    for (const element of value) writer.message(17, (inner) => writeAttribute(inner, '', element));
+  }
 }
 
 function writeGraph(writer: GrowingWriter, graph: FileGraph): void {

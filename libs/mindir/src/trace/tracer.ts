@@ -150,10 +150,10 @@ export class Tracer implements GraphTrace {
     const inputs = node.inputs.map((name) => this.lookUp(name));
     const name = referenceOf(node.opType);
     try {
-      if (name === undefined) return this.apply(node.opType, inputs, this.nodeAttributes(node), annotation);
+      if (name === undefined) return this.apply(node.opType, inputs, this.nodeAttributes(node), annotation, node.name);
       const primitive = this.model.primitives.get(name);
       if (primitive !== undefined)
-        return this.apply(primitive.opType, inputs, this.attributesOfPrimitive(name, primitive.attributes), annotation);
+        return this.apply(primitive.opType, inputs, this.attributesOfPrimitive(name, primitive.attributes), annotation, node.name);
       if (this.graphs.has(name)) return this.callGraph(name, inputs);
       return this.call(this.lookUp(name), inputs);
     } catch (thrown) {
@@ -167,12 +167,13 @@ export class Tracer implements GraphTrace {
     inputs: readonly Value[],
     attributes: ReadonlyMap<string, Value>,
     annotation: Annotation | undefined,
+    nodeName: string,
   ): Value {
     const entry = opTable.get(opType);
     if (entry === undefined) throw new Untranslatable('the operator is not in the op table');
     if (opType === 'Load' && inputs[0] !== undefined) return this.memory.read(inputs[0]);
     const operands = entry.inPlace === true && inputs[0] !== undefined ? [this.memory.read(inputs[0]), ...inputs.slice(1)] : inputs;
-    const result = entry.emit(new OpCall(this.builder, opType, entry.args, operands, attributes, annotation));
+    const result = entry.emit(new OpCall(this.builder, opType, entry.args, operands, attributes, annotation, nodeName));
     if (entry.inPlace === true && inputs[0] !== undefined && result.kind === 'tensor') {
       const target = operands[0] as Value;
       return this.memory.write(inputs[0], target.kind === 'tensor' ? this.builder.cast(result, target.dtype) : result);
