@@ -20,7 +20,7 @@ export type BatchingChoice = 'proven' | 'trust' | 'off';
 /** One declareModel. Models are named by their key: the file names joined by `;`. */
 export interface ModelDeclaration {
   readonly key: string;
-  /** File names in the version directory; several files = several subgraphs. */
+  /** File names in the version directory; several files = several subgraphs. None for a distributed model. */
   readonly files: readonly string[];
   readonly format: ModelFormat;
   readonly withBatchDim: boolean;
@@ -31,6 +31,14 @@ export interface ModelDeclaration {
   /** Whether instances may share a run: when it is proven that rows are independent, always, or never. */
   readonly batching: BatchingChoice;
   readonly options?: ModelOptions | undefined;
+  /** The model is run by agents, one per rank. */
+  readonly distributed?: DistributedDeclaration | undefined;
+}
+
+/** How many ranks a distributed model has, and in how many stages: `stageSize` divides `rankSize`. */
+export interface DistributedDeclaration {
+  readonly rankSize: number;
+  readonly stageSize: number;
 }
 
 /** Options as given, already checked (AclOptions, GpuOptions, Context). */

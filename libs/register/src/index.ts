@@ -1,6 +1,7 @@
 /** What the author of a servable imports. docs/servables.md is its guide. */
 export * from './declaration.js';
 export { declareModel, Model, type ModelFormatName, type ModelParameters } from './model.js';
+export { distributed, type DistributedParameters } from './distributed.js';
 export type { CallOptions } from './model-call.js';
 export {
   AclOptions,

@@ -129,9 +129,10 @@ export function declareModel(
   const registry = openRegistry('declareModel');
   const given = isPlainObject(first) ? first : { modelFile: first, modelFormat, withBatchDim, options, withoutBatchDimInputs, context };
   const usedFiles = new Set(registry.models.flatMap(({ files }) => files.map(plainName)));
+  const isDistributed = registry.models.some((model) => model.distributed !== undefined);
   const declaration = collected(
     registry,
-    () => modelDeclaration(given, usedFiles),
+    () => modelDeclaration(given, usedFiles, isDistributed),
     () => undeclared,
   );
   registry.models.push(declaration);
@@ -139,7 +140,7 @@ export function declareModel(
 }
 
 /** Stands for a model whose declaration failed, so that what comes after it can be checked. */
-const undeclared: ModelDeclaration = {
+export const undeclared: ModelDeclaration = {
   key: '',
   files: [],
   format: 'ONNX',
@@ -149,12 +150,13 @@ const undeclared: ModelDeclaration = {
   batching: 'proven',
 };
 
-function modelDeclaration(given: Record<string, unknown>, usedFiles: ReadonlySet<string>): ModelDeclaration {
+function modelDeclaration(given: Record<string, unknown>, usedFiles: ReadonlySet<string>, isDistributed: boolean): ModelDeclaration {
   refuseUnknown('Declare model failed, unsupported parameter', given, parameterNames);
   const files = checkStringOrList('modelFile', given['modelFile'], false);
   const formatName = checkString('modelFormat', given['modelFormat']).toLowerCase();
   const format = Object.hasOwn(formats, formatName) ? formats[formatName] : undefined;
   if (format === undefined) throw new RegisterError('model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored');
+  if (isDistributed) throw new RegisterError('declareModel cannot be used together with distributed.declareServable');
   checkFiles(files, usedFiles);
   const { withBatchDim = true, withoutBatchDimInputs = [], maxBatchSize = defaultMaxBatchSize, batching = 'proven' } = given;
   return {
@@ -171,7 +173,8 @@ function modelDeclaration(given: Record<string, unknown>, usedFiles: ReadonlySet
 
 const batchingChoices: readonly BatchingChoice[] = ['proven', 'trust', 'off'];
 
-function checkBatching(value: unknown): BatchingChoice {
+/** Throws RegisterError for what is no choice. */
+export function checkBatching(value: unknown): BatchingChoice {
   const choice = batchingChoices.find((known) => known === value);
   if (choice === undefined) {
     const given = typeof value === 'string' ? `'${value}'` : typeName(value);

@@ -222,7 +222,8 @@ export function modelFiles(
   declaration: ServableDeclaration,
   { problems, linkRoot }: ModelFilesOptions = {},
 ): VersionFiles {
-  if (declaration.models.length === 0) return { versionDirectory: undefined, modelPaths: [], linkRoots: [] };
+  if (declaration.models.every(({ files }) => files.length === 0))
+    return { versionDirectory: undefined, modelPaths: declaration.models.map(() => []), linkRoots: [] };
   const folder = servableFolder(directory, name);
   const linkRoots = [folder, ...(linkRoot === undefined ? [] : [linkRoot])].flatMap((root) => realPath(root) ?? []);
   const versionDirectory = checkedInside(
