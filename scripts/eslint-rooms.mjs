@@ -54,7 +54,7 @@ const places = [
 
 /** The programs of processes and of threads. */
 const mayUseProcess =
-  /^(apps\/[^/]+\/src\/(main|functions\/thread-main)\.ts|apps\/server\/src\/cli\/|scripts\/|test\/|bench\/|examples\/)|\.spec\.ts$/;
+  /^(apps\/[^/]+\/src\/(main|functions\/thread-main)\.ts|libs\/native\/src\/(examine-main|library-path)\.ts|apps\/server\/src\/cli\/|scripts\/|test\/|bench\/|examples\/)|\.spec\.ts$/;
 
 function roomOf(path) {
   const parts = path.split('/');

@@ -21,6 +21,7 @@
         'src/native/onnx/external_data.cc',
         'src/native/onnx/model_scan.cc',
         'src/native/onnx/proto_fields.cc',
+        'src/native/nvidia/cuda_driver.cc',
         'src/native/onnxruntime/ort_backend.cc',
         'src/native/onnxruntime/ort_description.cc',
         'src/native/onnxruntime/ort_lane.cc',

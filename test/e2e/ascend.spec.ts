@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { float32s, GrpcClients } from '../support/clients.js';
 import { freePort } from '../support/fleet.js';
 import { startNatsServer, type NatsServer } from '../support/nats-server.js';
 import { omModel } from '../support/om-model.js';
@@ -48,6 +49,16 @@ const denseOm = omModel({
   gears: [2, 4, 8],
 });
 
+/** The same, in 20 ms. */
+const slowAddOm = omModel({
+  inputs: ['a', 'b'].map((name) => ({ name, dtype: 'float32', shape: [2, 2] })),
+  outputs: [{ name: 'add:0:y', dtype: 'float32', shape: [2, 2], tensor: 'y' }],
+  nodes: [{ op: 'Add', inputs: ['a', 'b'], output: 'y' }],
+  sleepUs: 20_000,
+});
+const addInstances = [{ a: [[1, 2], [3, 4]], b: [[10, 20], [30, 40]] }]; // prettier-ignore
+const rightSum = { status: 200, answer: { instances: [{ y: [[11, 22], [33, 44]] }] } }; // prettier-ignore
+
 const addConfig = `const model = declareModel({ modelFile: 'add.om', modelFormat: 'OM', withBatchDim: false });
 registerMethod(['y'], function add(a, b) { return addStage(model, a, b, { outputsCount: 1 }); });
 `;
@@ -73,16 +84,21 @@ onLinux('OM models on a fake Ascend device', () => {
     const directory = join(servables.path, 'good');
     servable(directory, 'add', 'add.om', addOm, addConfig);
     servable(directory, 'dense', 'dense.om', denseOm, denseConfig);
-    server = await serveDirectory(directory, ['--provider', 'ascend', '--device-ids', '0,1'], fake);
+    // No provider is named: OM files on a machine with Ascend devices
+    server = await serveDirectory(directory, ['--device-ids', '0,1', '--log-level', 'info'], fake);
   }, 120_000);
   afterAll(() => server?.stop());
 
-  it('a static model with two inputs', async () => {
-    const instances = [{ a: [[1, 2], [3, 4]], b: [[10, 20], [30, 40]] }]; // prettier-ignore
-    expect(await post(server, '/model/add:add', { instances })).toEqual({
-      status: 200,
-      answer: { instances: [{ y: [[11, 22], [33, 44]] }] }, // prettier-ignore
+  it('the provider was chosen, and the choice is in the log', async () => {
+    expect(JSON.parse(await server.line((line) => line.includes('provider auto')))).toMatchObject({
+      provider: 'ascend',
+      devices: [{ id: 0, name: 'Ascend310P3' }, { id: 1, name: 'Ascend310P3' }], // prettier-ignore
+      msg: 'provider auto: ascend, 2 devices: Ascend310P3, Ascend310P3',
     });
+  });
+
+  it('a static model with two inputs', async () => {
+    expect(await post(server, '/model/add:add', { instances: addInstances })).toEqual(rightSum);
   });
 
   it('a model with gears takes any number of instances, from many clients', async () => {
@@ -95,6 +111,28 @@ onLinux('OM models on a fake Ascend device', () => {
       });
     });
     await Promise.all(answers);
+  });
+
+  it('the same over gRPC, by the original’s protocol and the Open Inference Protocol', async () => {
+    const clients = new GrpcClients(server.grpc);
+    try {
+      const x = { dtype: 'MS_FLOAT32', shape: { dims: [2] }, data: Buffer.from(float32Bytes([3, 4])) };
+      const original = await clients.ms.call('Predict', {
+        servable_spec: { name: 'dense', method_name: 'predict' },
+        instances: [{ items: { x } }, { items: { x } }],
+      });
+      const answers = original.instances as { items: { y: { data: Buffer } } }[];
+      expect(answers.map(({ items }) => [...float32s(items.y.data)])).toEqual([[11.5, 0], [11.5, 0]]); // prettier-ignore
+      const { outputs, raw_output_contents: contents } = await clients.oip.call('ModelInfer', {
+        model_name: 'dense',
+        inputs: [{ name: 'x', datatype: 'FP32', shape: [3, 2] }],
+        raw_input_contents: [float32Bytes([1, 0, 0, 1, 2, 2])],
+      });
+      expect(outputs).toMatchObject([{ name: 'y', datatype: 'FP32', shape: ['3', '2'] }]);
+      expect([...float32s((contents as Buffer[])[0]!)]).toEqual([1.5, 0, 2.5, 0, 6.5, 0]);
+    } finally {
+      clients.close();
+    }
   });
 
   it('a wrong shape is the client’s error', async () => {
@@ -132,7 +170,7 @@ onLinux('OM models on a fake Ascend device', () => {
     await failing.stop();
   });
 
-  describe('a fleet with two devices, one of which is lost', () => {
+  describe('a fleet with two devices and two replicas on each', () => {
     let nats: NatsServer;
     const processes: RunningProcess[] = [];
     beforeAll(async () => {
@@ -149,32 +187,39 @@ onLinux('OM models on a fake Ascend device', () => {
       return running;
     }
 
-    it('its worker ends, and every request is answered', async () => {
-      const directory = join(servables.path, 'good');
+    it('loses one device and has a worker killed in the middle of its runs: every request is answered', async () => {
+      const directory = join(servables.path, 'slow');
+      servable(directory, 'add', 'add.om', slowAddOm, addConfig);
       const worker = (device: string, env: Record<string, string> = {}): RunningProcess =>
-        start('device-worker', ['--directory', directory, '--servables', 'add', '--provider', 'ascend', '--device-ids', device], {
-          ...fake,
-          ...env,
-        });
+        start('device-worker', ['--directory', directory, '--provider', 'ascend', '--device-ids', device], { ...fake, ...env });
       const rest = `127.0.0.1:${await freePort()}`;
       start('scheduler', []);
       start('gateway', ['--rest', rest, '--grpc', '127.0.0.1:0']);
       const losing = worker('0', { FAKE_ACL_FAIL: 'aclmdlExecute:8:507010' });
-      const staying = worker('1');
-      await Promise.all([losing, staying].map((one) => one.line((line) => line.includes('replica is ready'))));
-      const server = { rest, grpc: '' };
-      const instances = [{ a: [[1, 2], [3, 4]], b: [[10, 20], [30, 40]] }]; // prettier-ignore
-      const call = (): Promise<unknown> => post(server, '/model/add:add', { instances }).catch(() => undefined);
-      const right = { status: 200, answer: { instances: [{ y: [[11, 22], [33, 44]] }] } }; // prettier-ignore
+      const killed = worker('1');
+      const workers = [losing, worker('0'), killed, worker('1')];
+      await Promise.all(workers.map((one) => one.line((line) => line.includes('replica is ready'))));
+      const call = (): Promise<unknown> => post({ rest, grpc: '' }, '/model/add:add', { instances: addInstances }).catch(() => undefined);
       // Until the gateway has heard of the workers
-      while (JSON.stringify(await call()) !== JSON.stringify(right)) await new Promise((resolve) => setTimeout(resolve, 50));
-      const clients = Array.from({ length: 8 }, async () => {
-        for (let i = 0; i < 10; i++) expect(await call()).toEqual(right);
+      while (JSON.stringify(await call()) !== JSON.stringify(rightSum)) await new Promise((resolve) => setTimeout(resolve, 50));
+      let answered = 0;
+      let isOver = false;
+      const clients = Array.from({ length: 16 }, async () => {
+        while (!isOver) {
+          expect(await call()).toEqual(rightSum);
+          answered++;
+        }
       });
-      await Promise.all(clients);
       await losing.line((line) => line.includes('a device ended its work'));
       expect(await losing.stop()).toBe(1);
-      expect(await call()).toEqual(right);
+      // Each run takes 20 ms and sixteen clients wait: a worker is in the middle of one
+      const more = answered + 32;
+      killed.child.kill('SIGKILL');
+      await killed.stop();
+      while (answered < more) await call();
+      isOver = true;
+      await Promise.all(clients);
+      expect(await call()).toEqual(rightSum);
     });
   });
 });

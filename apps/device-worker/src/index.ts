@@ -10,4 +10,5 @@ export { checkServable, type ServableReport } from './replica/check-servable.js'
 export { ServableConfigError } from './servable/servable-config-error.js';
 export { checkServableNames, findConfig, listServables, listVersions, passedOverServables } from './servable/servable-directory.js';
 export { checkModels, type CheckModelsOptions, type ModelsReport } from './replica/check-models.js';
+export { chooseProvider, deviceKindOf, type DeviceKind, type ProviderChoice } from './replica/choose-provider.js';
 export { workerBus } from './control/device-worker-bus.js';

@@ -1,20 +1,13 @@
 import { createLog, type AppLog } from '@mserve/app';
-import { settingsOfOptions, type SettingOptionsOf } from '@mserve/config';
+import { settingsOfOptions, type SettingOptionsOf, type SettingsOf } from '@mserve/config';
+import { libraryAt } from '@mserve/native';
 import { ServingError } from '@mserve/wire';
-import { workerOptionsOf } from '@mserve/device-worker';
+import { chooseProvider, deviceKindOf, workerOptionsOf, type DeviceKind } from '@mserve/device-worker';
 import { gatewayOptionsOf } from '@mserve/gateway';
 import { schedulerOptionsOf } from '@mserve/scheduler';
 import { connect, startRooms, type RunningRooms } from './rooms.js';
 import { startFailure, type RunningServable } from './server.js';
-import {
-  checkInteger,
-  startPlans,
-  tlsOf,
-  type DeviceType,
-  type ServableStartConfig,
-  type SSLConfig,
-  type StartPlan,
-} from './start-config.js';
+import { checkInteger, startPlans, tlsOf, ServableStartConfig, type SSLConfig, type StartPlan } from './start-config.js';
 
 /** Settings of a servables server, as of `startServer`, without those that its configs and calls give. */
 export interface ServablesServerOptions extends Omit<
@@ -53,7 +46,7 @@ export class ServablesServer {
   /** Use {@link startServables}. */
   constructor(
     private readonly running: RunningRooms,
-    private readonly deviceType: Exclude<DeviceType, null>,
+    private readonly deviceType: DeviceKind,
     private readonly graceMs: number,
   ) {}
 
@@ -188,9 +181,28 @@ function portOf(
   };
 }
 
-function deviceTypeOf(provider: string): Exclude<DeviceType, null> {
-  if (provider === 'cann' || provider === 'ascend') return 'Ascend';
-  return provider === 'cpu' ? 'CPU' : 'GPU';
+/** The provider of the settings; for 'auto' the best that there is of the kind that the configs ask for. */
+async function providerOf(
+  { provider, onnxruntimeLibrary }: SettingsOf<'server'>,
+  configs: ServableStartConfig | readonly ServableStartConfig[],
+  log: AppLog,
+): Promise<string> {
+  if (provider !== 'auto') return provider;
+  const [first] = [configs].flat();
+  return chooseProvider({
+    directory: first instanceof ServableStartConfig ? first.servableDirectory : '.',
+    libraryPath: onnxruntimeLibrary === undefined ? undefined : libraryAt(onnxruntimeLibrary),
+    kind: kindAskedFor(configs),
+    log,
+  });
+}
+
+/** The one device type that the configs ask for; undefined: none, or several, of which the start refuses some. */
+function kindAskedFor(configs: ServableStartConfig | readonly ServableStartConfig[]): DeviceKind | undefined {
+  const kinds = new Set([configs].flat().flatMap((config) => (config instanceof ServableStartConfig ? [config.deviceType] : [])));
+  kinds.delete(null);
+  const [kind] = kinds;
+  return kinds.size === 1 ? (kind ?? undefined) : undefined;
 }
 
 /**
@@ -202,14 +214,15 @@ export async function startServables(
   options: ServablesServerOptions = {},
 ): Promise<ServablesServer> {
   const { settings } = await settingsOfOptions('server', options, ['log']);
-  const deviceType = deviceTypeOf(settings.provider);
+  const log = options.log ?? createLog(settings.logLevel, 'server');
+  const provider = await providerOf(settings, configs, log);
+  const deviceType = deviceKindOf(provider);
   // What is wrong with the configs is told before anything runs
   startPlans(configs, deviceType);
-  const log = options.log ?? createLog(settings.logLevel, 'server');
   const running = await startRooms(await connect(settings, log), {
     gateway: { ...gatewayOptionsOf(settings), restAddress: undefined, grpcAddress: undefined },
     scheduler: schedulerOptionsOf(settings),
-    worker: { ...workerOptionsOf(settings), servables: [], log },
+    worker: { ...workerOptionsOf(settings), provider, servables: [], log },
     log,
   });
   const server = new ServablesServer(running, deviceType, settings.graceMs);

@@ -223,9 +223,19 @@ export const settings = {
     unit: 'ms',
   }),
   provider: setting(text('^[a-z0-9-]{1,64}$', "1 to 64 lower-case letters, digits and '-'"), {
-    doc: 'kind of the devices: cpu, cuda, tensorrt, cann or ascend (OM files); see docs/devices.md',
+    doc: 'kind of the devices: cpu, cuda, tensorrt, cann or ascend (OM files); auto: the best of cuda, cann, ascend and cpu that this machine has; see docs/devices.md',
     apps: worker,
-    default: 'cpu',
+    default: 'auto',
+  }),
+  cpuFallback: setting(choice('refuse', 'allow'), {
+    doc: 'whether a node that a device cannot run may run on the CPU; a model that has one is refused otherwise',
+    apps: worker,
+    default: 'refuse',
+  }),
+  onnxruntimeLibrary: optional(path(), {
+    doc: 'ONNX Runtime to use (libonnxruntime.so.1 or its folder), 1.17 or a later 1.x',
+    apps: worker,
+    otherwise: 'looked for, see docs/devices.md',
   }),
   deviceIds: setting(wholes(0, 65_535, 1_024), {
     doc: 'devices; a replica of every servable is made on each (on CPU: that many replicas)',

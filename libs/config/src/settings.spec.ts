@@ -118,7 +118,9 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   }),
   watchModels: yesNo('w', false),
   watchIntervalMs: number('w', 1_000, 50, dayMs),
-  provider: text('w', 'cpu', 'cuda', ['', 'CUDA', 'a b', 'x'.repeat(65)]),
+  provider: text('w', 'auto', 'cuda', ['', 'CUDA', 'a b', 'x'.repeat(65)]),
+  cpuFallback: text('w', 'refuse', 'allow', ['', 'yes', 'ALLOW'], { allowed: ['refuse', 'allow'] }),
+  onnxruntimeLibrary: text('w', undefined, '/opt/onnxruntime/lib', ['']),
   deviceIds: {
     apps: 'w',
     default: [0],

@@ -54,6 +54,14 @@ export interface BoundRequest {
 /** Where sessions report to; opaque. */
 export type BoundConnection = object & { readonly __connection: never };
 
+/** See provider_report.h. */
+export interface BoundProviderReport {
+  readonly driver: string;
+  readonly runtime: string;
+  readonly devices: readonly { readonly id: number; readonly name: string; readonly memoryBytes: number }[];
+  readonly problems: readonly string[];
+}
+
 /** What the addon exports. */
 export interface Binding {
   connect(
@@ -64,6 +72,8 @@ export interface Binding {
     bytes: Uint8Array,
   ): BoundConnection;
   end(connection: BoundConnection): void;
+  /** What this machine has of a provider. Blocks. */
+  examine(backend: string, provider: string, libraryPath: string, driverOnly: boolean): BoundProviderReport;
   inbox(connection: BoundConnection, words: Float64Array, bytes: Uint8Array): void;
   /** `source`: an open session whose model is used; of the request only what concerns the session's own threads counts then. */
   readonly NativeSession: new (

@@ -1,3 +1,5 @@
+export * from './library-path.js';
+export * from './machine.js';
 export * from './native-error.js';
 export * from './session.js';
 export * from './session-options.js';

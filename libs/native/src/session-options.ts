@@ -61,7 +61,7 @@ export interface SessionOptions {
   readonly inlineBelowUs?: number;
   /** The same limit for when nothing else is in hand on this JavaScript thread (a lone client): it may be higher. Default 0. */
   readonly inlineAloneBelowUs?: number;
-  /** ONNX Runtime's shared library (1.17 or a later 1.x). Default: the one inside the npm package onnxruntime-node. */
+  /** ONNX Runtime's shared library (1.17 or a later 1.x). Default: see {@link defaultLibraryPath}, for the device's provider. */
   readonly libraryPath?: string;
 }
 

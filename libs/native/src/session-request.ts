@@ -56,7 +56,7 @@ export function requestOf(model: Uint8Array | string, options: SessionOptions): 
   });
   return {
     device: deviceOf(options.device ?? {}),
-    libraryPath: options.libraryPath ?? defaultLibraryPath(),
+    libraryPath: options.libraryPath ?? defaultLibraryPath(options.device?.provider),
     model,
     intraOpThreads: countOf('intraOpThreads', options.intraOpThreads, 0, 1024),
     interOpThreads: countOf('interOpThreads', options.interOpThreads, 0, 1024),

@@ -17,8 +17,15 @@ const kindOfProvider: ReadonlyMap<string, 'gpu' | 'ascend'> = new Map([
  * The device of a replica. The provider 'ascend' runs OM files by AscendCL; all others are ONNX Runtime's. `id` counts among the devices of the provider; a machine's CPU is one device, whatever its number, so that replicas
  * on it can share a model.
  */
-export function deviceOfReplica(provider: string, id: number): Device {
-  return { backend: provider === 'ascend' ? 'acl' : 'onnxruntime', provider, id: provider === 'cpu' ? 0 : id, options: {} };
+export function deviceOfReplica(provider: string, id: number, cpuFallback: 'refuse' | 'allow' = 'refuse'): Device {
+  const isAscend = provider === 'ascend';
+  const hasFallback = provider !== 'cpu' && !isAscend && cpuFallback === 'allow';
+  return {
+    backend: isAscend ? 'acl' : 'onnxruntime',
+    provider,
+    id: provider === 'cpu' ? 0 : id,
+    options: hasFallback ? { cpuFallback } : {},
+  };
 }
 
 /** The device of a model: that of its replica, with what the author's options say for this kind of device (`options` or `context` of declareModel). */

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { silentLog, type AppLog } from '@mserve/app';
 import type { Bus, FoundServable, ReplicaList, ReplicaStatus, TensorStore } from '@mserve/bus';
 import { defaults, wantedVersions, type VersionPolicy } from '@mserve/config';
+import { libraryAt } from '@mserve/native';
 import { ServingError } from '@mserve/wire';
 import { LoneClient } from '../execution/lone-client.js';
 import { listServables } from '../servable/servable-directory.js';
@@ -10,6 +11,7 @@ import { DirectoryWatch, type ServedVersion, type VersionHolder } from '../versi
 import { versionFiles } from '../versions/version-files.js';
 import { AssignmentHandler, type HandlerStats } from './assignment-handler.js';
 import { Beacon } from './beacon.js';
+import { chooseProvider } from './choose-provider.js';
 import { FailureLog } from './failure-log.js';
 import { LateModelCaller, loadServable } from './load-servable.js';
 import { Replica } from './replica.js';
@@ -34,6 +36,13 @@ interface Plan {
 export interface LoadOptions {
   /** A version that serves already is loaded anew from what lies on disk now, and takes the place of the old one when it is ready. Default false. */
   readonly reload?: boolean | undefined;
+}
+
+/** What runs this worker's models. */
+interface Runtime {
+  readonly provider: string;
+  /** File of ONNX Runtime's library; undefined: that of the provider. */
+  readonly libraryPath: string | undefined;
 }
 
 /** Counts and states, for operators. */
@@ -61,6 +70,7 @@ export class DeviceWorker implements VersionHolder {
   /** How each servable was loaded last: what a further load does not say is as it was then. */
   private readonly known = new Map<string, ServableOptions>();
   private watch: DirectoryWatch | undefined;
+  private chosenRuntime: Promise<Runtime> | undefined;
   private closing: Promise<number> | undefined;
 
   constructor(
@@ -314,6 +324,18 @@ export class DeviceWorker implements VersionHolder {
     return unfinished;
   }
 
+  /** Chosen once, when the first servable is loaded. Rejects with NativeError when the setting names no library. */
+  private runtime(): Promise<Runtime> {
+    this.chosenRuntime ??= this.chooseRuntime();
+    return this.chosenRuntime;
+  }
+
+  private async chooseRuntime(): Promise<Runtime> {
+    const { directory, onnxruntimeLibrary, provider = settings.provider } = this.options;
+    const libraryPath = onnxruntimeLibrary === undefined ? undefined : libraryAt(onnxruntimeLibrary);
+    return { provider: provider === 'auto' ? await chooseProvider({ directory, libraryPath, log: this.log }) : provider, libraryPath };
+  }
+
   /** Replicas that load or serve now: they share the cores. */
   private get liveCount(): number {
     let live = 0;
@@ -338,7 +360,8 @@ export class DeviceWorker implements VersionHolder {
         {
           servable: servable.name,
           version: servable.version ?? 0,
-          provider: options.provider ?? settings.provider,
+          ...(await this.runtime()),
+          cpuFallback: options.cpuFallback ?? settings.cpuFallback,
           deviceId: replica.deviceId,
           threads,
           directory,

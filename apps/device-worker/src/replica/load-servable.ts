@@ -17,6 +17,9 @@ export interface LoadServableOptions extends Omit<LoadModelsOptions, 'paths' | '
   readonly version: number;
   /** Kind of device, see Device.provider of @mserve/native. */
   readonly provider: string;
+  readonly cpuFallback: 'refuse' | 'allow';
+  /** File of ONNX Runtime's library; undefined: see SessionOptions. */
+  readonly libraryPath: string | undefined;
   readonly deviceId: number;
   readonly threads: number;
   readonly open: ServableOpener;
@@ -57,7 +60,8 @@ export async function loadServable(options: LoadServableOptions, caller: LateMod
   try {
     options.onVersion(opened.version);
     const session: SessionOptions = {
-      device: deviceOfReplica(options.provider, deviceId),
+      device: deviceOfReplica(options.provider, deviceId, options.cpuFallback),
+      ...(options.libraryPath !== undefined && { libraryPath: options.libraryPath }),
       intraOpThreads,
       concurrentRuns,
       sharedBy: options.sharedBy,

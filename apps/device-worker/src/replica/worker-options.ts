@@ -33,8 +33,12 @@ export interface DeviceWorkerOptions extends WorkerObservers {
   readonly watchModels?: boolean | undefined;
   /** How often the directory is looked at. Default 1000. */
   readonly watchIntervalMs?: number | undefined;
-  /** Kind of the devices, by ONNX Runtime's word. Default 'cpu'. */
+  /** Kind of the devices: 'cpu', 'cuda', 'tensorrt', 'cann' or 'ascend'. Default 'auto': see chooseProvider. */
   readonly provider?: string | undefined;
+  /** Whether a node that a device cannot run may run on the CPU. Default 'refuse'. */
+  readonly cpuFallback?: 'refuse' | 'allow' | undefined;
+  /** File of ONNX Runtime's library, or its folder. Default: see defaultLibraryPath of @mserve/native. */
+  readonly onnxruntimeLibrary?: string | undefined;
   /** Default [0]. */
   readonly deviceIds?: readonly number[] | undefined;
   /** Default 1. */

@@ -3,6 +3,7 @@ import { maxVersion } from '@mserve/wire';
 import type { Asked } from '@mserve/app/signals';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { RunningServer } from '../server.js';
+import { Reported } from '../cli-error.js';
 import { checkCommand } from './check-command.js';
 import { infer } from './infer.js';
 import { init, initText } from './init.js';
@@ -199,6 +200,20 @@ function addModel(program: Command): void {
     });
 }
 
+function addDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description('what this machine can run models on: devices, drivers, libraries, and what is missing')
+    .option('--onnxruntime-library <path>', 'ONNX Runtime to ask (default: looked for, see docs/devices.md)')
+    .addOption(jsonFlag)
+    .action(async (flags: { onnxruntimeLibrary?: string; json: boolean }) => {
+      const { doctorText, examineMachine } = await import('./doctor.js');
+      const machine = await examineMachine(flags.onnxruntimeLibrary);
+      print(flags.json, machine, doctorText(machine));
+      if (!machine.ok) throw new Reported();
+    });
+}
+
 /**
  * The `mserve` command; what a command needs is loaded when it is used, because all of it takes a second. Rejects with CliError, ServingError,
  * ServableConfigError or CommanderError; main.ts turns them into text and exit code.
@@ -217,5 +232,6 @@ export function mserveProgram(foreground: Foreground): Command {
   addModel(program);
   addCheck(program);
   addInit(program);
+  addDoctor(program);
   return program;
 }

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "backend_registry.h"
 #include "connection.h"
 #include "native_session.h"
 
@@ -34,6 +35,36 @@ static Napi::Value end(const Napi::CallbackInfo& call) {
   return call.Env().Undefined();
 }
 
+/** examine(backend, provider, libraryPath, driverOnly): what this machine has of a provider; blocks. */
+static Napi::Value examine(const Napi::CallbackInfo& call) {
+  const Napi::Env env = call.Env();
+  DeviceRequest device;
+  device.backend = call[0].As<Napi::String>().Utf8Value();
+  device.provider = call[1].As<Napi::String>().Utf8Value();
+  ProviderReport report;
+  Failure failure;
+  if (Backend* backend = findBackend(device, failure)) {
+    backend->examine(device.provider, call[2].As<Napi::String>().Utf8Value(), call[3].As<Napi::Boolean>().Value(), report);
+  }
+  if (failure) report.problems.push_back(failure.message);
+  auto devices = Napi::Array::New(env, report.devices.size());
+  for (uint32_t i = 0; i < report.devices.size(); i++) {
+    auto one = Napi::Object::New(env);
+    one["id"] = Napi::Number::New(env, report.devices[i].id);
+    one["name"] = Napi::String::New(env, report.devices[i].name);
+    one["memoryBytes"] = Napi::Number::New(env, static_cast<double>(report.devices[i].memoryBytes));
+    devices[i] = one;
+  }
+  auto problems = Napi::Array::New(env, report.problems.size());
+  for (uint32_t i = 0; i < report.problems.size(); i++) problems[i] = Napi::String::New(env, report.problems[i]);
+  auto result = Napi::Object::New(env);
+  result["driver"] = Napi::String::New(env, report.driver);
+  result["runtime"] = Napi::String::New(env, report.runtime);
+  result["devices"] = devices;
+  result["problems"] = problems;
+  return result;
+}
+
 }  // namespace mserve
 
 /** Called once per environment: the main thread and every worker thread that loads the addon. */
@@ -41,6 +72,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new mserve::Environment());
   exports["connect"] = Napi::Function::New(env, mserve::connect);
   exports["inbox"] = Napi::Function::New(env, mserve::inbox);
+  exports["examine"] = Napi::Function::New(env, mserve::examine);
   exports["end"] = Napi::Function::New(env, mserve::end);
   exports["NativeSession"] = mserve::NativeSession::define(env);
   return exports;

@@ -10,6 +10,7 @@
 #include "element_type.h"
 #include "failure.h"
 #include "load_cancellation.h"
+#include "provider_report.h"
 #include "run.h"
 
 namespace mserve {
@@ -114,6 +115,10 @@ class Backend {
   virtual const char* name() const = 0;
   /** The kinds of device that it knows, whether or not this machine has them. */
   virtual std::vector<std::string> providers() const = 0;
+  /**
+   * What this machine has of one of providers(); blocks. `libraryPath` as in OpenRequest. `driverOnly`: only what costs nothing where there is no driver.
+   */
+  virtual void examine(const std::string& provider, const std::string& libraryPath, bool driverOnly, ProviderReport& report) = 0;
   /** The process ends, or nobody is left who could open a session: gives back what is held for the whole process. No session is open in most cases. */
   virtual void end() {}
   /** Loads a model; blocks; null and a failure when it cannot, or when it was cancelled. */

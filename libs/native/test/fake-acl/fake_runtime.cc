@@ -108,6 +108,17 @@ FAKE_ACL_API const char* aclrtGetSocName() {
   return name.c_str();
 }
 
+FAKE_ACL_API Error aclrtGetVersion(int32_t* major, int32_t* minor, int32_t* patch) {
+  *major = 1;
+#ifdef FAKE_ACL_OLD
+  *minor = 1;
+#else
+  *minor = 17;
+#endif
+  *patch = 0;
+  return 0;
+}
+
 #ifndef FAKE_ACL_OLD
 FAKE_ACL_API const char* aclGetRecentErrMsg() {
   if (lastError.empty()) return nullptr;

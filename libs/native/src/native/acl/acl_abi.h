@@ -91,7 +91,8 @@ constexpr const char* kAippInput = "ascend_dynamic_aipp_data";
 /** Null in older versions. */
 #define MSERVE_ACL_LATER_FUNCTIONS(F)          \
   F(aclGetRecentErrMsg, const char*, ())       \
-  F(aclrtGetSocName, const char*, ())
+  F(aclrtGetSocName, const char*, ())          \
+  F(aclrtGetVersion, Error, (int32_t* major, int32_t* minor, int32_t* patch))
 
 /** The functions, by the names that the library exports. */
 struct Api {

@@ -59,6 +59,22 @@ class AclBackend : public Backend {
   std::vector<std::string> providers() const override { return {"ascend"}; }
   void end() override { acl::Library::end(); }
 
+  void examine(const std::string&, const std::string&, bool driverOnly, ProviderReport& report) override {
+    Failure failure;
+    if (driverOnly) {
+      if (acl::Library::isInstalled(failure)) report.driver = "AscendCL";
+      else report.problems.push_back(failure.message);
+      return;
+    }
+    const acl::Library* library = acl::Library::use(failure);
+    if (library == nullptr) {
+      report.problems.push_back(failure.message);
+      return;
+    }
+    acl::examineDevices(*library, report);
+    acl::Library::release();
+  }
+
   std::unique_ptr<BackendSession> open(const OpenRequest& request, LoadCancellation&, Failure& failure) override {
     if (!request.device.options.empty()) {
       failure.set(FailureKind::Device, "option \"" + request.device.options[0].first + "\" only applies when a model is compiled for Ascend; an OM file is already compiled");

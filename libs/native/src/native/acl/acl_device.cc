@@ -98,4 +98,24 @@ void Device::call(const std::function<void()>& step) {
   if (call.thrown) std::rethrow_exception(call.thrown);
 }
 
+void examineDevices(const Library& library, ProviderReport& report) {
+  const Api& api = library.api;
+  int32_t major = 0;
+  int32_t minor = 0;
+  int32_t patch = 0;
+  if (api.aclrtGetVersion(&major, &minor, &patch) == 0) {
+    report.driver = "AscendCL " + std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch);
+  }
+  report.runtime = report.driver;
+  uint32_t count = 0;
+  Failure failure;
+  if (!library.check(api.aclrtGetDeviceCount(&count), "the Ascend devices cannot be counted", FailureKind::Device, failure)) {
+    report.problems.push_back(failure.message);
+    return;
+  }
+  const char* chip = api.aclrtGetSocName == nullptr ? nullptr : api.aclrtGetSocName();
+  for (uint32_t id = 0; id < count; id++) report.devices.push_back({static_cast<int>(id), chip == nullptr ? "Ascend" : chip, 0});
+  if (count == 0) report.problems.push_back("AscendCL is installed, but has no device");
+}
+
 }  // namespace mserve::acl

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "acl/acl_library.h"
+#include "provider_report.h"
 
 namespace mserve::acl {
 
@@ -45,5 +46,8 @@ class Device {
   std::deque<Call*> calls_;
   bool stopping_ = false;
 };
+
+/** The devices that there are, and AscendCL's version. Takes none of them into use. */
+void examineDevices(const Library& library, ProviderReport& report);
 
 }  // namespace mserve::acl

@@ -128,6 +128,8 @@ const Library* Library::use(Failure& failure) {
   return &library;
 }
 
+bool Library::isInstalled(Failure& failure) { return !openLibraries(failure).empty(); }
+
 void Library::release() {
   State& process = state();
   const std::lock_guard<std::mutex> lock(process.mutex);

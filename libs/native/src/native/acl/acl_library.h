@@ -16,6 +16,8 @@ class Library {
    * in $ASCEND_HOME_PATH/lib64. Null and a failure of kind Library when there is none; it is tried again at the next call.
    */
   static const Library* use(Failure& failure);
+  /** Whether use() would find a library. Loads it, but does not initialize it. */
+  static bool isInstalled(Failure& failure);
   /** Takes back a successful use(). */
   static void release();
   /** The process ends: finalizes AscendCL, unless it is in use or somebody else initialized it. */

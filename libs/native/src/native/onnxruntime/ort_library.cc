@@ -52,6 +52,8 @@ std::unique_ptr<Library> Library::open(const std::string& path, Failure& failure
     return nullptr;
   }
   auto library = std::make_unique<Library>();
+  library->version = version;
+  library->path = path;
 #define MSERVE_ORT_FILL(place, name, result, arguments) \
   library->api.name = reinterpret_cast<result(*) arguments>(const_cast<void*>(table[place]));
   MSERVE_ORT_FUNCTIONS(MSERVE_ORT_FILL)

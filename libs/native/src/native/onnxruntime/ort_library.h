@@ -15,6 +15,8 @@ class Library {
   static const Library* load(const std::string& path, Failure& failure);
 
   Api api;
+  std::string version;  // e.g. "1.30.0"
+  std::string path;
   Env* env = nullptr;
   MemoryInfo* cpuMemory = nullptr;
   Allocator* allocator = nullptr;

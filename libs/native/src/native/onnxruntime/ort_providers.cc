@@ -1,6 +1,7 @@
 #include "onnxruntime/ort_providers.h"
 
 #include "ascend_claim.h"
+#include "nvidia/cuda_driver.h"
 
 namespace mserve::ort {
 
@@ -22,8 +23,24 @@ constexpr const char* kNvidiaNeeds = "a GPU build of ONNX Runtime, NVIDIA's driv
 constexpr Provider kCuda{"cuda", kNvidiaNeeds, &Api::createCudaOptions, &Api::updateCudaOptions, &Api::appendCuda, &Api::releaseCudaOptions};
 constexpr Provider kTensorRt{"tensorrt", "a GPU build of ONNX Runtime, NVIDIA's driver, CUDA, cuDNN and TensorRT", &Api::createTensorRtOptions,
                              &Api::updateTensorRtOptions, &Api::appendTensorRt, &Api::releaseTensorRtOptions};
-constexpr Provider kCann{"cann", "a CANN build of ONNX Runtime and Huawei's CANN toolkit", &Api::createCannOptions, &Api::updateCannOptions, &Api::appendCann,
+constexpr const char* kCannNeeds = "a CANN build of ONNX Runtime and Huawei's CANN toolkit";
+constexpr Provider kCann{"cann", kCannNeeds, &Api::createCannOptions, &Api::updateCannOptions, &Api::appendCann,
                          &Api::releaseCannOptions};
+
+/** ONNX Runtime's reason without the places in its sources that come before it, and the device and machine that come after. */
+std::string plainReason(const std::string& text) {
+  size_t begin = 0;
+  if (const size_t mark = text.find("[ONNXRuntimeError] : "); mark != std::string::npos) {
+    // "[ONNXRuntimeError] : 1 : FAIL : what happened"
+    const size_t code = text.find(" : ", mark + 21);
+    const size_t name = code == std::string::npos ? code : text.find(" : ", code + 3);
+    if (name != std::string::npos) begin = name + 3;
+  }
+  size_t end = text.find(" ; GPU=", begin);
+  if (end == std::string::npos) end = text.size();
+  while (end > begin && (text[end - 1] == '\n' || text[end - 1] == ' ')) end--;
+  return text.substr(begin, end - begin);
+}
 
 bool append(const Library& library, const Provider& provider, const Settings& settings, SessionOptions* options, Failure& failure) {
   const Api& api = library.api;
@@ -33,6 +50,7 @@ bool append(const Library& library, const Provider& provider, const Settings& se
     keys.push_back(key.c_str());
     values.push_back(value.c_str());
   }
+  if (provider.needs != kCannNeeds) nvidia::loadToolkitBeside(library.path);
   ProviderOptions* made = nullptr;
   bool isDone = library.check((api.*provider.create)(&made), FailureKind::Device, failure);
   // The first call that looks for the provider's library is the second one
@@ -40,7 +58,7 @@ bool append(const Library& library, const Provider& provider, const Settings& se
   isDone = isDone && library.check((api.*provider.append)(options, made), FailureKind::Device, failure);
   if (made != nullptr) (api.*provider.release)(made);
   if (!isDone) {
-    failure.message = std::string("provider \"") + provider.name + "\" cannot be used here; it needs " + provider.needs + ": " + failure.message;
+    failure.message = std::string("provider \"") + provider.name + "\" cannot be used here; it needs " + provider.needs + ": " + plainReason(failure.message);
   }
   return isDone;
 }
