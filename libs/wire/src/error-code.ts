@@ -1,3 +1,16 @@
+/** All codes of a ServingError. */
+export const servingErrorCodes = [
+  'INVALID_ARGUMENT',
+  'NOT_FOUND',
+  'RESOURCE_EXHAUSTED',
+  'DEADLINE_EXCEEDED',
+  'CANCELLED',
+  'UNAVAILABLE',
+  'UNIMPLEMENTED',
+  'ABORTED',
+  'INTERNAL',
+] as const;
+
 /**
  * The closed set of error codes: those of gRPC that mserve uses. Mapped to HTTP status, gRPC status and the original's
  * error_code in the gateway alone.
@@ -8,26 +21,4 @@
  * - ABORTED a function written by the servable's author failed for this instance
  * - INTERNAL the model run failed, or a bug of ours
  */
-export type ServingErrorCode =
-  | 'INVALID_ARGUMENT'
-  | 'NOT_FOUND'
-  | 'RESOURCE_EXHAUSTED'
-  | 'DEADLINE_EXCEEDED'
-  | 'CANCELLED'
-  | 'UNAVAILABLE'
-  | 'UNIMPLEMENTED'
-  | 'ABORTED'
-  | 'INTERNAL';
-
-/** All codes of a ServingError. */
-export const servingErrorCodes: readonly ServingErrorCode[] = [
-  'INVALID_ARGUMENT',
-  'NOT_FOUND',
-  'RESOURCE_EXHAUSTED',
-  'DEADLINE_EXCEEDED',
-  'CANCELLED',
-  'UNAVAILABLE',
-  'UNIMPLEMENTED',
-  'ABORTED',
-  'INTERNAL',
-];
+export type ServingErrorCode = (typeof servingErrorCodes)[number];

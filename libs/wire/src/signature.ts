@@ -22,12 +22,15 @@ export interface TensorSignature {
   readonly example?: ExampleTensor | undefined;
 }
 
+/** What {@link BatchingReport} may say. */
+export const batchingOutcomes = ['proven', 'trusted', 'off', 'none', 'unproven', 'refuted'] as const;
+
 /**
  * Whether the rows of a batch are known to be independent: proven, trusted (the author says so), unproven, refuted; off (the author wants no batching); none
  * (the model has no batch dim).
  */
 export interface BatchingReport {
-  readonly outcome: 'proven' | 'trusted' | 'off' | 'none' | 'unproven' | 'refuted';
+  readonly outcome: (typeof batchingOutcomes)[number];
   /** For people. */
   readonly reason: string;
 }

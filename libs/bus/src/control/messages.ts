@@ -6,16 +6,19 @@ import type { ServableSignature } from '@mserve/wire';
  * and nothing needs to be stored.
  */
 
-/** Topic `schedulers.hello`, every 250 ms and at every change. */
-export interface SchedulerHello {
+/** A beacon: every 250 ms and at every change. */
+export interface Hello {
   readonly address: string;
-  /** Start time in ms since 1970; the lowest (then the lowest address) of those alive is the one gateways send tickets to. */
+  /** Start time in ms since 1970. */
   readonly epoch: number;
-  /** Counts up when the catalog changes. */
+  /** Counts up when the sender's state changes: the catalog of a scheduler, the replicas of a worker. */
   readonly revision: number;
-  /** The scheduler is leaving: take no more of its catalog. */
+  /** The sender is leaving: it takes nothing new. */
   readonly leaving: boolean;
 }
+
+/** Topic `schedulers.hello`. Gateways send tickets to the scheduler with the lowest epoch (then the lowest address) of those alive. */
+export type SchedulerHello = Hello;
 
 /** Request `catalog.list` to a scheduler. Body `{}`. */
 export interface Catalog {
@@ -40,13 +43,8 @@ export interface ServableStatus {
   readonly queued: number;
 }
 
-/** Topic `workers.hello`, every 250 ms and at every change. */
-export interface WorkerHello {
-  readonly address: string;
-  readonly epoch: number;
-  readonly revision: number;
-  readonly leaving: boolean;
-}
+/** Topic `workers.hello`. */
+export type WorkerHello = Hello;
 
 /** Request `replicas.list` to a worker. Body `{}`. */
 export interface ReplicaList {
@@ -54,8 +52,11 @@ export interface ReplicaList {
   readonly replicas: readonly ReplicaStatus[];
 }
 
+/** The states of a replica. */
+export const replicaStates = ['loading', 'ready', 'draining', 'gone', 'failed'] as const;
+
 /** States only move forward. */
-export type ReplicaState = 'loading' | 'ready' | 'draining' | 'gone' | 'failed';
+export type ReplicaState = (typeof replicaStates)[number];
 
 /** One replica of a servable version, as its worker sees it. */
 export interface ReplicaStatus {

@@ -5,9 +5,9 @@ import {
   isServableName,
   maxRank,
   maxVersion,
+  batchingOutcomes,
   servableNameRule,
   type BatchingReport,
-  type DType,
   type ExampleTensor,
   type MethodSignature,
   type ServableSignature,
@@ -32,20 +32,20 @@ import {
   ValidateBy,
   ValidateNested,
 } from 'class-validator';
-import type {
-  Catalog,
-  FindServables,
-  FoundServable,
-  FoundServables,
-  FoundVersion,
-  LoadServable,
-  LoadingServable,
-  ReplicaState,
-  ReplicaStatus,
-  SchedulerHello,
-  ServableStatus,
-  UnloadServable,
-  WorkerHello,
+import {
+  replicaStates,
+  type Catalog,
+  type FindServables,
+  type FoundServable,
+  type FoundServables,
+  type FoundVersion,
+  type Hello,
+  type LoadServable,
+  type LoadingServable,
+  type ReplicaList,
+  type ReplicaStatus,
+  type ServableStatus,
+  type UnloadServable,
 } from '../control/messages.js';
 
 /** Bounds of what another process may claim. */
@@ -54,316 +54,175 @@ const maxTensors = 1024;
 const maxNameLength = 1024;
 const maxDocLength = 65_536;
 const maxExampleLength = 65_536;
-const states: readonly ReplicaState[] = ['loading', 'ready', 'draining', 'gone', 'failed'];
-const batchingOutcomes: readonly BatchingReport['outcome'][] = ['proven', 'trusted', 'off', 'none', 'unproven', 'refuted'];
 const dtypes = dtypeTable.map(({ dtype }) => dtype);
 
 const maxUint32 = 0xffffffff;
+const maxDevices = 1024;
+const maxFunctionThreads = 64;
+const maxGraceMs = 24 * 60 * 60 * 1000;
+
+type Rule = PropertyDecorator;
+
+/**
+ * A class whose instances are checked by these rules (decorators of class-validator and class-transformer), with the fields of the message type M. Every
+ * field of M needs an entry: one without would be left out of what is received.
+ */
+function checked<M extends object>(rules: { readonly [Field in keyof M]-?: readonly Rule[] }): new () => M {
+  class Checked {}
+  for (const [field, rulesOfField] of Object.entries<readonly Rule[]>(rules))
+    for (const rule of rulesOfField) rule(Checked.prototype, field);
+  return Checked as new () => M;
+}
 
 /** A whole number from `from` to `to`. */
-function Count(from = 0, to = Number.MAX_SAFE_INTEGER): PropertyDecorator {
-  return (target, property) => {
-    IsInt()(target, property as string);
-    Min(from)(target, property as string);
-    Max(to)(target, property as string);
-  };
-}
+const count = (from = 0, to = Number.MAX_SAFE_INTEGER): readonly Rule[] => [IsInt(), Min(from), Max(to)];
 
-function Name(): PropertyDecorator {
-  return (target, property) => {
-    IsString()(target, property as string);
-    MaxLength(maxNameLength)(target, property as string);
-  };
-}
+/** A list of whole numbers. */
+const wholes = (from: number, maxSize: number): readonly Rule[] => [
+  IsArray(),
+  ArrayMaxSize(maxSize),
+  IsInt({ each: true }),
+  Min(from, { each: true }),
+];
+
+const text = (maxLength: number): readonly Rule[] => [IsString(), MaxLength(maxLength)];
+const name = text(maxNameLength);
+const doc = text(maxDocLength);
 
 /** What a servable's folder may be called. */
-function ServableName(): PropertyDecorator {
-  return ValidateBy({
+const servableName: readonly Rule[] = [
+  ValidateBy({
     name: 'isServableName',
     validator: {
       validate: (value) => typeof value === 'string' && isServableName(value),
       defaultMessage: () => `servable must be ${servableNameRule}`,
     },
-  });
-}
+  }),
+];
+
+/** A message in the message. */
+const nested = (type: () => new () => object): readonly Rule[] => [ValidateNested(), Type(type)];
 
 /** A list of nested messages. */
-function ListOf(type: () => new () => object, maxSize: number): PropertyDecorator {
-  return (target, property) => {
-    IsArray()(target, property as string);
-    ArrayMaxSize(maxSize)(target, property as string);
-    ValidateNested({ each: true })(target, property as string);
-    Type(type)(target, property as string);
-  };
-}
+const listOf = (type: () => new () => object, maxSize = maxEntries): readonly Rule[] => [
+  IsArray(),
+  ArrayMaxSize(maxSize),
+  ValidateNested({ each: true }),
+  Type(type),
+];
 
-class HelloDto {
-  @Matches(busNamePattern)
-  @MaxLength(200)
-  readonly address!: string;
+/** A field that may be left out. */
+const optional = (rules: readonly Rule[]): readonly Rule[] => [IsOptional(), ...rules];
 
-  @Count()
-  readonly epoch!: number;
-
-  @Count()
-  readonly revision!: number;
-
-  @IsBoolean()
-  readonly leaving!: boolean;
-}
+const helloRules = { address: [Matches(busNamePattern), MaxLength(200)], epoch: count(), revision: count(), leaving: [IsBoolean()] };
 
 /** The class that a received {@link SchedulerHello} is checked against. */
-export class SchedulerHelloDto extends HelloDto implements SchedulerHello {}
+export class SchedulerHelloDto extends checked<Hello>(helloRules) {}
+
 /** The class that a received {@link WorkerHello} is checked against. */
-export class WorkerHelloDto extends HelloDto implements WorkerHello {}
+export class WorkerHelloDto extends checked<Hello>(helloRules) {}
 
 /** The class that a received {@link ExampleTensor} is checked against. */
-export class ExampleTensorDto implements ExampleTensor {
-  @IsIn(dtypes)
-  readonly dtype!: DType;
-
-  @IsArray()
-  @ArrayMaxSize(maxRank)
-  @IsInt({ each: true })
-  @Min(0, { each: true })
-  readonly shape!: readonly number[];
-
-  @IsString()
-  @MaxLength(maxExampleLength)
-  readonly b64!: string;
-}
+export class ExampleTensorDto extends checked<ExampleTensor>({
+  dtype: [IsIn(dtypes)],
+  shape: wholes(0, maxRank),
+  b64: text(maxExampleLength),
+}) {}
 
 /** The class that a received {@link TensorSignature} is checked against. */
-export class TensorSignatureDto implements TensorSignature {
-  @Name()
-  readonly name!: string;
+export class TensorSignatureDto extends checked<TensorSignature>({
+  name,
+  dtype: optional([IsIn(dtypes)]),
+  shape: optional(wholes(-1, maxRank)),
+  optional: optional([IsBoolean()]),
+  doc: optional(doc),
+  example: optional(nested(() => ExampleTensorDto)),
+}) {}
 
-  @IsOptional()
-  @IsIn(dtypes)
-  readonly dtype?: DType;
-
-  @IsOptional()
-  @IsArray()
-  @ArrayMaxSize(maxRank)
-  @IsInt({ each: true })
-  @Min(-1, { each: true })
-  readonly shape?: readonly number[];
-
-  @IsOptional()
-  @IsBoolean()
-  readonly optional?: boolean;
-
-  @IsOptional()
-  @IsString()
-  @MaxLength(maxDocLength)
-  readonly doc?: string;
-
-  @IsOptional()
-  @ValidateNested()
-  @Type(() => ExampleTensorDto)
-  readonly example?: ExampleTensorDto;
-}
-
-export class BatchingReportDto implements BatchingReport {
-  @IsIn(batchingOutcomes)
-  readonly outcome!: BatchingReport['outcome'];
-
-  @IsString()
-  @MaxLength(maxDocLength)
-  readonly reason!: string;
-}
+/** The class that a received {@link BatchingReport} is checked against. */
+export class BatchingReportDto extends checked<BatchingReport>({ outcome: [IsIn(batchingOutcomes)], reason: doc }) {}
 
 /** The class that a received {@link MethodSignature} is checked against. */
-export class MethodSignatureDto implements MethodSignature {
-  @Name()
-  readonly name!: string;
-
-  @ListOf(() => TensorSignatureDto, maxTensors)
-  readonly inputs!: readonly TensorSignatureDto[];
-
-  @ListOf(() => TensorSignatureDto, maxTensors)
-  readonly outputs!: readonly TensorSignatureDto[];
-
-  @IsBoolean()
-  readonly batched!: boolean;
-
-  @Count(1, maxUint32)
-  readonly batchSize!: number;
-
-  @IsOptional()
-  @ValidateNested()
-  @Type(() => BatchingReportDto)
-  readonly batching?: BatchingReportDto;
-
-  @IsOptional()
-  @IsString()
-  @MaxLength(maxDocLength)
-  readonly doc?: string;
-}
+export class MethodSignatureDto extends checked<MethodSignature>({
+  name,
+  inputs: listOf(() => TensorSignatureDto, maxTensors),
+  outputs: listOf(() => TensorSignatureDto, maxTensors),
+  batched: [IsBoolean()],
+  batchSize: count(1, maxUint32),
+  batching: optional(nested(() => BatchingReportDto)),
+  doc: optional(doc),
+}) {}
 
 /** The class that a received {@link ServableSignature} is checked against. */
-export class ServableSignatureDto implements ServableSignature {
-  @Name()
-  readonly servable!: string;
-
-  @Count(1, maxVersion)
-  readonly version!: number;
-
-  @ListOf(() => MethodSignatureDto, maxEntries)
-  readonly methods!: readonly MethodSignatureDto[];
-}
+export class ServableSignatureDto extends checked<ServableSignature>({
+  servable: name,
+  version: count(1, maxVersion),
+  methods: listOf(() => MethodSignatureDto),
+}) {}
 
 /** The class that a received {@link ServableStatus} is checked against. */
-export class ServableStatusDto implements ServableStatus {
-  @IsDefined()
-  @ValidateNested()
-  @Type(() => ServableSignatureDto)
-  readonly signature!: ServableSignatureDto;
-
-  @Count()
-  readonly readyReplicas!: number;
-
-  @Count()
-  readonly queued!: number;
-}
+export class ServableStatusDto extends checked<ServableStatus>({
+  signature: [IsDefined(), ...nested(() => ServableSignatureDto)],
+  readyReplicas: count(),
+  queued: count(),
+}) {}
 
 /** The class that a received {@link LoadingServable} is checked against. */
-export class LoadingServableDto implements LoadingServable {
-  @Name()
-  readonly servable!: string;
-
-  @Count(0, maxVersion)
-  readonly version!: number;
-}
+export class LoadingServableDto extends checked<LoadingServable>({ servable: name, version: count(0, maxVersion) }) {}
 
 /** The class that a received {@link Catalog} is checked against. */
-export class CatalogDto implements Catalog {
-  @Count()
-  readonly revision!: number;
-
-  @ListOf(() => ServableStatusDto, maxEntries)
-  readonly servables!: readonly ServableStatusDto[];
-
-  @IsOptional()
-  @ListOf(() => LoadingServableDto, maxEntries)
-  readonly loading?: readonly LoadingServableDto[];
-}
+export class CatalogDto extends checked<Catalog>({
+  revision: count(),
+  servables: listOf(() => ServableStatusDto),
+  loading: optional(listOf(() => LoadingServableDto)),
+}) {}
 
 /** The class that a received {@link ReplicaStatus} is checked against. */
-export class ReplicaStatusDto implements ReplicaStatus {
-  @Name()
-  readonly replica!: string;
-
-  @Name()
-  readonly servable!: string;
-
-  @Count(0, maxVersion)
-  readonly version!: number;
-
-  @Count()
-  readonly deviceId!: number;
-
-  @IsIn(states)
-  readonly state!: ReplicaState;
-
-  @Count()
-  readonly credits!: number;
-
-  @IsOptional()
-  @ValidateNested()
-  @Type(() => ServableSignatureDto)
-  readonly signature?: ServableSignatureDto;
-
-  @IsOptional()
-  @IsString()
-  @MaxLength(maxDocLength)
-  readonly error?: string;
-}
-
-const maxDevices = 1024;
-const maxFunctionThreads = 64;
-const maxGraceMs = 24 * 60 * 60 * 1000;
+export class ReplicaStatusDto extends checked<ReplicaStatus>({
+  replica: name,
+  servable: name,
+  version: count(0, maxVersion),
+  deviceId: count(),
+  state: [IsIn(replicaStates)],
+  credits: count(),
+  signature: optional(nested(() => ServableSignatureDto)),
+  error: optional(doc),
+}) {}
 
 /** The class that a received {@link LoadServable} is checked against. */
-export class LoadServableDto implements LoadServable {
-  @ServableName()
-  readonly servable!: string;
-
-  @Count(0, maxVersion)
-  readonly version!: number;
-
-  @IsOptional()
-  @IsArray()
-  @ArrayMinSize(1)
-  @ArrayMaxSize(maxDevices)
-  @ArrayUnique()
-  @IsInt({ each: true })
-  @Min(0, { each: true })
-  readonly deviceIds?: readonly number[];
-
-  @IsOptional()
-  @Count(0, maxFunctionThreads)
-  readonly numParallelWorkers?: number;
-
-  @IsOptional()
-  @IsBoolean()
-  readonly reload?: boolean;
-}
+export class LoadServableDto extends checked<LoadServable>({
+  servable: servableName,
+  version: count(0, maxVersion),
+  deviceIds: optional([...wholes(0, maxDevices), ArrayMinSize(1), ArrayUnique()]),
+  numParallelWorkers: optional(count(0, maxFunctionThreads)),
+  reload: optional([IsBoolean()]),
+}) {}
 
 /** The class that a received {@link FindServables} is checked against. */
-export class FindServablesDto implements FindServables {
-  @IsOptional()
-  @ServableName()
-  readonly servable?: string;
-}
+export class FindServablesDto extends checked<FindServables>({ servable: optional(servableName) }) {}
 
-export class FoundVersionDto implements FoundVersion {
-  @Count(1, maxVersion)
-  readonly version!: number;
+/** The class that a received {@link FoundVersion} is checked against. */
+export class FoundVersionDto extends checked<FoundVersion>({
+  version: count(1, maxVersion),
+  wanted: [IsBoolean()],
+  changed: [IsBoolean()],
+}) {}
 
-  @IsBoolean()
-  readonly wanted!: boolean;
-
-  @IsBoolean()
-  readonly changed!: boolean;
-}
-
-export class FoundServableDto implements FoundServable {
-  @Name()
-  readonly servable!: string;
-
-  @ListOf(() => FoundVersionDto, maxEntries)
-  readonly versions!: readonly FoundVersionDto[];
-}
+/** The class that a received {@link FoundServable} is checked against. */
+export class FoundServableDto extends checked<FoundServable>({ servable: name, versions: listOf(() => FoundVersionDto) }) {}
 
 /** The class that a received {@link FoundServables} is checked against. */
-export class FoundServablesDto implements FoundServables {
-  @Name()
-  readonly host!: string;
-
-  @ListOf(() => FoundServableDto, maxEntries)
-  readonly servables!: readonly FoundServableDto[];
-}
+export class FoundServablesDto extends checked<FoundServables>({ host: name, servables: listOf(() => FoundServableDto) }) {}
 
 /** The class that a received {@link UnloadServable} is checked against. */
-export class UnloadServableDto implements UnloadServable {
-  @ServableName()
-  readonly servable!: string;
+export class UnloadServableDto extends checked<UnloadServable>({
+  servable: servableName,
+  version: count(0, maxVersion),
+  graceMs: optional(count(0, maxGraceMs)),
+}) {}
 
-  @Count(0, maxVersion)
-  readonly version!: number;
-
-  @IsOptional()
-  @Count(0, maxGraceMs)
-  readonly graceMs?: number;
-}
-
-/** A ReplicaList of which only the list itself is checked: a replica in it that makes no sense must not keep the others from serving. */
-export class ReplicaListDto {
-  @Count()
-  readonly revision!: number;
-
-  @IsArray()
-  @ArrayMaxSize(maxEntries)
-  readonly replicas!: readonly unknown[];
-}
+/** A {@link ReplicaList} of which only the list itself is checked: a replica in it that makes no sense must not keep the others from serving. */
+export class ReplicaListDto extends checked<Omit<ReplicaList, 'replicas'> & { readonly replicas: readonly unknown[] }>({
+  revision: count(),
+  replicas: [IsArray(), ArrayMaxSize(maxEntries)],
+}) {}
