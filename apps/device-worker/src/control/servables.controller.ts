@@ -6,7 +6,10 @@ import { MessagePattern, Payload } from '@nestjs/microservices';
 import { DeviceWorker } from '../replica/device-worker.js';
 import { workerBus } from './device-worker-bus.js';
 
-/** Servable versions come and go. Requests are answered when the change has begun: loading a large model takes longer than a request may. */
+/**
+ * Servable versions come and go. What cannot begin is refused. Other requests are answered when the change has begun: loading a large model takes longer
+ * than a request may. The worker's promises never reject: a load that fails afterwards is in the log, and a failed replica in the lists.
+ */
 @Controller()
 @ControlMessages()
 export class ServablesController {

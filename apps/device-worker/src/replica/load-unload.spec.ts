@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { silentLog } from '@mserve/app';
 import { answers, assignments, LocalTensorStore, MemoryExchange, subjects, type Bus, type ReplicaList } from '@mserve/bus';
 import { isFailure, type Answer, type Instance } from '@mserve/wire';
 import { Arrivals } from '../../../../test/support/arrivals.js';
@@ -24,6 +25,8 @@ let worker: RunningWorker;
 let sessions: Map<string, FakeSession>;
 let openRunners: number;
 let open: ServableOpener;
+/** What the worker logged as an error. */
+let errors: Arrivals<Readonly<Record<string, unknown>>>;
 
 const runner = (): FunctionRunner => {
   openRunners++;
@@ -43,6 +46,7 @@ beforeEach(async () => {
   gateway.receive(answers, gotAnswers.take);
   sessions = new Map();
   openRunners = 0;
+  errors = new Arrivals();
   open = ({ version }) => Promise.resolve({ runner: runner(), version: version === 0 ? 9 : version, modelPaths: [[`${version}`]] });
   const refuse = (): Promise<never> => Promise.reject(new Error('no'));
   worker = await startDeviceWorker(
@@ -52,6 +56,7 @@ beforeEach(async () => {
       directory: '/nowhere',
       servables: [{ name: 'sums', version: 1 }],
       warmUp: false,
+      log: { ...silentLog, error: (fields, text) => errors.take([{ ...fields, text }]) },
     },
     {
       open: (request) => open(request),
@@ -238,6 +243,21 @@ describe('control messages', () => {
     expect(left.map(({ state }) => state)).toEqual(['draining', 'draining', 'draining']);
     while (worker.replicas.length > 0) await new Promise(setImmediate);
     expect(openRunners).toBe(0);
+  });
+
+  it('say in the log and in later lists that a load has failed which began', async () => {
+    open = () => Promise.reject(new Error('no such model'));
+    const { replicas } = await request(subjects.servablesLoad, { servable: 'sums', version: 2 });
+    expect(replicas.map(({ version, state }) => [version, state])).toEqual([
+      [1, 'ready'],
+      [2, 'loading'],
+    ]);
+    const [logged] = await errors.until((list) => list.length === 1);
+    const about = { servable: 'sums', version: 2, deviceId: 0, err: expect.objectContaining({ message: 'no such model' }) };
+    expect(logged).toMatchObject({ ...about, text: 'replica could not be loaded' });
+    const { replicas: later } = await request(subjects.replicasList, {});
+    expect(later[1]).toMatchObject({ servable: 'sums', version: 2, state: 'failed', error: 'no such model', credits: 0 });
+    expect(await ask(1)).toEqual(sum);
   });
 
   it.each([
