@@ -1,27 +1,20 @@
 import type { AppLog } from '@mserve/app';
 import type { MetricRegistry, Tracer } from '@mserve/metrics';
-import { boundsOf, defaults, settings } from '@mserve/config';
+import { boundsOf, defaults, settings, type OwnSettingsOf } from '@mserve/config';
 import type { InferOptions } from './infer/infer-path.js';
 import type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
 
-/** How a gateway is to run. All times in ms, all sizes in bytes. */
-export interface GatewayOptions {
+/** Settings of a gateway that are options under the same name. */
+export const sameSettings = ['legacyStatus200', 'legacyJsonNumbers', 'maxInFlight', 'defaultDeadlineMs', 'docs'] as const;
+
+/** How a gateway is to run: some of its settings (see their declarations), and what is no setting. All times in ms, all sizes in bytes. */
+export interface GatewayOptions extends Partial<Pick<OwnSettingsOf<'gateway'>, (typeof sameSettings)[number]>> {
   /** `host:port`, port 0 = any free one. Undefined: no REST port until {@link RunningGateway.listenRest}. */
   readonly restAddress?: string | undefined;
   /** `host:port` or `unix:path`. Undefined: no gRPC port until {@link RunningGateway.listenGrpc}. */
   readonly grpcAddress?: string | undefined;
   /** The largest REST body and gRPC message. Default 100 MiB; 1 to 512 MiB. */
   readonly maxMessageBytes?: number | undefined;
-  /** REST `/model/...` answers errors with status 200, as the original does. Default false. */
-  readonly legacyStatus200?: boolean | undefined;
-  /** REST `/model/...` reads number literals by the original's rule: an integer literal never is a float. Default false. */
-  readonly legacyJsonNumbers?: boolean | undefined;
-  /** Requests in hand at a time. Default 10 000. */
-  readonly maxInFlight?: number | undefined;
-  /** The deadline of requests that bring none. Default 100 000. */
-  readonly defaultDeadlineMs?: number | undefined;
-  /** Swagger UI at /docs and the document at /openapi.json. Default: only when the REST port listens on loopback. */
-  readonly docs?: boolean | undefined;
   /** Finer limits of the ports. */
   readonly limits?: Partial<IngressLimits> | undefined;
   /** TLS for both ports. */

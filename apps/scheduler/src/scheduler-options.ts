@@ -1,25 +1,9 @@
-import { defaults } from '@mserve/config';
-import { type DispatchOptions, defaultDispatchOptions } from './dispatch/dispatch-options.js';
+import { defaults, ownSettings, type OwnSettingsOf } from '@mserve/config';
 
-/** What a scheduler can be told. */
-export interface SchedulerOptions extends DispatchOptions {
-  /** How often the scheduler says that it is there. */
+/** What a scheduler can be told: its own settings (see their declarations), and how often it says that it is there. */
+export interface SchedulerOptions extends OwnSettingsOf<'scheduler'> {
   readonly helloMs: number;
-  /** A worker that was not heard for longer is lost. */
-  readonly workerLostMs: number;
-  /** The same for a worker that an assignment could not be delivered to. */
-  readonly suspectLostMs: number;
-  /** After the bus was down, how long queued requests wait for workers to be heard again. */
-  readonly busReturnMs: number;
 }
 
-const declared = defaults.scheduler;
-
-/** What the settings of a scheduler are when nobody gives them. How often it says hello is a constant of the fleet, no setting. */
-export const defaultSchedulerOptions: SchedulerOptions = {
-  ...defaultDispatchOptions,
-  helloMs: 250,
-  workerLostMs: declared.workerLostMs,
-  suspectLostMs: declared.suspectLostMs,
-  busReturnMs: declared.busReturnMs,
-};
+/** What a scheduler does when nobody says otherwise. How often it says hello is a constant of the fleet, no setting. */
+export const defaultSchedulerOptions: SchedulerOptions = { ...ownSettings('scheduler', defaults.scheduler), helloMs: 250 };

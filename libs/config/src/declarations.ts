@@ -1,4 +1,4 @@
-import { defaultOf, hasSetting, optional, setting, type ProgramName, type Setting } from './setting.js';
+import { defaultOf, hasSetting, optional, setting, type AppName, type ProgramName, type Setting } from './setting.js';
 import { address, busAddress, choice, decimal, path, servableList, text, whole, wholes, yesNo } from './shape.js';
 import { versionPolicyPattern, versionPolicyRule } from './version-policy.js';
 
@@ -303,6 +303,9 @@ export type FleetSettings = Pick<
   keyof SettingsOf<'gateway'> & keyof SettingsOf<'scheduler'> & keyof SettingsOf<'device-worker'>
 >;
 
+/** The settings that one app has alone. */
+export type OwnSettingsOf<App extends AppName> = Omit<SettingsOf<App>, keyof FleetSettings>;
+
 /** Entries of {@link settings} in the order of their declaration. */
 export const settingEntries = Object.entries(settings) as readonly (readonly [SettingKey, Setting])[];
 
@@ -317,3 +320,17 @@ export const defaults = {
   scheduler: defaultsOf('scheduler'),
   'device-worker': defaultsOf('device-worker'),
 } as const;
+
+/** Of the settings of an app, those that it has alone. */
+export function ownSettings<App extends AppName>(app: App, all: SettingsOf<App>): OwnSettingsOf<App> {
+  const isOwn = ({ apps }: Setting): boolean => apps.length === 1 && apps[0] === app;
+  return pickSettings(all, settingEntries.filter(([, one]) => isOwn(one)).map(([key]) => key) as (keyof OwnSettingsOf<App>)[]);
+}
+
+/** Of settings, those with these keys. */
+export function pickSettings<Settings extends object, Key extends keyof Settings>(
+  all: Settings,
+  keys: readonly Key[],
+): Pick<Settings, Key> {
+  return Object.fromEntries(keys.map((key) => [key, all[key]])) as Pick<Settings, Key>;
+}

@@ -3,9 +3,12 @@ export { ConfigError, OutputRequested, type SettingProblem, type SourceKind } fr
 export {
   decryptionModes,
   defaults,
+  ownSettings,
+  pickSettings,
   settingEntries,
   settings,
   type FleetSettings,
+  type OwnSettingsOf,
   type SettingKey,
   type SettingOptionsOf,
   type SettingsOf,

@@ -2,6 +2,7 @@ import { Inject, Injectable, type BeforeApplicationShutdown, type OnModuleInit }
 import type { AppLog } from '@mserve/app';
 import { answers, cancellations, IdTable, refusals, tickets, type Bus, type Subscription, type TensorStore } from '@mserve/bus';
 import { BUS, TENSOR_STORE } from '@mserve/bus/nest';
+import type { OwnSettingsOf } from '@mserve/config';
 import { DeadlineTimer } from '@mserve/event-loop';
 import { MetricRegistry, type SpanFacts, type Tracer } from '@mserve/metrics';
 import { failureFrom, refusal, ServingError, type Answer, type Failure, type InstanceResult, type Refusal } from '@mserve/wire';
@@ -17,13 +18,8 @@ import { mostMoves, MoveQueue, VersionProbe } from './version-move.js';
 /** The protocol of each infer route. */
 export type Protocols = Readonly<Record<InferRoute, Protocol>>;
 
-/** Limits of infer requests. */
-export interface InferOptions {
-  /** Requests in hand at a time; further ones are refused at once. Default 10 000. */
-  readonly maxInFlight: number;
-  /** The deadline of requests that bring none, in ms. Default 100 000. */
-  readonly defaultDeadlineMs: number;
-}
+/** Limits of infer requests: settings of the gateway, see their declarations. */
+export type InferOptions = Pick<OwnSettingsOf<'gateway'>, 'maxInFlight' | 'defaultDeadlineMs'>;
 
 /** Injection tokens. */
 export const protocolsToken = Symbol('protocols');

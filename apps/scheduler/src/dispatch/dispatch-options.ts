@@ -1,34 +1,12 @@
-import { defaults } from '@mserve/config';
+import type { OwnSettingsOf } from '@mserve/config';
 import type { MetricRegistry, Tracer } from '@mserve/metrics';
 import type { Assignment, Cancellation, Refusal } from '@mserve/wire';
 
-/** Limits of the dispatcher. */
-export interface DispatchOptions {
-  /** Requests that may wait, over all servables; more are refused RESOURCE_EXHAUSTED. */
-  readonly maxQueuedRequests: number;
-  /** Instances that may wait, over all servables; also the most one request may have. */
-  readonly maxQueuedInstances: number;
-  /** How long a free replica may be left idle for a batch to fill. 0: never. */
-  readonly maxQueueDelayMs: number;
-  /** How often instances are given to a replica, the first time included, when workers are lost. */
-  readonly maxAttempts: number;
-  /** Assignments of the same instances that may reach nobody before they are refused. */
-  readonly maxUndelivered: number;
-  /** After the deadline of instances in hand, how long their receipt may still take. */
-  readonly receiptGraceMs: number;
-}
-
-const declared = defaults.scheduler;
-
-/** What the settings of a scheduler are when nobody gives them. */
-export const defaultDispatchOptions: DispatchOptions = {
-  maxQueuedRequests: declared.maxQueuedRequests,
-  maxQueuedInstances: declared.maxQueuedInstances,
-  maxQueueDelayMs: declared.maxQueueDelayMs,
-  maxAttempts: declared.maxAttempts,
-  maxUndelivered: declared.maxUndelivered,
-  receiptGraceMs: declared.receiptGraceMs,
-};
+/** Limits of the dispatcher: settings of the scheduler, see their declarations. */
+export type DispatchOptions = Pick<
+  OwnSettingsOf<'scheduler'>,
+  'maxQueuedRequests' | 'maxQueuedInstances' | 'maxQueueDelayMs' | 'maxAttempts' | 'maxUndelivered' | 'receiptGraceMs'
+>;
 
 /** Who is told what the dispatcher does. Neither may call it back. */
 export interface DispatchObservers {

@@ -1,6 +1,7 @@
+import { defaults } from '@mserve/config';
 import { instanceCount, type Cancellation, type Failure, type Receipt, type Ticket } from '@mserve/wire';
 import { DeadlineWatch } from './deadline-watch.js';
-import { type DispatchObservers, type DispatchOptions, type DispatchOutlet, defaultDispatchOptions } from './dispatch-options.js';
+import type { DispatchObservers, DispatchOptions, DispatchOutlet } from './dispatch-options.js';
 import { DispatchCounters, type DispatchStats, dispatchStats } from './dispatch-stats.js';
 import { failures } from './failures.js';
 import { type FillContext, fillReplicas } from './fill-replicas.js';
@@ -43,7 +44,7 @@ export class Dispatcher {
   ) {
     this.counters = new DispatchCounters(metrics);
     this.tracer = tracer;
-    this.options = { ...defaultDispatchOptions, ...options };
+    this.options = { ...defaults.scheduler, ...options };
   }
 
   /** Further requests are refused while more than `maxQueuedRequests` wait. */
