@@ -131,6 +131,19 @@ describe('order', () => {
     for (let i = 0; i < rig.outlet.assignments.length; i++) rig.receipt('w1', rig.outlet.assignments[i]?.assignment.ticket.id ?? -1, 0, 1);
   }
 
+  it('watches deadlines of what waits only', () => {
+    const rig = new DispatchRig();
+    rig.ready('worker-a', 2, signature('digits', { predict: 2 }));
+    rig.submit(ticket(1, 2, { deadlineAt: 2000 }), ticket(2, 3, { deadlineAt: 1500 }), ticket(3, 1, { deadlineAt: 1700 }));
+    expect(rig.dispatcher.nextWakeAt(rig.now)).toBe(1500);
+    rig.receipt('worker-a', 2, 0, 2);
+    expect(rig.dispatcher.nextWakeAt(rig.now)).toBe(2000);
+    rig.dispatcher.cancel([{ gateway: 'gateway-a', id: 1 }]);
+    expect(rig.dispatcher.nextWakeAt(rig.now)).toBe(Infinity);
+    rig.lose('worker-a');
+    expect(rig.dispatcher.nextWakeAt(rig.now)).toBe(Infinity);
+  });
+
   it('is priority, then deadline, then arrival', () => {
     const rig = busyRig();
     rig.submit(

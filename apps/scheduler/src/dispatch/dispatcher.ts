@@ -1,6 +1,6 @@
 import { defaults } from '@mserve/config';
+import { DeadlineHeap } from '@mserve/event-loop';
 import { instanceCount, type Cancellation, type Failure, type Receipt, type Ticket } from '@mserve/wire';
-import { DeadlineWatch } from './deadline-watch.js';
 import type { DispatchObservers, DispatchOptions, DispatchOutlet } from './dispatch-options.js';
 import { DispatchCounters, type DispatchStats, dispatchStats } from './dispatch-stats.js';
 import { failures } from './failures.js';
@@ -26,10 +26,15 @@ export class Dispatcher {
   private readonly counters: DispatchCounters;
   private readonly book = new RequestBook();
   private readonly replicas = new ReplicaSet();
-  private readonly filling: FillContext = { book: this.book, given: [], expire: (portion) => this.expire(portion) };
+  /** Of queued portions with a deadline, but for those that get a replica on arrival. */
+  private readonly deadlines = new DeadlineHeap<Portion>();
+  private readonly filling: FillContext = {
+    book: this.book,
+    deadlines: this.deadlines,
+    given: [],
+    expire: (portion) => this.expire(portion),
+  };
   private options: DispatchOptions;
-  /** Those that did not get a replica on arrival. */
-  private readonly deadlines = new DeadlineWatch();
   private readonly arrivals: Portion[] = [];
   private readonly touched: ServablePool[] = [];
   private readonly tracer: Tracer | undefined;
@@ -244,10 +249,14 @@ export class Dispatcher {
           overRequests ? failures.tooManyRequests(options.maxQueuedRequests) : failures.tooManyInstances(options.maxQueuedInstances),
         );
       } else {
-        this.deadlines.add(portion, bound.portions);
+        this.watchDeadline(portion);
       }
     }
     arrivals.length = 0;
+  }
+
+  private watchDeadline(portion: Portion): void {
+    if (portion.deadlineAt !== Infinity) this.deadlines.add(portion);
   }
 
   private touch(pool: ServablePool): void {
@@ -313,7 +322,7 @@ export class Dispatcher {
   private queueAgain(portion: Portion, now: number): void {
     // Due at once: it has waited before.
     portion.queue.push(portion, now);
-    this.deadlines.add(portion, this.replicas.queued().portions);
+    this.watchDeadline(portion);
     if (this.tracer !== undefined) this.beginWait(portion);
   }
 
@@ -381,6 +390,7 @@ export class Dispatcher {
   /** It has its new state, and nobody gets it from its queue any more. */
   private leaveQueue(portion: Portion, error: string): void {
     portion.queue.drop(portion);
+    this.deadlines.remove(portion);
     portion.span?.end(error);
     portion.span = undefined;
   }

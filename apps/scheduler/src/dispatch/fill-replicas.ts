@@ -1,3 +1,4 @@
+import type { DeadlineHeap } from '@mserve/event-loop';
 import type { MethodQueue } from './method-queue.js';
 import type { Holder, Portion } from './portion.js';
 import type { RequestBook } from './request-book.js';
@@ -6,6 +7,7 @@ import type { ServablePool } from './servable-pool.js';
 /** What a fill needs of the dispatcher. */
 export interface FillContext {
   readonly book: RequestBook;
+  readonly deadlines: DeadlineHeap<Portion>;
   /** Portions that got a replica, to be sent when the fill is over. Appended to. */
   readonly given: Portion[];
   /** Refuses a queued portion whose deadline has passed. */
@@ -55,7 +57,8 @@ function giveBatch(queue: MethodQueue, replica: Holder, share: number, now: numb
 
 function give(queue: MethodQueue, replica: Holder, head: Portion, count: number, context: FillContext): void {
   const portion = queue.take(head, count);
-  if (portion !== head) context.book.addBeside(head, portion);
+  if (portion === head) context.deadlines.remove(head);
+  else context.book.addBeside(head, portion);
   replica.put(portion);
   replica.lastGiven = portion;
   context.given.push(portion);
@@ -71,6 +74,7 @@ function extendLast(queue: MethodQueue, replica: Holder, head: Portion, count: n
   if (portion === head) {
     portion.state = 'done';
     portion.span?.end();
+    context.deadlines.remove(portion);
     context.book.remove(portion);
   }
   last.count += count;

@@ -1,3 +1,4 @@
+import type { Expiring } from '@mserve/event-loop';
 import type { Span } from '@mserve/metrics';
 import { instanceCount, sliceInstances, type Ticket } from '@mserve/wire';
 
@@ -35,7 +36,7 @@ export type PortionState = 'queued' | 'in-hand' | 'done';
  * Consecutive instances of a ticket that share a fate. A ticket starts as one portion; it is split where a replica takes less than
  * all of it. Owned by the dispatcher; fields are written by it and by the queue and the replica that hold the portion.
  */
-export class Portion {
+export class Portion implements Expiring {
   state: PortionState = 'queued';
   /** Nobody waits for it any more; in hand it stays until its receipt, but it is never queued again. */
   cancelled = false;
@@ -50,6 +51,8 @@ export class Portion {
   next: Portion | undefined = undefined;
   /** Next living portion of the same request. */
   sibling: Portion | undefined = undefined;
+  /** Place in the dispatcher's heap of deadlines: there while it is queued, but not when it got a replica on arrival. */
+  deadlineIndex = -1;
   /** Of its wait in the queue, when its request is traced. A part that is split off has none: the first part that goes ends the wait. */
   span: Span | undefined = undefined;
 
@@ -64,6 +67,10 @@ export class Portion {
     public count: number,
     public attempt: number,
   ) {}
+
+  get deadlineAt(): number {
+    return this.ticket.deadlineAt;
+  }
 
   /** Takes the first `count` instances (fewer than there are) away into a portion of their own, in the same state and linked nowhere. */
   split(count: number): Portion {
