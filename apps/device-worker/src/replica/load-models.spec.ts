@@ -1,9 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { SessionOptions } from '@mserve/native';
 import { model } from '../../../../test/support/declarations.js';
 import { elementwise, FakeSession, floats, valuesOf } from '../../../../test/support/fake-session.js';
 import { loadModels, type LoadModelsOptions } from './load-models.js';
 import { modelOpeners, type OpenSession } from './model-loader.js';
+import { shareModels, type ShareableSession } from './shared-models.js';
 
 interface Opened {
   readonly path: string | Uint8Array;
@@ -102,6 +106,31 @@ describe('loadModels', () => {
     const warnings: string[] = [];
     await loadModels([model('a.onnx')], options([session], [], { warmUp: true, onWarning: (text) => warnings.push(text) }));
     expect(warnings).toEqual(["model 'a.onnx' was not warmed up: these are not for me"]);
+  });
+
+  it('what is found out about a model is found out once for all replicas that share it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mserve-findings-'));
+    const path = join(folder, 'a.onnx');
+    writeFileSync(path, 'a model');
+    const sessions: FakeSession[] = [];
+    const shareable = (): ShareableSession => {
+      const session = elementwise([-1, 2], 1, (x) => x * 2);
+      sessions.push(session);
+      return Object.assign(session, { share: () => Promise.resolve(shareable()) });
+    };
+    const open = (_: string | Uint8Array, { graphOptimization }: SessionOptions): Promise<ShareableSession> =>
+      graphOptimization === 'none' ? Promise.reject(new Error('a fake session has no other form')) : Promise.resolve(shareable());
+    const openers = shareModels(modelOpeners(open, () => Promise.resolve({ model: Uint8Array.of(7) })));
+    const verdicts: string[] = [];
+    const loading = options([], [], { openers, paths: [[path]], warmUp: true, onVerdict: (_, { text }) => verdicts.push(text) });
+    const replicas = await Promise.all([1, 2, 3].map(() => loadModels([model('a.onnx', { batching: 'proven' })], loading)));
+    expect(sessions.map(({ runs }) => runs.length > 0)).toEqual([true, false, false]);
+    expect(replicas.map(({ models }) => models[0]?.[0]?.isWarm)).toEqual([true, true, true]);
+    expect(new Set(verdicts)).toEqual(new Set([expect.stringContaining('model a.onnx')]));
+    expect(verdicts).toHaveLength(3);
+    await loadModels([model('a.onnx', { batching: 'off' })], loading);
+    expect(sessions.map(({ runs }) => runs.length > 0)).toEqual([true, false, false, true]);
+    rmSync(folder, { recursive: true });
   });
 
   it('subgraphs must have one batch size; what was opened is closed', async () => {

@@ -5,15 +5,18 @@ import type { LoadedModel } from '../execution/executor.js';
 import { inInputOrder, planModel, type ModelPlan } from '../execution/model-plan.js';
 import type { BatchingVerdict } from './batching-verdict.js';
 import { deviceOfModel } from './device-of-model.js';
+import { ModelFindings, type ModelFinding } from './model-findings.js';
 import { ModelFileError, type DecryptionKey, type ModelFileRequest, type ModelOpeners, type OpenSession } from './model-loader.js';
 import type { ModelUse } from './model-use.js';
 import { compareWithPlain } from './plain-comparison.js';
-import { outputRemarks, settleBatching } from './settle-batching.js';
+import { outputRemarks, planSettled, settleBatching } from './settle-batching.js';
 
 const probeTimeoutMs = 10_000;
 /** What proof and probe may add to the time that a model takes to open: so much, or this share of it, whichever is more; what it takes in the end is a little more. */
-const leastBudgetMs = 40;
+const leastBudgetMs = 30;
 const budgetShare = 0.15;
+/** How much longer a run may take without the runtime's optimisation. */
+const plainRunFactor = 2;
 
 /** Told about each model file. `ms` since the step before; `error` for state failed. */
 export interface ModelProgress {
@@ -98,7 +101,7 @@ async function loadModel(
       const path = options.paths[index]?.[subgraph];
       if (path === undefined) throw new ModelFileError('NOT_FOUND', file, 'was not found');
       const request = { path, file, session: sessionOptionsOf(declaration, options.session), decryption: options.decryption };
-      const { session, readGraph } = await options.openers[declaration.format](request);
+      const { session, readGraph, findings = new ModelFindings() } = await options.openers[declaration.format](request);
       open.push(session);
       const openMs = performance.now() - startedAt;
       // Stages use subgraph 0 only
@@ -108,7 +111,7 @@ async function loadModel(
       plans.push(plan);
       for (const remark of outputRemarks(plan, session.describe())) options.onWarning(remark);
       const loaded: LoadedModel = { plan, session, concurrentRuns: options.session.concurrentRuns ?? 1 };
-      subgraphs.push(await settled(loaded, { declaration, use, readGraph, request, openMs }, options, open));
+      subgraphs.push(await settled(loaded, { declaration, use, readGraph, findings, request, openMs }, options, open));
       tell('ready');
     } catch (thrown) {
       const error = namingFile(thrown, file);
@@ -123,46 +126,63 @@ interface Opening {
   readonly declaration: ModelDeclaration;
   readonly use: ModelUse | undefined;
   readonly readGraph: Parameters<typeof settleBatching>[1]['readGraph'];
+  readonly findings: ModelFindings;
   readonly request: ModelFileRequest;
   readonly openMs: number;
 }
 
 /** The model as it is to be run: whether instances share runs, and which of two sessions can be believed. */
 async function settled(loaded: LoadedModel, opening: Opening, options: LoadModelsOptions, open: OpenSession[]): Promise<Subgraph> {
-  const { declaration, use, request, openMs } = opening;
+  const { declaration, use, findings, request } = opening;
+  let plain: OpenSession | undefined;
+  const openPlain = async (): Promise<OpenSession> => {
+    const session = { ...request.session, graphOptimization: 'none' as const };
+    return (await options.openers[declaration.format]({ ...request, session })).session;
+  };
+  const { warmUp } = options;
+  const finding = await findings.get({ declaration, subgraph: loaded.plan.subgraph, use, warmUp }, async () => {
+    const found = await find(loaded, { ...opening, openPlain }, options);
+    plain = found.plain;
+    return found;
+  });
+  const { verdict, isWarm, plainText } = finding;
+  options.onVerdict?.(request.file, verdict);
+  if (verdict.outcome === 'unproven' || verdict.outcome === 'refuted') options.onWarning(verdict.text);
+  if (warmUp && !isWarm) options.onWarning(`model '${request.file}' was not warmed up: ${finding.coldReason}`);
+  const model = { ...planSettled(loaded, declaration, verdict, use?.argumentCount), isWarm };
+  if (plainText === undefined) return { model, verdict };
+  const session = plain ?? (await openPlain());
+  open.push(session);
+  options.onWarning(`model '${request.file}' runs without optimisation: ${plainText}`);
+  await (loaded.session as OpenSession).close();
+  return { model: { ...model, session }, verdict };
+}
+
+interface Finding extends ModelFinding {
+  /** The session without optimisation, when that is the one to be believed. */
+  readonly plain: OpenSession | undefined;
+}
+
+/** Proof, probe and the comparison with the model as it is written. */
+async function find(
+  loaded: LoadedModel,
+  opening: Opening & { readonly openPlain: () => Promise<OpenSession> },
+  options: LoadModelsOptions,
+): Promise<Finding> {
+  const { declaration, use, openMs, openPlain } = opening;
   let graph: ReturnType<typeof opening.readGraph> | undefined;
   const readGraph = (): NonNullable<typeof graph> => (graph ??= opening.readGraph());
   const budgetMs = options.probeBudgetMs ?? Math.max(leastBudgetMs, openMs * budgetShare);
   const until = performance.now() + budgetMs;
-  const { model, verdict, probe } = await settleBatching(loaded, {
-    declaration,
-    readGraph,
-    argumentCount: use?.argumentCount,
-    examples: inInputOrder(loaded.plan, use?.examples ?? []),
-    budgetMs,
-    timeoutMs: probeTimeoutMs,
-    runs: options.warmUp,
-  });
-  options.onVerdict?.(request.file, verdict);
-  if (verdict.outcome === 'unproven' || verdict.outcome === 'refuted') options.onWarning(verdict.text);
-  if (options.warmUp && probe?.first === undefined)
-    options.onWarning(`model '${request.file}' was not warmed up: ${probe?.text ?? 'it was not run'}`);
-  if (probe?.first === undefined) return { model, verdict };
-  const warm = { ...model, isWarm: true };
+  const examples = inInputOrder(loaded.plan, use?.examples ?? []);
+  const settling = { declaration, readGraph, examples, budgetMs, timeoutMs: probeTimeoutMs, runs: options.warmUp };
+  const { verdict, probe } = await settleBatching(loaded, settling);
+  const { first } = probe;
+  if (first === undefined) return { verdict, isWarm: false, coldReason: probe.text, plainText: undefined, plain: undefined };
   const leftMs = until + probe.firstMs - performance.now();
-  const plain = await compareWithPlain(model.session, probe.first, {
-    open: async () => {
-      const opened = await options.openers[declaration.format]({ ...request, session: { ...request.session, graphOptimization: 'none' } });
-      return opened.session;
-    },
-    isWorthIt: openMs + probe.firstMs <= leftMs,
-    readGraph,
-  });
-  if (plain === undefined) return { model: warm, verdict };
-  open.push(plain.session);
-  options.onWarning(`model '${request.file}' runs without optimisation: ${plain.text}`);
-  await (loaded.session as OpenSession).close();
-  return { model: { ...warm, session: plain.session }, verdict };
+  const isWorthIt = openMs + plainRunFactor * probe.firstMs <= leftMs;
+  const plain = await compareWithPlain(loaded.session, first, { open: openPlain, isWorthIt, readGraph });
+  return { verdict, isWarm: true, coldReason: '', plainText: plain?.text, plain: plain?.session };
 }
 
 /** The plan of a model's subgraph 0, which methods use. Throws ServingError INTERNAL when there is none. */

@@ -4,6 +4,7 @@ import type { SessionOptions } from '@mserve/native';
 import { readOnnxModel, type OnnxModel } from '@mserve/onnx';
 import type { ModelFormat } from '@mserve/register';
 import type { ModelSession } from '../execution/model-session.js';
+import type { ModelFindings } from './model-findings.js';
 import { linkedFile, type LinkedFile } from '../servable/link-target.js';
 
 /** The key of encrypted model files. */
@@ -39,6 +40,8 @@ export interface OpenedModel<S extends OpenSession = OpenSession> {
   readonly session: S;
   /** The graph that the session runs, before optimisation. Throws when it cannot be read. */
   readonly readGraph: () => OnnxModel;
+  /** Shared by all who share the loaded model. Default: there are no others. */
+  readonly findings?: ModelFindings;
 }
 
 /** Opens a model file. Rejects with ServingError or NativeError: what is wrong with the file. */

@@ -11,8 +11,6 @@ export interface SettleOptions {
   readonly declaration: ModelDeclaration;
   /** Reads the graph of the model; throws when that cannot be done. */
   readonly readGraph: () => OnnxModel;
-  /** See planModel. */
-  readonly argumentCount?: number | undefined;
   /** By input of the plan: the author's example of one instance. */
   readonly examples: readonly (Tensor | undefined)[];
   readonly budgetMs: number;
@@ -22,15 +20,13 @@ export interface SettleOptions {
 }
 
 export interface Settled {
-  readonly model: LoadedModel;
   readonly verdict: BatchingVerdict;
-  /** undefined when nothing was run. */
-  readonly probe: ProbeFinding | undefined;
+  readonly probe: ProbeFinding;
 }
 
 /**
- * Decides whether instances may share runs of a model that was just opened, and warms it up on the way. Rejects with ServingError INVALID_ARGUMENT when
- * its outputs cannot be given out row by row, as the declaration says they can.
+ * Decides whether instances may share runs of a model that was just opened, and warms it up on the way; {@link planSettled} makes the plan of it.
+ * Rejects with ServingError INVALID_ARGUMENT when its outputs cannot be given out row by row, as the declaration says they can.
  */
 export async function settleBatching(model: LoadedModel, options: SettleOptions): Promise<Settled> {
   const { declaration } = options;
@@ -40,13 +36,11 @@ export async function settleBatching(model: LoadedModel, options: SettleOptions)
     options.runs ? probeBatching(model, { ...options, budgetMs }) : Promise.resolve(noFinding('it was not run'));
   if (plan.batching === 'none')
     return {
-      model,
       verdict: { outcome: 'none', runs: 'batched', text: `model ${key} has no batch dim: one instance per run` },
       probe: await probed(0),
     };
   if (declaration.batching === 'trust')
     return {
-      model,
       verdict: {
         outcome: 'trusted',
         runs: 'batched',
@@ -60,7 +54,7 @@ export async function settleBatching(model: LoadedModel, options: SettleOptions)
       runs: 'alone',
       text: `model ${key} runs one instance at a time: its author says so (batching: 'off')`,
     };
-    return { model: alone(model), verdict, probe: await probed(0) };
+    return { verdict, probe: await probed(0) };
   }
   const description = model.session.describe();
   if (plan.batchSize === 1) {
@@ -78,11 +72,12 @@ export async function settleBatching(model: LoadedModel, options: SettleOptions)
       runs: 'batched',
       text: `model ${key} runs one instance at a time: its batch size is 1`,
     };
-    return { model, verdict, probe };
+    return { verdict, probe };
   }
   const startedAt = performance.now();
   const proof = proofOf(plan, description, options.readGraph);
-  const probe = await probed(Math.max(0, options.budgetMs - (performance.now() - startedAt)));
+  // A graph that was read slowly, the first one say, leaves time for a short probe
+  const probe = await probed(Math.max(options.budgetMs / 2, options.budgetMs - (performance.now() - startedAt)));
   const verdict = judge(
     key,
     proof,
@@ -90,10 +85,22 @@ export async function settleBatching(model: LoadedModel, options: SettleOptions)
     rowInputs(plan, description).map(({ dimNames }) => dimNames),
   );
   if (verdict.outcome === 'refused') throw new ServingError('INVALID_ARGUMENT', verdict.text);
-  if (verdict.runs === 'alone') return { model: alone(model), verdict, probe };
-  if (verdict.runs === 'batched') return { model, verdict, probe };
-  const whole = planModel({ ...declaration, withBatchDim: false }, description, plan.subgraph, options.argumentCount);
-  return { model: { ...model, plan: whole }, verdict, probe };
+  return { verdict, probe };
+}
+
+/** The model with the plan that the verdict asks for. */
+export function planSettled(
+  model: LoadedModel,
+  declaration: ModelDeclaration,
+  { runs }: BatchingVerdict,
+  argumentCount: number | undefined,
+): LoadedModel {
+  if (runs === 'batched') return model;
+  if (runs === 'alone') return alone(model);
+  return {
+    ...model,
+    plan: planModel({ ...declaration, withBatchDim: false }, model.session.describe(), model.plan.subgraph, argumentCount),
+  };
 }
 
 function rowInputs(plan: ModelPlan, { inputs, defaults = [] }: SessionDescription): SessionDescription['inputs'] {

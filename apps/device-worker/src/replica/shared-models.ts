@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import { ModelFindings } from './model-findings.js';
 import type { ModelFileRequest, ModelOpener, ModelOpeners, OpenedModel, OpenSession } from './model-loader.js';
 
 /** A session whose loaded model others can use too; `Session` of @mserve/native is one. */
@@ -17,7 +18,8 @@ interface Loaded {
 }
 
 /**
- * Openers that load a model file once for all replicas that use it with the same options: its weights are in memory once. Each replica still gets
+ * Openers that load a model file once for all replicas that use it with the same options: its weights are in memory once, and what is
+ * found out about it is found out once. Each replica still gets
  * a session with threads of its own. A file that was replaced meanwhile is another file.
  */
 export function shareModels(openers: ModelOpeners<ShareableSession>): ModelOpeners<ShareableSession> {
@@ -51,7 +53,7 @@ async function openShared(
   const first = load();
   const sessions: OpenedModel<ShareableSession>[] = [];
   files.set(key, { first, sessions });
-  const model = await first;
+  const model = { ...(await first), findings: new ModelFindings() };
   sessions.push(model);
   return model;
 }
