@@ -97,6 +97,7 @@ export class InProcessRanks {
 }
 
 class InProcessRank implements Rank {
+  readonly sharing: readonly [] = [];
   private joined: { mesh: Mesh; formation: Formation } | undefined;
   private queue: Promise<unknown> = Promise.resolve();
   private fail: ((error: NativeError) => void) | undefined;

@@ -24,6 +24,17 @@ export interface BoundSession {
   close(): void;
 }
 
+/** The addon's rank; see native_rank.h. Arguments are trusted: rank.ts checks them. What is asked for under a slot settles like a run. */
+export interface BoundRank {
+  port(): number;
+  form(slot: number, words: Float64Array, addresses: readonly string[], proofs: Uint8Array): void;
+  run(words: Float64Array, ...inputs: readonly Uint8Array[]): void;
+  expire(slot: number): void;
+  abort(reason: string): void;
+  /** false: it is closed already, and nothing will settle. */
+  close(slot: number): boolean;
+}
+
 /** All fields are required: the addon knows no defaults. */
 export interface BoundRequest {
   readonly device: {
@@ -82,6 +93,15 @@ export interface Binding {
     request: BoundRequest,
     source: BoundSession | undefined,
   ) => BoundSession;
+  readonly NativeRank: new (
+    connection: BoundConnection,
+    rank: number,
+    address: string,
+    port: number,
+    program: Float64Array,
+    sessions: readonly BoundSession[],
+    constants: readonly Uint8Array[],
+  ) => BoundRank;
 }
 
 /** Loads the addon that build.mjs made. Throws a NativeError of kind 'library' when it has not been built for this Node. */

@@ -4,4 +4,5 @@ export * from './native-error.js';
 export * from './session.js';
 export * from './session-options.js';
 export * from './tensor.js';
+export { loadRank } from './rank.js';
 export * from './rank-contract.js';

@@ -1,6 +1,6 @@
-import { loadBinding, type Binding, type BoundConnection, type BoundRequest, type BoundSession } from './binding.js';
+import { loadBinding, type Binding, type BoundConnection, type BoundRank, type BoundRequest, type BoundSession } from './binding.js';
 import { elementTypeOf } from './element-types.js';
-import { NativeError, runtimeCodes, type NativeErrorKind } from './native-error.js';
+import { NativeError, peerFaults, runtimeCodes, type FaultyPeer, type NativeErrorKind } from './native-error.js';
 import type { NativeTensor } from './tensor.js';
 import { outputHead, outputTail, settled } from './word-layout.js';
 
@@ -28,7 +28,15 @@ export const failureKinds: readonly (NativeErrorKind | undefined)[] = [
   'library',
   'device',
   'lost',
+  'peer',
+  'protocol',
+  'deadline',
+  'aborted',
+  'unformed',
 ];
+
+/** From this kind on a failure's code says which rank is at fault, and of what. */
+const firstKindOfRanks = 9;
 
 const smallBytesCapacity = 64 * 1024;
 /** Shape entries per output that the inbox has room for; the addon refuses outputs that do not fit. */
@@ -62,6 +70,29 @@ export function openSession(request: BoundRequest, source: BoundSession | undefi
   } catch (error) {
     openings.delete(number);
     throw new NativeError('library', (error as Error).message, { cause: error });
+  }
+}
+
+/** What a rank is made of; checked by rank.ts. */
+export interface RankRequest {
+  readonly rank: number;
+  readonly address: string;
+  readonly port: number;
+  /** See rank-program.ts. */
+  readonly program: Float64Array;
+  /** Of the segments; open, and stay open as long as the rank. */
+  readonly sessions: readonly BoundSession[];
+  readonly constants: readonly Uint8Array[];
+}
+
+/** Makes a rank, which listens from now on. Throws a NativeError of kind 'load' when it cannot. */
+export function openRank(request: RankRequest): BoundRank {
+  const { binding, connection } = connect();
+  const { rank, address, port, program, sessions, constants } = request;
+  try {
+    return new binding.NativeRank(connection, rank, address, port, program, sessions, constants);
+  } catch (error) {
+    throw new NativeError('load', (error as Error).message, { cause: error });
   }
 }
 
@@ -106,7 +137,15 @@ function tidy(message: string): string {
     .trim();
 }
 
+/** The code is a number of peerFaults and, from bit 8 on, the rank plus 1. */
+function peerOf(code: number): FaultyPeer | undefined {
+  const fault = peerFaults[code & 0xff];
+  const rank = (code >> 8) - 1;
+  return fault === undefined || rank < 0 ? undefined : { rank, fault };
+}
+
 function errorOf(failureKind: number, runtimeCode: number, message: string): NativeError {
+  if (failureKind >= firstKindOfRanks) return new NativeError(failureKinds[failureKind]!, message, { peer: peerOf(runtimeCode) });
   return new NativeError(failureKinds[failureKind] ?? 'run', tidy(message), { runtimeCode: runtimeCodes[runtimeCode] });
 }
 

@@ -1,6 +1,13 @@
 import type { SessionOptions } from './session-options.js';
 import type { ElementType, NativeTensor } from './tensor.js';
 
+/**
+ * How two ranks are connected: shared = through memory of the host; the rest over TCP, because: other-host = neither finds the memory of the other (another machine, or a
+ * container with a /dev/shm of its own); no-space = /dev/shm is full or too small; forbidden = it may not be used; switched-off = by RankOptions.sharesMemory, or the
+ * system has none.
+ */
+export type Sharing = 'shared' | 'other-host' | 'no-space' | 'forbidden' | 'switched-off';
+
 /** How the tensors of a group's members become one. Elements are combined in the order of the group, so that all members have the same bits. */
 export type Reduction = 'sum' | 'max' | 'min' | 'prod';
 
@@ -151,6 +158,8 @@ export interface RankOptions {
   readonly port?: number;
   /** For the session of every segment: device, threads, optimisation. `initializers` and `concurrentRuns` are not used. */
   readonly session?: Omit<SessionOptions, 'initializers' | 'concurrentRuns'>;
+  /** false: TCP to all peers. Default true: shared memory where a trial finds that the peer sees it too. */
+  readonly sharesMemory?: boolean;
 }
 
 /** One batch. */
@@ -173,6 +182,8 @@ export interface RankRun {
 export interface Rank {
   /** Where it listens. Known from the load on; the same in all epochs. */
   readonly endpoint: RankEndpoint;
+  /** How the rank is connected with each rank (itself: 'shared'); [] before the first form(). For operators: all ways give the same. */
+  readonly sharing: readonly Sharing[];
   /**
    * Leaves the former mesh (runs in hand fail with 'aborted') and builds a new one. All ranks must be called for it to succeed.
    * Rejects with NativeError: 'deadline', 'aborted' (abort() or a later form()), 'peer' (one cannot be reached, or does not know the token),

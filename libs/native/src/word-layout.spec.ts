@@ -3,11 +3,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { elementTypeOf } from './element-types.js';
 import { failureKinds } from './pending.js';
-import { outputHead, outputTail, settled, submitted } from './word-layout.js';
+import { peerFaults } from './native-error.js';
+import { reductions, stepKinds } from './rank-program.js';
+import { sharings } from './rank.js';
+import { batch, formed, outputHead, outputTail, settled, submitted } from './word-layout.js';
 
 /** The names of an `enum` in a header, in order, with the number that each one has. */
 function enumOf(header: string, name: string): [string, number][] {
-  const text = readFileSync(join(import.meta.dirname, 'native', header), 'utf8');
+  const text = readFileSync(join(import.meta.dirname, 'native', header), 'utf8').replace(/\/\/.*/g, '');
   const body = new RegExp(`enum (?:class )?${name} : \\w+ \\{([^}]*)\\}`).exec(text)?.[1];
   if (body === undefined) throw new Error(`${header} has no enum ${name}`);
   let next = 0;
@@ -33,6 +36,8 @@ describe('what TypeScript and the addon call by number is the same on both sides
     ['Settled', 'settled', settled],
     ['OutputHead', 'output', outputHead],
     ['OutputTail', 'output', outputTail],
+    ['Formed', 'formed', formed],
+    ['Batch', 'batch', batch],
   ])('words: %s', (name, prefix, layout) => {
     expect(enumOf('words.h', name)).toEqual(named(prefix, layout));
   });
@@ -40,6 +45,19 @@ describe('what TypeScript and the addon call by number is the same on both sides
   it('kinds of failures', () => {
     const kinds = failureKinds.map((kind, number) => [(kind ?? 'none').replace(/^\w/, (first) => first.toUpperCase()), number]);
     expect(enumOf('failure.h', 'FailureKind')).toEqual(kinds);
+  });
+
+  it.each([
+    ['rank/fault.h', 'PeerFault', peerFaults.map((fault) => fault ?? 'none')],
+    ['rank/program.h', 'StepKind', stepKinds],
+    ['rank/reduction.h', 'Reduction', reductions],
+    ['rank/shared_region.h', 'Sharing', sharings],
+  ])('%s: %s', (header, name, names) => {
+    const constants = names.map((each, number) => [
+      each.replace(/^\w/, (first) => first.toUpperCase()).replace(/[ -](\w)/g, (_, letter: string) => letter.toUpperCase()),
+      number,
+    ]);
+    expect(enumOf(header, name)).toEqual(constants);
   });
 
   it('element types', () => {

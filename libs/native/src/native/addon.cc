@@ -5,6 +5,7 @@
 
 #include "backend_registry.h"
 #include "connection.h"
+#include "native_rank.h"
 #include "native_session.h"
 
 namespace mserve {
@@ -74,6 +75,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["inbox"] = Napi::Function::New(env, mserve::inbox);
   exports["examine"] = Napi::Function::New(env, mserve::examine);
   exports["end"] = Napi::Function::New(env, mserve::end);
+  exports["NativeRank"] = mserve::NativeRank::define(env);
   exports["NativeSession"] = mserve::NativeSession::define(env);
   return exports;
 }

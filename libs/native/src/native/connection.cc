@@ -46,6 +46,11 @@ void Connection::dropSession(SessionCore& core) {
   if (--expected_ == 0) napi_unref_threadsafe_function(env_, wakeUp_);
 }
 
+void Connection::addRank(const std::shared_ptr<rank::RankCore>& core) {
+  std::erase_if(ranks_, [](const std::weak_ptr<rank::RankCore>& each) { return each.expired(); });
+  ranks_.push_back(core);
+}
+
 std::unique_ptr<Run> Connection::takeRun() {
   if (idleRuns_.empty()) return std::make_unique<Run>();
   std::unique_ptr<Run> run = std::move(idleRuns_.back());
@@ -143,7 +148,13 @@ void Connection::end() {
     std::lock_guard<std::mutex> lock(mutex_);
     ended_ = true;
   }
+  std::vector<std::shared_ptr<rank::RankCore>> ranks;
+  for (const std::weak_ptr<rank::RankCore>& each : ranks_) {
+    if (auto core = each.lock()) ranks.push_back(std::move(core));
+  }
+  for (const auto& core : ranks) core->abandon();
   for (auto& [core, kept] : sessions_) core->abandon();
+  for (const auto& core : ranks) core->join();
   for (auto& [core, kept] : sessions_) core->join();
   for (Report& report : reports_) {
     if (report.run != nullptr) report.run->reset();

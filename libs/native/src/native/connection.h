@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "rank/rank_core.h"
 #include "session_core.h"
 #include "settlement.h"
 
@@ -37,6 +38,8 @@ class Connection : public SessionListener {
   std::shared_ptr<SessionCore> createSession(uint32_t number);
   /** Takes a session back whose thread could not be started. */
   void dropSession(SessionCore& core);
+  /** A rank that is ended with the environment, if it is still there then. */
+  void addRank(const std::shared_ptr<rank::RankCore>& core);
   std::unique_ptr<Run> takeRun();
   /** Whether nothing is awaited from any native thread. */
   bool isIdle() const { return expected_ == 0; }
@@ -76,6 +79,7 @@ class Connection : public SessionListener {
   Napi::FunctionReference opened_;
   Napi::FunctionReference closed_;
   std::unordered_map<SessionCore*, Kept> sessions_;
+  std::vector<std::weak_ptr<rank::RankCore>> ranks_;
   std::vector<std::unique_ptr<Run>> idleRuns_;
   std::vector<Report> delivering_;
   size_t expected_ = 0;

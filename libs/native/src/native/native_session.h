@@ -21,6 +21,9 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
   explicit NativeSession(const Napi::CallbackInfo& call);
   ~NativeSession() override;
 
+  /** The loaded model, for a rank to run. */
+  std::shared_ptr<BackendSession> model() const { return core_->model(); }
+
  private:
   Napi::Value describe(const Napi::CallbackInfo& call);
   Napi::Value outbox(const Napi::CallbackInfo& call);

@@ -20,4 +20,10 @@ enum OutputHead : size_t { outputType, outputRank, outputDims };
 /** After the dims of an output. place >= 0: offset into the bytes; -1: the next extra is its ArrayBuffer. */
 enum OutputTail : size_t { outputByteLength, outputPlace, outputEnd };
 
+/** A mesh that a rank is to form. From `ports` on: the port of each rank. */
+enum Formed : size_t { formedEpoch, formedDeadlineMs, formedSharesMemory, formedPorts };
+
+/** A batch that a rank is to execute. From `inputs` on: for each input its rank, then its dims. */
+enum Batch : size_t { batchSlot, batchNumber, batchWantsResults, batchDeadlineMs, batchInputs };
+
 }  // namespace mserve::words
