@@ -9,7 +9,7 @@ const config = {
     '^@mserve/bus/nest$': '<rootDir>/libs/bus/src/nest/index.ts',
     '^@mserve/app/signals$': '<rootDir>/libs/app/src/signals.ts',
     '^@mserve/(wire|event-loop|metrics|bus|config|app|register|mindir|onnx|native)$': '<rootDir>/libs/$1/src/index.ts',
-    '^@mserve/(gateway|scheduler|device-worker|server)$': '<rootDir>/apps/$1/src/index.ts',
+    '^@mserve/(gateway|scheduler|device-worker|agent|server)$': '<rootDir>/apps/$1/src/index.ts',
     '^\\./thread-main\\.js$': '<rootDir>/test/support/thread-main.mjs',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

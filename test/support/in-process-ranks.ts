@@ -62,6 +62,8 @@ export class InProcessRanks {
   private ports = 0;
   private readonly meshes = new Map<string, Mesh>();
   readonly ranks = new Map<number, InProcessRank>();
+  /** Ranks loaded so far. */
+  loads = 0;
 
   /** As LoadRank. */
   readonly load = async (program: RankProgram, options: RankOptions & { readonly signal?: AbortSignal }): Promise<Rank> => {
@@ -71,6 +73,7 @@ export class InProcessRanks {
       sessions.set(step, await Session.open(step.model, { ...options.session, initializers: step.initializers }));
     }
     options.signal?.throwIfAborted();
+    this.loads++;
     const endpoint = { host: 'in-process', address: options.address ?? '127.0.0.1', port: ++this.ports };
     const rank = new InProcessRank(this, program, options, sessions, endpoint);
     this.ranks.set(options.rank, rank);
@@ -103,6 +106,7 @@ class InProcessRank implements Rank {
   private fail: ((error: NativeError) => void) | undefined;
   private isClosed = false;
   private lastBatch = -1;
+  private hangs = false;
 
   constructor(
     private readonly host: InProcessRanks,
@@ -127,6 +131,12 @@ class InProcessRank implements Rank {
     await this.guarded(stands, formation.deadlineMs);
   }
 
+  /** From now on batches neither end nor fail here until the mesh is left. */
+  hang(): void {
+    this.hangs = true;
+    this.queue = new Promise(() => undefined);
+  }
+
   run(run: RankRun): Promise<NativeTensor[]> {
     const ran = this.queue.then(() => this.runAlone(run));
     this.queue = ran.catch(() => undefined);
@@ -141,7 +151,7 @@ class InProcessRank implements Rank {
   async close(): Promise<void> {
     this.abort('closed');
     this.isClosed = true;
-    await this.queue;
+    if (!this.hangs) await this.queue;
     await Promise.all([...this.sessions.values()].map((session) => session.close()));
   }
 

@@ -10,5 +10,6 @@ export { writeOnnx, writeSplitOnnx, type SplitOnnxModel } from './write-onnx.js'
 export type { CollectiveDetail, ExchangedTensor, Reduction, ScheduledCollective } from './graph/collective.js';
 export { decodeGroupConfig, type GroupConfig } from './rank/group-config.js';
 export { disprove, type Disproof, type DisproofReason, type RankDeclaration, type WorldSize } from './rank/proof.js';
+export { checkRankSubgraph, rankSubgraphOf, type RankSubgraph } from './rank/rank-declaration.js';
 export type { CollectiveStep, RankProgram, RankValue, SegmentStep } from './rank/rank-program.js';
-export type { RankModel } from './rank-model.js';
+export type { RankModel } from './rank/rank-model.js';

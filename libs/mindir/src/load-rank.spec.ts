@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { loadMindir, loadRankMindir, inspectMindir, type RankOptions } from './load.js';
 import { MindirError } from './mindir-error.js';
-import type { RankModel } from './rank-model.js';
+import type { RankModel } from './rank/rank-model.js';
 import { encryptedBlock } from './testing/encrypted-block.js';
 import { mindirFile, type FileGraph, type FilePrimitive } from './testing/mindir-file.js';
 

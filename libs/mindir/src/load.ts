@@ -11,7 +11,7 @@ import { decodeMindir } from './proto/mindir-decoder.js';
 import type { MindirModel } from './proto/mindir-schema.js';
 import { decodeGroupConfig, type GroupConfig } from './rank/group-config.js';
 import { splitAtCollectives } from './rank/split.js';
-import type { RankModel } from './rank-model.js';
+import type { RankModel } from './rank/rank-model.js';
 import { reportOf, type ModelReport } from './report.js';
 
 /** A MindIR file by its path, or its bytes with the folder that external weights may be read from. */

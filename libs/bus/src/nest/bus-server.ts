@@ -22,7 +22,7 @@ export class BusServer extends Server implements CustomTransportStrategy {
 
   /** With a `transport`, only handlers that name the same one (or none) are served: for applications that are on several buses. */
   constructor(
-    private readonly bus: Bus,
+    private readonly bus: Pick<Bus, 'respond' | 'listen'>,
     transport?: symbol,
   ) {
     super();

@@ -1,3 +1,4 @@
+export * from './agent-dtos.js';
 export * from './bus-client.js';
 export * from './bus-tokens.js';
 export * from './bus-server.js';

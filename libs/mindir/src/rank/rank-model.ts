@@ -1,7 +1,7 @@
-import type { ScheduledCollective } from './graph/collective.js';
-import type { ModelPort } from './model-port.js';
-import type { RankProgram } from './rank/rank-program.js';
-import type { ModelReport } from './report.js';
+import type { ScheduledCollective } from '../graph/collective.js';
+import type { ModelPort } from '../model-port.js';
+import type { RankProgram } from './rank-program.js';
+import type { ModelReport } from '../report.js';
 
 /** The MindIR file of one rank of a distributed model. */
 export interface RankModel {
