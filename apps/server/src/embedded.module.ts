@@ -3,6 +3,7 @@ import type { AppLog } from '@mserve/app';
 import type { Bus, TensorStore } from '@mserve/bus';
 import { DeviceWorker, DeviceWorkerModule, type DeviceWorkerOptions } from '@mserve/device-worker';
 import { Gateway, GatewayModule, type GatewayOptions } from '@mserve/gateway';
+import type { MetricRegistry, Tracer } from '@mserve/metrics';
 import { SchedulerModule, SchedulerService, type SchedulerOptions } from '@mserve/scheduler';
 
 /** What the three rooms of one process run on. Buses and stores stay the caller's to close. */
@@ -11,6 +12,10 @@ export interface EmbeddedParts {
   readonly scheduler: { readonly bus: Bus; readonly options: Partial<SchedulerOptions> };
   readonly worker: { readonly bus: Bus; readonly store: TensorStore; readonly options: DeviceWorkerOptions };
   readonly log: AppLog;
+  /** Where all three count. */
+  readonly metrics: MetricRegistry;
+  /** Whom all three tell of their spans. Default: nobody. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /**
@@ -60,13 +65,14 @@ export class EmbeddedRooms implements OnApplicationBootstrap, OnApplicationShutd
 /** Embedded: one Nest application that imports the modules of the three apps. Each room keeps a connection to the bus of its own. */
 @Module({})
 export class EmbeddedModule {
-  static register({ gateway, scheduler, worker, log }: EmbeddedParts): DynamicModule {
+  static register({ gateway, scheduler, worker, log, metrics, tracer }: EmbeddedParts): DynamicModule {
+    const observers = { metrics, tracer };
     return {
       module: EmbeddedModule,
       imports: [
-        SchedulerModule.register({ ...scheduler, log }),
-        GatewayModule.register({ ...gateway, log }),
-        DeviceWorkerModule.register(worker),
+        SchedulerModule.register({ ...scheduler, ...observers, log }),
+        GatewayModule.register({ ...gateway, options: { ...gateway.options, ...observers }, log }),
+        DeviceWorkerModule.register({ ...worker, options: { ...worker.options, ...observers } }),
       ],
       providers: [EmbeddedRooms],
     };

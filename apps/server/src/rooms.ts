@@ -9,6 +9,7 @@ import type { SettingsOf } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import { workerBus, type DeviceWorkerOptions } from '@mserve/device-worker';
 import { ApiDocs, createHttpAdapter, gatewayBus, type GatewayOptions } from '@mserve/gateway';
+import { MetricRegistry, type Tracer } from '@mserve/metrics';
 import { schedulerBus, type SchedulerOptions } from '@mserve/scheduler';
 import { EmbeddedModule, EmbeddedRooms } from './embedded.module.js';
 
@@ -54,6 +55,10 @@ export interface RoomOptions {
   readonly scheduler: Partial<SchedulerOptions>;
   readonly worker: DeviceWorkerOptions;
   readonly log: AppLog;
+  /** Where all rooms count. Default: a registry of their own. */
+  readonly metrics?: MetricRegistry | undefined;
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** The rooms of a process, until they are closed. */
@@ -66,7 +71,7 @@ export interface RunningRooms {
 /** The three rooms as one Nest application. Rejects with nothing left running and all connections closed. */
 export async function startRooms(connections: Connections, options: RoomOptions): Promise<RunningRooms> {
   const { gateway, scheduler, worker, store } = connections;
-  const { log } = options;
+  const { log, metrics = new MetricRegistry(), tracer } = options;
   const closeConnections = (): Promise<unknown> => Promise.all([gateway.close(), scheduler.close(), worker.close()]);
   const create = async (): Promise<INestApplication> => {
     const module = EmbeddedModule.register({
@@ -74,6 +79,8 @@ export async function startRooms(connections: Connections, options: RoomOptions)
       scheduler: { bus: scheduler, options: options.scheduler },
       worker: { bus: worker, store: store(worker), options: options.worker },
       log,
+      metrics,
+      tracer,
     });
     return NestFactory.create(module, createHttpAdapter(), { logger: new NestLog(log), abortOnError: false });
   };

@@ -3,6 +3,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { createLog } from '@mserve/app';
+import { MetricRegistry } from '@mserve/metrics';
+import { RecordingTracer } from '../../../test/support/recording-tracer.js';
 import { startServer, type ServerOptions } from './server.js';
 
 const options: ServerOptions = {
@@ -33,6 +35,32 @@ describe('a server in this process', () => {
       }
       expect(await openPorts()).toBe(0);
     }
+  });
+
+  it('counts in one registry and tells one tracer, whichever room a request is in', async () => {
+    const [metrics, tracer] = [new MetricRegistry(), new RecordingTracer()];
+    const server = await startServer({ ...options, metrics, tracer });
+    try {
+      const body = JSON.stringify({ instances: [{ x: [1, 2, 3] }] });
+      const answered = await fetch(`http://${server.rest}/model/servable:predict`, { method: 'POST', body });
+      expect(await answered.json()).toEqual({ instances: [{ y: [2, 4, 6] }] });
+    } finally {
+      await server.close();
+    }
+    const counted = metrics.snapshot().flatMap(({ declaration, samples }) => samples.map(({ value }) => [declaration.name, value]));
+    expect(Object.fromEntries(counted)).toMatchObject({
+      mserve_gateway_requests_answered_total: 1,
+      mserve_scheduler_receipted_instances_total: 1,
+      mserve_worker_succeeded_instances_total: 1,
+    });
+    // The gateway's request, the scheduler's queue, and what the worker did
+    expect(tracer.outline).toEqual([
+      'request < : ok',
+      'queue < request-0: ok',
+      'batch < request-0: ok',
+      'stage < batch-2: ok',
+      'run < stage-3: ok',
+    ]);
   });
 
   it('leaves nothing open when a port is taken', async () => {

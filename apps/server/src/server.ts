@@ -4,6 +4,7 @@ import { ConfigError, settingsOfOptions, type SettingOptionsOf, type SettingsOf 
 import { ServingError, type ServableSignature } from '@mserve/wire';
 import { checkServableNames, workerOptionsOf, type DeviceWorker, type DeviceWorkerOptions } from '@mserve/device-worker';
 import { gatewayOptionsOf } from '@mserve/gateway';
+import type { MetricRegistry, Tracer } from '@mserve/metrics';
 import { schedulerOptionsOf } from '@mserve/scheduler';
 import { LoadingProgress } from './loading-progress.js';
 import type { ModelKey } from './model-file.js';
@@ -22,10 +23,14 @@ export interface ServerOptions extends SettingOptionsOf<'server'> {
   readonly onWarning?: ((line: string) => void) | undefined;
   /** Default: JSON lines on stderr, from `logLevel` on. */
   readonly log?: AppLog | undefined;
+  /** Where gateway, scheduler and device-worker count. Default: a registry of their own. */
+  readonly metrics?: MetricRegistry | undefined;
+  /** Told of each request's way through the server. Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** Options of a server that are no settings. */
-const otherOptions: readonly (keyof ServerOptions)[] = ['key', 'onProgress', 'onWarning', 'log'];
+const otherOptions: readonly (keyof ServerOptions)[] = ['key', 'onProgress', 'onWarning', 'log', 'metrics', 'tracer'];
 
 /** A servable version that the server serves. */
 export interface RunningServable {
@@ -129,7 +134,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 /** As {@link startServer}, with settings that are checked. */
 export async function startSettledServer(
   settings: SettingsOf<'server'>,
-  options: Pick<ServerOptions, 'key' | 'onProgress' | 'onWarning' | 'log'>,
+  options: Pick<ServerOptions, 'key' | 'onProgress' | 'onWarning' | 'log' | 'metrics' | 'tracer'>,
 ): Promise<RunningServer> {
   const { onProgress, onWarning } = options;
   const gatewayOptions = gatewayOptionsOf(settings);
@@ -148,7 +153,14 @@ export async function startSettledServer(
     log: onWarning === undefined ? log : consoleLog(onWarning, log),
   };
   try {
-    const running = await startRooms(connections, { gateway: gatewayOptions, scheduler: schedulerOptionsOf(settings), worker, log });
+    const running = await startRooms(connections, {
+      gateway: gatewayOptions,
+      scheduler: schedulerOptionsOf(settings),
+      worker,
+      log,
+      metrics: options.metrics,
+      tracer: options.tracer,
+    });
     const { rooms, close } = running;
     const { gateway } = rooms;
     try {
