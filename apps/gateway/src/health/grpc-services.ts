@@ -8,7 +8,7 @@ import { grpcStatusOf } from '../edge/status.js';
 import { oipText } from '../edge/words.js';
 import { logToken } from '../edge/tokens.js';
 import { ModelDirectory } from './model-directory.js';
-import { publicProtos } from './proto-files.js';
+import { loadPublicProtos } from './proto-files.js';
 import { Readiness } from './readiness.js';
 import { reflectedProtos } from './reflected-protos.js';
 
@@ -37,7 +37,7 @@ export class GrpcServices {
   }
 
   addTo(server: Server): void {
-    const { oip, ms, health } = publicProtos();
+    const { oip, ms, health } = loadPublicProtos();
     // ModelInfer is the ingress' own
     const { ModelInfer: _modelInfer, ...service } = oip['inference.GRPCInferenceService'] as ServiceDefinition;
     server.addService(service, {

@@ -22,17 +22,12 @@ export interface PublicProtos {
   readonly health: PackageDefinition;
 }
 
-let loaded: PublicProtos | undefined;
-
-/** Definitions of the public services, read once. 64-bit integers are strings. */
-export function publicProtos(): PublicProtos {
-  if (loaded === undefined) {
-    const options = { ...loadOptions, includeDirs: [protoDirectory()] };
-    loaded = {
-      oip: loadSync('inference/grpc_service.proto', options),
-      ms: loadSync('mindspore_serving/proto/ms_service.proto', options),
-      health: loadSync(healthProtoPath, loadOptions),
-    };
-  }
-  return loaded;
+/** Reads the definitions of the public services. 64-bit integers are strings. */
+export function loadPublicProtos(): PublicProtos {
+  const options = { ...loadOptions, includeDirs: [protoDirectory()] };
+  return {
+    oip: loadSync('inference/grpc_service.proto', options),
+    ms: loadSync('mindspore_serving/proto/ms_service.proto', options),
+    health: loadSync(healthProtoPath, loadOptions),
+  };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import descriptors from 'protobufjs/ext/descriptor/index.js';
-import { publicProtos } from './proto-files.js';
+import { loadPublicProtos } from './proto-files.js';
 import { reflectedProtos } from './reflected-protos.js';
 
 interface MessageType {
@@ -21,7 +21,7 @@ function mapFields(type: MessageType, above: string): string[] {
 
 describe('the protos that reflection shows', () => {
   it('call the entries of map fields as protoc does', () => {
-    const { oip, ms, health } = publicProtos();
+    const { oip, ms, health } = loadPublicProtos();
     const files = new Set(
       Object.values(reflectedProtos({ ...oip, ...ms, ...health })).flatMap(({ fileDescriptorProtos }) =>
         Array.isArray(fileDescriptorProtos) ? fileDescriptorProtos : [],

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { credentials, loadPackageDefinition, type Client, type ServiceError } from '@grpc/grpc-js';
-import { publicProtos } from '../health/proto-files.js';
+import { loadPublicProtos } from '../health/proto-files.js';
 import { GatewayRig, predict, rawClient } from '../testing/gateway-rig.js';
 
 const mebibyte = 1024 * 1024;
@@ -18,7 +18,7 @@ function ask(client: Client, rpc: string, request: object = {}): Promise<Record<
 }
 
 function connectTo(address: string, definition: 'oip' | 'health'): Client {
-  const packages = loadPackageDefinition(publicProtos()[definition]) as unknown as {
+  const packages = loadPackageDefinition(loadPublicProtos()[definition]) as unknown as {
     inference?: { GRPCInferenceService: new (address: string, secrets: unknown) => Client };
     grpc?: { health: { v1: { Health: new (address: string, secrets: unknown) => Client } } };
   };

@@ -1,4 +1,5 @@
 import type { InferRoute } from '../edge/ingress.js';
+import { ElementSinks } from './json/element-sink.js';
 import { MsGrpc } from './ms-grpc/ms-grpc.js';
 import { MsRest } from './ms-rest/ms-rest.js';
 import { OipGrpc } from './oip-grpc/oip-grpc.js';
@@ -20,13 +21,14 @@ export interface ProtocolOptions {
   readonly maxMessageBytes: number;
 }
 
-/** One protocol object for each infer route. They keep no state between requests. */
+/** One protocol object for each infer route. Between requests they keep nothing but room for tensors. */
 export function createProtocols(options: ProtocolOptions): Record<InferRoute, Protocol> {
   const { legacyStatus200 = false, legacyJsonNumbers = false, maxMessageBytes } = options;
+  const sinks = new ElementSinks();
   return {
-    'ms-rest': new MsRest(legacyStatus200, maxMessageBytes, legacyJsonNumbers ? 'original' : 'declared'),
+    'ms-rest': new MsRest(legacyStatus200, maxMessageBytes, { rule: legacyJsonNumbers ? 'original' : 'declared', sinks }),
     'ms-grpc': new MsGrpc(maxMessageBytes),
-    'oip-rest': new OipRest(maxMessageBytes),
+    'oip-rest': new OipRest(maxMessageBytes, sinks),
     'oip-grpc': new OipGrpc(maxMessageBytes),
   };
 }

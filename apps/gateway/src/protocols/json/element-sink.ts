@@ -41,13 +41,19 @@ export abstract class ElementSink {
 export type FloatLiterals = 'fractional' | 'any';
 
 /**
- * The sink of a dtype, empty; undefined for float16 and bfloat16 by the original's rule, which has no JSON form for them. There is one of each, whose store is used again:
- * a reader takes its tensor out of it before it asks for another. Stores grow by doubling, up to the reader's maxTensorBytes.
+ * One sink of each dtype, whose store is used again by the requests of its owner: a reader takes its tensor out of it before it asks for another. Stores
+ * grow by doubling, up to the reader's maxTensorBytes.
  */
-export function elementSink(dtype: DType, literals: FloatLiterals): ElementSink | undefined {
-  const sink = (literals === 'any' ? sinksOfAny : sinksOfFractional).get(dtype);
-  sink?.clear();
-  return sink;
+export class ElementSinks {
+  readonly #any = sinks(true);
+  readonly #fractional = sinks(false);
+
+  /** The sink of a dtype, empty; undefined for float16 and bfloat16 by the original's rule, which has no JSON form for them. */
+  of(dtype: DType, literals: FloatLiterals): ElementSink | undefined {
+    const sink = (literals === 'any' ? this.#any : this.#fractional).get(dtype);
+    sink?.clear();
+    return sink;
+  }
 }
 
 type Store = Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer> | BigInt64Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
@@ -392,6 +398,3 @@ function sinks(takesIntegers: boolean): ReadonlyMap<DType, ElementSink> {
   for (const dtype of Object.keys(integerArrays) as SmallInteger[]) found.set(dtype, new IntegerSink(dtype));
   return found;
 }
-
-const sinksOfAny = sinks(true);
-const sinksOfFractional = sinks(false);

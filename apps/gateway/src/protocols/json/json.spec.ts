@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { packElements, type DType } from '@mserve/wire';
-import { elementSink, type ElementSink } from './element-sink.js';
+import { ElementSinks, type ElementSink } from './element-sink.js';
 import { float32Text } from './float32-text.js';
 import { JsonReader } from './json-reader.js';
 import { checkJsonSyntax } from './json-syntax.js';
@@ -10,13 +10,15 @@ import { NumberScan } from './number-scan.js';
 import { maxTextElements } from '../text-count.js';
 import { floatRowText, floatText, numbersOf, stringText } from './value-text.js';
 
+const sinks = new ElementSinks();
+
 function scanned(text: string): NumberScan | undefined {
   const scan = new NumberScan(Buffer.from(text));
   return scan.scan(0) && scan.end === text.length ? scan : undefined;
 }
 
 function read(dtype: DType, text: string): { shape: number[]; values: unknown[] } {
-  const sink = elementSink(dtype, 'any') as ElementSink;
+  const sink = sinks.of(dtype, 'any') as ElementSink;
   const shape = readArray(new JsonReader(Buffer.from(text)), sink);
   return { shape, values: Array.from(numbersOf(dtype, sink.finish()) as ArrayLike<number>) };
 }
@@ -168,14 +170,14 @@ describe('arrays', () => {
   });
 
   it('are bounded in bytes, not in text', () => {
-    const sink = elementSink('int64', 'any') as ElementSink;
+    const sink = sinks.of('int64', 'any') as ElementSink;
     expect(() => readArray(new JsonReader(Buffer.from(`[${'1,'.repeat(5000)}1]`), 10_000), sink)).toThrow(
       'a tensor of the request is bigger than 10000 bytes',
     );
   });
 
   it.each([0, 1, 5, 3000, 70_000, 300_000])('strings of up to %i bytes are packed as tensors have them', (longest) => {
-    const sink = elementSink('bytes', 'any') as ElementSink;
+    const sink = sinks.of('bytes', 'any') as ElementSink;
     const texts = ['', 'a', 'é'.repeat(longest / 2), '\u0000"', 'x'.repeat(longest), ''];
     for (const all of [texts, texts.slice(0, 2)]) {
       const reader = new JsonReader(Buffer.from(JSON.stringify(all)));
@@ -185,17 +187,17 @@ describe('arrays', () => {
   });
 
   it('strings are counted, and bounded in bytes', () => {
-    const sink = elementSink('bytes', 'any') as ElementSink;
+    const sink = sinks.of('bytes', 'any') as ElementSink;
     const strings = (count: number): Buffer => Buffer.from(`[${'"",'.repeat(count - 1)}""]`);
     expect(readArray(new JsonReader(strings(maxTextElements)), sink)).toEqual([maxTextElements]);
     expect(sink.finish().byteLength).toBe(4 * maxTextElements);
     expect(() => readArray(new JsonReader(strings(maxTextElements + 1)), sink)).toThrow(
       'a tensor of the request has more than 1000000 strings',
     );
-    expect(() => readArray(new JsonReader(strings(5000), 10_000), elementSink('bytes', 'any') as ElementSink)).toThrow(
+    expect(() => readArray(new JsonReader(strings(5000), 10_000), sinks.of('bytes', 'any') as ElementSink)).toThrow(
       'a tensor of the request is bigger than 10000 bytes',
     );
-    expect(readArray(new JsonReader(strings(3)), elementSink('bytes', 'any') as ElementSink)).toEqual([3]);
+    expect(readArray(new JsonReader(strings(3)), sinks.of('bytes', 'any') as ElementSink)).toEqual([3]);
   });
 
   it('a sink is empty again after a reader failed', () => {

@@ -5,7 +5,7 @@ import { JsonReader, sameBytes, unreadable } from '../json/json-reader.js';
 import { maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
 import { nameIndex, planOf, type MethodPlan } from '../plan.js';
 import { tooLarge } from '../../edge/status.js';
-import { readValue, type NumberRule } from './ms-value.js';
+import { readValue, type ValueContext } from './ms-value.js';
 import { explainBody } from './ms-explain.js';
 import { ElementError } from '../json/element-sink.js';
 
@@ -16,22 +16,22 @@ const noPlan: MethodPlan = { inputNames: [], outputNames: [], sortedOutputs: [],
 export const syntaxPrefix = 'Illegal JSON format.';
 
 /**
- * Reads a request body. A correct body takes one pass; whatever stops that pass makes a second, slower one find the original's text for it. `rule` = how number literals become elements. `method` undefined = not known: the body is read all the same, for its errors go before that one.
+ * Reads a request body. A correct body takes one pass; whatever stops that pass makes a second, slower one find the original's text for it. `context` says how number literals become elements. `method` undefined = not known: the body is read all the same, for its errors go before that one.
  * Throws ServingError INVALID_ARGUMENT, or RESOURCE_EXHAUSTED for more than maxInstances or a tensor over `maxTensorBytes`.
  */
-export function readBody(body: Uint8Array, method: MethodSignature | undefined, maxTensorBytes: number, rule: NumberRule): Slots[] {
+export function readBody(body: Uint8Array, method: MethodSignature | undefined, maxTensorBytes: number, context: ValueContext): Slots[] {
   if (!isUtf8(body)) throw refusal('body-malformed', { detail: syntaxPrefix });
   const plan = method === undefined ? noPlan : planOf(method);
   try {
-    return readInstances(new JsonReader(body, maxTensorBytes), plan, method, rule);
+    return readInstances(new JsonReader(body, maxTensorBytes), plan, method, context);
   } catch (thrown) {
     if (thrown !== unreadable && !(thrown instanceof ElementError)) throw thrown;
     checkJsonSyntax(body, syntaxPrefix);
-    return explainBody(body, plan, method, rule);
+    return explainBody(body, plan, method, context);
   }
 }
 
-function readInstances(reader: JsonReader, plan: MethodPlan, method: MethodSignature | undefined, rule: NumberRule): Slots[] {
+function readInstances(reader: JsonReader, plan: MethodPlan, method: MethodSignature | undefined, context: ValueContext): Slots[] {
   let instances: Slots[] | undefined;
   if (!reader.enter(0x7b)) throw unreadable;
   do {
@@ -41,13 +41,13 @@ function readInstances(reader: JsonReader, plan: MethodPlan, method: MethodSigna
     }
     instances = [];
     if (reader.peek() === 0x7b) {
-      instances.push(readInstance(reader, plan, method, rule));
+      instances.push(readInstance(reader, plan, method, context));
       continue;
     }
     if (!reader.enter(0x5b)) throw unreadable;
     do {
       if (instances.length === maxInstances) throw tooLarge(`the request has more than ${maxInstances} instances`);
-      instances.push(readInstance(reader, plan, method, rule));
+      instances.push(readInstance(reader, plan, method, context));
     } while (reader.more(0x5d));
   } while (reader.more(0x7d));
   reader.finish();
@@ -55,7 +55,7 @@ function readInstances(reader: JsonReader, plan: MethodPlan, method: MethodSigna
   return instances;
 }
 
-function readInstance(reader: JsonReader, plan: MethodPlan, method: MethodSignature | undefined, rule: NumberRule): Slots {
+function readInstance(reader: JsonReader, plan: MethodPlan, method: MethodSignature | undefined, context: ValueContext): Slots {
   const { inputNames } = plan;
   const slots: Slots = new Array<undefined>(inputNames.length).fill(undefined);
   if (!reader.enter(0x7b)) throw unreadable;
@@ -66,7 +66,7 @@ function readInstance(reader: JsonReader, plan: MethodPlan, method: MethodSignat
     if (hint === maxMembers) throw tooLarge(`an object of the request has more than ${maxMembers} members`);
     const index = nameIndex(inputNames, key, hint++);
     // Inputs that the method does not declare are read for their errors and dropped. A name given twice: the last one counts.
-    const tensor = readValue(reader, method?.inputs[index], rule);
+    const tensor = readValue(reader, method?.inputs[index], context);
     if (index !== -1) slots[index] = tensor;
   } while (reader.more(0x7d));
   return slots;

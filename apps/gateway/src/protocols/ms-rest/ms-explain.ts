@@ -15,7 +15,7 @@ import { maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
 import type { MethodPlan } from '../plan.js';
 import { tooLarge } from '../../edge/status.js';
 import { firstNonBase64, strictBase64 } from './base64.js';
-import { declaredFloat, dtypeOfB64Type, literalDType, readValue, type NumberRule } from './ms-value.js';
+import { declaredFloat, dtypeOfB64Type, literalDType, readValue, type ValueContext } from './ms-value.js';
 
 const instancesMember = [Buffer.from('instances')];
 
@@ -24,13 +24,13 @@ const instancesMember = [Buffer.from('instances')];
  * sorted by name, of two members with one name the last. The bytes are known to be JSON. Throws the text, or answers the instances
  * when the stop had another reason (a doubled name with a bad first value).
  */
-export function explainBody(body: Uint8Array, plan: MethodPlan, method: MethodSignature | undefined, rule: NumberRule): Slots[] {
+export function explainBody(body: Uint8Array, plan: MethodPlan, method: MethodSignature | undefined, context: ValueContext): Slots[] {
   const reader = new JsonReader(body);
   const instances = reader.peek() === 0x7b ? lastInstances(reader) : undefined;
   if (instances === undefined) throw parserFault(`key 'instances' expects to exist once, but actually 0 times`);
   reader.at = instances;
   const byte = reader.peek();
-  if (byte === 0x7b) return [explainInstance(reader, 'json object, value is empty', plan, method, rule)];
+  if (byte === 0x7b) return [explainInstance(reader, 'json object, value is empty', plan, method, context)];
   if (byte !== 0x5b) throw parserFault('instances no key mode is not supported');
   if (!reader.enter(0x5b)) throw parserFault('instances value is array type, but no value');
   if (reader.peek() !== 0x7b) throw parserFault('instances no key mode is not supported');
@@ -38,7 +38,7 @@ export function explainBody(body: Uint8Array, plan: MethodPlan, method: MethodSi
   do {
     if (all.length === maxInstances) throw tooLarge(`the request has more than ${maxInstances} instances`);
     if (reader.peek() !== 0x7b) throw parserFault('json array, instance is not object type');
-    all.push(explainInstance(reader, 'json array, instance is object type, but no value', plan, method, rule));
+    all.push(explainInstance(reader, 'json array, instance is object type, but no value', plan, method, context));
   } while (reader.more(0x5d));
   return all;
 }
@@ -84,7 +84,7 @@ function explainInstance(
   emptyText: string,
   plan: MethodPlan,
   method: MethodSignature | undefined,
-  rule: NumberRule,
+  context: ValueContext,
 ): Slots {
   const found = members(reader);
   const end = reader.at;
@@ -95,10 +95,10 @@ function explainInstance(
     const index = method?.inputs.findIndex((signature) => signature.name === name) ?? -1;
     const signature = method?.inputs[index];
     reader.at = at;
-    explainValue(reader, signature, rule);
+    explainValue(reader, signature, context);
     reader.at = at;
     try {
-      const tensor = readValue(reader, signature, rule);
+      const tensor = readValue(reader, signature, context);
       if (index !== -1) slots[index] = tensor;
     } catch (thrown) {
       if (thrown === unreadable) throw parserFault('json value is not supported');
@@ -111,11 +111,11 @@ function explainInstance(
 }
 
 /** Throws the text for a value that is no tensor; the cursor is on it. */
-function explainValue(reader: JsonReader, signature: TensorSignature | undefined, rule: NumberRule): void {
+function explainValue(reader: JsonReader, signature: TensorSignature | undefined, context: ValueContext): void {
   const byte = reader.peek();
   if (byte === 0x6e) throw parserFault('json value is null, it is not supported');
   if (byte === 0x7b) explainObject(reader);
-  else if (byte === 0x5b) explainArray(reader, signature, rule);
+  else if (byte === 0x5b) explainArray(reader, signature, context);
 }
 
 function explainObject(reader: JsonReader): void {
@@ -211,7 +211,7 @@ function decodeB64(reader: JsonReader): Uint8Array {
   throw parserFault(`'${clip(utf8Text(text.subarray(0, 400)))}' is illegal b64 encode string`);
 }
 
-function explainArray(reader: JsonReader, signature: TensorSignature | undefined, rule: NumberRule): void {
+function explainArray(reader: JsonReader, signature: TensorSignature | undefined, context: ValueContext): void {
   const begin = reader.at;
   let rank = 0;
   while (reader.peek() === 0x5b) {
@@ -222,7 +222,7 @@ function explainArray(reader: JsonReader, signature: TensorSignature | undefined
   if (byte === 0x5d) throw parserFault(rank === 1 ? 'json array, shape is empty' : 'json array, data type is unknown');
   if (rank > maxRank) throw parserFault(`json array, at most ${maxRank} dims are allowed`);
   const object = byte === 0x7b;
-  const float = isNumber(byte) ? declaredFloat(signature, rule) : undefined;
+  const float = isNumber(byte) ? declaredFloat(signature, context) : undefined;
   const dtype = object ? typeOfObject(reader) : byte === 0x6e ? undefined : (float ?? literalDType(reader, signature));
   if (dtype === undefined) throw parserFault('json array, data type is unknown');
   const variable = isVariableSize(dtype);

@@ -20,7 +20,7 @@ import { msText } from '../../edge/words.js';
 import { utf8Text } from '../json/json-reader.js';
 import { readBody, syntaxPrefix } from './ms-body.js';
 import { parseMsUrl } from './ms-url.js';
-import type { NumberRule } from './ms-value.js';
+import type { ValueContext } from './ms-value.js';
 
 /** The original's REST API: `POST /model/{servable}[/version/{n}]:{method}` (docs/protocols.md, "ms-rest"). */
 export class MsRest implements Protocol {
@@ -28,7 +28,7 @@ export class MsRest implements Protocol {
     /** true: every answer is HTTP 200, as the original does it. */
     readonly legacyStatus200: boolean,
     readonly maxMessageBytes: number,
-    readonly numberRule: NumberRule,
+    readonly values: ValueContext,
   ) {}
 
   decode(request: IngressRequest, methods: MethodLookup): InferRequest {
@@ -37,7 +37,7 @@ export class MsRest implements Protocol {
     if (body.byteLength === 0) throw refusal('body-malformed', { detail: 'http message invalid' });
     if (body.byteLength > this.maxMessageBytes) throw tooLarge(`http message is bigger than ${this.maxMessageBytes}`);
     const target = findTarget(request, methods);
-    const slots = readBody(body, target instanceof ServingError ? undefined : target.method, this.maxMessageBytes, this.numberRule);
+    const slots = readBody(body, target instanceof ServingError ? undefined : target.method, this.maxMessageBytes, this.values);
     // What is wrong with the body is told before what is wrong with the name: the original looks names up last.
     if (target instanceof ServingError) throw target;
     return {

@@ -1,6 +1,6 @@
 import { dtypeEntry, elementCount, packElements, type DType, type Tensor, type TensorSignature } from '@mserve/wire';
 import { unreadable, type JsonReader } from '../json/json-reader.js';
-import { elementSink, type ElementSink } from '../json/element-sink.js';
+import type { ElementSink, ElementSinks } from '../json/element-sink.js';
 import { readArray } from '../json/nested-array.js';
 import { strictBase64 } from './base64.js';
 
@@ -35,10 +35,16 @@ export function dtypeOfB64Type(name: string): DType | undefined {
  */
 export type NumberRule = 'original' | 'declared';
 
+/** What values are read with, the same for all requests. */
+export interface ValueContext {
+  readonly rule: NumberRule;
+  readonly sinks: ElementSinks;
+}
+
 /** The declared dtype when it is a float that takes every number literal, else undefined. */
-export function declaredFloat(signature: TensorSignature | undefined, rule: NumberRule): DType | undefined {
+export function declaredFloat(signature: TensorSignature | undefined, context: ValueContext): DType | undefined {
   const dtype = signature?.dtype;
-  return rule === 'declared' && dtype !== undefined && dtype.includes('float') ? dtype : undefined;
+  return context.rule === 'declared' && dtype !== undefined && dtype.includes('float') ? dtype : undefined;
 }
 
 /** Whether the value under the cursor may be a number: a digit, a sign, or the first letter of NaN, "NaN", Infinity. Consumes nothing. */
@@ -65,12 +71,12 @@ const one: readonly number[] = [1];
  * an integer literal takes the declared integer dtype (int32 without one), a fractional literal a declared float64 (float32 without one).
  * Throws `unreadable` for everything that is not a tensor: explainValue then says why.
  */
-export function readValue(reader: JsonReader, signature: TensorSignature | undefined, rule: NumberRule): Tensor {
+export function readValue(reader: JsonReader, signature: TensorSignature | undefined, context: ValueContext): Tensor {
   const byte = reader.peek();
-  if (byte === 0x5b) return readArrayValue(reader, signature, rule);
-  const float = declaredFloat(signature, rule);
+  if (byte === 0x5b) return readArrayValue(reader, signature, context);
+  const float = declaredFloat(signature, context);
   if (float !== undefined && isNumberLike(reader)) {
-    const sink = elementSink(float, 'any');
+    const sink = context.sinks.of(float, 'any');
     if (sink === undefined) throw unreadable;
     sink.one(reader);
     return { dtype: float, shape: scalar, bytes: sink.finish() };
@@ -78,7 +84,7 @@ export function readValue(reader: JsonReader, signature: TensorSignature | undef
   if (byte === 0x22) return { dtype: 'string', shape: scalar, bytes: packElements([reader.string()]) };
   if (byte === 0x7b) return readObjectValue(reader, scalar, 0);
   const dtype = literalDType(reader, signature);
-  const sink = elementSink(dtype, 'fractional') as ElementSink;
+  const sink = context.sinks.of(dtype, 'fractional') as ElementSink;
   sink.one(reader);
   return { dtype, shape: scalar, bytes: sink.finish() };
 }
@@ -95,7 +101,7 @@ export function literalDType(reader: JsonReader, signature: TensorSignature | un
   return declared === 'float64' ? 'float64' : 'float32';
 }
 
-function readArrayValue(reader: JsonReader, signature: TensorSignature | undefined, rule: NumberRule): Tensor {
+function readArrayValue(reader: JsonReader, signature: TensorSignature | undefined, context: ValueContext): Tensor {
   const begin = reader.at;
   let byte = reader.peek();
   while (byte === 0x5b) {
@@ -104,10 +110,10 @@ function readArrayValue(reader: JsonReader, signature: TensorSignature | undefin
   }
   if (byte === 0x7b) return readB64Element(reader, begin);
   if (byte === 0x5d) throw unreadable;
-  const float = declaredFloat(signature, rule);
+  const float = declaredFloat(signature, context);
   const isFloat = float !== undefined && isNumberLike(reader);
   const dtype = isFloat ? float : literalDType(reader, signature);
-  const sink = elementSink(dtype, isFloat ? 'any' : 'fractional');
+  const sink = context.sinks.of(dtype, isFloat ? 'any' : 'fractional');
   if (sink === undefined) throw unreadable;
   reader.at = begin;
   const shape = readArray(reader, sink);

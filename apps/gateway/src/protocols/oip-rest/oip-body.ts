@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { dtypeTable, elementCount, maxRank, refusal, ServingError, type DTypeEntry } from '@mserve/wire';
-import { ElementError, elementSink } from '../json/element-sink.js';
+import { ElementError, type ElementSinks } from '../json/element-sink.js';
 import { checkJsonSyntax } from '../json/json-syntax.js';
 import { clip } from '../../edge/clip.js';
 import { JsonReader, unreadable, utf8Text } from '../json/json-reader.js';
@@ -26,10 +26,16 @@ export interface OipBody {
  * Reads the JSON of an infer request and the tensors behind it. `binary` = the bytes after the JSON, undefined when the client sent no
  * Inference-Header-Content-Length. Throws ServingError INVALID_ARGUMENT; RESOURCE_EXHAUSTED for a tensor over `maxTensorBytes`.
  */
-export function readInferBody(json: Uint8Array, binary: Uint8Array | undefined, target: ResolvedMethod, maxTensorBytes: number): OipBody {
+export function readInferBody(
+  json: Uint8Array,
+  binary: Uint8Array | undefined,
+  target: ResolvedMethod,
+  maxTensorBytes: number,
+  sinks: ElementSinks,
+): OipBody {
   if (!isUtf8(json)) throw malformed('the body is not UTF-8');
   try {
-    return new BodyReader(new JsonReader(json, maxTensorBytes, true), binary, target).read();
+    return new BodyReader(new JsonReader(json, maxTensorBytes, true), binary, target, sinks).read();
   } catch (thrown) {
     // What is not JSON at all is told first, and only looked for now: one pass is enough for a good request.
     if (thrown === unreadable || thrown instanceof ServingError) checkJsonSyntax(json, 'the body is not JSON: ');
@@ -70,6 +76,7 @@ class BodyReader {
     reader: JsonReader,
     readonly binary: Uint8Array | undefined,
     readonly target: ResolvedMethod,
+    readonly sinks: ElementSinks,
   ) {
     this.#reader = reader;
     this.#wanted = new WantedOutputs(target);
@@ -171,7 +178,7 @@ class BodyReader {
           reader.peek();
           dataAt = reader.at;
           if (entry === undefined) reader.skip(3);
-          else content = readContent(reader, entry, name);
+          else content = readContent(reader, this.sinks, entry, name);
           break;
         default:
           reader.skip(3);
@@ -183,7 +190,7 @@ class BodyReader {
     if (dataAt !== -1 && content === undefined) {
       const end = reader.at;
       reader.at = dataAt;
-      content = readContent(reader, entry, name);
+      content = readContent(reader, this.sinks, entry, name);
       reader.at = end;
     }
     const index = nameIndex(inputNames, name, hint);
@@ -253,8 +260,8 @@ interface Content {
   readonly shape: readonly number[];
 }
 
-function readContent(reader: JsonReader, entry: DTypeEntry, name: Uint8Array | undefined): Content {
-  const sink = elementSink(entry.dtype, 'any');
+function readContent(reader: JsonReader, sinks: ElementSinks, entry: DTypeEntry, name: Uint8Array | undefined): Content {
+  const sink = sinks.of(entry.dtype, 'any');
   if (sink === undefined) throw new TypeError(`${entry.dtype} has no JSON form`);
   if (reader.peek() !== 0x5b) throw invalidInput(shown(name), `input '${shown(name)}': data must be an array`);
   try {

@@ -1,6 +1,7 @@
 import { refusal, ServingError, type InstanceResult } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
 import { clip } from '../../edge/clip.js';
+import type { ElementSinks } from '../json/element-sink.js';
 import { splitInputs } from '../oip/oip-inputs.js';
 import { deadlineOf, firstFailure, priorityOf, stackOutputs, type OipEcho } from '../oip/oip-outputs.js';
 import type { InferRequest, MethodLookup, Protocol } from '../protocol.js';
@@ -15,7 +16,10 @@ const jsonLengthHeader = 'inference-header-content-length';
 
 /** Open Inference Protocol over REST: `POST /v2/models/{model}[/versions/{version}]/infer`, with the binary tensor extension. */
 export class OipRest implements Protocol {
-  constructor(readonly maxMessageBytes: number) {}
+  constructor(
+    readonly maxMessageBytes: number,
+    readonly sinks: ElementSinks,
+  ) {}
 
   decode(request: IngressRequest, methods: MethodLookup): InferRequest {
     if (request.verb !== 'POST') throw refusal('verb-not-allowed', { given: clip(request.verb) });
@@ -28,7 +32,7 @@ export class OipRest implements Protocol {
     const jsonLength = jsonLengthOf(headers[jsonLengthHeader], body.byteLength);
     const json = jsonLength === undefined ? body : body.subarray(0, jsonLength);
     const binary = jsonLength === undefined ? undefined : body.subarray(jsonLength);
-    const said = readInferBody(json, binary, target, this.maxMessageBytes);
+    const said = readInferBody(json, binary, target, this.maxMessageBytes, this.sinks);
     const echo: OipEcho = { model, id: said.id, outputs: said.outputs, raw: false };
     return {
       target,
