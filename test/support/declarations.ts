@@ -23,7 +23,7 @@ export function model(file: string, options: Partial<ModelDeclaration> = {}): Mo
 }
 
 export function functionOf(index: number, name: string, options: Partial<FunctionDeclaration> = {}): FunctionDeclaration {
-  return { index, name, inputsCount: 1, outputsCount: 1, batchSize: undefined, ...options };
+  return { index, name, inputsCount: 1, outputsCount: 1, batchSize: undefined, takesContext: false, ...options };
 }
 
 export function input(index: number): ValueSource {
@@ -41,7 +41,7 @@ export function stage(
   inputs: readonly ValueSource[],
   options: Partial<StageDeclaration> = {},
 ): StageDeclaration {
-  return { number, kind, index, inputs, outputsCount: 1, batchSize: undefined, tag: undefined, ...options };
+  return { number, kind, index, inputs, outputsCount: 1, batchSize: undefined, tag: undefined, context: undefined, ...options };
 }
 
 export function method(

@@ -136,6 +136,7 @@ describe.each([
       deadlineAt,
       priority: 0,
       traceparent: '',
+      context: undefined,
     };
     scheduler.send(assignments, worker.address, { scheduler: scheduler.address, replica: status?.replica ?? '', ticket });
     return id;

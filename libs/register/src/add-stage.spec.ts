@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { addStage, declareModel, registerMethod, type Model } from './index.js';
+import { addStage, declareModel, registerMethod, type CallContext, type Model } from './index.js';
 import { f, g, method, newAuthor, stage, type Row } from './testing/author.js';
 
 /** One row per rule: what an author writes, and the error text or what is declared. */
@@ -32,6 +32,41 @@ describe('addStage refuses', () => {
     ],
     ['outputsCount 0', () => method((x) => stage(g, x, { outputsCount: 0 })), "Parameter 'outputsCount' should be in range [1,1024]"],
     ['a tag that is no string', () => method((x) => stage(g, x, { tag: 1 })), "Parameter 'tag' should be string, but actually number"],
+    [
+      'a context that is neither',
+      () => method((x) => stage(g, x, { context: ['x-tenant'] })),
+      "Parameter 'context' should be boolean or { headers: [...] }, but actually Array",
+    ],
+    [
+      'a misspelt member of the context',
+      () => method((x) => stage(g, x, { context: { header: 'x' } })),
+      "Parameter 'context' has an unknown member header, did you mean 'headers'?",
+    ],
+    [
+      'a header that has no such name',
+      () => method((x) => stage(g, x, { context: { headers: ['x tenant'] } })),
+      "Parameter 'context.headers' has 'x tenant', which is no name of an HTTP header",
+    ],
+    [
+      'a context for a model',
+      () => method((x) => stage(model(), x, { context: true })),
+      "Check failed in method 'm', the parameter 'context' of addStage is for functions: a model has none",
+    ],
+    [
+      'a function without a parameter for the context',
+      () => method((x) => stage(g, x, { context: true })),
+      'function g input args count 1 not match the count 2 registered in method',
+    ],
+    [
+      'a function with and without a context',
+      () =>
+        method((x) => {
+          const fn = (...values: unknown[]): unknown => values;
+          stage(fn, x, { context: true });
+          return stage(fn, x);
+        }),
+      "Failed to add stage function S.fn: parameter 'context' in multiple 'addStage' should be enabled or disabled consistently",
+    ],
     ['a negative batch size', () => method((x) => stage(g, x, { batchSize: -1 })), "Parameter 'batchSize' should be >= 0"],
     [
       'a batch size that is no integer',
@@ -126,7 +161,7 @@ describe('addStage gives', () => {
     });
     expect(outputs).toHaveLength(2);
     const { methods, functions } = author.declaration();
-    expect(functions).toEqual([{ index: 0, name: 'S.f', inputsCount: 2, outputsCount: 2, batchSize: undefined }]);
+    expect(functions).toEqual([{ index: 0, name: 'S.f', inputsCount: 2, outputsCount: 2, batchSize: undefined, takesContext: false }]);
     expect(methods[0]?.returns).toEqual([
       { from: 'stage', stage: 1, output: 1 },
       { from: 'stage', stage: 1, output: 0 },
@@ -164,6 +199,19 @@ describe('addStage gives', () => {
       ['S.m_function2', 1],
       ['S.m_function3', 3],
     ]);
+  });
+
+  it('what a function wants to know of its request', () => {
+    registerMethod('y', function m(x) {
+      const seen = addStage((p: unknown, context: CallContext) => [p, context], x, { context: { headers: ['X-Tenant', 'x-tenant', 'b'] } });
+      return addStage((all: unknown[], contexts: CallContext[]) => [all, contexts], seen, { batchSize: 2, context: true });
+    });
+    const { functions, methods } = author.declaration();
+    expect(functions.map(({ inputsCount, takesContext }) => [inputsCount, takesContext])).toEqual([
+      [1, true],
+      [1, true],
+    ]);
+    expect(methods[0]?.stages.map(({ context }) => context)).toEqual([{ headers: ['x-tenant', 'b'] }, { headers: [] }]);
   });
 
   it('two functions of one name as two', () => {

@@ -1,4 +1,4 @@
-import type { TensorSignature } from '@mserve/wire';
+import type { ContextSignature, TensorSignature } from '@mserve/wire';
 
 /**
  * What a servable_config declares, as plain data: it is made in a thread that loads the user's file and handed to the worker
@@ -53,6 +53,8 @@ export interface FunctionDeclaration {
   readonly outputsCount: number;
   /** undefined: called per instance. 0: batches of the automatic size. n: batches of at most n. */
   readonly batchSize: number | undefined;
+  /** It gets the context of its request, or of those of its batch, as one argument more. */
+  readonly takesContext: boolean;
 }
 
 /** Where a value in a method comes from. */
@@ -71,6 +73,8 @@ export interface StageDeclaration {
   /** See FunctionDeclaration.batchSize; undefined for models. */
   readonly batchSize: number | undefined;
   readonly tag: string | undefined;
+  /** What its function wants to know of the request; undefined: nothing. */
+  readonly context: ContextSignature | undefined;
 }
 
 /** One registerMethod. Types and docs are there only when the author gave them (object form). */

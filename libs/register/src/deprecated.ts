@@ -95,7 +95,7 @@ function addDeprecated(stage: DeprecatedStage, inputs: readonly unknown[], batch
   else if (batchSize === undefined) checkArity(stage.fn, inputs.length);
   method.deprecated.push(stage);
   const kind = stage.kind === 'servable' ? 'model' : 'function';
-  method.stages.push({ kind, index: 0, inputs: sources as ValueSource[], outputsCount: 1, batchSize, tag: undefined });
+  method.stages.push({ kind, index: 0, inputs: sources as ValueSource[], outputsCount: 1, batchSize, tag: undefined, context: undefined });
   return new OutputsPlaceholder(method, method.stages.length);
 }
 

@@ -29,6 +29,7 @@ export {
 } from './deprecated.js';
 export { RegisterError, typeName } from './register-error.js';
 export { InvalidInput } from './invalid-input.js';
+export { CallContext, type CallContextValues, type CallLog } from './call-context.js';
 export { Tensor, type Nested } from './tensor/tensor.js';
 export type { PadWidths } from './tensor/movement.js';
 export { centerCropImage, chwToHwc, hwcToChw, normalizeImage, resizeImage, type Interpolation } from './tensor/image.js';

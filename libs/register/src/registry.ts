@@ -1,4 +1,4 @@
-import type { Instance } from '@mserve/wire';
+import type { ContextSignature, Instance } from '@mserve/wire';
 import type { FunctionDeclaration, MethodDeclaration, ModelDeclaration, ServableDeclaration, ValueSource } from './declaration.js';
 import { RegisterError } from './register-error.js';
 
@@ -16,6 +16,7 @@ export interface OpenStage {
   outputsCount: number;
   readonly batchSize: number | undefined;
   readonly tag: string | undefined;
+  readonly context: ContextSignature | undefined;
 }
 
 /** A stage that a deprecated call added; its function is entered when the count of outputs is known, at the end of the body. */

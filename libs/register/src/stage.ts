@@ -1,4 +1,5 @@
-import { checkInteger, checkString, isPlainObject, refuseUnknown } from './argument.js';
+import type { ContextSignature } from '@mserve/wire';
+import { checkInteger, checkString, checkStringOrList, isPlainObject, refuseUnknown } from './argument.js';
 import type { ValueSource } from './declaration.js';
 import { modelIndexOf, type Model } from './model.js';
 import { parametersOf } from './parameter.js';
@@ -17,6 +18,11 @@ export interface StageOptions {
   readonly batchSize?: number | undefined;
   /** Names the stage in error texts, instead of the function's name. Not empty. */
   readonly tag?: string | undefined;
+  /**
+   * For functions: the function gets a `CallContext` as one argument more, a batch function an array with one for each instance. As an object: with these
+   * HTTP headers or gRPC metadata of the request; none otherwise. Default: false.
+   */
+  readonly context?: boolean | { readonly headers: string | readonly string[] } | undefined;
 }
 
 /** What addStage gives: a `Placeholder` for one output, a tuple of `Count` placeholders for several, an array where the count is not known to the compiler. */
@@ -50,7 +56,7 @@ export function addStage(stage: StageFunction | Model, ...args: unknown[]): Plac
   const method = openMethodOf(registry, 'addStage');
   method.usesAddStage = true;
   const last = args.at(-1);
-  const options = isPlainObject(last) ? checkOptions(last) : { outputsCount: 1, batchSize: undefined, tag: undefined };
+  const options = isPlainObject(last) ? checkOptions(last) : noOptions;
   const inputs = isPlainObject(last) ? args.slice(0, -1) : args;
   const number = openStage(registry, method, stage, inputs, options);
   const outputs = Array.from(
@@ -71,16 +77,35 @@ interface CheckedOptions {
   readonly outputsCount: number;
   readonly batchSize: number | undefined;
   readonly tag: string | undefined;
+  readonly context: ContextSignature | undefined;
 }
 
+const noOptions: CheckedOptions = { outputsCount: 1, batchSize: undefined, tag: undefined, context: undefined };
+
 function checkOptions(given: Record<string, unknown>): CheckedOptions {
-  refuseUnknown('addStage has no option', given, ['outputsCount', 'batchSize', 'tag']);
-  const { outputsCount = 1, batchSize, tag } = given;
+  refuseUnknown('addStage has no option', given, ['outputsCount', 'batchSize', 'tag', 'context']);
+  const { outputsCount = 1, batchSize, tag, context } = given;
   return {
     outputsCount: checkInteger('outputsCount', outputsCount, 1, maxOutputs),
     batchSize: batchSize === undefined ? undefined : checkInteger('batchSize', batchSize, 0),
     tag: tag === undefined ? undefined : checkString('tag', tag),
+    context: checkContext(context),
   };
+}
+
+/** A token of RFC 9110: what a header's name is made of. */
+const headerName = /^[a-z0-9!#$%&'*+.^_`|~-]{1,256}$/;
+
+function checkContext(given: unknown): ContextSignature | undefined {
+  if (given === undefined || given === false) return undefined;
+  if (given === true) return { headers: [] };
+  if (!isPlainObject(given))
+    throw new RegisterError(`Parameter 'context' should be boolean or { headers: [...] }, but actually ${typeName(given)}`);
+  refuseUnknown(`Parameter 'context' has an unknown member`, given, ['headers']);
+  const headers = checkStringOrList('context.headers', given['headers'] ?? [], false).map((name) => name.toLowerCase());
+  const wrong = headers.find((name) => !headerName.test(name));
+  if (wrong !== undefined) throw new RegisterError(`Parameter 'context.headers' has '${wrong}', which is no name of an HTTP header`);
+  return { headers: [...new Set(headers)] };
 }
 
 /** Checks and adds a stage to the open method; gives its number (from 1). Shared with the deprecated calls. */
@@ -116,7 +141,12 @@ function addModel(registry: Registry, method: OpenMethod, index: number, inputs:
       `Check failed in method '${method.name}', the parameter 'batchSize' of addStage is for functions: a model's batch size comes from the model`,
     );
   }
-  method.stages.push({ kind: 'model', index, inputs, outputsCount: options.outputsCount, batchSize: undefined, tag: options.tag });
+  if (options.context !== undefined)
+    throw new RegisterError(
+      `Check failed in method '${method.name}', the parameter 'context' of addStage is for functions: a model has none`,
+    );
+  const { outputsCount, tag } = options;
+  method.stages.push({ kind: 'model', index, inputs, outputsCount, batchSize: undefined, tag, context: undefined });
   checkModelCounts(registry, index, inputs.length, options.outputsCount);
 }
 
@@ -142,7 +172,7 @@ function addFunction(
   inputs: readonly ValueSource[],
   options: CheckedOptions,
 ): void {
-  if (options.batchSize === undefined) checkArity(fn, inputs.length);
+  if (options.batchSize === undefined) checkArity(fn, inputs.length + (options.context === undefined ? 0 : 1));
   const index = functionIndex(registry, method, fn, inputs.length, options);
   const stage: OpenStage = {
     kind: 'function',
@@ -151,6 +181,7 @@ function addFunction(
     outputsCount: options.outputsCount,
     batchSize: options.batchSize,
     tag: options.tag,
+    context: options.context,
   };
   method.stages.push(stage);
 }
@@ -186,6 +217,7 @@ export function functionIndex(
       inputsCount,
       outputsCount: options.outputsCount,
       batchSize: options.batchSize,
+      takesContext: options.context !== undefined,
     };
     registry.functions.push({ fn, declaration });
     return declaration.index;
@@ -204,6 +236,11 @@ export function functionIndex(
   if ((known.batchSize === undefined) !== (options.batchSize === undefined)) {
     throw new RegisterError(
       `Failed to add stage function ${known.name}: parameter 'batchSize' in multiple 'addStage' should be enabled or disabled consistently`,
+    );
+  }
+  if (known.takesContext !== (options.context !== undefined)) {
+    throw new RegisterError(
+      `Failed to add stage function ${known.name}: parameter 'context' in multiple 'addStage' should be enabled or disabled consistently`,
     );
   }
   return index;

@@ -50,6 +50,14 @@ export interface MethodSignature {
   /** Whether instances share runs of the method's models; undefined for methods without models. Of several models the worst. */
   readonly batching?: BatchingReport | undefined;
   readonly doc?: string | undefined;
+  /** There when functions of the method ask for the context of their requests. */
+  readonly context?: ContextSignature | undefined;
+}
+
+/** What functions want to know of the requests that they work for. */
+export interface ContextSignature {
+  /** Names of headers and gRPC metadata, in lower case. */
+  readonly headers: readonly string[];
 }
 
 /** One servable version as a worker can run it. */

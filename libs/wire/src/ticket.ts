@@ -65,6 +65,18 @@ export interface Ticket {
   readonly priority: number;
   /** W3C traceparent, or '' for none. */
   readonly traceparent: string;
+  /** For methods whose signature asks for it. */
+  readonly context: RequestContext | undefined;
+}
+
+/** What functions may know of the request that they work for. '' = not given. The objects are JSON text: they are read only where a function asks for them. */
+export interface RequestContext {
+  /** That the client gave. */
+  readonly id: string;
+  /** An object of strings: the headers (or gRPC metadata) that the method's signature names, as far as they came. */
+  readonly headers: string;
+  /** An object of strings, numbers and booleans: the request's parameters, of the Open Inference Protocol. */
+  readonly parameters: string;
 }
 
 /** Scheduler to worker: run this on that replica, send the answer to ticket.gateway and a receipt to `scheduler`. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { InvalidInput, outputKinds, Tensor } from '@mserve/register';
+import { CallContext, InvalidInput, outputKinds, Tensor } from '@mserve/register';
 import { packElements, type Instance } from '@mserve/wire';
 import { callFunction, isStepFailure, textOf, type CallableFunction, type StepResult } from './function-call.js';
 
@@ -8,7 +8,7 @@ import { callFunction, isStepFailure, textOf, type CallableFunction, type StepRe
 const one = (value: number): Instance => [Tensor.scalar('float64', value)];
 const callable = (fn: unknown, batchSize: number | undefined, outputsCount = 1): CallableFunction => ({
   fn: fn as CallableFunction['fn'],
-  declaration: { index: 0, name: 'S.f', inputsCount: 1, outputsCount, batchSize },
+  declaration: { index: 0, name: 'S.f', inputsCount: 1, outputsCount, batchSize, takesContext: false },
 });
 /** Outputs as numbers, failures as texts. */
 const plain = (results: readonly StepResult[]): unknown[] =>
@@ -29,6 +29,46 @@ const tooFew = (given: number, wanted: number): string => `it gave ${given} resu
 const wrongCount = (given: number, registered: number): string => `it returned ${given} outputs where ${registered} are expected`;
 const noValue = (type: string): string => `it returned a value of type ${type} where ${outputKinds} is expected`;
 const noList = "The value returned by function 'S.f' should be an array, a generator or an async generator with one result per instance";
+
+describe('contexts of requests', () => {
+  const contexts = ['a', 'b', 'c'].map((requestId) => new CallContext({ requestId }));
+  const ids = async (fn: unknown, batchSize: number | undefined, instances = [1, 2, 3].map(one)): Promise<unknown[]> =>
+    (await callFunction(callable(fn, batchSize), instances, contexts)).map((result) =>
+      isStepFailure(result) ? (result.fault?.text ?? result.facts.detail) : Buffer.from(result[0]?.bytes.subarray(4) ?? []).toString(),
+    );
+
+  it('come to a function as its last argument, one per call', async () => {
+    expect(await ids((x: X, { requestId }: CallContext) => `${requestId}${x.item()}`, undefined)).toEqual(['a1', 'b2', 'c3']);
+  });
+
+  it('come to a batch function beside its instances, also when it is called again for the rest', async () => {
+    const fn = function* (all: [X][], own: CallContext[]): Generator<string> {
+      for (const [i, [x]] of all.entries()) {
+        if (x.item() === 2) throw new Error('two');
+        yield `${own[i]?.requestId}${x.item()}of${own.length}`;
+      }
+    };
+    expect(await ids(fn, 4)).toEqual(['a1of3', 'two', 'c3of1']);
+  });
+
+  it('stay with their instances when one of those cannot be read', async () => {
+    const unreadable: Instance = [{ dtype: 'string', shape: [], bytes: packElements([Uint8Array.of(0xff)]) }];
+    const fn = (all: unknown[], own: CallContext[]): string[] => all.map((_, i) => own[i]?.requestId ?? '');
+    expect(await ids(fn, 4, [one(1), unreadable, one(3)])).toEqual(['a', 'a string is not valid UTF-8', 'c']);
+  });
+
+  it('have defaults for tests, and the time that is left', () => {
+    expect(new CallContext()).toMatchObject({
+      requestId: 'test',
+      parameters: {},
+      headers: {},
+      deadline: undefined,
+      remainingMs: Infinity,
+      log: console,
+    });
+    expect(new CallContext({ deadline: new Date(Date.now() - 1000) }).remainingMs).toBe(0);
+  });
+});
 
 describe('inputs that cannot be read', () => {
   const text = (...bytes: number[]): Instance => [{ dtype: 'string', shape: [], bytes: packElements([Uint8Array.from(bytes)]) }];

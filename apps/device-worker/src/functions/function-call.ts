@@ -1,4 +1,12 @@
-import { inputValue, isInvalidInput, OutputKindError, outputKinds, outputTensor, type FunctionDeclaration } from '@mserve/register';
+import {
+  inputValue,
+  isInvalidInput,
+  OutputKindError,
+  outputKinds,
+  outputTensor,
+  type CallContext,
+  type FunctionDeclaration,
+} from '@mserve/register';
 import type { Facts, Instance, Reason } from '@mserve/wire';
 
 /** Why an instance of a step has no outputs. */
@@ -39,10 +47,15 @@ const maxTextLength = 4096;
 /**
  * Calls a function for the instances of a step and gives one result per instance, in order. Never throws and never rejects for what
  * the function does. A plain value when the function is synchronous, so that nothing waits for microtasks.
+ * `contexts`: one per instance, of a function that takes them.
  */
-export function callFunction(callable: CallableFunction, instances: readonly Instance[]): StepResult[] | Promise<StepResult[]> {
-  if (callable.declaration.batchSize !== undefined) return callBatch(callable, instances);
-  const results = instances.map((instance) => callOnce(callable, instance));
+export function callFunction(
+  callable: CallableFunction,
+  instances: readonly Instance[],
+  contexts?: readonly CallContext[],
+): StepResult[] | Promise<StepResult[]> {
+  if (callable.declaration.batchSize !== undefined) return callBatch(callable, instances, contexts);
+  const results = instances.map((instance, i) => callOnce(callable, instance, contexts?.[i]));
   return results.some((result) => result instanceof Promise) ? Promise.all(results) : (results as StepResult[]);
 }
 
@@ -55,9 +68,10 @@ function readInputs(instance: Instance): unknown[] | StepFailure {
   }
 }
 
-function callOnce(callable: CallableFunction, instance: Instance): StepResult | Promise<StepResult> {
+function callOnce(callable: CallableFunction, instance: Instance, context: CallContext | undefined): StepResult | Promise<StepResult> {
   const inputs = readInputs(instance);
   if (!Array.isArray(inputs)) return inputs;
+  if (context !== undefined) inputs.push(context);
   try {
     const returned = (callable.fn as AnyFunction)(...inputs);
     return isPromise(returned) ? settled(callable, returned) : outputsOf(callable, returned);
@@ -67,10 +81,18 @@ function callOnce(callable: CallableFunction, instance: Instance): StepResult | 
 }
 
 /** The function sees only the instances that can be read; the others fail in their places. */
-function callBatch(callable: CallableFunction, instances: readonly Instance[]): StepResult[] | Promise<StepResult[]> {
+function callBatch(
+  callable: CallableFunction,
+  instances: readonly Instance[],
+  contexts: readonly CallContext[] | undefined,
+): StepResult[] | Promise<StepResult[]> {
   const inputs = instances.map(readInputs);
   const readable = inputs.filter((input): input is unknown[] => Array.isArray(input));
-  const results = new BatchCall(callable, readable).run();
+  const results = new BatchCall(
+    callable,
+    readable,
+    contexts?.filter((_, i) => Array.isArray(inputs[i])),
+  ).run();
   if (readable.length === inputs.length) return results;
   const inPlace = (given: readonly StepResult[]): StepResult[] => {
     const rest = given.values();
@@ -159,6 +181,7 @@ class BatchCall {
   constructor(
     private readonly callable: CallableFunction,
     private readonly inputs: readonly unknown[][],
+    private readonly contexts: readonly CallContext[] | undefined,
   ) {}
 
   run(): StepResult[] | Promise<StepResult[]> {
@@ -188,9 +211,12 @@ class BatchCall {
 
   /** Calls the function with the instances that have no result yet. undefined: there are none, also because it threw and they all failed. */
   private start(): { returned: unknown } | undefined {
-    if (this.results.length >= this.inputs.length) return undefined;
+    const { inputs, contexts, results } = this;
+    if (results.length >= inputs.length) return undefined;
+    const call = this.callable.fn as AnyFunction;
     try {
-      return { returned: (this.callable.fn as AnyFunction)(this.inputs.slice(this.results.length)) };
+      const rest = inputs.slice(results.length);
+      return { returned: contexts === undefined ? call(rest) : call(rest, contexts.slice(results.length)) };
     } catch (thrown) {
       this.failRest(failureOfThrown(thrown));
       return undefined;

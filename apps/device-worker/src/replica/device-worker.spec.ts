@@ -113,6 +113,7 @@ function assignment(placed: Instances, ticket: Partial<Ticket> = {}, replica = w
     deadlineAt: Infinity,
     priority: 0,
     traceparent: '',
+    context: undefined,
   };
   return { scheduler: scheduler.address, replica, ticket: { ...base, ...ticket } };
 }

@@ -85,7 +85,7 @@ let lastId = 0;
 async function ask(version: number, replica = replicaOf(version)): Promise<unknown> {
   const id = ++lastId;
   const instances: Instance[] = [[floats([2], [1, 2]), floats([2], [10, 10])]];
-  const asked = { servable: 'sums', version, method: 'add', deadlineAt: Infinity, priority: 0, traceparent: '' };
+  const asked = { servable: 'sums', version, method: 'add', deadlineAt: Infinity, priority: 0, traceparent: '', context: undefined };
   const from = { gateway: gateway.address, id, attempt: 1, firstInstance: 0, instances: { kind: 'local' as const, instances } };
   scheduler.send(assignments, worker.address, { scheduler: scheduler.address, replica, ticket: { ...asked, ...from } });
   const list = await gotAnswers.until((all) => all.some((answer) => answer.id === id));

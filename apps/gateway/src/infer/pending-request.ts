@@ -112,7 +112,7 @@ export class PendingRequest implements Expiring, TensorReader {
   }
 
   private ticket(gateway: string, from: number, to: number): Ticket {
-    const { target, priority } = this.infer;
+    const { target, priority, context } = this.infer;
     const traceparent = this.span?.traceparent ?? this.infer.traceparent;
     return {
       gateway,
@@ -126,6 +126,7 @@ export class PendingRequest implements Expiring, TensorReader {
       deadlineAt: this.deadlineAt,
       priority,
       traceparent,
+      context,
     };
   }
 }

@@ -1,4 +1,4 @@
-import type { Instance, InstanceResult, MethodSignature, ServingError } from '@mserve/wire';
+import type { Instance, InstanceResult, MethodSignature, RequestContext, ServingError } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../edge/ingress.js';
 
 /** A method that can be called now, as the catalog resolved it. */
@@ -31,6 +31,8 @@ export interface InferRequest {
   readonly deadlineAt: number;
   readonly priority: number;
   readonly traceparent: string;
+  /** For methods whose signature asks for it. */
+  readonly context: RequestContext | undefined;
 }
 
 /**

@@ -16,6 +16,7 @@ class PlainProtocol implements Protocol {
       deadlineAt: request.deadlineAt,
       priority: 0,
       traceparent: request.headers['traceparent'] ?? '',
+      context: undefined,
     };
   }
 

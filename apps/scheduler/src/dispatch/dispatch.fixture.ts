@@ -35,6 +35,7 @@ export function ticket(id: number, count = 1, fields: Partial<Ticket> = {}): Tic
     deadlineAt: Infinity,
     priority: 0,
     traceparent: '',
+    context: undefined,
     ...fields,
   };
 }

@@ -102,6 +102,7 @@ export class Portion implements Expiring {
       deadlineAt: ticket.deadlineAt,
       priority: ticket.priority,
       traceparent: ticket.traceparent,
+      context: ticket.context,
     };
   }
 }

@@ -339,7 +339,7 @@ const member = (role: string): Promise<NatsBus> => join(role, { user: role, pass
 
 function ticketOf(gateway: string, bytes: number): Ticket {
   const instances = { kind: 'inline' as const, sizes: [bytes], bytes: patterned(bytes) };
-  const asked = { servable: 'add', version: 1, method: 'add', deadlineAt: Infinity, priority: 0, traceparent: '' };
+  const asked = { servable: 'add', version: 1, method: 'add', deadlineAt: Infinity, priority: 0, traceparent: '', context: undefined };
   return { ...asked, gateway, id: 1, attempt: 1, firstInstance: 0, instances };
 }
 

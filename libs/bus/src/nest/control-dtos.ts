@@ -8,6 +8,7 @@ import {
   batchingOutcomes,
   servableNameRule,
   type BatchingReport,
+  type ContextSignature,
   type ExampleTensor,
   type MethodSignature,
   type ServableSignature,
@@ -142,6 +143,11 @@ export class TensorSignatureDto extends checked<TensorSignature>({
 /** The class that a received {@link BatchingReport} is checked against. */
 export class BatchingReportDto extends checked<BatchingReport>({ outcome: [IsIn(batchingOutcomes)], reason: doc }) {}
 
+/** The class that a received {@link ContextSignature} is checked against. */
+export class ContextSignatureDto extends checked<ContextSignature>({
+  headers: [IsArray(), ArrayMaxSize(maxTensors), IsString({ each: true }), MaxLength(maxNameLength, { each: true })],
+}) {}
+
 /** The class that a received {@link MethodSignature} is checked against. */
 export class MethodSignatureDto extends checked<MethodSignature>({
   name,
@@ -151,6 +157,7 @@ export class MethodSignatureDto extends checked<MethodSignature>({
   batchSize: count(1, maxUint32),
   batching: optional(nested(() => BatchingReportDto)),
   doc: optional(doc),
+  context: optional(nested(() => ContextSignatureDto)),
 }) {}
 
 /** The class that a received {@link ServableSignature} is checked against. */

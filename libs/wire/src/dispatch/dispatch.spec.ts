@@ -68,6 +68,7 @@ const ticket: fc.Arbitrary<Ticket> = fc.record({
   deadlineAt: fc.constant(Infinity),
   priority: fc.oneof(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), fc.integer({ min: -3, max: 3 })),
   traceparent: text,
+  context: fc.option(fc.record({ id: text, headers: text, parameters: text }), { nil: undefined }),
 });
 const assignment: fc.Arbitrary<Assignment> = fc.record({ scheduler: address, replica: text, ticket });
 /** With what is not given left out, as decoding leaves it out. */
@@ -313,6 +314,7 @@ describe('the codec of the hot path', () => {
       deadlineAt: performance.now() + 60_000,
       priority: 0,
       traceparent: '',
+      context: undefined,
     };
     const wire = (deadlineAt: number): number =>
       generated.TicketList.decode(encodeTickets([{ ...one, deadlineAt }])).tickets[0]?.timeoutMs as number;

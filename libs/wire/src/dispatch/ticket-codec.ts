@@ -1,15 +1,18 @@
 import { fieldSize, stringFieldSize, uintFieldSize } from '../protobuf/index.js';
-import type { HeldBytes, Instances, Ticket } from '../ticket.js';
+import type { HeldBytes, Instances, RequestContext, Ticket } from '../ticket.js';
 import type { Decoding } from './decoding.js';
 import { heldBytesCodec } from './held-bytes.js';
 import { checkInstanceCount, maxTicketInstances } from './instance-codec.js';
 import { measureNested, readNested, writeNested, type MessageCodec } from './message-codec.js';
+import { string, tableCodec } from './table-codec.js';
 
 /** Milliseconds left, as on the wire: 0 = no deadline, 1 = due or past. */
 function timeLeft(deadlineAt: number, now: number): number {
   if (deadlineAt === Infinity) return 0;
   return Math.min(Math.max(Math.ceil(deadlineAt - now), 1), 0xffffffff);
 }
+
+const contextCodec = tableCodec<RequestContext>('a context', { id: [1, string], headers: [2, string], parameters: [3, string] });
 
 /** The messages of the hot path are written field by field: a table would cost every request. */
 export const ticketCodec: MessageCodec<Ticket> = {
@@ -24,6 +27,7 @@ export const ticketCodec: MessageCodec<Ticket> = {
     if (instances.kind === 'inline') size += fieldSize(instances.bytes.byteLength);
     else size += measureNested(heldBytesCodec, instances.held, out);
     size += uintFieldSize(timeLeft(ticket.deadlineAt, out.now)) + stringFieldSize(ticket.traceparent);
+    if (ticket.context !== undefined) size += measureNested(contextCodec, ticket.context, out);
     return size + (ticket.priority < 0 ? 11 : uintFieldSize(ticket.priority));
   },
 
@@ -44,6 +48,7 @@ export const ticketCodec: MessageCodec<Ticket> = {
     writer.uint(11, timeLeft(ticket.deadlineAt, out.now));
     writer.int32(12, ticket.priority);
     writer.string(13, ticket.traceparent);
+    if (ticket.context !== undefined) writeNested(contextCodec, 14, ticket.context, out);
   },
 
   read(from) {
@@ -61,6 +66,7 @@ export const ticketCodec: MessageCodec<Ticket> = {
     let timeoutMs = 0;
     let priority = 0;
     let traceparent = '';
+    let context: RequestContext | undefined;
     for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
       switch (tag) {
         case 10:
@@ -105,6 +111,9 @@ export const ticketCodec: MessageCodec<Ticket> = {
         case 106:
           traceparent = reader.string();
           break;
+        case 114:
+          context = readNested(contextCodec, from);
+          break;
         default:
           reader.skip(tag);
       }
@@ -112,7 +121,7 @@ export const ticketCodec: MessageCodec<Ticket> = {
     from.required(gateway, 'gateway');
     const instances = placed(from, sizes, inline, held);
     const deadlineAt = timeoutMs === 0 ? Infinity : now + timeoutMs;
-    return { gateway, id, attempt, servable, version, method, firstInstance, instances, deadlineAt, priority, traceparent };
+    return { gateway, id, attempt, servable, version, method, firstInstance, instances, deadlineAt, priority, traceparent, context };
   },
 };
 

@@ -2,6 +2,7 @@ import { ProtobufReader, refusal, ServingError, type InstanceResult } from '@mse
 import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
 import { commonFailure } from '../ms-tensors.js';
 import type { InferRequest, MethodLookup, Protocol, ResolvedMethod } from '../protocol.js';
+import { requestContext } from '../request-context.js';
 import { grpcStatusOf, msCodeOf, tooLarge } from '../../edge/status.js';
 import { msText } from '../../edge/words.js';
 import { errorReply, instancesReply } from './ms-reply.js';
@@ -30,6 +31,7 @@ export class MsGrpc implements Protocol {
       deadlineAt: request.deadlineAt,
       priority: 0,
       traceparent: request.headers['traceparent'] ?? '',
+      context: target.method.context && requestContext(request, target.method.context),
     };
   }
 

@@ -14,6 +14,7 @@ import { clip } from '../../edge/clip.js';
 import { floatRowText, nestedText, numbersOf, slicedText } from '../json/value-text.js';
 import { checkedInstances, commonFailure } from '../ms-tensors.js';
 import { planOf } from '../plan.js';
+import { requestContext } from '../request-context.js';
 import type { InferRequest, MethodLookup, Protocol, ResolvedMethod } from '../protocol.js';
 import { httpStatusOf, jsonAnswerHeaders, tooLarge } from '../../edge/status.js';
 import { msText } from '../../edge/words.js';
@@ -47,6 +48,7 @@ export class MsRest implements Protocol {
       deadlineAt: request.deadlineAt,
       priority: 0,
       traceparent: request.headers['traceparent'] ?? '',
+      context: target.method.context && requestContext(request, target.method.context),
     };
   }
 

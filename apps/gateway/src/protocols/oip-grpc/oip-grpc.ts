@@ -4,6 +4,7 @@ import { clip } from '../../edge/clip.js';
 import { splitInputs } from '../oip/oip-inputs.js';
 import { deadlineOf, firstFailure, priorityOf, stackOutputs, type OipEcho } from '../oip/oip-outputs.js';
 import type { InferRequest, MethodLookup, Protocol } from '../protocol.js';
+import { parametersOfMessage, requestContext } from '../request-context.js';
 import { grpcStatusOf, tooLarge } from '../../edge/status.js';
 import { oipText } from '../../edge/words.js';
 import { readInputs, readOutline, readOutputs } from './infer-request.js';
@@ -30,6 +31,7 @@ export class OipGrpc implements Protocol {
       deadlineAt: deadlineOf(request.deadlineAt, outline.parameters.timeoutMicroseconds),
       priority: priorityOf(outline.parameters.priority),
       traceparent: request.headers['traceparent'] ?? '',
+      context: target.method.context && requestContext(request, target.method.context, outline.id, parametersOfMessage(body)),
     };
   }
 

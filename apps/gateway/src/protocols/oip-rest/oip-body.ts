@@ -20,6 +20,9 @@ export interface OipBody {
   readonly priority: number;
   /** Triton's: microseconds, 0 = none. */
   readonly timeoutMicroseconds: number;
+  /** Where the request's own parameters stand in the JSON; both 0 = there are none. */
+  readonly parametersFrom: number;
+  readonly parametersTo: number;
 }
 
 /**
@@ -87,6 +90,8 @@ class BodyReader {
     const reader = this.#reader;
     let id = '';
     let parameters: Parameters | undefined;
+    let parametersFrom = 0;
+    let parametersTo = 0;
     let seen = 0;
     if (!reader.enter(0x7b)) throw unreadable;
     do {
@@ -99,7 +104,10 @@ class BodyReader {
           id = this.#text('id');
           break;
         case 3:
+          reader.peek();
+          parametersFrom = reader.at;
           parameters = readParameters(reader, 'the request', 2);
+          parametersTo = reader.at;
           break;
         case 0:
           this.#readInputs();
@@ -124,6 +132,8 @@ class BodyReader {
       outputs: this.#wanted.list(binaryByDefault),
       priority: parameters?.priority ?? 0,
       timeoutMicroseconds: parameters?.timeoutMicroseconds ?? 0,
+      parametersFrom,
+      parametersTo,
     };
   }
 

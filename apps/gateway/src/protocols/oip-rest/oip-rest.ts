@@ -5,6 +5,7 @@ import type { ElementSinks } from '../json/element-sink.js';
 import { splitInputs } from '../oip/oip-inputs.js';
 import { deadlineOf, firstFailure, priorityOf, stackOutputs, type OipEcho } from '../oip/oip-outputs.js';
 import type { InferRequest, MethodLookup, Protocol } from '../protocol.js';
+import { parametersOfJson, requestContext } from '../request-context.js';
 import { httpStatusOf, jsonAnswerHeaders, tooLarge } from '../../edge/status.js';
 import { oipText } from '../../edge/words.js';
 import { inferAnswer } from './oip-answer.js';
@@ -41,6 +42,9 @@ export class OipRest implements Protocol {
       deadlineAt: deadlineOf(request.deadlineAt, said.timeoutMicroseconds),
       priority: priorityOf(said.priority),
       traceparent: headers['traceparent'] ?? '',
+      context:
+        target.method.context &&
+        requestContext(request, target.method.context, said.id, parametersOfJson(json, said.parametersFrom, said.parametersTo)),
     };
   }
 

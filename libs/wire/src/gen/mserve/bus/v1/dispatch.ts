@@ -67,6 +67,18 @@ export interface Ticket {
   /** higher goes first */
   priority: number;
   traceparent: string;
+  /** only for methods whose signature asks for it */
+  context: RequestContext | undefined;
+}
+
+/** What functions may know of the request that they work for. Empty: not given. */
+export interface RequestContext {
+  /** that the client gave */
+  id: string;
+  /** JSON object of strings: those that the method's signature names, as far as they came */
+  headers: string;
+  /** JSON object of strings, numbers and booleans: the request's parameters (Open Inference Protocol) */
+  parameters: string;
 }
 
 export interface TicketList {
@@ -394,6 +406,7 @@ function createBaseTicket(): Ticket {
     timeoutMs: 0,
     priority: 0,
     traceparent: "",
+    context: undefined,
   };
 }
 
@@ -443,6 +456,9 @@ export const Ticket: MessageFns<Ticket> = {
     }
     if (message.traceparent !== "") {
       writer.uint32(106).string(message.traceparent);
+    }
+    if (message.context !== undefined) {
+      RequestContext.encode(message.context, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -572,6 +588,82 @@ export const Ticket: MessageFns<Ticket> = {
             }
 
             message.traceparent = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.context = RequestContext.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRequestContext(): RequestContext {
+  return { id: "", headers: "", parameters: "" };
+}
+
+export const RequestContext: MessageFns<RequestContext> = {
+  encode(message: RequestContext, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.headers !== "") {
+      writer.uint32(18).string(message.headers);
+    }
+    if (message.parameters !== "") {
+      writer.uint32(26).string(message.parameters);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestContext {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestContext();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.headers = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.parameters = reader.string();
             continue;
           }
         }
