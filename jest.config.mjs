@@ -10,7 +10,7 @@ const config = {
     '^@mserve/app/signals$': '<rootDir>/libs/app/src/signals.ts',
     '^@mserve/(wire|event-loop|metrics|bus|config|app|register|mindir|onnx|native)$': '<rootDir>/libs/$1/src/index.ts',
     '^@mserve/(gateway|scheduler|device-worker|agent|server)$': '<rootDir>/apps/$1/src/index.ts',
-    '^\\./thread-main\\.js$': '<rootDir>/test/support/thread-main.mjs',
+    '^\\./(thread|process)-main\\.js$': '<rootDir>/test/support/$1-main.mjs',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {

@@ -54,7 +54,7 @@ const places = [
 
 /** The programs of processes and of threads. */
 const mayUseProcess =
-  /^(apps\/[^/]+\/src\/(main|functions\/thread-main)\.ts|libs\/native\/src\/(examine-main|library-path)\.ts|apps\/server\/src\/cli\/|scripts\/|test\/|bench\/|examples\/)|\.spec\.ts$/;
+  /^(apps\/[^/]+\/src\/(main|functions\/(thread|process)-main|functions\/function-program)\.ts|libs\/native\/src\/(examine-main|library-path)\.ts|apps\/server\/src\/cli\/|scripts\/|test\/|bench\/|examples\/)|\.spec\.ts$/;
 
 function roomOf(path) {
   const parts = path.split('/');
@@ -138,7 +138,7 @@ export const roomsRule = {
         if (!mayUseProcess.test(path))
           context.report({
             node,
-            message: `process.${node.property.name} is used in the programs of processes and threads (main.ts, thread-main.ts) and the CLI only`,
+            message: `process.${node.property.name} is used in the programs of processes and threads (main.ts, thread-main.ts, process-main.ts) and the CLI only`,
           });
       },
     };

@@ -71,7 +71,7 @@ type Unary = (
 
 /** A real grpc-js client of one of the two public services. */
 export interface GrpcClient {
-  call(method: string, request: object, options?: { deadline?: Date }): Promise<Record<string, unknown>>;
+  call(method: string, request: object, options?: { deadline?: Date }, metadata?: Metadata): Promise<Record<string, unknown>>;
   close(): void;
 }
 
@@ -108,11 +108,9 @@ export function grpcClient(service: keyof typeof services, address: string): Grp
     'grpc.max_send_message_length': -1,
   });
   return {
-    call: (method, request, options = {}) =>
+    call: (method, request, options = {}, metadata = new Metadata()) =>
       new Promise((resolve, reject) => {
-        (client[method] as Unary).call(client, request, new Metadata(), options, (error, reply) =>
-          error ? reject(error) : resolve(reply),
-        );
+        (client[method] as Unary).call(client, request, metadata, options, (error, reply) => (error ? reject(error) : resolve(reply)));
       }),
     close: () => client.close(),
   };

@@ -30,7 +30,7 @@ export class DeviceWorkerModule {
       if (options.servables === undefined) for (const text of passedOverServables(options.directory)) log.warn({}, text);
       const chosen = options.servables ?? listServables(options.directory).map((name) => ({ name }));
       const servables = chosenVersions(options.directory, chosen, versionPolicyOf(options.versionPolicy ?? settings.versionPolicy));
-      return new DeviceWorker(bus, store, servables, options, defaults ?? workerDefaults(log, options.linkRoot));
+      return new DeviceWorker(bus, store, servables, options, defaults ?? workerDefaults(log, options));
     };
     return {
       module: DeviceWorkerModule,

@@ -248,6 +248,11 @@ export const settings = {
     default: 1,
     aliases: ['workers'],
   }),
+  functionIsolation: setting(choice('thread', 'process'), {
+    doc: 'what the functions of a servable run in when its config does not say it; a native package that crashes ends no more than its process',
+    apps: worker,
+    default: 'thread',
+  }),
   intraOpThreads: optional(whole(0, 1_024), {
     doc: 'threads inside one native run; 0 = one per core',
     apps: worker,

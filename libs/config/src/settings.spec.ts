@@ -130,6 +130,7 @@ const rows: Readonly<Record<SettingKey, Row>> = {
     refused: [[], 0, '0', [0, 0], [-1], [65_536], [0.5], ['0'], Array.from({ length: 1_025 }, (_, id) => id)],
   },
   numParallelWorkers: number('w', 1, 0, 64, { aliases: ['--workers'] }),
+  functionIsolation: text('w', 'thread', 'process', ['', 'fiber'], { allowed: ['thread', 'process'] }),
   intraOpThreads: number('w', undefined, 0, 1_024),
   concurrentRuns: number('w', 1, 1, 64),
   credits: number('w', undefined, 1, 1_000_000),

@@ -2,6 +2,7 @@ import type { DeadlineTimer } from '@mserve/event-loop';
 import { Fifo } from '../functions/fifo.js';
 import type { FunctionFault } from '../functions/function-call.js';
 import { FunctionRun, type FunctionFailure, type FunctionResult } from '../functions/function-run.js';
+import type { SentContext } from '../functions/thread-message.js';
 import type { FreeThreads, FunctionRunner, FunctionWork } from '../functions/function-runner.js';
 import { BatchRun, latestDeadline, stillWanted } from './batch-run.js';
 import { cancelled, functionFailed } from './failures.js';
@@ -156,6 +157,13 @@ class StageRun extends FunctionRun {
       latestDeadline(members),
     );
     this.batch = new BatchRun(members, this, watch);
+  }
+
+  override contextOf(instance: number): SentContext {
+    const { requestContext, deadlineAt = Infinity } = this.members[instance] ?? {};
+    const { id = '', headers = '', parameters = '' } = requestContext ?? {};
+    const deadline = deadlineAt === Infinity ? Infinity : Date.now() + (deadlineAt - performance.now());
+    return { id, headers, parameters, deadline };
   }
 
   protected override finish(results: readonly FunctionResult[]): void {

@@ -1,4 +1,4 @@
-import { type Failure, type Instance, type InstanceResult } from '@mserve/wire';
+import { type Failure, type Instance, type InstanceResult, type RequestContext } from '@mserve/wire';
 import type { Span, Tracer } from '@mserve/metrics';
 import { deadlineExceeded } from './failures.js';
 import type { FunctionDispatch, FunctionQueue } from './function-dispatch.js';
@@ -11,6 +11,8 @@ import { Waiting } from './waiting.js';
 export interface ResultSink {
   /** What the stages are a part of, when the request is traced. */
   readonly span?: Span | undefined;
+  /** What functions may know of the ticket's request; asked for by those that do. */
+  readonly requestContext?: RequestContext | undefined;
   /** Called once per instance, in any order, possibly before Executor.start returns. Must not throw. */
   settle(index: number, result: InstanceResult): void;
 }
@@ -79,6 +81,10 @@ export class Passage extends Waiting {
     this.settled = true;
     this.endStage(failure.reason ?? failure.code);
     this.sink.settle(this.index, { failure });
+  }
+
+  override get requestContext(): RequestContext | undefined {
+    return this.sink.requestContext;
   }
 
   override expired(): Failure {

@@ -1,5 +1,5 @@
 import type { Span } from '@mserve/metrics';
-import type { Failure, Instance } from '@mserve/wire';
+import type { Failure, Instance, RequestContext } from '@mserve/wire';
 
 /** What a waiting instance tells when it is no longer wanted: the work it is part of may be ended early. */
 export interface SharedRun {
@@ -32,6 +32,11 @@ export abstract class Waiting {
     this.inputs = inputs;
     this.request = request;
     this.deadlineAt = deadlineAt;
+  }
+
+  /** What functions may know of its request. */
+  get requestContext(): RequestContext | undefined {
+    return undefined;
   }
 
   /** The stage is done. */

@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url';
 import * as register from '@mserve/register';
 import { createJiti } from 'jiti';
 import { textOf } from './function-call.js';
-import type { LoadFailure, ThreadStart } from './thread-message.js';
+import type { LoadFailure, ProgramStart } from './thread-message.js';
 
 /** What a servable_config declares, or all that is wrong with it. */
 export type LoadedConfig =
@@ -15,14 +15,15 @@ export type LoadedConfig =
  * back as failures with their lines.
  * Line numbers are those of the author's file, because the transform keeps lines where they are.
  */
-export async function loadConfig(start: ThreadStart, warn: (text: string) => void): Promise<LoadedConfig> {
+export async function loadConfig(start: ProgramStart, warn: (text: string) => void): Promise<LoadedConfig> {
   const registry = register.startRegistry(start.servable);
   registry.warn = warn;
   const failures: LoadFailure[] = [];
   registry.collect = (error) => failures.push(loadFailure(start, error));
   try {
     const jiti = createJiti(start.configFile, { fsCache: start.cacheDirectory ?? false, virtualModules: { '@mserve/register': register } });
-    await unlessUncaught(jiti.import(start.configFile));
+    const exported = await unlessUncaught(jiti.import(start.configFile));
+    checkIsolation(start, exported);
     registry.sealed = true;
     if (failures.length === 0) return { declaration: register.sealRegistry(registry) };
   } catch (thrown) {
@@ -32,20 +33,32 @@ export async function loadConfig(start: ThreadStart, warn: (text: string) => voi
   return { failures, declared: register.declarationOf(registry) };
 }
 
+/** What a config says that its functions run in must be what they run in: it is read from its text before anything of it runs. Throws RegisterError. */
+function checkIsolation({ isolation }: ProgramStart, exported: unknown): void {
+  const said = (exported as { functionIsolation?: unknown } | undefined)?.functionIsolation;
+  if (said === undefined || said === isolation) return;
+  if (said !== 'thread' && said !== 'process')
+    throw new register.RegisterError(`functionIsolation should be 'thread' or 'process', but actually ${register.typeName(said)}`);
+  throw new register.RegisterError(
+    `functionIsolation is read before anything of this file runs: write it on a line of its own, export const functionIsolation = '${said}';`,
+  );
+}
+
 const uncaughtEvents = ['unhandledRejection', 'uncaughtException'] as const;
 
 /**
  * Resolves when `loading` does. Rejects with its error, or with the first error that the config throws or rejects meanwhile and that nobody
  * catches: such an error would end the thread, and where in the config it came from would be lost.
  */
-async function unlessUncaught(loading: Promise<unknown>): Promise<void> {
+async function unlessUncaught(loading: Promise<unknown>): Promise<unknown> {
   let refuse: (reason: unknown) => void = () => undefined;
   const uncaught = new Promise<never>((_resolve, reject) => (refuse = reject));
   for (const event of uncaughtEvents) process.on(event, refuse);
   try {
-    await Promise.race([loading, uncaught]);
+    const loaded = await Promise.race([loading, uncaught]);
     // Node reports unhandled rejections at the end of a turn.
     await Promise.race([new Promise((resolve) => setImmediate(resolve)), uncaught]);
+    return loaded;
   } finally {
     for (const event of uncaughtEvents) process.off(event, refuse);
   }
@@ -54,7 +67,7 @@ async function unlessUncaught(loading: Promise<unknown>): Promise<void> {
 /** Syntax errors end with a line that holds nothing but the place, which is told apart. */
 const placeLine = /\s*\n\s*(?:file:\/\/)?\/[^\n]*:\d+:\d+\s*$/;
 
-function loadFailure(start: ThreadStart, thrown: unknown): LoadFailure {
+function loadFailure(start: ProgramStart, thrown: unknown): LoadFailure {
   const stack = typeof thrown === 'object' && thrown !== null && 'stack' in thrown ? String(thrown.stack) : '';
   const place = placeIn(stack, start.configFile.slice(0, start.configFile.lastIndexOf('/') + 1));
   const text = textOf(thrown);

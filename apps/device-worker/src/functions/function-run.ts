@@ -1,6 +1,7 @@
 import { soon } from '@mserve/event-loop';
 import type { FunctionFault } from './function-call.js';
-import { type Failure, type Instance, type InstanceResult } from '@mserve/wire';
+import type { Failure, Instance, InstanceResult } from '@mserve/wire';
+import type { SentContext } from './thread-message.js';
 
 const cancelled: Failure = { code: 'CANCELLED', message: 'the request was cancelled' };
 
@@ -37,6 +38,11 @@ export abstract class FunctionRun {
 
   /** One result per instance, in order. Must not throw. */
   protected abstract finish(results: readonly FunctionResult[]): void;
+
+  /** For functions that take it: what is known of the request of an instance. */
+  contextOf(_instance: number): SentContext {
+    return { id: '', headers: '', parameters: '', deadline: Infinity };
+  }
 
   /** Every instance has a result. */
   get isOver(): boolean {

@@ -46,8 +46,14 @@ export class PackWriter {
   private size = 0;
   private borrowed = false;
 
-  /** `copiesSmall`: tensors below {@link borrowBytes} are copied when they are written: for bytes that their owner may change. */
-  constructor(private readonly copiesSmall = false) {}
+  /**
+   * `copiesSmall`: tensors below {@link borrowBytes} are copied when they are written: for bytes that their owner may change. `sharesMemory`: false for a
+   * reader in another process.
+   */
+  constructor(
+    private readonly copiesSmall = false,
+    private readonly sharesMemory = true,
+  ) {}
 
   /** Whether there are bytes that must not change before {@link finish}. */
   get borrows(): boolean {
@@ -74,7 +80,7 @@ export class PackWriter {
   private tensor(tensor: Tensor): void {
     const { bytes } = tensor;
     this.numbers.push(dtypeEntry(tensor.dtype).busNumber, tensor.shape.length, ...tensor.shape, bytes.byteLength);
-    if (bytes.byteLength >= shareBytes && bytes.buffer instanceof SharedArrayBuffer) {
+    if (this.sharesMemory && bytes.byteLength >= shareBytes && bytes.buffer instanceof SharedArrayBuffer) {
       this.shared ??= [];
       this.numbers.push(-this.shared.push(bytes));
       return;

@@ -3,16 +3,15 @@ import type { ServableDeclaration } from '@mserve/register';
 import { reasonTable, type Failure, type Instance } from '@mserve/wire';
 import type { FreeThreads, FunctionRunner, FunctionWork, ModelCaller } from './function-runner.js';
 import { isWanted, stepsOf, type FunctionFailure, type FunctionResult, type FunctionRun, type Step } from './function-run.js';
-import type { ThreadOptions } from './function-thread.js';
 import { textOf, type StepFailure } from './function-call.js';
-import { PackReader, PackWriter, type Pack } from './instance-pack.js';
+import { PackReader } from './instance-pack.js';
 import type { FromThread } from './thread-message.js';
 import { ReturnedSteps } from './returned-steps.js';
 import { canRaisePriority } from './thread-priority.js';
-import { ThreadPool, type Slot } from './thread-pool.js';
+import { ThreadPool, type PoolOptions, type Slot } from './thread-pool.js';
 
 /** What functions run in, and their limits. */
-export interface FunctionRunnerOptions extends ThreadOptions {
+export interface FunctionRunnerOptions extends PoolOptions {
   /** Threads, >= 1. */
   readonly numParallelWorkers: number;
   /** Longest time of one call for which nobody set a deadline. */
@@ -23,9 +22,9 @@ export interface FunctionRunnerOptions extends ThreadOptions {
   readonly cutGraceMs: number;
   /** How long a thread may leave a batch untouched, when nothing that it awaits is wanted, before it is replaced. */
   readonly deafAfterMs: number;
-  readonly log: (level: 'warn' | 'error', text: string) => void;
 }
 
+const logLevels: readonly string[] = ['debug', 'info', 'warn', 'error'];
 const tickMs = 10;
 /** After this time with one call the results that a thread keeps back for it are given up: their calls are made again. */
 const reclaimAfterMs = 500;
@@ -96,7 +95,10 @@ class ThreadFunctionRunner implements FunctionRunner {
   }
 
   private get noThread(): Failure {
-    return { code: 'UNAVAILABLE', message: `servable '${this.options.servable}' has no thread for its functions at the moment` };
+    return {
+      code: 'UNAVAILABLE',
+      message: `servable '${this.options.servable}' has no ${this.options.isolation} for its functions at the moment`,
+    };
   }
 
   private dispatch(): void {
@@ -135,21 +137,21 @@ class ThreadFunctionRunner implements FunctionRunner {
   }
 
   private send(slot: Slot, steps: readonly Step[]): void {
-    let pack: Pack;
+    const index = steps[0]?.run.index ?? -1;
+    const batch = ++this.lastBatch;
     try {
-      pack = packOf(steps);
+      slot.host.post(batch, steps, this.declaration.functions[index]?.takesContext === true);
     } catch (thrown) {
       this.refuse(steps, thrown);
       return;
     }
     slot.state = 'busy';
     slot.steps = steps;
-    slot.functionIndex = steps[0]?.run.index ?? -1;
+    slot.functionIndex = index;
     slot.isSecondTry = (steps[0]?.lostRuns ?? 0) > 0;
     slot.startedSeen = 0;
     slot.progressAt = performance.now();
-    slot.batch = ++this.lastBatch;
-    slot.thread.post({ kind: 'steps', batch: slot.batch, pack });
+    slot.batch = batch;
   }
 
   /** Steps that cannot be handed over together: each goes by itself, and the one that is too large even so fails. */
@@ -162,7 +164,7 @@ class ThreadFunctionRunner implements FunctionRunner {
       run.fail(
         {
           code: 'RESOURCE_EXHAUSTED',
-          message: `the inputs of function '${this.nameOf(run)}' could not be handed to its thread: ${textOf(thrown)}`,
+          message: `the inputs of function '${this.nameOf(run)}' could not be handed to its ${this.options.isolation}: ${textOf(thrown)}`,
         },
         first,
         end,
@@ -174,12 +176,18 @@ class ThreadFunctionRunner implements FunctionRunner {
     if (message.kind === 'results') this.takeResults(slot, message);
     else if (message.kind === 'modelCall') void this.callModel(slot, message);
     else if (message.kind === 'warning') this.warn(message.text);
+    else if (message.kind === 'log') this.writeLog(message);
   }
 
   private warn(text: string): void {
     if (this.warnings.has(text)) return;
     this.warnings.add(text);
     this.options.log('warn', `servable ${this.options.servable}: ${text}`);
+  }
+
+  /** Levels and texts come from the author's code. */
+  private writeLog({ level, text, requestId }: FromThread & { kind: 'log' }): void {
+    if (logLevels.includes(level)) this.options.log(level, text, { requestId });
   }
 
   private takeResults(slot: Slot, message: FromThread & { kind: 'results' }): void {
@@ -218,17 +226,9 @@ class ThreadFunctionRunner implements FunctionRunner {
       const reader = new PackReader(message.pack);
       const instances: Instance[] = [];
       while (!reader.atEnd) instances.push(reader.instance());
-      const outputs = await this.models.call(modelKey, subgraph, instances);
-      const writer = new PackWriter();
-      for (const output of outputs) writer.instance(output);
-      slot.thread.answerModelCall({ kind: 'modelAnswer', call, pack: writer.finish(), failure: '' });
+      slot.host.answerModelCall(call, await this.models.call(modelKey, subgraph, instances));
     } catch (thrown) {
-      slot.thread.answerModelCall({
-        kind: 'modelAnswer',
-        call,
-        pack: undefined,
-        failure: thrown instanceof Error ? thrown.message : 'the model could not be run',
-      });
+      slot.host.answerModelCall(call, thrown instanceof Error ? thrown.message : 'the model could not be run');
     }
   }
 
@@ -252,14 +252,17 @@ class ThreadFunctionRunner implements FunctionRunner {
   }
 
   private look(slot: Slot, now: number): void {
-    const started = Math.min(slot.thread.started, slot.steps.length);
+    const started = Math.min(slot.host.started, slot.steps.length);
     if (started !== slot.startedSeen) {
       slot.startedSeen = started;
       slot.progressAt = now;
     }
     const standsMs = now - slot.progressAt;
     if (standsMs > this.options.functionTimeoutMs) this.timeOut(current(slot, started));
-    if (slot.steps.length === 0 && standsMs > this.options.deafAfterMs && !parkedSteps(slot).some(isWanted)) {
+    if (started === 0 && standsMs > this.options.deafAfterMs && !parkedSteps(slot).some(isWanted)) {
+      // A process that does not come to the step that it was sent
+      this.sendBack(slot.steps, `it did not come to it within ${this.options.deafAfterMs} ms`);
+      slot.steps = [];
       this.pool.giveUp(slot);
       return;
     }
@@ -283,7 +286,7 @@ class ThreadFunctionRunner implements FunctionRunner {
       this.end.ask();
     }
     if (standsMs > reclaimAfterMs) this.takeBack(slot, true);
-    if (standsMs > (canRaisePriority() ? giveWayAfterMs : giveWayForGoodAfterMs)) slot.thread.giveWay();
+    if (standsMs > (canRaisePriority() ? giveWayAfterMs : giveWayForGoodAfterMs)) slot.host.giveWay();
   }
 
   /**
@@ -291,12 +294,12 @@ class ThreadFunctionRunner implements FunctionRunner {
    * the call that it hangs in, since their results won't come; they are run again.
    */
   private takeBack(slot: Slot, withFinished: boolean): void {
-    const from = slot.thread.takeBack();
+    const from = slot.host.takeBack();
     const steps = slot.steps.slice(from);
     slot.steps = slot.steps.slice(0, from);
-    if (withFinished && !slot.isReclaimed && !slot.thread.hasPending) {
+    if (withFinished && !slot.isReclaimed && !slot.host.hasPending) {
       slot.isReclaimed = true;
-      const finished = slot.steps.slice(0, slot.thread.finished).filter(isWanted);
+      const finished = slot.steps.slice(0, slot.host.finished).filter(isWanted);
       for (const step of finished) step.lostRuns++;
       steps.unshift(...finished);
     }
@@ -333,7 +336,7 @@ class ThreadFunctionRunner implements FunctionRunner {
       slot.abandonedAt = undefined;
       return;
     }
-    const isInStep = slot.state === 'busy' && slot.thread.started > 0 && slot.steps.length > 0;
+    const isInStep = slot.state === 'busy' && slot.host.started > 0 && slot.steps.length > 0;
     if (isInStep || slot.pulse.silentMs(now) <= this.options.cutGraceMs) return;
     if (slot.isSecondTry && parkedSteps(slot).some(isWanted)) return;
     slot.abandonedAt = undefined;
@@ -356,13 +359,16 @@ class ThreadFunctionRunner implements FunctionRunner {
 
   /** A thread ended with its batches: the step it was at fails; the others are begun again by another thread. */
   private recover(slot: Slot, reason: string): void {
-    const started = Math.min(slot.thread.started, slot.steps.length);
+    const started = Math.min(slot.host.started, slot.steps.length);
     const guilty = current(slot, started);
     const innocent = slot.steps.slice(0, started).filter((step) => !guilty.includes(step));
     this.sendBack(slot.steps.slice(started), reason);
     // Busy with nothing: one of those that await something ended the thread, and which one nobody knows.
     if (guilty.length > 0) innocent.push(...parkedSteps(slot));
     else guilty.push(...parkedSteps(slot));
+    const names = [...new Set(guilty.map(({ run }) => `'${this.nameOf(run)}'`))].join(', ');
+    const doing = names === '' ? '' : ` while it ran ${names}`;
+    this.options.log('warn', `a function ${slot.host.kind} of servable ${this.options.servable} ended${doing}: ${reason}`);
     for (const step of guilty) this.cutOff(step, reason);
     this.runAgain(innocent, reason);
   }
@@ -385,7 +391,11 @@ class ThreadFunctionRunner implements FunctionRunner {
   }
 
   private cutOff({ run, first, end }: Step, reason: string): void {
-    run.fail({ code: 'ABORTED', message: `function '${this.nameOf(run)}' was cut off because its thread ended: ${reason}` }, first, end);
+    run.fail(
+      { code: 'ABORTED', message: `function '${this.nameOf(run)}' was cut off because its ${this.options.isolation} ended: ${reason}` },
+      first,
+      end,
+    );
   }
 
   private failLate(run: FunctionRun): void {
@@ -407,15 +417,6 @@ class ThreadFunctionRunner implements FunctionRunner {
   }
 }
 
-function packOf(steps: readonly Step[]): Pack {
-  const writer = new PackWriter();
-  for (const { run, first, end } of steps) {
-    writer.number(run.index).number(end - first);
-    for (let i = first; i < end; i++) writer.instance(run.instances[i] as Instance);
-  }
-  return writer.finish();
-}
-
 function failureOfStep(failure: StepFailure | undefined): FunctionFailure {
   if (failure === undefined) throw new TypeError('a result without outputs or a failure');
   const { reason, facts, fault } = failure;
@@ -433,9 +434,9 @@ function parkedSteps(slot: Slot): Step[] {
 /** The steps that a thread is at, as far as anybody waits: the last one begun, or all begun ones when functions of the batch await something. */
 function current(slot: Slot, started: number): Step[] {
   const begun = slot.steps.slice(0, started).filter(isWanted);
-  if (slot.thread.hasPending) return begun;
+  if (slot.host.hasPending) return begun;
   const last = slot.steps[started - 1];
-  return last !== undefined && slot.thread.finished < started && isWanted(last) ? [last] : [];
+  return last !== undefined && slot.host.finished < started && isWanted(last) ? [last] : [];
 }
 
 /**

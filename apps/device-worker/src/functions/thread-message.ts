@@ -1,9 +1,11 @@
-import type { ServableDeclaration } from '@mserve/register';
+import type { CallLog, ServableDeclaration } from '@mserve/register';
+import type { RequestContext } from '@mserve/wire';
+import type { FunctionIsolation } from '../servable/declared-isolation.js';
 import type { StepFailure } from './function-call.js';
 import type { Pack } from './instance-pack.js';
 
-/** What a function thread is started with. */
-export interface ThreadStart {
+/** What a program that runs functions is started with. */
+export interface ProgramStart {
   readonly servable: string;
   /** Absolute path of the servable_config. */
   readonly configFile: string;
@@ -11,6 +13,12 @@ export interface ThreadStart {
   readonly cacheDirectory: string | undefined;
   /** Set in the thread's environment before the config is loaded, for example SERVING_DEVICE_ID. */
   readonly environment: Readonly<Record<string, string>>;
+  /** What the functions run in. */
+  readonly isolation: FunctionIsolation;
+}
+
+/** What a function thread is started with. */
+export interface ThreadStart extends ProgramStart {
   /** Shared Int32Array, see {@link control}. */
   readonly control: SharedArrayBuffer;
 }
@@ -28,10 +36,25 @@ export const batchCells = 3;
 /** In `started`: the loop took the rest of the batch back. */
 export const takenBack = 1 << 30;
 
+/** What a function gets to know of its request. The objects are JSON text; '' = empty. */
+export interface SentContext extends RequestContext {
+  /** Date.now() clock; Infinity = none. */
+  readonly deadline: number;
+}
+
 /** Loop to thread. */
 export type ToThread =
-  /** Steps: per step function index, instance count, instances. Comes when the batch before is done or parked. */
-  | { readonly kind: 'steps'; readonly batch: number; readonly pack: Pack }
+  /**
+   * Steps: per step function index, instance count, instances. Comes when the batch before is done or parked. `contexts`: of all instances in turn, for
+   * functions that take them. `firstStep`: number of the first one, from which results are numbered.
+   */
+  | {
+      readonly kind: 'steps';
+      readonly batch: number;
+      readonly firstStep: number;
+      readonly pack: Pack;
+      readonly contexts: readonly SentContext[] | undefined;
+    }
   /** Answer to a modelCall: instances, or why not. */
   | { readonly kind: 'modelAnswer'; readonly call: number; readonly pack: Pack | undefined; readonly failure: string }
   /** To be put into the cell `heard`. */
@@ -62,4 +85,12 @@ export type FromThread =
       readonly failures: readonly StepFailure[];
     }
   | { readonly kind: 'modelCall'; readonly call: number; readonly modelKey: string; readonly subgraph: number; readonly pack: Pack }
-  | { readonly kind: 'warning'; readonly text: string };
+  | { readonly kind: 'warning'; readonly text: string }
+  /** Of processes: the ping of this number was heard. */
+  | { readonly kind: 'pong'; readonly number: number }
+  /** Of processes: the step that was sent as this batch is begun. */
+  | { readonly kind: 'begun'; readonly batch: number }
+  /** Of processes: something was thrown that nobody caught; unless the author's code listens for that, the process ends now. */
+  | { readonly kind: 'uncaught'; readonly text: string }
+  /** What a function writes into the log of its context. */
+  | { readonly kind: 'log'; readonly level: keyof CallLog; readonly text: string; readonly requestId: string };

@@ -1,12 +1,15 @@
 import type { ServableDeclaration } from '@mserve/register';
-import { FunctionThread, type ThreadOptions } from './function-thread.js';
+import type { FunctionIsolation } from '../servable/declared-isolation.js';
+import type { FunctionHost, HostOptions } from './function-host.js';
+import { FunctionProcess } from './function-process.js';
+import { FunctionThread } from './function-thread.js';
 import type { FromThread } from './thread-message.js';
 import type { Step } from './function-run.js';
 import { Pulse } from './pulse.js';
 
-/** One thread of the pool and the batch it has. */
+/** One thread (or process: in this file a thread is either) of the pool and the batch it has. */
 export interface Slot {
-  readonly thread: FunctionThread;
+  readonly host: FunctionHost;
   readonly pulse: Pulse;
   /**
    * busy: its JavaScript is in a batch. full: idle, but it awaits as much as it may.
@@ -54,13 +57,18 @@ export interface PoolEvents {
   /** A slot became idle for the first time. */
   ready(): void;
   message(slot: Slot, message: FromThread): void;
-  /** A slot's thread ended by itself. It is no longer in the pool. */
+  /** What a slot has ended by itself. It is no longer in the pool. */
   ended(slot: Slot, reason: string): void;
   /** A slot's thread was ended because of what it hung in; its parked batches are lost. */
   replaced(slot: Slot): void;
   /** No thread is left, and none could be started. */
   empty(): void;
   log(level: 'warn' | 'error', text: string): void;
+}
+
+/** What the pool keeps, and what they load. */
+export interface PoolOptions extends HostOptions {
+  readonly isolation: FunctionIsolation;
 }
 
 const firstRetryMs = 100;
@@ -80,7 +88,7 @@ const infancyMs = 1_000;
  */
 export class ThreadPool {
   readonly slots = new Set<Slot>();
-  private readonly options: ThreadOptions;
+  private readonly options: PoolOptions;
   private readonly target: number;
   private readonly mostThreads: number;
   /** A config of which a second copy cannot be loaded (it binds a port, say) has to do without. */
@@ -94,7 +102,7 @@ export class ThreadPool {
   private retireTimer: NodeJS.Timeout | undefined;
   private isClosed = false;
 
-  constructor(options: ThreadOptions, target: number, events: PoolEvents) {
+  constructor(options: PoolOptions, target: number, events: PoolEvents) {
     this.options = options;
     this.target = target;
     this.mostThreads = 2 * target + 4;
@@ -179,7 +187,7 @@ export class ThreadPool {
     slot.deadSince = undefined;
     slot.state = slot.parked.size < mostParked ? 'idle' : 'full';
     this.retryMs = 0;
-    if (!slot.thread.regain() && slot.parked.size === 0) {
+    if (!slot.host.regain() && slot.parked.size === 0) {
       this.end(slot);
       this.replenish();
     }
@@ -210,11 +218,17 @@ export class ThreadPool {
         if (isSpare) {
           this.spares = 0;
           this.extras = 0;
-          this.events.log('warn', `servable ${this.options.servable} has no spare thread for calls that take long: ${reason}`);
+          this.events.log(
+            'warn',
+            `servable ${this.options.servable} has no spare ${this.options.isolation} for calls that take long: ${reason}`,
+          );
           // It may have been the only one: the thread for which it was the spare may have ended while it was loaded
           this.replenish();
         } else {
-          this.events.log('error', `a function thread of servable ${this.options.servable} could not be started: ${reason}`);
+          this.events.log(
+            'error',
+            `a function ${this.options.isolation} of servable ${this.options.servable} could not be started: ${reason}`,
+          );
           this.retryLater();
         }
       });
@@ -227,7 +241,7 @@ export class ThreadPool {
     clearTimeout(this.retireTimer);
     const slots = [...this.slots];
     this.slots.clear();
-    await Promise.all(slots.map(({ thread }) => thread.terminate()));
+    await Promise.all(slots.map(({ host }) => host.terminate()));
   }
 
   /** Threads that may give a result yet. */
@@ -257,10 +271,10 @@ export class ThreadPool {
   /** undefined when the thread was ended on purpose before it was ready. Rejects when it could not be started. */
   private async spawn(): Promise<ServableDeclaration | undefined> {
     const now = performance.now();
-    const thread = new FunctionThread(this.options);
+    const host = this.options.isolation === 'process' ? new FunctionProcess(this.options) : new FunctionThread(this.options);
     const slot: Slot = {
-      thread,
-      pulse: new Pulse(thread),
+      host,
+      pulse: new Pulse(host),
       state: 'loading',
       isStuck: false,
       functionIndex: -1,
@@ -278,7 +292,7 @@ export class ThreadPool {
     };
     this.slots.add(slot);
     try {
-      const declaration = await thread.load({
+      const declaration = await host.load({
         message: (message) => this.events.message(slot, message),
         ended: (reason) => this.lost(slot, reason),
       });
@@ -286,7 +300,7 @@ export class ThreadPool {
       if (this.slots.has(slot)) this.arrived(slot);
       return declaration;
     } catch (thrown) {
-      void thread.terminate();
+      void host.terminate();
       if (!this.slots.delete(slot)) return undefined;
       throw thrown;
     }
@@ -301,7 +315,7 @@ export class ThreadPool {
 
   private arrived(slot: Slot): void {
     slot.state = 'idle';
-    slot.thread.unref();
+    slot.host.unref();
     const replaced = this.find(({ state }) => state === 'given up');
     if (replaced !== undefined) this.end(replaced);
     this.events.ready();
@@ -309,7 +323,7 @@ export class ThreadPool {
 
   private end(slot: Slot): void {
     this.slots.delete(slot);
-    void slot.thread.terminate();
+    void slot.host.terminate();
     if (slot.parked.size > 0) this.events.replaced(slot);
   }
 
@@ -327,7 +341,6 @@ export class ThreadPool {
   private lost(slot: Slot, reason: string): void {
     if (!this.slots.delete(slot)) return;
     const wasCalled = slot.batch !== 0;
-    this.events.log('warn', `a function thread of servable ${this.options.servable} ended: ${reason}`);
     this.events.ended(slot, reason);
     const isConfigsFault = !wasCalled && performance.now() - slot.bornAt < infancyMs;
     if (isConfigsFault) this.retryLater();

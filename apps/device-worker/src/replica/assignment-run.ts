@@ -1,4 +1,12 @@
-import { isFailure, type Answer, type Assignment, type Failure, type InstanceResult, type Receipt } from '@mserve/wire';
+import {
+  isFailure,
+  type Answer,
+  type Assignment,
+  type Failure,
+  type InstanceResult,
+  type Receipt,
+  type RequestContext,
+} from '@mserve/wire';
 import type { TensorReader } from '@mserve/bus';
 import type { Span } from '@mserve/metrics';
 import type { Execution } from '../execution/executor.js';
@@ -51,6 +59,13 @@ export class AssignmentRun implements ResultSink, TensorReader {
   /** All instances have a result (which may not have left yet). */
   get isComplete(): boolean {
     return this.missing === 0;
+  }
+
+  /** Requests without an id of their client's are called by their gateway and number, which are the same in every attempt. */
+  get requestContext(): RequestContext {
+    const { gateway, id, context } = this.assignment.ticket;
+    const { headers = '', parameters = '' } = context ?? {};
+    return { id: context === undefined || context.id === '' ? `${gateway}.${id}` : context.id, headers, parameters };
   }
 
   settle(index: number, result: InstanceResult): void {

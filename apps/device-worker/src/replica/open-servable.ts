@@ -1,6 +1,8 @@
 import { basename, resolve } from 'node:path';
 import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
 import { createFunctionRunner } from '../functions/thread-function-runner.js';
+import type { HostOptions } from '../functions/function-host.js';
+import { declaredIsolation, type FunctionIsolation } from '../servable/declared-isolation.js';
 import { ServableConfigError } from '../servable/servable-config-error.js';
 import { findConfig, hasOwnConfig, listVersions, modelFiles, passedOverVersions, resolveVersion } from '../servable/servable-directory.js';
 import { sourceCache } from '../servable/source-cache.js';
@@ -29,8 +31,12 @@ export interface OpenServableOptions {
   readonly threadHeapMb?: number;
   /** Set in the threads' environment before servable_config is loaded, like SERVING_DEVICE_ID. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** Warnings of the config (deprecated calls) and of threads that ended. Default: nowhere. */
-  readonly log?: (level: 'warn' | 'error', text: string) => void;
+  /**
+   * What functions run in where the config does not say it (`export const functionIsolation = 'process'`). Default: threads.
+   */
+  readonly functionIsolation?: FunctionIsolation | undefined;
+  /** Warnings of the config (deprecated calls), threads that ended, what functions log. Default: nowhere. */
+  readonly log?: HostOptions['log'];
 }
 
 /** A servable as found in the directory, its config loaded. The caller owns the runner. */
@@ -108,6 +114,7 @@ export async function openRunner(directory: string, name: string, options: OpenS
       servable: name,
       configFile,
       locateConfig,
+      isolation: declaredIsolation(configFile) ?? options.functionIsolation ?? 'thread',
       cacheDirectory: sourceCache(),
       numParallelWorkers,
       environment: options.environment ?? {},

@@ -34,7 +34,7 @@ function methodSignature(
   });
   const outputs = method.outputs.map((output, i) => merge(method, output, origin(method, models, inputs, method.returns[i])));
   const doc = method.doc === undefined ? {} : { doc: method.doc };
-  return { name: method.name, inputs, outputs, batched, batchSize, ...batchingOf(method, verdicts), ...doc };
+  return { name: method.name, inputs, outputs, batched, batchSize, ...batchingOf(method, verdicts), ...contextOf(method), ...doc };
 }
 
 /** Signatures are part of every catalog. */
@@ -52,6 +52,12 @@ function batchingOf(method: MethodDeclaration, verdicts: readonly BatchingVerdic
       worst = verdict;
   }
   return worst === undefined ? {} : { batching: { outcome: worst.outcome, reason: worst.text.slice(0, longestReason) } };
+}
+
+/** All that the method's functions want to know: the gateway sends it along. */
+function contextOf(method: MethodDeclaration): Pick<MethodSignature, 'context'> {
+  const wanted = method.stages.flatMap(({ context }) => (context === undefined ? [] : [context]));
+  return wanted.length === 0 ? {} : { context: { headers: [...new Set(wanted.flatMap(({ headers }) => headers))] } };
 }
 
 /** The first model input that method input `index` feeds directly. */

@@ -3,6 +3,7 @@ import { loadMindir } from '@mserve/mindir';
 import { Session, type SessionOptions } from '@mserve/native';
 import { modelOpeners, type ModelOpeners } from './model-loader.js';
 import { shareModels } from './shared-models.js';
+import type { FunctionIsolation } from '../servable/declared-isolation.js';
 import { openServable, type ServableOpener } from './open-servable.js';
 
 /** How servables and models are opened when the options do not say otherwise. */
@@ -11,8 +12,15 @@ export interface WorkerDefaults {
   readonly openers: ModelOpeners;
 }
 
+/** Settings of a worker that are about servables alone. */
+export interface OpenSettings {
+  /** See {@link OpenServableOptions}. */
+  readonly linkRoot?: string | undefined;
+  readonly functionIsolation?: FunctionIsolation | undefined;
+}
+
 /** How a worker opens servables and models when its options do not say otherwise: the config in worker threads, models in native sessions. */
-export function workerDefaults(log: AppLog, linkRoot?: string): WorkerDefaults {
+export function workerDefaults(log: AppLog, { linkRoot, functionIsolation }: OpenSettings = {}): WorkerDefaults {
   return {
     open: ({ directory, servable, version, deviceId, threads, models }) =>
       openServable(directory, servable, {
@@ -21,7 +29,8 @@ export function workerDefaults(log: AppLog, linkRoot?: string): WorkerDefaults {
         linkRoot,
         models,
         environment: { SERVING_DEVICE_ID: String(deviceId) },
-        log: (level, text) => log[level]({ servable, deviceId }, text),
+        functionIsolation,
+        log: (level, text, facts) => log[level]({ servable, deviceId, ...facts }, text),
       }),
     openers: shareModels(
       modelOpeners(

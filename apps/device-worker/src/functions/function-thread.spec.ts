@@ -1,0 +1,3 @@
+import { functionRunnerContract } from './function-runner.contract.js';
+
+functionRunnerContract('thread');
