@@ -18,11 +18,11 @@ describe('whether instances share runs', () => {
     expect(batchingCases.length).toBeGreaterThanOrEqual(60);
   });
 
-  it.each(batchingCases)('$title: $outcome', async ({ model: parts, outcome, text, runs }) => {
+  it.each(batchingCases)('$title: $outcome', async ({ model: parts, outcome, text, runs, declared }) => {
     const path = join(folder, 'm.onnx');
     writeFileSync(path, onnxModel(parts));
     const verdicts: BatchingVerdict[] = [];
-    const loading = loadModels([model('m.onnx', { batching: 'proven' })], {
+    const loading = loadModels([model('m.onnx', { ...declared, batching: 'proven' })], {
       openers: workerDefaults(silentLog).openers,
       paths: [[path]],
       session: {},

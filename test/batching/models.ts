@@ -1,5 +1,7 @@
 import { float32Bytes } from '../support/onnx-model.js';
+import { exportedCases } from './exported-models.js';
 import { mixing, unproven } from './mixing-models.js';
+import { moreMixing, moreUnproven } from './more-mixing-models.js';
 import { filled, graph, gruWeights, hidden, image, ints, lstmWeights, node, value, weights, type BatchingCase } from './parts.js';
 
 /** Row by row: each operator family. */
@@ -247,6 +249,9 @@ const proven: readonly Omit<BatchingCase, 'outcome'>[] = [
 
 export const batchingCases: readonly BatchingCase[] = [
   ...proven.map((one): BatchingCase => ({ ...one, outcome: 'proven' })),
+  ...exportedCases,
   ...mixing,
+  ...moreMixing,
   ...unproven,
+  ...moreUnproven,
 ];

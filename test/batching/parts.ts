@@ -1,3 +1,4 @@
+import type { ModelDeclaration } from '@mserve/register';
 import {
   float32Bytes,
   int64Bytes,
@@ -18,6 +19,8 @@ export interface BatchingCase {
   readonly text?: string;
   /** How a model that is not batched runs. */
   readonly runs?: 'alone' | 'whole';
+  /** What the author declares besides the file. */
+  readonly declared?: Partial<Pick<ModelDeclaration, 'withoutBatchDimInputs'>>;
 }
 
 export const ints = (name: string, values: readonly number[], shape: readonly number[] = [values.length]): OnnxTensor => ({
@@ -77,3 +80,9 @@ export const hidden = 3;
 
 export const lstmWeights = (input: number): OnnxTensor[] => [weights('W', 1, 4 * hidden, input), weights('R', 1, 4 * hidden, hidden)];
 export const gruWeights = (input: number): OnnxTensor[] => [weights('W', 1, 3 * hidden, input), weights('R', 1, 3 * hidden, hidden)];
+
+/** The number of rows of `x`, and a shape that begins with it, as exporters write them. */
+export const rowCount = [node('Shape', 'x', 'shape'), node('Gather', 'shape zero', 'n'), node('Unsqueeze', 'n at0', 'n1')];
+export const rowCountConstants = [ints('zero', [0], []), ints('at0', [0])];
+export const shapeOf = (name: string, rest: string): OnnxNode => node('Concat', `n1 ${rest}`, name, { axis: { int: 0 } });
+export const scalar = (name: string, value: number): OnnxTensor => filled(name, value);

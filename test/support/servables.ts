@@ -43,6 +43,26 @@ registerMethod(${outputs}, function predict(${inputs}) {
   );
 }
 
+/** Writes servable `name`, version 1, with a model and a method that runs it for each of `models`: names of methods, and their models. */
+export function writeModelsServable(directory: string, name: string, models: readonly (readonly [string, OnnxModel])[]): void {
+  mkdirSync(join(directory, name, '1'), { recursive: true });
+  const methods = models.map(([method, model]) => {
+    writeFileSync(join(directory, name, '1', `${method}.onnx`), onnxModel(model));
+    const inputs = model.inputs.map((input) => input.name).join(', ');
+    const outputs = JSON.stringify(model.outputs.map((output) => output.name));
+    return `
+const ${method}Model = declareModel({ modelFile: '${method}.onnx', modelFormat: 'ONNX' });
+registerMethod(${outputs}, function ${method}(${inputs}) {
+  return addStage(${method}Model, ${inputs}, { outputsCount: ${model.outputs.length} });
+});
+`;
+  });
+  writeFileSync(
+    join(directory, name, 'servable_config.ts'),
+    `import { addStage, declareModel, registerMethod } from '@mserve/register';\n${methods.join('')}`,
+  );
+}
+
 /** Servable `add`: y = x1 + x2, float32 [2] per instance, dynamic batch. */
 export function writeAddServable(directory: string, versions: readonly number[] = [1]): void {
   writeModelServable(directory, 'add', {
