@@ -1,24 +1,11 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { CollectiveStep, RankProgram, RankStep, RankValue, Reduction } from './rank-contract.js';
+import type { CollectiveStep, RankProgram, RankStep, Reduction } from './rank-contract.js';
 import { reductions } from './rank-program.js';
 import { numberTensor, numberTypes, numbersOf, reduced, type NumberType } from './testing/numbers.js';
+import { allOf, oneStep, programOf, value } from './testing/rank-programs.js';
 import { RankSet } from './testing/rank-set.js';
 import { tensor } from './testing/tensors.js';
 import type { ElementType, NativeTensor } from './tensor.js';
-
-/** Lets TypeScript infer an object whose shape the caller fills in. */
-function value(name: string, dtype: ElementType, shape: readonly number[] = [-1]): RankValue {
-  return { name, dtype, shape };
-}
-
-function programOf(inputs: readonly RankValue[], steps: readonly RankStep[], results: readonly string[]): RankProgram {
-  return { inputs, constants: [], steps, results };
-}
-
-/** A program of one collective over x that gives y. */
-function oneStep(dtype: ElementType, step: CollectiveStep, shape: readonly number[] = [-1]): RankProgram {
-  return programOf([value('x', dtype, shape)], [step], step.kind === 'send' ? [] : ['y']);
-}
 
 /** Different and repeatable on every rank; small, so that products stay in range. */
 function someNumbers(type: NumberType, count: number, seed: number): NativeTensor {
@@ -30,8 +17,6 @@ function someNumbers(type: NumberType, count: number, seed: number): NativeTenso
   });
   return numberTensor(type, [count], values);
 }
-
-const allOf = (size: number): number[] => Array.from({ length: size }, (_, rank) => rank);
 
 function expectSameBits(outputs: readonly NativeTensor[]): void {
   for (const output of outputs) expect(Buffer.compare(output.bytes, outputs[0]!.bytes)).toBe(0);

@@ -10,9 +10,15 @@ export class RankSet {
 
   private constructor(readonly ranks: readonly Rank[]) {}
 
-  static async load(programs: readonly RankProgram[], options: Partial<RankOptions> = {}): Promise<RankSet> {
+  static async load(
+    programs: readonly RankProgram[],
+    options: Partial<RankOptions> = {},
+    optionsOf: (rank: number) => Partial<RankOptions> = () => ({}),
+  ): Promise<RankSet> {
     const rankSize = programs.length;
-    return new RankSet(await Promise.all(programs.map((program, rank) => loadRank(program, { ...options, rank, rankSize }))));
+    return new RankSet(
+      await Promise.all(programs.map((program, rank) => loadRank(program, { ...options, ...optionsOf(rank), rank, rankSize }))),
+    );
   }
 
   /** The next formation of all ranks. */

@@ -33,7 +33,8 @@ bool Executor::prepare(Failure& failure) {
   return true;
 }
 
-void Executor::execute(Run& run, bool wantsResults, Communicator& communicator) {
+void Executor::execute(Run& run, bool wantsResults, int64_t deadlineNs, Communicator& communicator) {
+  deadlineNs_ = deadlineNs;
   slots_.assign(program_.slots, Tensor());
   for (const auto& [slot, tensor] : program_.constants) slots_[slot] = tensor;
   for (size_t i = 0; i < program_.inputs.size(); i++) {

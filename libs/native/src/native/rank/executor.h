@@ -19,12 +19,13 @@ class Executor {
   /** Makes a place for runs in each session. */
   bool prepare(Failure& failure);
   /** Fills the outputs of the run, or its failure. The inputs are those that the program declares. */
-  void execute(Run& run, bool wantsResults, Communicator& communicator);
+  void execute(Run& run, bool wantsResults, int64_t deadlineNs, Communicator& communicator);
   /** Gives the sessions back. */
   void release();
   /** Ends a segment that is executing. Stays in force until allow(). */
   void terminate();
   void allow();
+  bool isInSegment();
 
  private:
   bool perform(const Step& step, Communicator& communicator, Failure& failure);
@@ -45,6 +46,7 @@ class Executor {
   std::vector<Tensor> slots_;
   BufferPool pool_;
   Run segment_;  // the run of the session in hand
+  int64_t deadlineNs_ = 0;
 
   std::mutex mutex_;
   Lane* executing_ = nullptr;

@@ -2,6 +2,7 @@
 
 #include "rank/executor.h"
 #include "rank/frame.h"
+#include "rank/interrupt.h"
 
 namespace mserve::rank {
 
@@ -19,6 +20,10 @@ std::shared_ptr<void> ownerOf(OutputTensor& output) {
 }  // namespace
 
 bool Executor::runSegment(const Step& step, Failure& failure) {
+  if (nowNs() >= deadlineNs_) {
+    failure.set(FailureKind::Deadline, "the time is over");
+    return false;
+  }
   const std::vector<ValueDescription>& declared = program_.sessions[step.session]->description().inputs;
   segment_.reset();
   segment_.inputs.resize(step.inputs.size());
@@ -119,6 +124,11 @@ void Executor::terminate() {
   const std::lock_guard<std::mutex> lock(mutex_);
   terminated_ = true;
   if (executing_ != nullptr) executing_->terminate();
+}
+
+bool Executor::isInSegment() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return executing_ != nullptr;
 }
 
 void Executor::allow() {

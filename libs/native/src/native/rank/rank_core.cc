@@ -60,9 +60,10 @@ void RankCore::abort(const std::string& reason) {
 void RankCore::expire(uint32_t runSlot) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    bool isInHand = performing_ != nullptr && performing_->slot == runSlot;
-    for (const Command& command : queue_) isInHand = isInHand || (command.run != nullptr && command.run->slot == runSlot);
-    if (!isInHand) return;
+    // Waits for peers end by themselves, and say for whom they have waited
+    bool isStuck = performing_ != nullptr && performing_->slot == runSlot && executor_.isInSegment();
+    for (const Command& command : queue_) isStuck = isStuck || (command.run != nullptr && command.run->slot == runSlot);
+    if (!isStuck) return;
   }
   Failure cause;
   cause.set(FailureKind::Deadline, "the time is over");
@@ -209,7 +210,7 @@ void RankCore::performExecute(Command& command) {
     return;
   }
   communicator_->beginBatch(command.batch, command.deadlineNs);
-  executor_.execute(run, command.wantsResults, *communicator_);
+  executor_.execute(run, command.wantsResults, command.deadlineNs, *communicator_);
   // A segment that was ended says so in its own words
   if (run.failure && run.failure.kind < FailureKind::Peer && interrupt_.isRaised()) run.failure = interrupt_.cause();
   if (run.failure) leave(run.failure);

@@ -31,7 +31,7 @@ class RankCore {
   /** Leaves the mesh (see abort) and forms another. Settles with how memory is shared with each rank (Sharing), as int32. */
   void form(std::unique_ptr<Run> run, FormationRequest request);
   void execute(std::unique_ptr<Run> run, uint64_t batch, bool wantsResults, int64_t deadlineNs);
-  /** The time of a run or of a formation is over: as abort(), but with Deadline, when it has not settled. */
+  /** The time of a run is over: when it waits behind others, or executes a segment, that ends as by abort(), but with Deadline. */
   void expire(uint32_t runSlot);
   /** Ends what is in hand, with kind Aborted, and leaves the mesh. */
   void abort(const std::string& reason);
