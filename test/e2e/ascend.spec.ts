@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { float32s, GrpcClients } from '../support/clients.js';
-import { freePort } from '../support/fleet.js';
+import { freePort } from '../support/free-port.js';
 import { startNatsServer, type NatsServer } from '../support/nats-server.js';
 import { omModel } from '../support/om-model.js';
 import { float32Bytes, addModel } from '../support/onnx-model.js';

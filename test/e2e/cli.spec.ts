@@ -8,7 +8,7 @@ import { readNpy, writeNpy } from '../../apps/server/src/npy.js';
 import { float32s } from '../support/clients.js';
 import { mserve } from '../support/command.js';
 import { distance, imagePng, imageTensor, labelOf, logitsOf } from '../support/digits.js';
-import { freePort } from '../support/fleet.js';
+import { freePort } from '../support/free-port.js';
 import { addModel, doubleModel, int64Bytes, loopModel, onnxModel } from '../support/onnx-model.js';
 import { root, serveDirectory, startProcess, type RunningProcess, type ServerAddresses } from '../support/running-process.js';
 import { servableDirectory } from '../support/servables.js';

@@ -35,7 +35,7 @@ describe('a fleet of 2 gateways, 1 scheduler and 2 device-workers, started throu
     copyExample(directory.path, 'digits');
     writeAddServable(directory.path);
     bus = await NatsBus.connect({ servers: nats.url, role: 'spec' });
-    fleet = await startFleet(nats.url, directory.path, ['digits.classify', 'add.predict'], started);
+    fleet = await startFleet(nats.url, directory.path, ['digits.classify', 'add.predict'], started, { through: 'nx' });
   }, 180_000);
   afterAll(async () => {
     await bus?.close();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { NatsBus, subjects, topics, type Bus, type ReplicaList, type ReplicaStatus, type WorkerHello } from '@mserve/bus';
 import { Arrivals } from '../support/arrivals.js';
 import { post } from '../support/clients.js';
-import { freePort } from '../support/fleet.js';
+import { freePort } from '../support/free-port.js';
 import { startNatsServer, type NatsServer } from '../support/nats-server.js';
 import { startProcess, type RunningProcess } from '../support/running-process.js';
 import { servableDirectory, writeAddServable, writeDoubledSumServable } from '../support/servables.js';
@@ -126,7 +126,7 @@ it('200 times: the version that stays never fails, ids are unique, memory and th
       if (answer === 'right') served++;
       else failures.push(answer);
       // Leaves the processor to the loads: they are what is tested
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await new Promise((resolve) => setTimeout(resolve, 10));
     }
   };
   const load = client();

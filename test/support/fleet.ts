@@ -1,17 +1,5 @@
-import { createServer } from 'node:net';
+import { freePort } from './free-port.js';
 import { startProcess, type RunningProcess } from './running-process.js';
-
-/** A port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 export interface FleetGateway {
   readonly rest: string;
@@ -26,8 +14,11 @@ export interface Fleet {
   stop(): Promise<Record<string, number>>;
 }
 
-/** Flags for every process of a kind, beyond what all fleets of tests need. */
-export interface FleetFlags {
+/** How the processes of a fleet are started. */
+export interface FleetOptions {
+  /** nx: as in development (docs/fleet.md), which costs each process a second of a core. node: as in production. Default: node. */
+  readonly through?: 'nx' | 'node';
+  /** Flags for every process of a kind, beyond what all fleets of tests need. */
   readonly gateway?: readonly string[];
   readonly scheduler?: readonly string[];
   readonly worker?: readonly string[];
@@ -51,8 +42,20 @@ async function untilReady(rest: string, models: readonly string[], alive: () => 
   throw new Error(`the gateway at ${rest} ended before it was ready`);
 }
 
+function startThroughNx(app: string, args: readonly string[]): RunningProcess {
+  return startProcess('node_modules/.bin/nx', ['serve', app, '--excludeTaskDependencies', '--', ...args], {
+    NX_DAEMON: 'false',
+    NX_TUI: 'false',
+    NX_ISOLATE_PLUGINS: 'false',
+  });
+}
+
+function startApp(app: string, args: readonly string[]): RunningProcess {
+  return startProcess(process.execPath, ['--enable-source-maps', `apps/${app}/dist/main.js`, ...args]);
+}
+
 /**
- * A fleet through `nx serve`, as docs/fleet.md says: 2 gateways, 1 scheduler, 2 device-workers, each its own process, started in the given order
+ * A fleet of gateways, schedulers and device-workers, each its own process, started in the given order
  * (gateway-0, scheduler, worker-1, ...), nats-server at `nats`. Resolves when every gateway can call every one of the `models` (`servable.method`, or
  * `servable.method/versions/n`).
  */
@@ -61,7 +64,7 @@ export async function startFleet(
   servables: string,
   models: readonly string[],
   order: readonly string[],
-  flags: FleetFlags = {},
+  options: FleetOptions = {},
 ): Promise<Fleet> {
   const gateways: FleetGateway[] = [];
   for (let i = 0; i < order.filter((name) => name.startsWith('gateway')).length; i++) {
@@ -70,22 +73,17 @@ export async function startFleet(
   const argsOf = (name: string): string[] => {
     const index = Number(name.split('-')[1]);
     if (name.startsWith('gateway'))
-      return ['gateway', '--rest', gateways[index]?.rest as string, '--grpc', gateways[index]?.grpc as string, ...(flags.gateway ?? [])];
+      return ['gateway', '--rest', gateways[index]?.rest as string, '--grpc', gateways[index]?.grpc as string, ...(options.gateway ?? [])];
     if (name.startsWith('worker'))
-      return ['device-worker', '--directory', servables, '--device-ids', String(index), ...(flags.worker ?? [])];
-    return ['scheduler', ...(flags.scheduler ?? [])];
+      return ['device-worker', '--directory', servables, '--device-ids', String(index), ...(options.worker ?? [])];
+    return ['scheduler', ...(options.scheduler ?? [])];
   };
   const processes = new Map<string, RunningProcess>();
   for (const name of order) {
     const [app, ...args] = argsOf(name) as [string, ...string[]];
-    // One nx at a time prepares its project graph; the apps themselves may start in any order.
     processes.set(
       name,
-      startProcess('node_modules/.bin/nx', ['serve', app, '--excludeTaskDependencies', '--', '--nats', nats, ...args], {
-        NX_DAEMON: 'false',
-        NX_TUI: 'false',
-        NX_ISOLATE_PLUGINS: 'false',
-      }),
+      options.through === 'nx' ? startThroughNx(app, ['--nats', nats, ...args]) : startApp(app, ['--nats', nats, ...args]),
     );
   }
   const alive = (): boolean => [...processes.values()].every(({ child }) => child.exitCode === null);

@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 // Plain JavaScript: it also runs before anything is installed or built.
 import { findNatsServer } from '../../scripts/nats-server.mjs';
+import { freePort } from './free-port.js';
 
 export interface NatsServerOptions {
   /** Bytes. Default: the server's own, 1 MiB. */
@@ -87,16 +87,5 @@ function startProcess(binary: string, configFile: string, onText: (text: string)
     server.stderr.setEncoding('utf8').on('data', listen);
     server.once('error', reject);
     server.once('exit', (code) => reject(new Error(`nats-server ended with code ${code}:\n${said}`)));
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
   });
 }
