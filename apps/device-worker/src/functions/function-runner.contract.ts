@@ -359,7 +359,7 @@ registerMethod(['y', 'n'], function batched(x) { return addStage(batch, x, { out
       await load();
       const [good, bad] = [newFlag(), newFlag()];
       const waits = await park('countedWait', good);
-      const hangs = await park('hangAfter', bad, performance.now() + 200);
+      const hangs = await park('hangAfter', bad, performance.now() + 500);
       bad.set();
       expect(plain(await hangs.result)).toEqual([expect.stringContaining('DEADLINE_EXCEEDED')]);
       await good.calls(2);
@@ -371,7 +371,7 @@ registerMethod(['y', 'n'], function batched(x) { return addStage(batch, x, { out
       await load();
       const [good, bad] = [newFlag(), newFlag()];
       const waits = await park('countedWait', good);
-      const impatient = await park('waitFor', newFlag(), performance.now() + 200);
+      const impatient = await park('waitFor', newFlag(), performance.now() + 500);
       const hangs = await park('hangAfter', bad);
       bad.set();
       expect(plain(await impatient.result)).toEqual([expect.stringContaining('DEADLINE_EXCEEDED')]);
@@ -386,11 +386,11 @@ registerMethod(['y', 'n'], function batched(x) { return addStage(batch, x, { out
       await load();
       const [good, bad, worse] = [newFlag(), newFlag(), newFlag()];
       const waits = await park('countedWait', good);
-      const first = await park('hangAfter', bad, performance.now() + 200);
+      const first = await park('hangAfter', bad, performance.now() + 500);
       bad.set();
       await first.result;
       await good.calls(2);
-      const second = await park('hangAfter', worse, performance.now() + 200);
+      const second = await park('hangAfter', worse, performance.now() + 500);
       worse.set();
       expect(plain(await second.result)).toEqual([expect.stringContaining('DEADLINE_EXCEEDED')]);
       good.set();

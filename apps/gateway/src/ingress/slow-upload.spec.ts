@@ -5,8 +5,8 @@ import { prefixed, RawGrpc, replyOf } from '../testing/raw-grpc.js';
 
 /** Bodies that take longer than the request timeout: what keeps moving goes on, what does not is refused. */
 
-const requestTimeoutMs = 200;
-const body = '{"instances":[{"x":"good"}]}'.padEnd(64, ' ');
+const requestTimeoutMs = 400;
+const body = '{"instances":[{"x":"good"}]}'.padEnd(96, ' ');
 
 describe('slow uploads', () => {
   let rig: GatewayRig;
@@ -60,7 +60,7 @@ describe('slow uploads', () => {
 
   it('refuses a REST body under the least rate with 408', async () => {
     expect(await upload(1)).toMatch(
-      /^HTTP\/1\.1 408 .*"the body came in too slowly: at least 40 bytes per second over 200 ms are expected"/s,
+      /^HTTP\/1\.1 408 .*"the body came in too slowly: at least 40 bytes per second over 400 ms are expected"/s,
     );
   });
 
@@ -106,7 +106,7 @@ describe('slow uploads', () => {
   }
 
   // ServableSpec of no servable: what counts is that the whole message is read
-  const message = prefixed(Buffer.from([0x0a, 60, ...new Array<number>(60).fill(0x7a)]));
+  const message = prefixed(Buffer.from([0x0a, 90, ...new Array<number>(90).fill(0x7a)]));
 
   it('lets a gRPC message that keeps moving take several request timeouts', async () => {
     const [status, text] = (await call(message, 4)) as [string, string];
