@@ -103,9 +103,13 @@ async function build() {
   await step('Compiling TypeScript (tsc -b)', process.execPath, ['node_modules/typescript/bin/tsc', '-b']);
 }
 
-/** Brings the clone to a state in which every app runs. Throws an Error whose message is meant for the user. */
-export async function setUp() {
+/**
+ * Brings the clone to a state in which every app runs. Throws an Error whose message is meant for the user. `beside` is called when the packages
+ * are installed, and runs while the addon and the TypeScript are built; resolves with what it gives.
+ */
+export async function setUp(beside = async () => undefined) {
   checkTools();
   await install();
-  await build();
+  const [, result] = await Promise.all([build(), beside()]);
+  return result;
 }
