@@ -21,15 +21,16 @@ export function copyExample(directory: string, name: string): void {
   cpSync(join(root, 'examples', name), join(directory, name), { recursive: true });
 }
 
-/** Writes servable `name`, version 1, with one ONNX model and one method `predict` that runs it. */
+/** Writes servable `name`, version 1 or the given one, with one ONNX model and one method `predict` that runs it. */
 export function writeModelServable(
   directory: string,
   name: string,
   model: OnnxModel,
-  options: { withBatchDim?: boolean; batching?: BatchingChoice } = {},
+  options: { withBatchDim?: boolean; batching?: BatchingChoice; version?: number } = {},
 ): void {
-  mkdirSync(join(directory, name, '1'), { recursive: true });
-  writeFileSync(join(directory, name, '1', 'model.onnx'), onnxModel(model));
+  const version = String(options.version ?? 1);
+  mkdirSync(join(directory, name, version), { recursive: true });
+  writeFileSync(join(directory, name, version, 'model.onnx'), onnxModel(model));
   const inputs = model.inputs.map((input) => input.name).join(', ');
   const outputs = JSON.stringify(model.outputs.map((output) => output.name));
   writeFileSync(
@@ -75,6 +76,28 @@ export function writeAddServable(directory: string, versions: readonly number[] 
   });
   for (const version of versions)
     if (version !== 1) cpSync(join(directory, 'add', '1'), join(directory, 'add', String(version)), { recursive: true });
+}
+
+/** Servable `turns`: y = x1 + x2 in odd versions, y = x1 - x2 in even ones, float32 [2] per instance, dynamic batch. */
+export function writeTurnsServable(directory: string, versions: readonly number[]): void {
+  for (const version of versions) writeTurnsVersion(directory, version);
+}
+
+/** One version of servable `turns`; the config, which all of them share, is written anew. */
+export function writeTurnsVersion(directory: string, version: number): void {
+  writeModelServable(
+    directory,
+    'turns',
+    {
+      inputs: [
+        { name: 'x1', dtype: 'float32', shape: ['n', 2] },
+        { name: 'x2', dtype: 'float32', shape: ['n', 2] },
+      ],
+      outputs: [{ name: 'y', dtype: 'float32', shape: ['n', 2] }],
+      nodes: [{ op: version % 2 === 1 ? 'Add' : 'Sub', inputs: ['x1', 'x2'], outputs: ['y'] }],
+    },
+    { version },
+  );
 }
 
 /** Servable `name`, the given versions: y = 2 * (x1 + x2), float32 [2] per instance; the sum by a model, the double by a function in its threads. */

@@ -2,6 +2,7 @@ import type { AppLog } from '@mserve/app';
 import type { MetricRegistry, Tracer } from '@mserve/metrics';
 import { boundsOf, defaults, settings, type OwnSettingsOf } from '@mserve/config';
 import type { InferOptions } from './infer/infer-path.js';
+import type { AdminOptions, ModelControlMode } from './edge/admin-options.js';
 import type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
 
 /** Settings of a gateway that are options under the same name. */
@@ -17,7 +18,11 @@ export interface GatewayOptions extends Partial<Pick<OwnSettingsOf<'gateway'>, (
   readonly maxMessageBytes?: number | undefined;
   /** Finer limits of the ports. */
   readonly limits?: Partial<IngressLimits> | undefined;
-  /** TLS for both ports. */
+  /** The port for operators. Default: none. */
+  readonly admin?: AdminOptions | undefined;
+  /** Whether the repository calls of the Open Inference Protocol may load and unload at the public ports. Default 'none'. */
+  readonly modelControlMode?: ModelControlMode | undefined;
+  /** TLS for all ports. */
   readonly tls?: TlsOptions | undefined;
   /** Where the gateway counts. Default: a registry of its own. */
   readonly metrics?: MetricRegistry | undefined;

@@ -4,23 +4,29 @@ import { subjects, type Bus, type Catalog, type TensorStore } from '@mserve/bus'
 import { BUS, CatalogDto, parseControl, TENSOR_STORE } from '@mserve/bus/nest';
 import type { AppLog } from '@mserve/app';
 import { MetricRegistry } from '@mserve/metrics';
+import { AdminController } from './admin/admin.controller.js';
+import { AdminPort, adminPortToken } from './admin/admin-port.js';
 import { CatalogFeed } from './catalog/catalog-feed.js';
 import { MethodCatalog } from './catalog/method-catalog.js';
 import { SchedulerHelloController } from './catalog/scheduler-hello.controller.js';
 import { SchedulerWatch } from './catalog/scheduler-watch.js';
+import { AdminRequests } from './edge/admin-requests.js';
+import { Audit } from './edge/audit.js';
 import { Ingress } from './edge/ingress.js';
-import { logToken, tracerToken } from './edge/tokens.js';
+import { logToken, modelControlToken, tracerToken } from './edge/tokens.js';
 import { Gateway, gatewayOptionsToken } from './gateway.js';
 import { inferOptionsOf, maxMessageBytesOf, type GatewayOptions } from './gateway-options.js';
 import { GrpcServices } from './health/grpc-services.js';
 import { HealthController } from './health/health.controller.js';
 import { ModelDirectory } from './health/model-directory.js';
+import { ModelRepository } from './health/model-repository.js';
 import { OipController } from './health/oip.controller.js';
 import { Readiness } from './health/readiness.js';
 import { RouteVerbs } from './health/route-verbs.js';
 import { UnroutedFilter } from './health/serving-error.filter.js';
 import { inferOptionsToken, InferPath, protocolsToken } from './infer/infer-path.js';
 import { NodeIngress } from './ingress/node-ingress.js';
+import { Models } from './models/models.js';
 import { ApiDocs, docsSwitchToken } from './openapi/api-docs.js';
 import { OpenApiController } from './openapi/open-api.controller.js';
 import { SwaggerUiController } from './openapi/swagger-ui.controller.js';
@@ -52,6 +58,8 @@ export class GatewayModule {
       { provide: tracerToken, useFactory: () => options.tracer },
       { provide: gatewayOptionsToken, useValue: options },
       { provide: inferOptionsToken, useValue: inferOptionsOf(options) },
+      { provide: modelControlToken, useValue: options.modelControlMode ?? 'none' },
+      { provide: adminPortToken, useFactory: () => options.admin && { ...options.admin, tls: options.tls } },
       { provide: docsSwitchToken, useFactory: () => options.docs },
       {
         provide: protocolsToken,
@@ -77,20 +85,25 @@ export class GatewayModule {
           ),
       },
       Readiness,
+      Models,
+      Audit,
+      AdminRequests,
       ModelDirectory,
+      ModelRepository,
       GrpcServices,
       InferPath,
       ApiDocs,
       RouteVerbs,
       // For paths that nobody has and bodies that cannot be read, too: those errors begin outside of any controller
       { provide: APP_FILTER, useClass: UnroutedFilter },
+      AdminPort,
       Gateway,
     ];
     return {
       module: GatewayModule,
-      controllers: [OipController, HealthController, OpenApiController, SwaggerUiController, SchedulerHelloController],
+      controllers: [OipController, HealthController, AdminController, OpenApiController, SwaggerUiController, SchedulerHelloController],
       providers,
-      exports: [Gateway, ApiDocs],
+      exports: [Gateway, ApiDocs, Models],
     };
   }
 }

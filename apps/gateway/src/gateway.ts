@@ -1,6 +1,7 @@
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
+import { AdminPort } from './admin/admin-port.js';
 import { MethodCatalog } from './catalog/method-catalog.js';
 import { Ingress } from './edge/ingress.js';
 import type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
@@ -37,6 +38,7 @@ export class Gateway implements OnApplicationBootstrap, BeforeApplicationShutdow
     @Inject(Readiness) private readonly readiness: Readiness,
     @Inject(MethodCatalog) private readonly catalog: MethodCatalog,
     @Inject(ApiDocs) private readonly docs: ApiDocs,
+    @Inject(AdminPort) private readonly admin: AdminPort,
     @Inject(gatewayOptionsToken) private readonly options: GatewayOptions,
   ) {}
 
@@ -68,6 +70,11 @@ export class Gateway implements OnApplicationBootstrap, BeforeApplicationShutdow
   /** Address bound, `host:port` or `unix:path`; undefined while there is no gRPC port. */
   get grpcAddress(): string | undefined {
     return this.ingress.addresses.grpc;
+  }
+
+  /** Address bound of the admin port, `host:port`; undefined when there is none. */
+  get adminAddress(): string | undefined {
+    return this.admin.address;
   }
 
   /** Whether requests can be served: bus up, scheduler alive, a servable ready, not closing. */

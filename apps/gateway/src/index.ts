@@ -5,5 +5,18 @@ export type { GatewayOptions } from './gateway-options.js';
 export { GatewayModule, type GatewayParts } from './gateway.module.js';
 export { inferMetrics, type InferStats } from './infer/counters.js';
 export type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
+export type { AdminOptions, ModelControlMode } from './edge/admin-options.js';
+export {
+  Models,
+  type ChangeOptions,
+  type ListedReplica,
+  type ListedServable,
+  type ListedVersion,
+  type ListedWorker,
+  type LoadChangeOptions,
+  type ModelChange,
+  type ModelList,
+  type WorkerResult,
+} from './models/models.js';
 export { gatewayBus } from './edge/tokens.js';
 export { ApiDocs } from './openapi/api-docs.js';

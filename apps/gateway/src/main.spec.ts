@@ -24,6 +24,8 @@ describe('the settings of a gateway', () => {
       legacyJsonNumbers: false,
       docs: undefined,
       tls: undefined,
+      admin: undefined,
+      modelControlMode: 'none',
       limits,
     });
     expect([maxMessageBytes, limits.maxBufferedBytes]).toEqual([100 * 1024 * 1024, 1024 * 1024 * 1024]);

@@ -15,6 +15,7 @@ async function serve(settings: SettingsOf<'gateway'>, log: Logger, asked: AbortS
     const { gateway, close } = await startGateway(bus, new BusTensorStore(bus), { ...options, log });
     if (gateway.restAddress !== undefined) log.info(`Serving: Serving RESTful server start success, listening on ${gateway.restAddress}`);
     if (gateway.grpcAddress !== undefined) log.info(`Serving: Serving gRPC server start success, listening on ${gateway.grpcAddress}`);
+    if (gateway.adminAddress !== undefined) log.info(`the admin port is open, listening on ${gateway.adminAddress}`);
     const reason = await untilEnd(bus, log, asked);
     const cut = await close(reason === 'asked' ? settings.graceMs : 0);
     if (cut > 0) log.error(`${cut} requests were cut off after ${settings.graceMs} ms`);

@@ -6,12 +6,13 @@ import type { DynamicModule } from '@nestjs/common';
 import { createLog, NestLog, type AppLog } from '@mserve/app';
 import type { Bus, TensorStore } from '@mserve/bus';
 import { BusServer } from '@mserve/bus/nest';
-import type { FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { gatewayBus } from './edge/tokens.js';
 import { Gateway } from './gateway.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { GatewayModule } from './gateway.module.js';
 import { shortened } from './health/serving-error.filter.js';
+import { isInferContentType } from './ingress/http-route.js';
 import { ApiDocs } from './openapi/api-docs.js';
 
 /** A gateway that runs as an application of its own. */
@@ -26,7 +27,16 @@ export interface RunningGateway {
 
 /** Nest's HTTP side as a gateway needs it: it has no port of its own, and words its own errors as all others are. */
 export function createHttpAdapter(): FastifyAdapter {
-  return new FastifyAdapter({ frameworkErrors, routerOptions: { ignoreTrailingSlash: true } });
+  const adapter = new FastifyAdapter({ frameworkErrors, routerOptions: { ignoreTrailingSlash: true } });
+  adapter.getInstance<FastifyInstance>().addHook('onRequest', readAsJson);
+  return adapter;
+}
+
+/** Bodies are JSON whatever they are called, unless they are called by another format's name: tritonclient says nothing, curl -d says form-urlencoded. */
+function readAsJson({ raw: { headers } }: FastifyRequest, _reply: unknown, done: () => void): void {
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  if (hasBody && isInferContentType(headers['content-type'])) headers['content-type'] = 'application/json';
+  done();
 }
 
 /** Fastify's own errors, which never get as far as Nest: URLs that cannot be decoded. */

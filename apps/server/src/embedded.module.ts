@@ -2,7 +2,7 @@ import { Inject, Injectable, Module, type DynamicModule, type OnApplicationBoots
 import type { AppLog } from '@mserve/app';
 import type { Bus, TensorStore } from '@mserve/bus';
 import { DeviceWorker, DeviceWorkerModule, type DeviceWorkerOptions } from '@mserve/device-worker';
-import { Gateway, GatewayModule, type GatewayOptions } from '@mserve/gateway';
+import { Gateway, GatewayModule, Models, type GatewayOptions } from '@mserve/gateway';
 import type { MetricRegistry, Tracer } from '@mserve/metrics';
 import { SchedulerModule, SchedulerService, type SchedulerOptions } from '@mserve/scheduler';
 
@@ -32,6 +32,7 @@ export class EmbeddedRooms implements OnApplicationBootstrap, OnApplicationShutd
     @Inject(Gateway) readonly gateway: Gateway,
     @Inject(SchedulerService) readonly scheduler: SchedulerService,
     @Inject(DeviceWorker) readonly worker: DeviceWorker,
+    @Inject(Models) readonly models: Models,
   ) {}
 
   /** Nest calls it. Resolves when every replica is ready or failed; the gateway is not ready before {@link becomeReady}. */

@@ -3,3 +3,14 @@ export { openModel, formatOf, type ModelFileFormat, type ModelKey } from './mode
 export { readNpy, writeNpy } from './npy.js';
 export { startServables, ServablesServer, type ServablesServerOptions } from './start-servables.js';
 export { ServableStartConfig, SSLConfig, type DeviceType, type ServableStartParameters, type SSLParameters } from './start-config.js';
+export type {
+  ChangeOptions,
+  ListedReplica,
+  ListedServable,
+  ListedVersion,
+  ListedWorker,
+  LoadChangeOptions,
+  ModelChange,
+  ModelList,
+  WorkerResult,
+} from '@mserve/gateway';

@@ -22,17 +22,29 @@ const beside: Partial<Record<keyof typeof settings, ServerOptions>> = {
   tlsPrivateKey: { tlsCertificate: file('c', 'c') },
   tlsCustomCa: { tlsCertificate: file('c', 'c'), tlsPrivateKey: file('k', 'k') },
   tlsVerifyClient: { tlsCertificate: file('c', 'c'), tlsPrivateKey: file('k', 'k'), tlsCustomCa: file('a', 'a') },
+  admin: { adminToken: 'k'.repeat(16) },
+  adminTokenFile: { admin: 'h:2' },
+  adminToken: { admin: 'h:2' },
+  adminHosts: { admin: 'h:2', adminToken: 'k'.repeat(16) },
   decKeyFile: { servables: ['kit'] },
   decMode: { servables: ['kit'], decKeyFile: file('key', 'k'.repeat(16)) },
 };
 const values: Partial<Record<keyof typeof settings, unknown>> = {
   rest: 'h:1',
   grpc: 'unix:x',
+  admin: 'h:2',
+  adminToken: 'o'.repeat(16),
+  adminHosts: 'name',
+  modelControlMode: 'explicit',
+  versionPolicy: 'all',
   servables: ['a'],
   provider: 'cuda',
   deviceIds: [1],
   decMode: 'AES-CBC',
 };
+
+/** What is not allowed beside them without them. */
+const alone: readonly string[] = ['tlsCertificate', 'tlsPrivateKey', 'admin', 'adminToken', 'adminTokenFile'];
 
 /** An allowed value that is not the default. */
 function otherValue({ shape, default: byDefault }: Setting): unknown {
@@ -51,8 +63,8 @@ describe('every setting of one app', () => {
     const others = beside[key] ?? {};
     const value = values[key] ?? otherValue(setting);
     expect(await optionsFor({ ...others, [key]: value })).not.toEqual(
-      // Of two files that go together, neither is taken alone
-      await optionsFor(key === 'tlsCertificate' || key === 'tlsPrivateKey' ? {} : others),
+      // Of two settings that go together, neither is taken alone
+      await optionsFor(alone.includes(key) ? {} : others),
     );
   });
 });

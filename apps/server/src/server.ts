@@ -3,7 +3,7 @@ import type { ReplicaStatus } from '@mserve/bus';
 import { ConfigError, settingsOfOptions, type SettingOptionsOf, type SettingsOf } from '@mserve/config';
 import { ServingError, type ServableSignature } from '@mserve/wire';
 import { checkServableNames, workerOptionsOf, type DeviceWorker, type DeviceWorkerOptions } from '@mserve/device-worker';
-import { gatewayOptionsOf } from '@mserve/gateway';
+import { gatewayOptionsOf, type Models } from '@mserve/gateway';
 import type { MetricRegistry, Tracer } from '@mserve/metrics';
 import { schedulerOptionsOf } from '@mserve/scheduler';
 import { LoadingProgress } from './loading-progress.js';
@@ -51,12 +51,17 @@ export interface RunningServer {
   readonly rest: string | undefined;
   /** Bound address, `host:port` or `unix:path`; undefined when there is no gRPC port. */
   readonly grpc: string | undefined;
+  /** Bound address of the admin port, `host:port`; undefined when there is none. */
+  readonly admin: string | undefined;
   /** `https` when the ports speak TLS. */
   readonly scheme: 'http' | 'https';
   /** Address of the API documentation; undefined when it is switched off. */
   readonly docs: string | undefined;
+  /** As they were when the server became ready; `models.list()` says what they are now. */
   readonly servables: readonly RunningServable[];
   readonly failed: readonly FailedServable[];
+  /** Loads, unloads and switches versions while the server runs (docs/versions.md). */
+  readonly models: Pick<Models, 'list' | 'load' | 'switch' | 'unload' | 'bringInLine'>;
   /** Stops taking requests, finishes those in hand (at most graceMs, default 30 000), then ends everything. */
   close(graceMs?: number): Promise<void>;
 }
@@ -170,6 +175,8 @@ export async function startSettledServer(
       return {
         rest: gateway.restAddress,
         grpc: gateway.grpcAddress,
+        admin: gateway.adminAddress,
+        models: rooms.models,
         scheme,
         docs: gateway.servesDocs && gateway.restAddress !== undefined ? `${scheme}://${gateway.restAddress}/docs` : undefined,
         servables: servables.map(({ servable, version, methods }) => ({

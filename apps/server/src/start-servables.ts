@@ -3,7 +3,7 @@ import { settingsOfOptions, type SettingOptionsOf, type SettingsOf } from '@mser
 import { libraryAt } from '@mserve/native';
 import { ServingError } from '@mserve/wire';
 import { chooseProvider, deviceKindOf, workerOptionsOf, type DeviceKind } from '@mserve/device-worker';
-import { gatewayOptionsOf } from '@mserve/gateway';
+import { gatewayOptionsOf, type Models } from '@mserve/gateway';
 import { schedulerOptionsOf } from '@mserve/scheduler';
 import { connect, startRooms, type RunningRooms } from './rooms.js';
 import { startFailure, type RunningServable } from './server.js';
@@ -58,6 +58,16 @@ export class ServablesServer {
   /** Bound address, `host:port` or `unix:path`; undefined while there is no gRPC port. */
   get grpc(): string | undefined {
     return this.running.rooms.gateway.grpcAddress;
+  }
+
+  /** Bound address of the admin port, `host:port`; undefined when there is none. */
+  get admin(): string | undefined {
+    return this.running.rooms.gateway.adminAddress;
+  }
+
+  /** Loads, unloads and switches versions of servables that were started (docs/versions.md). */
+  get models(): Pick<Models, 'list' | 'load' | 'switch' | 'unload' | 'bringInLine'> {
+    return this.running.rooms.models;
   }
 
   /** Servable versions that can be called. */

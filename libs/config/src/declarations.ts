@@ -87,6 +87,29 @@ export const settings = {
   tlsPrivateKey: optional(path(), { doc: 'PEM file of the private key', apps: gateway }),
   tlsCustomCa: optional(path(), { doc: 'PEM file of the authority of client certificates', apps: gateway }),
   tlsVerifyClient: setting(yesNo(), { doc: 'require and verify a client certificate', apps: gateway, default: false }),
+  admin: optional(address({ unix: false }), {
+    doc: 'address of the admin port: load, unload and switch versions (docs/versions.md); port 0 = any free one',
+    apps: gateway,
+    otherwise: 'no admin port',
+  }),
+  adminTokenFile: optional(path(), {
+    doc: 'file with the bearer token of the admin port, read anew for each request',
+    apps: gateway,
+  }),
+  adminToken: optional(text('^\\S{16,1024}$', 'at least 16 characters without blanks'), {
+    doc: 'the bearer token itself',
+    apps: gateway,
+    secret: true,
+  }),
+  adminHosts: optional(text('^[A-Za-z0-9._\\-]+(?:,[A-Za-z0-9._\\-]+)*$', 'host names with commas between them'), {
+    doc: 'names, beside that of the address, localhost and IP addresses, by which clients may reach the admin port',
+    apps: gateway,
+  }),
+  modelControlMode: setting(choice('none', 'explicit'), {
+    doc: 'explicit: anybody who reaches a public port may load and unload by the repository calls of the Open Inference Protocol',
+    apps: gateway,
+    default: 'none',
+  }),
   maxConnections: setting(whole(1, 1_000_000), {
     doc: 'connections of one port at a time; further ones are closed at once',
     apps: gateway,

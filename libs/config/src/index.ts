@@ -17,7 +17,7 @@ export { boundsText, defaultText, helpText } from './help.js';
 export { loadSettings, settingsOfOptions, type LoadedSettings, type SettingSources } from './load-settings.js';
 export { parseServableChoice, type ServableChoice } from './servable-choice.js';
 export { defaultOf, flagOf, hasSetting, variableOf, type AppName, type ProgramName, type Setting } from './setting.js';
-export { readKeyFile, readSettingFile } from './setting-files.js';
+export { readKeyFile, readSettingFile, readTokenFile } from './setting-files.js';
 export { allowedOf, boundsOf, placeholderOf, type Shape } from './shape.js';
 export type { Origin } from './layers.js';
 export type { Origins, Settled } from './settle.js';

@@ -49,6 +49,21 @@ export const rules: readonly Rule[] = [
   needs('tlsCustomCa', 'tlsCertificate'),
   needs('tlsVerifyClient', 'tlsCertificate'),
   needs('tlsVerifyClient', 'tlsCustomCa'),
+  {
+    key: 'admin',
+    check: (values, name) =>
+      given(values, 'admin') && values.admin !== '' && !given(values, 'adminToken') && !given(values, 'adminTokenFile')
+        ? `needs a bearer token: ${name('adminTokenFile')} or ${name('adminToken')}`
+        : undefined,
+  },
+  {
+    key: 'adminToken',
+    check: (values, name) =>
+      given(values, 'adminToken') && given(values, 'adminTokenFile') ? `does not go together with ${name('adminTokenFile')}` : undefined,
+  },
+  needs('adminToken', 'admin'),
+  needs('adminTokenFile', 'admin'),
+  needs('adminHosts', 'admin'),
   needs('decMode', 'decKeyFile'),
   needs('decKeyFile', 'servables'),
   {

@@ -30,3 +30,16 @@ export function readKeyFile(path: string): Uint8Array {
   if (isHex) return Buffer.from(text, 'hex');
   throw new ConfigError(`the key file ${path} holds ${bytes.length} bytes: 16, 24 or 32 bytes, or as many in hexadecimal, are expected`);
 }
+
+const shortestToken = 16;
+
+/**
+ * Reads the token in a file, without the blanks and line ends around it. Throws ConfigError, which names the setting as the operator gave it (`name`) and
+ * never what is in the file, when it cannot be read, or holds no token of at least 16 characters.
+ */
+export function readTokenFile(name: string, path: string): string {
+  const token = readSettingFile(name, path).trim();
+  if (token.length < shortestToken || /\s/.test(token))
+    throw new ConfigError(`${name}: ${path} holds no token: at least ${shortestToken} characters without blanks are expected`);
+  return token;
+}

@@ -82,6 +82,13 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   tlsPrivateKey: text('g', undefined, 'k.pem', [''], { beside: ['--tls-certificate', 'c'] }),
   tlsCustomCa: text('g', undefined, 'a.pem', [''], { beside: tls }),
   tlsVerifyClient: yesNo('g', false, { beside: [...tls, '--tls-custom-ca', 'a'] }),
+  admin: text('g', undefined, '127.0.0.1:0', ['x', 'unix:/x'], { beside: ['--admin-token', 'sixteen-letters-and-more'] }),
+  adminTokenFile: text('g', undefined, 'token', [''], { beside: ['--admin', '127.0.0.1:0'] }),
+  adminToken: text('g', undefined, 'sixteen-letters-and-more', ['', 'short', 'with a blank in it'], { beside: ['--admin', '127.0.0.1:0'] }),
+  adminHosts: text('g', undefined, 'mserve,mserve.svc', ['', 'a b', 'a,'], {
+    beside: ['--admin', '127.0.0.1:0', '--admin-token', 'sixteen-letters-and-more'],
+  }),
+  modelControlMode: text('g', 'none', 'explicit', ['', 'poll'], { allowed: ['none', 'explicit'] }),
   maxConnections: number('g', 10_000, 1, 1_000_000),
   maxConcurrentStreams: number('g', 4_096, 1, 1_000_000),
   maxBufferedMb: number('g', 1_024, 1, 1_048_576),

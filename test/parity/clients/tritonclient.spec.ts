@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hasPython, pythonWith } from '../../support/python.js';
+import { freePort } from '../../support/fleet.js';
+import { servableDirectory, writeTurnsServable } from '../../support/servables.js';
 import { root, serveDirectory, type RunningProcess, type ServerAddresses } from '../../support/running-process.js';
 
 const python = hasPython();
@@ -22,5 +24,43 @@ const python = hasPython();
     const { wrong, worst } = JSON.parse(stdout.trim().split('\n').at(-1) as string) as { wrong: unknown[]; worst: number };
     expect(wrong).toEqual([]);
     expect(worst).toBeLessThan(1e-4);
+  }, 120_000);
+
+  it('lists, loads and unloads models over REST and gRPC', async () => {
+    const directory = servableDirectory();
+    writeTurnsServable(directory.path, [1, 2]);
+    const admin = `127.0.0.1:${await freePort()}`;
+    const token = 'a-token-of-sixteen-letters';
+    const turning = await serveDirectory(directory.path, ['--admin', admin, '--model-control-mode', 'explicit'], {
+      MSERVE_ADMIN_TOKEN: token,
+    });
+    try {
+      const script = join(root, 'test/parity/clients/repository_calls.py');
+      const { stdout } = await promisify(execFile)(interpreter, [script, turning.rest, turning.grpc, admin, token]);
+      const walk = (statuses: { unknown: string; broken: string }, files: unknown): unknown => ({
+        before: [['turns.predict:2 READY', 'turns:1 UNAVAILABLE unloaded'], 2],
+        'version 1': [['turns.predict:1 READY', 'turns:2 UNAVAILABLE unloaded'], 8],
+        latest: [['turns.predict:2 READY', 'turns:1 UNAVAILABLE unloaded'], 2],
+        'not there': `${statuses.unknown}: failed to load 'nope', no worker has it in its directory`,
+        broken: `${statuses.broken}: failed to load 'turns', the log of its worker says why`,
+        'goes on': 2,
+        files,
+        // Version 9 could not be loaded before; unloading all forgets that
+        unloaded: [['turns:1 UNAVAILABLE unloaded', 'turns:2 UNAVAILABLE unloaded'], false],
+        again: 2,
+      });
+      expect(JSON.parse(stdout)).toEqual({
+        http: walk({ unknown: '404', broken: '500' }, ''),
+        grpc: walk(
+          { unknown: 'StatusCode.NOT_FOUND', broken: 'StatusCode.INTERNAL' },
+          expect.stringContaining("parameter 'file:1/model.onnx' is not supported"),
+        ),
+        'no token': '401: a bearer token is missing: send Authorization: Bearer TOKEN',
+        admin: ['turns.predict:1 READY', 'turns:2 UNAVAILABLE'],
+      });
+    } finally {
+      await turning.stop();
+      directory.remove();
+    }
   }, 120_000);
 });

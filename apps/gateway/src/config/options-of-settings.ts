@@ -1,4 +1,5 @@
-import { pickSettings, readSettingFile, type SettingsOf } from '@mserve/config';
+import { pickSettings, readSettingFile, readTokenFile, type SettingsOf } from '@mserve/config';
+import type { AdminOptions } from '../edge/admin-options.js';
 import { limitSettings, type TlsOptions } from '../edge/ingress-options.js';
 import { sameSettings, type GatewayOptions } from '../gateway-options.js';
 
@@ -13,7 +14,17 @@ export function gatewayOptionsOf(settings: SettingsOf<'gateway'>): GatewayOption
     maxMessageBytes: settings.maxMsgMbSize * mebibyte,
     limits: { ...pickSettings(settings, limitSettings), maxBufferedBytes: settings.maxBufferedMb * mebibyte },
     tls: tlsOf(settings),
+    admin: adminOf(settings),
+    modelControlMode: settings.modelControlMode,
   };
+}
+
+function adminOf({ admin, adminToken, adminTokenFile, adminHosts }: SettingsOf<'gateway'>): AdminOptions | undefined {
+  if (admin === undefined || admin === '') return undefined;
+  // That there is one of the two is a rule of the settings
+  const token = (): string => (adminTokenFile === undefined ? (adminToken as string) : readTokenFile('--admin-token-file', adminTokenFile));
+  token();
+  return { address: admin, token, hosts: adminHosts?.split(',') };
 }
 
 function tlsOf({ tlsCertificate, tlsPrivateKey, tlsCustomCa, tlsVerifyClient }: SettingsOf<'gateway'>): TlsOptions | undefined {

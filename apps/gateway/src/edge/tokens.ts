@@ -6,3 +6,6 @@ export const tracerToken = Symbol('tracer');
 
 /** Nest's transport of the gateway's control messages: tells its handlers from those of others in the same application. */
 export const gatewayBus = Symbol('bus of the gateway');
+
+/** Injection token of the ModelControlMode. */
+export const modelControlToken = Symbol('model control mode');

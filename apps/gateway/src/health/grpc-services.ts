@@ -4,10 +4,12 @@ import { ReflectionService } from '@grpc/reflection';
 import { ServingError } from '@mserve/wire';
 import { HealthImplementation } from 'grpc-health-check';
 import type { AppLog } from '@mserve/app';
+import { Audit } from '../edge/audit.js';
 import { grpcStatusOf } from '../edge/status.js';
 import { oipText } from '../edge/words.js';
 import { logToken } from '../edge/tokens.js';
 import { ModelDirectory } from './model-directory.js';
+import { ModelRepository } from './model-repository.js';
 import { loadPublicProtos } from './proto-files.js';
 import { Readiness } from './readiness.js';
 import { reflectedProtos } from './reflected-protos.js';
@@ -17,7 +19,18 @@ interface NamedModel {
   readonly version: string;
 }
 
-type Handler = (call: ServerUnaryCall<NamedModel, object>, callback: sendUnaryData<object>) => void;
+/** As @grpc/proto-loader gives it: the name of the member that is set, and that member. */
+interface RepositoryParameter {
+  readonly parameter_choice?: 'bool_param' | 'int64_param' | 'string_param' | 'bytes_param';
+  readonly string_param?: string;
+}
+
+interface RepositoryRequest {
+  readonly model_name: string;
+  readonly parameters: Readonly<Record<string, RepositoryParameter>>;
+}
+
+type Handler<Request> = (call: ServerUnaryCall<Request, object>, callback: sendUnaryData<object>) => void;
 
 /** '' is the whole server. */
 const healthNames = ['', 'mindspore.serving.proto.MSService', 'inference.GRPCInferenceService'];
@@ -29,7 +42,9 @@ export class GrpcServices {
 
   constructor(
     @Inject(ModelDirectory) private readonly models: ModelDirectory,
+    @Inject(ModelRepository) private readonly repository: ModelRepository,
     @Inject(Readiness) private readonly readiness: Readiness,
+    @Inject(Audit) private readonly audit: Audit,
     @Inject(logToken) private readonly log: AppLog,
   ) {
     this.setHealth(readiness.isReady);
@@ -43,9 +58,20 @@ export class GrpcServices {
     server.addService(service, {
       ServerLive: this.unary(() => ({ live: true })),
       ServerReady: this.unary(() => ({ ready: this.readiness.isReady })),
-      ModelReady: this.unary(({ name, version }) => ({ ready: this.isModelReady(name, version) })),
+      ModelReady: this.unary<NamedModel>(({ name, version }) => ({ ready: this.isModelReady(name, version) })),
       ServerMetadata: this.unary(() => this.models.server()),
-      ModelMetadata: this.unary(({ name, version }) => this.models.model(name, version)),
+      ModelMetadata: this.unary<NamedModel>(({ name, version }) => this.models.model(name, version)),
+      RepositoryIndex: this.unary<{ ready: boolean }>(async ({ ready }) => ({ models: await this.repository.index(ready, false) })),
+      RepositoryModelLoad: this.unary<RepositoryRequest>(async ({ model_name: model, parameters }, from) => {
+        const load = (): Promise<object> => this.repository.load(model, parametersOf(parameters), false);
+        await this.audit.of('repository load', model.slice(0, 200), from, load);
+        return {};
+      }),
+      RepositoryModelUnload: this.unary<RepositoryRequest>(async ({ model_name: model }, from) => {
+        const unload = (): Promise<object | undefined> => this.repository.unload(model, false);
+        await this.audit.of('repository unload', model.slice(0, 200), from, unload);
+        return {};
+      }),
     });
     this.health.addToServer(server);
     new ReflectionService(reflectedProtos({ ...oip, ...ms, ...health })).addToServer(server);
@@ -65,15 +91,26 @@ export class GrpcServices {
     for (const name of healthNames) this.health.setStatus(name, ready ? 'SERVING' : 'NOT_SERVING');
   }
 
-  private unary(answer: (request: NamedModel) => object): Handler {
+  /** `from`: address of the client. */
+  private unary<Request>(answer: (request: Request, from: string) => object | Promise<object>): Handler<Request> {
     return (call, callback) => {
-      try {
-        callback(null, answer(call.request));
-      } catch (thrown) {
+      const fail = (thrown: unknown): void => {
         if (!(thrown instanceof ServingError)) this.log.error({ err: thrown }, 'an rpc failed');
         const error = ServingError.from(thrown);
         callback({ code: grpcStatusOf(error) as status, details: oipText(error) });
+      };
+      try {
+        const answered = answer(call.request, call.getPeer());
+        if (answered instanceof Promise) answered.then((value) => callback(null, value), fail);
+        else callback(null, answered);
+      } catch (thrown) {
+        fail(thrown);
       }
     };
   }
+}
+
+/** Values of the kinds that parameters of a load can have; others are refused where they are read. */
+function parametersOf(parameters: RepositoryRequest['parameters']): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(parameters).map(([name, { string_param: text }]) => [name, text]));
 }

@@ -1,5 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ServingError } from '@mserve/wire';
+import type { ModelControlMode } from '../edge/admin-options.js';
+import { modelControlToken } from '../edge/tokens.js';
 import { MethodCatalog } from '../catalog/method-catalog.js';
 import { modelMetadata, type ModelMetadata } from '../protocols/metadata.js';
 import { version } from '../edge/version.js';
@@ -16,21 +18,32 @@ export interface VersionedModelMetadata extends ModelMetadata {
   readonly versions: readonly string[];
 }
 
+/** The states of the model repository extension. */
+export const repositoryStates = ['READY', 'LOADING', 'UNLOADING', 'UNAVAILABLE'] as const;
+export type RepositoryState = (typeof repositoryStates)[number];
+
 /** One line of POST /v2/repository/index. */
 export interface RepositoryEntry {
   readonly name: string;
   readonly version: string;
-  readonly state: 'READY' | 'UNAVAILABLE';
+  readonly state: RepositoryState;
   readonly reason: string;
 }
 
 /** What the Open Inference Protocol tells of the server and its models, over REST and gRPC alike. */
 @Injectable()
 export class ModelDirectory {
-  constructor(@Inject(MethodCatalog) private readonly catalog: MethodCatalog) {}
+  constructor(
+    @Inject(MethodCatalog) private readonly catalog: MethodCatalog,
+    @Inject(modelControlToken) private readonly mode: ModelControlMode,
+  ) {}
 
   server(): ServerMetadata {
-    return { name: 'mserve', version, extensions: ['binary_tensor_data', 'model_repository(index)'] };
+    return {
+      name: 'mserve',
+      version,
+      extensions: ['binary_tensor_data', this.mode === 'explicit' ? 'model_repository' : 'model_repository(index)'],
+    };
   }
 
   /** Throws ServingError NOT_FOUND or UNAVAILABLE. `modelVersion` '' = the highest ready. */

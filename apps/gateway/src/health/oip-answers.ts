@@ -1,5 +1,11 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { RepositoryEntry, ServerMetadata, VersionedModelMetadata } from './model-directory.js';
+import {
+  repositoryStates,
+  type RepositoryEntry,
+  type RepositoryState,
+  type ServerMetadata,
+  type VersionedModelMetadata,
+} from './model-directory.js';
 
 /** Answers of the Open Inference Protocol over REST, less infer's; field names are the protocol's. Their schemas are in /openapi.json. */
 
@@ -67,8 +73,8 @@ export class RepositoryEntryAnswer implements RepositoryEntry {
   @ApiProperty({ type: String })
   readonly version!: string;
 
-  @ApiProperty({ enum: ['READY', 'UNAVAILABLE'] })
-  readonly state!: 'READY' | 'UNAVAILABLE';
+  @ApiProperty({ enum: repositoryStates })
+  readonly state!: RepositoryState;
 
   @ApiProperty({ type: String, description: 'why it is unavailable' })
   readonly reason!: string;

@@ -124,10 +124,10 @@ describe('the Open Inference Protocol over REST, less infer', () => {
   });
 
   it('lists the repository, with and without a body', async () => {
-    const index = async (body?: string): Promise<unknown> => {
+    const index = async (body?: string | Uint8Array<ArrayBuffer>, contentType = 'application/json'): Promise<unknown> => {
       const response = await fetch(`${rig.url}/v2/repository/index`, {
         method: 'POST',
-        ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }),
+        ...(body === undefined ? {} : { body, headers: contentType === '' ? {} : { 'content-type': contentType } }),
       });
       return [response.status, await response.json()];
     };
@@ -137,6 +137,9 @@ describe('the Open Inference Protocol over REST, less infer', () => {
     expect(await index()).toEqual([200, all]);
     expect(await index('{}')).toEqual([200, all]);
     expect(await index('{"ready":true}')).toEqual([200, [kit, digits]]);
+    for (const contentType of ['', 'application/x-www-form-urlencoded', 'text/plain'])
+      expect(await index(Buffer.from('{"ready":true}'), contentType)).toEqual([200, [kit, digits]]);
+    expect(await index('{}', 'text/xml')).toEqual([415, { error: expect.any(String) }]);
     expect(await index('{"ready":"yes"}')).toEqual([400, { error: expect.any(String) }]);
     expect(await index('{')).toEqual([400, { error: expect.stringContaining('not valid JSON') }]);
   });

@@ -1,7 +1,12 @@
-import { Body, Controller, Get, HttpCode, HttpException, Inject, Param, Post, UseFilters, UsePipes, ValidationPipe } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, HttpException, Inject, Param, Post, Req, UseFilters, UsePipes } from '@nestjs/common';
 import { ApiOkResponse, ApiPropertyOptional, ApiResponse, ApiTags, type ApiResponseOptions } from '@nestjs/swagger';
-import { IsBoolean, IsOptional } from 'class-validator';
+import { IsBoolean, IsObject, IsOptional } from 'class-validator';
+import type { FastifyRequest } from 'fastify';
+import { AdminRequests } from '../edge/admin-requests.js';
+import { Audit, clientOf } from '../edge/audit.js';
+import { bodyPipe } from './body-pipe.js';
 import { ModelDirectory } from './model-directory.js';
+import { ModelRepository } from './model-repository.js';
 import {
   LiveAnswer,
   ModelMetadataAnswer,
@@ -22,9 +27,24 @@ export class RepositoryIndexRequest {
   ready?: boolean;
 }
 
+/** Body of POST /v2/repository/models/{model}/load and /unload. */
+export class RepositoryModelRequest {
+  /** Of a load: `config`, a JSON text with a version_policy. */
+  @ApiPropertyOptional({ type: 'object', additionalProperties: true })
+  @IsOptional()
+  @IsObject()
+  parameters?: Readonly<Record<string, unknown>>;
+}
+
 /** The response of a refusal, as infer operations share it. */
-function refusal(status: 400 | 404 | 503): ApiResponseOptions {
-  const description = { 400: 'the request is wrong', 404: 'no such model or version', 503: 'not ready now; try again' }[status];
+function refusal(status: 400 | 404 | 500 | 501 | 503): ApiResponseOptions {
+  const description = {
+    400: 'the request is wrong',
+    404: 'no such model or version',
+    500: 'a worker could not do it; what served before goes on',
+    501: 'models may not be loaded here',
+    503: 'not ready now; try again',
+  }[status];
   return { status, description, content: { 'application/json': { schema: { $ref: '#/components/schemas/OipError' } } } };
 }
 
@@ -36,6 +56,9 @@ export class OipController {
   constructor(
     @Inject(ModelDirectory) private readonly models: ModelDirectory,
     @Inject(Readiness) private readonly readiness: Readiness,
+    @Inject(ModelRepository) private readonly repository: ModelRepository,
+    @Inject(AdminRequests) private readonly operators: AdminRequests,
+    @Inject(Audit) private readonly audit: Audit,
   ) {}
 
   @Get()
@@ -94,9 +117,38 @@ export class OipController {
   @HttpCode(200)
   @ApiOkResponse({ type: [RepositoryEntryAnswer] })
   @ApiResponse(refusal(400))
-  @UsePipes(new ValidationPipe({ transform: true, whitelist: true }))
-  index(@Body() request?: RepositoryIndexRequest): RepositoryEntryAnswer[] {
-    return this.models.index(request?.ready === true);
+  @UsePipes(bodyPipe('lenient'))
+  index(@Req() request: FastifyRequest, @Body() body?: RepositoryIndexRequest): Promise<RepositoryEntryAnswer[]> {
+    return this.repository.index(body?.ready === true, this.operators.has(request.raw));
+  }
+
+  /** Loads a model by the version policy, anew where its files changed. */
+  @Post('repository/models/:model/load')
+  @HttpCode(200)
+  @ApiOkResponse({ description: 'it is loaded; the body is empty' })
+  @ApiResponse(refusal(400))
+  @ApiResponse(refusal(404))
+  @ApiResponse(refusal(500))
+  @ApiResponse(refusal(501))
+  @ApiResponse(refusal(503))
+  @UsePipes(bodyPipe('lenient'))
+  async load(@Param('model') model: string, @Req() request: FastifyRequest, @Body() body?: RepositoryModelRequest): Promise<void> {
+    const act = (): Promise<object> => this.repository.load(model, body?.parameters ?? {}, this.operators.has(request.raw));
+    await this.audit.of('repository load', model.slice(0, 200), clientOf(request), act);
+  }
+
+  /** Unloads a model; one that is not loaded is no error. */
+  @Post('repository/models/:model/unload')
+  @HttpCode(200)
+  @ApiOkResponse({ description: 'it is not loaded any more; the body is empty' })
+  @ApiResponse(refusal(400))
+  @ApiResponse(refusal(500))
+  @ApiResponse(refusal(501))
+  @ApiResponse(refusal(503))
+  @UsePipes(bodyPipe('lenient'))
+  async unload(@Param('model') model: string, @Req() request: FastifyRequest, @Body() _body?: RepositoryModelRequest): Promise<void> {
+    const act = (): Promise<object | undefined> => this.repository.unload(model, this.operators.has(request.raw));
+    await this.audit.of('repository unload', model.slice(0, 200), clientOf(request), act);
   }
 
   private readyOrThrow(model: string, version: string): ModelReadyAnswer {

@@ -37,6 +37,8 @@ describe('the protos that reflection shows', () => {
         'Instance.items: ItemsEntry',
         'Instance.output_buffers: OutputBuffersEntry',
         'ModelMetadataResponse.properties: PropertiesEntry',
+        'RepositoryModelLoadRequest.parameters: ParametersEntry',
+        'RepositoryModelUnloadRequest.parameters: ParametersEntry',
         'ModelInferRequest.parameters: ParametersEntry',
         'ModelInferRequest.InferInputTensor.parameters: ParametersEntry',
         'ModelInferRequest.InferRequestedOutputTensor.parameters: ParametersEntry',

@@ -26,16 +26,35 @@ export class ApiDocs {
     this.readBase = () => baseDocument(app);
   }
 
+  /** The document of the admin port. */
+  adminDocument(): OpenAPIObject {
+    const { routes } = this;
+    if (routes === undefined) throw new TypeError('describe() comes first');
+    const part = partOf(routes, (path) => path.startsWith('/admin') || path.startsWith('/v2/repository'));
+    const info = {
+      ...part.info,
+      title: 'mserve admin',
+      description: 'Loads, unloads and switches versions of servables while they serve.',
+    };
+    const securitySchemes = { bearer: { type: 'http' as const, scheme: 'bearer' } };
+    const schemas = { ...part.components?.schemas, OipError: sharedSchemas['OipError'] };
+    return { ...part, info, security: [{ bearer: [] }], components: { ...part.components, schemas, securitySchemes } } as OpenAPIObject;
+  }
+
+  private get routes(): OpenAPIObject | undefined {
+    this.base ??= this.readBase?.();
+    return this.base;
+  }
+
   /** Whether /docs and /openapi.json are answered. */
   get isOn(): boolean {
     const { rest } = this.ingress.addresses;
     return this.docs ?? (rest !== undefined && isLoopback(parseAddress(rest)));
   }
 
-  /** The document as the catalog is now. */
+  /** The document as the catalog is now, without the routes of the admin port. */
   document(): OpenAPIObject {
-    this.base ??= this.readBase?.();
-    const { base } = this;
+    const base = this.routes && partOf(this.routes, (path) => !path.startsWith('/admin'));
     // Our schemas are JSON Schema 2020-12 as OpenAPI 3.1 has it; @nestjs/swagger's types are those of 3.0
     return {
       ...base,
@@ -47,6 +66,23 @@ export class ApiDocs {
       },
     } as OpenAPIObject;
   }
+}
+
+/** A document with some of the paths of another, and the schemas that they use. */
+function partOf(document: OpenAPIObject, isIn: (path: string) => boolean): OpenAPIObject {
+  const paths = Object.fromEntries(Object.entries(document.paths).filter(([path]) => isIn(path)));
+  const all = document.components?.schemas ?? {};
+  const used = new Set<string>();
+  const follow = (part: unknown): void => {
+    for (const [, name] of JSON.stringify(part).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+      if (name === undefined || used.has(name)) continue;
+      used.add(name);
+      if (all[name] !== undefined) follow(all[name]);
+    }
+  };
+  follow(paths);
+  const schemas = Object.fromEntries(Object.entries(all).filter(([name]) => used.has(name)));
+  return { ...document, paths, components: { ...document.components, schemas } };
 }
 
 /** The document without servables: Nest's own routes, and what all infer operations share. */

@@ -1,7 +1,7 @@
 import type { AppLog } from '@mserve/app';
 import type { LoadingServable, ReplicaList, ReplicaStatus, WorkerHello } from '@mserve/bus';
+import { readReplicaList } from '@mserve/bus/nest';
 import type { Dispatcher } from '../dispatch/dispatcher.js';
-import { readReplicaList } from './replica-list.js';
 import { WorkerRecord } from './worker-record.js';
 
 /** What the replica table asks and tells. */

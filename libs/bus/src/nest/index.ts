@@ -5,4 +5,5 @@ export * from './bus-server.js';
 export * from './control-dtos.js';
 export * from './control-messages.js';
 export * from './json.js';
-export { parseControl, validateControl } from './parse-control.js';
+export { describeInvalid, parseControl, validateControl } from './parse-control.js';
+export * from './replica-list.js';

@@ -1,6 +1,7 @@
-import type { ReplicaList } from '@mserve/bus';
-import { ReplicaListDto, ReplicaStatusDto, validateControl } from '@mserve/bus/nest';
 import { ServingError } from '@mserve/wire';
+import type { ReplicaList, ReplicaStatus } from '../control/messages.js';
+import { ReplicaListDto, ReplicaStatusDto } from './control-dtos.js';
+import { validateControl } from './parse-control.js';
 
 /**
  * The answer of a worker to `replicas.list`, checked. A replica that makes no sense is left out and told to `onWrong`: it must not keep
@@ -9,7 +10,7 @@ import { ServingError } from '@mserve/wire';
  */
 export function readReplicaList(plain: unknown, onWrong: (text: string) => void): ReplicaList {
   const { revision, replicas } = validateControl(ReplicaListDto, plain);
-  const sound: ReplicaStatusDto[] = [];
+  const sound: ReplicaStatus[] = [];
   for (const [index, replica] of replicas.entries()) {
     try {
       sound.push(validateControl(ReplicaStatusDto, replica));

@@ -1,0 +1,447 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  subjects,
+  type Bus,
+  type FoundServable,
+  type FoundServables,
+  type FoundVersion,
+  type LoadServable,
+  type ReplicaState,
+  type ReplicaStatus,
+} from '@mserve/bus';
+import { BUS, encodeJson, FoundServablesDto, parseControl, parseJson, readReplicaList } from '@mserve/bus/nest';
+import { ServingError } from '@mserve/wire';
+import { MethodCatalog } from '../catalog/method-catalog.js';
+import { WorkerWatch, type WatchedWorker } from './worker-watch.js';
+
+/** Looking into a directory on a slow share takes a while. */
+const findTimeoutMs = 8_000;
+const defaultTimeoutMs = 600_000;
+/** Beyond the grace, an unloading worker frees what is left. */
+const unloadSlackMs = 10_000;
+const defaultGraceMs = 30_000;
+/** Until then the scheduler should have told this gateway of a change. */
+const catalogWaitMs = 2_000;
+
+/** Whom a change is for, and how long it may take. */
+export interface ChangeOptions {
+  /** Bus addresses. Default: every worker that has the servable, loaded or on disk. */
+  readonly workers?: readonly string[] | undefined;
+  /** How long versions may take to load. Then the answer says so; they go on loading. Default 600 000. */
+  readonly timeoutMs?: number | undefined;
+  /** How long what is unloaded may take for the requests that it has. Default 30 000. */
+  readonly graceMs?: number | undefined;
+}
+
+/** As {@link ChangeOptions}; what serves already can be loaded anew. */
+export interface LoadChangeOptions extends ChangeOptions {
+  /** A version that serves already is loaded anew from its files, and takes the place of the old copy when it is ready. Default false. */
+  readonly reload?: boolean | undefined;
+}
+
+/** What a worker did. */
+export interface WorkerResult {
+  readonly worker: string;
+  readonly loaded: readonly number[];
+  readonly unloaded: readonly number[];
+  /** Why it did not do all that was asked, for operators; undefined when it did. */
+  readonly error?: string | undefined;
+}
+
+/** What became of a change. */
+export interface ModelChange {
+  readonly servable: string;
+  /** Versions that were asked for; none for an unloading of all. */
+  readonly versions: readonly number[];
+  /** Every worker did what was asked. */
+  readonly ok: boolean;
+  readonly workers: readonly WorkerResult[];
+}
+
+/** A version of a servable on one worker. */
+export interface ListedReplica {
+  readonly worker: string;
+  readonly deviceId: number;
+  readonly state: ReplicaState;
+  /** Why it failed, for operators. */
+  readonly error?: string | undefined;
+}
+
+export interface ListedVersion {
+  readonly version: number;
+  /** The best that a replica of it has; `unloaded`: it is on disk only. */
+  readonly state: 'ready' | 'loading' | 'draining' | 'failed' | 'unloaded';
+  readonly replicas: readonly ListedReplica[];
+}
+
+export interface ListedServable {
+  readonly servable: string;
+  /** The version that requests get which name none; undefined when none is ready. */
+  readonly latest?: number | undefined;
+  /** Ascending. */
+  readonly versions: readonly ListedVersion[];
+}
+
+export interface ListedWorker {
+  readonly worker: string;
+  /** Its machine; undefined when it did not answer in time. */
+  readonly host?: string | undefined;
+  readonly leaving: boolean;
+}
+
+/** What the workers have. */
+export interface ModelList {
+  readonly workers: readonly ListedWorker[];
+  readonly servables: readonly ListedServable[];
+}
+
+/** What is to be changed on each worker. */
+interface Plan {
+  readonly servable: string;
+  /** Of what the worker's directory has; Throws ServingError when it has nothing that would do. */
+  readonly wanted: (found: readonly FoundVersion[]) => readonly number[];
+  readonly reload: 'never' | 'changed' | 'always';
+  /** Unload every other version when all that is wanted is ready everywhere. */
+  readonly unloadOthers: boolean;
+}
+
+/** One worker on the way. */
+interface Course {
+  readonly worker: string;
+  readonly wanted: readonly number[];
+  readonly loaded: number[];
+  readonly reloaded: number[];
+  readonly unloaded: number[];
+  error?: string;
+}
+
+/**
+ * Loads, unloads and switches servable versions on all workers or on some of them, and says per worker what happened. One change of a servable at a
+ * time. A switch has two halves: the new version is loaded everywhere, and only when all workers have it ready are the others unloaded; when one cannot
+ * load it, those that did unload it again, and what served before goes on.
+ *
+ * Every call throws ServingError: NOT_FOUND for a servable or a worker that is not there, UNAVAILABLE when no worker is heard.
+ */
+@Injectable()
+export class Models implements OnApplicationShutdown {
+  private readonly watch: WorkerWatch;
+  private readonly changes = new Map<string, Promise<unknown>>();
+
+  constructor(
+    @Inject(BUS) private readonly bus: Bus,
+    @Inject(MethodCatalog) private readonly catalog: MethodCatalog,
+  ) {
+    this.watch = new WorkerWatch(bus);
+  }
+
+  /** Begins to listen to workers, so that the first call need not wait for their hellos. Any call does it too. */
+  begin(): void {
+    void this.watch.begin();
+  }
+
+  /** Every servable version that a worker has, loaded or on disk; of one servable when it is named. */
+  async list(servable?: string): Promise<ModelList> {
+    await this.watch.begin();
+    const { workers } = this.watch;
+    const found = await Promise.all(workers.map(({ address }) => this.find(address, servable).catch(() => undefined)));
+    const names = new Set<string>([
+      ...workers.flatMap(({ replicas }) => replicas.map((replica) => replica.servable)),
+      ...found.flatMap((one) => one?.servables.map((listed) => listed.servable) ?? []),
+    ]);
+    return {
+      workers: workers.map(({ address, leaving }, i) => ({ worker: address, host: found[i]?.host, leaving })),
+      servables: [...names]
+        .filter((name) => servable === undefined || name === servable)
+        .sort()
+        .map((name) => listedServable(name, workers, found)),
+    };
+  }
+
+  /** Loads a version beside what is there; 0 = the highest on disk. */
+  load(servable: string, version = 0, { reload = false, ...options }: LoadChangeOptions = {}): Promise<ModelChange> {
+    const plan: Plan = { servable, wanted: chosen(servable, version), reload: reload ? 'always' : 'never', unloadOthers: false };
+    return this.inTurn(servable, () => this.carryOut(plan, options));
+  }
+
+  /** Loads a version (0 = the highest on disk) where it is not ready yet, then unloads all others. */
+  switch(servable: string, version = 0, { reload = false, ...options }: LoadChangeOptions = {}): Promise<ModelChange> {
+    const plan: Plan = { servable, wanted: chosen(servable, version), reload: reload ? 'always' : 'never', unloadOthers: true };
+    return this.inTurn(servable, () => this.carryOut(plan, options));
+  }
+
+  /**
+   * Brings the servable in line with the directories: what `wanted` chooses is loaded, anew where its files changed, and the rest is unloaded. Default:
+   * each worker's own version policy.
+   */
+  bringInLine(
+    servable: string,
+    wanted?: (found: readonly number[]) => readonly number[],
+    options: ChangeOptions = {},
+  ): Promise<ModelChange> {
+    const choose = (found: readonly FoundVersion[]): readonly number[] => {
+      const versions =
+        wanted === undefined
+          ? found.filter((one) => one.wanted).map(({ version }) => version)
+          : wanted(found.map(({ version }) => version));
+      if (versions.length === 0) throw new ServingError('NOT_FOUND', `servable '${servable}' has none of the versions that are wanted`);
+      return versions;
+    };
+    return this.inTurn(servable, () => this.carryOut({ servable, wanted: choose, reload: 'changed', unloadOthers: true }, options));
+  }
+
+  /** Unloads a version, or all of them (0), when they have finished what they have in hand. */
+  unload(servable: string, version = 0, options: ChangeOptions = {}): Promise<ModelChange> {
+    return this.inTurn(servable, async () => {
+      const targets = await this.targets(servable, options.workers, (worker) => has(worker, servable, version));
+      const results = await Promise.all(
+        targets.map(async ({ address }): Promise<WorkerResult> => {
+          const course: Course = { worker: address, wanted: [], loaded: [], reloaded: [], unloaded: [] };
+          await this.unloadOn(course, servable, version, options.graceMs);
+          return resultOf(course);
+        }),
+      );
+      return changeOf(servable, version === 0 ? [] : [version], results);
+    });
+  }
+
+  onApplicationShutdown(): void {
+    this.watch.close();
+  }
+
+  /** After the change of this servable that is under way. Its clients see it by then: what is loaded can be called through this gateway. */
+  private inTurn(servable: string, act: () => Promise<ModelChange>): Promise<ModelChange> {
+    const before = this.changes.get(servable) ?? Promise.resolve();
+    const visible = async (): Promise<ModelChange> => {
+      const change = await act();
+      await this.catalogShows(servable);
+      return change;
+    };
+    const change = before.then(visible, visible);
+    this.changes.set(servable, change);
+    const forget = (): void => void (this.changes.get(servable) === change && this.changes.delete(servable));
+    change.then(forget, forget);
+    return change;
+  }
+
+  private async carryOut(plan: Plan, { workers, timeoutMs = defaultTimeoutMs, graceMs }: ChangeOptions): Promise<ModelChange> {
+    const { servable } = plan;
+    await this.watch.begin();
+    const found = new Map<string, FoundServable | undefined>();
+    const targets = await this.targets(servable, workers, async (worker) => {
+      const there = (await this.find(worker.address, servable)).servables.find((one) => one.servable === servable);
+      found.set(worker.address, there);
+      return (there?.versions.length ?? 0) > 0 || has(worker, servable, 0);
+    });
+    const courses = targets.map((worker) => this.begun(plan, worker, found.get(worker.address)?.versions ?? []));
+    await Promise.all(courses.map((course) => this.loadAll(plan, course, found.get(course.worker)?.versions ?? [], timeoutMs)));
+    const broken = courses.filter(({ error }) => error !== undefined);
+    if (plan.unloadOthers && broken.length === 0) await Promise.all(courses.map((course) => this.unloadOthers(course, servable, graceMs)));
+    else if (plan.unloadOthers) await Promise.all(courses.map((course) => this.takeBack(course, servable, graceMs)));
+    return changeOf(
+      servable,
+      [...new Set(courses.flatMap(({ wanted }) => wanted))].sort((a, b) => a - b),
+      courses.map(resultOf),
+    );
+  }
+
+  private begun(plan: Plan, { address }: WatchedWorker, there: readonly FoundVersion[]): Course {
+    const course: Course = { worker: address, wanted: [], loaded: [], reloaded: [], unloaded: [] };
+    try {
+      return { ...course, wanted: plan.wanted(there) };
+    } catch (error) {
+      return { ...course, error: ServingError.from(error).message };
+    }
+  }
+
+  private async loadAll({ servable, reload }: Plan, course: Course, there: readonly FoundVersion[], timeoutMs: number): Promise<void> {
+    for (const version of course.wanted) {
+      const isReady =
+        this.watch.find(course.worker)?.replicas.some((one) => isOf(one, servable, version) && one.state === 'ready') === true;
+      const isChanged = there.find((one) => one.version === version)?.changed === true;
+      if (isReady && (reload === 'never' || (reload === 'changed' && !isChanged))) continue;
+      const error = await this.loadOn(course.worker, { servable, version, ...(isReady && { reload: true }) }, timeoutMs);
+      if (error === undefined) (isReady ? course.reloaded : course.loaded).push(version);
+      else {
+        course.error = error;
+        return;
+      }
+    }
+  }
+
+  /** Resolves when the catalog lists the versions of a servable that workers have ready, or after a while: a scheduler may be away. */
+  private catalogShows(servable: string): Promise<void> {
+    const ready = new Set<number>();
+    for (const { replicas, leaving } of this.watch.workers) {
+      for (const one of replicas) if (one.servable === servable && one.state === 'ready' && !leaving) ready.add(one.version);
+    }
+    const shows = (): boolean => {
+      const listed = this.catalog.ready
+        .filter(({ signature }) => signature.servable === servable)
+        .map(({ signature }) => signature.version);
+      return listed.length === ready.size && listed.every((version) => ready.has(version));
+    };
+    return new Promise((resolve) => {
+      if (shows()) return resolve();
+      const end = (): void => {
+        clearTimeout(timer);
+        subscription.unsubscribe();
+        resolve();
+      };
+      const timer = setTimeout(end, catalogWaitMs);
+      const subscription = this.catalog.onUpdate(() => shows() && end());
+    });
+  }
+
+  /** Why it could not be loaded; undefined when it is ready. */
+  private async loadOn(worker: string, load: LoadServable, timeoutMs: number): Promise<string | undefined> {
+    const { servable, version } = load;
+    const earlier = new Set(this.watch.find(worker)?.replicas.map(({ replica }) => replica));
+    let begun;
+    try {
+      const answer = await this.bus.request(worker, subjects.servablesLoad, encodeJson(load));
+      begun = readReplicaList(parseJson(answer), () => undefined);
+    } catch (error) {
+      return ServingError.from(error).message;
+    }
+    const { revision } = begun;
+    const ids = begun.replicas.filter((one) => isOf(one, servable, version) && !earlier.has(one.replica)).map(({ replica }) => replica);
+    const outcome = await this.watch.until(() => {
+      const now = this.watch.find(worker);
+      if (now === undefined) return { error: 'the worker is not heard any more' };
+      if (now.revision < revision) return undefined;
+      const mine = now.replicas.filter(({ replica }) => ids.includes(replica));
+      if (mine.some(({ state }) => state === 'loading')) return undefined;
+      const failed = mine.find(({ state }) => state === 'failed');
+      if (failed !== undefined) return { error: failed.error ?? 'it failed' };
+      if (mine.length < ids.length || ids.length === 0) return { error: 'it was unloaded while it was loading' };
+      // Loaded anew: done when the old copy is gone
+      if (load.reload === true && now.replicas.some((one) => isOf(one, servable, version) && earlier.has(one.replica))) return undefined;
+      return { error: undefined };
+    }, timeoutMs);
+    return outcome === undefined ? `it is not ready after ${timeoutMs} ms, and goes on loading` : outcome.error;
+  }
+
+  private async unloadOthers(course: Course, servable: string, graceMs: number | undefined): Promise<void> {
+    const replicas = this.watch.find(course.worker)?.replicas ?? [];
+    const others = new Set(
+      replicas.filter((one) => one.servable === servable && !course.wanted.includes(one.version)).map(({ version }) => version),
+    );
+    await Promise.all([...others].filter((version) => version > 0).map((version) => this.unloadOn(course, servable, version, graceMs)));
+  }
+
+  /** Another worker could not load what this one did: it goes, so that all serve the same again. */
+  private async takeBack(course: Course, servable: string, graceMs: number | undefined): Promise<void> {
+    if (course.error !== undefined && course.loaded.length === 0) return;
+    const taken = course.loaded.splice(0);
+    for (const version of taken) await this.unloadOn(course, servable, version, graceMs);
+    course.unloaded.length = 0;
+    course.error ??= 'not switched: another worker could not load it';
+  }
+
+  private async unloadOn(course: Course, servable: string, version: number, graceMs = defaultGraceMs): Promise<void> {
+    const { worker } = course;
+    const isMeant = (one: ReplicaStatus): boolean => one.servable === servable && (version === 0 || one.version === version);
+    let begun;
+    try {
+      const answer = await this.bus.request(worker, subjects.servablesUnload, encodeJson({ servable, version, graceMs }));
+      begun = readReplicaList(parseJson(answer), () => undefined);
+    } catch (error) {
+      course.error ??= ServingError.from(error).message;
+      return;
+    }
+    const { revision } = begun;
+    const meant = begun.replicas.filter(isMeant);
+    const ids = meant.map(({ replica }) => replica);
+    const isGone = await this.watch.until(() => {
+      const now = this.watch.find(worker);
+      if (now === undefined) return true;
+      return (now.revision >= revision && !now.replicas.some(({ replica }) => ids.includes(replica))) || undefined;
+    }, graceMs + unloadSlackMs);
+    if (isGone === true) course.unloaded.push(...new Set(meant.map((one) => one.version).filter((one) => one > 0)));
+    else course.error ??= `version ${version} is still being unloaded`;
+  }
+
+  /** Throws ServingError when a named worker is not there, or none has the servable. */
+  private async targets(
+    servable: string,
+    named: readonly string[] | undefined,
+    hasIt: (worker: WatchedWorker) => boolean | Promise<boolean>,
+  ): Promise<WatchedWorker[]> {
+    await this.watch.begin();
+    const all = this.watch.workers.filter(({ leaving }) => !leaving);
+    if (all.length === 0) throw new ServingError('UNAVAILABLE', 'no worker is heard');
+    const strange = named?.find((name) => !all.some(({ address }) => address === name));
+    if (strange !== undefined)
+      throw new ServingError(
+        'NOT_FOUND',
+        `there is no worker '${strange.slice(0, 100)}'; there are: ${all.map(({ address }) => address).join(', ')}`,
+      );
+    const asked = all.filter(({ address }) => named === undefined || named.includes(address));
+    const have = await Promise.all(asked.map(async (worker) => hasIt(worker)));
+    const targets = asked.filter((_, i) => have[i] === true || named !== undefined);
+    if (!have.includes(true))
+      throw new ServingError(
+        'NOT_FOUND',
+        `no worker has a servable '${servable.slice(0, 64)}'${named === undefined ? '' : ' of those that are named'}`,
+      );
+    return targets;
+  }
+
+  private async find(worker: string, servable: string | undefined): Promise<FoundServables> {
+    const answer = await this.bus.request(worker, subjects.servablesFound, encodeJson(servable === undefined ? {} : { servable }), {
+      timeoutMs: findTimeoutMs,
+    });
+    return parseControl(FoundServablesDto, answer);
+  }
+}
+
+function chosen(servable: string, version: number): Plan['wanted'] {
+  return (found) => {
+    if (version !== 0) return [version];
+    const highest = Math.max(0, ...found.map((one) => one.version));
+    if (highest === 0) throw new ServingError('NOT_FOUND', `servable '${servable.slice(0, 64)}' is not in the worker's directory`);
+    return [highest];
+  };
+}
+
+function isOf(replica: ReplicaStatus, servable: string, version: number): boolean {
+  return replica.servable === servable && replica.version === version;
+}
+
+function has({ replicas }: WatchedWorker, servable: string, version: number): boolean {
+  return replicas.some((one) => one.servable === servable && (version === 0 || one.version === version));
+}
+
+function resultOf({ worker, loaded, reloaded, unloaded, error }: Course): WorkerResult {
+  return { worker, loaded: [...loaded, ...reloaded], unloaded: [...unloaded].sort((a, b) => a - b), ...(error !== undefined && { error }) };
+}
+
+function changeOf(servable: string, versions: readonly number[], workers: readonly WorkerResult[]): ModelChange {
+  return { servable, versions, ok: workers.every(({ error }) => error === undefined), workers };
+}
+
+const bestFirst = ['ready', 'loading', 'draining', 'failed'] as const;
+
+function listedServable(
+  servable: string,
+  workers: readonly WatchedWorker[],
+  found: readonly (FoundServables | undefined)[],
+): ListedServable {
+  const replicas = workers.flatMap((worker) =>
+    worker.replicas.filter((one) => one.servable === servable).map((one) => ({ worker: worker.address, ...one })),
+  );
+  const onDisk = found.flatMap(
+    (one) => one?.servables.find((listed) => listed.servable === servable)?.versions.map(({ version }) => version) ?? [],
+  );
+  const numbers = [...new Set([...onDisk, ...replicas.map(({ version }) => version)])].sort((a, b) => a - b);
+  const versions = numbers.map((version): ListedVersion => {
+    const own = replicas.filter((one) => one.version === version);
+    return {
+      version,
+      state: bestFirst.find((state) => own.some((one) => one.state === state)) ?? 'unloaded',
+      replicas: own.map(({ worker, deviceId, state, error }) => ({ worker, deviceId, state, ...(error !== undefined && { error }) })),
+    };
+  });
+  const latest = versions.filter(({ state }) => state === 'ready').at(-1)?.version;
+  return { servable, ...(latest !== undefined && { latest }), versions };
+}
