@@ -7,6 +7,7 @@ import { Reported } from '../cli-error.js';
 import { checkCommand } from './check-command.js';
 import { infer } from './infer.js';
 import { init, initText } from './init.js';
+import { addModels } from './models-command.js';
 import { decryptionMode, readKey, type KeyFlags } from './key.js';
 import { readyText, serveHelp, serveSettings } from './serve.js';
 import { print } from './text.js';
@@ -83,7 +84,14 @@ function addServe(program: Command, foreground: Foreground): void {
       const asJson = switches.has('--json');
       print(
         asJson,
-        { rest: running.rest, grpc: running.grpc, docs: running.docs, servables: running.servables, failed: running.failed },
+        {
+          rest: running.rest,
+          grpc: running.grpc,
+          admin: running.admin,
+          docs: running.docs,
+          servables: running.servables,
+          failed: running.failed,
+        },
         readyText(running),
       );
       await asked;
@@ -230,6 +238,7 @@ export function mserveProgram(foreground: Foreground): Command {
   addInfer(program);
   addRun(program);
   addModel(program);
+  addModels(program);
   addCheck(program);
   addInit(program);
   addDoctor(program);

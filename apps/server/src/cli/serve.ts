@@ -31,6 +31,7 @@ export function readyText(server: RunningServer): string {
     `  REST  ${server.rest === undefined ? 'no port' : `${server.scheme}://${server.rest}`}`,
     `  gRPC  ${server.grpc ?? 'no port'}`,
     `  docs  ${server.docs ?? 'switched off: REST is not on loopback (--docs switches them on)'}`,
+    ...(server.admin === undefined ? [] : [`  admin ${server.scheme}://${server.admin}`]),
     '',
     'Ctrl+C stops the server.',
   ].join('\n');
