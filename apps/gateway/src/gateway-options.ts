@@ -2,11 +2,11 @@ import type { AppLog } from '@mserve/app';
 import type { MetricRegistry, Tracer } from '@mserve/metrics';
 import { boundsOf, defaults, settings, type OwnSettingsOf } from '@mserve/config';
 import type { InferOptions } from './infer/infer-path.js';
-import type { AdminOptions, ModelControlMode } from './edge/admin-options.js';
+import type { AdminOptions } from './edge/admin-options.js';
 import type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
 
 /** Settings of a gateway that are options under the same name. */
-export const sameSettings = ['legacyStatus200', 'legacyJsonNumbers', 'maxInFlight', 'defaultDeadlineMs', 'docs'] as const;
+export const sameSettings = ['legacyStatus200', 'legacyJsonNumbers', 'maxInFlight', 'defaultDeadlineMs', 'docs', 'modelControlMode'] as const;
 
 /** How a gateway is to run: some of its settings (see their declarations), and what is no setting. All times in ms, all sizes in bytes. */
 export interface GatewayOptions extends Partial<Pick<OwnSettingsOf<'gateway'>, (typeof sameSettings)[number]>> {
@@ -20,8 +20,6 @@ export interface GatewayOptions extends Partial<Pick<OwnSettingsOf<'gateway'>, (
   readonly limits?: Partial<IngressLimits> | undefined;
   /** The port for operators. Default: none. */
   readonly admin?: AdminOptions | undefined;
-  /** Whether the repository calls of the Open Inference Protocol may load and unload at the public ports. Default 'none'. */
-  readonly modelControlMode?: ModelControlMode | undefined;
   /** TLS for all ports. */
   readonly tls?: TlsOptions | undefined;
   /** Where the gateway counts. Default: a registry of its own. */

@@ -50,6 +50,7 @@ const alone: readonly string[] = ['tlsCertificate', 'tlsPrivateKey', 'admin', 'a
 function otherValue({ shape, default: byDefault }: Setting): unknown {
   if (shape.kind === 'yes-no') return byDefault !== true;
   if (shape.kind === 'whole' || shape.kind === 'number') return byDefault === shape.min ? shape.min + 1 : shape.min;
+  if (shape.kind === 'choice') return shape.choices.find((one) => one !== byDefault);
   return file('other', 'o'.repeat(32));
 }
 

@@ -15,7 +15,6 @@ export function gatewayOptionsOf(settings: SettingsOf<'gateway'>): GatewayOption
     limits: { ...pickSettings(settings, limitSettings), maxBufferedBytes: settings.maxBufferedMb * mebibyte },
     tls: tlsOf(settings),
     admin: adminOf(settings),
-    modelControlMode: settings.modelControlMode,
   };
 }
 
