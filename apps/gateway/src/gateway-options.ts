@@ -6,7 +6,14 @@ import type { AdminOptions } from './edge/admin-options.js';
 import type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
 
 /** Settings of a gateway that are options under the same name. */
-export const sameSettings = ['legacyStatus200', 'legacyJsonNumbers', 'maxInFlight', 'defaultDeadlineMs', 'docs', 'modelControlMode'] as const;
+export const sameSettings = [
+  'legacyStatus200',
+  'legacyJsonNumbers',
+  'maxInFlight',
+  'defaultDeadlineMs',
+  'docs',
+  'modelControlMode',
+] as const;
 
 /** How a gateway is to run: some of its settings (see their declarations), and what is no setting. All times in ms, all sizes in bytes. */
 export interface GatewayOptions extends Partial<Pick<OwnSettingsOf<'gateway'>, (typeof sameSettings)[number]>> {
