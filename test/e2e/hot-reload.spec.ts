@@ -2,7 +2,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { post } from '../support/clients.js';
-import { freePort } from '../support/fleet.js';
+import { freePort } from '../support/free-port.js';
 import { startNatsServer, type NatsServer } from '../support/nats-server.js';
 import { serveDirectory, startProcess, type RunningProcess } from '../support/running-process.js';
 import { servableDirectory, writeTurnsServable, writeTurnsVersion, type ServableDirectory } from '../support/servables.js';

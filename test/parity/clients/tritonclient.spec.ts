@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hasPython, pythonWith } from '../../support/python.js';
-import { freePort } from '../../support/fleet.js';
+import { freePort } from '../../support/free-port.js';
 import { servableDirectory, writeTurnsServable } from '../../support/servables.js';
 import { root, serveDirectory, type RunningProcess, type ServerAddresses } from '../../support/running-process.js';
 
