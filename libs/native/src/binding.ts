@@ -12,11 +12,21 @@ export interface BoundValue {
   readonly dimNames: string[];
   /** Of an input: its place among all inputs of the model, `defaults` included. */
   readonly position: number;
+  /** Of an output: it was a sequence of maps in the file. */
+  readonly isUnzipped: boolean;
 }
 
 /** The addon's session; see native_session.h. Arguments are trusted: session.ts checks them. */
 export interface BoundSession {
-  describe(): { inputs: BoundValue[]; outputs: BoundValue[]; defaults: BoundValue[]; maxBatch: number };
+  describe(): {
+    inputs: BoundValue[];
+    outputs: BoundValue[];
+    defaults: BoundValue[];
+    maxBatch: number;
+    /** Why outputs are not among `outputs`. */
+    unusable: string[];
+    hasClassicOperators: boolean;
+  };
   outbox(words: Float64Array): void;
   /** true: it was executed on this thread, and is settled. */
   submit(...bytes: Uint8Array[]): boolean;
@@ -53,6 +63,7 @@ export interface BoundRequest {
   readonly graphOptimization: number;
   /** Names, separated by ';'. */
   readonly disabledOptimizers: string;
+  readonly operatorLibraries: readonly string[];
   readonly inlineBelowUs: number;
   readonly inlineAloneBelowUs: number;
   readonly externalFolder: string;

@@ -39,6 +39,8 @@ export interface SessionOptions {
   readonly graphOptimization?: 'none' | 'basic' | 'extended' | 'all';
   /** Names of ONNX Runtime's optimizers that are left out. Default: {@link brokenOptimizers}. */
   readonly disabledOptimizers?: readonly string[];
+  /** Paths of shared libraries with operators that ONNX Runtime does not have (they export RegisterCustomOps). Their code runs in this process. Default: none. */
+  readonly operatorLibraries?: readonly string[];
   /**
    * Weights given by reference instead of inside the model (models over 2 GB, no second copy): kept alive until close().
    * Copied only if the bytes are not aligned to their element size. The model must declare each as an initializer with external data (any location; no file is opened for it).

@@ -67,6 +67,7 @@ export function requestOf(model: Uint8Array | string, options: SessionOptions): 
     disabledOptimizers: optimizersOf(options.disabledOptimizers ?? brokenOptimizers),
     inlineBelowUs: countOf('inlineBelowUs', options.inlineBelowUs ?? 0, 0, 100_000),
     inlineAloneBelowUs: countOf('inlineAloneBelowUs', options.inlineAloneBelowUs ?? 0, 0, 100_000),
+    operatorLibraries: options.operatorLibraries ?? [],
     externalFolder: options.externalFolder ?? '',
     linkRoots: options.linkRoots ?? [],
     refuseLinks: options.refuseLinks === true ? 1 : 0,

@@ -26,12 +26,14 @@ export class Session {
   private constructor(bound: BoundSession, request: BoundRequest) {
     this.#bound = bound;
     this.#request = { ...request, model: '' };
-    const { inputs, outputs, defaults, maxBatch } = bound.describe();
+    const { inputs, outputs, defaults, maxBatch, unusable, hasClassicOperators } = bound.describe();
     this.#description = {
       inputs: inputs.map(describe),
       outputs: outputs.map(describe),
       ...(maxBatch > 0 && { maxBatch }),
       ...(defaults.length > 0 && { defaults: defaults.map(describe), inputOrder: orderOf([...inputs, ...defaults]) }),
+      ...(unusable.length > 0 && { unusable: Object.freeze(unusable) }),
+      ...(hasClassicOperators && { hasClassicOperators }),
     };
     this.#takes = [...this.#description.inputs, ...(this.#description.defaults ?? [])];
     const ranks = this.#takes.map(({ shape }) => shape?.length ?? maxRank);
@@ -156,5 +158,6 @@ function describe(value: BoundValue): ValueDescription {
     dtype: elementTypeOf(value.type),
     shape: value.hasShape ? Object.freeze(value.shape) : undefined,
     dimNames: Object.freeze(value.dimNames),
+    ...(value.isUnzipped && { isUnzipped: true }),
   });
 }

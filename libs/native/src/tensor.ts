@@ -35,6 +35,8 @@ export interface ValueDescription {
   readonly shape: readonly number[] | undefined;
   /** Names of symbolic dims by position, '' where there is none. */
   readonly dimNames: readonly string[];
+  /** An output of a classifier that is a sequence of maps in the file (ZipMap), given as a tensor [rows, classes]. Left out when false. */
+  readonly isUnzipped?: boolean;
 }
 
 /** What a model takes and gives. */
@@ -48,4 +50,8 @@ export interface SessionDescription {
   readonly defaults?: readonly ValueDescription[];
   /** With `defaults`: the inputs in the order of the file, as indices into `[...inputs, ...defaults]`. */
   readonly inputOrder?: readonly number[];
+  /** Why outputs of the file are not among `outputs`, one sentence each: no tensors (sequences, maps), or of an unknown type. Left out when there are none. */
+  readonly unusable?: readonly string[];
+  /** The file uses operators of ai.onnx.ml, so that outputs may have names of classes. Left out when false. */
+  readonly hasClassicOperators?: boolean;
 }

@@ -16,6 +16,8 @@ export interface TensorSignature {
   readonly shape?: readonly number[] | undefined;
   /** Of an input: clients may leave it out, the models that take it have a value for it. Default false. */
   readonly optional?: boolean | undefined;
+  /** Of an output of a classifier with a number for each class: the labels of the classes, in their order. */
+  readonly classes?: readonly string[] | readonly number[] | undefined;
   /** One sentence for the API documentation. */
   readonly doc?: string | undefined;
   /** Of an input: what the API documentation shows to try. One instance, of `dtype` and `shape` where they are known. Small: it is part of every catalog. */

@@ -76,11 +76,12 @@ function joinStrings(instances: readonly Instance[], index: number, count: numbe
  * Throws ServingError INTERNAL when an output does not have the run's batch size.
  */
 export function split(plan: ModelPlan, outputs: readonly NativeTensor[], members: number): Instance[] {
-  if (plan.batching === 'none') return [outputs];
+  const used = plan.outputs.length;
+  if (plan.batching === 'none') return [outputs.length === used ? outputs : outputs.slice(0, used)];
   const count = runSize(plan, members);
   const instances: Tensor[][] = [];
   for (let k = 0; k < members; k++) instances.push([]);
-  for (let i = 0; i < outputs.length; i++) {
+  for (let i = 0; i < used; i++) {
     const { dtype, shape: runShape, bytes } = outputs[i] as NativeTensor;
     if (runShape[0] !== count) {
       throw new ServingError(

@@ -85,7 +85,7 @@ function checkCounts(stage: StageDeclaration, model: ModelPlan | undefined): voi
   if (stage.outputsCount !== model.outputs.length) {
     throw new ServingError(
       'INVALID_ARGUMENT',
-      `The outputs count ${stage.outputsCount} in registerMethod not equal to the count ${model.outputs.length} defined in model, ${where}`,
+      `The outputs count ${stage.outputsCount} in registerMethod not equal to the count ${model.outputs.length} defined in model, ${where}${model.unusable.map((text) => `; ${text}`).join('')}`,
     );
   }
 }

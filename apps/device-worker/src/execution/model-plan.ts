@@ -11,6 +11,7 @@ import {
   type Tensor,
 } from '@mserve/wire';
 import type { SessionDescription, ValueDescription } from '@mserve/native';
+import type { ClassNames } from '@mserve/onnx';
 import type { ModelDeclaration } from '@mserve/register';
 
 /**
@@ -38,6 +39,8 @@ export interface ValuePlan {
   readonly whole: boolean;
   /** An input that may be {@link absent}: the model has a value for it. */
   readonly optional: boolean;
+  /** Of an output with a number for each class: their labels. */
+  readonly classes?: ClassNames | undefined;
 }
 
 /** What is worked out once per model subgraph, at load. */
@@ -54,19 +57,28 @@ export interface ModelPlan {
   /** Where the arguments of a stage or of Model.call go: their order is that of the file. By argument an index in `inputs`; undefined = the same order. */
   readonly order: readonly number[] | undefined;
   readonly outputs: readonly ValuePlan[];
+  /** Why the model has more outputs in its file: one sentence for each that no method can use. */
+  readonly unusable: readonly string[];
   /** Instances may only share a run after a look at their tensors: there are dims decided at run time, whole inputs, or inputs that may be left out. */
   readonly picky: boolean;
 }
 
+/** How the stages of methods use a model. */
+export interface StageUse {
+  /** How many inputs they give it; default: all that it takes. With fewer than it takes, the last ones that it has a value for are left out for good. */
+  readonly argumentCount?: number | undefined;
+  /** How many outputs they take; default: all. With fewer, the last ones are left out when they are maps in the file (a classifier's ZipMap). */
+  readonly outputCount?: number | undefined;
+}
+
 /**
- * `argumentCount`: how many inputs the stages that use the model give it; default: all that it takes. With fewer than it takes, the last ones that it has a
- * value for are left out for good. Throws ServingError INVALID_ARGUMENT (with the original's texts) when the model does not fit its declaration.
+ * What is worked out of a model's declaration and of its file. Throws ServingError INVALID_ARGUMENT (with the original's texts) when the model does not fit its declaration.
  */
 export function planModel(
   declaration: ModelDeclaration,
   description: SessionDescription,
   subgraph: number,
-  argumentCount = Infinity,
+  { argumentCount = Infinity, outputCount = Infinity }: StageUse = {},
 ): ModelPlan {
   const { key, withBatchDim } = declaration;
   const required = description.inputs.length;
@@ -79,9 +91,22 @@ export function planModel(
     const whole = withBatchDim && (wholes.has(i) || (optional && !hasRows(value, batch)));
     return planValue(value, withBatchDim && !whole, whole, optional);
   });
-  const outputs = description.outputs.map((value) => planValue(value, withBatchDim, false, false));
+  const isUsed = description.outputs.slice(outputCount).every(({ isUnzipped }) => isUnzipped === true);
+  const used = isUsed ? description.outputs.slice(0, outputCount) : description.outputs;
+  const outputs = used.map((value) => planValue(value, withBatchDim, false, false));
   const picky = batch.batchSize > 1 && inputs.some((input) => input.whole || input.optional || input.elements === undefined);
-  return { key, subgraph, ...batch, alone: false, inputs, order, outputs, picky };
+  return { key, subgraph, ...batch, alone: false, inputs, order, outputs, unusable: description.unusable ?? [], picky };
+}
+
+/** The plan with the labels of the classes that its outputs have numbers for, by output name. */
+export function withClasses(plan: ModelPlan, classes: ReadonlyMap<string, ClassNames>): ModelPlan {
+  const outputs = plan.outputs.map((output): ValuePlan => {
+    const own = classes.get(output.name);
+    if (own === undefined || !output.anyShape) return { ...output, classes: own };
+    // The runtime infers no shape behind operators of ai.onnx.ml
+    return { ...output, classes: own, anyShape: false, shape: plan.batching === 'none' ? [-1, own.length] : [own.length] };
+  });
+  return { ...plan, outputs };
 }
 
 function orderOf({ inputOrder }: SessionDescription, count: number): readonly number[] | undefined {

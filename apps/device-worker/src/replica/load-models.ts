@@ -1,8 +1,9 @@
 import { ServingError } from '@mserve/wire';
 import type { SessionOptions } from '@mserve/native';
+import { classNamesOf } from '@mserve/onnx';
 import type { ModelDeclaration } from '@mserve/register';
 import type { LoadedModel } from '../execution/executor.js';
-import { inInputOrder, planModel, type ModelPlan } from '../execution/model-plan.js';
+import { inInputOrder, planModel, withClasses, type ModelPlan } from '../execution/model-plan.js';
 import type { BatchingVerdict } from './batching-verdict.js';
 import { deviceOfModel } from './device-of-model.js';
 import { ModelFindings, type ModelFinding } from './model-findings.js';
@@ -106,7 +107,7 @@ async function loadModel(
       const openMs = performance.now() - startedAt;
       // Stages use subgraph 0 only
       const use = subgraph === 0 ? options.uses?.[index] : undefined;
-      const plan = planModel(declaration, session.describe(), subgraph, use?.argumentCount);
+      const plan = withLabels(planModel(declaration, session.describe(), subgraph, use), session, readGraph);
       checkSameBatch(plan, plans[0]);
       plans.push(plan);
       for (const remark of outputRemarks(plan, session.describe())) options.onWarning(remark);
@@ -120,6 +121,16 @@ async function loadModel(
     }
   }
   return subgraphs;
+}
+
+/** Class names are for people: a file that cannot be read again is served without. */
+function withLabels(plan: ModelPlan, session: OpenSession, readGraph: Opening['readGraph']): ModelPlan {
+  if (session.describe().hasClassicOperators !== true) return plan;
+  try {
+    return withClasses(plan, classNamesOf(readGraph()));
+  } catch {
+    return plan;
+  }
 }
 
 interface Opening {
@@ -149,7 +160,7 @@ async function settled(loaded: LoadedModel, opening: Opening, options: LoadModel
   options.onVerdict?.(request.file, verdict);
   if (verdict.outcome === 'unproven' || verdict.outcome === 'refuted') options.onWarning(verdict.text);
   if (warmUp && !isWarm) options.onWarning(`model '${request.file}' was not warmed up: ${finding.coldReason}`);
-  const model = { ...planSettled(loaded, declaration, verdict, use?.argumentCount), isWarm };
+  const model = { ...planSettled(loaded, declaration, verdict, use), isWarm };
   if (plainText === undefined) return { model, verdict };
   const session = plain ?? (await openPlain());
   open.push(session);

@@ -40,5 +40,5 @@ export class ModelFindings {
 
 function keyText({ declaration, subgraph, use, warmUp }: FindingKey): string {
   const given = use?.examples.map((example) => example && [example.dtype, example.shape, Buffer.from(example.bytes).toString('base64')]);
-  return JSON.stringify([declaration, subgraph, use?.argumentCount, given, warmUp]);
+  return JSON.stringify([declaration, subgraph, use?.argumentCount, use?.outputCount, given, warmUp]);
 }

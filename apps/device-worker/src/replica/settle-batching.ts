@@ -3,7 +3,7 @@ import { proveRows, type OnnxModel, type RowProof } from '@mserve/onnx';
 import type { SessionDescription } from '@mserve/native';
 import type { ModelDeclaration } from '@mserve/register';
 import type { LoadedModel } from '../execution/executor.js';
-import { planModel, type ModelPlan } from '../execution/model-plan.js';
+import { planModel, type ModelPlan, type StageUse } from '../execution/model-plan.js';
 import { noFinding, probeBatching, type ProbeFinding } from './batching-probe.js';
 import { judge, type BatchingVerdict } from './batching-verdict.js';
 
@@ -93,14 +93,13 @@ export function planSettled(
   model: LoadedModel,
   declaration: ModelDeclaration,
   { runs }: BatchingVerdict,
-  argumentCount: number | undefined,
+  use: StageUse | undefined,
 ): LoadedModel {
   if (runs === 'batched') return model;
   if (runs === 'alone') return alone(model);
-  return {
-    ...model,
-    plan: planModel({ ...declaration, withBatchDim: false }, model.session.describe(), model.plan.subgraph, argumentCount),
-  };
+  const whole = planModel({ ...declaration, withBatchDim: false }, model.session.describe(), model.plan.subgraph, use);
+  const outputs = whole.outputs.map((output, i) => ({ ...output, classes: model.plan.outputs[i]?.classes }));
+  return { ...model, plan: { ...whole, outputs } };
 }
 
 function rowInputs(plan: ModelPlan, { inputs, defaults = [] }: SessionDescription): SessionDescription['inputs'] {
@@ -123,7 +122,7 @@ function proofOf(plan: ModelPlan, description: SessionDescription, readGraph: ()
     const proofs = subsetsOf(optional).map((leftOut) =>
       proveRows(graph, {
         rowInputs: rowInputs(plan, description).flatMap(({ name }) => (leftOut.has(name) ? [] : [name])),
-        outputs: description.outputs.map(({ name }) => name),
+        outputs: plan.outputs.map(({ name }) => name),
         givenInputs: plan.inputs.flatMap(({ name }) => (leftOut.has(name) ? [] : [name])),
         rowCount: plan.batching === 'fixed' ? plan.batchSize : undefined,
       }),

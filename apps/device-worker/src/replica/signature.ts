@@ -39,6 +39,9 @@ function methodSignature(
 
 /** Signatures are part of every catalog. */
 const longestReason = 1000;
+const maxClasses = 1000;
+/** Characters of all labels of an output together. */
+const maxClassesLength = 16_384;
 
 /** From best to worst. */
 const outcomes: readonly BatchingVerdict['outcome'][] = ['proven', 'none', 'trusted', 'off', 'unproven', 'refuted'];
@@ -93,7 +96,13 @@ function origin(
   if (source.from === 'input') return inputs[source.index];
   const stage = method.stages.find((candidate) => candidate.number === source.stage);
   const value = stage?.kind === 'model' ? models[stage.index]?.outputs[source.output] : undefined;
-  return value && { dtype: value.dtype, shape: value.anyShape ? undefined : value.shape };
+  return value && { dtype: value.dtype, shape: value.anyShape ? undefined : value.shape, classes: fitClasses(value.classes) };
+}
+
+/** Signatures are part of every catalog: long lists of classes are left out. */
+function fitClasses(classes: ValuePlan['classes']): ValuePlan['classes'] {
+  if (classes === undefined || classes.length > maxClasses) return undefined;
+  return classes.join('').length > maxClassesLength ? undefined : classes;
 }
 
 function merge(method: MethodDeclaration, given: TensorSignature, known: Partial<TensorSignature> | undefined): TensorSignature {
@@ -114,6 +123,7 @@ function merge(method: MethodDeclaration, given: TensorSignature, known: Partial
     name: given.name,
     ...(dtype && { dtype }),
     ...(shape && { shape }),
+    ...(known?.classes && { classes: known.classes }),
     ...(given.doc === undefined ? {} : { doc: given.doc }),
   };
   const { example } = given;

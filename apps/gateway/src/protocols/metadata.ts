@@ -17,7 +17,7 @@ export interface ModelMetadata {
   readonly outputs: readonly TensorMetadata[];
   /**
    * What the protocol has no words for. `batching`: whether instances share runs (docs/batching.md), and `batching_reason`, both for methods with models;
-   * `optional_inputs`, `any_shape`: lists of names, as JSON. Not there when there is nothing to tell.
+   * `optional_inputs`, `any_shape`: lists of names, `class_names`: labels by output, all as JSON. Not there when there is nothing to tell.
    */
   readonly properties?: Readonly<Record<string, string>> | undefined;
 }
@@ -42,10 +42,12 @@ function propertiesOf({ batching, inputs, outputs }: MethodSignature): Record<st
   const names = (tensors: readonly TensorSignature[]): string => JSON.stringify(tensors.map(({ name }) => name));
   const optional = inputs.filter((input) => input.optional === true);
   // One of no known dtype is not a model's, and shown as any bytes
+  const classes = outputs.filter((output) => output.classes !== undefined);
   const anyShape = [...inputs, ...outputs].filter(({ dtype, shape }) => dtype !== undefined && shape === undefined);
   return {
     ...(batching && { batching: batching.outcome, batching_reason: batching.reason }),
     ...(optional.length > 0 && { optional_inputs: names(optional) }),
+    ...(classes.length > 0 && { class_names: JSON.stringify(Object.fromEntries(classes.map((output) => [output.name, output.classes]))) }),
     ...(anyShape.length > 0 && { any_shape: names(anyShape) }),
   };
 }

@@ -51,6 +51,7 @@ import {
 
 /** Bounds of what another process may claim. */
 const maxEntries = 10_000;
+const maxClasses = 1000;
 const maxTensors = 1024;
 const maxNameLength = 1024;
 const maxDocLength = 65_536;
@@ -89,6 +90,21 @@ const wholes = (from: number, maxSize: number): readonly Rule[] => [
 const text = (maxLength: number): readonly Rule[] => [IsString(), MaxLength(maxLength)];
 const name = text(maxNameLength);
 const doc = text(maxDocLength);
+
+/** Labels of classes: all texts, or all whole numbers. */
+const labels: readonly Rule[] = [
+  ValidateBy({
+    name: 'isLabels',
+    validator: {
+      validate: (value) =>
+        Array.isArray(value) &&
+        value.length <= maxClasses &&
+        (value.every((label) => typeof label === 'string' && label.length <= maxDocLength) ||
+          value.every((label) => Number.isSafeInteger(label))),
+      defaultMessage: () => 'classes must be a list of texts or of whole numbers',
+    },
+  }),
+];
 
 /** What a servable's folder may be called. */
 const servableName: readonly Rule[] = [
@@ -136,6 +152,7 @@ export class TensorSignatureDto extends checked<TensorSignature>({
   dtype: optional([IsIn(dtypes)]),
   shape: optional(wholes(-1, maxRank)),
   optional: optional([IsBoolean()]),
+  classes: optional(labels),
   doc: optional(doc),
   example: optional(nested(() => ExampleTensorDto)),
 }) {}

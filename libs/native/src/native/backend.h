@@ -22,7 +22,14 @@ struct ValueDescription {
   bool hasShape = false;  // false: the model does not say how many dims there are, and `dims` is empty
   std::vector<int64_t> dims;
   std::vector<std::string> dimNames;
+  bool isUnzipped = false;  // an output that was a sequence of maps in the file
   int position = 0;  // of an input: its place among all inputs of the model, those with a value of their own included
+};
+
+/** An output that no run gives. */
+struct UnusableValue {
+  std::string name;
+  std::string reason;
 };
 
 struct SessionDescription {
@@ -30,6 +37,8 @@ struct SessionDescription {
   std::vector<ValueDescription> outputs;
   int64_t maxBatch = 0;  // the largest first dim of a run, of a model that takes several; 0: the model does not say
   std::vector<ValueDescription> defaults;  // inputs with a value of their own: runs may leave them out, or give them after the others
+  std::vector<UnusableValue> unusable;     // outputs that are no tensors of a known type
+  bool hasClassicOperators = false;        // of ai.onnx.ml: outputs may have names of classes
 };
 
 /** A weight given by reference: the memory belongs to JavaScript and lives as long as the session. */
@@ -72,6 +81,7 @@ struct OpenRequest {
   int sharedBy = 1;
   int graphOptimization = 99;
   std::string disabledOptimizers;  // names, separated by ';'
+  std::vector<std::string> operatorLibraries;  // paths of shared libraries with operators
   SeatRequest seats;
   std::vector<Initializer> initializers;
   bool refuseLinks = false;    // of modelPath

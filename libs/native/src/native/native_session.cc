@@ -21,6 +21,7 @@ Napi::Object toObject(Napi::Env env, const ValueDescription& value) {
   }
   object["shape"] = dims;
   object["dimNames"] = dimNames;
+  object["isUnzipped"] = Napi::Boolean::New(env, value.isUnzipped);
   object["position"] = Napi::Number::New(env, value.position);
   return object;
 }
@@ -97,6 +98,11 @@ Napi::Value NativeSession::describe(const Napi::CallbackInfo& call) {
   object["outputs"] = toArray(call.Env(), core_->description().outputs);
   object["maxBatch"] = Napi::Number::New(call.Env(), static_cast<double>(core_->description().maxBatch));
   object["defaults"] = toArray(call.Env(), core_->description().defaults);
+  const std::vector<UnusableValue>& unusable = core_->description().unusable;
+  Napi::Array reasons = Napi::Array::New(call.Env(), unusable.size());
+  for (uint32_t i = 0; i < unusable.size(); i++) reasons[i] = Napi::String::New(call.Env(), unusable[i].reason);
+  object["unusable"] = reasons;
+  object["hasClassicOperators"] = Napi::Boolean::New(call.Env(), core_->description().hasClassicOperators);
   return object;
 }
 

@@ -76,6 +76,13 @@ DeviceRequest readDevice(Reader& reader, napi_value object) {
   return device;
 }
 
+std::vector<std::string> readTexts(Reader& reader, napi_value array) {
+  std::vector<std::string> texts;
+  const uint32_t count = reader.length(array);
+  for (uint32_t i = 0; i < count && reader.ok(); i++) texts.push_back(reader.string(reader.element(array, i)));
+  return texts;
+}
+
 SeatRequest readSeats(Reader& reader, napi_value object) {
   SeatRequest seats;
   seats.concurrentRuns = static_cast<int>(reader.integer(reader.property(object, "concurrentRuns")));
@@ -116,10 +123,9 @@ bool readOpenRequest(napi_env env, napi_value object, OpenRequest& request) {
   request.sharedBy = static_cast<int>(reader.integer(reader.property(object, "sharedBy")));
   request.graphOptimization = static_cast<int>(reader.integer(reader.property(object, "graphOptimization")));
   request.disabledOptimizers = reader.string(reader.property(object, "disabledOptimizers"));
+  request.operatorLibraries = readTexts(reader, reader.property(object, "operatorLibraries"));
   request.refuseLinks = reader.integer(reader.property(object, "refuseLinks")) != 0;
-  napi_value linkRoots = reader.property(object, "linkRoots");
-  const uint32_t roots = reader.length(linkRoots);
-  for (uint32_t i = 0; i < roots && reader.ok(); i++) request.linkRoots.push_back(reader.string(reader.element(linkRoots, i)));
+  request.linkRoots = readTexts(reader, reader.property(object, "linkRoots"));
   request.externalFolder = reader.string(reader.property(object, "externalFolder"));
   napi_value initializers = reader.property(object, "initializers");
   const uint32_t count = reader.length(initializers);

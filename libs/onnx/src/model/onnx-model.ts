@@ -36,6 +36,8 @@ export interface OnnxAttribute {
   readonly ints: readonly number[];
   readonly floats: readonly number[];
   readonly textCount: number;
+  /** All of them, unless they are very long. */
+  readonly texts: readonly string[];
   readonly tensor?: OnnxTensor;
   readonly graph?: OnnxGraph;
   /** In the body of a function: the name of the function's attribute that is meant. */

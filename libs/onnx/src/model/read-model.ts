@@ -121,6 +121,8 @@ function readAttribute(scanner: FieldScanner, attributes: Map<string, OnnxAttrib
   const floats: number[] = [];
   const rest: { -readonly [Key in keyof OnnxAttribute]?: OnnxAttribute[Key] } = {};
   let textCount = 0;
+  let textBytes = 0;
+  const texts: string[] = [];
   while (scanner.next()) {
     if (scanner.field === 1) name = scanner.text();
     else if (scanner.field === 2) rest.float = scanner.float();
@@ -130,11 +132,14 @@ function readAttribute(scanner: FieldScanner, attributes: Map<string, OnnxAttrib
     else if (scanner.field === 6) rest.graph = readGraph(scanner.inner(), depth + 1);
     else if (scanner.field === 7) scanner.floatsInto(floats, keptNumbers);
     else if (scanner.field === 8) scanner.integersInto(ints, keptNumbers);
-    else if (scanner.field === 9) textCount++;
-    else if (scanner.field === 21) rest.reference = scanner.text();
+    else if (scanner.field === 9) {
+      textCount++;
+      textBytes += scanner.length;
+      if (textBytes <= keptBytes) texts.push(scanner.text());
+    } else if (scanner.field === 21) rest.reference = scanner.text();
     else if (scanner.field === 22) rest.tensor = readSparse(scanner.inner());
   }
-  attributes.set(name, { ...rest, ints, floats, textCount });
+  attributes.set(name, { ...rest, ints, floats, textCount, texts });
 }
 
 function readTensor(scanner: FieldScanner): OnnxTensor {

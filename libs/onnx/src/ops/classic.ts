@@ -66,9 +66,6 @@ const sideBySide: OpRule = (call) => {
   return rowFact(shape, rows);
 };
 
-/** A dictionary for each row. */
-const dictionaries: OpRule = (call) => perRow(call, (batch) => [batch]);
-
 const tfIdf: OpRule = (call) => {
   const x = call.input(0);
   const shape = call.shape(x);
@@ -95,7 +92,8 @@ export const classicRules: Readonly<Record<string, OpRule>> = Object.fromEntries
     ArrayFeatureExtractor: pickedFeatures,
     OneHotEncoder: oneHot,
     FeatureVectorizer: sideBySide,
-    ZipMap: dictionaries,
+    // Sessions give the tensor that it takes
+    ZipMap: elements,
   } satisfies Record<string, OpRule>)
     .map(([name, rule]): [string, OpRule] => [`ai.onnx.ml:${name}`, rule])
     .concat([['TfIdfVectorizer', tfIdf]]),

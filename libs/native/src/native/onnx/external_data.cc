@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "onnx/proto_fields.h"
+#include "onnx/proto_writer.h"
 
 namespace mserve {
 
@@ -23,17 +24,6 @@ constexpr uint32_t kExternalData = 13;
 constexpr uint32_t kDataLocation = 14;
 constexpr uint32_t kKey = 1;
 constexpr uint32_t kValue = 2;
-
-void writeVarint(std::string& to, uint64_t value) {
-  for (; value > 0x7f; value >>= 7) to.push_back(static_cast<char>(value | 0x80));
-  to.push_back(static_cast<char>(value));
-}
-
-void writeBytes(std::string& to, uint32_t field, std::string_view bytes) {
-  writeVarint(to, field << 3 | 2);
-  writeVarint(to, bytes.size());
-  to.append(bytes);
-}
 
 /** Bits of an element, by TensorProto.DataType; 0 = no fixed size, or unknown. */
 uint64_t bitsOf(uint64_t type) {

@@ -10,6 +10,9 @@ namespace mserve {
 namespace {
 
 constexpr size_t kMaxReferences = 1 << 20;
+constexpr size_t kMaxOpsets = 1000;
+/** Functions of the file are looked up among them, so it may not be few. */
+constexpr size_t kMaxForeign = 1 << 16;
 
 /** From which input on the values of this operator's inputs are sizes or counts; -1 = none are. */
 int firstSizeInput(std::string_view op) {
@@ -18,6 +21,12 @@ int firstSizeInput(std::string_view op) {
                                                                  "NonMaxSuppression", "Col2Im", "DFT", "AffineGrid"};
   if (fromFirst.count(op) > 0) return 0;
   return fromSecond.count(op) > 0 ? 1 : -1;
+}
+
+/** Domains of operators that come with ONNX Runtime. */
+bool isKnownDomain(std::string_view domain) {
+  static const std::unordered_set<std::string_view> known = {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training", "ai.onnx.preview"};
+  return known.count(domain) > 0 || domain.substr(0, 14) == "com.microsoft." || domain == "com.microsoft" || domain.substr(0, 10) == "com.ms.int";
 }
 
 bool isControlFlow(std::string_view op) { return op == "Loop" || op == "Scan" || op == "If" || op == "SequenceMap"; }
@@ -31,6 +40,8 @@ class Scanner {
     if (depth > kMaxDepth) return false;
     if (message == Message::Node && !readNode(bytes)) return false;
     if (isMainGraph && !readValues(bytes)) return false;
+    if (message == Message::Model && !readVersions(bytes)) return false;
+    if (message == Message::Function && !readFunction(bytes)) return false;
     Fields fields(bytes);
     while (fields.next()) {
       const Message child = fields.isBytes ? childOf(message, fields.field) : Message::None;
@@ -47,9 +58,41 @@ class Scanner {
     for (std::string_view name : sizeInputs_) {
       if (constants_.count(name) == 0) scan_.hasOpenEndedCost = true;
     }
+    for (const std::string& name : functions_) scan_.foreignOperators.erase(name);
   }
 
  private:
+  bool readVersions(std::string_view model) {
+    Fields fields(model);
+    while (fields.next()) {
+      if (!fields.isBytes && fields.field == 1) scan_.irVersion = static_cast<int64_t>(fields.number);
+      if (!fields.isBytes || fields.field != 8) continue;
+      if (scan_.opsets.size() >= kMaxOpsets) return false;
+      OpsetImport& opset = scan_.opsets.emplace_back();
+      Fields entry(fields.bytes);
+      while (entry.next()) {
+        if (entry.isBytes && entry.field == 1) opset.domain = entry.bytes;
+        if (!entry.isBytes && entry.field == 2) opset.version = static_cast<int64_t>(entry.number);
+      }
+      if (!entry.ok()) return false;
+    }
+    return fields.ok();
+  }
+
+  bool readFunction(std::string_view bytes) {
+    std::string_view name;
+    std::string_view domain;
+    Fields fields(bytes);
+    while (fields.next()) {
+      if (fields.isBytes && fields.field == 1) name = fields.bytes;
+      if (fields.isBytes && fields.field == 10) domain = fields.bytes;
+    }
+    functions_.push_back(operatorText(name, domain));
+    return fields.ok();
+  }
+
+  static std::string operatorText(std::string_view name, std::string_view domain) { return std::string(name) + " of domain " + std::string(domain); }
+
   bool readValues(std::string_view graph) {
     Fields fields(graph);
     while (fields.next()) {
@@ -92,6 +135,8 @@ class Scanner {
       if (node.field == 7) domain = node.bytes;
     }
     if (isControlFlow(op) || !(domain.empty() || domain == "ai.onnx" || domain == "ai.onnx.ml")) scan_.hasOpenEndedCost = true;
+    if (domain == "ai.onnx.ml") scan_.hasClassicOperators = true;
+    if (!isKnownDomain(domain) && scan_.foreignOperators.size() < kMaxForeign) scan_.foreignOperators.insert(operatorText(op, domain));
     if (op == "Constant") constants_.insert(firstOutput);
     const int first = firstSizeInput(op);
     for (size_t i = 0; first >= 0 && i < inputs.size(); i++) {
@@ -126,6 +171,7 @@ class Scanner {
   ModelScan& scan_;
   std::unordered_set<std::string_view> constants_;
   std::vector<std::string_view> sizeInputs_;
+  std::vector<std::string> functions_;
 };
 
 }  // namespace

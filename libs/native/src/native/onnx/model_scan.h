@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,11 +23,23 @@ struct DeclaredValue {
   bool hasShape = false;  // a shape is declared; that of a scalar has no dims
 };
 
+/** A set of operators that the file says it uses. */
+struct OpsetImport {
+  std::string domain;  // '' or 'ai.onnx' is the standard one
+  int64_t version = 0;
+};
+
 /** What is to be known of a model before a runtime gets it. */
 struct ModelScan {
   /** In the order of the file; initializers that are listed as inputs are among them. */
   std::vector<DeclaredValue> inputs;
   std::vector<DeclaredValue> outputs;
+  int64_t irVersion = 0;
+  std::vector<OpsetImport> opsets;
+  /** `name of domain`, of operators that are not ONNX's, ONNX Runtime's or the file's own functions, in order. */
+  std::set<std::string> foreignOperators;
+  /** Operators of ai.onnx.ml are used: there may be classifiers. */
+  bool hasClassicOperators = false;
   /** Every external_data location, in subgraphs, functions, attributes and sparse tensors too. */
   std::vector<ExternalReference> references;
   /**

@@ -111,6 +111,7 @@ constexpr int kTypeTensor = 1;
   F(221, createCannOptions, Status*, (ProviderOptions**))                                                              \
   F(222, updateCannOptions, Status*, (ProviderOptions*, const char* const* keys, const char* const* values, size_t))   \
   F(224, releaseCannOptions, void, (ProviderOptions*))                                                                 \
+  F(228, registerOperatorLibrary, Status*, (SessionOptions*, const char* path))                                        \
   F(252, getStringBuffer, Status*, (Value*, size_t index, size_t length, char**))
 
 /** Only in tables of kApiVersionExternalFiles and later. */

@@ -118,6 +118,25 @@ void describeDefaults(const Library& library, Session* session, std::vector<Valu
   }
 }
 
+/** Those that are no tensors of a known type are left out, unless all are. */
+bool describeOutputs(const Library& library, Session* session, SessionDescription& description, Failure& failure) {
+  size_t count = 0;
+  if (!library.check(library.api.getOutputCount(session, &count), FailureKind::Load, failure)) return false;
+  Failure first;
+  for (size_t i = 0; i < count; i++) {
+    ValueDescription value;
+    Failure reason;
+    if (describeAt(library, session, kOutputs, i, value, reason)) {
+      description.outputs.push_back(std::move(value));
+      continue;
+    }
+    description.unusable.push_back({value.name, reason.message});
+    if (!first) first = reason;
+  }
+  if (description.outputs.empty() && first) failure = first;
+  return !failure;
+}
+
 /** The runtime tells no scalar from a value of which the file does not tell how many dims it has. */
 void takeDeclared(const std::vector<DeclaredValue>& declared, std::vector<ValueDescription>& values) {
   for (ValueDescription& value : values) {
@@ -132,7 +151,7 @@ void takeDeclared(const std::vector<DeclaredValue>& declared, std::vector<ValueD
 
 bool describeSession(const Library& library, Session* session, const ModelScan& scan, SessionDescription& description, Failure& failure) {
   describeDefaults(library, session, description.defaults);
-  if (!describeAll(library, session, kInputs, description.inputs, failure) || !describeAll(library, session, kOutputs, description.outputs, failure)) {
+  if (!describeAll(library, session, kInputs, description.inputs, failure) || !describeOutputs(library, session, description, failure)) {
     return false;
   }
   takeDeclared(scan.inputs, description.inputs);
@@ -140,6 +159,7 @@ bool describeSession(const Library& library, Session* session, const ModelScan& 
   std::stable_sort(description.defaults.begin(), description.defaults.end(),
                    [](const ValueDescription& a, const ValueDescription& b) { return a.position < b.position; });
   takeDeclared(scan.outputs, description.outputs);
+  description.hasClassicOperators = scan.hasClassicOperators;
   return true;
 }
 

@@ -6,6 +6,8 @@
 #include <string_view>
 
 #include "onnx/external_data.h"
+#include "onnx/zip_map.h"
+#include "onnxruntime/ort_diagnosis.h"
 #include "onnxruntime/ort_lane.h"
 #include "onnxruntime/ort_providers.h"
 #include "onnxruntime/ort_threads.h"
@@ -36,8 +38,15 @@ bool OrtSession::load(const OpenRequest& request, LoadCancellation& cancellation
   OwnedSessionOptions options(library_);
   if (!library_.check(library_.api.createSessionOptions(options.out()), FailureKind::Load, failure)) return false;
   std::vector<MappedFile> externalFiles;  // needed until the session is made
+  std::string unzipped;                   // the model, when outputs were made tensors
   std::string rewritten;                  // the model, when external data was put into it
-  if (!scanModel(model, length, scan_, failure) || !configure(request, options.get(), failure) ||
+  if (!scanModel(model, length, scan_, failure)) return false;
+  if (scan_.hasClassicOperators) unzipped_ = unzipMaps({reinterpret_cast<const char*>(model), length}, unzipped);
+  if (!unzipped.empty()) {
+    model = reinterpret_cast<const uint8_t*>(unzipped.data());
+    length = unzipped.size();
+  }
+  if (!configure(request, options.get(), failure) || !addOperators(request, options.get(), failure) ||
       !addInitializers(request, options.get(), failure) || !addExternalData(request, {model, length}, options.get(), externalFiles, rewritten, failure)) {
     return false;
   }
@@ -55,8 +64,10 @@ bool OrtSession::load(const OpenRequest& request, LoadCancellation& cancellation
   cancellation.disarm();
   const bool isCreated = library_.check(status, FailureKind::Load, failure);
   if (traps.count() + poolTraps_.count() > 0) failure.set(FailureKind::Load, "the model divides an integer by zero while it is being loaded");
+  if (!isCreated) explainLoadFailure(library_, scan_, failure);
   if (!isCreated || failure) return false;
   if (!describeSession(library_, session_.get(), scan_, description_, failure)) return false;
+  for (ValueDescription& output : description_.outputs) output.isUnzipped = unzipped_.count(output.name) > 0;
   for (const ValueDescription& input : description_.inputs) inputNames_.push_back(input.name.c_str());
   for (const ValueDescription& input : description_.defaults) defaultNames_.push_back(input.name.c_str());
   for (const ValueDescription& output : description_.outputs) outputNames_.push_back(output.name.c_str());
@@ -85,6 +96,15 @@ bool OrtSession::configure(const OpenRequest& request, SessionOptions* options, 
          check(api.addSessionConfig(options, "session.use_env_allocators", "1")) &&  // see Library::shareArena
          // Intra-op threads spin while a run is going on, not between runs: others share these cores.
          check(api.addSessionConfig(options, "session.force_spinning_stop", "1"));
+}
+
+bool OrtSession::addOperators(const OpenRequest& request, SessionOptions* options, Failure& failure) {
+  for (const std::string& path : request.operatorLibraries) {
+    if (library_.check(library_.api.registerOperatorLibrary(options, path.c_str()), FailureKind::Load, failure)) continue;
+    failure.message = "the operator library '" + path + "' cannot be used: " + failure.message;
+    return false;
+  }
+  return true;
 }
 
 bool OrtSession::addInitializers(const OpenRequest& request, SessionOptions* options, Failure& failure) {

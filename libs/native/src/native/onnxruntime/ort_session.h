@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,7 @@ class OrtSession : public BackendSession {
 
  private:
   bool configure(const OpenRequest& request, SessionOptions* options, Failure& failure);
+  bool addOperators(const OpenRequest& request, SessionOptions* options, Failure& failure);
   bool addInitializers(const OpenRequest& request, SessionOptions* options, Failure& failure);
   struct ModelBytes {
     const uint8_t* bytes;
@@ -49,6 +51,7 @@ class OrtSession : public BackendSession {
   bool hasPools_ = false;
   AloneGate gate_;
   ModelScan scan_;
+  std::set<std::string> unzipped_;  // names of outputs that were sequences of maps
   SessionDescription description_;
   std::vector<const char*> inputNames_;   // into description_
   std::vector<const char*> defaultNames_;
