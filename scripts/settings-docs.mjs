@@ -107,6 +107,8 @@ function valueSchema(shape) {
         maxItems: shape.most,
         uniqueItems: true,
       };
+    case 'paths':
+      return { type: 'array', items: { type: 'string', minLength: 1 }, minItems: 1, maxItems: shape.most, uniqueItems: true };
     case 'servables':
       return {
         type: 'array',

@@ -90,6 +90,10 @@ export interface OnnxGraph {
 export interface OnnxModel extends OnnxGraph {
   /** Version of the default operator set. Default 17. */
   readonly opset?: number;
+  /** Versions of other operator sets. Default: none are named. */
+  readonly opsets?: Readonly<Record<string, number>>;
+  /** Default 8. */
+  readonly irVersion?: number;
 }
 
 type Bytes = Uint8Array;
@@ -189,7 +193,14 @@ function graphParts(graph: OnnxGraph): Bytes[] {
 
 /** The bytes of an ONNX file. Nothing is checked: tests want wrong models too. */
 export function onnxModel(model: OnnxModel): Uint8Array {
-  return concat([int(1, 8), text(2, 'mserve-test'), message(7, graphParts(model)), message(8, [text(1, ''), int(2, model.opset ?? 17)])]);
+  return concat([
+    int(1, model.irVersion ?? 8),
+    text(2, 'mserve-test'),
+    message(7, graphParts(model)),
+    ...Object.entries({ '': model.opset ?? 17, ...model.opsets }).map(([domain, version]) =>
+      message(8, [text(1, domain), int(2, version)]),
+    ),
+  ]);
 }
 
 /** Bytes of numbers as a tensor wants them. */

@@ -57,6 +57,8 @@ function decoratorsOf(shape: Shape): readonly PropertyDecorator[] {
         Min(shape.min, { each: true }),
         Max(shape.max, { each: true }),
       ];
+    case 'paths':
+      return [IsArray(), ArrayMinSize(1), ArrayMaxSize(shape.most), ArrayUnique(), IsString({ each: true }), IsNotEmpty({ each: true })];
     case 'servables':
       return [
         IsArray(),

@@ -1,5 +1,5 @@
 import { defaultOf, hasSetting, optional, setting, type AppName, type ProgramName, type Setting } from './setting.js';
-import { address, busAddress, choice, decimal, path, servableList, text, whole, wholes, yesNo } from './shape.js';
+import { address, busAddress, choice, decimal, path, paths, servableList, text, whole, wholes, yesNo } from './shape.js';
 import { versionPolicyPattern, versionPolicyRule } from './version-policy.js';
 
 /** Timers of Node hold 2^31 - 1 ms; no limit of ours has to be longer than a day. */
@@ -287,7 +287,12 @@ export const settings = {
     apps: worker,
     otherwise: 'what runs and one batch that waits, at least 16',
   }),
-  warmUp: setting(yesNo(), { doc: 'run each model once with zeros before it is ready', apps: worker, default: true }),
+  operatorLibraries: optional(paths(16), {
+    doc: 'shared libraries with operators that ONNX Runtime does not have, such as that of onnxruntime-extensions; their code runs in the worker',
+    apps: worker,
+    otherwise: 'none',
+  }),
+  warmUp: setting(yesNo(), { doc: 'run each model once with made-up values before it is ready', apps: worker, default: true }),
   configPatienceMs: setting(whole(1, dayMs), {
     doc: 'how long one servable_config may take before the next servables are loaded beside it',
     apps: worker,

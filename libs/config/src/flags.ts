@@ -37,7 +37,7 @@ function splitFlag(text: string): [flag: string, value: string | undefined] {
 }
 
 function isList({ kind }: Shape): boolean {
-  return kind === 'wholes' || kind === 'servables';
+  return kind === 'wholes' || kind === 'paths' || kind === 'servables';
 }
 
 /** Reads the arguments of one program from left to right. */

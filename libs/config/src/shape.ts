@@ -16,6 +16,7 @@ export type Shape =
   | { readonly kind: 'bus' }
   /** At least one entry, no entry twice. As text: with commas between them. */
   | { readonly kind: 'wholes'; readonly min: number; readonly max: number; readonly most: number }
+  | { readonly kind: 'paths'; readonly most: number }
   | { readonly kind: 'servables' };
 
 declare const valueType: unique symbol;
@@ -41,6 +42,8 @@ export const address = (ports: { readonly unix: boolean }): ShapeOf<string> => (
 export const busAddress = (): ShapeOf<string> => ({ kind: 'bus' });
 /** A list of at most `most` whole numbers from `min` to `max`. */
 export const wholes = (min: number, max: number, most: number): ShapeOf<readonly number[]> => ({ kind: 'wholes', min, max, most });
+/** A list of at most `most` paths of files. */
+export const paths = (most: number): ShapeOf<readonly string[]> => ({ kind: 'paths', most });
 /** A list of servables, each `name` or `name:version`. */
 export const servableList = (): ShapeOf<readonly string[]> => ({ kind: 'servables' });
 
@@ -65,6 +68,8 @@ export function allowedOf(shape: Shape): string {
       return 'memory or nats://HOST:PORT (several servers with commas between them; the login has settings of its own)';
     case 'wholes':
       return `a list of 1 to ${shape.most} different whole numbers from ${shape.min} to ${shape.max}`;
+    case 'paths':
+      return `a list of 1 to ${shape.most} different paths`;
     case 'servables':
       return `a list of different NAME or NAME:VERSION, the version up to ${maxVersion}`;
   }
@@ -90,6 +95,8 @@ export function placeholderOf(shape: Shape): string {
       return 'BUS';
     case 'wholes':
       return 'N,N';
+    case 'paths':
+      return 'PATH,PATH';
     case 'servables':
       return 'NAME,NAME:VERSION';
   }
@@ -113,6 +120,7 @@ export function valueOfText(shape: Shape, text: string): unknown {
       return text;
     case 'wholes':
       return text === '' ? [] : text.split(',').map(numberOf);
+    case 'paths':
     case 'servables':
       return text === '' ? [] : text.split(',');
     case 'choice':

@@ -17,6 +17,8 @@ export interface CheckModelsOptions {
   readonly decryption?: DecryptionKey | undefined;
   /** A folder that links of model files may lead into, besides the servable's own. */
   readonly linkRoot?: string | undefined;
+  /** Shared libraries with operators that ONNX Runtime does not have. Default: none. */
+  readonly operatorLibraries?: readonly string[] | undefined;
 }
 
 /** What a look at the models of one version found. */
@@ -41,7 +43,7 @@ export async function checkModels(
   declaration: ServableDeclaration,
   version: number,
   options: CheckModelsOptions = {},
-  openers: ModelOpeners = workerDefaults(silentLog).openers,
+  openers: ModelOpeners = workerDefaults(silentLog, { operatorLibraries: options.operatorLibraries }).openers,
 ): Promise<ModelsReport> {
   const { servable } = declaration;
   const remarks: string[] = [];

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { AppLog } from '@mserve/app';
 import { loadMindir } from '@mserve/mindir';
 import { Session, type SessionOptions } from '@mserve/native';
@@ -12,15 +13,17 @@ export interface WorkerDefaults {
   readonly openers: ModelOpeners;
 }
 
-/** Settings of a worker that are about servables alone. */
+/** Settings of a worker that are about servables and models alone. */
 export interface OpenSettings {
   /** See {@link OpenServableOptions}. */
   readonly linkRoot?: string | undefined;
   readonly functionIsolation?: FunctionIsolation | undefined;
+  /** Shared libraries with operators that ONNX Runtime does not have. Default: none. */
+  readonly operatorLibraries?: readonly string[] | undefined;
 }
 
 /** How a worker opens servables and models when its options do not say otherwise: the config in worker threads, models in native sessions. */
-export function workerDefaults(log: AppLog, { linkRoot, functionIsolation }: OpenSettings = {}): WorkerDefaults {
+export function workerDefaults(log: AppLog, { linkRoot, functionIsolation, operatorLibraries = [] }: OpenSettings = {}): WorkerDefaults {
   return {
     open: ({ directory, servable, version, deviceId, threads, models }) =>
       openServable(directory, servable, {
@@ -34,7 +37,7 @@ export function workerDefaults(log: AppLog, { linkRoot, functionIsolation }: Ope
       }),
     openers: shareModels(
       modelOpeners(
-        (model, options) => Session.open(model, options),
+        (model, options) => Session.open(model, { ...options, operatorLibraries: operatorLibraries.map((path) => resolve(path)) }),
         async (path, decryption, isHardLink) => {
           const { model, initializers } = await loadMindir(path, {
             decKey: decryption?.key,

@@ -9,6 +9,7 @@ export interface CheckCommandFlags extends KeyFlags {
   readonly servable?: readonly string[];
   readonly config?: string;
   readonly linkRoot?: string;
+  readonly operatorLibraries?: readonly string[];
   readonly json: boolean;
 }
 
@@ -32,6 +33,7 @@ export async function checkCommand(directory: string | undefined, flags: CheckCo
           servable: flags.servable ?? named,
           key: key ?? keyOfFile,
           linkRoot: flags.linkRoot ?? ofFile?.settings?.linkRoot,
+          operatorLibraries: flags.operatorLibraries ?? ofFile?.settings?.operatorLibraries,
         });
   const others = where === undefined || (flags.servable ?? named) !== undefined ? [] : passedOver(where);
   const ok = ofFile?.report.ok !== false && servables.every((servable) => servable.ok);

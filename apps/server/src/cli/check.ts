@@ -16,6 +16,8 @@ export interface CheckFlags {
   readonly servable?: readonly string[] | undefined;
   /** A folder that links may lead into. */
   readonly linkRoot?: string | undefined;
+  /** Shared libraries with operators that ONNX Runtime does not have. */
+  readonly operatorLibraries?: readonly string[] | undefined;
   /** For encrypted MindIR models of `servable`. */
   readonly key?: ModelKey | undefined;
 }
@@ -77,7 +79,7 @@ export function passedOver(directory: string): string[] {
   }
 }
 
-async function checkOne(directory: string, name: string, { key, linkRoot }: CheckFlags): Promise<CheckedServable> {
+async function checkOne(directory: string, name: string, { key, linkRoot, operatorLibraries }: CheckFlags): Promise<CheckedServable> {
   const report: ServableReport = await checkServable(directory, name, { linkRoot });
   const problems = [...report.problems];
   const remarks = [...report.remarks];
@@ -87,7 +89,7 @@ async function checkOne(directory: string, name: string, { key, linkRoot }: Chec
     const declared = ofVersions.has(version) ? ofVersions.get(version) : declaration;
     // Only models have versions to look at; a servable without them runs as any version
     if (declared === undefined || declared.models.length === 0) continue;
-    const found = await checkModels(directory, declared, version, { decryption: key, linkRoot });
+    const found = await checkModels(directory, declared, version, { decryption: key, linkRoot, operatorLibraries });
     problems.push(...found.problems);
     remarks.push(...found.remarks);
     batching.push(...found.batching.map((model) => ({ version, ...model })));

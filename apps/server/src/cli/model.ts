@@ -52,12 +52,12 @@ function graphBatching(model: string | Uint8Array): GraphBatching {
 }
 
 /** Looks into a model file without running it. Throws CliError. */
-export function inspectModel(path: string, key: ModelKey | undefined): Promise<Inspection> {
+export function inspectModel(path: string, key: ModelKey | undefined, operatorLibraries: readonly string[] = []): Promise<Inspection> {
   return asCliError(path, async () => {
     const format = formatOf(path);
     if (format === 'OM') throw new CliError(`${path} is an OM model, which mserve cannot look into yet`);
     if (format === 'ONNX') {
-      const session = await Session.open(path);
+      const session = await Session.open(path, { operatorLibraries });
       const { inputs, outputs, defaults = [] } = session.describe();
       await session.close();
       const taken = [...inputs.map(port), ...defaults.map((value) => ({ ...port(value), optional: true }))];

@@ -43,6 +43,10 @@ const keyFileFlag = new Option(
 const keyModeFlag = new Option('--dec-mode <mode>', 'AES-GCM, AES-CBC or SM4-CBC; only checked, the file says which').argParser(
   decryptionMode,
 );
+const operatorLibrariesFlag = new Option(
+  '--operator-libraries <file,file>',
+  'shared libraries with operators that ONNX Runtime does not have',
+).argParser((text) => text.split(','));
 const jsonFlag = new Option('--json', 'print one line of JSON instead of text').default(false);
 
 /** What ends a server that runs in the foreground, or makes it reload: signals, in main.ts. */
@@ -131,6 +135,14 @@ function addInfer(program: Command): void {
     );
 }
 
+interface RunCommandFlags extends KeyFlags {
+  readonly input: string[];
+  readonly outputDir?: string;
+  readonly threads: number;
+  readonly operatorLibraries?: readonly string[];
+  readonly json: boolean;
+}
+
 function addRun(program: Command): void {
   program
     .command('run')
@@ -139,10 +151,11 @@ function addRun(program: Command): void {
     .option('--input <file.npy>', 'an input, in the model’s order, or name=file.npy; once per input', collect(String), [])
     .option('--output-dir <dir>', 'write output_0.npy, output_1.npy, ... there')
     .option('--threads <n>', 'threads inside the run (0 = one per core)', wholeNumber(0, 1024), 0)
+    .addOption(operatorLibrariesFlag)
     .addOption(keyFileFlag)
     .addOption(keyModeFlag)
     .addOption(jsonFlag)
-    .action(async (model: string, flags: { input: string[]; outputDir?: string; threads: number; json: boolean } & KeyFlags) => {
+    .action(async (model: string, flags: RunCommandFlags) => {
       const { run } = await import('./run.js');
       const outputs = await run(model, { ...flags, key: readKey(flags) });
       const text = outputs.map(
@@ -160,6 +173,7 @@ function addCheck(program: Command): void {
     .option('--config <file>', 'check this config file of mserve serve')
     .option('--servable <name>', 'check only this one; may be given several times', collect(String))
     .option('--link-root <dir>', 'folder that links in DIR may lead into')
+    .addOption(operatorLibrariesFlag)
     .addOption(keyFileFlag)
     .addOption(keyModeFlag)
     .addOption(jsonFlag)
@@ -185,12 +199,13 @@ function addModel(program: Command): void {
     .command('inspect')
     .argument('<file>', 'model file (ONNX or MindIR)')
     .description('producer, version, inputs and outputs, operators, parameters, encryption')
+    .addOption(operatorLibrariesFlag)
     .addOption(keyFileFlag)
     .addOption(keyModeFlag)
     .addOption(jsonFlag)
-    .action(async (file: string, flags: KeyFlags & { json: boolean }) => {
+    .action(async (file: string, flags: KeyFlags & { json: boolean; operatorLibraries?: readonly string[] }) => {
       const { inspectionText, inspectModel } = await import('./model.js');
-      const inspection = await inspectModel(file, readKey(flags));
+      const inspection = await inspectModel(file, readKey(flags), flags.operatorLibraries);
       print(flags.json, inspection, inspectionText(inspection));
     });
   model

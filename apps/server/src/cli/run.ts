@@ -13,6 +13,7 @@ export interface RunFlags {
   readonly input: readonly string[];
   readonly outputDir?: string | undefined;
   readonly threads: number;
+  readonly operatorLibraries?: readonly string[] | undefined;
   readonly key?: ModelKey | undefined;
 }
 
@@ -72,7 +73,11 @@ function inputsInOrder(inputs: readonly string[], description: SessionDescriptio
 
 /** Runs a model file once, without a server, on the same native path; writes output_0.npy, output_1.npy, ... into outputDir. */
 export async function run(modelFile: string, flags: RunFlags): Promise<RunOutput[]> {
-  const session = await openModel(modelFile, { intraOpThreads: flags.threads, key: flags.key });
+  const session = await openModel(modelFile, {
+    intraOpThreads: flags.threads,
+    key: flags.key,
+    operatorLibraries: flags.operatorLibraries ?? [],
+  });
   try {
     const { outputs } = session.describe();
     const tensors = await session.run(inputsInOrder(flags.input, session.describe()));
