@@ -47,6 +47,7 @@
         'src/native/rank/rank_core.cc',
         'src/native/rank/reduction.cc',
         'src/native/rank/shared_region.cc',
+        'src/native/traps/crash_note.cc',
         'src/native/traps/division_guard.cc',
         'src/native/traps/x86_division.cc'
       ],

@@ -94,6 +94,8 @@ export interface Binding {
     bytes: Uint8Array,
   ): BoundConnection;
   end(connection: BoundConnection): void;
+  /** See crash_note.h. */
+  noteCrash(thread: number, note: string): void;
   /** What this machine has of a provider. Blocks. */
   examine(backend: string, provider: string, libraryPath: string, driverOnly: boolean): BoundProviderReport;
   inbox(connection: BoundConnection, words: Float64Array, bytes: Uint8Array): void;

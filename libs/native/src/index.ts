@@ -1,3 +1,4 @@
+export * from './crash-note.js';
 export * from './library-path.js';
 export * from './machine.js';
 export * from './native-error.js';

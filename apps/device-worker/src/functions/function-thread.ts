@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { noteCrash } from '@mserve/native';
 import type { Instance } from '@mserve/wire';
 import { textOf } from './function-call.js';
 import { FunctionHost, sentSteps, type HostOptions } from './function-host.js';
@@ -23,6 +24,8 @@ export class FunctionThread extends FunctionHost {
   readonly kind = 'thread';
   private readonly cells = new Int32Array(new SharedArrayBuffer(controlCells * Int32Array.BYTES_PER_ELEMENT));
   private readonly worker: Worker;
+  /** The kernel's id of the thread, when it has loaded native packages. */
+  private notedThread: number | undefined;
 
   constructor(options: HostOptions) {
     super(options);
@@ -45,7 +48,10 @@ export class FunctionThread extends FunctionHost {
       this.reason ??= isOutOfMemory ? 'it ran out of memory' : `an error was thrown outside of any call: ${textOf(thrown)}`;
     });
     this.worker.on('messageerror', () => void this.worker.terminate());
-    this.worker.on('exit', (code) => this.gone(`it exited with code ${code}`));
+    this.worker.on('exit', (code) => {
+      if (this.notedThread !== undefined) noteCrash(this.notedThread, '');
+      this.gone(`it exited with code ${code}`);
+    });
   }
 
   post(batch: number, steps: readonly Step[], takesContext: boolean): void {
@@ -96,6 +102,24 @@ export class FunctionThread extends FunctionHost {
 
   protected listen(): void {
     this.worker.on('message', (message: FromThread) => this.hear(message));
+  }
+
+  protected override take(message: FromThread): void {
+    if (message.kind === 'native') this.note(message.file, message.threadId);
+    else super.take(message);
+  }
+
+  /** Before the package is loaded: it may end this process then and there. */
+  private note(file: string, threadId: number): void {
+    const { servable, log } = this.options;
+    this.notedThread = threadId;
+    noteCrash(
+      threadId,
+      `a function thread of servable '${servable}', which loaded ${file}: let its functions run in processes (functionIsolation)`,
+    );
+    log('info', `servable ${servable} loads a native package in a function thread: ${file}`);
+    Atomics.add(this.cells, cellOf.noted, 1);
+    Atomics.notify(this.cells, cellOf.noted);
   }
 
   /** A thread that is inside a blocking call of the system (a read from a FIFO, say) ends when that returns, and is waited for no longer than {@link longestEndMs}. */

@@ -26,11 +26,11 @@ export interface ThreadStart extends ProgramStart {
 /**
  * Cells of the control array. A batch is a list of steps (calls of functions). Before each step the thread adds one to `started`; the loop
  * takes back what was not begun by exchanging it for {@link takenBack}: whoever is first has the step.
- * `heard`: number of the last ping that the thread came to.
+ * `heard`: number of the last ping that the thread came to. `noted`: native packages whose load the owner knows of.
  */
-export const control = { started: 0, finished: 1, pending: 2, heard: 3 } as const;
+export const control = { started: 0, finished: 1, pending: 2, heard: 3, noted: 4 } as const;
 /** How many cells the control array has. */
-export const controlCells = 4;
+export const controlCells = 5;
 /** The cells before this one are about the batch that the thread has; they start from 0 with each. */
 export const batchCells = 3;
 /** In `started`: the loop took the rest of the batch back. */
@@ -86,6 +86,8 @@ export type FromThread =
     }
   | { readonly kind: 'modelCall'; readonly call: number; readonly modelKey: string; readonly subgraph: number; readonly pack: Pack }
   | { readonly kind: 'warning'; readonly text: string }
+  /** Of threads: it is about to load a native package, and waits for `noted`. */
+  | { readonly kind: 'native'; readonly file: string; readonly threadId: number }
   /** Of processes: the ping of this number was heard. */
   | { readonly kind: 'pong'; readonly number: number }
   /** Of processes: the step that was sent as this batch is begun. */

@@ -7,6 +7,7 @@
 #include "connection.h"
 #include "native_rank.h"
 #include "native_session.h"
+#include "traps/crash_note.h"
 
 namespace mserve {
 
@@ -33,6 +34,12 @@ static Napi::Value inbox(const Napi::CallbackInfo& call) {
 /** end(connection): before the process exits; see Connection::end. */
 static Napi::Value end(const Napi::CallbackInfo& call) {
   call[0].As<Napi::External<Connection>>().Data()->end();
+  return call.Env().Undefined();
+}
+
+/** noteCrash(thread, note): what stderr is told when a fault of this thread ends the process. */
+static Napi::Value noteCrashOf(const Napi::CallbackInfo& call) {
+  noteCrash(call[0].As<Napi::Number>().Int64Value(), call[1].As<Napi::String>().Utf8Value());
   return call.Env().Undefined();
 }
 
@@ -74,6 +81,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["connect"] = Napi::Function::New(env, mserve::connect);
   exports["inbox"] = Napi::Function::New(env, mserve::inbox);
   exports["examine"] = Napi::Function::New(env, mserve::examine);
+  exports["noteCrash"] = Napi::Function::New(env, mserve::noteCrashOf);
   exports["end"] = Napi::Function::New(env, mserve::end);
   exports["NativeRank"] = mserve::NativeRank::define(env);
   exports["NativeSession"] = mserve::NativeSession::define(env);
