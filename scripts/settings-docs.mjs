@@ -50,7 +50,7 @@ function table(program, wanted) {
   return ['| flag | variable | file key, option | default | meaning |', '|---|---|---|---|---|', ...rows].join('\n');
 }
 
-const shared = ({ apps }) => apps.length === 3;
+const shared = ({ apps }) => ['gateway', 'scheduler', 'device-worker'].every((app) => apps.includes(app));
 const only = (app) => (setting) => !shared(setting) && setting.apps.includes(app);
 
 /** The tables, by the name that stands in their markers: `<!-- settings: NAME -->` up to `<!-- end -->`. */
@@ -59,8 +59,10 @@ const tables = {
   'server: gateway': table('server', only('gateway')),
   'server: scheduler': table('server', only('scheduler')),
   'server: device-worker': table('server', only('device-worker')),
+  'server: agent': table('server', ({ apps }) => apps.every((app) => app === 'agent')),
+  agent: table('agent', only('agent')),
   fleet: table('gateway', shared),
-  'by app': ['gateway', 'scheduler', 'device-worker']
+  'by app': ['gateway', 'scheduler', 'device-worker', 'agent']
     .map(
       (app) =>
         `- ${app}: ${settingEntries

@@ -10,6 +10,8 @@ export interface DistributedCase {
   readonly rankSize: number;
   readonly stageSize: number;
   readonly withBatchDim: boolean;
+  readonly inputCount: number;
+  readonly outputCount: number;
   readonly expect: 'match' | 'reject';
   /** Of a case that is to be refused. */
   readonly reason: string | undefined;
@@ -38,6 +40,8 @@ function readCase(name: string, folder: string): DistributedCase {
     rankSize: meta.rank_size,
     stageSize: meta.stage_size,
     withBatchDim: meta.with_batch_dim,
+    inputCount: meta.inputs.length,
+    outputCount: meta.outputs.length,
     expect: meta.expect,
     reason: meta.reason,
     tolerance: meta.tolerance,

@@ -12,3 +12,4 @@ export { checkServableNames, findConfig, listServables, listVersions, passedOver
 export { checkModels, type CheckModelsOptions, type ModelsReport } from './replica/check-models.js';
 export { chooseProvider, deviceKindOf, type DeviceKind, type ProviderChoice } from './replica/choose-provider.js';
 export { workerBus } from './control/device-worker-bus.js';
+export { readRankPlaces, type RankPlace } from './distributed/rank-table.js';

@@ -19,6 +19,8 @@ export interface Connections {
   readonly scheduler: Bus;
   readonly worker: Bus;
   readonly store: (bus: Bus) => TensorStore;
+  /** Embedded: makes a further participant of this process' own bus. */
+  readonly join?: ((role: string) => Bus) | undefined;
 }
 
 /** Embedded: one exchange in this process, tensors by reference. Fleet: three connections to NATS, so that others may join. */
@@ -31,6 +33,7 @@ export async function connect(settings: SettingsOf<'server'>, log: AppLog): Prom
       scheduler: exchange.connect('scheduler'),
       worker: exchange.connect('worker'),
       store: () => store,
+      join: (role) => exchange.connect(role),
     };
   }
   const join = async (role: string): Promise<Bus> => {
@@ -68,11 +71,15 @@ export interface RunningRooms {
   close(graceMs: number): Promise<void>;
 }
 
+/** Ends the connections of the rooms. */
+export async function closeConnections({ gateway, scheduler, worker }: Connections): Promise<void> {
+  await Promise.all([gateway.close(), scheduler.close(), worker.close()]);
+}
+
 /** The three rooms as one Nest application. Rejects with nothing left running and all connections closed. */
 export async function startRooms(connections: Connections, options: RoomOptions): Promise<RunningRooms> {
   const { gateway, scheduler, worker, store } = connections;
   const { log, metrics = new MetricRegistry(), tracer } = options;
-  const closeConnections = (): Promise<unknown> => Promise.all([gateway.close(), scheduler.close(), worker.close()]);
   const create = async (): Promise<INestApplication> => {
     const module = EmbeddedModule.register({
       gateway: { bus: gateway, store: store(gateway), options: options.gateway },
@@ -85,7 +92,7 @@ export async function startRooms(connections: Connections, options: RoomOptions)
     return NestFactory.create(module, createHttpAdapter(), { logger: new NestLog(log), abortOnError: false });
   };
   const app = await create().catch(async (error: unknown) => {
-    await closeConnections();
+    await closeConnections(connections);
     throw error;
   });
   const rooms = app.get(EmbeddedRooms);
@@ -93,7 +100,7 @@ export async function startRooms(connections: Connections, options: RoomOptions)
   const end = async (graceMs: number): Promise<void> => {
     rooms.leave(graceMs);
     await app.close();
-    await closeConnections();
+    await closeConnections(connections);
   };
   const close = (graceMs: number): Promise<void> => (closing ??= end(graceMs));
   try {

@@ -8,7 +8,7 @@ import type { MetricRegistry, Tracer } from '@mserve/metrics';
 import { schedulerOptionsOf } from '@mserve/scheduler';
 import { LoadingProgress } from './loading-progress.js';
 import type { ModelKey } from './model-file.js';
-import { connect, startRooms } from './rooms.js';
+import { closeConnections, connect, startRooms, type Connections } from './rooms.js';
 
 /**
  * How a server is to run: any setting of a gateway, a scheduler or a device-worker, under its name in docs/cli.md (`rest`, `maxMsgMbSize`, `tlsCertificate`, ...),
@@ -139,7 +139,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 /** As {@link startServer}, with settings that are checked. */
 export async function startSettledServer(
   settings: SettingsOf<'server'>,
-  options: Pick<ServerOptions, 'key' | 'onProgress' | 'onWarning' | 'log' | 'metrics' | 'tracer'>,
+  options: Pick<ServerOptions, 'key' | 'onProgress' | 'onWarning' | 'log' | 'metrics' | 'tracer'> & {
+    /** The rooms are about to start; `join` makes further participants of a bus inside this process, where that is the bus. */
+    readonly onConnected?: (join: Connections['join']) => Promise<void>;
+  },
 ): Promise<RunningServer> {
   const { onProgress, onWarning } = options;
   const gatewayOptions = gatewayOptionsOf(settings);
@@ -158,6 +161,10 @@ export async function startSettledServer(
     log: onWarning === undefined ? log : consoleLog(onWarning, log),
   };
   try {
+    await options.onConnected?.(connections.join).catch(async (thrown: unknown) => {
+      await closeConnections(connections);
+      throw thrown;
+    });
     const running = await startRooms(connections, {
       gateway: gatewayOptions,
       scheduler: schedulerOptionsOf(settings),

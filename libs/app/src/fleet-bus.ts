@@ -54,7 +54,7 @@ export async function connectFleetBus(settings: FleetSettings, role: string, log
 }
 
 /** Resolves when the process was asked to end, or when the bus connection is gone for good (which is logged). */
-export function untilEnd(bus: Bus, log: Logger, asked: AbortSignal): Promise<'asked' | 'bus closed'> {
+export function untilEnd(bus: Pick<Bus, 'onState'>, log: Logger, asked: AbortSignal): Promise<'asked' | 'bus closed'> {
   return new Promise((resolve) => {
     const closed = bus.onState((state) => {
       if (state !== 'closed') return;

@@ -7,7 +7,7 @@ export * from './control/messages.js';
 export * from './control/agents.js';
 export * from './control/rank-frames.js';
 export { LinkBus } from './link/link-bus.js';
-export { LinkHub, type LinkAddress, type LinkRights } from './link/link-hub.js';
+export { linkAddressOf, LinkHub, type LinkAddress, type LinkRights } from './link/link-hub.js';
 export { IdTable } from './id-table.js';
 export { MemoryExchange } from './memory/memory-exchange.js';
 export type { Report } from './report.js';

@@ -4,10 +4,12 @@ import { versionPolicyPattern, versionPolicyRule } from './version-policy.js';
 
 /** Timers of Node hold 2^31 - 1 ms; no limit of ours has to be longer than a day. */
 const dayMs = 86_400_000;
-const fleet = ['gateway', 'scheduler', 'device-worker'] as const;
+const fleet = ['gateway', 'scheduler', 'device-worker', 'agent'] as const;
 const gateway = ['gateway'] as const;
 const scheduler = ['scheduler'] as const;
 const worker = ['device-worker'] as const;
+const agent = ['agent'] as const;
+const workerAndAgent = ['device-worker', 'agent'] as const;
 
 /** The modes of encrypted MindIR files. */
 export const decryptionModes = ['AES-GCM', 'AES-CBC', 'SM4-CBC'] as const;
@@ -225,7 +227,7 @@ export const settings = {
   }),
   servables: optional(servableList(), {
     doc: 'servables to load, NAME or NAME:VERSION; a chosen one that cannot be loaded ends mserve serve',
-    apps: worker,
+    apps: workerAndAgent,
     otherwise: 'every servable in the directory, latest version',
     aliases: ['servable'],
   }),
@@ -247,22 +249,22 @@ export const settings = {
   }),
   provider: setting(text('^[a-z0-9-]{1,64}$', "1 to 64 lower-case letters, digits and '-'"), {
     doc: 'kind of the devices: cpu, cuda, tensorrt, cann or ascend (OM files); auto: the best of cuda, cann, ascend and cpu that this machine has; see docs/devices.md',
-    apps: worker,
+    apps: workerAndAgent,
     default: 'auto',
   }),
   cpuFallback: setting(choice('refuse', 'allow'), {
     doc: 'whether a node that a device cannot run may run on the CPU; a model that has one is refused otherwise',
-    apps: worker,
+    apps: workerAndAgent,
     default: 'refuse',
   }),
   onnxruntimeLibrary: optional(path(), {
     doc: 'ONNX Runtime to use (libonnxruntime.so.1 or its folder), 1.17 or a later 1.x',
-    apps: worker,
+    apps: workerAndAgent,
     otherwise: 'looked for, see docs/devices.md',
   }),
   deviceIds: setting(wholes(0, 65_535, 1_024), {
     doc: 'devices; a replica of every servable is made on each (on CPU: that many replicas)',
-    apps: worker,
+    apps: workerAndAgent,
     default: [0],
   }),
   numParallelWorkers: setting(whole(0, 64), {
@@ -278,7 +280,7 @@ export const settings = {
   }),
   intraOpThreads: optional(whole(0, 1_024), {
     doc: 'threads inside one native run; 0 = one per core',
-    apps: worker,
+    apps: workerAndAgent,
     otherwise: 'the cores but one, shared by the replicas',
   }),
   concurrentRuns: setting(whole(1, 64), { doc: 'runs at the same time per model of a replica', apps: worker, default: 1 }),
@@ -301,12 +303,51 @@ export const settings = {
   }),
   decKeyFile: optional(path(), {
     doc: 'file with the key of the encrypted MindIR models of the servables named in servables: 16, 24 or 32 bytes, or as many in hexadecimal',
-    apps: worker,
+    apps: workerAndAgent,
   }),
   decMode: optional(choice(...decryptionModes), {
     doc: 'mode of the encrypted MindIR models; only checked, the file says which',
-    apps: worker,
+    apps: workerAndAgent,
     otherwise: 'what the file says',
+  }),
+
+  rankTable: optional(path(), {
+    doc: 'JSON file that says on which machine and device each rank of a distributed servable runs',
+    apps: worker,
+    otherwise: 'distributed servables are refused',
+  }),
+  waitAgentsMs: setting(whole(0, dayMs), {
+    doc: 'how long to wait for the agents of all ranks of a distributed servable; 0 = without end',
+    apps: worker,
+    default: 0,
+    unit: 'ms',
+  }),
+  modelFiles: optional(text(), {
+    doc: 'MindIR files of a rank, one per subgraph, with commas between them; {rank} stands for its number',
+    apps: agent,
+  }),
+  groupConfigFiles: optional(text(), {
+    doc: 'group configurations of a rank, one for all subgraphs or one for each, with commas between them; {rank} stands for its number',
+    apps: agent,
+  }),
+  distributedAddress: optional(text('^(unix:.+|.+:[0-9]{1,5})$', 'HOST:PORT or unix:PATH'), {
+    doc: 'where mserve distributed start takes agents, and where an agent finds it; in place of a bus of its own',
+    apps: agent,
+    otherwise: 'the bus',
+  }),
+  rank: optional(whole(0, 65_535), { doc: 'the rank that the agent runs', apps: agent, alone: true }),
+  rankSize: optional(whole(1, 65_536), { doc: 'ranks of the distributed model', apps: agent, alone: true }),
+  agentAddress: optional(text('^[0-9a-fA-F.:]{2,45}$', 'an IP address'), {
+    doc: 'IP address of this machine by which the agents of other ranks reach this one',
+    apps: agent,
+    otherwise: '127.0.0.1',
+    alone: true,
+  }),
+  agentPort: optional(whole(0, 65_535), {
+    doc: 'TCP port on which the agent listens for its peers; further subgraphs have the next ones',
+    apps: agent,
+    otherwise: 'any free one',
+    alone: true,
   }),
 };
 
@@ -320,8 +361,11 @@ type AllSettings = { readonly [Key in SettingKey]: Declared[Key]['default'] };
 
 type AppOf<Entry> = Entry extends Setting<unknown, infer App> ? App : never;
 
+/** What only one agent of several can have. */
+type AloneKey = 'rank' | 'rankSize' | 'agentAddress' | 'agentPort';
+
 type KeysOf<Program extends ProgramName> = Program extends 'server'
-  ? SettingKey
+  ? Exclude<SettingKey, AloneKey>
   : { [Key in SettingKey]: Program extends AppOf<Declared[Key]> ? Key : never }[SettingKey];
 
 /** The settings of a program with a value each, checked: what {@link loadSettings} and {@link settingsOfOptions} give. */
@@ -336,7 +380,7 @@ export type FleetSettings = Pick<
   keyof SettingsOf<'gateway'> & keyof SettingsOf<'scheduler'> & keyof SettingsOf<'device-worker'>
 >;
 
-/** The settings that one app has alone. */
+/** The settings of an app beyond those that every app has. */
 export type OwnSettingsOf<App extends AppName> = Omit<SettingsOf<App>, keyof FleetSettings>;
 
 /** Entries of {@link settings} in the order of their declaration. */
@@ -352,11 +396,12 @@ export const defaults = {
   gateway: defaultsOf('gateway'),
   scheduler: defaultsOf('scheduler'),
   'device-worker': defaultsOf('device-worker'),
+  agent: defaultsOf('agent'),
 } as const;
 
-/** Of the settings of an app, those that it has alone. */
+/** Of the settings of an app, those beyond what every app has. */
 export function ownSettings<App extends AppName>(app: App, all: SettingsOf<App>): OwnSettingsOf<App> {
-  const isOwn = ({ apps }: Setting): boolean => apps.length === 1 && apps[0] === app;
+  const isOwn = ({ apps }: Setting): boolean => apps.includes(app) && !fleet.every((one) => apps.includes(one));
   return pickSettings(all, settingEntries.filter(([, one]) => isOwn(one)).map(([key]) => key) as (keyof OwnSettingsOf<App>)[]);
 }
 

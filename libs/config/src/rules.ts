@@ -65,7 +65,11 @@ export const rules: readonly Rule[] = [
   needs('adminTokenFile', 'admin'),
   needs('adminHosts', 'admin'),
   needs('decMode', 'decKeyFile'),
-  needs('decKeyFile', 'servables'),
+  {
+    key: 'decKeyFile',
+    check: (values, name, program) =>
+      program !== 'agent' && given(values, 'decKeyFile') && !given(values, 'servables') ? `needs ${name('servables')}` : undefined,
+  },
   {
     key: 'grpc',
     check: ({ rest, grpc }, name) =>

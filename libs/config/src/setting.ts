@@ -1,16 +1,18 @@
 import type { Shape, ShapeOf } from './shape.js';
 
 /** The rooms that are processes of their own in a fleet. */
-export type AppName = 'gateway' | 'scheduler' | 'device-worker';
+export type AppName = 'gateway' | 'scheduler' | 'device-worker' | 'agent';
 
-/** A program that has settings. `server` is the three apps in one process (`mserve serve`, `startServer`) and has every setting of each. */
+/** A program that has settings. `server` is all apps together (`mserve serve`, `startServer`) and has the settings of each, but for what only one agent of several can have. */
 export type ProgramName = AppName | 'server';
 
 interface SettingFacts<App extends AppName> {
   /** One line for `--help` and the tables, without unit, bounds and default. */
   readonly doc: string;
-  /** The apps that have the setting. The server has every one. */
+  /** The apps that have the setting. The server has it too. */
   readonly apps: readonly App[];
+  /** The server does not have it: its agents differ in it. */
+  readonly alone?: boolean;
   /** Other spellings, as keys. Each is a flag, a variable and a file key too. */
   readonly aliases?: readonly string[];
   readonly unit?: 'ms' | 'MiB' | 'bytes/s';
@@ -62,8 +64,8 @@ export function variableOf(key: string): string {
 }
 
 /** Whether a program has a setting. */
-export function hasSetting(program: ProgramName, { apps }: Setting): boolean {
-  return program === 'server' || apps.includes(program);
+export function hasSetting(program: ProgramName, { apps, alone }: Setting): boolean {
+  return program === 'server' ? alone !== true : apps.includes(program);
 }
 
 /** The value of a setting that nobody gives. */

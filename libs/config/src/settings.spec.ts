@@ -6,7 +6,7 @@ import { ConfigError, loadSettings, settingEntries, settings, settingsOfOptions,
 
 /**
  * Every setting, by hand: what is declared must be what this table says. A row is
- * - apps: g(ateway), s(cheduler), w(orker);
+ * - apps: g(ateway), s(cheduler), w(orker), a(gent), A(gent alone: the server does not have it);
  * - the default (and the server's, where it differs);
  * - a text that a flag or a variable may have, and the value of it, which is also the value in the file;
  * - values that are the last allowed ones, and the first ones that are not;
@@ -56,20 +56,20 @@ const text = (apps: string, byDefault: string | undefined, one: string, refused:
 const tls = ['--tls-certificate', 'c', '--tls-private-key', 'k'];
 
 const rows: Readonly<Record<SettingKey, Row>> = {
-  bus: text('gsw', 'nats://127.0.0.1:4222', 'nats://bus:4222,nats://[::1]:1', ['', 'http://a', 'a:0', 'nats://u:p@a'], {
+  bus: text('gswa', 'nats://127.0.0.1:4222', 'nats://bus:4222,nats://[::1]:1', ['', 'http://a', 'a:0', 'nats://u:p@a'], {
     ofServer: 'memory',
     aliases: ['--nats'],
   }),
-  natsUser: text('gsw', undefined, 'me', ['']),
-  natsPassword: text('gsw', undefined, 'open sesame', [''], { beside: ['--nats-user', 'me'] }),
-  natsToken: text('gsw', undefined, 's3cret', ['']),
-  natsCreds: text('gsw', undefined, '/etc/me.creds', ['']),
-  subjectPrefix: text('gsw', 'mserve', 'a.b-c_1', ['', 'a b', '.a', 'a..b', 'x'.repeat(201)]),
-  logLevel: text('gsw', 'info', 'debug', ['', 'trace', 'INFO'], {
+  natsUser: text('gswa', undefined, 'me', ['']),
+  natsPassword: text('gswa', undefined, 'open sesame', [''], { beside: ['--nats-user', 'me'] }),
+  natsToken: text('gswa', undefined, 's3cret', ['']),
+  natsCreds: text('gswa', undefined, '/etc/me.creds', ['']),
+  subjectPrefix: text('gswa', 'mserve', 'a.b-c_1', ['', 'a b', '.a', 'a..b', 'x'.repeat(201)]),
+  logLevel: text('gswa', 'info', 'debug', ['', 'trace', 'INFO'], {
     ofServer: 'warn',
     allowed: ['debug', 'info', 'warn', 'error', 'silent'],
   }),
-  graceMs: number('gsw', 30_000, 0, 3_600_000),
+  graceMs: number('gswa', 30_000, 0, 3_600_000),
   rest: text('g', '127.0.0.1:1500', '[::1]:8080', ['nowhere', 'unix:x', 'h:65536'], { allowed: ['', 'h:0', 'h:65535'] }),
   grpc: text('g', '127.0.0.1:5500', 'unix:/run/mserve.sock', ['nowhere', 'unix:', 'h:65536'], { allowed: ['', 'h:0', 'h:65535'] }),
   maxMsgMbSize: number('g', 100, 1, 512, { aliases: ['--max-message-mb', '--max-msg-mb'] }),
@@ -112,7 +112,7 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   directory: text('w', '.', '/srv/servables', ['']),
   linkRoot: text('w', undefined, '/srv/store', ['']),
   servables: {
-    apps: 'w',
+    apps: 'wa',
     default: undefined,
     text: 'digits,kit:2',
     value: ['digits', 'kit:2'],
@@ -125,11 +125,11 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   }),
   watchModels: yesNo('w', false),
   watchIntervalMs: number('w', 1_000, 50, dayMs),
-  provider: text('w', 'auto', 'cuda', ['', 'CUDA', 'a b', 'x'.repeat(65)]),
-  cpuFallback: text('w', 'refuse', 'allow', ['', 'yes', 'ALLOW'], { allowed: ['refuse', 'allow'] }),
-  onnxruntimeLibrary: text('w', undefined, '/opt/onnxruntime/lib', ['']),
+  provider: text('wa', 'auto', 'cuda', ['', 'CUDA', 'a b', 'x'.repeat(65)]),
+  cpuFallback: text('wa', 'refuse', 'allow', ['', 'yes', 'ALLOW'], { allowed: ['refuse', 'allow'] }),
+  onnxruntimeLibrary: text('wa', undefined, '/opt/onnxruntime/lib', ['']),
   deviceIds: {
-    apps: 'w',
+    apps: 'wa',
     default: [0],
     text: '0,3',
     value: [0, 3],
@@ -138,7 +138,7 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   },
   numParallelWorkers: number('w', 1, 0, 64, { aliases: ['--workers'] }),
   functionIsolation: text('w', 'thread', 'process', ['', 'fiber'], { allowed: ['thread', 'process'] }),
-  intraOpThreads: number('w', undefined, 0, 1_024),
+  intraOpThreads: number('wa', undefined, 0, 1_024),
   concurrentRuns: number('w', 1, 1, 64),
   credits: number('w', undefined, 1, 1_000_000),
   operatorLibraries: {
@@ -151,14 +151,23 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   },
   warmUp: yesNo('w', true),
   configPatienceMs: number('w', 2_000, 1, dayMs),
-  decKeyFile: text('w', undefined, 'key', [''], { beside: ['--servables', 'a'] }),
-  decMode: text('w', undefined, 'SM4-CBC', ['', 'AES'], {
+  decKeyFile: text('wa', undefined, 'key', [''], { beside: ['--servables', 'a'] }),
+  decMode: text('wa', undefined, 'SM4-CBC', ['', 'AES'], {
     allowed: ['AES-GCM', 'AES-CBC', 'SM4-CBC'],
     beside: ['--servables', 'a', '--dec-key-file', 'key'],
   }),
+  rankTable: text('w', undefined, 'table.json', ['']),
+  waitAgentsMs: number('w', 0, 0, dayMs),
+  modelFiles: text('a', undefined, 'rank_{rank}.mindir', ['']),
+  groupConfigFiles: text('a', undefined, 'group_config_{rank}.pb', ['']),
+  distributedAddress: text('a', undefined, 'unix:/run/agents.sock', ['', 'server', 'unix:'], { allowed: ['h:6200'] }),
+  rank: number('A', undefined, 0, 65_535),
+  rankSize: number('A', undefined, 1, 65_536),
+  agentAddress: text('A', undefined, '10.0.0.1', ['', 'server', '1']),
+  agentPort: number('A', undefined, 0, 65_535),
 };
 
-const programs: Readonly<Record<string, ProgramName>> = { g: 'gateway', s: 'scheduler', w: 'device-worker' };
+const programs: Readonly<Record<string, ProgramName>> = { g: 'gateway', s: 'scheduler', w: 'device-worker', a: 'agent' };
 const table = Object.entries(rows) as [SettingKey, Row][];
 const folder = mkdtempSync(join(tmpdir(), 'mserve-settings-'));
 
@@ -192,21 +201,24 @@ it('every setting has its row', () => {
 describe.each(table)('%s', (key, row) => {
   const flag = `--${kebab(key)}`;
   const beside = row.beside ?? [];
+  const apps = row.apps.toLowerCase();
+  const isAlone = row.apps === 'A';
+  const all: ProgramName = isAlone ? 'agent' : 'server';
 
   it('has its default, in the server too', async () => {
     for (const [letter, program] of Object.entries(programs)) {
       const { settings: ofApp } = await loadSettings({ program, usage: '', argv: [], env: {} });
       expect([key in ofApp, (ofApp as Readonly<Record<string, unknown>>)[key]]).toEqual(
-        row.apps.includes(letter) ? [true, row.default] : [false, undefined],
+        apps.includes(letter) ? [true, row.default] : [false, undefined],
       );
     }
-    expect(await valueIn(key, [])).toEqual(row.ofServer ?? row.default);
+    expect(await valueIn(key, [], {}, all)).toEqual(row.ofServer ?? row.default);
   });
 
   it('is taken by flag, variable, file key and option, of each app that has it and of the server', async () => {
     const file = join(folder, `${key}.yaml`);
     writeFileSync(file, `${key}: ${JSON.stringify(row.value)}\n`);
-    for (const program of [...row.apps].map((letter) => programs[letter] as ProgramName).concat('server')) {
+    for (const program of [...apps].map((letter) => programs[letter] as ProgramName).concat(all)) {
       expect(await valueIn(key, [...beside, `${flag}=${row.text}`], {}, program)).toEqual(row.value);
       expect(await valueIn(key, beside, { [variable(flag)]: row.text }, program)).toEqual(row.value);
       expect(await valueIn(key, [...beside, '--config', file], {}, program)).toEqual(row.value);
@@ -222,18 +234,18 @@ describe.each(table)('%s', (key, row) => {
       expect(await valueIn(key, beside, { [variable(alias)]: row.text })).toEqual(row.value);
       expect(await valueIn(key, [...beside, '--config', file])).toEqual(row.value);
       const { settings: bySpelling } = await settingsOfOptions('server', { [camel(alias)]: row.value });
-      expect(bySpelling[key]).toEqual(row.value);
+      expect((bySpelling as Readonly<Record<string, unknown>>)[key]).toEqual(row.value);
     }
   });
 
   it('has its bounds', async () => {
     const others = optionsOf(beside);
     for (const value of row.allowed) {
-      const { settings: taken } = await settingsOfOptions('server', { ...others, [key]: value });
-      expect(taken[key]).toEqual(value);
+      const { settings: taken } = await settingsOfOptions(all, { ...others, [key]: value });
+      expect((taken as Readonly<Record<string, unknown>>)[key]).toEqual(value);
     }
     for (const value of row.refused) {
-      const given = settingsOfOptions('server', { ...others, [key]: value });
+      const given = settingsOfOptions(all, { ...others, [key]: value });
       await expect(given).rejects.toThrow(ConfigError);
       await expect(given).rejects.toThrow(new RegExp(`^${key} must be `));
     }
@@ -242,6 +254,6 @@ describe.each(table)('%s', (key, row) => {
   it('is refused, with the nearest name, when it is misspelt', async () => {
     const wrong = `${flag.slice(0, 3)}${flag[4]}${flag[3]}${flag.slice(5)}`;
     if (wrong === flag) return;
-    await expect(valueIn(key, [wrong, row.text])).rejects.toThrow(`unknown flag '${wrong}', did you mean '${flag}'?`);
+    await expect(valueIn(key, [wrong, row.text], {}, all)).rejects.toThrow(`unknown flag '${wrong}', did you mean '${flag}'?`);
   });
 });

@@ -113,6 +113,7 @@ export const reasonTable = {
     text: 'Given model input {input} data type {given} not match the data type {expected} defined in model',
   },
   'data-refused': { code: 'INVALID_ARGUMENT', text: 'Predict Failed, {detail}' },
+  'ranks-unavailable': { code: 'UNAVAILABLE', text: 'Predict Failed, {detail}' },
   'model-failed': { code: 'INTERNAL', text: 'Predict Failed[, {detail}]' },
   'function-failed': { code: 'ABORTED', text: "{function} failed, method '{method}', stage {stage}: {detail}" },
   'function-refused': { code: 'INVALID_ARGUMENT', text: '{detail}' },

@@ -33,6 +33,8 @@ describe('settings of a device-worker', () => {
       credits: undefined,
       warmUp: true,
       configPatienceMs: 2_000,
+      waitAgentsMs: 0,
+      functionIsolation: 'thread',
     });
     const argv = ['--directory', '/srv', '--servables', 'digits,kit:2', '--device-ids', '0,3', '--warm-up=false', '--credits', '40'];
     expect(await load(argv, { MSERVE_INTRA_OP_THREADS: '2' })).toMatchObject({

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
-import { subjects, type FoundServables, type ReplicaList } from '@mserve/bus';
-import { ControlMessages, FindServablesDto, LoadServableDto, UnloadServableDto } from '@mserve/bus/nest';
+import { agentSubjects, subjects, type AcquiredRanks, type FoundServables, type ReplicaList } from '@mserve/bus';
+import { AcquireRanksDto, ControlMessages, FindServablesDto, LoadServableDto, UnloadServableDto } from '@mserve/bus/nest';
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { DeviceWorker } from '../replica/device-worker.js';
@@ -19,6 +19,11 @@ export class ServablesController {
   load(@Payload() { servable: name, version, deviceIds, numParallelWorkers, reload }: LoadServableDto): ReplicaList {
     void this.worker.load({ name, version, deviceIds, numParallelWorkers }, { reload });
     return this.worker.list;
+  }
+
+  @MessagePattern(agentSubjects.acquire, workerBus)
+  acquire(@Payload() { servable }: AcquireRanksDto): AcquiredRanks {
+    return this.worker.ranksOf(servable);
   }
 
   @MessagePattern(subjects.servablesUnload, workerBus)

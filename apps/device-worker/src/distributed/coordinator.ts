@@ -273,7 +273,7 @@ export class Coordinator {
   }
 
   private abortAll(members: readonly Member[], reason: string): void {
-    this.options.log.warn({}, `the ranks leave their mesh: ${reason}`);
+    if (!this.ending.signal.aborted) this.options.log.warn({}, `the ranks leave their mesh: ${reason}`);
     for (const member of members)
       void this.ask(member, agentSubjects.abort, { ...this.claim, reason }, 1_000).catch(() => this.roster.lose(member));
   }

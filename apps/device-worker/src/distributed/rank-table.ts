@@ -27,6 +27,15 @@ const cardsPerMachine = 8;
  * server, or `group_list` with instances. Throws ServingError INVALID_ARGUMENT that names the file and what is wrong.
  */
 export function readRankTable(file: string, rules: RankTableRules): RankPlace[] {
+  return parseRankTable(readTable(file), file, rules);
+}
+
+/** The places that a rank table names, by rank, whatever model they are for. Throws as {@link readRankTable} does. */
+export function readRankPlaces(file: string): RankPlace[] {
+  return new TableReader(file).places(readTable(file));
+}
+
+function readTable(file: string): string {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -36,7 +45,7 @@ export function readRankTable(file: string, rules: RankTableRules): RankPlace[] 
       cause: thrown,
     });
   }
-  return parseRankTable(text, file, rules);
+  return text;
 }
 
 /** As {@link readRankTable}, for the text of a file that is named `file` in error texts. */

@@ -8,9 +8,10 @@ import { failureOf, ServingError, type Failure, type Reason } from '@mserve/wire
  * Why an instance has no outputs after a native run by itself. Tensors that the model cannot take (dims that contradict each other, an index
  * beyond a table, an integer divided by zero) are the caller's affair, and said; so is what ONNX Runtime has no code for (`Fail`) when the model
  * has run well before (`hasRunWell`): then it is the values that make the difference. Outputs that are not as the model was
- * declared are said with their shapes. Anything else is for operators only.
+ * declared are said with their shapes, and ranks of a distributed model that were lost: a client may try again. Anything else is for operators only.
  */
 export function predictFailed(cause: unknown, hasRunWell: boolean): Failure {
+  if (cause instanceof ServingError && cause.code === 'UNAVAILABLE') return failureOf('ranks-unavailable', { detail: cause.message });
   if (cause instanceof ServingError) return failureOf('model-failed', { detail: cause.message });
   if (!(cause instanceof NativeError)) return failureOf('model-failed');
   if (cause.kind === 'input' || (cause.kind === 'run' && cause.runtimeCode === 'Fail' && hasRunWell))

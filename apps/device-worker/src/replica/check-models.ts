@@ -56,6 +56,11 @@ export async function checkModels(
   };
   const plans: (ModelPlan | undefined)[] = [];
   for (const [i, model] of declaration.models.entries()) {
+    if (model.distributed !== undefined) {
+      remarks.push(`version ${version}: the files of its ${model.distributed.rankSize} ranks are looked at when it is started`);
+      plans.push(undefined);
+      continue;
+    }
     const found = filesOf(resolve(directory), declaration, model, version, options.linkRoot);
     const paths = found?.modelPaths[0];
     if (found === undefined || paths === undefined) {

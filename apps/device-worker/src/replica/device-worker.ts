@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { silentLog, type AppLog } from '@mserve/app';
-import type { Bus, FoundServable, ReplicaList, ReplicaStatus, TensorStore } from '@mserve/bus';
+import type { AcquiredRanks, Bus, FoundServable, ReplicaList, ReplicaStatus, TensorStore } from '@mserve/bus';
 import { defaults, wantedVersions, type VersionPolicy } from '@mserve/config';
 import { libraryAt } from '@mserve/native';
 import { ServingError } from '@mserve/wire';
@@ -9,6 +9,7 @@ import { listServables } from '../servable/servable-directory.js';
 import { versionPolicyOf } from '../versions/chosen-versions.js';
 import { DirectoryWatch, type ServedVersion, type VersionHolder } from '../versions/directory-watch.js';
 import { versionFiles } from '../versions/version-files.js';
+import { DistributedServables } from '../distributed/distributed-servables.js';
 import { AssignmentHandler, type HandlerStats } from './assignment-handler.js';
 import { Beacon } from './beacon.js';
 import { chooseProvider } from './choose-provider.js';
@@ -61,6 +62,7 @@ export class DeviceWorker implements VersionHolder {
   private readonly plans: readonly Plan[];
   private readonly handler: AssignmentHandler;
   private readonly beacon: Beacon;
+  private readonly distributed: DistributedServables;
   private readonly loneClient = new LoneClient();
   private readonly log: AppLog;
   /** Of replicas that are loading. */
@@ -83,6 +85,7 @@ export class DeviceWorker implements VersionHolder {
     this.log = options.log ?? silentLog;
     this.handler = new AssignmentHandler(bus, store, this.replicas, this.loneClient, options);
     this.beacon = new Beacon(bus);
+    this.distributed = new DistributedServables(bus, { ...options, log: this.log });
     this.plans = servables.flatMap((servable) => this.plan(servable));
   }
 
@@ -201,7 +204,13 @@ export class DeviceWorker implements VersionHolder {
     return this.closing;
   }
 
+  /** The answer to `distributed.acquire`. Throws ServingError NOT_FOUND. */
+  ranksOf(servable: string | undefined): AcquiredRanks {
+    return this.distributed.ranksOf(servable);
+  }
+
   private async leave(graceMs: number): Promise<number> {
+    this.distributed.end();
     const watchEnds = this.watch?.close();
     for (const replica of this.replicas.values()) replica.drain();
     this.beacon.leave();
@@ -356,11 +365,12 @@ export class DeviceWorker implements VersionHolder {
     const directory = servable.directory ?? options.directory;
     try {
       const files = await versionFiles(directory, servable.name);
+      const runtime = await this.runtime();
       const loaded = await loadServable(
         {
           servable: servable.name,
           version: servable.version ?? 0,
-          ...(await this.runtime()),
+          ...runtime,
           cpuFallback: options.cpuFallback ?? settings.cpuFallback,
           deviceId: replica.deviceId,
           threads,
@@ -373,6 +383,8 @@ export class DeviceWorker implements VersionHolder {
           credits: options.credits,
           warmUp: options.warmUp ?? settings.warmUp,
           decryption: servable.decKey && { key: servable.decKey, mode: servable.decMode },
+          openRanks: (declaration) =>
+            this.distributed.open({ servable: servable.name, version: replica.version, provider: runtime.provider, declaration }),
           onVersion: (version) => {
             replica.version = version;
             replica.files = files.get(version);

@@ -43,12 +43,17 @@ export interface LoadModelsOptions {
   readonly uses?: readonly ModelUse[] | undefined;
   /** Time for the probe of each model, in place of a share of the time it takes to open. */
   readonly probeBudgetMs?: number | undefined;
+  /** Default: distributed models are refused. */
+  readonly openRanks?: RanksOpener | undefined;
   readonly onProgress: (progress: Pick<ModelProgress, 'model' | 'state' | 'ms' | 'error'>) => void;
   /** What operators should know although the model is used: `cause` where something failed. */
   readonly onWarning: (text: string, cause?: unknown) => void;
   /** What was found out about a model. */
   readonly onVerdict?: ((model: string, verdict: BatchingVerdict) => void) | undefined;
 }
+
+/** Gives the subgraphs of a distributed model, each as a session, when the agents of all its ranks stand ready. */
+export type RanksOpener = (declaration: ModelDeclaration) => Promise<readonly OpenSession[]>;
 
 /** The open models of a servable version. */
 export interface LoadedModels {
@@ -69,7 +74,8 @@ export async function loadModels(declarations: readonly ModelDeclaration[], opti
     const models: LoadedModel[][] = [];
     const verdicts: BatchingVerdict[] = [];
     for (const [i, declaration] of declarations.entries()) {
-      const subgraphs = await loadModel(declaration, i, options, open);
+      const load = declaration.distributed === undefined ? loadModel : loadDistributedModel;
+      const subgraphs = await load(declaration, i, options, open);
       models.push(subgraphs.map(({ model }) => model));
       verdicts.push((subgraphs[0] as Subgraph).verdict);
     }
@@ -130,6 +136,54 @@ function withLabels(plan: ModelPlan, session: OpenSession, readGraph: Opening['r
     return withClasses(plan, classNamesOf(readGraph()));
   } catch {
     return plan;
+  }
+}
+
+/** A model whose subgraphs are sessions over agents: nothing is read here, and nothing can be opened twice. */
+async function loadDistributedModel(
+  declaration: ModelDeclaration,
+  index: number,
+  options: LoadModelsOptions,
+  open: OpenSession[],
+): Promise<Subgraph[]> {
+  const { key, distributed } = declaration;
+  const startedAt = performance.now();
+  const tell = (state: ModelProgress['state'], error?: string): void =>
+    options.onProgress({ model: key, state, ms: performance.now() - startedAt, error });
+  tell('loading');
+  try {
+    if (options.openRanks === undefined) throw new ServingError('INVALID_ARGUMENT', 'distributed models cannot be loaded here');
+    const sessions = await options.openRanks(declaration);
+    open.push(...sessions);
+    const subgraphs: Subgraph[] = [];
+    for (const [subgraph, session] of sessions.entries()) {
+      const plan = planModel(declaration, session.describe(), subgraph);
+      checkSameBatch(plan, subgraphs[0]?.model.plan);
+      // A stage takes the next batch while the one behind it works at this one
+      const loaded: LoadedModel = { plan, session, concurrentRuns: distributed?.stageSize ?? 1 };
+      const readGraph = (): never => {
+        throw new ServingError('UNIMPLEMENTED', `it is shared out over ${distributed?.rankSize} ranks`);
+      };
+      // Stages use subgraph 0 only
+      const use = subgraph === 0 ? options.uses?.[index] : undefined;
+      const { verdict, probe } = await settleBatching(loaded, {
+        declaration,
+        readGraph,
+        examples: inInputOrder(plan, use?.examples ?? []),
+        budgetMs: options.probeBudgetMs ?? leastBudgetMs,
+        timeoutMs: probeTimeoutMs,
+        runs: options.warmUp,
+      });
+      options.onVerdict?.(key, verdict);
+      if (verdict.outcome === 'unproven' || verdict.outcome === 'refuted') options.onWarning(verdict.text);
+      const model = { ...planSettled(loaded, declaration, verdict, use), isWarm: probe.first !== undefined };
+      subgraphs.push({ model, verdict });
+    }
+    tell('ready');
+    return subgraphs;
+  } catch (thrown) {
+    tell('failed', thrown instanceof Error ? thrown.message : String(thrown));
+    throw thrown;
   }
 }
 

@@ -1,15 +1,15 @@
 import { AddressError, parseAddress, settings } from '@mserve/config';
 import { maxVersion } from '@mserve/wire';
-import type { Asked } from '@mserve/app/signals';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { RunningServer } from '../server.js';
 import { Reported } from '../cli-error.js';
 import { checkCommand } from './check-command.js';
 import { infer } from './infer.js';
 import { init, initText } from './init.js';
 import { addModels } from './models-command.js';
 import { decryptionMode, readKey, type KeyFlags } from './key.js';
-import { readyText, serveHelp, serveSettings } from './serve.js';
+import { addDistributed } from './distributed.js';
+import { serveInForeground, type Foreground } from './foreground.js';
+import { serveCommand, serveHelp } from './serve.js';
 import { print } from './text.js';
 import { packageVersion } from './version.js';
 
@@ -49,12 +49,6 @@ const operatorLibrariesFlag = new Option(
 ).argParser((text) => text.split(','));
 const jsonFlag = new Option('--json', 'print one line of JSON instead of text').default(false);
 
-/** What ends a server that runs in the foreground, or makes it reload: signals, in main.ts. */
-export interface Foreground {
-  /** From now on these signals no longer end the process. */
-  takeSignals(): Asked;
-}
-
 /** Its flags are the settings, which libs/config reads; commander only hands them over. */
 function addServe(program: Command, foreground: Foreground): void {
   program
@@ -64,44 +58,12 @@ function addServe(program: Command, foreground: Foreground): void {
     .usage('[DIR] [flags]')
     .helpOption(false)
     .allowUnknownOption()
-    .configureHelp({ formatHelp: () => serveHelp() })
-    .action(async (args: readonly string[]) => {
-      const { settings: chosen, switches } = await serveSettings(args, process.env);
-      const { toEnd, onReload } = foreground.takeSignals();
-      const asked = new Promise<void>((resolve) => toEnd.addEventListener('abort', () => resolve(), { once: true }));
-      const [{ startSettledServer }, { createLog, reloadLogLevel }] = await Promise.all([import('../server.js'), import('@mserve/app')]);
-      const log = createLog(chosen.logLevel, 'server');
-      onReload(() => void reloadLogLevel(log, () => serveSettings(args, process.env)));
-      let server: RunningServer | undefined;
-      const toStderr = (line: string): void => void process.stderr.write(`${line}\n`);
-      const starting = startSettledServer(chosen, {
-        log,
-        onProgress: toStderr,
-        onWarning: chosen.logLevel === 'silent' ? () => undefined : toStderr,
-      }).then((running) => (server = running));
-      const first = await Promise.race([starting.then(() => 'ready' as const), asked.then(() => 'asked' as const)]);
-      if (first === 'asked') {
-        starting.catch(() => undefined);
-        return;
-      }
-      const running = server as unknown as RunningServer;
-      const asJson = switches.has('--json');
-      print(
-        asJson,
-        {
-          rest: running.rest,
-          grpc: running.grpc,
-          admin: running.admin,
-          docs: running.docs,
-          servables: running.servables,
-          failed: running.failed,
-        },
-        readyText(running),
-      );
-      await asked;
-      if (!asJson) process.stderr.write('ending: finishing what is in hand (press Ctrl+C again to end at once)\n');
-      await running.close(chosen.graceMs);
-    });
+    .configureHelp({ formatHelp: () => serveHelp(serveCommand) })
+    .action((args: readonly string[]) =>
+      serveInForeground(args, foreground, serveCommand, async (chosen, options) =>
+        (await import('../server.js')).startSettledServer(chosen, options),
+      ),
+    );
 }
 
 function addInfer(program: Command): void {
@@ -250,6 +212,7 @@ export function mserveProgram(foreground: Foreground): Command {
     // Else `infer --version 1` would print the version of mserve
     .enablePositionalOptions();
   addServe(program, foreground);
+  addDistributed(program, foreground);
   addInfer(program);
   addRun(program);
   addModel(program);

@@ -5,15 +5,15 @@ import type { RunningServer } from '../server.js';
 const switches = [{ flag: '--json', doc: 'print one line of JSON instead of text when the server is ready' }];
 
 /** How `mserve serve` is called. */
-const usage = 'mserve serve [DIR]';
+export const serveCommand = 'mserve serve [DIR]';
 
-/** What `mserve serve --help` prints. */
-export function serveHelp(): string {
+/** What `--help` of a command that serves prints; `usage` is how it is called. */
+export function serveHelp(usage: string): string {
   return `${helpText({ program: 'server', usage, switches })}\n`;
 }
 
-/** The settings of `mserve serve DIR`. Throws ConfigError, or OutputRequested for `--help` and `--print-config`. */
-export function serveSettings(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<LoadedSettings<'server'>> {
+/** The settings of a command that serves. Throws ConfigError, or OutputRequested for `--help` and `--print-config`. */
+export function serveSettings(argv: readonly string[], env: NodeJS.ProcessEnv, usage = serveCommand): Promise<LoadedSettings<'server'>> {
   return loadSettings({ program: 'server', usage, argv, env, switches, positional: 'directory' });
 }
 

@@ -15,6 +15,13 @@ export interface LinkRights {
 /** Where a hub listens. */
 export type LinkAddress = { readonly path: string } | { readonly host: string; readonly port: number };
 
+/** `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. */
+export function linkAddressOf(text: string): LinkAddress {
+  if (text.startsWith('unix:')) return { path: text.slice('unix:'.length) };
+  const colon = text.lastIndexOf(':');
+  return { host: text.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(text.slice(colon + 1)) };
+}
+
 /**
  * Lets other processes take part in control messages of a bus, each over a socket: agents of a server that is one process otherwise. Every link is a
  * participant of its own; the bus ends when the link does. Nothing is authenticated: who reaches the socket takes part, within `rights`.

@@ -1,0 +1,44 @@
+import 'reflect-metadata';
+import { connectFleetBus, runApp, untilEnd } from '@mserve/app';
+import { LinkBus, linkAddressOf, type ControlBus } from '@mserve/bus';
+import type { SettingsOf } from '@mserve/config';
+import { loadRank } from '@mserve/native';
+import type { Logger } from 'pino';
+import { agentOptionsOf } from './config/options-of-settings.js';
+import { startAgent } from './start-agent.js';
+
+/** A process that started this one as its agent hears that it is alive: it ends one that is not, and starts another. */
+const aliveMs = 500;
+
+/** Works until asked to end; resolves with the exit code: 1 when the bus is gone for good. */
+async function work(settings: SettingsOf<'agent'>, log: Logger, asked: AbortSignal): Promise<number> {
+  const options = agentOptionsOf(settings);
+  const alive = process.send === undefined ? undefined : setInterval(() => process.send?.('alive'), aliveMs);
+  const supervised = supervisorGone();
+  const bus = await connected(settings, log, asked);
+  try {
+    const agent = await startAgent(bus, { ...options, loadRank, log });
+    const reason = await Promise.race([untilEnd(bus, log, asked), supervised]);
+    await agent.close();
+    return reason === 'bus closed' ? 1 : 0;
+  } finally {
+    clearInterval(alive);
+    await bus.close();
+  }
+}
+
+/** Resolves when the process that started this one as its agent is gone. */
+function supervisorGone(): Promise<'supervisor gone'> {
+  return new Promise((resolve) => process.once('disconnect', () => resolve('supervisor gone')));
+}
+
+async function connected(settings: SettingsOf<'agent'>, log: Logger, asked: AbortSignal): Promise<ControlBus> {
+  if (settings.distributedAddress === undefined) return connectFleetBus(settings, 'agent', log, asked);
+  const bus = new LinkBus(linkAddressOf(settings.distributedAddress));
+  bus.onState((state) => {
+    if (state === 'down') log.warn('the link to the server is lost and being restored');
+  });
+  return bus;
+}
+
+process.exit(await runApp(process, { name: 'agent', work }));

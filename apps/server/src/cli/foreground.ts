@@ -1,0 +1,62 @@
+import type { Asked } from '@mserve/app/signals';
+import type { Logger } from 'pino';
+import type { SettingsOf } from '@mserve/config';
+import type { RunningServer } from '../server.js';
+import { readyText, serveSettings } from './serve.js';
+import { print } from './text.js';
+
+/** What ends a server that runs in the foreground, or makes it reload: signals, in main.ts. */
+export interface Foreground {
+  /** From now on these signals no longer end the process. */
+  takeSignals(): Asked;
+}
+
+/** What a server on a console tells, and where. */
+export interface ConsoleOptions {
+  readonly log: Logger;
+  readonly onProgress: (line: string) => void;
+  readonly onWarning: (line: string) => void;
+}
+
+/** Loads the settings of a command that serves, starts its server, says when it is ready, and ends it when that is asked for. Rejects as `start` does. */
+export async function serveInForeground(
+  args: readonly string[],
+  foreground: Foreground,
+  usage: string,
+  start: (settings: SettingsOf<'server'>, options: ConsoleOptions) => Promise<RunningServer>,
+): Promise<void> {
+  const load = (): ReturnType<typeof serveSettings> => serveSettings(args, process.env, usage);
+  const { settings: chosen, switches } = await load();
+  const { toEnd, onReload } = foreground.takeSignals();
+  const asked = new Promise<void>((resolve) => toEnd.addEventListener('abort', () => resolve(), { once: true }));
+  const { createLog, reloadLogLevel } = await import('@mserve/app');
+  const log = createLog(chosen.logLevel, 'server');
+  onReload(() => void reloadLogLevel(log, load));
+  const toStderr = (line: string): void => void process.stderr.write(`${line}\n`);
+  const starting = start(chosen, {
+    log,
+    onProgress: toStderr,
+    onWarning: chosen.logLevel === 'silent' ? () => undefined : toStderr,
+  });
+  const running = await Promise.race([starting, asked.then(() => undefined)]);
+  if (running === undefined) {
+    starting.catch(() => undefined);
+    return;
+  }
+  const asJson = switches.has('--json');
+  print(
+    asJson,
+    {
+      rest: running.rest,
+      grpc: running.grpc,
+      admin: running.admin,
+      docs: running.docs,
+      servables: running.servables,
+      failed: running.failed,
+    },
+    readyText(running),
+  );
+  await asked;
+  if (!asJson) process.stderr.write('ending: finishing what is in hand (press Ctrl+C again to end at once)\n');
+  await running.close(chosen.graceMs);
+}
