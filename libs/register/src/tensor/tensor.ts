@@ -1,18 +1,18 @@
-import { alignedBytes, dtypeEntry, elementCount } from '@mserve/wire';
-import { elementwise, type Operation } from './arithmetic.js';
-import { arrayClass, checkElement, dtypeOfArray, elementReader, elementWriter, isInteger, isNumericDType } from './element.js';
-import type { ElementArray, ElementArrays, ElementOf, ElementValue, NumericDType } from './element.js';
+import { elementCount } from '@mserve/wire';
+import type { Operation } from './arithmetic.js';
 import { axisOf, type Elements } from './axes.js';
-import { matrixProduct } from './matmul.js';
-import { concatenated, padded, rangeAlong, splitRanges, transposed, type PadWidths } from './movement.js';
-import { promote, promoteDivision, promoteWeak } from './promotion.js';
+import { chosen, clipped, combined, joined, multiplied } from './combining.js';
+import { arrayClass, checkElement, elementReader, elementWriter } from './element.js';
+import type { ElementArray, ElementArrays, ElementOf, ElementValue, NumericDType } from './element.js';
+import { converted, elementsOfArray, elementsOfBytes, elementsOfNested, filled, plainScalar, zeros, type Nested } from './making.js';
+import { padded, rangeAlong, splitRanges, transposed, type PadWidths } from './movement.js';
 import { extremeAlong, extremeIndexAlong, meanAlong, orderedAlong, softmaxAlong, sumAlong } from './reduction.js';
-import { compared, selected, type Comparison } from './selection.js';
+import { compared, type Comparison } from './selection.js';
 import { tensorText } from './text.js';
 import { unary } from './unary.js';
+import { blockAt, reshaped, sliced, squeezedShape } from './viewing.js';
 
-/** Numbers in nested arrays, as {@link Tensor.toArray} gives and {@link Tensor.of} takes them: `1`, `[1, 2]`, `[[1, 2], [3, 4]]`. */
-export type Nested = ElementValue | readonly Nested[];
+export type { Nested } from './making.js';
 
 /**
  * A tensor as a servable's functions see and return it: element type, shape (rank 0 = []), and the elements in C order.
@@ -46,12 +46,7 @@ export class Tensor<D extends NumericDType = NumericDType> {
    * and for a shape with another count of elements; TypeError for what is no number and for an unknown `dtype`.
    */
   static of<D extends NumericDType>(dtype: D, values: Nested | ElementArray, shape?: readonly number[]): Tensor<D> {
-    const flat: unknown[] = [];
-    const found = flatten(ArrayBuffer.isView(values) ? Array.from(values as Float64Array) : values, flat);
-    const data = new (arrayClass(dtype))(flat.length) as ElementArrays[D];
-    const write = elementWriter(dtype, data);
-    flat.forEach((value, index) => write(index, checkElement(dtype, value)));
-    return new Tensor(dtype, shape ?? found, data);
+    return tensorOf(elementsOfNested(dtype, values, shape));
   }
 
   /**
@@ -59,9 +54,7 @@ export class Tensor<D extends NumericDType = NumericDType> {
    * Uint16Array (float16 needs the constructor, or a Float16Array). Throws TypeError for anything else, RangeError when `shape` has another count.
    */
   static from(array: ElementArray, shape?: readonly number[]): Tensor {
-    const dtype = dtypeOfArray(array);
-    if (dtype === undefined) throw new TypeError('Tensor.from takes a TypedArray');
-    return new Tensor(dtype, shape ?? [array.length], asElements(dtype, array));
+    return tensorOf(elementsOfArray(array, shape));
   }
 
   /** One number, of rank 0. Throws like {@link Tensor.of}. */
@@ -71,30 +64,17 @@ export class Tensor<D extends NumericDType = NumericDType> {
 
   /** Zeros, or false. Throws for a shape with a dim that is negative or no integer. */
   static zeros<D extends NumericDType>(dtype: D, shape: readonly number[]): Tensor<D> {
-    return new Tensor(dtype, shape, new (arrayClass(dtype))(elementCount(shape)) as ElementArrays[D]);
+    return tensorOf(zeros(dtype, shape));
   }
 
   /** The same value everywhere. Throws like {@link Tensor.of} and {@link Tensor.zeros}. */
   static full<D extends NumericDType>(dtype: D, shape: readonly number[], value: ElementValue): Tensor<D> {
-    const tensor = Tensor.zeros(dtype, shape);
-    const one = Tensor.of(dtype, value).data[0];
-    (tensor.data as { fill(value: unknown): unknown }).fill(one);
-    return tensor;
+    return tensorOf(filled(dtype, shape, value));
   }
 
   /** A tensor on raw little-endian bytes (copied only when they are not aligned). Throws RangeError when their length isn't that of dtype and shape. */
   static fromBytes<D extends NumericDType>(dtype: D, shape: readonly number[], bytes: Uint8Array): Tensor<D> {
-    const { elementBytes } = dtypeEntry(dtype);
-    const aligned = alignedBytes(bytes, elementBytes);
-    if (bytes.byteLength !== elementCount(shape) * elementBytes)
-      throw new RangeError(
-        `a ${dtype} tensor of shape [${shape.join(', ')}] has ${elementCount(shape) * elementBytes} bytes, but ${bytes.byteLength} are given`,
-      );
-    return new Tensor(
-      dtype,
-      shape,
-      new (arrayClass(dtype))(aligned.buffer, aligned.byteOffset, bytes.byteLength / elementBytes) as ElementArrays[D],
-    );
+    return tensorOf(elementsOfBytes(dtype, shape, bytes));
   }
 
   /** Number of elements: the product of the shape, 1 for rank 0. */
@@ -123,18 +103,7 @@ export class Tensor<D extends NumericDType = NumericDType> {
    * Throws RangeError outside the shape, and for more indexes than there are axes.
    */
   at(...indexes: number[]): Tensor<D> {
-    if (indexes.length > this.rank) throw new RangeError(`a tensor of rank ${this.rank} has no ${indexes.length} indexes`);
-    let offset = 0;
-    let block = this.size;
-    indexes.forEach((given, axis) => {
-      const dim = this.shape[axis] ?? 0;
-      const index = given < 0 ? given + dim : given;
-      if (!Number.isInteger(index) || index < 0 || index >= dim)
-        throw new RangeError(`index ${given} is out of bounds for axis ${axis} with size ${dim}`);
-      block /= dim;
-      offset += index * block;
-    });
-    return new Tensor(this.dtype, this.shape.slice(indexes.length), this.data.subarray(offset, offset + block) as ElementArrays[D]);
+    return tensorOf(blockAt(this, indexes));
   }
 
   /**
@@ -142,14 +111,7 @@ export class Tensor<D extends NumericDType = NumericDType> {
    * Throws RangeError for rank 0 and for positions that are no whole numbers.
    */
   slice(begin = 0, end?: number): Tensor<D> {
-    const [length, ...rest] = this.shape;
-    if (Math.trunc(begin) !== begin || (end !== undefined && Math.trunc(end) !== end))
-      throw new RangeError(`slice takes whole numbers, but got ${begin} and ${end}`);
-    if (length === undefined) throw new RangeError('a tensor of rank 0 cannot be sliced');
-    const block = length === 0 ? 0 : this.size / length;
-    const from = position(begin, length);
-    const to = Math.max(from, position(end ?? length, length));
-    return new Tensor(this.dtype, [to - from, ...rest], this.data.subarray(from * block, to * block) as ElementArrays[D]);
+    return tensorOf(sliced(this, begin, end));
   }
 
   /**
@@ -159,16 +121,7 @@ export class Tensor<D extends NumericDType = NumericDType> {
   reshape(...shape: number[] | [readonly number[]]): Tensor<D> {
     const [first] = shape;
     const given = Array.isArray(first) ? (first as readonly number[]) : (shape as readonly number[]);
-    const known = elementCount(given.filter((dim) => dim !== -1));
-    const open = given.length - given.filter((dim) => dim !== -1).length;
-    if (open > 1) throw new RangeError(`only one dim of a shape can be -1, but [${given.join(', ')}] is given`);
-    if (open === 1 && (known === 0 || this.size % known !== 0))
-      throw new RangeError(`${this.size} elements cannot have the shape [${given.join(', ')}]`);
-    return new Tensor(
-      this.dtype,
-      given.map((dim) => (dim === -1 ? this.size / known : dim)),
-      this.data,
-    );
+    return tensorOf(reshaped(this, given));
   }
 
   /**
@@ -176,13 +129,7 @@ export class Tensor<D extends NumericDType = NumericDType> {
    * infinities become 0 in integers, everything but 0 is true. Always a copy. Throws TypeError for an unknown type.
    */
   astype<To extends NumericDType>(dtype: To): Tensor<To> {
-    if (!isNumericDType(dtype)) throw new TypeError(`data type '${String(dtype)}' not understood`);
-    if ((dtype as NumericDType) === this.dtype) return new Tensor(dtype, this.shape, this.data.slice() as ElementArrays[To]);
-    const tensor = Tensor.zeros(dtype, this.shape);
-    const read = elementReader(this.dtype, this.data);
-    const write = elementWriter(dtype, tensor.data);
-    for (let i = 0; i < this.size; i++) write(i, read(i));
-    return tensor;
+    return tensorOf(converted(this, dtype));
   }
 
   /** The values in single precision: the elements themselves when they are float32 already, else a copy. */
@@ -355,12 +302,7 @@ export class Tensor<D extends NumericDType = NumericDType> {
   }
 
   #combine(operation: Operation, other: Tensor | ElementValue): Tensor {
-    const common = typeof other === 'object' ? promote(this.dtype, other.dtype) : promoteWeak(this.dtype, other);
-    const dtype = operation === 'div' ? promoteDivision(common) : common;
-    const left = (this.dtype as NumericDType) === dtype ? this : this.astype(dtype);
-    const right = typeof other !== 'object' ? weakScalar(dtype, other) : other.dtype === dtype ? other : other.astype(dtype);
-    const { shape, data } = elementwise(operation, dtype, left, right);
-    return new Tensor(dtype, shape, data);
+    return tensorOf(combined(operation, this, other));
   }
 
   /** Whether elements are equal, as a bool tensor; with broadcasting, exact for any two types. NaN equals nothing. Throws RangeError for shapes that don't fit. */
@@ -399,21 +341,12 @@ export class Tensor<D extends NumericDType = NumericDType> {
 
   /** Each element held between two bounds (`undefined` for none); NaN stays. Types as in {@link Tensor.add}: a bound with a fraction makes integers float64. */
   clip(min: ElementValue | undefined, max: ElementValue | undefined): Tensor {
-    const dtype = [min, max].reduce<NumericDType>((found, bound) => (bound === undefined ? found : promoteWeak(found, bound)), this.dtype);
-    const clipped = Tensor.zeros(dtype, this.shape);
-    const [read, write] = [elementReader(this.dtype, this.data), elementWriter(dtype, clipped.data)];
-    for (let i = 0; i < this.size; i++) {
-      const value = read(i);
-      const raised = min !== undefined && value < min ? min : value;
-      write(i, max !== undefined && raised > max ? max : raised);
-    }
-    return clipped;
+    return tensorOf(clipped(this, min, max));
   }
 
   /** Matrix product as numpy's matmul: the last two axes are matrices, leading axes broadcast, rank 1 is a row or a column. For small matrices. */
   matmul(other: Tensor): Tensor {
-    const dtype = promote(this.dtype, other.dtype);
-    return tensorOf(matrixProduct(dtype, this.#as(dtype), other.#as(dtype)));
+    return tensorOf(multiplied(this, other));
   }
 
   /** Absolute values; an integer type's least value stays. Throws TypeError for bool, like the next seven. */
@@ -468,10 +401,7 @@ export class Tensor<D extends NumericDType = NumericDType> {
 
   /** Without axes of size 1 (all of them, or the one named), as a view. Throws RangeError for an axis of another size. */
   squeeze(axis?: number): Tensor<D> {
-    if (axis === undefined) return this.reshape(this.shape.filter((dim) => dim !== 1));
-    const at = axisOf(axis, this.rank);
-    if (this.shape[at] !== 1) throw new RangeError(`axis ${axis} has size ${this.shape[at]}, only axes of size 1 can be squeezed`);
-    return this.reshape(this.shape.toSpliced(at, 1));
+    return this.reshape(squeezedShape(this.shape, axis));
   }
 
   /** With an axis of size 1 put in at `axis` (of the result), as a view. Throws RangeError for one that the result would not have. */
@@ -496,14 +426,7 @@ export class Tensor<D extends NumericDType = NumericDType> {
 
   /** Tensors joined along an axis that they have (numpy's concatenate); types are promoted. Throws RangeError when other dims differ, for none and for rank 0. */
   static concat(tensors: readonly Tensor[], axis = 0): Tensor {
-    const dtype = commonType(tensors);
-    return tensorOf(
-      concatenated(
-        dtype,
-        tensors.map((tensor) => tensor.#as(dtype)),
-        axis,
-      ),
-    );
+    return tensorOf(joined(tensors, axis));
   }
 
   /** Tensors of one shape along a new axis; types are promoted. Throws RangeError when shapes differ and for none. */
@@ -522,9 +445,7 @@ export class Tensor<D extends NumericDType = NumericDType> {
 
   /** `a` where the condition holds (is not 0), else `b`, with broadcasting; types as in {@link Tensor.add}. Throws RangeError for shapes that don't fit. */
   static where(condition: Tensor, a: Tensor | ElementValue, b: Tensor | ElementValue): Tensor {
-    const dtype = choiceType(a, b);
-    const side = (given: Tensor | ElementValue): Tensor => (typeof given === 'object' ? given.#as(dtype) : weakScalar(dtype, given));
-    return tensorOf(selected(dtype, condition, side(a), side(b)));
+    return tensorOf(chosen(condition, a, b));
   }
 
   /** dtype, shape and values, long axes shortened: `Tensor<float32>[2, 2] [[1, 2], [3, 4]]`. */
@@ -536,11 +457,6 @@ export class Tensor<D extends NumericDType = NumericDType> {
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return tensorText(this);
   }
-
-  /** This tensor as another type. */
-  #as<To extends NumericDType>(dtype: To): Tensor<To> {
-    return this.astype(dtype);
-  }
 }
 
 /** A tensor of elements that a function of this folder made. */
@@ -550,52 +466,4 @@ function tensorOf<D extends NumericDType>({ dtype, shape, data }: Elements<D>): 
 
 function isPair(widths: PadWidths | readonly [number, number]): widths is readonly [number, number] {
   return widths.length === 2 && typeof widths[0] === 'number';
-}
-
-function commonType(tensors: readonly Tensor[]): NumericDType {
-  const [first] = tensors;
-  if (first === undefined) throw new RangeError('concat needs at least one tensor');
-  return tensors.reduce<NumericDType>((found, { dtype }) => promote(found, dtype), first.dtype);
-}
-
-/** The type of what is chosen from two sides; plain numbers are weak, and two of them are float64, int64 or bool. */
-function choiceType(a: Tensor | ElementValue, b: Tensor | ElementValue): NumericDType {
-  if (typeof a === 'object') return typeof b === 'object' ? promote(a.dtype, b.dtype) : promoteWeak(a.dtype, b);
-  if (typeof b === 'object') return promoteWeak(b.dtype, a);
-  return promote(plainScalar(a).dtype, plainScalar(b).dtype);
-}
-
-/** A plain number as a tensor of the type that holds it: bool, int64 or float64. */
-function plainScalar(value: ElementValue): Tensor {
-  if (typeof value === 'boolean') return Tensor.scalar('bool', value);
-  return typeof value === 'bigint' || Number.isSafeInteger(value) ? Tensor.scalar('int64', value) : Tensor.scalar('float64', value);
-}
-
-/** Clamped arrays, Buffers and Float16Arrays, seen as the class that holds their dtype here; other arrays as they are. */
-function asElements(dtype: NumericDType, array: ElementArray): ElementArray {
-  if (dtype === 'uint8') return array.constructor === Uint8Array ? array : new Uint8Array(array.buffer, array.byteOffset, array.length);
-  return dtype === 'float16' ? new Uint16Array(array.buffer, array.byteOffset, array.length) : array;
-}
-
-function weakScalar(dtype: NumericDType, value: ElementValue): Tensor {
-  return isInteger(dtype) ? Tensor.of(dtype, typeof value === 'boolean' ? Number(value) : value) : Tensor.zeros(dtype, []).map(() => value);
-}
-
-function position(at: number, length: number): number {
-  return Math.min(length, Math.max(0, at < 0 ? at + length : at));
-}
-
-/** Appends all leaves to `flat`, gives the shape. Throws RangeError for ragged arrays. */
-function flatten(values: unknown, flat: unknown[]): number[] {
-  if (!Array.isArray(values)) {
-    flat.push(values);
-    return [];
-  }
-  let inner: number[] | undefined;
-  for (const value of values as unknown[]) {
-    const shape = flatten(value, flat);
-    if (inner !== undefined && inner.join() !== shape.join()) throw new RangeError('nested arrays should all have the same lengths');
-    inner = shape;
-  }
-  return [values.length, ...(inner ?? [])];
 }
