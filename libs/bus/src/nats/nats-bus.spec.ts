@@ -9,8 +9,4 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-describeBus(
-  'NatsBus',
-  async () => ({ connect: (role) => NatsBus.connect({ servers: server.url, role, report: () => undefined }) }),
-  async () => undefined,
-);
+describeBus('NatsBus', async () => ({ connect: (role) => NatsBus.connect({ servers: server.url, role, report: () => undefined }) }));

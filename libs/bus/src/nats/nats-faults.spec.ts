@@ -1,18 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
-import {
-  ServingError,
-  encodeHeldBytes,
-  type Answer,
-  type Assignment,
-  type Cancellation,
-  type InstanceResult,
-  type Ticket,
-} from '@mserve/wire';
+import { encodeHeldBytes, type Answer, type Assignment, type Cancellation, type InstanceResult, type Ticket } from '@mserve/wire';
 import { startNatsServer, type NatsServer } from '../../../../test/support/nats-server.js';
 import type { Bus, BusState } from '../bus.js';
-import { Collected, notes, patterned } from '../bus.contract.js';
+import { Collected, codeOf, notes, patterned } from '../testing/bus-rig.js';
 import { answers, assignments, cancellations, receipts, refusals, tickets } from '../channels.js';
 import { NatsBus, type NatsBusOptions } from '../index.js';
 
@@ -46,13 +38,6 @@ function until(bus: Bus, state: BusState): Promise<void> {
       resolve();
     });
   });
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  return promise.then(
-    () => 'no error',
-    (error: unknown) => (error instanceof ServingError ? error.code : String(error)),
-  );
 }
 
 async function known(bus: Bus): Promise<void> {
