@@ -21,21 +21,50 @@ export interface HeldBytes {
   readonly length: number;
 }
 
+/** Instances of one kind. */
+export type InstancesOf<Kind extends Instances['kind']> = Extract<Instances, { readonly kind: Kind }>;
+
+/** What is done with instances, whatever their kind. */
+interface InstancesEntry<Kind extends Instances['kind']> {
+  count(instances: InstancesOf<Kind>): number;
+  slice(instances: InstancesOf<Kind>, from: number, to: number): InstancesOf<Kind>;
+}
+
+/** A new kind has its row here and, when it can leave the process, in the codec of tickets. */
+const instancesTable: { readonly [Kind in Instances['kind']]: InstancesEntry<Kind> } = {
+  local: {
+    count: ({ instances }) => instances.length,
+    slice: ({ instances }, from, to) => ({ kind: 'local', instances: instances.slice(from, to) }),
+  },
+  inline: {
+    count: ({ sizes }) => sizes.length,
+    slice({ sizes, bytes }, from, to) {
+      const start = sum(sizes, 0, from);
+      return { kind: 'inline', sizes: sizes.slice(from, to), bytes: bytes.subarray(start, start + sum(sizes, from, to)) };
+    },
+  },
+  held: {
+    count: ({ sizes }) => sizes.length,
+    slice({ sizes, held: { owner, id, offset } }, from, to) {
+      const held = { owner, id, offset: offset + sum(sizes, 0, from), length: sum(sizes, from, to) };
+      return { kind: 'held', sizes: sizes.slice(from, to), held };
+    },
+  },
+};
+
+function entryOf(kind: Instances['kind']): InstancesEntry<Instances['kind']> {
+  return instancesTable[kind] as InstancesEntry<Instances['kind']>; // given only instances of its kind
+}
+
 /** How many instances there are, wherever their bytes are. */
 export function instanceCount(instances: Instances): number {
-  return instances.kind === 'local' ? instances.instances.length : instances.sizes.length;
+  return entryOf(instances.kind).count(instances);
 }
 
 /** The instances [from, to) of these, without copying or decoding. 0 <= from <= to <= count. */
 export function sliceInstances(instances: Instances, from: number, to: number): Instances {
-  if (from === 0 && to === instanceCount(instances)) return instances;
-  if (instances.kind === 'local') return { kind: 'local', instances: instances.instances.slice(from, to) };
-  const sizes = instances.sizes.slice(from, to);
-  const start = sum(instances.sizes, 0, from);
-  const length = sum(sizes, 0, sizes.length);
-  if (instances.kind === 'inline') return { kind: 'inline', sizes, bytes: instances.bytes.subarray(start, start + length) };
-  const { held } = instances;
-  return { kind: 'held', sizes, held: { owner: held.owner, id: held.id, offset: held.offset + start, length } };
+  const { count, slice } = entryOf(instances.kind);
+  return from === 0 && to === count(instances) ? instances : slice(instances, from, to);
 }
 
 function sum(values: readonly number[], from: number, to: number): number {

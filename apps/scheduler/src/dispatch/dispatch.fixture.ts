@@ -1,3 +1,4 @@
+import { instanceCount } from '@mserve/wire';
 import type { Assignment, Cancellation, Instances, MethodSignature, Refusal, ServableSignature, Ticket } from '@mserve/wire';
 import type { DispatchObservers, DispatchOptions, DispatchOutlet } from './dispatch-options.js';
 import { Dispatcher } from './dispatcher.js';
@@ -111,6 +112,6 @@ export class DispatchRig {
 }
 
 function describe(part: Ticket): string {
-  const count = part.instances.kind === 'local' ? part.instances.instances.length : part.instances.sizes.length;
+  const count = instanceCount(part.instances);
   return `${part.id}[${part.firstInstance}+${count}]${part.attempt > 1 ? `#${part.attempt}` : ''}`;
 }

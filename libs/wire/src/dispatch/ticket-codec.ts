@@ -1,8 +1,9 @@
 import { fieldSize, stringFieldSize, uintFieldSize } from '../protobuf/index.js';
-import type { HeldBytes, Instances, RequestContext, Ticket } from '../ticket.js';
+import type { Instances, InstancesOf, RequestContext, Ticket } from '../ticket.js';
 import type { Decoding } from './decoding.js';
 import { heldBytesCodec } from './held-bytes.js';
 import { checkInstanceCount, maxTicketInstances } from './instance-codec.js';
+import type { Encoding } from './encoding.js';
 import { measureNested, readNested, writeNested, type MessageCodec } from './message-codec.js';
 import { string, tableCodec } from './table-codec.js';
 
@@ -14,6 +15,40 @@ function timeLeft(deadlineAt: number, now: number): number {
 
 const contextCodec = tableCodec<RequestContext>('a context', { id: [1, string], headers: [2, string], parameters: [3, string] });
 
+/** The kinds of instances that can leave the process. */
+type TravellingKind = Exclude<Instances['kind'], 'local'>;
+
+/** The field of a ticket that says where instances of one kind are. The sizes have a field of their own. */
+interface PlaceCodec<Kind extends TravellingKind> {
+  measure(instances: InstancesOf<Kind>, out: Encoding): number;
+  write(instances: InstancesOf<Kind>, out: Encoding): void;
+  read(from: Decoding, sizes: readonly number[]): InstancesOf<Kind>;
+  /** What the sizes have to add up to. */
+  bytesOf(instances: InstancesOf<Kind>): number;
+}
+
+const inlineField = 9;
+const heldField = 10;
+
+const placeCodecs: { readonly [Kind in TravellingKind]: PlaceCodec<Kind> } = {
+  inline: {
+    measure: ({ bytes }) => fieldSize(bytes.byteLength),
+    write: ({ bytes }, { writer }) => writer.field(inlineField, bytes),
+    read: ({ reader }, sizes) => ({ kind: 'inline', sizes, bytes: reader.view() }),
+    bytesOf: ({ bytes }) => bytes.byteLength,
+  },
+  held: {
+    measure: ({ held }, out) => measureNested(heldBytesCodec, held, out),
+    write: ({ held }, out) => writeNested(heldBytesCodec, heldField, held, out),
+    read: (from, sizes) => ({ kind: 'held', sizes, held: readNested(heldBytesCodec, from) }),
+    bytesOf: ({ held }) => held.length,
+  },
+};
+
+function placeCodec(kind: TravellingKind): PlaceCodec<TravellingKind> {
+  return placeCodecs[kind] as PlaceCodec<TravellingKind>; // given only instances of its kind
+}
+
 /** The messages of the hot path are written field by field: a table would cost every request. */
 export const ticketCodec: MessageCodec<Ticket> = {
   measure(ticket, out) {
@@ -24,8 +59,7 @@ export const ticketCodec: MessageCodec<Ticket> = {
     let size = stringFieldSize(ticket.gateway) + uintFieldSize(ticket.id) + uintFieldSize(ticket.attempt);
     size += stringFieldSize(ticket.servable) + uintFieldSize(ticket.version) + stringFieldSize(ticket.method);
     size += uintFieldSize(ticket.firstInstance) + out.measurePacked(instances.sizes);
-    if (instances.kind === 'inline') size += fieldSize(instances.bytes.byteLength);
-    else size += measureNested(heldBytesCodec, instances.held, out);
+    size += placeCodec(instances.kind).measure(instances, out);
     size += uintFieldSize(timeLeft(ticket.deadlineAt, out.now)) + stringFieldSize(ticket.traceparent);
     if (ticket.context !== undefined) size += measureNested(contextCodec, ticket.context, out);
     return size + (ticket.priority < 0 ? 11 : uintFieldSize(ticket.priority));
@@ -43,8 +77,7 @@ export const ticketCodec: MessageCodec<Ticket> = {
     writer.string(6, ticket.method);
     writer.uint(7, ticket.firstInstance);
     out.writePacked(8, instances.sizes);
-    if (instances.kind === 'inline') writer.field(9, instances.bytes);
-    else writeNested(heldBytesCodec, 10, instances.held, out);
+    placeCodec(instances.kind).write(instances, out);
     writer.uint(11, timeLeft(ticket.deadlineAt, out.now));
     writer.int32(12, ticket.priority);
     writer.string(13, ticket.traceparent);
@@ -61,8 +94,7 @@ export const ticketCodec: MessageCodec<Ticket> = {
     let method = '';
     let firstInstance = 0;
     const sizes: number[] = [];
-    let inline: Uint8Array | undefined;
-    let held: HeldBytes | undefined;
+    let instances: InstancesOf<TravellingKind> | undefined;
     let timeoutMs = 0;
     let priority = 0;
     let traceparent = '';
@@ -95,12 +127,10 @@ export const ticketCodec: MessageCodec<Ticket> = {
           reader.uints(tag, sizes, maxTicketInstances);
           break;
         case 74:
-          inline = reader.view();
-          held = undefined;
+          instances = placeCodecs.inline.read(from, sizes);
           break;
         case 82:
-          held = readNested(heldBytesCodec, from);
-          inline = undefined;
+          instances = placeCodecs.held.read(from, sizes);
           break;
         case 88:
           timeoutMs = reader.uint32();
@@ -119,19 +149,12 @@ export const ticketCodec: MessageCodec<Ticket> = {
       }
     }
     from.required(gateway, 'gateway');
-    const instances = placed(from, sizes, inline, held);
+    if (instances === undefined) throw reader.fault('a ticket without instances');
+    let total = 0;
+    for (let i = 0; i < sizes.length; i++) total += sizes[i] as number;
+    if (total !== placeCodec(instances.kind).bytesOf(instances))
+      throw reader.fault('the sizes of the instances do not add up to their bytes');
     const deadlineAt = timeoutMs === 0 ? Infinity : now + timeoutMs;
     return { gateway, id, attempt, servable, version, method, firstInstance, instances, deadlineAt, priority, traceparent, context };
   },
 };
-
-/** The instances of a ticket; the sizes must add up to what is there. */
-function placed(from: Decoding, sizes: number[], inline: Uint8Array | undefined, held: HeldBytes | undefined): Instances {
-  let total = 0;
-  for (let i = 0; i < sizes.length; i++) total += sizes[i] as number;
-  const length = inline?.byteLength ?? held?.length;
-  if (total !== length) throw from.reader.fault('the sizes of the instances do not add up to their bytes');
-  if (inline !== undefined) return { kind: 'inline', sizes, bytes: inline };
-  if (held !== undefined) return { kind: 'held', sizes, held };
-  throw from.reader.fault('a ticket without instances');
-}
