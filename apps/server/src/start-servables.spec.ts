@@ -93,6 +93,22 @@ describe('startServables', () => {
     await expect(startServables(untyped(configs()), options)).rejects.toThrow(text);
   });
 
+  it('switches versions of what was started, from the directory that it was started from', async () => {
+    const server = await startServables(kit({ versionNumber: 1 }), options);
+    try {
+      const rest = await server.startRestfulServer('127.0.0.1:0');
+      expect(await server.models.switch('kit', 2)).toMatchObject({ ok: true, workers: [{ loaded: [2], unloaded: [1] }] });
+      expect(await ask(rest, 2)).toEqual(doubled);
+      expect(await ask(rest, 1)).toMatchObject({ error_msg: expect.stringContaining('not available') });
+      // The highest on disk is no model
+      expect(await server.models.switch('kit')).toMatchObject({ ok: false, versions: [3] });
+      expect(server.servables.map(({ version }) => version)).toEqual([2]);
+      expect((await server.models.list('kit')).servables[0]?.versions.map(({ state }) => state)).toEqual(['unloaded', 'ready', 'failed']);
+    } finally {
+      await server.stop();
+    }
+  });
+
   it('serves versions side by side, takes more while it runs, and keeps them when a call fails', async () => {
     const server = await startServables([kit({ versionNumber: 1, deviceIds: 0 }), kit({ versionNumber: 1, deviceIds: [0, 1] })], options);
     try {

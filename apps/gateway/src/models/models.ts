@@ -341,6 +341,7 @@ export class Models implements OnApplicationShutdown {
   private async unloadOn(course: Course, servable: string, version: number, graceMs = defaultGraceMs): Promise<void> {
     const { worker } = course;
     const isMeant = (one: ReplicaStatus): boolean => one.servable === servable && (version === 0 || one.version === version);
+    const known = this.watch.find(worker)?.replicas.filter(isMeant) ?? [];
     let begun;
     try {
       const answer = await this.bus.request(worker, subjects.servablesUnload, encodeJson({ servable, version, graceMs }));
@@ -350,7 +351,8 @@ export class Models implements OnApplicationShutdown {
       return;
     }
     const { revision } = begun;
-    const meant = begun.replicas.filter(isMeant);
+    // One that had failed is gone at once
+    const meant = [...known, ...begun.replicas.filter(isMeant)];
     const ids = meant.map(({ replica }) => replica);
     const isGone = await this.watch.until(() => {
       const now = this.watch.find(worker);
