@@ -151,7 +151,7 @@ export class DeviceWorker implements VersionHolder {
 
   /** For the watch. */
   async bring(name: string, version: number): Promise<boolean> {
-    const reload = this.served(name).some((served) => served.version === version);
+    const reload = [...this.replicas.values()].some((replica) => isLive(replica) && matches(replica, name, version));
     return (await this.load({ name, version }, { reload })).every(({ state }) => state === 'ready');
   }
 

@@ -168,6 +168,19 @@ describe('a servable version that is loaded anew', () => {
     expect(openRunners).toBe(1);
   });
 
+  it('while it is still loading is loaded once more, and the first load comes to nothing', async () => {
+    let goOn: () => void = () => undefined;
+    const waiting = new Promise<void>((resolve) => (goOn = resolve));
+    const works = open;
+    open = async (asked) => waiting.then(() => works(asked));
+    const first = worker.load({ name: 'sums', version: 2 });
+    open = works;
+    const second = worker.load({ name: 'sums', version: 2 }, { reload: true });
+    goOn();
+    expect([await first, await second]).toMatchObject([[{ state: 'failed' }], [{ state: 'ready' }]]);
+    expect([versions(), openRunners]).toEqual([['1 ready', '2 ready'], 2]);
+  });
+
   it('has to be named', () => {
     expect(() => worker.load({ name: 'sums' }, { reload: true })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
   });

@@ -13,7 +13,7 @@ import { logToken, tracerToken } from '../edge/tokens.js';
 import type { InferRequest, Protocol } from '../protocols/protocol.js';
 import { InferCounters, type InferStats } from './counters.js';
 import { laterTicketIds, PendingRequest } from './pending-request.js';
-import { mostMoves, MoveQueue, VersionProbe } from './version-move.js';
+import { catalogWaitMs, mostMoves, MoveQueue, VersionProbe, type Moving } from './version-move.js';
 
 /** The protocol of each infer route. */
 export type Protocols = Readonly<Record<InferRoute, Protocol>>;
@@ -38,7 +38,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   private readonly logsRefusals: boolean;
   /** By ticket id. */
   private readonly pending = new IdTable<PendingRequest>();
-  private readonly moving = new MoveQueue((pending, failure) => this.giveUpMove(pending, failure));
+  private readonly moving = new MoveQueue((moving) => this.giveUpMove(moving));
   private readonly deadlines = new DeadlineTimer<PendingRequest>(
     (pending) => this.expire(pending),
     () => this.flush(),
@@ -225,14 +225,16 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   /** `failure`: of the whole request. */
   private finishOrMove(pending: PendingRequest, failure: Failure | undefined): void {
     const gone = failure === undefined ? pending.versionGone : failure.reason === 'servable-unavailable' ? failure : undefined;
-    if (gone === undefined || !this.move(pending, gone)) this.finish(pending, failure && ServingError.of(failure));
+    if (gone === undefined || !this.move({ pending, failure: gone, until: performance.now() + catalogWaitMs }))
+      this.finish(pending, failure && ServingError.of(failure));
   }
 
   /**
    * The servable version of a request has gone. A request that named none begins again with the version that is the latest now, from its bytes: the
    * methods of that version may differ. false: it does not, and is to be answered.
    */
-  private move(pending: PendingRequest, failure: Failure): boolean {
+  private move(moving: Moving): boolean {
+    const { pending } = moving;
     const { request, deadlineAt, moves } = pending;
     const scheduler = this.schedulers.current;
     if (moves >= mostMoves || scheduler === undefined) return false;
@@ -249,7 +251,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     }
     if (!probe.leftOpen) return false;
     if (infer.target.version === pending.infer.target.version) {
-      this.moving.add(pending, failure);
+      this.moving.add(moving);
       return true;
     }
     const next = new PendingRequest(request, infer, this.store.place(infer.instances), deadlineAt, moves + 1);
@@ -266,13 +268,14 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
 
   /** The catalog has changed. */
   private moveOn(): void {
-    for (const [pending, failure] of this.moving.take()) {
-      if (this.pending.get(pending.ticketId) === pending && !this.move(pending, failure)) this.finish(pending, ServingError.of(failure));
+    for (const moving of this.moving.take()) {
+      const { pending, failure } = moving;
+      if (this.pending.get(pending.ticketId) === pending && !this.move(moving)) this.finish(pending, ServingError.of(failure));
     }
     this.flush();
   }
 
-  private giveUpMove(pending: PendingRequest, failure: Failure): void {
+  private giveUpMove({ pending, failure }: Moving): void {
     if (this.pending.get(pending.ticketId) !== pending) return;
     this.finish(pending, ServingError.of(failure));
     this.flush();

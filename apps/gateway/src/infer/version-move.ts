@@ -5,7 +5,7 @@ import type { PendingRequest } from './pending-request.js';
 /** How often one request may begin again. Each time takes a change of the catalog, so more than one is rare. */
 export const mostMoves = 4;
 /** For so long a request waits for the catalog to say what the latest version is now. */
-const catalogWaitMs = 500;
+export const catalogWaitMs = 500;
 
 /** Looks methods up, and remembers whether a lookup left the version to the catalog. */
 export class VersionProbe implements MethodLookup {
@@ -24,28 +24,35 @@ export class VersionProbe implements MethodLookup {
   }
 }
 
+/** A request whose version has gone. */
+export interface Moving {
+  readonly pending: PendingRequest;
+  /** What is answered when there is no other version. */
+  readonly failure: Failure;
+  /** performance.now() clock: until then it waits for the catalog. */
+  readonly until: number;
+}
+
 /** Requests whose version has gone, until the catalog changes or they have waited long enough. */
 export class MoveQueue {
-  private readonly waiting = new Map<PendingRequest, { readonly failure: Failure; readonly timer: NodeJS.Timeout }>();
+  private readonly waiting = new Map<Moving, NodeJS.Timeout>();
 
   /** `onOver`: the catalog did not change in time. */
-  constructor(private readonly onOver: (pending: PendingRequest, failure: Failure) => void) {}
+  constructor(private readonly onOver: (moving: Moving) => void) {}
 
-  add(pending: PendingRequest, failure: Failure): void {
+  add(moving: Moving): void {
     const over = (): void => {
-      this.waiting.delete(pending);
-      this.onOver(pending, failure);
+      this.waiting.delete(moving);
+      this.onOver(moving);
     };
-    this.waiting.set(pending, { failure, timer: setTimeout(over, catalogWaitMs) });
+    this.waiting.set(moving, setTimeout(over, Math.max(0, moving.until - performance.now())));
   }
 
   /** Takes all out. */
-  take(): [PendingRequest, Failure][] {
+  take(): Moving[] {
     if (this.waiting.size === 0) return [];
-    const all = [...this.waiting].map(([pending, { failure, timer }]): [PendingRequest, Failure] => {
-      clearTimeout(timer);
-      return [pending, failure];
-    });
+    const all = [...this.waiting.keys()];
+    for (const timer of this.waiting.values()) clearTimeout(timer);
     this.waiting.clear();
     return all;
   }
