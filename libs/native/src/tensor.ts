@@ -18,7 +18,7 @@ export type ElementType =
 /**
  * C-order, little-endian. string: each element is a uint32 length (little-endian) and its UTF-8 bytes, one after the other.
  * Given to run(): not copied, must not be written to, transferred or detached until the run has settled. Any offset will do: bytes
- * that are not aligned to their element size are copied on the run thread. May lie in a SharedArrayBuffer.
+ * that are not aligned to their element size, floats to 16 bytes, are copied on the run thread: the same floats give the same bits wherever they lie. May lie in a SharedArrayBuffer.
  * Returned by run(): owned by the caller.
  */
 export interface NativeTensor {

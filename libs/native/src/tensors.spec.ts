@@ -118,6 +118,27 @@ describe('tensors of a session', () => {
     await session.close();
   });
 
+  it('the same floats give the same bits wherever they lie', async () => {
+    const axes = { axes: { ints: [0, 2] } };
+    const session = await Session.open(
+      onnxModel({
+        inputs: [{ name: 'x', dtype: 'float32', shape: ['N', 2, 36] }],
+        outputs: [{ name: 'y', dtype: 'float32', shape: [1, 2, 1] }],
+        nodes: [{ op: 'ReduceMean', inputs: ['x'], outputs: ['y'], attributes: axes }],
+      }),
+    );
+    const floats = new Uint8Array(Float32Array.from({ length: 72 }, (_, i) => 0.01 * (i + 1)).buffer);
+    const answers = new Set<string>();
+    for (let offset = 0; offset < 64; offset++) {
+      const place = new Uint8Array(new ArrayBuffer(512), offset, floats.byteLength);
+      place.set(floats);
+      const [output] = await session.run([tensor('float32', [1, 2, 36], place)]);
+      answers.add(floatsOf(output!).join());
+    }
+    await session.close();
+    expect(answers.size).toBe(1);
+  });
+
   it('large outputs own their memory: they outlive the session and do not alias inputs', async () => {
     const input = floatTensor(
       [4096],
