@@ -74,9 +74,20 @@ void Mesh::begin(Transfer& transfer) {
       lines_[incoming.peer].mayBeReadable = true;
       if (incoming.head.kind == FrameKind::Send) takeStashed(lines_[incoming.peer], incoming);
     } else if (!transfer.isOrdered) {
-      std::memcpy(incoming.into, incoming.own, incoming.head.bytes);
-      incoming.isDone = true;
+      takeOwn(incoming);
     }
+  }
+}
+
+void Mesh::takeOwn(Incoming& incoming) {
+  const size_t bytes = incoming.head.bytes;
+  const auto type = static_cast<ElementType>(incoming.head.type);
+  incoming.isDone = true;
+  if (bytes == 0) return;
+  if (incoming.reduces) {
+    reduceInto(incoming.into, incoming.own, bytes / elementSize(type), type, incoming.head.reduction);
+  } else {
+    std::memcpy(incoming.into, incoming.own, bytes);
   }
 }
 
@@ -86,14 +97,7 @@ bool Mesh::isComplete() {
     Incoming& first = incoming[firstOpen_];
     if (first.isDone) continue;
     if (first.peer != rank_) return false;
-    // The turn of the own part has come
-    const auto type = static_cast<ElementType>(first.head.type);
-    if (first.reduces) {
-      reduceInto(first.into, first.own, first.head.bytes / elementSize(type), type, first.head.reduction);
-    } else {
-      std::memcpy(first.into, first.own, first.head.bytes);
-    }
-    first.isDone = true;
+    takeOwn(first);  // its turn has come
   }
   for (const Line& line : lines_) {
     if (!line.outgoing.empty()) return false;

@@ -110,6 +110,7 @@ class Mesh {
   };
 
   void begin(Transfer& transfer);
+  void takeOwn(Incoming& incoming);
   bool isComplete();
   bool pump();
   /** False when the wait is over: interrupted, or the deadline has passed. */

@@ -100,7 +100,9 @@ bool Mesh::pumpIn(Line& line) {
       if (!readBody(line)) break;
       moved = true;
     }
-    if (line.bodyDone == whole) endFrame(line);
+    if (line.bodyDone < whole) continue;
+    endFrame(line);
+    moved = true;
   }
   if (line.madeRoom) wake(line);
   line.madeRoom = false;
