@@ -14,7 +14,7 @@ const images = npyBody('test_images_u8.npy');
 const storedLogits = new Float32Array(npyBody('test_logits.npy').buffer);
 
 /** 28x28 grey values. */
-export function imagePixels(index: number): Uint8Array {
+function imagePixels(index: number): Uint8Array {
   return images.subarray(index * 784, (index + 1) * 784);
 }
 

@@ -28,7 +28,7 @@ export function encryptionOf(head: Uint8Array): DecryptionMode | undefined {
 }
 
 /** Refuses keys and modes that cannot fit before anything is decrypted. Throws MindirError 'key'. */
-export function checkDecryption(decryption: Decryption, mode: DecryptionMode): void {
+function checkDecryption(decryption: Decryption, mode: DecryptionMode): void {
   const length = decryption.key.byteLength;
   if (decryption.mode !== undefined && decryption.mode !== mode) {
     throw new MindirError('key', `the file is encrypted with ${mode}, decMode says ${decryption.mode}`);

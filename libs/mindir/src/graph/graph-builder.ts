@@ -1,4 +1,4 @@
-import { dtypeEntry, isVariableSize, type DType } from '@mserve/wire';
+import type { DType } from '@mserve/wire';
 import { MindirError } from '../mindir-error.js';
 import { bytesOfNumbers, numbersOfBytes, onnxNumber } from './dtypes.js';
 import { collectiveDomain, type CollectiveMark, type RankPlace, type ScheduledCollective } from './collective.js';
@@ -264,9 +264,4 @@ export class GraphBuilder {
 function trapsOnMinusOne([, divisor]: readonly Operand[]): boolean {
   if (divisor === undefined || (divisor.dtype !== 'int32' && divisor.dtype !== 'int64')) return false;
   return divisor.bytes === undefined || divisor.bytes.byteLength > 8192 || numbersOfBytes(divisor.dtype, divisor.bytes).includes(-1);
-}
-
-/** Bytes that a tensor of this dtype and shape has; undefined for strings. */
-export function tensorBytes(dtype: DType, count: number): number | undefined {
-  return isVariableSize(dtype) ? undefined : count * dtypeEntry(dtype).elementBytes;
 }

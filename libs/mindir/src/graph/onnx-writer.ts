@@ -4,13 +4,13 @@ import { onnxNumber } from './dtypes.js';
 import { isSubgraph, type OnnxAttribute, type OnnxInitializer, type OnnxNode, type OnnxPort, type OnnxSubgraph } from './onnx-graph.js';
 
 /** IR version that models are written in. */
-export const onnxIrVersion = 10;
+const onnxIrVersion = 10;
 /** Version of the default operator set that models are written for. */
-export const onnxOpset = 21;
+const onnxOpset = 21;
 /** Larger weights are left out of the serialised model and given by reference. */
 export const inlineBytes = 1024;
 /** What stands in the model for the file of weights that are given by reference. Never opened. */
-export const referenceLocation = 'by-reference';
+const referenceLocation = 'by-reference';
 
 const attributeFloat = 1;
 const attributeInt = 2;
@@ -162,7 +162,7 @@ function writePort(graph: GrowingWriter, field: number, port: OnnxPort): void {
 }
 
 /** Serialised size above which a protobuf cannot be read by ONNX's own libraries. */
-export const maxProtobufBytes = 2 ** 31 - 1;
+const maxProtobufBytes = 2 ** 31 - 1;
 
 /** Throws MindirError `limits` for a model that protobuf cannot hold. */
 export function refuseOversize(bytes: number): void {

@@ -25,7 +25,7 @@ function fixedClip(low: number, high: number): Emit {
 }
 
 /** The first of a list of axes, or the axis itself. */
-export function softmaxAxis(call: OpCall, fallback: number): number {
+function softmaxAxis(call: OpCall, fallback: number): number {
   const axes = call.numbersOr('axis|dim');
   if (axes === undefined) return fallback;
   return axes.length === 1 ? elementAt(axes, 0) : call.refuse('works along several axes');

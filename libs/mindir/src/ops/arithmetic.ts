@@ -48,7 +48,7 @@ function roundedDivision(call: OpCall): Value {
 }
 
 /** Cut towards zero. */
-export function truncated(call: OpCall, x: TensorValue): TensorValue {
+function truncated(call: OpCall, x: TensorValue): TensorValue {
   if (!isFloat(x.dtype)) return x;
   return call.node('Mul', [call.node('Sign', [x]), call.node('Floor', [call.node('Abs', [x])])]);
 }

@@ -25,7 +25,7 @@ export function spatial(values: readonly number[] | undefined, rank: number, fal
 }
 
 /** [top, bottom, left, right, ...] as ONNX wants it: all begins, then all ends. */
-export function beginsThenEnds(pairs: readonly number[]): number[] {
+function beginsThenEnds(pairs: readonly number[]): number[] {
   return [...pairs.filter((_, index) => index % 2 === 0), ...pairs.filter((_, index) => index % 2 === 1)];
 }
 

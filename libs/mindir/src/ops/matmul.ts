@@ -5,7 +5,7 @@ import { family, op, type Emit } from './op-table.js';
 import { sequence } from '../graph/sequence.js';
 
 /** The last two dims swapped. */
-export function matrixTransposed(call: OpCall, x: TensorValue): TensorValue {
+function matrixTransposed(call: OpCall, x: TensorValue): TensorValue {
   const rank = call.rank(x);
   const perm = sequence(rank, (_, axis) => axis);
   perm[rank - 1] = rank - 2;

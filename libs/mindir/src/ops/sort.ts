@@ -17,7 +17,7 @@ function ordered(
 }
 
 /** The size of an axis as a 1-D tensor. */
-export function lengthOf(call: OpCall, x: TensorValue, axis: number): TensorValue {
+function lengthOf(call: OpCall, x: TensorValue, axis: number): TensorValue {
   const size = x.shape?.at(axis);
   if (size !== undefined && size >= 0) return call.graph.ints([size]);
   const at = positiveAxis(axis, call.rank(x));

@@ -2,13 +2,13 @@ import { ProtobufError, ProtobufReader } from '@mserve/wire';
 import { MindirError } from '../mindir-error.js';
 
 /** Wire types of protobuf that occur in MindIR (groups do not). */
-export const wireVarint = 0;
+const wireVarint = 0;
 /** Protobuf's wire type of eight bytes. */
-export const wireFixed64 = 1;
+const wireFixed64 = 1;
 /** Protobuf's wire type of a length and bytes. */
 export const wireBytes = 2;
 /** Protobuf's wire type of four bytes. */
-export const wireFixed32 = 5;
+const wireFixed32 = 5;
 
 /** Counts what is decoded, so that a small file cannot become a huge tree of objects. Shared by all readers of one file. */
 export class DecodeBudget {

@@ -2,7 +2,7 @@ import type { Random } from './random.js';
 import { parseWire, writeWire, type WireField } from './wire-tree.js';
 
 /** Numbers that break size arithmetic. */
-const hostileNumbers = [
+const extremeNumbers = [
   0n,
   1n,
   2n,
@@ -78,7 +78,7 @@ function damageTree(tree: WireField[], strings: readonly Uint8Array[], random: R
 
 function damageField(list: WireField[], index: number, strings: readonly Uint8Array[], random: Random): void {
   const field = list[index] as WireField;
-  if (field.varint !== undefined) field.varint = random.pick(hostileNumbers);
+  if (field.varint !== undefined) field.varint = random.pick(extremeNumbers);
   else if (field.children !== undefined) field.children.splice(random.below(field.children.length + 1), random.below(3));
   else if (field.wire === 2) field.bytes = random.next() < 0.8 ? random.pick(strings) : resized(field.bytes as Uint8Array, random);
   else

@@ -42,7 +42,7 @@ function commonRows(call: OpCall, facts: readonly Fact[], shapes: readonly (read
 }
 
 /** One dim of the common shape; undefined = the tensor has no such dim. */
-export function broadcastDim(dims: readonly (Dim | undefined)[]): Dim {
+function broadcastDim(dims: readonly (Dim | undefined)[]): Dim {
   let common = Dim.one;
   for (const dim of dims) {
     if (dim === undefined || dim.is(1) || dim.equals(common)) continue;

@@ -59,11 +59,6 @@ export function constantFact(shape: readonly Dim[] | undefined, numbers?: readon
   return { shape, numbers: known, ...(float && { float }), ...(counts && { counts }) };
 }
 
-/** A list of whole numbers, as shapes are. */
-export function listFact(numbers: readonly Dim[]): Fact {
-  return constantFact([Dim.of(numbers.length)], numbers);
-}
-
 export function rowFact(shape: readonly Dim[], rows: Rows, index?: Fact['index']): Fact {
   return { shape, rows, ...(index && { index }) };
 }

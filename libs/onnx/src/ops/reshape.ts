@@ -3,7 +3,7 @@ import { constantFact, mostNumbers, plainRows, rowFact, type Fact, type Rows } f
 import type { OpCall, OpRule } from '../facts/op-call.js';
 
 /** The same elements in the same order under other dims. Finds the dim that the rows are in afterwards. */
-export function reshaped(call: OpCall, x: Fact, target: readonly Dim[]): Fact {
+function reshaped(call: OpCall, x: Fact, target: readonly Dim[]): Fact {
   const source = call.shape(x);
   const total = Dim.product(source);
   const shape = completed(call, target, total);
