@@ -123,12 +123,12 @@ export function takePending(slot: number): Pending | undefined {
 }
 
 /** Texts can quote names of a model, which can be of any length. */
-const longestMessage = 2048;
+const maxMessageLength = 2048;
 
 /** ONNX Runtime puts the place in its own sources before many texts (`/x/graph.cc:12 SomeFunction text`, `void a::B::c(const D&) text`): of no use to an operator. */
 function tidy(message: string): string {
   return message
-    .slice(0, longestMessage)
+    .slice(0, maxMessageLength)
     .replace(/\S*\b\w+\.(?:cc|h|cpp):\d+ (?:\w+ )?/g, '')
     .replace(
       /(?:\b(?:void|bool|\w+[*&])[*&]* )?\b\w+(?:<[\w, :]*>)?::[\w<>:~, ]*\((?:[^()]|\([^()]*\))*\)(?: const)?(?: \[with [^\]]*\])? /g,

@@ -23,7 +23,7 @@ export class Staging {
 }
 
 /** How many instances a run of `members` instances has, padding included. */
-export function runSize(plan: ModelPlan, members: number): number {
+function runSize(plan: ModelPlan, members: number): number {
   return plan.batching === 'fixed' ? plan.batchSize : members;
 }
 

@@ -21,7 +21,7 @@ export function declaredInputs(method: MethodDeclaration): DeclaredInput[] {
  * Text where bytes are declared, numbers where text is, and so on. Which numbers they are is not looked at: JSON of the original's protocol has integers
  * and fractions only, and a function may take either.
  */
-export function misfitOf(method: string, declared: readonly DeclaredInput[], instance: Instance): Failure | undefined {
+export function mismatchOf(method: string, declared: readonly DeclaredInput[], instance: Instance): Failure | undefined {
   for (const { index, name, dtype } of declared) {
     const given = (instance[index] as Tensor).dtype;
     if (kindOf(given) === kindOf(dtype) || (dtype === 'bytes' && given === 'uint8')) continue;

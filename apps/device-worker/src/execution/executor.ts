@@ -5,7 +5,7 @@ import type { ServableDeclaration } from '@mserve/register';
 import type { FunctionRunner, ModelCaller } from '../functions/function-runner.js';
 import type { BatchRun } from './batch-run.js';
 import { cancelled } from './failures.js';
-import { misfitOf } from './declared-inputs.js';
+import { mismatchOf } from './declared-inputs.js';
 import { FunctionDispatch, type ReportFault } from './function-dispatch.js';
 import { LoneClient } from './lone-client.js';
 import { planMethod, type MethodPlan } from './method-plan.js';
@@ -116,7 +116,7 @@ export class Executor implements ModelCaller {
       passages.push(passage);
       const misfit: Failure | undefined =
         instance.length === count
-          ? misfitOf(method, declared, instance)
+          ? mismatchOf(method, declared, instance)
           : failureOf('input-count', { method, expected: `${count}`, given: `${instance.length}` });
       if (misfit === undefined) passage.enter();
       else passage.fail(misfit);

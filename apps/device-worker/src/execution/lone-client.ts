@@ -1,9 +1,9 @@
 /** Tickets in a row that came while nothing else was in hand, before that is taken for the way it is. */
-const lonelyTickets = 32;
+const loneTickets = 32;
 /** One in so many is run on a native thread all the same: only there a second client shows, as a ticket that comes meanwhile. */
 const probeEvery = 16;
 /** What a lone client's run may take on the JavaScript thread. */
-const heldUs = 3_000;
+const maxHoldUs = 3_000;
 
 /**
  * Tells whether a worker has one client that waits for each answer before it asks again. Then nobody needs the JavaScript thread while a run
@@ -20,6 +20,6 @@ export class LoneClient {
 
   /** Runs expected to take less than this, in microseconds, may be executed on the JavaScript thread now; 0: none. */
   get inlineBelowUs(): number {
-    return this.inARow >= lonelyTickets && this.inARow % probeEvery !== 0 ? heldUs : 0;
+    return this.inARow >= loneTickets && this.inARow % probeEvery !== 0 ? maxHoldUs : 0;
   }
 }

@@ -84,7 +84,7 @@ export function planModel(
   const required = description.inputs.length;
   const given = [...description.inputs, ...(description.defaults ?? [])].slice(0, Math.max(required, argumentCount));
   const order = orderOf(description, given.length);
-  const wholes = withBatchDim ? wholesOf(declaration, given.length, order) : new Set<number>();
+  const wholes = withBatchDim ? unbatchedInputsOf(declaration, given.length, order) : new Set<number>();
   const batch = withBatchDim ? batchOf(declaration, description, wholes) : ({ batching: 'none', batchSize: 1 } as const);
   const inputs = given.map((value, i) => {
     const optional = i >= required;
@@ -137,7 +137,11 @@ export function inputsOfCall({ inputs, order }: ModelPlan, args: Instance): Inst
   return arranged;
 }
 
-function wholesOf({ key, withoutBatchDimInputs }: ModelDeclaration, count: number, order: readonly number[] | undefined): Set<number> {
+function unbatchedInputsOf(
+  { key, withoutBatchDimInputs }: ModelDeclaration,
+  count: number,
+  order: readonly number[] | undefined,
+): Set<number> {
   const outside = withoutBatchDimInputs.find((index) => index >= count);
   if (outside !== undefined)
     throw new ServingError('INVALID_ARGUMENT', `withoutBatchDimInputs names input ${outside}, model ${key} has ${count} inputs`);

@@ -159,7 +159,7 @@ class Probe {
       this.comparisons++;
       if (output === undefined) continue;
       if (comparison === planned[0]) return told('nothing', `output ${output} is another one each time, for the same rows`);
-      if (comparison.exact && (await this.isRestless(comparison)))
+      if (comparison.exact && (await this.isNondeterministic(comparison)))
         return told('nothing', `output ${output} is rounded another way each time`);
       return told('differs', `output ${output} of a row is another one ${neighbours(comparison)}`, output);
     }
@@ -207,7 +207,7 @@ class Probe {
   }
 
   /** The run that is compared with gives other bits when it is repeated: the runtime does not round the same way each time. */
-  private async isRestless({ with: { run }, rows }: Comparison): Promise<boolean> {
+  private async isNondeterministic({ with: { run }, rows }: Comparison): Promise<boolean> {
     const last = this.runs.length - 1;
     await this.start(rows);
     const repeated = this.runs[last + 1] as ProbeRun;

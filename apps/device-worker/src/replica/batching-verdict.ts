@@ -38,7 +38,7 @@ export function judge(
 ): BatchingVerdict | BatchingRefusal {
   const uncounted = uncountedOutput(key, proof, probe, inputDims);
   if (uncounted !== undefined) return { outcome: 'refused', text: uncounted };
-  if (typeof proof !== 'string' && proof.outcome === 'proven') return provenUnless(key, probe);
+  if (typeof proof !== 'string' && proof.outcome === 'proven') return verdictOfProof(key, probe);
   if (typeof proof !== 'string' && proof.outcome === 'mixed') return mixed(key, proof, inputDims);
   const reason = typeof proof === 'string' ? `the graph of model ${key} cannot be read (${proof})` : reasonOf(proof);
   if (probe.kind === 'differs')
@@ -51,7 +51,7 @@ export function judge(
   return { outcome: 'unproven', runs: 'alone', text };
 }
 
-function provenUnless(key: string, probe: ProbeFinding): BatchingVerdict {
+function verdictOfProof(key: string, probe: ProbeFinding): BatchingVerdict {
   if (probe.kind === 'differs') {
     const text = `rows of model ${key} are not independent: its graph says so, but ${probe.text}. It runs one instance at a time`;
     return { outcome: 'refuted', runs: 'alone', text };

@@ -211,7 +211,7 @@ export class DeviceWorker implements VersionHolder {
 
   private async leave(graceMs: number): Promise<number> {
     this.distributed.end();
-    const watchEnds = this.watch?.close();
+    const watchClosed = this.watch?.close();
     for (const replica of this.replicas.values()) replica.drain();
     this.beacon.leave();
     const until = performance.now() + graceMs;
@@ -224,7 +224,7 @@ export class DeviceWorker implements VersionHolder {
     // Quiet from here: who hears of a change asks what changed, and soon nobody is here to answer.
     this.beacon.stop();
     await Promise.allSettled([...this.replicas.values()].map((replica) => replica.close()));
-    await watchEnds;
+    await watchClosed;
     return unfinished;
   }
 

@@ -14,7 +14,7 @@ import { outputRemarks, planSettled, settleBatching } from './settle-batching.js
 
 const probeTimeoutMs = 10_000;
 /** What proof and probe may add to the time that a model takes to open: so much, or this share of it, whichever is more; what it takes in the end is a little more. */
-const leastBudgetMs = 30;
+const minBudgetMs = 30;
 const budgetShare = 0.15;
 /** How much longer a run may take without the runtime's optimisation. */
 const plainRunFactor = 2;
@@ -170,7 +170,7 @@ async function loadDistributedModel(
         declaration,
         readGraph,
         examples: inInputOrder(plan, use?.examples ?? []),
-        budgetMs: options.probeBudgetMs ?? leastBudgetMs,
+        budgetMs: options.probeBudgetMs ?? minBudgetMs,
         timeoutMs: probeTimeoutMs,
         runs: options.warmUp,
       });
@@ -237,7 +237,7 @@ async function find(
   const { declaration, use, openMs, openPlain } = opening;
   let graph: ReturnType<typeof opening.readGraph> | undefined;
   const readGraph = (): NonNullable<typeof graph> => (graph ??= opening.readGraph());
-  const budgetMs = options.probeBudgetMs ?? Math.max(leastBudgetMs, openMs * budgetShare);
+  const budgetMs = options.probeBudgetMs ?? Math.max(minBudgetMs, openMs * budgetShare);
   const until = performance.now() + budgetMs;
   const examples = inInputOrder(loaded.plan, use?.examples ?? []);
   const settling = { declaration, readGraph, examples, budgetMs, timeoutMs: probeTimeoutMs, runs: options.warmUp };
@@ -245,8 +245,8 @@ async function find(
   const { first } = probe;
   if (first === undefined) return { verdict, isWarm: false, coldReason: probe.text, plainText: undefined, plain: undefined };
   const leftMs = until + probe.firstMs - performance.now();
-  const isWorthIt = openMs + plainRunFactor * probe.firstMs <= leftMs;
-  const plain = await compareWithPlain(loaded.session, first, { open: openPlain, isWorthIt, readGraph });
+  const fitsBudget = openMs + plainRunFactor * probe.firstMs <= leftMs;
+  const plain = await compareWithPlain(loaded.session, first, { open: openPlain, fitsBudget, readGraph });
   return { verdict, isWarm: true, coldReason: '', plainText: plain?.text, plain: plain?.session };
 }
 

@@ -95,17 +95,17 @@ export async function loadServable(options: LoadServableOptions, caller: LateMod
 }
 
 /** Below this a replica would idle while receipts and assignments travel. */
-const leastCredits = 16;
+const minCredits = 16;
 
 /**
  * Instances to take at a time: for the models what runs and one batch that waits, so that a device never idles; for functions two
  * batches per thread. At least 16.
  */
-export function creditsOf(declaration: ServableDeclaration, plans: readonly ModelPlan[], concurrentRuns: number, threads: number): number {
+function creditsOf(declaration: ServableDeclaration, plans: readonly ModelPlan[], concurrentRuns: number, threads: number): number {
   const models = Math.max(0, ...plans.map((plan) => plan.batchSize)) * (concurrentRuns + 1);
   const functionBatches = declaration.methods.flatMap((method) =>
     method.stages.filter((stage) => stage.kind === 'function').map((stage) => Math.max(1, stage.batchSize ?? 1)),
   );
   const functions = functionBatches.length === 0 ? 0 : 2 * threads * Math.max(...functionBatches);
-  return Math.max(leastCredits, models + functions);
+  return Math.max(minCredits, models + functions);
 }

@@ -33,7 +33,7 @@ async function compared(disabledOptimizers: readonly string[] | undefined): Prom
     { inputs, outputs },
     {
       open: () => Session.open(padThenPool, { graphOptimization: 'none' }),
-      isWorthIt: true,
+      fitsBudget: true,
       readGraph: () => readOnnxModel(padThenPool),
     },
   );
@@ -58,7 +58,7 @@ describe('compareWithPlain', () => {
     const session = elementwise([-1, 2], 1, (x) => x);
     const inputs = [floats([1, 2], [3, 4])];
     const other = elementwise([-1, 2], 1, (x) => x * factor);
-    const options = { open: () => Promise.resolve(other), isWorthIt: true, readGraph: () => readOnnxModel(padThenPool) };
+    const options = { open: () => Promise.resolve(other), fitsBudget: true, readGraph: () => readOnnxModel(padThenPool) };
     const plain = await compareWithPlain(session, { inputs, outputs: inputs }, options);
     if (text === undefined) expect(plain).toBeUndefined();
     else expect(plain?.text).toMatch(text);
@@ -72,14 +72,14 @@ describe('compareWithPlain', () => {
     const outputs = [floats([1, 1], [100])];
     const options = {
       open: () => Promise.resolve(elementwise([-1, 1], 1, (x) => x)),
-      isWorthIt: true,
+      fitsBudget: true,
       readGraph: () => readOnnxModel(padThenPool),
     };
     expect(await compareWithPlain(session, { inputs, outputs }, options)).toBeUndefined();
   });
 
   it('one that cannot be opened so is believed', async () => {
-    const options = { open: () => Promise.reject(new Error('no')), isWorthIt: true, readGraph: () => readOnnxModel(padThenPool) };
+    const options = { open: () => Promise.reject(new Error('no')), fitsBudget: true, readGraph: () => readOnnxModel(padThenPool) };
     expect(
       await compareWithPlain(
         elementwise([-1, 1], 1, (x) => x),

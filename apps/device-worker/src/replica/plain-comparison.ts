@@ -8,7 +8,7 @@ export interface PlainComparison {
   /** Opens the same model without the runtime's optimisation. */
   readonly open: () => Promise<OpenSession>;
   /** There is time enough. */
-  readonly isWorthIt: boolean;
+  readonly fitsBudget: boolean;
   readonly readGraph: () => OnnxModel;
 }
 
@@ -25,9 +25,9 @@ export interface PlainModel {
 export async function compareWithPlain(
   session: ModelSession,
   first: { readonly inputs: readonly (NativeTensor | undefined)[]; readonly outputs: readonly NativeTensor[] },
-  { open, isWorthIt, readGraph }: PlainComparison,
+  { open, fitsBudget, readGraph }: PlainComparison,
 ): Promise<PlainModel | undefined> {
-  if (!isWorthIt || isQuantised(readGraph)) return undefined;
+  if (!fitsBudget || isQuantised(readGraph)) return undefined;
   let plain: OpenSession | undefined;
   try {
     plain = await open();

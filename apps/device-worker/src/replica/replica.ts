@@ -26,7 +26,7 @@ export interface LoadedServable {
 export type ReplicaObservers = Pick<ExecutorOptions, 'tracer' | 'onDeviceLost'>;
 
 /** Control messages are small; the whole text is in the worker's log. */
-const longestProblem = 4096;
+const maxProblemLength = 4096;
 
 const order: readonly ReplicaState[] = ['loading', 'ready', 'draining', 'gone', 'failed'];
 
@@ -41,7 +41,7 @@ export class Replica {
   private run: Executor | undefined;
   private problem: string | undefined;
   private inHandNow = 0;
-  private takenEver = 0;
+  private totalTaken = 0;
   private readonly idleWaiters: (() => void)[] = [];
 
   constructor(
@@ -76,13 +76,13 @@ export class Replica {
 
   /** Assignments taken since it was made. */
   get taken(): number {
-    return this.takenEver;
+    return this.totalTaken;
   }
 
   /** An assignment came for it. */
   took(): void {
     this.inHandNow++;
-    this.takenEver++;
+    this.totalTaken++;
   }
 
   /** All results of an assignment have left. */
@@ -118,7 +118,7 @@ export class Replica {
 
   /** From loading to failed; `problem` is for operators. */
   fail(problem: string): void {
-    this.problem = problem.slice(0, longestProblem);
+    this.problem = problem.slice(0, maxProblemLength);
     this.move('failed');
   }
 

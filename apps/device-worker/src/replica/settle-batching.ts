@@ -107,7 +107,7 @@ function rowInputs(plan: ModelPlan, { inputs, defaults = [] }: SessionDescriptio
 }
 
 /** More inputs with rows that may be left out are not proven: each doubles what is to be proven. */
-const mostOptionalRows = 4;
+const maxOptionalRows = 4;
 
 function proofOf(plan: ModelPlan, description: SessionDescription, readGraph: () => OnnxModel): RowProof | string {
   try {
@@ -117,7 +117,7 @@ function proofOf(plan: ModelPlan, description: SessionDescription, readGraph: ()
     // The file may have been replaced between the session's look at it and this one.
     if (stranger !== undefined) return `it is not the one that was loaded: '${stranger.name}' is another`;
     const optional = plan.inputs.filter((input) => input.optional && !input.whole).map(({ name }) => name);
-    if (optional.length > mostOptionalRows) return `it has ${optional.length} inputs with rows that may be left out`;
+    if (optional.length > maxOptionalRows) return `it has ${optional.length} inputs with rows that may be left out`;
     // A value of the model's own that others could have given is a constant like another; rows are not
     const proofs = subsetsOf(optional).map((leftOut) =>
       proveRows(graph, {

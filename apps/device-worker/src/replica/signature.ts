@@ -38,7 +38,7 @@ function methodSignature(
 }
 
 /** Signatures are part of every catalog. */
-const longestReason = 1000;
+const maxReasonLength = 1000;
 const maxClasses = 1000;
 /** Characters of all labels of an output together. */
 const maxClassesLength = 16_384;
@@ -54,7 +54,7 @@ function batchingOf(method: MethodDeclaration, verdicts: readonly BatchingVerdic
     if (verdict !== undefined && (worst === undefined || outcomes.indexOf(verdict.outcome) > outcomes.indexOf(worst.outcome)))
       worst = verdict;
   }
-  return worst === undefined ? {} : { batching: { outcome: worst.outcome, reason: worst.text.slice(0, longestReason) } };
+  return worst === undefined ? {} : { batching: { outcome: worst.outcome, reason: worst.text.slice(0, maxReasonLength) } };
 }
 
 /** All that the method's functions want to know: the gateway sends it along. */

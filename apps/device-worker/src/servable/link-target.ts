@@ -3,9 +3,9 @@ import { join, resolve, sep } from 'node:path';
 
 /** `/proc/PID/root` and `/proc/PID/cwd` lead into another container: what readlink tells of them is a path there, not here. */
 const portal = /^\/proc\/[^/]+(\/task\/[^/]+)?\/(root|cwd)$/;
-const mostLinks = 40;
+const maxLinks = 40;
 /** Names looked at before a search ends without a result. */
-const mostNames = 100_000;
+const maxNames = 100_000;
 
 /** The path without symbolic links (`/proc/PID/root` stays as it is). undefined: something on the way is not there, or links go in a circle. */
 export function realPath(path: string): string | undefined {
@@ -20,7 +20,7 @@ export function realPath(path: string): string | undefined {
     }
     const next = `${real}${sep}${step}`;
     const target = targetOf(next);
-    if (target === undefined || (target !== '' && ++links > mostLinks)) return undefined;
+    if (target === undefined || (target !== '' && ++links > maxLinks)) return undefined;
     if (target === '') real = next;
     else {
       if (target.startsWith(sep)) real = '';
@@ -45,14 +45,14 @@ export function isInside(path: string, roots: readonly string[]): boolean {
 }
 
 /** Whether every name of a file (every hard link) lies in one of the folders. Those are searched only when the file has several. */
-export function hasAllNamesInside({ nlink, ino, dev }: Stats, roots: readonly string[]): boolean {
+function hasAllNamesInside({ nlink, ino, dev }: Stats, roots: readonly string[]): boolean {
   if (nlink === 1) return true;
   const found = new Set<string>();
   const folders = [...roots];
   for (let looked = 0; folders.length > 0;) {
     const folder = folders.pop() as string;
     for (const entry of entriesOf(folder)) {
-      if (++looked > mostNames) return false;
+      if (++looked > maxNames) return false;
       const path = join(folder, entry.name);
       if (entry.isDirectory()) folders.push(path);
       else if (entry.isFile()) {
@@ -89,8 +89,8 @@ export function linkedFile(path: string, roots: readonly string[]): LinkedFile {
   const real = realPath(path);
   const stats = real === undefined ? undefined : lstatSync(real, { throwIfNoEntry: false });
   if (real === undefined || stats === undefined) {
-    const isThere = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-    return { path, isHardLink: false, problem: isThere ? 'is a symbolic link to what is not there' : 'does not exist' };
+    const isDanglingLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+    return { path, isHardLink: false, problem: isDanglingLink ? 'is a symbolic link to a file that does not exist' : 'does not exist' };
   }
   return { path: real, isHardLink: stats.nlink > 1, problem: problemOf(path, real, stats, roots) };
 }

@@ -299,8 +299,8 @@ describe('model files', () => {
       () => symlinkSync('/dev/zero', join(folder.path, 'S/1/x.onnx')),
       "is a symbolic link that leads out of the servable's folder, to '/dev/zero'",
     ],
-    ['x.onnx', () => symlinkSync('nowhere', join(folder.path, 'S/1/x.onnx')), 'is a symbolic link to what is not there'],
-    ['x.onnx', () => symlinkSync('x.onnx', join(folder.path, 'S/1/x.onnx')), 'is a symbolic link to what is not there'],
+    ['x.onnx', () => symlinkSync('nowhere', join(folder.path, 'S/1/x.onnx')), 'is a symbolic link to a file that does not exist'],
+    ['x.onnx', () => symlinkSync('x.onnx', join(folder.path, 'S/1/x.onnx')), 'is a symbolic link to a file that does not exist'],
     ['x.onnx', () => symlinkSync('sub', join(folder.path, 'S/1/x.onnx')), 'is not a plain file'],
     [
       'x.onnx',

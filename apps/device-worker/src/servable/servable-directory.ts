@@ -12,7 +12,7 @@ import { ServableConfigError, ServableDirectoryError } from './servable-config-e
  */
 
 /** File names of a servable's config, in the order in which they are looked for. */
-export const configNames = [
+const configNames = [
   'servable_config.ts',
   'servable_config.mts',
   'servable_config.cts',
@@ -22,7 +22,7 @@ export const configNames = [
 ];
 
 /** What a version folder may be called, for texts. */
-export const versionRule = `a version is a folder that is called by a whole number from 1 to ${maxVersion}`;
+const versionRule = `a version is a folder that is called by a whole number from 1 to ${maxVersion}`;
 
 /** Names of the servables in a directory, in alphabetical order: its folders with a servable_config. Throws ServableConfigError when it cannot be read. */
 export function listServables(directory: string): string[] {
@@ -35,8 +35,10 @@ export function passedOverServables(directory: string): string[] {
   return folders.flatMap((folder) => {
     const name = comparableName(folder);
     if (!isServableName(name)) return [`the folder '${folder}' is passed over: a servable is called by ${servableNameRule}`];
-    const isTwin = name !== folder && folders.includes(name);
-    return isTwin ? [`the folder '${folder}' is passed over: another folder has the same name, with its letters and accents composed`] : [];
+    const isDuplicate = name !== folder && folders.includes(name);
+    return isDuplicate
+      ? [`the folder '${folder}' is passed over: another folder has the same name, with its letters and accents composed`]
+      : [];
   });
 }
 
@@ -157,9 +159,9 @@ export function passedOverVersions(directory: string, name: string, files: reado
     if (versions.has(entry) || statOf(join(folder, entry))?.isDirectory() !== true) return [];
     const twin = versionOf(entry);
     if (twin !== undefined) return [`'${entry}' is passed over: '${twin}' is the same version`];
-    const isMeant =
+    const looksLikeVersion =
       /^v?[0-9]/i.test(entry) || (!entry.startsWith('.') && files.some((file) => statOf(join(folder, entry, file))?.isFile() === true));
-    return isMeant ? [`'${entry}' is not a version and passed over: ${versionRule}`] : [];
+    return looksLikeVersion ? [`'${entry}' is not a version and passed over: ${versionRule}`] : [];
   });
 }
 

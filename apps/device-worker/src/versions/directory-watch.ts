@@ -91,13 +91,13 @@ export class DirectoryWatch {
       if (this.isClosed) return;
       if (text === '') this.settled.delete(name);
       else this.settled.set(name, text);
-      await this.bringInLine(name, now.get(name) ?? new Map()).catch((error: unknown) =>
+      await this.reconcile(name, now.get(name) ?? new Map()).catch((error: unknown) =>
         this.log.error({ servable: name, err: error }, 'a servable could not be brought in line with its directory'),
       );
     }
   }
 
-  private async bringInLine(servable: string, there: Look): Promise<void> {
+  private async reconcile(servable: string, there: Look): Promise<void> {
     const wanted = wantedVersions(this.options.policyOf(servable), [...there.keys()]);
     const served = new Map(this.holder.served(servable).map(({ version, files }) => [version, files]));
     const broken: number[] = [];

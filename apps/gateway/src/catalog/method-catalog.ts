@@ -64,16 +64,16 @@ export class MethodCatalog implements MethodLookup {
     this.known = true;
     this.all = list;
     this.ready = [...this.servables.values()].flatMap((entry) => [...entry.versions.values()].map((version) => version.status));
-    this.tellListeners();
+    this.notifyListeners();
   }
 
   /** Until the function given back is called (once), more servables are to come: what nobody has is unavailable, not unknown. */
   hold(): () => void {
     this.holds += 1;
-    this.tellListeners();
+    this.notifyListeners();
     return () => {
       this.holds -= 1;
-      this.tellListeners();
+      this.notifyListeners();
     };
   }
 
@@ -137,7 +137,7 @@ export class MethodCatalog implements MethodLookup {
     return this.servables.has(servable) || this.loading.has(servable);
   }
 
-  private tellListeners(): void {
+  private notifyListeners(): void {
     for (const listener of [...this.listeners]) listener();
   }
 

@@ -2,7 +2,7 @@ import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nest
 import type { SchedulerHello, Subscription } from '@mserve/bus';
 
 /** A scheduler that said nothing for this long is taken for dead. */
-export const schedulerLostMs = 1_000;
+const schedulerLostMs = 1_000;
 /** How often ages are looked at. */
 const tickMs = 250;
 

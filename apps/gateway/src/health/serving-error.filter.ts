@@ -6,11 +6,11 @@ import { clip } from '../edge/clip.js';
 import { httpStatusOf } from '../edge/status.js';
 import { oipText } from '../edge/words.js';
 import { logToken } from '../edge/tokens.js';
-import { meantPath } from './meant-path.js';
+import { suggestedPath } from './suggested-path.js';
 import { RouteVerbs } from './route-verbs.js';
 
 /** Texts may name what was asked for, which may be long. */
-const mostTextLength = 1000;
+const maxTextLength = 1000;
 
 /** Errors of Nest's routes as the Open Inference Protocol shapes them: `{"error": text}` and a true status. */
 @Catch()
@@ -42,7 +42,7 @@ export class UnroutedFilter extends ServingErrorFilter {
   override catch(thrown: unknown, host: ArgumentsHost): void {
     const { method, url } = host.switchToHttp().getRequest<FastifyRequest>();
     // Before anything else that may be wrong with it, such as its body: nobody has such a path
-    const meant = meantPath(url);
+    const meant = suggestedPath(url);
     if (meant !== '') return send(host, 404, `Cannot ${method} ${clip(url)}${meant}`, {});
     const allowed = thrown instanceof NotFoundException ? this.verbs.of(url) : [];
     if (allowed.length === 0 || allowed.includes(method)) super.catch(thrown, host);
@@ -60,5 +60,5 @@ function send(host: ArgumentsHost, status: number, text: string, headers: Record
 
 /** A text as long as an answer should have it. */
 export function shortened(text: string): string {
-  return text.length <= mostTextLength ? text : `${text.slice(0, mostTextLength)}...`;
+  return text.length <= maxTextLength ? text : `${text.slice(0, maxTextLength)}...`;
 }

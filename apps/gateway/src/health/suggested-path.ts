@@ -2,7 +2,7 @@
  * What the sender of a path that nobody has may have meant, to follow the text of the 404: `//v2/...` (a base URL that ends with a slash), `/V2/...`,
  * TensorFlow Serving's `/v1/models/...`. '' when it is none of them.
  */
-export function meantPath(url: string): string {
+export function suggestedPath(url: string): string {
   const path = url.replace(/\?.*$/s, '');
   const oip = /^\/+v2(?=\/|$)/i.exec(path);
   if (oip !== null && oip[0] !== '/v2') return `, the path is /v2${path.slice(oip[0].length)}`;

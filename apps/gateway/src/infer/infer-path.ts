@@ -13,7 +13,7 @@ import { logToken, tracerToken } from '../edge/tokens.js';
 import type { InferRequest, Protocol } from '../protocols/protocol.js';
 import { InferCounters, type InferStats } from './counters.js';
 import { laterTicketIds, PendingRequest } from './pending-request.js';
-import { catalogWaitMs, mostMoves, MoveQueue, VersionProbe, type Moving } from './version-move.js';
+import { catalogWaitMs, maxMoves, MoveQueue, VersionProbe, type Moving } from './version-move.js';
 
 /** The protocol of each infer route. */
 export type Protocols = Readonly<Record<InferRoute, Protocol>>;
@@ -128,7 +128,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
       this.report(request, ServingError.from(bug));
       return lastResort(request);
     }
-    return answer.kind === 'http' ? withHttpDuties(request, answer) : answer;
+    return answer.kind === 'http' ? withHttpHeaders(request, answer) : answer;
   }
 
   private accept(request: IngressRequest, now: number): void {
@@ -237,7 +237,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     const { pending } = moving;
     const { request, deadlineAt, moves } = pending;
     const scheduler = this.schedulers.current;
-    if (moves >= mostMoves || scheduler === undefined) return false;
+    if (moves >= maxMoves || scheduler === undefined) return false;
     const probe = new VersionProbe(this.methods);
     let infer: InferRequest;
     try {
@@ -284,7 +284,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   private pendingOf(token: number): PendingRequest | undefined {
     const first = this.pending.get(token);
     if (first !== undefined || this.counters.moved.value === 0) return first;
-    for (const id of laterTicketIds(token, mostMoves)) {
+    for (const id of laterTicketIds(token, maxMoves)) {
       const later = this.pending.get(id);
       if (later !== undefined) return later;
     }
@@ -358,7 +358,7 @@ function lastResort({ token, route }: IngressRequest): IngressAnswer {
 }
 
 /** What HTTP wants of a refusal whatever the protocol: Allow for a wrong verb, Retry-After when trying again makes sense. */
-function withHttpDuties(request: IngressRequest, answer: Extract<IngressAnswer, { kind: 'http' }>): IngressAnswer {
+function withHttpHeaders(request: IngressRequest, answer: Extract<IngressAnswer, { kind: 'http' }>): IngressAnswer {
   const { status, headers } = answer;
   if (request.verb !== 'POST' && status !== 200) return { ...answer, status: 405, headers: { ...headers, allow: 'POST' } };
   if ((status === 429 || status === 503) && headers['retry-after'] === undefined)

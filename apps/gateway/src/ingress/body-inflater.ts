@@ -22,10 +22,10 @@ interface Waiting<E> {
 }
 
 /** Each costs a window of 32 KiB and its piece, beside what the exchanges hold. Further bodies wait as they came. */
-const mostAtOnce = 64;
+const maxAtOnce = 64;
 /** What one step of one body makes at most: steps of all bodies take turns on the system's threads. */
-const mostPieceBytes = 64 * 1024;
-const leastPieceBytes = 1024;
+const maxPieceBytes = 64 * 1024;
+const minPieceBytes = 1024;
 /** What is put together in one turn: fresh memory costs more than the copying, 100 MiB of it would hold up everybody. */
 const joinBytes = 4 * 1024 * 1024;
 
@@ -60,7 +60,7 @@ export class BodyInflater<E extends Exchange & IngressRequest> {
   }
 
   private startWaiting(): void {
-    while (this.running < mostAtOnce) {
+    while (this.running < maxAtOnce) {
       const next = this.waiting.shift();
       if (next === undefined) return;
       if (next.exchange.state === 'inflating') this.start(next);
@@ -72,7 +72,7 @@ export class BodyInflater<E extends Exchange & IngressRequest> {
     exchange.forgetBody();
     const pieces: Buffer[] = [];
     let bytes = 0;
-    const stream = inflaters[compression]({ chunkSize: Math.min(Math.max(compressed.length * 4, leastPieceBytes), mostPieceBytes) });
+    const stream = inflaters[compression]({ chunkSize: Math.min(Math.max(compressed.length * 4, minPieceBytes), maxPieceBytes) });
     const refuse = (error: ServingError): void => {
       stream.destroy();
       if (exchange.state === 'inflating') this.refuse(exchange, error);

@@ -6,7 +6,7 @@ import type { InFlight } from './in-flight.js';
 import type { TurnGather } from './turn-gather.js';
 
 /** How often, at least, bodies that do not arrive are looked for. */
-const mostLookMs = 1_000;
+const maxLookMs = 1_000;
 
 /** The exchanges of one port: which of them are unanswered, and how many bytes they hold. */
 export class ExchangeBook<E extends Exchange> {
@@ -15,7 +15,7 @@ export class ExchangeBook<E extends Exchange> {
 
   constructor(
     private readonly gather: TurnGather,
-    private readonly mostHeldBytes: number,
+    private readonly maxHeldBytes: number,
     private readonly inFlight: InFlight,
   ) {}
 
@@ -46,19 +46,19 @@ export class ExchangeBook<E extends Exchange> {
    */
   watchReceiving(limits: IngressLimits, refuse: (exchange: E, error: ServingError) => void): { readonly stop: () => void } {
     const { requestTimeoutMs, minBodyBytesPerSecond } = limits;
-    const leastBytes = Math.max(1, (minBodyBytesPerSecond * requestTimeoutMs) / 1000);
+    const minBytes = Math.max(1, (minBodyBytesPerSecond * requestTimeoutMs) / 1000);
     const look = (): void => {
       const now = performance.now();
       for (const exchange of this.list()) {
         if (exchange.state !== 'receiving') continue;
         if (now > exchange.deadlineAt) refuse(exchange, refusal('late-on-arrival'));
-        else if (!exchange.isArriving(now, requestTimeoutMs, leastBytes)) {
+        else if (!exchange.isArriving(now, requestTimeoutMs, minBytes)) {
           const detail = `the body came in too slowly: at least ${minBodyBytesPerSecond} bytes per second over ${requestTimeoutMs} ms are expected`;
           refuse(exchange, refusal('request-too-slow', { detail }));
         }
       }
     };
-    const timer = setInterval(look, Math.max(1, Math.min(mostLookMs, requestTimeoutMs / 4))).unref();
+    const timer = setInterval(look, Math.max(1, Math.min(maxLookMs, requestTimeoutMs / 4))).unref();
     return { stop: () => clearInterval(timer) };
   }
 
@@ -77,7 +77,7 @@ export class ExchangeBook<E extends Exchange> {
   }
 
   private reserve(bytes: number): boolean {
-    if (this.heldBytes + bytes > this.mostHeldBytes) return false;
+    if (this.heldBytes + bytes > this.maxHeldBytes) return false;
     this.heldBytes += bytes;
     return true;
   }

@@ -50,11 +50,11 @@ export abstract class Exchange {
     if (this.announcedBytes >= 0 && this.receivedBytes >= Math.min(this.announcedBytes, allocateAfterBytes)) this.allocateWhole();
   }
 
-  /** Whether the body brought `leastBytes` in the last full span of `spanMs`. Begins the spans, and each next one, so it is to be called often. */
-  isArriving(now: number, spanMs: number, leastBytes: number): boolean {
+  /** Whether the body brought `minBytes` in the last full span of `spanMs`. Begins the spans, and each next one, so it is to be called often. */
+  isArriving(now: number, spanMs: number, minBytes: number): boolean {
     if (now - this.spanBeganAt < spanMs) return true;
     const isFirst = Number.isNaN(this.spanBeganAt);
-    const isFast = isFirst || this.receivedBytes - this.spanBeganBytes >= leastBytes;
+    const isFast = isFirst || this.receivedBytes - this.spanBeganBytes >= minBytes;
     this.spanBeganAt = now;
     this.spanBeganBytes = isFirst ? 0 : this.receivedBytes;
     return isFast;

@@ -14,7 +14,7 @@ export const messagePrefixBytes = 5;
 export const grpcContentType = 'application/grpc';
 
 /** Percent-encoded texts are cut here: clients take no more than 8 to 16 KiB of headers. */
-const mostStatusTextBytes = 2048;
+const maxStatusTextBytes = 2048;
 
 const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
@@ -62,10 +62,10 @@ export function framed(message: Uint8Array): readonly [Buffer] | readonly [Buffe
 
 /** A status text as `grpc-message` has it: what is not printable ASCII, and '%', as %XX of its UTF-8. */
 export function statusText(message: string): string {
-  if (/^[ -$&-~]*$/.test(message) && message.length <= mostStatusTextBytes) return message;
+  if (/^[ -$&-~]*$/.test(message) && message.length <= maxStatusTextBytes) return message;
   let text = '';
   for (const byte of Buffer.from(message)) {
-    if (text.length >= mostStatusTextBytes) break;
+    if (text.length >= maxStatusTextBytes) break;
     text +=
       byte >= 0x20 && byte <= 0x7e && byte !== 0x25 ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   }

@@ -16,7 +16,7 @@ import {
   httpInferRoute,
   httpInflateErrors,
   isInferContentType,
-  strayPostRoute,
+  unroutedPostRoute,
 } from './http-route.js';
 import type { IngressAnswer, IngressListener, InferRoute } from '../edge/ingress.js';
 import type { IngressLimits, TlsOptions } from '../edge/ingress-options.js';
@@ -145,7 +145,7 @@ export class HttpFront implements ExchangeOwner {
 
   private readonly onRequest = (request: ExchangeRequest, response: ExchangeResponse): void => {
     request.url = originForm(request.url ?? '');
-    const route = httpInferRoute(request.url) ?? strayPostRoute(request.method, request.url);
+    const route = httpInferRoute(request.url) ?? unroutedPostRoute(request.method, request.url);
     if (hasTwoHosts(request.rawHeaders)) {
       response.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
       response.end(`{"${route === 'ms-rest' ? 'error_msg' : 'error'}":"more than one Host header"}`);

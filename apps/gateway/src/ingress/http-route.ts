@@ -19,15 +19,15 @@ export function httpInferRoute(url: string): InferRoute | undefined {
   return url.startsWith('/infer', end - 6) && end - 6 > '/v2/models/'.length ? 'oip-rest' : undefined;
 }
 
-const notTheOriginals = /^\/+v2|^\/v1\/models(?:[/:?]|$)/i;
+const otherApiPath = /^\/+v2|^\/v1\/models(?:[/:?]|$)/i;
 
 /**
  * The route of a POST that is for nobody else: the original takes every POST to its REST port for a call, and says what the path lacks.
  * Undefined for paths of the Open Inference Protocol, where Nest has routes of its own, and for what is nearly such a path or TensorFlow Serving's:
  * Nest's 404 says what is meant.
  */
-export function strayPostRoute(verb: string | undefined, url: string): InferRoute | undefined {
-  return verb === 'POST' && !notTheOriginals.test(url) ? 'ms-rest' : undefined;
+export function unroutedPostRoute(verb: string | undefined, url: string): InferRoute | undefined {
+  return verb === 'POST' && !otherApiPath.test(url) ? 'ms-rest' : undefined;
 }
 
 /** When the client stops waiting, on performance.now()'s clock: header `x-request-timeout-ms`; Infinity without one, undefined for one that is no number. */

@@ -2,7 +2,7 @@ import { EndOfTurn } from '@mserve/event-loop';
 import type { IngressListener, IngressRequest } from '../edge/ingress.js';
 
 /** After so many turns in a row that brought one request each, the next ones are handed over without waiting for the turn's end ... */
-const lonelyTurns = 8;
+const singleTurns = 8;
 /** ... so many of them, until it is looked again whether more come at a time. */
 const directRequests = 32;
 
@@ -36,7 +36,7 @@ export class TurnGather {
 
   private schedule(): void {
     if (this.end.isDue) return;
-    if (this.lonely >= lonelyTurns && this.direct < directRequests) {
+    if (this.lonely >= singleTurns && this.direct < directRequests) {
       this.direct++;
       this.end.ask('microtask');
     } else {

@@ -81,14 +81,14 @@ function shownInputs({ inputs }: MethodSignature): readonly TensorSignature[] {
 }
 
 /** undefined when an input has no example. */
-export function msExample(method: MethodSignature): object | undefined {
+function msExample(method: MethodSignature): object | undefined {
   const values = shownInputs(method).map((input) => [input.name, msValueExample(input)] as const);
   if (values.some(([, value]) => value === undefined)) return undefined;
   return { instances: [Object.fromEntries(values)] };
 }
 
 /** undefined when an input has no example. */
-export function oipExample(method: MethodSignature): object | undefined {
+function oipExample(method: MethodSignature): object | undefined {
   const inputs = shownInputs(method).map((input) => oipInputExample(input, method.batched));
   return inputs.includes(undefined) ? undefined : { inputs };
 }

@@ -31,12 +31,12 @@ function nestedExample(leaf: unknown, dims: readonly number[]): unknown {
 }
 
 /** The dims an example has: 1 where any size goes. */
-export function exampleDims(shape: readonly number[]): number[] {
+function exampleDims(shape: readonly number[]): number[] {
   return shape.map((dim) => (dim < 0 ? 1 : dim));
 }
 
 /** Number of elements, or undefined when it is too many for an example. */
-export function exampleElements(dims: readonly number[]): number | undefined {
+function exampleElements(dims: readonly number[]): number | undefined {
   const count = dims.reduce((product, dim) => product * dim, 1);
   return count <= maxExampleElements ? count : undefined;
 }

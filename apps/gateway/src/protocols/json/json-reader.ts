@@ -166,7 +166,7 @@ export class JsonReader {
   }
 
   /** Consumes NaN, Infinity or -Infinity without quotes when one is next; undefined, and nothing consumed, for anything else. */
-  bareNotFinite(): number | undefined {
+  nonFiniteLiteral(): number | undefined {
     const byte = this.peek();
     if (byte !== 0x4e && byte !== 0x49 && byte !== 0x2d) return undefined;
     return this.word('NaN') ? NaN : this.word('Infinity') ? Infinity : this.word('-Infinity') ? -Infinity : undefined;
@@ -174,7 +174,7 @@ export class JsonReader {
 
   /** Consumes a number that JSON has no literal for, with quotes or without: what answers contain, and what Triton takes. Throws `unreadable` for anything else. */
   notFinite(): number {
-    const bare = this.bareNotFinite();
+    const bare = this.nonFiniteLiteral();
     if (bare !== undefined) return bare;
     for (const [text, value] of notFiniteTexts) if (this.word(text)) return value;
     throw unreadable;
@@ -200,7 +200,7 @@ export class JsonReader {
           continue;
         }
       } else if (byte === 0x22) this.string();
-      else if (this.allowsNotFinite && this.bareNotFinite() !== undefined) {
+      else if (this.allowsNotFinite && this.nonFiniteLiteral() !== undefined) {
         // consumed
       } else if (byte === 0x2d || (byte >= 0x30 && byte <= 0x39)) this.number();
       else if (!this.word('true') && !this.word('false') && !this.word('null')) throw unreadable;
