@@ -168,8 +168,8 @@ registerMethod({ inputs: { x: { dtype: 'int32' } }, outputs: { y: {} } }, functi
 
   it('tells every wrong declaration with file and line', () => {
     expect(problems('declarations')).toEqual([
-      expect.stringMatching(/^servable_config\.ts:2 .*model format can only be OM, MindIR/),
-      expect.stringMatching(/^servable_config\.ts:3 .*'outputNames' should not be empty/),
+      expect.stringMatching(/^servable_config\.ts:2 .*'modelFormat' must be OM, MindIR/),
+      expect.stringMatching(/^servable_config\.ts:3 .*'outputNames' must not be an empty array/),
     ]);
     expect(problems('syntax')).toEqual([expect.stringMatching(/^servable_config\.ts:2 /)]);
     expect(problems('throwing')).toEqual([expect.stringMatching(/^servable_config\.ts:3 .*no vocabulary/)]);

@@ -9,53 +9,57 @@ const author = newAuthor();
 describe('addStage refuses', () => {
   const model = (): Model => declareModel('k.onnx', 'ONNX');
   const rows: readonly Row[] = [
-    ['a call outside of a method', () => stage(g), "'addStage' can only be called in the body of a method given to registerMethod"],
+    [
+      'a call outside of a method',
+      () => stage(g),
+      'addStage can only be called in the body of a method, the function given to registerMethod',
+    ],
     [
       'a value of its own as input',
       () => method(() => stage(g, 1)),
-      'Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage',
+      "input 1 of addStage in method 'm' must be an input of the method or an output of an earlier stage, not number",
     ],
     [
       'an array as input',
       () => method((x) => stage(g, [x])),
-      'Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage',
+      "input 1 of addStage in method 'm' must be an input of the method or an output of an earlier stage, not an array: give its entries one by one (...inputs)",
     ],
     [
       'a stage that is neither',
       () => method((x) => stage('argmax_cpp', x)),
-      "Check failed in method 'm', the parameter 'stage' of addStage must be function or Model returned by declareModel, now is string",
+      "the first argument of addStage in method 'm' must be a function or a model of declareModel, not string",
     ],
     [
       'an unknown option',
       () => method((x) => stage(g, x, { outputCount: 1 })),
       "addStage has no option outputCount, did you mean 'outputsCount'?",
     ],
-    ['outputsCount 0', () => method((x) => stage(g, x, { outputsCount: 0 })), "Parameter 'outputsCount' should be in range [1,1024]"],
-    ['a tag that is no string', () => method((x) => stage(g, x, { tag: 1 })), "Parameter 'tag' should be string, but actually number"],
+    ['outputsCount 0', () => method((x) => stage(g, x, { outputsCount: 0 })), "'outputsCount' must be from 1 to 1024, not 0"],
+    ['a tag that is no string', () => method((x) => stage(g, x, { tag: 1 })), "'tag' must be a string, not number"],
     [
       'a context that is neither',
       () => method((x) => stage(g, x, { context: ['x-tenant'] })),
-      "Parameter 'context' should be boolean or { headers: [...] }, but actually Array",
+      "'context' must be true, false or { headers: [...] }, not Array",
     ],
     [
       'a misspelt member of the context',
       () => method((x) => stage(g, x, { context: { header: 'x' } })),
-      "Parameter 'context' has an unknown member header, did you mean 'headers'?",
+      "'context' has no member header, did you mean 'headers'?",
     ],
     [
       'a header that has no such name',
       () => method((x) => stage(g, x, { context: { headers: ['x tenant'] } })),
-      "Parameter 'context.headers' has 'x tenant', which is no name of an HTTP header",
+      "'context.headers' has 'x tenant', which is no name of an HTTP header",
     ],
     [
       'a context for a model',
       () => method((x) => stage(model(), x, { context: true })),
-      "Check failed in method 'm', the parameter 'context' of addStage is for functions: a model has none",
+      "'context' of addStage in method 'm' is for functions: a model has none",
     ],
     [
       'a function without a parameter for the context',
       () => method((x) => stage(g, x, { context: true })),
-      'function g input args count 1 not match the count 2 registered in method',
+      "function 'g' has 1 parameter, the stage gives it 2 values",
     ],
     [
       'a function with and without a context',
@@ -65,39 +69,27 @@ describe('addStage refuses', () => {
           stage(fn, x, { context: true });
           return stage(fn, x);
         }),
-      "Failed to add stage function S.fn: parameter 'context' in multiple 'addStage' should be enabled or disabled consistently",
+      "function 'S.fn' is used with and without context: it must be the same wherever it is a stage",
     ],
-    ['a negative batch size', () => method((x) => stage(g, x, { batchSize: -1 })), "Parameter 'batchSize' should be >= 0"],
-    [
-      'a batch size that is no integer',
-      () => method((x) => stage(g, x, { batchSize: '2' })),
-      "Parameter 'batchSize' should be integer, but actually string",
-    ],
-    [
-      'a batch size with a fraction',
-      () => method((x) => stage(g, x, { batchSize: 1.5 })),
-      "Parameter 'batchSize' should be integer, but actually 1.5",
-    ],
+    ['a negative batch size', () => method((x) => stage(g, x, { batchSize: -1 })), "'batchSize' must be at least 0, not -1"],
+    ['a batch size that is no integer', () => method((x) => stage(g, x, { batchSize: '2' })), "'batchSize' must be an integer, not string"],
+    ['a batch size with a fraction', () => method((x) => stage(g, x, { batchSize: 1.5 })), "'batchSize' must be an integer, not 1.5"],
     [
       'a batch size for a model',
       () => method((x) => stage(model(), x, { batchSize: 2 })),
-      "Check failed in method 'm', the parameter 'batchSize' of addStage is for functions: a model's batch size comes from the model",
+      "'batchSize' of addStage in method 'm' is for functions: a model's batch size comes from the model",
     ],
     [
       'more inputs than the function takes',
       () => method((x) => stage(g, x, x)),
-      'function g input args count 1 not match the count 2 registered in method',
+      "function 'g' has 1 parameter, the stage gives it 2 values",
     ],
     [
       'more inputs than a function without a name takes',
       () => method((x) => stage((y: unknown) => y, x, x)),
-      'function (anonymous) input args count 1 not match the count 2 registered in method',
+      'function (anonymous) has 1 parameter, the stage gives it 2 values',
     ],
-    [
-      'fewer inputs than the function takes',
-      () => method((x) => stage(f, x)),
-      'function f input args count 2 not match the count 1 registered in method',
-    ],
+    ['fewer inputs than the function takes', () => method((x) => stage(f, x)), "function 'f' has 2 parameters, the stage gives it 1 value"],
     [
       'other inputs counts of a function',
       () =>
@@ -105,7 +97,7 @@ describe('addStage refuses', () => {
           stage(g, x, { batchSize: 1 });
           return stage(g, x, x, { batchSize: 1 });
         }),
-      "Stage function 'S.g' inputs count 2 not match last registered count 1, method name 'm'",
+      "function 'S.g' is used with 2 inputs in method 'm' and with 1 before",
     ],
     [
       'other outputs counts of a function',
@@ -114,7 +106,7 @@ describe('addStage refuses', () => {
           stage(g, x);
           return stage(g, x, { outputsCount: 2 });
         }),
-      "Stage function 'S.g' outputs count 2 not match last registered count 1, method name 'm'",
+      "function 'S.g' is used with 2 outputs in method 'm' and with 1 before",
     ],
     [
       'batches here and single calls there',
@@ -123,7 +115,7 @@ describe('addStage refuses', () => {
           stage(g, x);
           return stage(g, x, { batchSize: 1 });
         }),
-      "Failed to add stage function S.g: parameter 'batchSize' in multiple 'addStage' should be enabled or disabled consistently",
+      "function 'S.g' is used with and without batchSize: it must be the same wherever it is a stage",
     ],
     [
       'other inputs counts of a model',
@@ -133,7 +125,7 @@ describe('addStage refuses', () => {
           stage(k, x);
           return stage(k, x, x);
         }),
-      'RegisterInputOutputInfo failed, inputs count 2 not match old count 1, model: k.onnx',
+      "model 'k.onnx' is used with 2 inputs here and with 1 before",
     ],
     [
       'other outputs counts of a model',
@@ -143,7 +135,7 @@ describe('addStage refuses', () => {
           stage(k, x);
           return stage(k, x, { outputsCount: 2 });
         }),
-      'RegisterInputOutputInfo failed, outputs count 2 not match old count 1, model: k.onnx',
+      "model 'k.onnx' is used with 2 outputs here and with 1 before",
     ],
   ];
   it.each(rows)('%s', (_what, act, text) => {

@@ -32,56 +32,48 @@ describe('the deprecated calls', () => {
   const post = (x: Placeholder) => callPostprocess(g, x);
   const postBatch = (x: Placeholder) => callPostprocessPipeline(g, x);
   const rows: readonly Row[] = [
-    [
-      'preprocess twice',
-      order(pre, preBatch, servable),
-      "Check failed in method 'm', callPreprocess or callPreprocessPipeline should not be invoked more than once",
-    ],
-    [
-      'preprocess behind the model',
-      order(servable, pre),
-      "Check failed in method 'm', callServable should be invoked after callPreprocess",
-    ],
+    ['preprocess twice', order(pre, preBatch, servable), "method 'm': callPreprocess or callPreprocessPipeline can be called once only"],
+    ['preprocess behind the model', order(servable, pre), "method 'm': callPreprocess must come before callServable"],
     [
       'postprocess before the model',
       order(post, servable),
-      "Check failed in method 'm', callPostprocess or callPostprocessPipeline should be invoked after callServable",
+      "method 'm': callPostprocess or callPostprocessPipeline must come after callServable",
     ],
     [
       'postprocess twice',
       order(servable, post, postBatch),
-      "Check failed in method 'm', callPostprocess or callPostprocessPipeline should not be invoked more than once",
+      "method 'm': callPostprocess or callPostprocessPipeline can be called once only",
     ],
-    ['the model twice', order(servable, servable), "Check failed in method 'm', callServable should not be invoked more than once"],
-    ['no model call', order(pre), "Not find the invoke of 'callServable'"],
-    ['no model', () => method((x) => callServable(x)), 'There is no model declared, you can use declareModel to declare models.'],
+    ['the model twice', order(servable, servable), "method 'm': callServable can be called once only"],
+    ['no model call', order(pre), "method 'm' calls callPreprocess, but not callServable"],
+    ['no model', () => method((x) => callServable(x)), 'callServable needs a model: declare one with declareModel'],
     [
       'two models',
       () => {
         declareModel('b', 'ONNX');
         order(servable)();
       },
-      "There are more than one servable declared when the interface 'callServable' is used, use 'addStage' to replace 'callServable'",
+      'callServable is for servables of one model, and more are declared: use addStage with the model in its place',
     ],
     [
       'addStage before',
       order((x) => addStage(g, x), servable),
-      "Check failed in method 'm', 'callServable' and 'addStage' cannot be used together, use 'addStage' to replace 'callServable'",
+      "method 'm': callServable and addStage cannot be used together, use addStage in its place",
     ],
     [
       'addStage behind',
       order(servable, (x) => addStage(g, x)),
-      "Check failed in method 'm', 'addStage' and the deprecated 'callServable' cannot be used together",
+      "method 'm': addStage and the deprecated callServable cannot be used together, use addStage in its place",
     ],
     [
       'a wrong count of arguments',
       order((x) => callPreprocess(f, x), servable),
-      'function f input args count 2 not match the count 1 registered in method',
+      "function 'f' has 2 parameters, the stage gives it 1 value",
     ],
     [
       'outputs that are spread',
       order((x) => [...callPreprocess(g, x)][0]),
-      "Check failed in method 'm', the outputs of a stage can be destructured, but not spread",
+      "method 'm': the outputs of a stage can be destructured, but not spread",
     ],
   ];
   it.each(rows)('refuse %s', (_what, act, text) => {
@@ -148,13 +140,13 @@ describe('a registry that collects', () => {
       .appendDeviceInfo(new GPUDeviceInfo())
       .appendDeviceInfo(new GPUDeviceInfo({ precisionMode: 'fp8' as 'fp16' }));
     expect(problems).toEqual([
-      'model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored',
-      'Each value of parameter *args is a placeholder for data and must come from the method inputs or the outputs of addStage',
+      "'modelFormat' must be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX (in any case), not 'tflite'",
+      "input 1 of addStage in method 'n' must be an input of the method or an output of an earlier stage, not number",
       'text',
-      'Set ascend device info failed, unsupported parameter deviceId, it can be insertOpCfgPath, inputFormat, inputShape, outputType, precisionMode or opSelectImplMode',
-      "Parameter 'threadNum' should be >= 1",
-      "Parameter 'precisionMode' can only be 'origin', 'fp16', but actually 'fp8'",
-      'Device info of type gpu has already been appended',
+      'AclOptions has no option deviceId, it can be insertOpCfgPath, inputFormat, inputShape, outputType, precisionMode or opSelectImplMode',
+      "'threadNum' must be at least 1, not 0",
+      "'precisionMode' must be 'origin' or 'fp16', not 'fp8'",
+      'appendDeviceInfo has been called with a device of kind gpu before',
     ]);
   });
 
@@ -162,6 +154,8 @@ describe('a registry that collects', () => {
     author.registry.collect = () => undefined;
     method((x) => x);
     author.declaration();
-    expect(() => new AclOptions({ deviceId: 1 } as object)).toThrow('Set ascend device info failed, unsupported parameter deviceId');
+    expect(() => new AclOptions({ deviceId: 1 } as object)).toThrow(
+      'AclOptions has no option deviceId, it can be insertOpCfgPath, inputFormat, inputShape, outputType, precisionMode or opSelectImplMode',
+    );
   });
 });

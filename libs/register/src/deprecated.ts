@@ -1,10 +1,9 @@
-import type { ValueSource } from './declaration.js';
 import { declareModel, type Model, type ModelFormatName } from './model.js';
 import type { AclOptions, GpuOptions } from './model-options.js';
-import { OutputsPlaceholder, sourceOf, type Placeholder } from './placeholder.js';
+import { OutputsPlaceholder, type Placeholder } from './placeholder.js';
 import { RegisterError, typeName } from './register-error.js';
 import { openRegistry, type DeprecatedStage, type OpenMethod, type Registry, type StageFunction } from './registry.js';
-import { checkArity, checkModelCounts, functionIndex, openMethodOf } from './stage.js';
+import { checkArity, checkModelCounts, functionIndex, openMethodOf, stageInput } from './stage.js';
 
 /** The calls of MindSpore Serving before 1.5. They work, and each warns once per servable. */
 
@@ -83,41 +82,33 @@ function addDeprecated(stage: DeprecatedStage, inputs: readonly unknown[], batch
   const method = openMethodOf(registry, stage.call);
   warn(registry, stage.call, 'addStage');
   checkOrder(method, stage);
-  const sources = inputs.map((input) => sourceOf(input, method));
-  if (sources.includes(undefined)) {
-    throw new RegisterError(
-      'Each value of parameter *args is a placeholder for data and ' + 'must come from the method inputs or the outputs of stages',
-    );
-  }
+  const sources = inputs.map((input, index) => stageInput(method, stage.call, input, index));
   if (stage.kind === 'servable') checkOneModel(registry);
   else if (typeof stage.fn !== 'function')
-    throw new RegisterError(`Parameter '${stage.kind}' of ${stage.call} should be function, but actually ${typeName(stage.fn)}`);
+    throw new RegisterError(`the first argument of ${stage.call} must be a function, not ${typeName(stage.fn)}`);
   else if (batchSize === undefined) checkArity(stage.fn, inputs.length);
   method.deprecated.push(stage);
   const kind = stage.kind === 'servable' ? 'model' : 'function';
-  method.stages.push({ kind, index: 0, inputs: sources as ValueSource[], outputsCount: 1, batchSize, tag: undefined, context: undefined });
+  method.stages.push({ kind, index: 0, inputs: sources, outputsCount: 1, batchSize, tag: undefined, context: undefined });
   return new OutputsPlaceholder(method, method.stages.length);
 }
 
 function checkOrder(method: OpenMethod, stage: DeprecatedStage): void {
   const seen = (kind: DeprecatedStage['kind']): boolean => method.deprecated.some((other) => other.kind === kind);
   const refuse = (text: string): never => {
-    throw new RegisterError(`Check failed in method '${method.name}', ${text}`);
+    throw new RegisterError(`method '${method.name}': ${text}`);
   };
-  if (method.usesAddStage) refuse(`'${stage.call}' and 'addStage' cannot be used together, use 'addStage' to replace '${stage.call}'`);
-  if (seen(stage.kind)) refuse(`${kindNames[stage.kind]} should not be invoked more than once`);
-  if (stage.kind === 'preprocess' && (seen('servable') || seen('postprocess')))
-    refuse('callServable should be invoked after callPreprocess');
-  if (stage.kind === 'servable' && seen('postprocess')) refuse(`${kindNames.postprocess} should be invoked after callServable`);
-  if (stage.kind === 'postprocess' && !seen('servable')) refuse(`${kindNames.postprocess} should be invoked after callServable`);
+  if (method.usesAddStage) refuse(`${stage.call} and addStage cannot be used together, use addStage in its place`);
+  if (seen(stage.kind)) refuse(`${kindNames[stage.kind]} can be called once only`);
+  if (stage.kind === 'preprocess' && (seen('servable') || seen('postprocess'))) refuse('callPreprocess must come before callServable');
+  if (stage.kind === 'servable' && seen('postprocess')) refuse(`${kindNames.postprocess} must come after callServable`);
+  if (stage.kind === 'postprocess' && !seen('servable')) refuse(`${kindNames.postprocess} must come after callServable`);
 }
 
 function checkOneModel(registry: Registry): void {
-  if (registry.models.length === 0) throw new RegisterError('There is no model declared, you can use declareModel to declare models.');
+  if (registry.models.length === 0) throw new RegisterError('callServable needs a model: declare one with declareModel');
   if (registry.models.length > 1) {
-    throw new RegisterError(
-      `There are more than one servable declared when the interface 'callServable' is used, use 'addStage' to replace 'callServable'`,
-    );
+    throw new RegisterError('callServable is for servables of one model, and more are declared: use addStage with the model in its place');
   }
 }
 
@@ -126,9 +117,10 @@ export function closeDeprecated(registry: Registry, method: OpenMethod): void {
   if (method.deprecated.length === 0) return;
   if (method.usesAddStage)
     throw new RegisterError(
-      `Check failed in method '${method.name}', 'addStage' and the deprecated '${method.deprecated[0]?.call}' cannot be used together`,
+      `method '${method.name}': addStage and the deprecated ${method.deprecated[0]?.call} cannot be used together, use addStage in its place`,
     );
-  if (!method.deprecated.some(({ kind }) => kind === 'servable')) throw new RegisterError("Not find the invoke of 'callServable'");
+  if (!method.deprecated.some(({ kind }) => kind === 'servable'))
+    throw new RegisterError(`method '${method.name}' calls ${method.deprecated[0]?.call}, but not callServable`);
   method.deprecated.forEach(({ fn }, at) => {
     const stage = method.stages[at];
     if (stage === undefined) return;

@@ -32,13 +32,16 @@ describe('distributed.declareServable', () => {
   });
 
   it.each<[Partial<Record<keyof DistributedParameters | 'ranks', unknown>>, string]>([
-    [{ rankSize: 0 }, "Parameter 'rankSize' should be >= 1"],
-    [{ stageSize: '1' }, "Parameter 'stageSize' should be integer, but actually string"],
-    [{ rankSize: 5, stageSize: 2 }, 'Rank size must be an integral multiple of stage size, rank size: 5, stage size: 2'],
-    [{ withBatchDim: 1 }, "Parameter 'withBatchDim' should be boolean, but actually number"],
-    [{ withoutBatchDimInputs: [0, 0] }, "The item value '0' in parameter 'withoutBatchDimInputs' should not be repeated"],
-    [{ batching: 'always' }, "Parameter 'batching' should be 'proven', 'trust' or 'off', but actually 'always'"],
-    [{ ranks: 2 }, 'Declare distributed servable failed, unsupported parameter ranks'],
+    [{ rankSize: 0 }, "'rankSize' must be at least 1, not 0"],
+    [{ stageSize: '1' }, "'stageSize' must be an integer, not string"],
+    [{ rankSize: 5, stageSize: 2 }, "'rankSize' must be a multiple of 'stageSize', 5 is none of 2"],
+    [{ withBatchDim: 1 }, "'withBatchDim' must be true or false, not number"],
+    [{ withoutBatchDimInputs: [0, 0] }, "'withoutBatchDimInputs' has '0' twice"],
+    [{ batching: 'always' }, "'batching' must be 'proven', 'trust' or 'off', not 'always'"],
+    [
+      { ranks: 2 },
+      'distributed.declareServable has no parameter ranks, it can be rankSize, stageSize, withBatchDim, withoutBatchDimInputs, maxBatchSize or batching',
+    ],
   ])('refuses %j', (parameters, text) => {
     const given = { rankSize: 2, stageSize: 1, ...parameters } as unknown as DistributedParameters;
     expect(() => distributed.declareServable(given)).toThrow(text);

@@ -61,7 +61,7 @@ function declareServable(
 export const distributed = Object.freeze({ declareServable });
 
 function distributedDeclaration(registry: Registry, given: Record<string, unknown>): ModelDeclaration {
-  refuseUnknown('Declare distributed servable failed, unsupported parameter', given, parameterNames);
+  refuseUnknown('distributed.declareServable has no parameter', given, parameterNames);
   if (registry.models.length > 0)
     throw new RegisterError(
       registry.models.some((model) => model.distributed !== undefined)
@@ -71,7 +71,7 @@ function distributedDeclaration(registry: Registry, given: Record<string, unknow
   const rankSize = checkInteger('rankSize', given['rankSize'], 1);
   const stageSize = checkInteger('stageSize', given['stageSize'], 1);
   if (rankSize % stageSize !== 0)
-    throw new RegisterError(`Rank size must be an integral multiple of stage size, rank size: ${rankSize}, stage size: ${stageSize}`);
+    throw new RegisterError(`'rankSize' must be a multiple of 'stageSize', ${rankSize} is none of ${stageSize}`);
   const { withBatchDim = true, withoutBatchDimInputs = [], maxBatchSize = defaultMaxBatchSize, batching = 'proven' } = given;
   return {
     key: registry.servable,

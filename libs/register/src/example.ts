@@ -22,11 +22,11 @@ export function exampleTensor(
     tensor = tensorOf(value, dtype);
   } catch (thrown) {
     throw new RegisterError(
-      `Parameter '${where}' should be a value${dtype === undefined ? '' : ` of ${dtype}`}: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+      `'${where}' must be a value${dtype === undefined ? '' : ` of ${dtype}`}: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
     );
   }
   if (tensor.bytes.byteLength > mostExampleBytes)
-    throw new RegisterError(`Parameter '${where}' has ${tensor.bytes.byteLength} bytes, at most ${mostExampleBytes} are allowed`);
+    throw new RegisterError(`'${where}' has ${tensor.bytes.byteLength} bytes, at most ${mostExampleBytes} are allowed`);
   // One text, or bytes, in whatever shape one element has
   const isOne = isVariableSize(tensor.dtype) && shape !== undefined && elementCount(shape.map(Math.abs)) === 1;
   return { dtype: tensor.dtype, shape: isOne ? shape.map(Math.abs) : [...tensor.shape], b64: Buffer.from(tensor.bytes).toString('base64') };

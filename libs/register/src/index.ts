@@ -38,6 +38,6 @@ export { doubleToHalf, halfToFloat } from '@mserve/wire';
 export type { InputValue, OutputValue } from './value.js';
 // For the worker's function threads, not for authors:
 export { isInvalidInput } from './invalid-input.js';
-export { inputValue, outputTensor, OutputKindError, outputKinds } from './value.js';
+export { awaitHint, inputValue, outputTensor, OutputKindError, outputKinds } from './value.js';
 export { currentRegistry, declarationOf, sealRegistry, startRegistry } from './registry.js';
 export { parametersOf, type Parameter } from './parameter.js';

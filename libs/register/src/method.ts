@@ -7,6 +7,7 @@ import { isPlaceholder, Placeholder, sourceOf } from './placeholder.js';
 import { RegisterError, typeName } from './register-error.js';
 import { collected, openRegistry, type OpenMethod, type Registry } from './registry.js';
 import { closeDeprecated } from './deprecated.js';
+import { counted } from './stage.js';
 
 /** A method's body: gets one placeholder per input and gives those that the method answers with, as many as it has outputs. */
 export type MethodBody = (...inputs: Placeholder[]) => Placeholder | readonly Placeholder[];
@@ -68,10 +69,9 @@ export function registerMethod<Body extends MethodBody>(outputNames: string | re
 }
 
 function addMethod(registry: Registry, outputNames: string | readonly string[] | MethodParameters, body: MethodBody): void {
-  if (typeof body !== 'function') throw new RegisterError(`Parameter 'fn' should be function, but actually ${typeName(body)}`);
+  if (typeof body !== 'function') throw new RegisterError(`the last argument of registerMethod must be a function, not ${typeName(body)}`);
   const given = methodParameters(outputNames, body);
-  if (registry.methods.some(({ name }) => name === given.name))
-    throw new RegisterError(`Method ${given.name} has been registered more than once.`);
+  if (registry.methods.some(({ name }) => name === given.name)) throw new RegisterError(`method '${given.name}' is registered twice`);
   const method: OpenMethod = { name: given.name, stages: [], deprecated: [], usesAddStage: false };
   const returns = runBody(registry, method, body, given);
   registry.methods.push({
@@ -93,21 +93,21 @@ interface CheckedMethod {
 
 function methodParameters(given: string | readonly string[] | MethodParameters, body: MethodBody): CheckedMethod {
   const named: Record<string, unknown> = isPlainObject(given) ? given : { outputs: given };
-  refuseUnknown('Register method failed, unsupported parameter', named, ['name', 'inputs', 'outputs', 'doc']);
+  refuseUnknown('registerMethod has no parameter', named, ['name', 'inputs', 'outputs', 'doc']);
   const { name = body.name, outputs, inputs, doc } = named;
   if (name === '')
     throw new RegisterError(
-      `The method has no name: use a named function (function m(x) {...}), or registerMethod({ name: 'm', ... }, fn)`,
+      `the method has no name: use a named function (function m(x) {...}), or registerMethod({ name: 'm', ... }, fn)`,
     );
   const methodName = checkString('name', name);
   if (!/^[^\s/:@?#%"<>\\^`{|}\p{Cc}]{1,128}$/u.test(methodName))
     throw new RegisterError(
-      `Method name '${methodName.slice(0, 128)}' is not allowed: 1 to 128 characters without blanks, control characters and / : @ ? # % " < > \\ ^ \` { | }`,
+      `method name '${methodName.slice(0, 128)}' is not allowed: 1 to 128 characters without blanks, control characters and / : @ ? # % " < > \\ ^ \` { | }`,
     );
   const kind = Object.prototype.toString.call(body);
   if (kind !== '[object Function]')
     throw new RegisterError(
-      `'${methodName}' should be a plain function, but actually ${kind.slice(8, -1)}: its body runs once, at load, with placeholders`,
+      `the body of method '${methodName}' must be a plain function, not ${kind.slice(8, -1)}: it runs once, at load, with placeholders`,
     );
   const outputSignatures = isPlainObject(outputs)
     ? Object.entries(outputs).map(([output, description]) => signature(`outputs.${output}`, output, description))
@@ -124,28 +124,31 @@ function methodParameters(given: string | readonly string[] | MethodParameters, 
 }
 
 const refusedKinds = {
-  default: 'cannot have a default value !',
-  rest: 'cannot be a rest parameter !',
-  destructured: 'cannot be destructured !',
+  default: 'must not have a default value',
+  rest: 'must not be a rest parameter',
+  destructured: 'must not be destructured',
 };
 
 function inputNames(method: string, body: MethodBody): string[] {
   const parameters = parametersOf(body);
   if (parameters === undefined)
-    throw new RegisterError(`The parameters of '${method}' cannot be read from its source (a bound or native function or a class)`);
+    throw new RegisterError(
+      `the parameters of method '${method}' cannot be read from its source: it is a bound or native function, or a class`,
+    );
   return parameters.map(({ name, kind }, index) => {
-    if (kind !== 'plain') throw new RegisterError(`'${method}' input ${name === '' ? index + 1 : name} ${refusedKinds[kind]}`);
+    if (kind !== 'plain')
+      throw new RegisterError(`input ${name === '' ? index + 1 : `'${name}'`} of method '${method}' ${refusedKinds[kind]}`);
     return name;
   });
 }
 
 function describeInputs(method: string, names: readonly string[], described: unknown): TensorSignature[] {
   if (described === undefined) return names.map((name) => ({ name: comparableName(name) }));
-  if (!isPlainObject(described)) throw new RegisterError(`Parameter 'inputs' should be object, but actually ${typeName(described)}`);
+  if (!isPlainObject(described)) throw new RegisterError(`'inputs' must be an object, not ${typeName(described)}`);
   const unknownName = Object.keys(described).find((name) => !names.includes(name));
   if (unknownName !== undefined)
     throw new RegisterError(
-      `Parameter 'inputs' describes '${unknownName}', but the inputs of method '${method}' are: ${names.join(', ')}${hintOf(unknownName, names)}`,
+      `'inputs' describes '${unknownName}', but the inputs of method '${method}' are: ${names.join(', ')}${hintOf(unknownName, names)}`,
     );
   const signatures = names.map((name) => inputSignature(name, (Object.hasOwn(described, name) ? described[name] : undefined) ?? {}));
   refuseTwins('inputs', signatures);
@@ -155,15 +158,15 @@ function describeInputs(method: string, names: readonly string[], described: unk
 /** Names are one in whatever form their letters are written. */
 function refuseTwins(where: string, signatures: readonly TensorSignature[]): void {
   const twin = signatures.find(({ name }, index) => signatures.findIndex((other) => other.name === name) !== index);
-  if (twin !== undefined) throw new RegisterError(`The name '${twin.name}' in parameter '${where}' should not be repeated`);
+  if (twin !== undefined) throw new RegisterError(`'${where}' has the name '${twin.name}' twice`);
 }
 
 const describable = ['dtype', 'shape', 'doc'];
 
 function inputSignature(parameter: string, description: unknown): TensorSignature {
   const where = `inputs.${parameter}`;
-  if (!isPlainObject(description)) throw new RegisterError(`Parameter '${where}' should be object, but actually ${typeName(description)}`);
-  refuseUnknown(`Parameter '${where}' has an unknown member`, description, ['name', ...describable, 'example']);
+  if (!isPlainObject(description)) throw new RegisterError(`'${where}' must be an object, not ${typeName(description)}`);
+  refuseUnknown(`'${where}' has no member`, description, ['name', ...describable, 'example']);
   const { name: publicName, example, ...told } = description;
   const name = publicName === undefined ? parameter : checkString(`${where}.name`, publicName);
   const known = signature(where, name, told);
@@ -172,13 +175,13 @@ function inputSignature(parameter: string, description: unknown): TensorSignatur
 
 function signature(where: string, name: string, description: unknown): TensorSignature {
   checkString('outputs', name);
-  if (!isPlainObject(description)) throw new RegisterError(`Parameter '${where}' should be object, but actually ${typeName(description)}`);
-  refuseUnknown(`Parameter '${where}' has an unknown member`, description, describable);
+  if (!isPlainObject(description)) throw new RegisterError(`'${where}' must be an object, not ${typeName(description)}`);
+  refuseUnknown(`'${where}' has no member`, description, describable);
   const { dtype, shape, doc } = description;
   if (dtype !== undefined && !isDType(checkString(`${where}.dtype`, dtype)))
-    throw new RegisterError(`Parameter '${where}.dtype' is not a data type: '${String(dtype)}'`);
+    throw new RegisterError(`'${where}.dtype' is no data type: '${String(dtype)}'`);
   if (shape !== undefined && !Array.isArray(shape))
-    throw new RegisterError(`Parameter '${where}.shape' should be array of integer, but actually ${typeName(shape)}`);
+    throw new RegisterError(`'${where}.shape' must be an array of integers, not ${typeName(shape)}`);
   return {
     name: comparableName(name),
     dtype: dtype as DType | undefined,
@@ -191,19 +194,25 @@ function runBody(registry: Registry, method: OpenMethod, body: MethodBody, given
   registry.openMethod = method;
   try {
     const returned: unknown = body(...given.inputs.map((_, index) => new Placeholder(method, { from: 'input', index })));
-    const sources = returnedValues(returned, given.outputs.length).map((value) => sourceOf(value, method));
+    const values = returnedValues(returned, given.outputs.length);
+    const sources = values.map((value) => sourceOf(value, method));
     closeDeprecated(registry, method);
-    if (sources.includes(undefined)) {
-      throw new RegisterError(
-        'Each value returned is a placeholder for data and ' + 'must come from the method inputs or the outputs of addStage',
-      );
-    }
+    const wrong = sources.indexOf(undefined);
+    if (wrong >= 0) throw new RegisterError(strangeReturn(method.name, values[wrong]));
     if (sources.length !== given.outputs.length)
-      throw new RegisterError(`Method return output size ${sources.length} not match registered ${given.outputs.length}`);
+      throw new RegisterError(
+        `method '${method.name}' returns ${counted(sources.length, 'value')} and has ${counted(given.outputs.length, 'output name')}: ${given.outputs.map(({ name }) => name).join(', ')}`,
+      );
     return sources as ValueSource[];
   } finally {
     registry.openMethod = undefined;
   }
+}
+
+function strangeReturn(method: string, value: unknown): string {
+  if (value === undefined) return `method '${method}' returns nothing in place of an output: return what addStage gives`;
+  const what = isPlaceholder(value) ? 'one of another method' : typeName(value);
+  return `method '${method}' must return its inputs and outputs of its stages, not ${what}`;
 }
 
 /** What the body returned, as a list. `return callServable(x)` in a method of several outputs means all of the model's outputs. */

@@ -47,18 +47,23 @@ describe('Model.call', () => {
   });
 
   const loose = (...args: unknown[]): Promise<unknown> => (model.call as (...values: unknown[]) => Promise<unknown>).apply(model, args);
-  const forms = 'the inputs can be call(x1, x2) for single instance or call([[x1, x2], [x1, x2]]) for multi instances.';
+  const forms = 'call(x1, x2) runs one instance, call([[x1, x2], [x1, x2]]) several';
   const prefix = 'Model(a.onnx;b.onnx).call() failed: ';
   const rows: readonly (readonly [string, () => Promise<unknown>, string])[] = [
-    ['no inputs', () => loose(), `${prefix}no inputs provided, ${forms}`],
-    ['no instances', () => loose([]), `${prefix}no inputs provided, ${forms}`],
-    ['an instance that is no array', () => loose([1]), `${prefix}inputs format invalid, ${forms}`],
-    ['an array among single inputs', () => loose(1, [2]), `${prefix}inputs format invalid, ${forms}`],
-    ['an array in an instance', () => loose([[[1]]]), `${prefix}inputs format invalid, ${forms}`],
+    ['no inputs', () => loose(), `${prefix}there are no inputs: ${forms}`],
+    ['no instances', () => loose([]), `${prefix}there are no inputs: ${forms}`],
+    ['an instance that is no array', () => loose([1]), `${prefix}the inputs are nested in another way than these: ${forms}`],
+    ['an array among single inputs', () => loose(1, [2]), `${prefix}the inputs are nested in another way than these: ${forms}`],
+    ['an array in an instance', () => loose([[[1]]]), `${prefix}the inputs are nested in another way than these: ${forms}`],
     ['an illegal value', () => loose(undefined), `${prefix}a value of type undefined was given where ${outputKinds} is expected`],
+    [
+      'a promise',
+      () => loose(Promise.resolve(1)),
+      `${prefix}a value of type Promise was given where ${outputKinds} is expected (is an await missing?)`,
+    ],
     ['an unknown option', () => loose(1, { subGraph: 1 }), "Model.call has no option subGraph, did you mean 'subgraph'?"],
-    ['a negative subgraph', () => loose(1, { subgraph: -1 }), "Parameter 'subgraph' should be >= 0"],
-    ['a subgraph that is no integer', () => loose(1, { subgraph: '1' }), "Parameter 'subgraph' should be integer, but actually string"],
+    ['a negative subgraph', () => loose(1, { subgraph: -1 }), "'subgraph' must be at least 0, not -1"],
+    ['a subgraph that is no integer', () => loose(1, { subgraph: '1' }), "'subgraph' must be an integer, not string"],
   ];
   it.each(rows)('refuses %s', async (_what, act, text) => {
     await expect(act()).rejects.toMatchObject({ message: text });

@@ -1,6 +1,5 @@
 import type { Instance } from '@mserve/wire';
 import { checkInteger, isPlainObject, refuseUnknown } from './argument.js';
-import { typeName } from './register-error.js';
 import { currentRegistry } from './registry.js';
 import { inputValue, outputTensor, type InputValue as AuthorInput, type OutputValue as AuthorOutput } from './value.js';
 
@@ -37,9 +36,9 @@ export async function modelCall(modelKey: string, args: readonly unknown[]): Pro
   }
 }
 
-const forms = 'the inputs can be call(x1, x2) for single instance or call([[x1, x2], [x1, x2]]) for multi instances.';
-const noInputs = `no inputs provided, ${forms}`;
-const badFormat = `inputs format invalid, ${forms}`;
+const forms = 'call(x1, x2) runs one instance, call([[x1, x2], [x1, x2]]) several';
+const noInputs = `there are no inputs: ${forms}`;
+const badFormat = `the inputs are nested in another way than these: ${forms}`;
 
 function instanceOf(values: unknown): Instance {
   if (!Array.isArray(values)) throw new Error(badFormat);
@@ -57,8 +56,6 @@ function modelInput(value: unknown): Instance[number] {
 async function runModel(modelKey: string, subgraph: number, instances: readonly Instance[]): Promise<readonly Instance[]> {
   const { callModel } = currentRegistry();
   if (callModel === undefined)
-    throw new Error(
-      `models run only inside a server, and only in functions of a method's stages, not while servable_config is loaded (${typeName(callModel)})`,
-    );
+    throw new Error(`models run only inside a server, and only in functions of a method's stages, not while servable_config is loaded`);
   return callModel(modelKey, subgraph, instances);
 }

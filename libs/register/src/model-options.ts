@@ -22,7 +22,7 @@ function checkedValues(given: object, checks: Readonly<Record<string, Check>>, r
 }
 
 function checkAll(given: object, checks: Readonly<Record<string, Check>>, refusal: string): Readonly<Record<string, unknown>> {
-  if (!isPlainObject(given)) throw new RegisterError(`Parameter 'values' should be object, but actually ${typeName(given)}`);
+  if (!isPlainObject(given)) throw new RegisterError(`the options must be an object, not ${typeName(given)}`);
   refuseUnknown(refusal, given, Object.keys(checks));
   const values: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(given)) {
@@ -74,7 +74,7 @@ export class AclOptions {
   constructor(values: AscendValues = {}) {
     this[optionsMark] = {
       kind: 'acl',
-      values: checkedValues(values, ascendChecks, 'Set ascend device info failed, unsupported parameter'),
+      values: checkedValues(values, ascendChecks, 'AclOptions has no option'),
     };
   }
 }
@@ -84,7 +84,7 @@ export class GpuOptions {
   readonly [optionsMark]: ModelOptions;
 
   constructor(values: PrecisionValues = {}) {
-    this[optionsMark] = { kind: 'gpu', values: checkedValues(values, precisionChecks, 'Set gpu device info failed, unsupported option') };
+    this[optionsMark] = { kind: 'gpu', values: checkedValues(values, precisionChecks, 'GpuOptions has no option') };
   }
 }
 
@@ -98,7 +98,7 @@ export class CPUDeviceInfo {
   readonly [deviceMark]: DeviceValues;
 
   constructor(values: PrecisionValues = {}) {
-    this[deviceMark] = { device: 'cpu', values: checkedValues(values, precisionChecks, 'Set cpu device info failed, unsupported option') };
+    this[deviceMark] = { device: 'cpu', values: checkedValues(values, precisionChecks, 'CPUDeviceInfo has no option') };
   }
 }
 
@@ -107,7 +107,7 @@ export class GPUDeviceInfo {
   readonly [deviceMark]: DeviceValues;
 
   constructor(values: PrecisionValues = {}) {
-    this[deviceMark] = { device: 'gpu', values: checkedValues(values, precisionChecks, 'Set gpu device info failed, unsupported option') };
+    this[deviceMark] = { device: 'gpu', values: checkedValues(values, precisionChecks, 'GPUDeviceInfo has no option') };
   }
 }
 
@@ -118,7 +118,7 @@ export class AscendDeviceInfo {
   constructor(values: AscendValues = {}) {
     this[deviceMark] = {
       device: 'ascend',
-      values: checkedValues(values, ascendChecks, 'Set ascend device info failed, unsupported parameter'),
+      values: checkedValues(values, ascendChecks, 'AscendDeviceInfo has no option'),
     };
   }
 }
@@ -144,7 +144,7 @@ export class Context {
       threadAffinityCoreList: checkIntegerOrList,
       enableParallel: checkBoolean,
     };
-    const checked = checkedValues(values, checks, 'Set model context failed, unsupported option');
+    const checked = checkedValues(values, checks, 'Context has no option');
     this[optionsMark] = { kind: 'context', values: { ...checked, deviceInfos: [] } };
   }
 
@@ -160,10 +160,13 @@ export class Context {
 
   #append(deviceInfo: CPUDeviceInfo | GPUDeviceInfo | AscendDeviceInfo): void {
     const device = (deviceInfo as { [deviceMark]?: DeviceValues } | undefined)?.[deviceMark];
-    if (device === undefined) throw new RegisterError(`Parameter 'deviceInfo' should be CPUDeviceInfo, GPUDeviceInfo or AscendDeviceInfo`);
+    if (device === undefined)
+      throw new RegisterError(
+        `appendDeviceInfo takes new CPUDeviceInfo(...), new GPUDeviceInfo(...) or new AscendDeviceInfo(...), not ${typeName(deviceInfo)}`,
+      );
     const { deviceInfos } = this[optionsMark].values;
     if (deviceInfos.some((other) => other.device === device.device)) {
-      throw new RegisterError(`Device info of type ${device.device} has already been appended`);
+      throw new RegisterError(`appendDeviceInfo has been called with a device of kind ${device.device} before`);
     }
     deviceInfos.push(device);
   }

@@ -151,11 +151,14 @@ export const undeclared: ModelDeclaration = {
 };
 
 function modelDeclaration(given: Record<string, unknown>, usedFiles: ReadonlySet<string>, isDistributed: boolean): ModelDeclaration {
-  refuseUnknown('Declare model failed, unsupported parameter', given, parameterNames);
+  refuseUnknown('declareModel has no parameter', given, parameterNames);
   const files = checkStringOrList('modelFile', given['modelFile'], false);
   const formatName = checkString('modelFormat', given['modelFormat']).toLowerCase();
   const format = Object.hasOwn(formats, formatName) ? formats[formatName] : undefined;
-  if (format === undefined) throw new RegisterError('model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored');
+  if (format === undefined)
+    throw new RegisterError(
+      `'modelFormat' must be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX (in any case), not '${String(given['modelFormat'])}'`,
+    );
   if (isDistributed) throw new RegisterError('declareModel cannot be used together with distributed.declareServable');
   checkFiles(files, usedFiles);
   const { withBatchDim = true, withoutBatchDimInputs = [], maxBatchSize = defaultMaxBatchSize, batching = 'proven' } = given;
@@ -178,7 +181,7 @@ export function checkBatching(value: unknown): BatchingChoice {
   const choice = batchingChoices.find((known) => known === value);
   if (choice === undefined) {
     const given = typeof value === 'string' ? `'${value}'` : typeName(value);
-    throw new RegisterError(`Parameter 'batching' should be 'proven', 'trust' or 'off', but actually ${given}`);
+    throw new RegisterError(`'batching' must be 'proven', 'trust' or 'off', not ${given}`);
   }
   return choice;
 }
@@ -186,12 +189,10 @@ export function checkBatching(value: unknown): BatchingChoice {
 function checkFiles(files: readonly string[], usedFiles: ReadonlySet<string>): void {
   files.forEach((file, index) => {
     if (file.includes('\0') || file.startsWith('/') || file.includes('\\') || file.split('/').includes('..')) {
-      throw new RegisterError(
-        `Declare model [${files.join(', ')}] failed, model file '${file}' should be a name inside the version directory`,
-      );
+      throw new RegisterError(`model file '${file}' must be a name inside the version's folder`);
     }
     if (usedFiles.has(plainName(file)) || files.findIndex((other) => plainName(other) === plainName(file)) !== index) {
-      throw new RegisterError(`Declare model [${files.join(', ')}] failed, model file '${file}' has already been used`);
+      throw new RegisterError(`model file '${file}' is declared twice: use the model of the first declaration`);
     }
   });
 }
@@ -207,11 +208,10 @@ function plainName(file: string): string {
 function modelOptions(options: unknown, context: unknown): ModelOptions | undefined {
   const checked = options === undefined || options === null ? undefined : optionsOf(options, ['acl', 'gpu']);
   if (checked === undefined && options !== undefined && options !== null) {
-    throw new RegisterError(`Parameter 'options' should be undefined, GpuOptions or AclOptions, but gotten ${typeName(options)}`);
+    throw new RegisterError(`'options' must be new AclOptions(...) or new GpuOptions(...), not ${typeName(options)}`);
   }
   if (context === undefined || context === null) return checked;
   const checkedContext = optionsOf(context, ['context']);
-  if (checkedContext === undefined)
-    throw new RegisterError(`Parameter 'context' should be undefined or Context, but gotten ${typeName(context)}`);
+  if (checkedContext === undefined) throw new RegisterError(`'context' must be new Context(...), not ${typeName(context)}`);
   return checkedContext;
 }

@@ -53,6 +53,6 @@ export class OutputsPlaceholder extends Placeholder implements Iterable<Placehol
       if (open !== undefined) open.outputsCount = Math.max(open.outputsCount, output + 1);
       yield new Placeholder(this.#method, { from: 'stage', stage: this.#stage, output });
     }
-    throw new RegisterError(`Check failed in method '${this.#method.name}', the outputs of a stage can be destructured, but not spread`);
+    throw new RegisterError(`method '${this.#method.name}': the outputs of a stage can be destructured, but not spread`);
   }
 }

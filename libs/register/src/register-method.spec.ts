@@ -11,32 +11,24 @@ describe('registerMethod refuses', () => {
     [
       'a function without a name',
       () => register('y', (x: unknown) => x),
-      "The method has no name: use a named function (function m(x) {...}), or registerMethod({ name: 'm', ... }, fn)",
+      "the method has no name: use a named function (function m(x) {...}), or registerMethod({ name: 'm', ... }, fn)",
     ],
-    [
-      'no output names',
-      () => register(undefined, function m() {}),
-      "Parameter 'outputNames' should be string or array of string, but actually undefined",
-    ],
-    ['empty output names', () => register([], function m() {}), "Parameter 'outputNames' should not be empty"],
+    ['no output names', () => register(undefined, function m() {}), "'outputNames' must be a string or an array of strings, not undefined"],
+    ['empty output names', () => register([], function m() {}), "'outputNames' must not be an empty array"],
     [
       'output names of another type',
       () => register(3, function m() {}),
-      "Parameter 'outputNames' should be string or array of string, but actually number",
+      "'outputNames' must be a string or an array of strings, not number",
     ],
-    [
-      'a repeated output name',
-      () => register(['y', 'y'], function m() {}),
-      "The item value 'y' in parameter 'outputNames' should not be repeated",
-    ],
-    ['no function', () => register('y', 'm'), "Parameter 'fn' should be function, but actually string"],
+    ['a repeated output name', () => register(['y', 'y'], function m() {}), "'outputNames' has 'y' twice"],
+    ['no function', () => register('y', 'm'), 'the last argument of registerMethod must be a function, not string'],
     [
       'a rest parameter',
       () =>
         register('y', function m(...x: unknown[]) {
           return x;
         }),
-      "'m' input x cannot be a rest parameter !",
+      "input 'x' of method 'm' must not be a rest parameter",
     ],
     [
       'a default value',
@@ -44,7 +36,7 @@ describe('registerMethod refuses', () => {
         register('y', function m(x = 1) {
           return x;
         }),
-      "'m' input x cannot have a default value !",
+      "input 'x' of method 'm' must not have a default value",
     ],
     [
       'destructuring',
@@ -52,7 +44,7 @@ describe('registerMethod refuses', () => {
         register('y', function m(a: unknown, { b }: { b: unknown }) {
           return a ?? b;
         }),
-      "'m' input 2 cannot be destructured !",
+      "input 2 of method 'm' must not be destructured",
     ],
     [
       'destructuring with a default value',
@@ -60,7 +52,7 @@ describe('registerMethod refuses', () => {
         register('y', function m({ b } = { b: 1 }) {
           return b;
         }),
-      "'m' input 1 cannot have a default value !",
+      "input 1 of method 'm' must not have a default value",
     ],
     [
       'an async function',
@@ -68,7 +60,7 @@ describe('registerMethod refuses', () => {
         register('y', async function m(x: unknown) {
           return x;
         }),
-      "'m' should be a plain function, but actually AsyncFunction: its body runs once, at load, with placeholders",
+      "the body of method 'm' must be a plain function, not AsyncFunction: it runs once, at load, with placeholders",
     ],
     [
       'a generator',
@@ -76,7 +68,7 @@ describe('registerMethod refuses', () => {
         register('y', function* m(x: unknown) {
           yield x;
         }),
-      "'m' should be a plain function, but actually GeneratorFunction: its body runs once, at load, with placeholders",
+      "the body of method 'm' must be a plain function, not GeneratorFunction: it runs once, at load, with placeholders",
     ],
     [
       'a bound function',
@@ -87,42 +79,42 @@ describe('registerMethod refuses', () => {
             return x;
           }.bind(null),
         ),
-      "The parameters of 'm' cannot be read from its source (a bound or native function or a class)",
+      "the parameters of method 'm' cannot be read from its source: it is a bound or native function, or a class",
     ],
     [
       'a name that no URL can hold',
       () => register({ name: 'a/b', outputs: 'y' }, (x: unknown) => x),
-      "Method name 'a/b' is not allowed: 1 to 128 characters without blanks, control characters and / : @ ? # % \" < > \\ ^ ` { | }",
+      `method name 'a/b' is not allowed: 1 to 128 characters without blanks, control characters and / : @ ? # % " < > \\ ^ \` { | }`,
     ],
     [
       'a name that clients of HTTP would write in another way',
       () => register({ name: 'a"b', outputs: 'y' }, (x: unknown) => x),
-      'Method name \'a"b\' is not allowed: 1 to 128 characters without blanks, control characters and / : @ ? # % " < > \\ ^ ` { | }',
+      `method name 'a"b' is not allowed: 1 to 128 characters without blanks, control characters and / : @ ? # % " < > \\ ^ \` { | }`,
     ],
     [
       'an unknown parameter',
       () => register({ name: 'm', output: 'y' }, (x: unknown) => x),
-      "Register method failed, unsupported parameter output, did you mean 'outputs'?",
+      "registerMethod has no parameter output, did you mean 'outputs'?",
     ],
     [
       'a description of no input',
       () => register({ name: 'm', inputs: { z: {} }, outputs: 'y' }, (x: unknown) => x),
-      "Parameter 'inputs' describes 'z', but the inputs of method 'm' are: x, did you mean 'x'?",
+      "'inputs' describes 'z', but the inputs of method 'm' are: x, did you mean 'x'?",
     ],
     [
       'a misspelt member of an input',
       () => register({ name: 'm', inputs: { x: { dtpye: 'float32', exmaple: [1] } }, outputs: 'y' }, (x: unknown) => x),
-      "Parameter 'inputs.x' has an unknown member dtpye, did you mean 'dtype'?",
+      "'inputs.x' has no member dtpye, did you mean 'dtype'?",
     ],
     [
       'a misspelt member of an output',
       () => register({ name: 'm', outputs: { y: { shpae: [1] } } }, (x: unknown) => x),
-      "Parameter 'outputs.y' has an unknown member shpae, did you mean 'shape'?",
+      "'outputs.y' has no member shpae, did you mean 'shape'?",
     ],
     [
       'two inputs of one name',
       () => register({ name: 'm', inputs: { a: { name: 'b' } }, outputs: 'y' }, (a: unknown, b: unknown) => [a, b][0]),
-      "The name 'b' in parameter 'inputs' should not be repeated",
+      "'inputs' has the name 'b' twice",
     ],
     [
       'two outputs whose names differ only in how a letter is written',
@@ -130,17 +122,17 @@ describe('registerMethod refuses', () => {
         register(['\u00fc', 'u\u0308'], function m(x: unknown) {
           return [x, x];
         }),
-      "The name '\u00fc' in parameter 'outputs' should not be repeated",
+      "'outputs' has the name '\u00fc' twice",
     ],
     [
       'an unknown data type',
       () => register({ name: 'm', inputs: { x: { dtype: 'float' } }, outputs: 'y' }, (x: unknown) => x),
-      "Parameter 'inputs.x.dtype' is not a data type: 'float'",
+      "'inputs.x.dtype' is no data type: 'float'",
     ],
     [
       'a shape with a bad dim',
       () => register({ name: 'm', outputs: { y: { shape: [-2] } } }, (x: unknown) => x),
-      "Parameter 'outputs.y.shape' should be >= -1",
+      "'outputs.y.shape' must be at least -1, not -2",
     ],
     [
       'too few returned values',
@@ -148,7 +140,7 @@ describe('registerMethod refuses', () => {
         register(['a', 'b'], function m(x: unknown) {
           return x;
         }),
-      'Method return output size 1 not match registered 2',
+      "method 'm' returns 1 value and has 2 output names: a, b",
     ],
     [
       'too many returned values',
@@ -156,7 +148,7 @@ describe('registerMethod refuses', () => {
         register('a', function m(x: unknown) {
           return [x, x];
         }),
-      'Method return output size 2 not match registered 1',
+      "method 'm' returns 2 values and has 1 output name: a",
     ],
     [
       'a returned value of its own',
@@ -164,12 +156,12 @@ describe('registerMethod refuses', () => {
         register('y', function m() {
           return 1;
         }),
-      'Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage',
+      "method 'm' must return its inputs and outputs of its stages, not number",
     ],
     [
       'no returned value',
       () => register('y', function m() {}),
-      'Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage',
+      "method 'm' returns nothing in place of an output: return what addStage gives",
     ],
     [
       "another method's value",
@@ -178,7 +170,7 @@ describe('registerMethod refuses', () => {
         method((x) => (other = x), 'n');
         method(() => other);
       },
-      'Each value returned is a placeholder for data and must come from the method inputs or the outputs of addStage',
+      "method 'm' must return its inputs and outputs of its stages, not one of another method",
     ],
     [
       'a second method of a name',
@@ -186,10 +178,10 @@ describe('registerMethod refuses', () => {
         method((x) => x);
         method((x) => x);
       },
-      'Method m has been registered more than once.',
+      "method 'm' is registered twice",
     ],
     ['a method in a method', () => method((x) => (method((z) => z, 'n'), x)), "registerMethod cannot be called in the body of method 'm'"],
-    ['a servable without methods', () => author.declaration(), 'There is no method registered for servable'],
+    ['a servable without methods', () => author.declaration(), 'no method is registered: call registerMethod in servable_config'],
     [
       'anything once the config is loaded',
       () => {
@@ -282,15 +274,15 @@ describe('registerMethod gives', () => {
     [
       'nothing that can be told as a tensor',
       { example: { a: 1 } },
-      `Parameter 'inputs.x.example' should be a value: a value of type Object was given where ${outputKinds} is expected`,
+      `'inputs.x.example' must be a value: a value of type Object was given where ${outputKinds} is expected`,
     ],
+    ['arrays without a dtype', { example: [1, 2] }, "'inputs.x.example' must be a value: numbers in arrays need a numeric dtype"],
     [
-      'arrays without a dtype',
-      { example: [1, 2] },
-      "Parameter 'inputs.x.example' should be a value: numbers in arrays need a numeric dtype",
+      'a number that the dtype cannot hold',
+      { dtype: 'int8', example: [300] },
+      "'inputs.x.example' must be a value of int8: 300 is out of the range of int8",
     ],
-    ['a number that the dtype cannot hold', { dtype: 'int8', example: [300] }, "Parameter 'inputs.x.example' should be a value of int8: "],
-    ['too much', { example: Buffer.alloc(4093) }, "Parameter 'inputs.x.example' has 4097 bytes, at most 4096 are allowed"],
+    ['too much', { example: Buffer.alloc(4093) }, "'inputs.x.example' has 4097 bytes, at most 4096 are allowed"],
   ])('no example that is %s', (_, description, text) => {
     expect(() => registerMethod({ name: 'm', inputs: { x: description }, outputs: ['y'] }, (x) => x)).toThrow(text);
   });

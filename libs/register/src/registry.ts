@@ -114,7 +114,7 @@ export function collected<T>(registry: Registry, declare: () => T, instead: () =
 /** Ends the collection: what was declared, as plain data. Throws RegisterError when there is no method. */
 export function sealRegistry(registry: Registry): ServableDeclaration {
   registry.sealed = true;
-  if (registry.methods.length === 0) throw new RegisterError(`There is no method registered for servable`);
+  if (registry.methods.length === 0) throw new RegisterError('no method is registered: call registerMethod in servable_config');
   return declarationOf(registry);
 }
 

@@ -3,7 +3,7 @@ import { checkInteger, checkString, checkStringOrList, isPlainObject, refuseUnkn
 import type { ValueSource } from './declaration.js';
 import { modelIndexOf, type Model } from './model.js';
 import { parametersOf } from './parameter.js';
-import { maxOutputs, Placeholder, sourceOf } from './placeholder.js';
+import { isPlaceholder, maxOutputs, Placeholder, sourceOf } from './placeholder.js';
 import { RegisterError, typeName } from './register-error.js';
 import { openRegistry, type OpenMethod, type OpenStage, type Registry, type StageFunction } from './registry.js';
 
@@ -69,7 +69,7 @@ export function addStage(stage: StageFunction | Model, ...args: unknown[]): Plac
 /** The method whose body runs now. Throws RegisterError outside of one. */
 export function openMethodOf(registry: Registry, call: string): OpenMethod {
   if (registry.openMethod === undefined)
-    throw new RegisterError(`'${call}' can only be called in the body of a method given to registerMethod`);
+    throw new RegisterError(`${call} can only be called in the body of a method, the function given to registerMethod`);
   return registry.openMethod;
 }
 
@@ -99,12 +99,11 @@ const headerName = /^[a-z0-9!#$%&'*+.^_`|~-]{1,256}$/;
 function checkContext(given: unknown): ContextSignature | undefined {
   if (given === undefined || given === false) return undefined;
   if (given === true) return { headers: [] };
-  if (!isPlainObject(given))
-    throw new RegisterError(`Parameter 'context' should be boolean or { headers: [...] }, but actually ${typeName(given)}`);
-  refuseUnknown(`Parameter 'context' has an unknown member`, given, ['headers']);
+  if (!isPlainObject(given)) throw new RegisterError(`'context' must be true, false or { headers: [...] }, not ${typeName(given)}`);
+  refuseUnknown(`'context' has no member`, given, ['headers']);
   const headers = checkStringOrList('context.headers', given['headers'] ?? [], false).map((name) => name.toLowerCase());
   const wrong = headers.find((name) => !headerName.test(name));
-  if (wrong !== undefined) throw new RegisterError(`Parameter 'context.headers' has '${wrong}', which is no name of an HTTP header`);
+  if (wrong !== undefined) throw new RegisterError(`'context.headers' has '${wrong}', which is no name of an HTTP header`);
   return { headers: [...new Set(headers)] };
 }
 
@@ -116,38 +115,46 @@ export function openStage(
   inputs: readonly unknown[],
   options: CheckedOptions,
 ): number {
-  const sources = inputs.map((input) => sourceOf(input, method));
-  if (sources.includes(undefined)) {
-    throw new RegisterError(
-      'Each value of parameter *args is a placeholder for data and ' + 'must come from the method inputs or the outputs of addStage',
-    );
-  }
-  const checkedInputs = sources as ValueSource[];
+  const checkedInputs = inputs.map((input, index) => stageInput(method, 'addStage', input, index));
   const modelIndex = modelIndexOf(stage);
   if (modelIndex !== undefined) addModel(registry, method, modelIndex, checkedInputs, options);
   else if (typeof stage === 'function') addFunction(registry, method, stage as StageFunction, checkedInputs, options);
   else {
     throw new RegisterError(
-      `Check failed in method '${method.name}', the parameter 'stage' of addStage must be function or Model returned by declareModel, ` +
-        `now is ${typeName(stage)}`,
+      `the first argument of addStage in method '${method.name}' must be a function or a model of declareModel, not ${typeName(stage)}`,
     );
   }
   return method.stages.length;
 }
 
+/** Where an input of a stage comes from. Throws RegisterError for what no instance goes through. */
+export function stageInput(method: OpenMethod, call: string, input: unknown, index: number): ValueSource {
+  const source = sourceOf(input, method);
+  if (source !== undefined) return source;
+  let what = typeName(input);
+  if (isPlaceholder(input)) what = 'one of another method';
+  else if (Array.isArray(input)) what = 'an array: give its entries one by one (...inputs)';
+  throw new RegisterError(
+    `input ${index + 1} of ${call} in method '${method.name}' must be an input of the method or an output of an earlier stage, not ${what}`,
+  );
+}
+
 function addModel(registry: Registry, method: OpenMethod, index: number, inputs: readonly ValueSource[], options: CheckedOptions): void {
   if (options.batchSize !== undefined) {
     throw new RegisterError(
-      `Check failed in method '${method.name}', the parameter 'batchSize' of addStage is for functions: a model's batch size comes from the model`,
+      `'batchSize' of addStage in method '${method.name}' is for functions: a model's batch size comes from the model`,
     );
   }
   if (options.context !== undefined)
-    throw new RegisterError(
-      `Check failed in method '${method.name}', the parameter 'context' of addStage is for functions: a model has none`,
-    );
+    throw new RegisterError(`'context' of addStage in method '${method.name}' is for functions: a model has none`);
   const { outputsCount, tag } = options;
   method.stages.push({ kind: 'model', index, inputs, outputsCount, batchSize: undefined, tag, context: undefined });
   checkModelCounts(registry, index, inputs.length, options.outputsCount);
+}
+
+/** `1 input`, `2 inputs`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** A model has the same counts of inputs and outputs wherever it is used; against the model file they are checked when it is loaded. */
@@ -155,12 +162,10 @@ export function checkModelCounts(registry: Registry, index: number, inputs: numb
   const earlier = registry.modelCounts.get(index);
   const key = registry.models[index]?.key;
   if (earlier !== undefined && earlier.inputs !== inputs) {
-    throw new RegisterError(`RegisterInputOutputInfo failed, inputs count ${inputs} not match old count ${earlier.inputs}, model: ${key}`);
+    throw new RegisterError(`model '${key}' is used with ${counted(inputs, 'input')} here and with ${earlier.inputs} before`);
   }
   if (earlier !== undefined && earlier.outputs !== outputs) {
-    throw new RegisterError(
-      `RegisterInputOutputInfo failed, outputs count ${outputs} not match old count ${earlier.outputs}, model: ${key}`,
-    );
+    throw new RegisterError(`model '${key}' is used with ${counted(outputs, 'output')} here and with ${earlier.outputs} before`);
   }
   registry.modelCounts.set(index, { inputs, outputs });
 }
@@ -194,7 +199,7 @@ export function checkArity(fn: StageFunction, given: number): void {
   const most = parameters.some(({ kind }) => kind === 'rest') ? Infinity : parameters.length;
   if (given < required || given > most) {
     throw new RegisterError(
-      `function ${fn.name === '' ? '(anonymous)' : fn.name} input args count ${parameters.length} not match the count ${given} registered in method`,
+      `function ${fn.name === '' ? '(anonymous)' : `'${fn.name}'`} has ${counted(parameters.length, 'parameter')}, the stage gives it ${counted(given, 'value')}`,
     );
   }
 }
@@ -224,24 +229,19 @@ export function functionIndex(
   }
   if (known.inputsCount !== inputsCount) {
     throw new RegisterError(
-      `Stage function '${known.name}' inputs count ${inputsCount} not match last registered count ${known.inputsCount}, method name '${method.name}'`,
+      `function '${known.name}' is used with ${counted(inputsCount, 'input')} in method '${method.name}' and with ${known.inputsCount} before`,
     );
   }
   if (known.outputsCount !== options.outputsCount) {
     throw new RegisterError(
-      `Stage function '${known.name}' outputs count ${options.outputsCount} not match last registered count ${known.outputsCount}, ` +
-        `method name '${method.name}'`,
+      `function '${known.name}' is used with ${counted(options.outputsCount, 'output')} in method '${method.name}' and with ${known.outputsCount} before`,
     );
   }
   if ((known.batchSize === undefined) !== (options.batchSize === undefined)) {
-    throw new RegisterError(
-      `Failed to add stage function ${known.name}: parameter 'batchSize' in multiple 'addStage' should be enabled or disabled consistently`,
-    );
+    throw new RegisterError(`function '${known.name}' is used with and without batchSize: it must be the same wherever it is a stage`);
   }
   if (known.takesContext !== (options.context !== undefined)) {
-    throw new RegisterError(
-      `Failed to add stage function ${known.name}: parameter 'context' in multiple 'addStage' should be enabled or disabled consistently`,
-    );
+    throw new RegisterError(`function '${known.name}' is used with and without context: it must be the same wherever it is a stage`);
   }
   return index;
 }

@@ -87,6 +87,11 @@ function checkedTensor({ dtype, shape, data }: Tensor): WireTensor {
   return { dtype, shape: dims, bytes: isMadeBool ? bytes.map((byte) => (byte === 0 ? 0 : 1)) : bytes };
 }
 
+/** For a value of this type: what its author has most likely forgotten. */
+export function awaitHint(given: string): string {
+  return given === 'Promise' ? ' (is an await missing?)' : '';
+}
+
 /** A function returned what cannot become a tensor. */
 export class OutputKindError extends TypeError {
   override readonly name = 'OutputKindError';
@@ -95,7 +100,7 @@ export class OutputKindError extends TypeError {
 
   constructor(value: unknown) {
     const given = typeName(value);
-    super(`a value of type ${given} was given where ${outputKinds} is expected`);
+    super(`a value of type ${given} was given where ${outputKinds} is expected${awaitHint(given)}`);
     this.given = given;
   }
 }

@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import * as register from '@mserve/register';
+import { nearest } from '@mserve/wire';
 import { createJiti } from 'jiti';
 import { textOf } from './function-call.js';
 import type { LoadFailure, ProgramStart } from './thread-message.js';
@@ -25,6 +26,7 @@ export async function loadConfig(start: ProgramStart, warn: (text: string) => vo
     const exported = await unlessUncaught(jiti.import(start.configFile));
     checkIsolation(start, exported);
     registry.sealed = true;
+    if (registry.methods.length === 0 && failures.length === 0) checkExports(exported);
     if (failures.length === 0) return { declaration: register.sealRegistry(registry) };
   } catch (thrown) {
     registry.sealed = true;
@@ -41,6 +43,16 @@ function checkIsolation({ isolation }: ProgramStart, exported: unknown): void {
     throw new register.RegisterError(`functionIsolation should be 'thread' or 'process', but actually ${register.typeName(said)}`);
   throw new register.RegisterError(
     `functionIsolation is read before anything of this file runs: write it on a line of its own, export const functionIsolation = '${said}';`,
+  );
+}
+
+/** For a config without a method: its author may expect that exports are called. Throws RegisterError. */
+function checkExports(exported: unknown): void {
+  const names = typeof exported === 'object' && exported !== null ? Object.keys(exported) : [];
+  const [name] = names.filter((one) => one !== 'functionIsolation' && one !== '__esModule');
+  if (typeof exported !== 'function' && name === undefined) return;
+  throw new register.RegisterError(
+    `no method is registered: nobody calls what a servable_config exports (${name ?? 'module.exports'}), call registerMethod in it`,
   );
 }
 
@@ -64,13 +76,29 @@ async function unlessUncaught(loading: Promise<unknown>): Promise<unknown> {
   }
 }
 
+/** How a transformed import that is not there is called, and a name without its import. */
+const noExport = /^\(0 ?, ?_register\.(\w+)\) is not a function/;
+const noImport = /^(\w+) is not defined/;
+
+/** What was misspelt, or not imported, of this package. */
+function withHint(text: string): string {
+  const names = Object.keys(register);
+  const called = noExport.exec(text)?.[1];
+  if (called !== undefined) {
+    const close = nearest(called, names);
+    return `@mserve/register has no ${called}${close === undefined ? '' : `, did you mean '${close}'?`}`;
+  }
+  const missing = noImport.exec(text)?.[1];
+  return missing !== undefined && names.includes(missing) ? `${text}: import { ${missing} } from '@mserve/register'` : text;
+}
+
 /** Syntax errors end with a line that holds nothing but the place, which is told apart. */
 const placeLine = /\s*\n\s*(?:file:\/\/)?\/[^\n]*:\d+:\d+\s*$/;
 
 function loadFailure(start: ProgramStart, thrown: unknown): LoadFailure {
   const stack = typeof thrown === 'object' && thrown !== null && 'stack' in thrown ? String(thrown.stack) : '';
   const place = placeIn(stack, start.configFile.slice(0, start.configFile.lastIndexOf('/') + 1));
-  const text = textOf(thrown);
+  const text = withHint(textOf(thrown));
   return { message: place === undefined ? text : text.replace(placeLine, ''), file: place?.file, line: place?.line };
 }
 

@@ -1,4 +1,5 @@
 import {
+  awaitHint,
   inputValue,
   isInvalidInput,
   OutputKindError,
@@ -128,7 +129,7 @@ function outputsOf(callable: CallableFunction, returned: unknown): StepResult {
     return brokenContract(
       'function-output-kind',
       { given: thrown.given, expected: outputKinds },
-      `it returned a value of type ${thrown.given} where ${outputKinds} is expected`,
+      `it returned a value of type ${thrown.given} where ${outputKinds} is expected${awaitHint(thrown.given)}`,
     );
   }
 }

@@ -158,7 +158,7 @@ describe('a servable_config is refused', () => {
     [
       'without-methods',
       ``,
-      'import without-methods.servable_config failed, There is no method registered for servable (servable_config.ts)',
+      'import without-methods.servable_config failed, no method is registered: call registerMethod in servable_config (servable_config.ts)',
     ],
     [
       'with-a-syntax-error',
@@ -169,10 +169,9 @@ describe('a servable_config is refused', () => {
       'with-bad-declarations',
       badDeclarations,
       [
-        'model format can only be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX, case ignored (servable_config.ts:2)',
-        "Check failed in method 'm', the parameter 'stage' of addStage must be function or Model returned by declareModel, " +
-          'now is string (servable_config.ts:4)',
-        "'n' input x cannot have a default value ! (servable_config.ts:6)",
+        "'modelFormat' must be OM, MindIR, MindIR_Opt, MindIR_Lite or ONNX (in any case), not 'tflite' (servable_config.ts:2)",
+        "the first argument of addStage in method 'm' must be a function or a model of declareModel, not string (servable_config.ts:4)",
+        "input 'x' of method 'n' must not have a default value (servable_config.ts:6)",
       ]
         .map((problem) => `import with-bad-declarations.servable_config failed, ${problem}`)
         .join('\n'),
@@ -237,6 +236,34 @@ describe('checkServable', () => {
     expect(report.remarks).toEqual(["'02' is passed over: '2' is the same version", "model 'a.onnx' is no stage of any method"]);
   });
 
+  it.each([
+    [
+      'exports a function',
+      'ts',
+      `export default function predict(x: unknown) { return x; }`,
+      'nobody calls what a servable_config exports (default)',
+    ],
+    ['is CommonJS that exports', 'cjs', `module.exports = { predict(x) { return x; } };`, 'nobody calls what a servable_config exports'],
+    [
+      'has a misspelt import',
+      'ts',
+      `import { registerMethods } from '@mserve/register';\nregisterMethods('y');`,
+      "@mserve/register has no registerMethods, did you mean 'registerMethod'?",
+    ],
+    [
+      'has no import',
+      'ts',
+      `registerMethod('y', function m(x) { return x; });`,
+      "registerMethod is not defined: import { registerMethod } from '@mserve/register'",
+    ],
+    ['is no TypeScript', 'ts', `\nconst x = (;`, 'Unexpected token'],
+  ])('tells an author whose config %s what to do', async (what, extension, body, text) => {
+    const name = what.replaceAll(' ', '_');
+    folder.write(`${name}/servable_config.${extension}`, body);
+    const { problems } = await checkServable(folder.path, name);
+    expect(problems.map(({ message, file }) => [message, file])).toEqual([[expect.stringContaining(text), `servable_config.${extension}`]]);
+  });
+
   it('tells what is wrong with model files beside what is wrong with the config', async () => {
     folder.config(
       'both',
@@ -245,8 +272,8 @@ describe('checkServable', () => {
     const { declaration, problems } = await checkServable(folder.path, 'both');
     expect(declaration).toBeUndefined();
     expect(problems.map(({ message, line }) => [message.slice(0, 60), line])).toEqual([
-      ['import both.servable_config failed, model format can only be', 3],
-      ['import both.servable_config failed, Each value returned is a', 4],
+      ["import both.servable_config failed, 'modelFormat' must be OM", 3],
+      ["import both.servable_config failed, method 'm' must return i", 4],
       ['There is no valid version directory of models while there ar', undefined],
     ]);
     folder.write('both/1/b', 'x');

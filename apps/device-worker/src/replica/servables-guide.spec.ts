@@ -90,6 +90,7 @@ describe('docs/servables.md', () => {
       'isInvalidInput',
       'OutputKindError',
       'outputKinds',
+      'awaitHint',
     ];
     const operations = [register.Tensor.prototype, register.Tensor].flatMap((holder) => Object.getOwnPropertyNames(holder));
     const names = [

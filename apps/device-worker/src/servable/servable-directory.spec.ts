@@ -62,7 +62,13 @@ describe('servables of a directory', () => {
     folder.write('servable_config.ts', '');
     mkdirSync(join(folder.path, 'folder/servable_config.ts'), { recursive: true });
     expect(listServables(folder.path)).toEqual(['a', 'b', 'c']);
-    expect(passedOverServables(folder.path)).toEqual([expect.stringMatching(/^the folder 'not\*allowed' is passed over: /)]);
+    folder.write('old/servable_config.py', '');
+    folder.write('misspelt/servable-config.ts', '');
+    expect(passedOverServables(folder.path)).toEqual([
+      expect.stringMatching(/^the folder 'not\*allowed' is passed over: /),
+      "the folder 'misspelt' is passed over: it has a servable-config.ts, a servable_config.ts is expected",
+      "the folder 'old' is passed over: it has a servable_config.py, a servable_config.ts is expected",
+    ]);
   });
 
   it('may have dots, blanks and letters of any language in their names, however the file system writes those', () => {

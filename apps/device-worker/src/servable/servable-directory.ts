@@ -32,7 +32,13 @@ export function listServables(directory: string): string[] {
 /** Why folders with a servable_config are no servables, one sentence for each. Throws ServableConfigError when the directory cannot be read. */
 export function passedOverServables(directory: string): string[] {
   const folders = foldersWithConfig(directory);
-  return folders.flatMap((folder) => {
+  const strange = namesIn(directory).flatMap((folder) => {
+    const config = folders.includes(folder)
+      ? undefined
+      : namesIn(join(directory, folder)).find((file) => likeConfig.test(file) && statOf(join(directory, folder, file))?.isFile() === true);
+    return config === undefined ? [] : [`the folder '${folder}' is passed over: it has a ${config}, a servable_config.ts is expected`];
+  });
+  const misnamed = folders.flatMap((folder) => {
     const name = comparableName(folder);
     if (!isServableName(name)) return [`the folder '${folder}' is passed over: a servable is called by ${servableNameRule}`];
     const isDuplicate = name !== folder && folders.includes(name);
@@ -40,7 +46,11 @@ export function passedOverServables(directory: string): string[] {
       ? [`the folder '${folder}' is passed over: another folder has the same name, with its letters and accents composed`]
       : [];
   });
+  return [...misnamed, ...strange];
 }
+
+/** A file that was meant to be a servable_config: of MindSpore Serving, or misspelt. */
+const likeConfig = /^servables?[-_. ]?configs?\.[a-z]+$/i;
 
 /** Throws ServableConfigError when the directory cannot be read. */
 function foldersWithConfig(directory: string): string[] {
