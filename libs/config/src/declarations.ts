@@ -257,6 +257,11 @@ export const settings = {
     apps: workerAndAgent,
     default: 'refuse',
   }),
+  deviceOptions: optional(text('^\\w+=[^,]+(,\\w+=[^,]+)*$', 'KEY=VALUE, several with commas between them'), {
+    doc: "options of the provider in ONNX Runtime's words, KEY=VALUE with commas between them, for example gpu_mem_limit=8589934592",
+    apps: worker,
+    otherwise: "the provider's own; tensorrt keeps its engines in ~/.cache/mserve/tensorrt",
+  }),
   onnxruntimeLibrary: optional(path(), {
     doc: 'ONNX Runtime to use (libonnxruntime.so.1 or its folder), 1.17 or a later 1.x',
     apps: workerAndAgent,

@@ -127,6 +127,7 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   watchIntervalMs: number('w', 1_000, 50, dayMs),
   provider: text('wa', 'auto', 'cuda', ['', 'CUDA', 'a b', 'x'.repeat(65)]),
   cpuFallback: text('wa', 'refuse', 'allow', ['', 'yes', 'ALLOW'], { allowed: ['refuse', 'allow'] }),
+  deviceOptions: text('w', undefined, 'gpu_mem_limit=1,use_tf32=1', ['', 'a', '=1', 'a=', 'a=1,', 'a=1,b']),
   onnxruntimeLibrary: text('wa', undefined, '/opt/onnxruntime/lib', ['']),
   deviceIds: {
     apps: 'wa',

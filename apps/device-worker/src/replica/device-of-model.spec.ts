@@ -21,6 +21,24 @@ describe('the device of a replica', () => {
   ])('%s %d', (provider, id, device) => {
     expect(deviceOfReplica(provider, id)).toEqual(device);
   });
+
+  it('has the options of the settings', () => {
+    const settings = { cpuFallback: 'allow', deviceOptions: 'gpu_mem_limit=8,prefer_nhwc=a=b' } as const;
+    expect(deviceOfReplica('cuda', 0, settings).options).toEqual({ cpuFallback: 'allow', gpu_mem_limit: '8', prefer_nhwc: 'a=b' });
+    // The CPU has no other device to fall back to
+    expect(deviceOfReplica('cpu', 0, { cpuFallback: 'allow' }).options).toEqual({});
+  });
+
+  it('keeps what TensorRT compiled, unless it is told where', () => {
+    const { trt_engine_cache_enable: isKept, trt_engine_cache_path: folder } = deviceOfReplica('tensorrt', 0).options as Record<
+      string,
+      string
+    >;
+    expect([isKept, folder]).toEqual(['1', expect.stringMatching(/\/\.cache\/mserve\/tensorrt$/)]);
+    expect(deviceOfReplica('tensorrt', 0, { deviceOptions: 'trt_engine_cache_path=/x' }).options).toMatchObject({
+      trt_engine_cache_path: '/x',
+    });
+  });
 });
 
 describe('the device of a model', () => {

@@ -371,7 +371,7 @@ export class DeviceWorker implements VersionHolder {
           servable: servable.name,
           version: servable.version ?? 0,
           ...runtime,
-          cpuFallback: options.cpuFallback ?? settings.cpuFallback,
+          devices: options,
           deviceId: replica.deviceId,
           threads,
           directory,

@@ -4,7 +4,7 @@ import type { ServableDeclaration } from '@mserve/register';
 import type { Executor } from '../execution/executor.js';
 import type { ModelPlan } from '../execution/model-plan.js';
 import type { ModelCaller } from '../functions/function-runner.js';
-import { deviceOfReplica } from './device-of-model.js';
+import { deviceOfReplica, type DeviceSettings } from './device-of-model.js';
 import { loadModels, planOfModel, type LoadModelsOptions } from './load-models.js';
 import type { ServableOpener } from './open-servable.js';
 import type { LoadedServable } from './replica.js';
@@ -17,7 +17,7 @@ export interface LoadServableOptions extends Omit<LoadModelsOptions, 'paths' | '
   readonly version: number;
   /** Kind of device, see Device.provider of @mserve/native. */
   readonly provider: string;
-  readonly cpuFallback: 'refuse' | 'allow';
+  readonly devices: DeviceSettings;
   /** File of ONNX Runtime's library; undefined: see SessionOptions. */
   readonly libraryPath: string | undefined;
   readonly deviceId: number;
@@ -60,7 +60,7 @@ export async function loadServable(options: LoadServableOptions, caller: LateMod
   try {
     options.onVersion(opened.version);
     const session: SessionOptions = {
-      device: deviceOfReplica(options.provider, deviceId, options.cpuFallback),
+      device: deviceOfReplica(options.provider, deviceId, options.devices),
       ...(options.libraryPath !== undefined && { libraryPath: options.libraryPath }),
       intraOpThreads,
       concurrentRuns,
