@@ -9,7 +9,7 @@ import { CaseServable, nestedLists, tensorOfLists } from '../support/distributed
 import { root, type ServerAddresses } from '../support/running-process.js';
 
 /**
- * `mserve distributed serve` with real agents, as its own processes. MSERVE_DISTRIBUTED_CASES names a further folder of cases, all of which are tried then; by
+ * `mserve distributed serve` with real agents, as its own processes. DISTRIBUTED_CASES names a further folder of cases, all of which are tried then; by
  * itself only what differs in its collectives is, since each case starts a process per rank.
  */
 
@@ -23,7 +23,7 @@ const typical = [
   'bad_swapped_stage_4',
 ];
 const own = distributedCases(join(root, 'test/parity/distributed/cases')).filter(({ name }) => typical.includes(name));
-const further = process.env['MSERVE_DISTRIBUTED_CASES'];
+const further = process.env['DISTRIBUTED_CASES'];
 const cases = further === undefined ? own : distributedCases(further);
 
 async function overRest({ rest }: ServerAddresses, inputs: readonly Tensor[], expected: readonly Tensor[]): Promise<Tensor[]> {

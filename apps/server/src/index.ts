@@ -14,3 +14,4 @@ export type {
   ModelList,
   WorkerResult,
 } from '@mserve/gateway';
+export { distributed, type RunningAgents } from './distributed/distributed-api.js';

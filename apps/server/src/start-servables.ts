@@ -5,7 +5,7 @@ import { ServingError } from '@mserve/wire';
 import { chooseProvider, deviceKindOf, workerOptionsOf, type DeviceKind } from '@mserve/device-worker';
 import { gatewayOptionsOf, type Models } from '@mserve/gateway';
 import { schedulerOptionsOf } from '@mserve/scheduler';
-import { connect, startRooms, type RunningRooms } from './rooms.js';
+import { closeConnections, connect, startRooms, type Connections, type RunningRooms } from './rooms.js';
 import { startFailure, type RunningServable } from './server.js';
 import { checkInteger, startPlans, tlsOf, ServableStartConfig, type SSLConfig, type StartPlan } from './start-config.js';
 
@@ -219,9 +219,18 @@ function kindAskedFor(configs: ServableStartConfig | readonly ServableStartConfi
  * Starts servables in this process, without ports: those are opened by the server's methods. Resolves when all of them can be called. Rejects, with
  * nothing left running, as {@link ServablesServer.startServables} does, and with ConfigError for a setting that is not allowed.
  */
-export async function startServables(
+export function startServables(
   configs: ServableStartConfig | readonly ServableStartConfig[],
   options: ServablesServerOptions = {},
+): Promise<ServablesServer> {
+  return startServablesOn(configs, options, async () => undefined);
+}
+
+/** As {@link startServables}. `onConnected` is called before the rooms start, see startSettledServer; what it gives is called when they have ended. */
+export async function startServablesOn(
+  configs: ServableStartConfig | readonly ServableStartConfig[],
+  options: ServablesServerOptions,
+  onConnected: (join: Connections['join']) => Promise<(() => Promise<void>) | undefined>,
 ): Promise<ServablesServer> {
   const { settings } = await settingsOfOptions('server', options, ['log']);
   const log = options.log ?? createLog(settings.logLevel, 'server');
@@ -229,12 +238,21 @@ export async function startServables(
   const deviceType = deviceKindOf(provider);
   // What is wrong with the configs is told before anything runs
   startPlans(configs, deviceType);
-  const running = await startRooms(await connect(settings, log), {
+  const connections = await connect(settings, log);
+  const onEnded = await onConnected(connections.join).catch(async (thrown: unknown) => {
+    await closeConnections(connections);
+    throw thrown;
+  });
+  const { rooms, close } = await startRooms(connections, {
     gateway: { ...gatewayOptionsOf(settings), restAddress: undefined, grpcAddress: undefined },
     scheduler: schedulerOptionsOf(settings),
     worker: { ...workerOptionsOf(settings), provider, servables: [], log },
     log,
+  }).catch(async (thrown: unknown) => {
+    await onEnded?.();
+    throw thrown;
   });
+  const running: RunningRooms = { rooms, close: (graceMs) => close(graceMs).finally(() => onEnded?.()) };
   const server = new ServablesServer(running, deviceType, settings.graceMs);
   try {
     await server.startServables(configs);

@@ -34,13 +34,13 @@ export function logBusStates(bus: Bus, where: string, log: AppLog, fields: Reado
 }
 
 /** Joins the fleet; waits for the NATS server without end, telling so once, until `signal` is aborted (then CANCELLED). */
-export async function connectFleetBus(settings: FleetSettings, role: string, log: Logger, signal: AbortSignal): Promise<Bus> {
+export async function connectFleetBus(settings: FleetSettings, role: string, log: AppLog, signal: AbortSignal): Promise<Bus> {
   let waiting = false;
   const bus = await NatsBus.connect({
     ...busOptionsOf(settings, role),
     signal,
     onWaiting: (error) => {
-      if (!waiting) log.warn(`waiting for NATS at ${settings.bus}: ${error.message}`);
+      if (!waiting) log.warn({}, `waiting for NATS at ${settings.bus}: ${error.message}`);
       waiting = true;
     },
     report: (text, cause) => log.warn({ err: cause }, text),

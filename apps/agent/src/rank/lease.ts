@@ -20,11 +20,16 @@ export class Lease {
       throw new ServingError('UNAVAILABLE', `the agent serves the worker ${this.holder}`);
     this.holder = worker;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.release();
-      this.onLost(worker);
+    const timer = setTimeout(() => {
+      // When this thread was held up, a message of the worker may wait to be read
+      setImmediate(() => {
+        if (this.timer !== timer || this.holder !== worker) return;
+        this.release();
+        this.onLost(worker);
+      });
     }, leaseMs);
-    this.timer.unref();
+    timer.unref();
+    this.timer = timer;
   }
 
   release(): void {

@@ -40,6 +40,7 @@ export class AgentRoster {
   private readonly told = new Set<string>();
   private subscription: Subscription | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private sweptAt = 0;
 
   constructor(
     private readonly bus: Bus,
@@ -48,7 +49,8 @@ export class AgentRoster {
 
   start(): void {
     this.subscription = this.bus.listen(agentTopics.hello, (body) => this.hear(body));
-    this.timer = setInterval(() => this.sweep(), Math.max(50, this.options.lostMs / 8));
+    this.sweptAt = performance.now();
+    this.timer = setInterval(() => this.sweep(), this.sweepMs);
     this.timer.unref();
   }
 
@@ -141,8 +143,17 @@ export class AgentRoster {
     if (this.members.get(member.rank) === member) this.options.onChange();
   }
 
+  private get sweepMs(): number {
+    return Math.max(50, this.options.lostMs / 8);
+  }
+
   private sweep(): void {
-    const before = performance.now() - this.options.lostMs;
+    const now = performance.now();
+    // When this thread was held up, what agents said meanwhile has not been heard yet
+    const heldUpMs = now - this.sweptAt - this.sweepMs;
+    this.sweptAt = now;
+    if (heldUpMs > this.sweepMs) for (const member of this.members.values()) member.heardAt += heldUpMs;
+    const before = now - this.options.lostMs;
     for (const member of this.members.values()) if (member.heardAt < before) this.lose(member);
   }
 

@@ -43,6 +43,10 @@ export class Coordinator {
   private readonly roster: AgentRoster;
   private readonly lostMs: number;
   private mesh: Mesh | undefined;
+  /** Agents whose leases are kept while there is no mesh. */
+  private claimed: readonly Member[] = [];
+  /** Why the ranks could not be formed the last time. */
+  private lastProblem = '';
   private epoch = 0;
   /** By rank, of the files that were proven. */
   private hashes: readonly string[] = [];
@@ -211,15 +215,19 @@ export class Coordinator {
         await this.change();
         continue;
       }
+      this.claimed = members;
       try {
         const statuses = await Promise.all(members.map((member) => this.loaded(member, isFirst)));
         this.mesh = await this.form(members, statuses);
+        this.lastProblem = '';
         this.changed();
         log.info({ epoch: this.mesh.epoch }, 'the ranks stand ready');
         return;
       } catch (thrown) {
         if (thrown instanceof LoadFailed) throw thrown;
-        log.warn({ err: thrown }, 'the ranks could not be formed, which is tried again');
+        const text = thrown instanceof Error ? thrown.message : String(thrown);
+        if (text !== this.lastProblem) log.warn({}, `the ranks could not be formed, which is tried again: ${text}`);
+        this.lastProblem = text;
         const claim = { ...this.claim, reason: 'the ranks could not be formed' };
         await Promise.allSettled(members.map((member) => this.ask(member, agentSubjects.abort, claim, 1_000)));
         await delay(againMs);
@@ -301,16 +309,15 @@ export class Coordinator {
 
   /** Keeps the leases, and finds out about agents that left the mesh by themselves. */
   private renew(): void {
-    const { mesh } = this;
-    if (mesh === undefined) return;
-    for (const member of mesh.members) {
+    const mesh = this.mesh?.isBroken === false ? this.mesh : undefined;
+    for (const member of mesh?.members ?? this.claimed) {
       this.ask(member, agentSubjects.status, this.claim, this.lostMs).then(
         ({ epoch }) => {
-          if (epoch !== mesh.epoch) mesh.break(`rank ${member.rank} has left the mesh`);
+          if (mesh !== undefined && epoch !== mesh.epoch) mesh.break(`rank ${member.rank} has left the mesh`);
         },
         (thrown: unknown) => {
           // Silence is the roster's affair: it may be the bus that is slow
-          if (thrown instanceof ServingError && thrown.code === 'UNAVAILABLE') this.roster.lose(member);
+          if (mesh !== undefined && thrown instanceof ServingError && thrown.code === 'UNAVAILABLE') this.roster.lose(member);
         },
       );
     }

@@ -1,4 +1,4 @@
-import type { SettingsOf } from '@mserve/config';
+import { defaults, type SettingsOf } from '@mserve/config';
 import type { FilesOfRank } from './rank-files.js';
 
 /** What the agent of one rank is started with, beyond what it has from its supervisor's settings. */
@@ -35,7 +35,8 @@ export function agentFlags(start: AgentStart, shared: SharedSettings): string[] 
     ['--device-ids', start.deviceId],
     ['--intra-op-threads', start.intraOpThreads ?? 1],
     ['--distributed-address', start.distributedAddress],
-    ['--bus', start.distributedAddress === undefined ? shared.bus : undefined],
+    // Over a link no bus is joined; but a file or the environment may name one that only a server can have
+    ['--bus', start.distributedAddress === undefined ? shared.bus : defaults.agent.bus],
     ['--subject-prefix', start.distributedAddress === undefined ? shared.subjectPrefix : undefined],
     ['--nats-user', start.distributedAddress === undefined ? shared.natsUser : undefined],
     ['--nats-creds', start.distributedAddress === undefined ? shared.natsCreds : undefined],

@@ -8,8 +8,8 @@ export interface SupervisedRank {
   readonly rank: number;
   /** Flags of the agent (settings of the program `agent`). */
   readonly flags: readonly string[];
-  /** Further variables of its environment. */
-  readonly environment?: Readonly<Record<string, string>> | undefined;
+  /** Of encrypted files: the agent reads it from its standard input, as the setting decKeyFile says then. */
+  readonly key?: Uint8Array | undefined;
 }
 
 /** How patient a supervisor is; the defaults are for production. */
@@ -63,14 +63,19 @@ export class AgentSupervisor {
   }
 
   private start(agent: Supervised): void {
-    const { rank, flags, environment } = agent.rank;
+    const { rank, flags, key } = agent.rank;
     const main = join(dirname(fileURLToPath(import.meta.resolve('@mserve/agent'))), 'main.js');
-    const child = spawn(process.execPath, ['--enable-source-maps', main, ...flags], {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      // A terminal's Ctrl+C is for the server, which ends its agents when it has finished what is in hand
-      detached: true,
-      ...(environment !== undefined && { env: environment }),
-    });
+    const child = spawn(
+      process.execPath,
+      ['--enable-source-maps', main, ...flags, ...(key === undefined ? [] : ['--dec-key-file', '/dev/stdin'])],
+      {
+        stdio: [key === undefined ? 'ignore' : 'pipe', 'ignore', 'inherit', 'ipc'],
+        // A terminal's Ctrl+C is for the server, which ends its agents when it has finished what is in hand
+        detached: true,
+      },
+    );
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(key);
     agent.child = child;
     agent.startedAt = performance.now();
     child.on('message', () => this.heard(agent, child));

@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { filesOf } from '@mserve/agent';
-import { connectFleetBus } from '@mserve/app';
+import { connectFleetBus, type AppLog } from '@mserve/app';
 import { agentSubjects, LinkBus, linkAddressOf, type AcquiredRanks, type ControlBus } from '@mserve/bus';
 import { AcquiredRanksDto, encodeJson, parseControl } from '@mserve/bus/nest';
 import { ConfigError, type SettingsOf } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
-import type { Logger } from 'pino';
 import { agentFlags } from './agent-flags.js';
 import { AgentSupervisor, type SupervisedRank } from './agent-supervisor.js';
 import { checkRankFiles, localAddresses, rankFilesOf, type FilesOfRank } from './rank-files.js';
@@ -23,6 +22,8 @@ export interface LocalRanks {
   readonly rankStart?: number | undefined;
   /** TCP port of the first agent; the next ones follow, one for each subgraph. 0: the system chooses. */
   readonly startPort: number;
+  /** Of encrypted files; in place of the setting decKeyFile. */
+  readonly key?: Uint8Array | undefined;
 }
 
 /**
@@ -32,7 +33,7 @@ export interface LocalRanks {
 export async function startAgents(
   settings: SettingsOf<'agent'>,
   local: LocalRanks,
-  log: Logger,
+  log: AppLog,
   asked: AbortSignal,
 ): Promise<AgentSupervisor> {
   const acquired = await acquire(settings, log, asked);
@@ -57,13 +58,13 @@ export async function startAgents(
       intraOpThreads: settings.intraOpThreads,
       distributedAddress: settings.distributedAddress,
     };
-    return { rank, flags: agentFlags(start, settings) };
+    return { rank, flags: agentFlags(start, settings), key: local.key };
   });
   return new AgentSupervisor(supervised, { log });
 }
 
 /** As {@link startAgents}, for the settings of `mserve distributed agents`: files by pattern. */
-export function startLocalAgents(settings: SettingsOf<'agent'>, log: Logger, asked: AbortSignal): Promise<AgentSupervisor> {
+export function startLocalAgents(settings: SettingsOf<'agent'>, log: AppLog, asked: AbortSignal): Promise<AgentSupervisor> {
   const { modelFiles, groupConfigFiles, agentPort, agentAddress, rank } = settings;
   if (modelFiles === undefined) throw new ConfigError("--model-files must be given, for example 'model/rank_{rank}.mindir'");
   if ((agentAddress === undefined) !== (rank === undefined))
@@ -92,7 +93,7 @@ function ranksHere({ ranks }: AcquiredRanks, { agentIp, rankStart }: LocalRanks)
   );
 }
 
-async function acquire(settings: SettingsOf<'agent'>, log: Logger, asked: AbortSignal): Promise<AcquiredRanks> {
+async function acquire(settings: SettingsOf<'agent'>, log: AppLog, asked: AbortSignal): Promise<AcquiredRanks> {
   const { distributedAddress, servables } = settings;
   const servable = servables?.[0]?.split(':')[0];
   const bus: ControlBus =

@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { ServingError } from '@mserve/wire';
 import type { Bus, Subscription } from '../bus.js';
 import { errorFrame, errorOf, FrameSocket, type Frame } from './frames.js';
 
@@ -154,5 +155,6 @@ class HubLink {
 }
 
 function check(allowed: readonly string[], name: string): void {
-  if (!allowed.some((prefix) => name.startsWith(prefix))) throw new TypeError(`a link may not use ${name.slice(0, 64)}`);
+  if (!allowed.some((prefix) => name.startsWith(prefix)))
+    throw new ServingError('INVALID_ARGUMENT', `a link may not use ${name.slice(0, 64)}`);
 }
