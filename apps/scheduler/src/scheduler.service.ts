@@ -46,7 +46,7 @@ export class SchedulerService implements DispatchOutlet {
   ) {
     this.options = { ...defaultSchedulerOptions, ...options };
     this.dispatcher = new Dispatcher(bus.address, this, this.options, { metrics, tracer });
-    this.countGauges(metrics);
+    this.declareGauges(metrics);
     this.table = new ReplicaTable(this.dispatcher, {
       fetchReplicas: (address) => this.fetchReplicas(address),
       now: () => performance.now(),
@@ -149,7 +149,7 @@ export class SchedulerService implements DispatchOutlet {
     if (this.onIdle !== undefined && this.isIdle()) this.onIdle();
   }
 
-  private countGauges(metrics: MetricRegistry): void {
+  private declareGauges(metrics: MetricRegistry): void {
     const queuedRequests = metrics.gauge(dispatchMetrics.queuedRequests).of([]);
     const queued = metrics.gauge(dispatchMetrics.queued).of([]);
     const running = metrics.gauge(dispatchMetrics.running).of([]);

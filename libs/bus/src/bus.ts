@@ -7,7 +7,7 @@ export const maxBroadcastBytes = 256 * 1024;
 /** up: messages flow · down: the connection is lost and being restored · closed: for good. */
 export type BusState = 'up' | 'down' | 'closed';
 
-/** A listener, receiver or responder that can be taken back. */
+/** A listener, receiver or responder, until it is unsubscribed. */
 export interface Subscription {
   /** No handler call starts after this returns. */
   unsubscribe(): void;
@@ -25,16 +25,16 @@ export interface RequestOptions {
  *
  * Three ways to talk:
  * - channels, the hot path: typed messages to one address, gathered per event-loop turn, delivered at most once, in order per sender
- * - requests, for control: bytes to an address' or anybody's responder, one answer
+ * - requests, for control: bytes to the responder at one address, or to any one responder; one answer
  * - topics, for control: bytes to everybody who listens
  *
- * Addresses, subjects and topics match [A-Za-z0-9_.-]+ (no empty parts); anything else throws TypeError: names from outside never get here raw.
+ * Addresses, subjects and topics match [A-Za-z0-9_.-]+ (no empty parts); anything else throws TypeError. Names from outside are never part of them.
  */
 export interface Bus {
   /** This participant's own unique address, for example `gateway-5f0c12ab`. */
   readonly address: string;
   readonly state: BusState;
-  /** Messages that were not such as this version understands, since the start; undefined where none can come in. */
+  /** Messages that this version does not understand, since the start; undefined where none can come in. */
   readonly dropped?: number | undefined;
   /** Called at every change of `state`. */
   onState(listener: (state: BusState) => void): Subscription;
@@ -43,7 +43,7 @@ export interface Bus {
    * Sends a message to the participant at `to`. Never throws for a reason of the network.
    * `onUndelivered` is called (at most once, never synchronously) with UNAVAILABLE when it is known that nobody got the message:
    * nobody receives on that channel at that address, or the bus is down or closed. With another code (RESOURCE_EXHAUSTED, INTERNAL) when the
-   * message is too large for the bus or cannot be encoded: nobody ever would. Not being called means nothing.
+   * message is too large for the bus or cannot be encoded: sending it again would not help. When it is not called, the message may still be lost.
    */
   send<M>(channel: Channel<M>, to: string, message: M, onUndelivered?: (error: Error) => void): void;
 
@@ -90,7 +90,7 @@ export interface Bus {
   fetch(held: HeldBytes, signal?: AbortSignal): Promise<Uint8Array>;
 
   /**
-   * Stops receiving and responding (others get "nobody serves this" at once), waits until handlers and responders in hand are done and
+   * Stops receiving and responding (others get UNAVAILABLE at once), waits until handlers and responders in hand are done and
    * what was sent is out, large messages and answers included (their receivers have them). Held bytes stay fetchable, and sending still works, until close().
    * Resolves after at most `graceMs` with the number of responders still unfinished.
    */

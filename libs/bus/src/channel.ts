@@ -8,6 +8,6 @@ export interface Channel<M> {
   /** [a-z]+, for example `tickets`. */
   readonly name: string;
   encode(messages: readonly M[]): Uint8Array;
-  /** Throws ServingError INVALID_ARGUMENT for bytes that are not such a list. Tensors in the messages are views on `bytes`. `texts`: names that come again and again.  */
+  /** Throws ServingError INVALID_ARGUMENT for bytes that are not such a list. Tensors in the messages are views on `bytes`. `texts`: where names that come in every message are looked up. */
   decode(bytes: Uint8Array, texts?: TextCache): M[];
 }

@@ -2,9 +2,9 @@ const emptyKey = -1;
 const smallest = 64;
 
 /**
- * Values by number, for tables whose entries come and go with every request. Made because V8's Map is slow to forget: a Map that lives long and is
- * added to and deleted from all the time gets a new table every few deletions, and each discarded one keeps what it held from being collected
- * cheaply (a quarter of the CPU of a small request went into that). Here entries are written in place, and deletion leaves nothing behind.
+ * Values by number, for tables whose entries come and go with every request. V8's Map is slow there: a Map that lives long and is added to and
+ * deleted from all the time gets a new table every few deletions, and each discarded one keeps what it held from being collected cheaply (that
+ * took a quarter of the CPU of a small request). Here entries are written in place, and deletion leaves nothing behind.
  *
  * Open addressing with linear probing; at most half full; grows, never shrinks.
  */

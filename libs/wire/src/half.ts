@@ -1,24 +1,17 @@
 /** float16 (IEEE 754 binary16) as its 16 bits. JavaScript of Node 20 has no Float16Array. */
 
-let floatOfHalf: Float32Array | undefined;
-
-function makeTable(): Float32Array {
-  const table = new Float32Array(65536);
-  for (let bits = 0; bits < 65536; bits++) {
-    const sign = bits & 0x8000 ? -1 : 1;
-    const exponent = (bits >>> 10) & 0x1f;
-    const fraction = bits & 0x3ff;
-    if (exponent === 31) table[bits] = fraction === 0 ? sign * Infinity : NaN;
-    else if (exponent === 0) table[bits] = sign * fraction * 2 ** -24;
-    else table[bits] = sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-  }
-  return table;
-}
+/** By exponent from 1 to 30: what a fraction of 11 bits, the leading one included, is multiplied by. */
+const scales = Float64Array.from({ length: 31 }, (_, exponent) => 2 ** (exponent - 25));
 
 /** The value of a float16. Exact. */
 export function halfToFloat(bits: number): number {
-  floatOfHalf ??= makeTable(); // 256 KiB, only for who uses float16
-  return floatOfHalf[bits] as number;
+  const exponent = (bits >>> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  let magnitude: number;
+  if (exponent === 0) magnitude = fraction * 2 ** -24;
+  else if (exponent === 31) magnitude = fraction === 0 ? Infinity : NaN;
+  else magnitude = (1024 + fraction) * (scales[exponent] as number);
+  return bits & 0x8000 ? -magnitude : magnitude;
 }
 
 const doubleView = new Float64Array(1);

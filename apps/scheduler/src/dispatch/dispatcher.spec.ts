@@ -307,7 +307,7 @@ describe('lost workers', () => {
     expect(rig.dispatcher.stats()).toMatchObject({ running: 2, receipted: 4 });
   });
 
-  it('refuses what was on board of two dying workers', () => {
+  it('refuses what two workers had in hand when they died', () => {
     const rig = new DispatchRig({ maxAttempts: 5 });
     for (const worker of ['w1', 'w2', 'w3']) rig.ready(worker, 4);
     rig.submit(ticket(1, 2));

@@ -106,7 +106,7 @@ export class Dispatcher {
 
   /**
    * These are lost. What they have in hand goes to others, while the deadline and the number of attempts allow.
-   * died: the worker (or the replica) is gone, and the instances on board may be why. unreachable: the bus is down, nobody is to blame.
+   * died: the worker (or the replica) is gone, and the instances that it had in hand may be the cause. unreachable: the bus is down, no instance is the cause.
    * A servable that has no replica left keeps its queue until `keepQueuedUntil`, by default it is refused at once.
    */
   removeReplicas(ids: readonly string[], cause: 'died' | 'unreachable', now: number, keepQueuedUntil = now): void {
@@ -309,7 +309,7 @@ export class Dispatcher {
     const { ticket } = portion;
     if (cause === 'died') portion.deaths += 1;
     if (portion.cancelled) this.finishCancelled(portion);
-    else if (portion.deaths >= 2) this.refuse(portion, failures.poison(ticket));
+    else if (portion.deaths >= 2) this.refuse(portion, failures.workersDied(ticket));
     else if (portion.attempt >= this.options.maxAttempts) this.refuse(portion, failures.attemptsUsedUp(ticket, portion.attempt));
     else if (ticket.deadlineAt <= now) this.refuse(portion, failures.deadlineExceeded(ticket));
     else {

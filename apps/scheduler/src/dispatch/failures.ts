@@ -10,7 +10,7 @@ export const failures = {
   deadlineExceeded: (ticket: Ticket): Failure => ofMethod('deadline-exceeded', ticket),
   attemptsUsedUp: ({ servable, method }: Ticket, attempts: number): Failure =>
     failureOf('attempts-used-up', { servable, method, attempts }),
-  poison: (ticket: Ticket): Failure => ofMethod('workers-died', ticket),
+  workersDied: (ticket: Ticket): Failure => ofMethod('workers-died', ticket),
   leaving: (ticket: Ticket): Failure => ofMethod('shutting-down', ticket),
 } as const;
 

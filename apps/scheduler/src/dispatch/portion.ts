@@ -40,7 +40,7 @@ export class Portion implements Expiring {
   state: PortionState = 'queued';
   /** Nobody waits for it any more; in hand it stays until its receipt, but it is never queued again. */
   cancelled = false;
-  /** Workers that died with this on board. */
+  /** Workers that died while they had it in hand. */
   deaths = 0;
   /** Assignments of it that reached nobody. */
   undelivered = 0;

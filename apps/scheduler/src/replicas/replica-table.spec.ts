@@ -159,7 +159,7 @@ describe('ReplicaTable', () => {
     expect(rig.dispatch.refused()).toEqual(['1[0+1] UNAVAILABLE']);
   });
 
-  it('uses the sound replicas of a list with others, and complains once', async () => {
+  it('uses the valid replicas of a list with others, and warns once', async () => {
     const rig = await rigWith();
     const odd: Partial<ReplicaStatus>[] = [
       {},
@@ -177,7 +177,7 @@ describe('ReplicaTable', () => {
     }
     expect(rig.replicas).toEqual(['w1.0']);
     expect(rig.warnings.sort()).toEqual([
-      'a listed replica makes no sense: replicas.6: credits: credits must not be less than 0',
+      'a listed replica is not valid: replicas.6: credits: credits must not be less than 0',
       'a replica failed',
       'a replica says that it is ready without credits, or without its own signature',
       'a replica says that it is ready without credits, or without its own signature',

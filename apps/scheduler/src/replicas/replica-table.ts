@@ -111,7 +111,7 @@ export class ReplicaTable {
   private lose(record: WorkerRecord, why: string): void {
     this.workers.delete(record.address);
     this.dispatcher.removeReplicas([...record.replicas.keys()], 'died', this.context.now());
-    // A worker that said goodbye and left nothing undone is no news.
+    // A worker that said that it leaves needs no warning.
     if (!record.leaving) this.context.log.warn({ worker: record.address, replicas: record.replicas.size }, `a worker ${why}`);
     this.admitQuarantined();
     this.context.onChange();
@@ -123,12 +123,12 @@ export class ReplicaTable {
     let isApplied = false;
     try {
       const answer = await this.context.fetchReplicas(record.address);
-      const list = readReplicaList(answer, (text) => this.complain(record, text, {}, `a listed replica makes no sense: ${text}`));
+      const list = readReplicaList(answer, (text) => this.warnOnce(record, text, {}, `a listed replica is not valid: ${text}`));
       isApplied = this.workers.get(record.address) === record;
       if (isApplied) this.apply(record, list);
     } catch (error) {
       // Its next beacon asks again.
-      this.complain(record, 'list', { error }, 'the replicas of a worker could not be listed');
+      this.warnOnce(record, 'list', { error }, 'the replicas of a worker could not be listed');
     } finally {
       record.fetching = false;
     }
@@ -139,14 +139,14 @@ export class ReplicaTable {
   private apply(record: WorkerRecord, list: ReplicaList): void {
     const now = this.context.now();
     record.revision = list.revision;
-    record.complained.delete('list');
+    record.warned.delete('list');
     const before = record.replicas;
     record.replicas = new Map();
     const gone: string[] = [];
     const draining: string[] = [];
     for (const status of list.replicas) {
       if (!status.replica.startsWith(`${record.address}.`)) {
-        this.complain(record, status.replica, { replica: status.replica }, 'a worker listed a replica that is not its own');
+        this.warnOnce(record, status.replica, { replica: status.replica }, 'a worker listed a replica that is not its own');
         continue;
       }
       record.replicas.set(status.replica, status);
@@ -155,7 +155,7 @@ export class ReplicaTable {
       else if (status.state !== 'loading') gone.push(status.replica);
       if (status.state === 'failed') {
         const { replica, servable, version, deviceId, error } = status;
-        this.complain(record, `failed ${replica}`, { replica, servable, version, deviceId, error }, 'a replica failed');
+        this.warnOnce(record, `failed ${replica}`, { replica, servable, version, deviceId, error }, 'a replica failed');
       }
     }
     for (const id of before.keys()) if (!record.replicas.has(id)) gone.push(id);
@@ -172,7 +172,7 @@ export class ReplicaTable {
     const { replica, credits, signature } = status;
     if (record.leaving) return;
     if (signature === undefined || credits < 1 || signature.servable !== status.servable || signature.version !== status.version) {
-      this.complain(
+      this.warnOnce(
         record,
         `unusable ${replica}`,
         { replica, credits },
@@ -184,7 +184,7 @@ export class ReplicaTable {
     if (outcome === 'conflict') {
       record.quarantined.add(replica);
       const { servable, version } = status;
-      this.complain(
+      this.warnOnce(
         record,
         `conflict ${replica}`,
         { replica, servable, version },
@@ -207,9 +207,9 @@ export class ReplicaTable {
     }
   }
 
-  private complain(record: WorkerRecord, key: string, fields: object, text: string): void {
-    if (record.complained.has(key)) return;
-    record.complained.add(key);
+  private warnOnce(record: WorkerRecord, key: string, fields: object, text: string): void {
+    if (record.warned.has(key)) return;
+    record.warned.add(key);
     this.context.log.warn({ worker: record.address, ...fields }, text);
   }
 }

@@ -14,8 +14,8 @@ export class WorkerRecord {
   replicas = new Map<string, ReplicaStatus>();
   /** Listed ones that are not used because their signature differs from that of the others. */
   readonly quarantined = new Set<string>();
-  /** Complaints that were logged: each once. */
-  readonly complained = new Set<string>();
+  /** What was warned of: each once. */
+  readonly warned = new Set<string>();
 
   constructor(
     readonly address: string,

@@ -1,8 +1,6 @@
 import { EndOfTurn } from '@mserve/event-loop';
-import { ServingError } from '@mserve/wire';
 import type { Report } from '../report.js';
-
-type Undelivered = ((error: Error) => void) | undefined;
+import { tellUndelivered, type OnUndelivered } from '../undelivered.js';
 
 /**
  * What one address receives on one channel. Messages pushed in one event-loop turn wait in a list and are handed over in one microtask.
@@ -10,7 +8,7 @@ type Undelivered = ((error: Error) => void) | undefined;
  */
 export class ChannelInbox {
   private messages: unknown[] = [];
-  private undelivered: Undelivered[] = [];
+  private undelivered: OnUndelivered[] = [];
   private readonly end = new EndOfTurn(() => this.handOver());
 
   constructor(
@@ -19,7 +17,7 @@ export class ChannelInbox {
     private readonly channelName: string,
   ) {}
 
-  push(message: unknown, onUndelivered: Undelivered): void {
+  push(message: unknown, onUndelivered: OnUndelivered): void {
     this.messages.push(message);
     this.undelivered.push(onUndelivered);
     this.end.ask();
@@ -40,7 +38,7 @@ export class ChannelInbox {
     this.messages = [];
     this.undelivered = [];
     if (this.handler === undefined) {
-      for (const onUndelivered of undelivered) if (onUndelivered !== undefined) tell(onUndelivered, this.report);
+      tellUndelivered(undelivered, this.report);
       return;
     }
     try {
@@ -48,14 +46,5 @@ export class ChannelInbox {
     } catch (error) {
       this.report(`the handler of channel ${this.channelName} threw`, error);
     }
-  }
-}
-
-/** Calls `onUndelivered` with UNAVAILABLE; what it throws is reported. */
-export function tell(onUndelivered: (error: Error) => void, report: Report): void {
-  try {
-    onUndelivered(new ServingError('UNAVAILABLE', 'the receiver is gone'));
-  } catch (error) {
-    report('an onUndelivered callback threw', error);
   }
 }

@@ -4,7 +4,8 @@ import type { Channel } from '../channel.js';
 import { withTimeout } from '../deadline.js';
 import { checkName, checkToken } from '../names.js';
 import { HeldTable, checkRange } from '../held-table.js';
-import { ChannelInbox, tell } from './channel-inbox.js';
+import { tellUndelivered } from '../undelivered.js';
+import { ChannelInbox } from './channel-inbox.js';
 import type { MemoryEndpoint, MemoryMedium, MemoryResponder } from './memory-medium.js';
 
 /** The Bus within a process; made by MemoryExchange.connect. Never `down`. */
@@ -44,7 +45,7 @@ export class MemoryBus implements Bus, MemoryEndpoint {
       }
     }
     checkName('address', to);
-    if (onUndelivered !== undefined) queueMicrotask(() => tell(onUndelivered, this.medium.report));
+    if (onUndelivered !== undefined) queueMicrotask(() => tellUndelivered([onUndelivered], this.medium.report));
   }
 
   receive<M>(channel: Channel<M>, handler: (messages: readonly M[]) => void): Subscription {
@@ -83,9 +84,9 @@ export class MemoryBus implements Bus, MemoryEndpoint {
     if (this.ownResponders.has(subject)) throw new TypeError(`subject ${subject} has a responder already`);
     const entry: MemoryResponder = { owner: this, respond: responder };
     this.ownResponders.set(subject, entry);
-    const everybodys = this.medium.responders.get(subject);
-    if (everybodys === undefined) this.medium.responders.set(subject, [entry]);
-    else everybodys.push(entry);
+    const responders = this.medium.responders.get(subject);
+    if (responders === undefined) this.medium.responders.set(subject, [entry]);
+    else responders.push(entry);
     return { unsubscribe: () => this.removeResponder(subject, entry) };
   }
 
@@ -111,13 +112,13 @@ export class MemoryBus implements Bus, MemoryEndpoint {
     checkName('topic', topic);
     const { listeners } = this.medium;
     const own = (body: Uint8Array): void => listener(body);
-    const everybodys = listeners.get(topic) ?? new Set();
-    listeners.set(topic, everybodys.add(own));
+    const ofTopic = listeners.get(topic) ?? new Set();
+    listeners.set(topic, ofTopic.add(own));
     const subscription = {
       unsubscribe: () => {
-        everybodys.delete(own);
+        ofTopic.delete(own);
         this.ownListeners.delete(subscription);
-        if (everybodys.size === 0 && listeners.get(topic) === everybodys) listeners.delete(topic);
+        if (ofTopic.size === 0 && listeners.get(topic) === ofTopic) listeners.delete(topic);
       },
     };
     this.ownListeners.add(subscription);
@@ -201,8 +202,8 @@ export class MemoryBus implements Bus, MemoryEndpoint {
 
   private findResponder(to: string | undefined, subject: string): MemoryResponder | undefined {
     if (to !== undefined) return this.medium.endpoints.get(to)?.ownResponders.get(subject);
-    const everybodys = this.medium.responders.get(subject);
-    return everybodys?.[Math.floor(Math.random() * everybodys.length)];
+    const responders = this.medium.responders.get(subject);
+    return responders?.[Math.floor(Math.random() * responders.length)];
   }
 
   private removeResponder(subject: string, entry: MemoryResponder): void {

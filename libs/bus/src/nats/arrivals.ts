@@ -5,7 +5,7 @@ import { bodyOf, heldOf } from './frame.js';
 
 type Waiting = { readonly held: HeldBytes } | { readonly bytes: Uint8Array };
 
-/** Lists of one sender that may wait behind a large one. */
+/** The most lists of one sender that wait behind a large one. */
 const maxWaiting = 10_000;
 
 interface ArrivalsOptions<M> {
@@ -43,7 +43,7 @@ export class Arrivals<M> {
       } else {
         const opened: Waiting[] = [{ held }];
         this.waiting.set(sender, opened);
-        void this.workOff(sender, opened);
+        void this.deliverInOrder(sender, opened);
       }
     } catch (thrown) {
       this.options.onDropped(`a message of channel ${this.options.channel.name}`, thrown);
@@ -65,7 +65,7 @@ export class Arrivals<M> {
     });
   }
 
-  private async workOff(sender: string, queue: Waiting[]): Promise<void> {
+  private async deliverInOrder(sender: string, queue: Waiting[]): Promise<void> {
     for (let next = queue[0]; next !== undefined; next = queue[0]) {
       try {
         const bytes = 'held' in next ? await this.options.pull(next.held) : next.bytes;

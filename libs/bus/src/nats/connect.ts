@@ -34,14 +34,14 @@ export interface NatsBusOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** Stops trying. */
   readonly signal?: AbortSignal | undefined;
-  /** Told of each failed attempt before the first connection. */
+  /** Called at each failed attempt before the first connection. */
   readonly onWaiting?: ((error: Error) => void) | undefined;
   /** Larger messages and held bytes are refused. Default 1 GiB. */
   readonly maxFetchBytes?: number | undefined;
   readonly report?: Report | undefined;
 }
 
-/** The bus server knows this client and does not let it in. INVALID_ARGUMENT: what waiting does not mend. */
+/** The bus server refuses the credentials. INVALID_ARGUMENT: waiting does not help. */
 export class CredentialsRefused extends ServingError {
   constructor(cause: unknown) {
     super('INVALID_ARGUMENT', 'the bus server refuses the credentials', { cause });
@@ -110,7 +110,7 @@ function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** Logs in with what the credentials are at that moment; with those of before where they cannot be read, or are being written. */
+/** Logs in with the credentials as they are at that moment; with the last ones when they cannot be read, or are being written. */
 function currentCredentials(credentials: string | (() => string)): Authenticator {
   let last: Authenticator | undefined;
   return (nonce) => {
@@ -126,7 +126,7 @@ function currentCredentials(credentials: string | (() => string)): Authenticator
   };
 }
 
-/** What no waiting mends: options that contradict each other, a certificate that is not trusted or not there. */
+/** Errors that waiting does not fix: options that contradict each other, a certificate that is not trusted or not there. */
 function isSetupError(thrown: unknown, tls: TlsOptions | undefined): thrown is Error {
   if (!(thrown instanceof Error)) return false;
   const code = String((thrown as NodeJS.ErrnoException).code ?? '');

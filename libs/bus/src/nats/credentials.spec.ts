@@ -93,7 +93,7 @@ describe('credentials that are replaced', () => {
 describe('how often a lost connection is tried again', () => {
   const delays = (tries: number, error?: Error): number => {
     const reconnecting = new Reconnecting();
-    if (error !== undefined) reconnecting.tell(error, true, () => undefined);
+    if (error !== undefined) reconnecting.reportOnce(error, true, () => undefined);
     for (let i = 0; i < tries; i++) reconnecting.tried();
     return Math.floor(reconnecting.delayMs() / 50) * 50;
   };

@@ -1,8 +1,5 @@
-import { ServingError } from '@mserve/wire';
 import type { Report } from '../report.js';
-
-/** Called when it is known that nobody got a message; see Bus.send. */
-export type OnUndelivered = ((error: Error) => void) | undefined;
+import { tellUndelivered, type OnUndelivered } from '../undelivered.js';
 
 interface Delivery {
   readonly subject: string;
@@ -51,7 +48,7 @@ export class Deliveries {
     for (const [number, delivery] of [...this.pending]) if (delivery.subject === subject) this.fail(number);
   }
 
-  /** What became of these will never be known: the connection is lost. */
+  /** The connection is lost: nobody will say what became of these. */
   forget(): void {
     this.pending.clear();
   }
@@ -74,17 +71,5 @@ export class Deliveries {
     }
     this.confirming = this.pending.size > 0;
     if (this.confirming) setTimeout(() => void this.confirm(), confirmEveryMs).unref();
-  }
-}
-
-/** Calls each callback with UNAVAILABLE (or `error`); what they throw is reported. */
-export function tellUndelivered(callbacks: readonly OnUndelivered[], report: Report, error?: ServingError): void {
-  for (const callback of callbacks) {
-    if (callback === undefined) continue;
-    try {
-      callback(error ?? new ServingError('UNAVAILABLE', 'the receiver is gone'));
-    } catch (thrown) {
-      report('an onUndelivered callback threw', thrown);
-    }
   }
 }

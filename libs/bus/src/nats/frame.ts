@@ -13,7 +13,7 @@ export function bodyOf(message: Msg): Uint8Array {
   return data.constructor === Uint8Array ? data : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-/** The server's word that nobody listens to what this was published to. */
+/** Whether this is the server's answer that nobody listens to the subject. */
 export function isNoResponders(message: Msg): boolean {
   return message.data.byteLength === 0 && message.headers?.code === 503;
 }

@@ -8,10 +8,11 @@ import { withTimeout } from '../deadline.js';
 import { HeldTable, checkRange } from '../held-table.js';
 import { checkToken } from '../names.js';
 import { reportToConsole, type Report } from '../report.js';
+import { tellUndelivered } from '../undelivered.js';
 import { Arrivals } from './arrivals.js';
 import { connectToServer, type NatsBusOptions } from './connect.js';
 import { Reconnecting } from './reconnecting.js';
-import { Deliveries, tellUndelivered } from './deliveries.js';
+import { Deliveries } from './deliveries.js';
 import { bodyOf, errorOf, heldFrame, heldOf } from './frame.js';
 import { answerFetches } from './held-responder.js';
 import { ReplyInbox } from './reply-inbox.js';
@@ -23,11 +24,11 @@ import { Subjects } from './subjects.js';
 /** Room in a NATS message for our headers; the server counts them in. */
 const headerBytes = 1024;
 const defaultMaxFetchBytes = 1 << 30;
-/** How long an outage may last for a large message that is being pulled, and how long its sender may take to be back after it. */
+/** How long an outage may last for held bytes that are being pulled, and how long their owner may take to reconnect after it. */
 const outagePatienceMs = 10_000;
-const othersPatienceMs = 3_000;
+const ownerPatienceMs = 3_000;
 const retryPullMs = 100;
-/** Of messages that are dropped, one in this time is reported. */
+/** At most one dropped message is reported in this time. */
 const reportEveryMs = 1000;
 
 interface Receiver {
@@ -37,12 +38,12 @@ interface Receiver {
 
 /** The Bus between processes, over a nats-server. Subjects and frames: docs/bus.md. */
 export class NatsBus implements Bus {
-  /** Messages that were not such as this version understands, since the start. */
+  /** Messages that this version does not understand, since the start. */
   dropped = 0;
 
   private reportedAt = -Infinity;
   /** When the last outage ended. */
-  private backAt = -Infinity;
+  private reconnectedAt = -Infinity;
   private currentState: BusState = 'up';
   private readonly stateListeners = new Set<(state: BusState) => void>();
   private readonly receivers = new Map<string, Receiver>();
@@ -257,12 +258,12 @@ export class NatsBus implements Bus {
     this.receivers.clear();
     const topics = [...this.topicSubscriptions];
     this.topicSubscriptions.clear();
-    const quiet = (subscription: NatsSubscription): Promise<void> => subscription.drain().catch(() => undefined);
+    const drainOf = (subscription: NatsSubscription): Promise<void> => subscription.drain().catch(() => undefined);
     const work = Promise.all([
       this.responders.drain(),
-      ...topics.map(quiet),
+      ...topics.map(drainOf),
       ...receivers.map(async ({ subscription, arrivals }) => {
-        await quiet(subscription);
+        await drainOf(subscription);
         await arrivals.drained();
       }),
     ]);
@@ -271,7 +272,7 @@ export class NatsBus implements Bus {
     this.outboxes.flush();
     if (this.currentState === 'up')
       await withTimeout(this.connection.flush(), Math.max(endsAt - performance.now(), 100), () => 'flush').catch(() => undefined);
-    // What was too large to be sent is only out when its receivers have it.
+    // What was too large to be sent is out only when its receivers have it.
     await withTimeout(this.table.allTaken(), Math.max(endsAt - performance.now(), 0), () => 'pull').catch(() => undefined);
     return this.responders.unfinished;
   }
@@ -306,8 +307,8 @@ export class NatsBus implements Bus {
       } catch (thrown) {
         if (ServingError.from(thrown).code !== 'UNAVAILABLE') throw thrown;
         if (this.currentState === 'down') await this.untilUp(outagePatienceMs, signal);
-        // Back before the owner is: it gets a moment, too.
-        else if (performance.now() - this.backAt < othersPatienceMs) await delay(retryPullMs);
+        // This participant has reconnected, the owner perhaps has not yet.
+        else if (performance.now() - this.reconnectedAt < ownerPatienceMs) await delay(retryPullMs);
         else throw thrown;
       }
     }
@@ -334,17 +335,17 @@ export class NatsBus implements Bus {
     for await (const status of this.connection.status()) {
       if (status.type === 'disconnect') this.changeState('down');
       else if (status.type === 'reconnecting') this.reconnecting.tried();
-      else if (status.type === 'reconnect') await this.cameBack();
+      else if (status.type === 'reconnect') await this.reconnected();
       else if (status.type === 'error') {
         if (status.error instanceof PermissionViolationError && status.error.operation === 'publish')
           this.deliveries.failSubject(status.error.subject);
-        this.reconnecting.tell(status.error, this.currentState === 'down', this.report);
+        this.reconnecting.reportOnce(status.error, this.currentState === 'down', this.report);
       }
     }
   }
 
-  /** Up only when the server has taken the subscriptions again: who is up can be sent to. Lost once more before that, it stays down. */
-  private async cameBack(): Promise<void> {
+  /** The state is up only when the server has taken the subscriptions again: whoever is up can be sent to. If the connection is lost before that, it stays down. */
+  private async reconnected(): Promise<void> {
     await this.connection.flush().then(
       () => {
         this.reconnecting.succeeded();
@@ -358,7 +359,7 @@ export class NatsBus implements Bus {
     if (this.currentState === state || this.currentState === 'closed') return;
     this.currentState = state;
     if (state === 'up') {
-      this.backAt = performance.now();
+      this.reconnectedAt = performance.now();
     } else {
       this.deliveries.forget();
       this.inbox.failAll(new ServingError('UNAVAILABLE', 'the connection to the bus is lost'));

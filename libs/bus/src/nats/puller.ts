@@ -6,7 +6,7 @@ import type { ReplyInbox } from './reply-inbox.js';
 import type { Subjects } from './subjects.js';
 
 const maxPieceBytes = 512 * 1024;
-/** Of one fetch; with maxPieces, at most 4 MiB are on their way to one participant (a nats-server cuts who lags 64 MiB behind). */
+/** Of one fetch; with maxPieces, at most 4 MiB are on their way to one participant (a nats-server disconnects a client that is 64 MiB behind). */
 const piecesPerFetch = 4;
 const maxPieces = 8;
 /** The owner answers at once or not at all; a piece waits behind at most the other pieces. */

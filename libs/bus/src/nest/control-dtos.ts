@@ -245,7 +245,7 @@ export class UnloadServableDto extends checked<UnloadServable>({
   graceMs: optional(count(0, maxGraceMs)),
 }) {}
 
-/** A {@link ReplicaList} of which only the list itself is checked: a replica in it that makes no sense must not keep the others from serving. */
+/** A {@link ReplicaList} of which only the list itself is checked: a replica in it that is not valid must not keep the others from serving. */
 export class ReplicaListDto extends checked<Omit<ReplicaList, 'replicas'> & { readonly replicas: readonly unknown[] }>({
   revision: count(),
   replicas: [IsArray(), ArrayMaxSize(maxEntries)],

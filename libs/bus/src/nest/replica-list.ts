@@ -4,19 +4,19 @@ import { ReplicaListDto, ReplicaStatusDto } from './control-dtos.js';
 import { validateControl } from './parse-control.js';
 
 /**
- * The answer of a worker to `replicas.list`, checked. A replica that makes no sense is left out and told to `onWrong`: it must not keep
+ * The answer of a worker to `replicas.list`, checked. A replica that is not valid is left out, and `onWrong` is called: it must not keep
  * the worker's other replicas from serving.
  * Throws ServingError INVALID_ARGUMENT when there is no list at all.
  */
 export function readReplicaList(plain: unknown, onWrong: (text: string) => void): ReplicaList {
   const { revision, replicas } = validateControl(ReplicaListDto, plain);
-  const sound: ReplicaStatus[] = [];
+  const valid: ReplicaStatus[] = [];
   for (const [index, replica] of replicas.entries()) {
     try {
-      sound.push(validateControl(ReplicaStatusDto, replica));
+      valid.push(validateControl(ReplicaStatusDto, replica));
     } catch (error) {
       onWrong(`replicas.${index}: ${ServingError.from(error).message}`);
     }
   }
-  return { revision, replicas: sound };
+  return { revision, replicas: valid };
 }

@@ -65,7 +65,7 @@ function measureResult(result: PlacedResult, out: Encoding): number {
 
 function readResult(from: Decoding): PlacedResult {
   const { reader } = from;
-  from.take();
+  from.countEntry();
   const outer = reader.open();
   let result: PlacedResult | undefined;
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {

@@ -18,7 +18,7 @@ export class Decoding {
   }
 
   /** Counts an entry: no more than {@link maxListEntries} come in one list. */
-  take(): void {
+  countEntry(): void {
     if (this.entriesLeft-- <= 0) throw this.reader.fault(`more than ${maxListEntries} entries in one list`);
   }
 

@@ -42,7 +42,7 @@ export function decodeInstances(sizes: readonly number[], bytes: Uint8Array): In
   const { reader } = from;
   const instances: Instance[] = [];
   for (let i = 0; i < sizes.length; i++) {
-    from.take();
+    from.countEntry();
     const outer = reader.openBytes(sizes[i] as number);
     instances.push(instanceCodec.read(from));
     reader.close(outer);
@@ -84,7 +84,7 @@ export const instanceCodec: MessageCodec<Instance> = {
     const tensors: Tensor[] = [];
     for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
       if (tag === 10) {
-        from.take();
+        from.countEntry();
         const outer = reader.open();
         tensors.push(readTensor(reader));
         reader.close(outer);

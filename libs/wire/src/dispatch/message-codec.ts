@@ -61,7 +61,7 @@ export function decodeList<M>(codec: MessageCodec<M>, bytes: Uint8Array, texts: 
   const messages: M[] = [];
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 10) {
-      from.take();
+      from.countEntry();
       messages.push(readNested(codec, from));
     } else reader.skip(tag);
   }

@@ -1,6 +1,6 @@
 /**
  * Writes one protobuf message into bytes of exactly the size that was worked out before (protobuf-size.ts), so that nothing is copied
- * twice. What passes the size is lost: {@link finish} finds it out. Field numbers are below 16.
+ * twice. Bytes beyond the size are lost, and {@link finish} throws. Field numbers are below 16.
  */
 export class ProtobufWriter {
   at = 0;
