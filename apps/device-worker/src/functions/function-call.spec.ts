@@ -108,6 +108,50 @@ it.each([undefined, 4])(
   },
 );
 
+class Own extends InvalidInput {}
+it.each<[string, unknown, readonly unknown[]]>([
+  [
+    'a generator in the middle',
+    function* (all: [X][]) {
+      for (const [x] of all) {
+        if (x.item() < 0) throw new InvalidInput('below');
+        yield 1;
+      }
+    },
+    [[1n], 'below', [1n]],
+  ],
+  [
+    'an async generator in the middle',
+    async function* (all: [X][]) {
+      for (const [x] of all) {
+        if (x.item() < 0) throw new Own('below');
+        yield await Promise.resolve(1);
+      }
+    },
+    [[1n], 'below', [1n]],
+  ],
+  [
+    'a batch function before any result',
+    (all: [X][]) => {
+      if (all.some(([x]) => x.item() < 0)) throw new InvalidInput('one is below');
+      return all.map(() => 1);
+    },
+    ['one is below', 'one is below', 'one is below'],
+  ],
+  ['an async batch function', async () => Promise.reject(new InvalidInput('all')), ['all', 'all', 'all']],
+  [
+    'a thenable as a result',
+    (all: [X][]) => all.map(() => ({ then: (_: unknown, no: (thrown: unknown) => void) => no(new InvalidInput('not now')) })),
+    ['not now', 'not now', 'not now'],
+  ],
+])('InvalidInput of %s is told in its own words', async (_what, fn, expected) => {
+  const results = await callFunction(callable(fn, 4), [1, -1, 2].map(one));
+  expect(plain(results)).toEqual(expected);
+  expect(results.filter(isStepFailure).map(({ reason, fault }) => [reason, fault])).toEqual(
+    expected.filter((each) => typeof each === 'string').map(() => ['function-refused', undefined]),
+  );
+});
+
 describe('a function without a batch size', () => {
   it('is called once per instance; an exception fails its instance alone', async () => {
     expect(await call(refuseNegative, undefined, [1, -1, 3])).toEqual([[2.5], 'negative', [6.5]]);

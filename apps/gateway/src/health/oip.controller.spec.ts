@@ -52,6 +52,7 @@ describe('the Open Inference Protocol over REST, less infer', () => {
     ['/readyz', 200, { ready: true }],
     ['/ping', 200, { ready: true }],
     ['//v2/models/digits', 404, { error: 'Cannot GET //v2/models/digits, the path is /v2/models/digits' }],
+    ['/v2//models/digits', 404, { error: 'Cannot GET /v2//models/digits, the path is /v2/models/digits' }],
     ['/V2', 404, { error: 'Cannot GET /V2, the path is /v2' }],
     [
       '/v1/models/digits',

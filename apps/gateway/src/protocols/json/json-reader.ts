@@ -165,11 +165,12 @@ export class JsonReader {
     return this.peek() === 0x6e && this.word('null');
   }
 
-  /** Consumes NaN, Infinity or -Infinity without quotes when one is next; undefined, and nothing consumed, for anything else. */
+  /** Consumes NaN, Infinity or Inf, also with a minus, without quotes when one is next (what Python's json writes, and Triton takes); undefined, and nothing consumed, for anything else. */
   nonFiniteLiteral(): number | undefined {
     const byte = this.peek();
     if (byte !== 0x4e && byte !== 0x49 && byte !== 0x2d) return undefined;
-    return this.word('NaN') ? NaN : this.word('Infinity') ? Infinity : this.word('-Infinity') ? -Infinity : undefined;
+    for (const [text, value] of notFiniteLiterals) if (this.word(text)) return value;
+    return undefined;
   }
 
   /** Consumes a number that JSON has no literal for, with quotes or without: what answers contain, and what Triton takes. Throws `unreadable` for anything else. */
@@ -224,6 +225,16 @@ export class JsonReader {
 
 /** Thrown by {@link JsonReader} for text that it cannot go on with; never leaves the protocols. */
 export const unreadable = new Error('unreadable JSON');
+
+/** The longer ones first. */
+const notFiniteLiterals: readonly (readonly [string, number])[] = [
+  ['NaN', NaN],
+  ['Infinity', Infinity],
+  ['-Infinity', -Infinity],
+  ['Inf', Infinity],
+  ['-Inf', -Infinity],
+  ['-NaN', NaN],
+];
 
 const notFiniteTexts: readonly (readonly [string, number])[] = [
   ['"NaN"', NaN],

@@ -328,6 +328,13 @@ describe('URLs', () => {
     expect(protocol.decode(request(body, `/model/kit:${name}`), catalog).target.method.name).toBe('größe');
   });
 
+  it.each(['/model/kit:passthrough/', '/model/kit:passthrough/?x=1', '/model/kit/version/1:passthrough/'])(
+    'may end with a slash: %s',
+    (path) => {
+      expect(protocol.decode(request(body, path), catalog).target.method.name).toBe('passthrough');
+    },
+  );
+
   const badVersion = (version: string): string =>
     `please check url, the keyword:[version] value invalid, request version number ${version}`;
   const badRange = (version: string): string => `please check url, version number range failed, request version number ${version}`;
@@ -336,6 +343,10 @@ describe('URLs', () => {
     ['/kit:passthrough', 400, 'please check url, the keyword:[model] must contain.'],
     ['/model/:passthrough', 400, 'please check url, the keyword:[model] must contain.'],
     ['/version/1/model/kit:passthrough', 400, 'please check url, the keyword:[model] must contain.'],
+    ['//model/kit:passthrough', 400, 'please check url, the keyword:[model] must contain. The path is /model/kit:passthrough'],
+    ['/model//kit:passthrough', 400, 'please check url, the keyword:[model] must contain. The path is /model/kit:passthrough'],
+    ['/Model/kit:passthrough', 400, 'please check url, the keyword:[model] must contain. The path is /model/kit:passthrough'],
+    ['/model/kit:/', 400, 'please check url, the keyword:[service method] must contain.'],
     ['/model/kit', 400, 'please check url, the keyword:[service method] must contain.'],
     ['/model/kit:', 400, 'please check url, the keyword:[service method] must contain.'],
     ['/model/kit%3Apassthrough', 400, 'please check url, the keyword:[service method] must contain.'],

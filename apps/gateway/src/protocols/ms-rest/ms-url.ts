@@ -17,12 +17,14 @@ const prefix = '/model/';
  */
 export function parseMsUrl(url: string): MsTarget {
   const query = url.indexOf('?');
-  const path = query === -1 ? url : url.slice(0, query);
+  const whole = query === -1 ? url : url.slice(0, query);
+  // A slash at the end changes nothing; no method has one in its name
+  const path = whole.endsWith('/') && whole.length > prefix.length && whole.includes(':') ? whole.slice(0, -1) : whole;
   const colon = path.indexOf(':');
   const names = colon === -1 ? path : path.slice(0, colon);
   const slash = names.indexOf('/', prefix.length);
   const servable = names.startsWith(prefix) ? names.slice(prefix.length, slash === -1 ? undefined : slash) : '';
-  if (servable === '') throw refusal('url-malformed', { detail: 'please check url, the keyword:[model] must contain.' });
+  if (servable === '') throw refusal('url-malformed', { detail: `please check url, the keyword:[model] must contain.${meantPath(path)}` });
   const rest = slash === -1 || slash === names.length - 1 ? '' : names.slice(slash);
   const version = rest.includes('version') ? parseVersion(path.slice(path.indexOf('version', slash) + 8)) : 0;
   const method = colon === -1 ? '' : path.slice(colon + 1);
@@ -30,6 +32,14 @@ export function parseMsUrl(url: string): MsTarget {
   if (rest !== '' && !/^\/version\/[^/]+\/?$/.test(rest))
     throw refusal('url-malformed', { detail: `please check url, '${clip(path)}' is not /model/{servable}[/version/{n}]:{method}` });
   return { servable: decoded(servable), version, method: decoded(method) };
+}
+
+/** For a path with doubled slashes (a base URL that ends with one) or capitals: what was meant. */
+function meantPath(path: string): string {
+  const plain = path.replace(/\/{2,}/g, '/').replace(/^\/model\//i, prefix);
+  return plain !== path && plain.startsWith(prefix) && plain.length > prefix.length && plain[prefix.length] !== ':'
+    ? ` The path is ${clip(plain)}`
+    : '';
 }
 
 /** A name percent-decoded once; one that is not percent-encoded UTF-8 stays as it came. */

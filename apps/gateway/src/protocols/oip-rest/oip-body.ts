@@ -283,11 +283,15 @@ function readContent(reader: JsonReader, sinks: ElementSinks, entry: DTypeEntry,
     if (thrown === unreadable) {
       throw invalidInput(
         shown(name),
-        `input '${shown(name)}': data must be a flat or nested array of ${entry.oipName} values, all rows of one depth equally long`,
+        `input '${shown(name)}': data must be a flat or nested array of ${entry.oipName} values${notFiniteHint(entry)}, all rows of one depth equally long`,
       );
     }
     throw thrown;
   }
+}
+
+function notFiniteHint({ dtype }: DTypeEntry): string {
+  return dtype.includes('float') ? ' (numbers, "NaN", "Infinity", "-Infinity")' : '';
 }
 
 /** The bytes of JSON data that agrees with the declared shape: flat with as many elements, or nested alike. */

@@ -45,11 +45,22 @@ describe('JSON tensors', () => {
   });
 
   it.each([
-    ['before', '"datatype":"FP32","data":[NaN,-Infinity,Infinity,"NaN","-Infinity","Infinity",1]'],
-    ['behind', '"data":[NaN,-Infinity,Infinity,"NaN","-Infinity","Infinity",1],"datatype":"FP32"'],
+    ['before', '"datatype":"FP32","data":[Inf,-Inf,-NaN,NaN,-Infinity,Infinity,"NaN","-Infinity","Infinity",1]'],
+    ['behind', '"data":[Inf,-Inf,-NaN,NaN,-Infinity,Infinity,"NaN","-Infinity","Infinity",1],"datatype":"FP32"'],
   ])('NaN and the infinities are read with and without quotes, the datatype %s them', (_, members) => {
-    const tensor = tensorOf(`{"inputs":[{"name":"x","shape":[1,7],${members}}]}`);
-    expect([...new Float32Array(Uint8Array.from(tensor.bytes).buffer)]).toEqual([NaN, -Infinity, Infinity, NaN, -Infinity, Infinity, 1]);
+    const tensor = tensorOf(`{"inputs":[{"name":"x","shape":[1,10],${members}}]}`);
+    expect([...new Float32Array(Uint8Array.from(tensor.bytes).buffer)]).toEqual([
+      Infinity,
+      -Infinity,
+      NaN,
+      NaN,
+      -Infinity,
+      Infinity,
+      NaN,
+      -Infinity,
+      Infinity,
+      1,
+    ]);
   });
 
   it('FP64, FP16 and BF16 take what FP32 takes, rounded to the nearest', () => {
@@ -104,7 +115,7 @@ describe('JSON tensors', () => {
     [
       'null into FP32',
       input('FP32', [1, 1], [null]),
-      `input 'x': data must be a flat or nested array of FP32 values, all rows of one depth equally long`,
+      `input 'x': data must be a flat or nested array of FP32 values (numbers, "NaN", "Infinity", "-Infinity"), all rows of one depth equally long`,
     ],
     [
       'ragged rows',
@@ -118,7 +129,7 @@ describe('JSON tensors', () => {
     [
       '"nan" into FP32',
       input('FP32', [1, 1], ['nan']),
-      `input 'x': data must be a flat or nested array of FP32 values, all rows of one depth equally long`,
+      `input 'x': data must be a flat or nested array of FP32 values (numbers, "NaN", "Infinity", "-Infinity"), all rows of one depth equally long`,
     ],
     ['an unknown datatype', input('FP8', [1, 1], [1]), `input 'x' has datatype 'FP8', which is none of the protocol's`],
     ['a negative dim', input('INT32', [-1, -1], [1]), `input 'x': shape must be an array of non-negative integers`],
