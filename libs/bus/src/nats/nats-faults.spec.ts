@@ -369,6 +369,18 @@ describe('a nats-server with the users of docs/bus.md', () => {
     await command.close();
   });
 
+  it('lets a gateway that changes versions hear workers and ask them, and other gateways not', async () => {
+    const [worker, gateway] = [await member('worker'), await member('gateway')];
+    const admin = await join('gateway', { user: 'admin', password: 'admin-secret' });
+    const asked = ['replicas.list', 'servables.found', 'servables.load', 'servables.unload'];
+    for (const subject of asked) worker.respond(subject, async (body) => body);
+    await heard(admin, worker, 'workers.hello');
+    for (const subject of asked) expect(await admin.request(worker.address, subject, empty)).toHaveLength(0);
+    await expect(gateway.request(worker.address, 'servables.unload', empty, { timeoutMs: 500 })).rejects.toMatchObject({
+      name: 'ServingError',
+    });
+  });
+
   it('lets every role do its part, with small and large messages', async () => {
     const [gateway, scheduler] = [await member('gateway'), await member('scheduler')];
     const [worker, operator] = [await member('worker'), await member('operator')];
