@@ -80,6 +80,13 @@ describe('versions 1 and 2 take turns under load', () => {
     'by the admin API of one process',
     async () => {
       writeTurnsServable(directory.path, [1, 2]);
+      // Version 2 has a config of its own, with a function and one method more
+      const config = readFileSync(join(directory.path, 'turns/servable_config.ts'), 'utf8');
+      const more = `registerMethod(['y'], function negated(x1, x2) {
+  return addStage((y) => y.mul(-1), addStage(model, x1, x2, { outputsCount: 1 }), { outputsCount: 1 });
+});
+`;
+      writeFileSync(join(directory.path, 'turns/2/servable_config.ts'), config + more);
       const admin = `127.0.0.1:${await freePort()}`;
       const server = await serveDirectory(directory.path, ['--admin', admin], { MSERVE_ADMIN_TOKEN: token });
       processes.push(server);

@@ -37,6 +37,7 @@ const values: Partial<Record<keyof typeof settings, unknown>> = {
   adminHosts: 'name',
   modelControlMode: 'explicit',
   versionPolicy: 'all',
+  deviceOptions: 'key=value',
   cpuFallback: 'allow',
   operatorLibraries: ['a.so'],
   servables: ['a'],
