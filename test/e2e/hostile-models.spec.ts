@@ -51,11 +51,11 @@ function zerosModel(): Uint8Array {
 const refused: Readonly<Record<string, readonly [(path: string, folder: string) => void, RegExp]>> = {
   nothing: [(path) => writeFileSync(path, ''), /is empty/],
   pipe: [(path) => void execFileSync('mkfifo', [path]), /is not a plain file/],
-  folder: [(path) => void mkdirSync(path), /is not a plain file/],
+  folder: [(path) => void mkdirSync(path), /is a folder, and the file of a model is expected/],
   device: [(path) => symlinkSync('/dev/zero', path), /is a symbolic link/],
   linked: [(path, folder) => linkSync(join(folder, '../../good/1/model.onnx'), path), /has more than one hard link/],
   noise: [(path) => writeFileSync(path, Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * 7919) % 251))), /not a readable ONNX file/],
-  zeros: [(path) => writeFileSync(path, new Uint8Array(5000)), /not a readable ONNX file/],
+  zeros: [(path) => writeFileSync(path, new Uint8Array(5000)), /holds zeros, as a download/],
   short: [(path) => writeFileSync(path, doubleModel().subarray(0, 60)), /not a readable ONNX file/],
   operator: [(path) => writeFileSync(path, withNode({ nodes: [{ op: 'Nonsense', inputs: ['x'], outputs: ['y'] }] })), /Nonsense/],
   opset: [(path) => writeFileSync(path, withNode({ opset: 999 })), /opset/],

@@ -7,6 +7,7 @@ export { workerOptionsOf } from './config/options-of-settings.js';
 export { DeviceWorker, type WorkerStats } from './replica/device-worker.js';
 export { DeviceWorkerModule, type WorkerParts } from './device-worker.module.js';
 export { checkServable, type ServableReport } from './replica/check-servable.js';
+export { foreignFile } from './servable/foreign-file.js';
 export { ServableConfigError } from './servable/servable-config-error.js';
 export { checkServableNames, findConfig, listServables, listVersions, passedOverServables } from './servable/servable-directory.js';
 export { checkModels, type CheckModelsOptions, type ModelsReport } from './replica/check-models.js';

@@ -43,9 +43,13 @@ export async function asCliError<Result>(path: string, work: () => Promise<Resul
   try {
     return await work();
   } catch (error) {
+    if (!(error instanceof NativeError || error instanceof MindirError)) throw error;
+    // Loaded when it is needed: the worker is large
+    const { foreignFile } = await import('@mserve/device-worker');
+    const foreign = foreignFile(path);
+    if (foreign !== undefined) throw new CliError(`${path} ${foreign}`);
     if (error instanceof NativeError) throw new CliError(`cannot load ${path}: ${error.message}`);
-    if (error instanceof MindirError) throw new CliError(error.message);
-    throw error;
+    throw new CliError(error.message);
   }
 }
 

@@ -63,7 +63,7 @@ export type MindirConverter = (path: string, decryption: DecryptionKey | undefin
 
 /** The file that a path leads to. Throws ModelFileError when it may not be used. Without `linkRoots` the path itself: whoever opens it refuses links. */
 function targetOf(path: string, file: string, linkRoots: readonly string[] | undefined): LinkedFile {
-  if (linkRoots === undefined) return { path, isHardLink: false, problem: undefined };
+  if (linkRoots === undefined) return { path, isHardLink: false, isFolder: false, problem: undefined };
   const target = linkedFile(path, linkRoots);
   if (target.problem !== undefined) throw new ModelFileError('INVALID_ARGUMENT', file, target.problem);
   return target;

@@ -80,6 +80,8 @@ export interface LinkedFile {
   readonly path: string;
   /** It has several names, which may all be there. */
   readonly isHardLink: boolean;
+  /** It is a folder, which may be looked into. */
+  readonly isFolder: boolean;
   /** Why it may not be used. */
   readonly problem: string | undefined;
 }
@@ -90,9 +92,11 @@ export function linkedFile(path: string, roots: readonly string[]): LinkedFile {
   const stats = real === undefined ? undefined : lstatSync(real, { throwIfNoEntry: false });
   if (real === undefined || stats === undefined) {
     const isDanglingLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-    return { path, isHardLink: false, problem: isDanglingLink ? 'is a symbolic link to a file that does not exist' : 'does not exist' };
+    const problem = isDanglingLink ? 'is a symbolic link to a file that does not exist' : 'does not exist';
+    return { path, isHardLink: false, isFolder: false, problem };
   }
-  return { path: real, isHardLink: stats.nlink > 1, problem: problemOf(path, real, stats, roots) };
+  const isFolder = stats.isDirectory() && isInside(real, roots);
+  return { path: real, isHardLink: !isFolder && stats.nlink > 1, isFolder, problem: problemOf(path, real, stats, roots) };
 }
 
 function problemOf(path: string, real: string, stats: Stats, roots: readonly string[]): string | undefined {

@@ -270,7 +270,7 @@ describe('model files', () => {
 
   it.each<readonly [string, Uint8Array | string, RegExp]>([
     ['a pointer of Git LFS', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n', /git lfs pull/],
-    ['an error page', '\n<!DOCTYPE html><html><body>404</body></html>', /download the model again/],
+    ['an error page', '\n<!DOCTYPE html><html><body>404</body></html>', /fetch the model again/],
     ['a PyTorch checkpoint', `PK\x03\x04${' '.repeat(26)}net/data.pkl`, /torch\.onnx\.export/],
     ['a zip archive', `PK\x03\x04${' '.repeat(26)}model.onnx`, /is a zip archive/],
     ['a gzip file', Uint8Array.of(0x1f, 0x8b, 8, 0), /gzip/],
@@ -282,9 +282,35 @@ describe('model files', () => {
     ['MindSpore Lite', Uint8Array.of(28, 0, 0, 0, 0x4d, 0x53, 0x4c, 0x32), /MindSpore Lite/],
     ['an OM file', 'IMOD and more', /modelFormat OM/],
     ['a SavedModel', Uint8Array.of(8, 1, 0x12, 9, 0x73, 0x65, 0x72, 0x76, 0x65), /SavedModel/],
+    ['a frozen graph', '\x0a\x14\x0a\x05input\x12\x0bPlaceholder', /frozen graph of TensorFlow.*--graphdef/],
+    ['a Keras archive', `PK\x03\x04${' '.repeat(26)}metadata.json`, /Keras model/],
+    ['TorchScript', `PK\x03\x04${' '.repeat(26)}m/code/__torch__.py`, /TorchScript/],
+    ['a checkpoint of old PyTorch', '\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.', /PyTorch checkpoint/],
+    ['OpenVINO', '<?xml version="1.0"?>\n<net name="m" version="11">', /OpenVINO/],
+    ['a TensorRT engine', 'ftrt and more', /TensorRT engine/],
+    ['bzip2', 'BZh91AY&SY', /bzip2/],
+    ['zstd', Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0), /zstd/],
+    ['zeros', new Uint8Array(100), /holds zeros/],
+    ["ONNX Runtime's format", Uint8Array.of(28, 0, 0, 0, 0x4f, 0x52, 0x54, 0x4d), /\.ort/],
+    ['a checkpoint of MindSpore', '\x0a\x1e\x0a\x08conv1.w\x00\x12\x12\x08\x40\x12\x07Float32', /checkpoint of MindSpore.*MINDIR/],
+    ['MindIR as ONNX', '\x0a\x050.1.0\x12\x09MindSpore', /declare it with modelFormat 'MindIR'/],
+    ['JSON', '{"error": "Not found"}', /is JSON/],
+    ['an ONNX model as text', 'ir_version: 8\ngraph {', /in binary form/],
+    ['other text', 'AccessDenied: you may not read this', /is text and no model/],
+    ['an XGBoost model', '{"learner":{"attributes":{}}}', /convert_xgboost/],
   ])('that are %s are told what they are', (_what, content, cure) => {
     folder.write('S/1/a.onnx', typeof content === 'string' ? Buffer.from(content, 'latin1') : content);
     expect(message(() => modelFiles(folder.path, 'S', 1, declared('a.onnx')))).toMatch(cure);
+  });
+
+  it.each<readonly [string, readonly string[], RegExp]>([
+    ['a SavedModel', ['saved_model.pb', 'variables/variables.index'], /folder of a SavedModel.*--saved-model/],
+    ['a model with its weights', ['model.onnx', 'weights.bin'], /modelFile: 'folder\/model.onnx'/],
+    ["transformers' files", ['config.json', 'model.safetensors'], /optimum-cli export onnx/],
+    ['others', ['readme'], /is a folder, and the file of a model is expected/],
+  ])('that are folders of %s are told so', (_what, files, cure) => {
+    for (const file of files) folder.write(`S/1/folder/${file}`, 'x');
+    expect(message(() => modelFiles(folder.path, 'S', 1, declared('folder')))).toMatch(cure);
   });
 
   it('may lie in another container, behind /proc/PID/root', () => {
@@ -298,7 +324,7 @@ describe('model files', () => {
   const broken: readonly (readonly [string, () => void, string])[] = [
     ['x.onnx', () => undefined, 'does not exist'],
     ['x.onnx', () => folder.write('S/1/x.onnx', ''), 'is empty'],
-    ['x.onnx', () => mkdirSync(join(folder.path, 'S/1/x.onnx')), 'is not a plain file'],
+    ['x.onnx', () => mkdirSync(join(folder.path, 'S/1/x.onnx')), 'is a folder, and the file of a model is expected'],
     ['x.onnx', () => execFileSync('mkfifo', [join(folder.path, 'S/1/x.onnx')]), 'is not a plain file'],
     [
       'x.onnx',
@@ -307,7 +333,7 @@ describe('model files', () => {
     ],
     ['x.onnx', () => symlinkSync('nowhere', join(folder.path, 'S/1/x.onnx')), 'is a symbolic link to a file that does not exist'],
     ['x.onnx', () => symlinkSync('x.onnx', join(folder.path, 'S/1/x.onnx')), 'is a symbolic link to a file that does not exist'],
-    ['x.onnx', () => symlinkSync('sub', join(folder.path, 'S/1/x.onnx')), 'is not a plain file'],
+    ['x.onnx', () => symlinkSync('sub', join(folder.path, 'S/1/x.onnx')), 'is a folder: name the file in it'],
     [
       'x.onnx',
       () => linkSync(folder.write('T/m.onnx', 'x'), join(folder.path, 'S/1/x.onnx')),

@@ -248,7 +248,8 @@ export function modelFiles(
     files.map((file) => {
       const path = join(versionDirectory, file);
       const linked = linkedFile(path, linkRoots);
-      const problem = linked.problem ?? foreignFile(linked.path, format);
+      const foreign = linked.problem === undefined || linked.isFolder ? foreignFile(linked.path, format) : undefined;
+      const problem = foreign ?? linked.problem;
       if (problem === undefined) return path;
       const error = new ServableConfigError(
         name,

@@ -39,6 +39,7 @@ class Scanner {
   bool visit(Message message, std::string_view bytes, int depth, bool isMainGraph) {
     if (depth > kMaxDepth) return false;
     if (message == Message::Node && !readNode(bytes)) return false;
+    if (isMainGraph) scan_.hasGraph = true;
     if (isMainGraph && !readValues(bytes)) return false;
     if (message == Message::Model && !readVersions(bytes)) return false;
     if (message == Message::Function && !readFunction(bytes)) return false;
@@ -182,7 +183,7 @@ bool scanModel(const uint8_t* model, size_t length, ModelScan& scan, Failure& fa
     scanner.finish();
     return true;
   }
-  failure.set(FailureKind::Load, "the model is not a readable ONNX file: it is damaged, cut short or nested too deeply");
+  failure.set(FailureKind::Load, "the model is not a readable ONNX file: it is damaged, cut short or nested too deeply. Fetch or export it again");
   return false;
 }
 

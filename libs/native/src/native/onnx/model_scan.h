@@ -34,6 +34,7 @@ struct ModelScan {
   /** In the order of the file; initializers that are listed as inputs are among them. */
   std::vector<DeclaredValue> inputs;
   std::vector<DeclaredValue> outputs;
+  bool hasGraph = false;
   int64_t irVersion = 0;
   std::vector<OpsetImport> opsets;
   /** `name of domain`, of operators that are not ONNX's, ONNX Runtime's or the file's own functions, in order. */

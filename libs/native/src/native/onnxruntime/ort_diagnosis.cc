@@ -116,7 +116,9 @@ void explainLoadFailure(const Library& library, const ModelScan& scan, Failure& 
   for (const OpsetImport& opset : scan.opsets) {
     if (text.empty()) text = explainOpset(library, opset);
   }
-  if (text.empty() && scan.opsets.empty())
+  if (!scan.hasGraph)
+    text = "the file holds no graph: it is no ONNX model";
+  else if (text.empty() && scan.opsets.empty())
     text = "the file names no opset, as files before IR version 3 (2017) do not: export the model again";
   if (text.empty()) text = explainOperators(scan);
   if (!text.empty()) failure.message = text + ". ONNX Runtime says: " + failure.message;
