@@ -67,24 +67,24 @@ export interface RunningServer {
 }
 
 /**
- * What the worker says on the console of a server that runs in the foreground: `✗ servable, device 0: reason` where a servable is concerned. What is no
- * warning goes to the log.
+ * What the worker says on the console of a server that runs in the foreground: `✗ servable, device 0: reason` of what failed, `! servable, device 0: remark`
+ * of what is worth knowing although the servable is served. What is no warning goes to the log.
  */
 function consoleLog(write: (line: string) => void, log: AppLog): AppLog {
-  const line = (fields: Readonly<Record<string, unknown>>, text: string): void => {
+  const line = (sign: string, fields: Readonly<Record<string, unknown>>, text: string): void => {
     const { servable, deviceId, version, err, ...others } = fields;
     const about =
       typeof servable === 'string'
         ? `${servable}${typeof version === 'number' && version > 0 ? ` version ${version}` : ''}, device ${String(deviceId)}: `
         : '';
     const rest = Object.keys(others).length === 0 ? '' : ` ${JSON.stringify(others)}`;
-    write(`✗ ${about}${text}${rest}${err === undefined ? '' : `: ${err instanceof Error ? err.message : String(err)}`}`);
+    write(`${sign} ${about}${text}${rest}${err === undefined ? '' : `: ${err instanceof Error ? err.message : String(err)}`}`);
   };
   return {
     info: (fields, text) => log.info(fields, text),
     debug: (fields, text) => log.debug(fields, text),
-    warn: line,
-    error: line,
+    warn: (fields, text) => line('!', fields, text),
+    error: (fields, text) => line('✗', fields, text),
     isLevelEnabled: (level) => log.isLevelEnabled?.(level) ?? true,
   };
 }

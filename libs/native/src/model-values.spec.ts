@@ -75,4 +75,56 @@ describe('what a model says of its inputs and outputs', () => {
     await session.close();
     await expect(Session.open(onnxModel({ ...model, outputs: [sequence] }))).rejects.toThrow('output "s" is a sequence');
   });
+
+  it('an input of optional type takes the tensor', async () => {
+    const session = await Session.open(
+      onnxModel({
+        opset: 18,
+        inputs: [{ name: 'x', dtype: 'float32', shape: ['n'], kind: 'optional' }],
+        outputs: [{ name: 'y', dtype: 'float32', shape: ['n'] }],
+        nodes: [{ op: 'OptionalGetElement', inputs: ['x'], outputs: ['y'] }],
+      }),
+    );
+    expect(session.describe().inputs).toEqual([{ name: 'x', dtype: 'float32', shape: [-1], dimNames: ['n'] }]);
+    expect((await session.run([floatTensor([2], [3, 4])])).map(floatsOf)).toEqual([[3, 4]]);
+    await session.close();
+  });
+
+  it.each<[where: string, first: boolean]>([
+    ['first', true],
+    ['last', false],
+  ])('a ZipMap that is the %s output is the tensor that it takes', async (_, first) => {
+    const map = { name: 'z', dtype: 'float32', kind: 'map' } as const;
+    const label = { name: 'l', dtype: 'int64', shape: ['n'] } as const;
+    const session = await Session.open(
+      onnxModel({
+        opsets: { 'ai.onnx.ml': 3 },
+        inputs: [{ name: 'x', dtype: 'float32', shape: ['n', 2] }],
+        outputs: first ? [map, label] : [label, map],
+        nodes: [
+          {
+            op: 'LinearClassifier',
+            domain: 'ai.onnx.ml',
+            inputs: ['x'],
+            outputs: ['l', 'p'],
+            attributes: {
+              coefficients: { floats: [1, 0, 0, 1] },
+              intercepts: { floats: [0, 0] },
+              classlabels_ints: { ints: [10, 20] },
+            },
+          },
+          { op: 'ZipMap', domain: 'ai.onnx.ml', inputs: ['p'], outputs: ['z'], attributes: { classlabels_int64s: { ints: [10, 20] } } },
+        ],
+      }),
+    );
+    const { outputs, hasClassicOperators } = session.describe();
+    const place = first ? 0 : 1;
+    expect([hasClassicOperators, outputs.map(({ name, isUnzipped }) => [name, isUnzipped])[place]]).toEqual([true, ['z', true]]);
+    const run = await session.run([floatTensor([2, 2], [1, 5, 7, 2])]);
+    expect([run[place]?.shape, floatsOf(run[place]!)]).toEqual([
+      [2, 2],
+      [1, 5, 7, 2],
+    ]);
+    await session.close();
+  });
 });

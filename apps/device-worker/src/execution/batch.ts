@@ -77,12 +77,13 @@ function joinStrings(instances: readonly Instance[], index: number, count: numbe
  */
 export function split(plan: ModelPlan, outputs: readonly NativeTensor[], members: number): Instance[] {
   const used = plan.outputs.length;
-  if (plan.batching === 'none') return [outputs.length === used ? outputs : outputs.slice(0, used)];
+  const places = plan.outputPlaces;
+  if (plan.batching === 'none') return [used === outputs.length ? outputs : takenOutputs(plan, outputs)];
   const count = runSize(plan, members);
   const instances: Tensor[][] = [];
   for (let k = 0; k < members; k++) instances.push([]);
   for (let i = 0; i < used; i++) {
-    const { dtype, shape: runShape, bytes } = outputs[i] as NativeTensor;
+    const { dtype, shape: runShape, bytes } = outputs[places === undefined ? i : (places[i] as number)] as NativeTensor;
     if (runShape[0] !== count) {
       throw new ServingError(
         'INTERNAL',
@@ -99,6 +100,11 @@ export function split(plan: ModelPlan, outputs: readonly NativeTensor[], members
     }
   }
   return instances;
+}
+
+/** The outputs of a run that the plan has. */
+export function takenOutputs({ outputs, outputPlaces }: ModelPlan, all: readonly NativeTensor[]): readonly NativeTensor[] {
+  return outputs.map((_, i) => all[outputPlaces?.[i] ?? i] as NativeTensor);
 }
 
 function splitStrings(bytes: Uint8Array, shape: readonly number[], instances: Tensor[][]): void {

@@ -57,6 +57,8 @@ export interface ModelPlan {
   /** Where the arguments of a stage or of Model.call go: their order is that of the file. By argument an index in `inputs`; undefined = the same order. */
   readonly order: readonly number[] | undefined;
   readonly outputs: readonly ValuePlan[];
+  /** By output its place among those of a run; undefined = they are the first ones. */
+  readonly outputPlaces: readonly number[] | undefined;
   /** Why the model has more outputs in its file: one sentence for each that no method can use. */
   readonly unusable: readonly string[];
   /** Instances may only share a run after a look at their tensors: there are dims decided at run time, whole inputs, or inputs that may be left out. */
@@ -67,7 +69,7 @@ export interface ModelPlan {
 export interface StageUse {
   /** How many inputs they give it; default: all that it takes. With fewer than it takes, the last ones that it has a value for are left out for good. */
   readonly argumentCount?: number | undefined;
-  /** How many outputs they take; default: all. With fewer, the last ones are left out when they are maps in the file (a classifier's ZipMap). */
+  /** How many outputs they take; default: all. With fewer, those are left out that are maps in the file (a classifier's ZipMap). */
   readonly outputCount?: number | undefined;
 }
 
@@ -91,11 +93,19 @@ export function planModel(
     const whole = withBatchDim && (wholes.has(i) || (optional && !hasRows(value, batch)));
     return planValue(value, withBatchDim && !whole, whole, optional);
   });
-  const isUsed = description.outputs.slice(outputCount).every(({ isUnzipped }) => isUnzipped === true);
-  const used = isUsed ? description.outputs.slice(0, outputCount) : description.outputs;
-  const outputs = used.map((value) => planValue(value, withBatchDim, false, false));
+  const places = usedOutputs(description, outputCount);
+  const outputs = places.map((place) => planValue(description.outputs[place] as ValueDescription, withBatchDim, false, false));
+  const outputPlaces = places.some((place, i) => place !== i) ? places : undefined;
   const picky = batch.batchSize > 1 && inputs.some((input) => input.whole || input.optional || input.elements === undefined);
-  return { key, subgraph, ...batch, alone: false, inputs, order, outputs, unusable: description.unusable ?? [], picky };
+  return { key, subgraph, ...batch, alone: false, inputs, order, outputs, outputPlaces, unusable: description.unusable ?? [], picky };
+}
+
+/** Indices of the outputs that a stage with so many takes: all, or as many fewer as can be left out. The last that are maps in the file go first. */
+function usedOutputs({ outputs }: SessionDescription, count: number): number[] {
+  const places = outputs.map((_, i) => i);
+  for (let place = outputs.length - 1; place >= 0 && places.length > count; place--)
+    if (outputs[place]?.isUnzipped === true) places.splice(place, 1);
+  return places.length > count ? outputs.map((_, i) => i) : places;
 }
 
 /** The plan with the labels of the classes that its outputs have numbers for, by output name. */

@@ -1,5 +1,6 @@
 import type { Tensor } from '@mserve/wire';
 import type { NativeTensor } from '@mserve/native';
+import { takenOutputs } from '../execution/batch.js';
 import type { LoadedModel } from '../execution/executor.js';
 import { ProbeRows, probeStyles, type ProbeRow } from './probe-rows.js';
 import { rowOf, sameBits, sameButForRounding } from './row-comparison.js';
@@ -174,7 +175,7 @@ class Probe {
     const ms = performance.now() - startedAt;
     if (this.runs.length > 0) this.spentMs += ms;
     this.first ??= { inputs, outputs };
-    this.runs.push({ rows: rows.length, outputs, ms });
+    this.runs.push({ rows: rows.length, outputs: takenOutputs(this.model.plan, outputs), ms });
   }
 
   /** By the last runs, in proportion to the rows; the first run also allocates. */

@@ -313,6 +313,22 @@ describe('model files', () => {
     expect(message(() => modelFiles(folder.path, 'S', 1, declared('folder')))).toMatch(cure);
   });
 
+  it('may have accents that are composed otherwise than in the config', () => {
+    folder.write(`S/1/${'größe'.normalize('NFD')}/modèle.onnx`, 'x');
+    const file = `größe/${'modèle'.normalize('NFD')}.onnx`;
+    expect(modelFiles(folder.path, 'S', 1, declared(file)).modelPaths).toEqual([
+      [join(folder.path, `S/1/${'größe'.normalize('NFD')}/modèle.onnx`)],
+    ]);
+  });
+
+  it('beside the config belong into a version', () => {
+    folder.write('T/servable_config.ts', '');
+    folder.write('T/m.onnx', 'x');
+    expect(message(() => resolveVersion(folder.path, 'T', 0, ['m.onnx']))).toContain(
+      "; 'm.onnx' lies beside the config: it belongs into the folder of its version, '1/m.onnx'",
+    );
+  });
+
   it('may lie in another container, behind /proc/PID/root', () => {
     writeFileSync(join(outside, 'm.onnx'), 'model');
     const there = `/proc/${process.pid}/root${outside}`;

@@ -68,10 +68,16 @@ function foldersWithConfig(directory: string): string[] {
 
 /** The path of a servable's folder, whose name on disk may have its accents apart from their letters. It need not be there. */
 export function servableFolder(directory: string, name: string): string {
-  const folder = join(directory, name);
-  if (statOf(folder) !== undefined) return folder;
-  const twin = namesIn(directory).find((entry) => entry !== name && comparableName(entry) === name);
-  return twin === undefined ? folder : join(directory, twin);
+  return twinOf(directory, name);
+}
+
+/** The path of an entry of a folder, or of its twin whose accents and letters are composed otherwise. It need not be there. */
+function twinOf(folder: string, name: string): string {
+  const path = join(folder, name);
+  if (statOf(path) !== undefined) return path;
+  const comparable = comparableName(name);
+  const twin = namesIn(folder).find((entry) => entry !== name && comparableName(entry) === comparable);
+  return twin === undefined ? path : join(folder, twin);
 }
 
 function namesIn(folder: string): string[] {
@@ -199,6 +205,9 @@ export function resolveVersion(directory: string, name: string, version: number,
 /** There are models, but no version directory that they could be in. */
 export function noVersion(directory: string, name: string, files: readonly string[]): ServableConfigError {
   const passedOver = passedOverVersions(directory, name, files);
+  const folder = servableFolder(directory, name);
+  const loose = files.find((file) => statOf(join(folder, file))?.isFile() === true);
+  if (loose !== undefined) passedOver.unshift(`'${loose}' lies beside the config: it belongs into the folder of its version, '1/${loose}'`);
   return new ServableConfigError(
     name,
     `There is no valid version directory of models while there are models declared in servable_config, ` +
@@ -246,7 +255,7 @@ export function modelFiles(
   );
   const modelPaths = declaration.models.map(({ files, format }) =>
     files.map((file) => {
-      const path = join(versionDirectory, file);
+      const path = file.split('/').reduce(twinOf, versionDirectory);
       const linked = linkedFile(path, linkRoots);
       const foreign = linked.problem === undefined || linked.isFolder ? foreignFile(linked.path, format) : undefined;
       const problem = foreign ?? linked.problem;

@@ -19,6 +19,7 @@ struct MemoryInfo;
 struct Allocator;
 struct TypeInfo;
 struct TensorInfo;
+struct OptionalInfo;
 struct ProviderOptions;  // of CUDA, TensorRT or CANN
 struct Thread;  // one of a session's own threads, made by us
 
@@ -112,6 +113,8 @@ constexpr int kTypeTensor = 1;
   F(222, updateCannOptions, Status*, (ProviderOptions*, const char* const* keys, const char* const* values, size_t))   \
   F(224, releaseCannOptions, void, (ProviderOptions*))                                                                 \
   F(228, registerOperatorLibrary, Status*, (SessionOptions*, const char* path))                                        \
+  F(250, castToOptional, Status*, (const TypeInfo*, const OptionalInfo**))                                             \
+  F(251, getContainedType, Status*, (const OptionalInfo*, TypeInfo**))                                                 \
   F(252, getStringBuffer, Status*, (Value*, size_t index, size_t length, char**))
 
 /** Only in tables of kApiVersionExternalFiles and later. */

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string_view>
 
 namespace mserve::ort {
 
@@ -9,11 +10,18 @@ namespace {
 
 constexpr int kTypeSequence = 2;
 constexpr int kTypeMap = 3;
+constexpr int kTypeOptional = 6;
 
 const char* kindOf(int onnxType) {
   static const char* const kinds[] = {"a value of unknown kind", "a tensor",        "a sequence", "a map",
                                       "an opaque value",        "a sparse tensor", "an optional value"};
   return onnxType >= 0 && onnxType <= 6 ? kinds[onnxType] : kinds[0];
+}
+
+const char* cureOf(std::string_view what, int onnxType) {
+  if (onnxType != kTypeSequence && onnxType != kTypeMap) return "";
+  return what == "output" ? ". Of a classifier's ZipMap: export it without (skl2onnx: options={'zipmap': False}, zipmap=False in others)"
+                          : ": export the model with tensors as inputs";
 }
 
 std::string typeName(int type) {
@@ -45,11 +53,18 @@ bool describeValue(const Library& library, const TypeInfo* typeInfo, const char*
   const auto check = [&](Status* status) { return library.check(status, FailureKind::Load, failure); };
   int onnxType = 0;
   if (!check(api.getOnnxType(typeInfo, &onnxType))) return false;
+  OwnedTypeInfo contained(library);
+  if (onnxType == kTypeOptional) {
+    // Runs take and give what is in it
+    const OptionalInfo* optional = nullptr;
+    if (!check(api.castToOptional(typeInfo, &optional)) || !check(api.getContainedType(optional, contained.out())) ||
+        !check(api.getOnnxType(contained.get(), &onnxType))) {
+      return false;
+    }
+    typeInfo = contained.get();
+  }
   if (onnxType != kTypeTensor) {
-    failure.set(FailureKind::Load, std::string(what) + " \"" + value.name + "\" is " + kindOf(onnxType) + "; only tensors are supported" +
-                                       (onnxType == kTypeSequence || onnxType == kTypeMap
-                                            ? ". Of a classifier's ZipMap: export it without (skl2onnx: options={'zipmap': False}, zipmap=False in others)"
-                                            : ""));
+    failure.set(FailureKind::Load, std::string(what) + " \"" + value.name + "\" is " + kindOf(onnxType) + "; only tensors are supported" + cureOf(what, onnxType));
     return false;
   }
   const TensorInfo* tensor = nullptr;
