@@ -53,7 +53,7 @@ export class Portion implements Expiring {
   sibling: Portion | undefined = undefined;
   /** Place in the dispatcher's heap of deadlines: there while it is queued, but not when it got a replica on arrival. */
   deadlineIndex = -1;
-  /** Of its wait in the queue, when its request is traced. A part that is split off has none: the first part that goes ends the wait. */
+  /** Of its wait in the queue, when its request is traced. A part that is split off has none: the last part that goes ends the wait. */
   span: Span | undefined = undefined;
 
   constructor(
