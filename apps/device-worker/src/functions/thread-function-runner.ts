@@ -320,6 +320,7 @@ class ThreadFunctionRunner implements FunctionRunner {
       if (steps.some(isWanted)) continue;
       this.pool.unpark(slot, batch);
       slot.forgotten++;
+      this.end.ask();
     }
     if (slot.forgotten > mostForgotten && slot.state === 'idle') this.pool.giveUp(slot);
   }

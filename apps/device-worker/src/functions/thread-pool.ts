@@ -54,7 +54,7 @@ export interface ParkedBatch {
 }
 
 export interface PoolEvents {
-  /** A slot became idle for the first time. */
+  /** There may be a thread for calls that had none: one has loaded, or another one is not to be had. */
   ready(): void;
   message(slot: Slot, message: FromThread): void;
   /** What a slot has ended by itself. It is no longer in the pool. */
@@ -137,7 +137,7 @@ export class ThreadPool {
   idleFor(isSecondTry: boolean): Slot | undefined {
     if (this.idleCount === 0) return undefined;
     const sharing = isSecondTry ? this.find((slot) => slot.state === 'idle' && slot.parked.size > 0 && slot.isSecondTry) : undefined;
-    const isAlone = this.spares === 0 && this.target === 1;
+    const isAlone = this.spares === 0 && this.livingCount === 1;
     return sharing ?? this.find((slot) => slot.state === 'idle' && (isAlone || slot.parked.size === 0 || slot.isSecondTry === isSecondTry));
   }
 
@@ -208,9 +208,13 @@ export class ThreadPool {
     this.replenish();
   }
 
-  /** Starts threads until enough of them can work. */
+  /** Starts threads until enough of them can work; after one that could not be started, when its time has come. */
   replenish(): void {
-    if (this.isClosed || this.retryTimer !== undefined) return;
+    if (this.isClosed) return;
+    if (this.retryTimer !== undefined) {
+      if (this.livingCount === 0) this.events.empty();
+      return;
+    }
     while (this.ableCount < this.target + this.spares + this.extras && this.slots.size < this.mostThreads) {
       const isSpare = this.ableCount >= this.target;
       this.spawn().catch((thrown: unknown) => {
@@ -224,6 +228,8 @@ export class ThreadPool {
           );
           // It may have been the only one: the thread for which it was the spare may have ended while it was loaded
           this.replenish();
+          // Calls that waited for a thread of their own share one now
+          this.events.ready();
         } else {
           this.events.log(
             'error',
@@ -348,12 +354,15 @@ export class ThreadPool {
   }
 
   private retryLater(): void {
-    if (this.isClosed || this.retryTimer !== undefined) return;
-    this.retryMs = Math.min(longestRetryMs, Math.max(firstRetryMs, this.retryMs * 2));
-    this.retryTimer = setTimeout(() => {
-      this.retryTimer = undefined;
-      this.replenish();
-    }, this.retryMs).unref();
+    if (this.isClosed) return;
+    if (this.retryTimer === undefined) {
+      this.retryMs = Math.min(longestRetryMs, Math.max(firstRetryMs, this.retryMs * 2));
+      this.retryTimer = setTimeout(() => {
+        this.retryTimer = undefined;
+        this.replenish();
+      }, this.retryMs).unref();
+    }
+    // Others may have been loaded at the same time, and the last one to fail leaves nobody
     if (this.livingCount === 0) this.events.empty();
   }
 }
