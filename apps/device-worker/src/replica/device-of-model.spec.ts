@@ -70,6 +70,6 @@ describe('the device of a model', () => {
     ['a Context without device infos', () => ({ context: new Context() }), 'cuda', {}],
   ])('has what is said: %s, %p, for %s', (_what, given, provider, options) => {
     const device = deviceOfReplica(provider, 1);
-    expect(deviceOfModel(device, declared(given()))).toEqual({ ...device, options });
+    expect(deviceOfModel(device, declared(given()))).toEqual({ ...device, options: { ...device.options, ...options } });
   });
 });
