@@ -20,13 +20,13 @@ describe('signals', () => {
     expect(await server.stop(signal)).toBe(0);
   });
 
-  it('SIGHUP takes the log level of the config file, says so, and what is wrong with the file ends nothing', async () => {
+  it('SIGHUP takes what it can of the config file, says so, and what is wrong with the file ends nothing', async () => {
     const config = join(folder, 'mserve.json');
     await writeFile(config, '{"logLevel":"warn"}');
     const server = await serveDirectory('examples', ['--servable', 'digits', '--config', config]);
-    await writeFile(config, '{"logLevel":"debug"}');
+    await writeFile(config, '{"logLevel":"debug","maxInFlight":1,"concurrentRuns":2}');
     server.child.kill('SIGHUP');
-    await server.line((line) => line.includes('SIGHUP: the log level is debug now, it was warn; other settings need a restart'));
+    await server.line((line) => line.includes('SIGHUP: taken: logLevel, maxInFlight; these need a restart: concurrentRuns'));
     await writeFile(config, '{"logLevel":"loud"}');
     server.child.kill('SIGHUP');
     await server.line((line) => line.includes('SIGHUP: the settings cannot be loaded, nothing has changed'));

@@ -20,8 +20,8 @@ export interface NatsServer {
   readonly port: number;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
-  /** Again, with the same configuration on the same port. Only after kill(). */
-  restart(): Promise<void>;
+  /** Again, on the same port, with the same configuration or with other lines in place of those of `config`. Only after kill(). */
+  restart(config?: string): Promise<void>;
   /** SIGSTOP and SIGCONT. */
   freeze(): void;
   thaw(): void;
@@ -37,12 +37,11 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   const folder = await mkdtemp(join(tmpdir(), 'mserve-nats-'));
   const port = await freePort();
   const configFile = join(folder, 'nats.conf');
-  const lines = [
-    `listen: "127.0.0.1:${port}"`,
-    ...(options.maxPayload === undefined ? [] : [`max_payload: ${options.maxPayload}`]),
-    options.config ?? '',
-  ];
-  await writeFile(configFile, `${lines.join('\n')}\n`);
+  const configure = async (config = ''): Promise<void> => {
+    const payload = options.maxPayload === undefined ? [] : [`max_payload: ${options.maxPayload}`];
+    await writeFile(configFile, `${[`listen: "127.0.0.1:${port}"`, ...payload, config].join('\n')}\n`);
+  };
+  await configure(options.config);
   let log = '';
   const start = (): Promise<ChildProcess> => startProcess(binary, configFile, (text) => (log += text));
   let server = await start();
@@ -59,7 +58,8 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
     url: `nats://127.0.0.1:${port}`,
     port,
     kill: () => kill('SIGKILL'),
-    restart: async () => {
+    restart: async (config) => {
+      if (config !== undefined) await configure(config);
       server = await start();
     },
     freeze: () => void server.kill('SIGSTOP'),

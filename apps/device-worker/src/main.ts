@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { connectFleetBus, runApp, untilEnd } from '@mserve/app';
+import { connectFleetBus, runApp, untilEnd, type LiveSettings } from '@mserve/app';
 import { BusTensorStore } from '@mserve/bus';
 import type { SettingsOf } from '@mserve/config';
 import type { Logger } from 'pino';
@@ -11,7 +11,12 @@ import { launchDeviceWorker } from './start-device-worker.js';
 const lastAnswersMs = 5_000;
 
 /** Works until asked to end; resolves with the exit code: 1 when work in hand had to be given up, when a device is lost, or when the bus is gone for good. */
-async function work(settings: SettingsOf<'device-worker'>, log: Logger, asked: AbortSignal): Promise<number> {
+async function work(
+  settings: SettingsOf<'device-worker'>,
+  log: Logger,
+  asked: AbortSignal,
+  live: LiveSettings<SettingsOf<'device-worker'>>,
+): Promise<number> {
   const options = workerOptionsOf(settings);
   // Before the bus: a wrong directory is told at once, also when there is no bus yet.
   if (options.servables !== undefined)
@@ -21,7 +26,7 @@ async function work(settings: SettingsOf<'device-worker'>, log: Logger, asked: A
     );
   if ((options.servables ?? listServables(options.directory)).length === 0)
     log.warn(`there is no servable in ${options.directory}: a folder NAME with a servable_config.ts is expected`);
-  const bus = await connectFleetBus(settings, 'worker', log, asked);
+  const bus = await connectFleetBus(settings, 'worker', log, asked, live);
   try {
     let onDeviceLost = (): void => undefined;
     const lost = new Promise<'device lost'>((resolve) => (onDeviceLost = () => resolve('device lost')));

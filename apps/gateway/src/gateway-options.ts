@@ -15,6 +15,9 @@ export const sameSettings = [
   'modelControlMode',
 ] as const;
 
+/** Settings that a running gateway takes anew, see {@link Gateway.limitRequests}. */
+export const liveGatewayKeys = ['maxInFlight', 'defaultDeadlineMs'] as const;
+
 /** How a gateway is to run: some of its settings (see their declarations), and what is no setting. All times in ms, all sizes in bytes. */
 export interface GatewayOptions extends Partial<Pick<OwnSettingsOf<'gateway'>, (typeof sameSettings)[number]>> {
   /** `host:port`, port 0 = any free one. Undefined: no REST port until {@link RunningGateway.listenRest}. */

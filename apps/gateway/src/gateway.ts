@@ -9,7 +9,7 @@ import { maxMessageBytesOf, type GatewayOptions } from './gateway-options.js';
 import { GrpcServices } from './health/grpc-services.js';
 import { Readiness } from './health/readiness.js';
 import type { InferStats } from './infer/counters.js';
-import { InferPath } from './infer/infer-path.js';
+import { InferPath, type InferOptions } from './infer/infer-path.js';
 import { ApiDocs } from './openapi/api-docs.js';
 
 /** A public port to be opened. What is left out is as in the gateway's own options. */
@@ -54,6 +54,11 @@ export class Gateway implements OnApplicationBootstrap, BeforeApplicationShutdow
   leave(graceMs: number): void {
     this.graceMs = graceMs;
     this.readiness.leave();
+  }
+
+  /** For infer requests that come from now on. */
+  limitRequests(limits: InferOptions): void {
+    this.path.limit(limits);
   }
 
   /** Nest calls it, before it ends what requests are answered with. */

@@ -1,7 +1,7 @@
 export { Gateway, type PortOptions } from './gateway.js';
 export { createHttpAdapter, startGateway, type RunningGateway } from './start-gateway.js';
 export { gatewayOptionsOf } from './config/options-of-settings.js';
-export type { GatewayOptions } from './gateway-options.js';
+export { liveGatewayKeys, type GatewayOptions } from './gateway-options.js';
 export { GatewayModule, type GatewayParts } from './gateway.module.js';
 export { inferMetrics, type InferStats } from './infer/counters.js';
 export type { IngressLimits, TlsOptions } from './edge/ingress-options.js';

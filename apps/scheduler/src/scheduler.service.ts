@@ -93,9 +93,9 @@ export class SchedulerService implements DispatchOutlet {
     return loading.length === 0 ? { revision: this.revision, servables } : { revision: this.revision, servables, loading };
   }
 
-  /** From now on at most so many requests wait; those that wait already stay. At least 1. */
-  limitQueue(maxQueuedRequests: number): void {
-    this.dispatcher.limitQueue(maxQueuedRequests);
+  /** From now on at most so many requests and instances wait; those that wait already stay. At least 1. `maxQueuedInstances`: default: as it is. */
+  limitQueue(maxQueuedRequests: number, maxQueuedInstances?: number): void {
+    this.dispatcher.limitQueue(maxQueuedRequests, maxQueuedInstances);
   }
 
   stats(): DispatchStats {

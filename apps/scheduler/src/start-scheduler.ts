@@ -22,6 +22,8 @@ export interface RunningScheduler {
   /** Its address on the bus. */
   readonly address: string;
   stats(): DispatchStats;
+  /** See {@link SchedulerService.limitQueue}. */
+  limitQueue(maxQueuedRequests: number, maxQueuedInstances?: number): void;
   /**
    * Leaves: see {@link SchedulerService.close}. Default grace 30 000 ms. Resolves with the number of instances left unfinished;
    * the bus stays open, it is the caller's.
@@ -52,6 +54,7 @@ export async function startScheduler(bus: Bus, options: StartOptions = {}): Prom
   return {
     address: bus.address,
     stats: () => service.stats(),
+    limitQueue: (maxQueuedRequests, maxQueuedInstances) => service.limitQueue(maxQueuedRequests, maxQueuedInstances),
     close: (graceMs = 30_000) => (closing ??= end(graceMs)),
   };
 }

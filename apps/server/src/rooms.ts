@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import type { INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import { busOptionsOf, logBusStates, NestLog, type AppLog } from '@mserve/app';
+import { busOptionsOf, logBusStates, NestLog, type AppLog, type LiveSettings } from '@mserve/app';
 import { BusTensorStore, LocalTensorStore, MemoryExchange, NatsBus, type Bus, type TensorStore } from '@mserve/bus';
 import { BusServer } from '@mserve/bus/nest';
 import type { SettingsOf } from '@mserve/config';
@@ -24,7 +24,11 @@ export interface Connections {
 }
 
 /** Embedded: one exchange in this process, tensors by reference. Fleet: three connections to NATS, so that others may join. */
-export async function connect(settings: SettingsOf<'server'>, log: AppLog): Promise<Connections> {
+export async function connect(
+  settings: SettingsOf<'server'>,
+  log: AppLog,
+  live?: LiveSettings<SettingsOf<'server'>>,
+): Promise<Connections> {
   if (settings.bus === 'memory') {
     const exchange = new MemoryExchange();
     const store = new LocalTensorStore();
@@ -38,7 +42,7 @@ export async function connect(settings: SettingsOf<'server'>, log: AppLog): Prom
   }
   const join = async (role: string): Promise<Bus> => {
     const report = (text: string, cause?: unknown): void => log.warn({ role, err: cause }, text);
-    const bus = await NatsBus.connect({ ...busOptionsOf(settings, role), connectTimeoutMs: natsConnectMs, report });
+    const bus = await NatsBus.connect({ ...busOptionsOf(settings, role, live), connectTimeoutMs: natsConnectMs, report });
     logBusStates(bus, settings.bus, log, { role });
     return bus;
   };

@@ -1,11 +1,11 @@
-import { createLog, type AppLog } from '@mserve/app';
+import { createLog, type AppLog, type LiveSettings } from '@mserve/app';
 import type { ReplicaStatus } from '@mserve/bus';
 import { ConfigError, settingsOfOptions, type SettingOptionsOf, type SettingsOf } from '@mserve/config';
 import { ServingError, type ServableSignature } from '@mserve/wire';
 import { checkServableNames, workerOptionsOf, type DeviceWorker, type DeviceWorkerOptions } from '@mserve/device-worker';
-import { gatewayOptionsOf, type Models } from '@mserve/gateway';
+import { gatewayOptionsOf, liveGatewayKeys, type Models } from '@mserve/gateway';
 import type { MetricRegistry, Tracer } from '@mserve/metrics';
-import { schedulerOptionsOf } from '@mserve/scheduler';
+import { liveSchedulerKeys, schedulerOptionsOf } from '@mserve/scheduler';
 import { LoadingProgress } from './loading-progress.js';
 import type { ModelKey } from './model-file.js';
 import { closeConnections, connect, startRooms, type Connections } from './rooms.js';
@@ -140,6 +140,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 export async function startSettledServer(
   settings: SettingsOf<'server'>,
   options: Pick<ServerOptions, 'key' | 'onProgress' | 'onWarning' | 'log' | 'metrics' | 'tracer'> & {
+    /** What changes of the settings while the server runs. */
+    readonly live?: LiveSettings<SettingsOf<'server'>> | undefined;
     /** The rooms are about to start; `join` makes further participants of a bus inside this process, where that is the bus. */
     readonly onConnected?: (join: Connections['join']) => Promise<void>;
   },
@@ -153,7 +155,7 @@ export async function startSettledServer(
     (ofWorker.servables ?? []).map(({ name }) => name),
   );
   const log = options.log ?? createLog(settings.logLevel, 'server');
-  const connections = await connect(settings, log);
+  const connections = await connect(settings, log, options.live);
   const progress = onProgress === undefined ? undefined : new LoadingProgress(onProgress);
   const worker: DeviceWorkerOptions = {
     ...ofWorker,
@@ -178,6 +180,8 @@ export async function startSettledServer(
     try {
       const servables = readyServables(rooms.worker, ofWorker);
       await rooms.becomeReady(servables);
+      options.live?.take(liveGatewayKeys, (taken) => gateway.limitRequests(taken));
+      options.live?.take(liveSchedulerKeys, (taken) => rooms.scheduler.limitQueue(taken.maxQueuedRequests, taken.maxQueuedInstances));
       const scheme = gatewayOptions.tls === undefined ? 'http' : 'https';
       return {
         rest: gateway.restAddress,

@@ -9,6 +9,7 @@ import {
 } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import type { Logger } from 'pino';
+import { LiveSettings } from './live-settings.js';
 import { createLog } from './log.js';
 import { takeSignals, type SignalHost } from './signals.js';
 
@@ -19,27 +20,16 @@ export interface AppOptions<Name extends AppName> {
   /** Errors whose message is meant for the operator; ConfigError and ServingError always are. */
   readonly isExpected?: (error: unknown) => boolean;
   /** Does the app's work until `asked` is aborted; resolves with the exit code. */
-  readonly work: (settings: SettingsOf<Name>, log: Logger, asked: AbortSignal) => Promise<number>;
+  readonly work: (
+    settings: SettingsOf<Name>,
+    log: Logger,
+    asked: AbortSignal,
+    live: LiveSettings<SettingsOf<Name> & FleetSettings>,
+  ) => Promise<number>;
 }
 
 /** The part of `process` that an app's frame needs; only main.ts has the real one. */
 export type HostProcess = Pick<NodeJS.Process, 'argv' | 'env' | 'stdout' | 'stderr'> & SignalHost;
-
-/** Sets the log level of the settings as they are now in file and environment. Settings that cannot be loaded change nothing. */
-export async function reloadLogLevel(
-  log: Logger,
-  load: () => Promise<{ readonly settings: { readonly logLevel: FleetSettings['logLevel'] } }>,
-): Promise<void> {
-  try {
-    const { logLevel } = (await load()).settings;
-    const before = log.level;
-    log.level = logLevel;
-    if (before === logLevel) log.info('SIGHUP: the log level is as it was; other settings need a restart');
-    else log.warn(`SIGHUP: the log level is ${logLevel} now, it was ${before}; other settings need a restart`);
-  } catch (error) {
-    log.error({ err: error }, 'SIGHUP: the settings cannot be loaded, nothing has changed');
-  }
-}
 
 /** ` (EADDRINUSE)` and the like, where the system gave the reason; the texts about public ports, which are the original's, do not tell it. */
 function systemCodeOf({ cause }: Error): string {
@@ -59,12 +49,15 @@ export async function runApp<Name extends AppName>(host: HostProcess, options: A
   try {
     const load = (): Promise<LoadedSettings<Name>> =>
       loadSettings({ program: name, usage: `npx nx serve ${name} --`, argv: host.argv.slice(2), env: host.env });
-    const { settings } = await load();
     // Every app has the settings of the fleet, which the compiler does not see of an app that it does not know
-    const appLog = createLog((settings as unknown as FleetSettings).logLevel, name);
+    const read = async (): Promise<SettingsOf<Name> & FleetSettings> => (await load()).settings as SettingsOf<Name> & FleetSettings;
+    const settings = await read();
+    const appLog = createLog(settings.logLevel, name);
     log = appLog;
-    onReload(() => void reloadLogLevel(appLog, load as unknown as () => Promise<{ settings: FleetSettings }>));
-    return await work(settings, log, asked);
+    const live = new LiveSettings(settings, read);
+    live.takeLogLevel(appLog);
+    onReload(() => void live.reload(appLog));
+    return await work(settings, log, asked, live);
   } catch (error) {
     if (error instanceof OutputRequested) {
       host.stdout.write(`${error.message}\n`);

@@ -5,7 +5,7 @@ import { ConfigError, defaults, type FleetSettings } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import { pino, type Logger } from 'pino';
 import { startNatsServer, type NatsServer } from '../../../test/support/nats-server.js';
-import { connectFleetBus, runApp, untilEnd, type HostProcess } from './index.js';
+import { connectFleetBus, LiveSettings, runApp, untilEnd, type HostProcess } from './index.js';
 
 /** What an app's frame says and does, on a real NATS server. */
 
@@ -63,6 +63,72 @@ describe('the bus of an app', () => {
     await expect(join).rejects.toThrow(
       `--bus ${server.url}: the bus server refuses the credentials (--nats-user and --nats-password, --nats-token or --nats-creds)`,
     );
+  });
+});
+
+describe('user and password at NATS', () => {
+  it('are read again while the connection is being restored', async () => {
+    const config = (password: string): string => `authorization { user: "mserve", password: "${password}" }`;
+    server = await startNatsServer({ config: config('first') });
+    const { log, line } = readableLog();
+    const asked = new AbortController();
+    let password = 'first';
+    const read = (): FleetSettings => settingsFor({ bus: server.url, natsUser: 'mserve', natsPassword: password });
+    const live = new LiveSettings(read(), () => Promise.resolve(read()));
+    const bus = await connectFleetBus(read(), 'gateway', log, asked.signal, live);
+    await server.kill();
+    await line(/is lost and being restored/);
+    password = 'second';
+    await server.restart(config('second'));
+    await line(/is restored/);
+    await bus.close();
+  });
+});
+
+describe('settings that are loaded again', () => {
+  const rig = (
+    change: Partial<FleetSettings>,
+  ): {
+    live: LiveSettings;
+    applied: FleetSettings[];
+    lines: string[];
+    log: Logger;
+    set: (next: Partial<FleetSettings> | Error) => void;
+  } => {
+    let next: Partial<FleetSettings> | Error = change;
+    const live = new LiveSettings(settingsFor({}), () =>
+      next instanceof Error ? Promise.reject(next) : Promise.resolve(settingsFor(next)),
+    );
+    const { log, lines } = readableLog();
+    const applied: FleetSettings[] = [];
+    live.takeLogLevel(log);
+    live.take(['graceMs', 'natsUser'], (settings) => applied.push(settings));
+    return { live, applied, lines, log, set: (given) => (next = given) };
+  };
+
+  it('are taken where that is possible; the others are named', async () => {
+    const { live, applied, lines, log } = rig({ logLevel: 'debug', graceMs: 7, subjectPrefix: 'other', bus: 'nats://elsewhere:4222' });
+    await live.reload(log);
+    expect(lines).toEqual(['40 SIGHUP: taken: logLevel, graceMs; these need a restart: bus, subjectPrefix']);
+    expect([log.level, applied.map(({ graceMs }) => graceMs), live.current.graceMs, live.current.subjectPrefix]).toEqual([
+      'debug',
+      [7],
+      7,
+      'mserve',
+    ]);
+    // What needs a restart is told again, what was taken is not
+    await live.reload(log);
+    expect(lines.at(-1)).toBe('40 SIGHUP: these need a restart: bus, subjectPrefix');
+    expect(applied).toHaveLength(1);
+  });
+
+  it('change nothing when they are wrong, or as they were', async () => {
+    const { live, applied, lines, log, set } = rig({});
+    await live.reload(log);
+    set(new ConfigError('graceMs must be ...'));
+    await live.reload(log);
+    expect(lines).toEqual(['30 SIGHUP: no setting has changed', '50 SIGHUP: the settings cannot be loaded, nothing has changed']);
+    expect([applied, (await live.fresh()).graceMs]).toEqual([[], live.current.graceMs]);
   });
 });
 

@@ -2,20 +2,34 @@ import { CredentialsRefused, NatsBus, type Bus, type NatsBusOptions } from '@mse
 import { ConfigError, natsServersOf, readSettingFile, type FleetSettings } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import type { Logger } from 'pino';
+import type { LiveLogin } from './live-settings.js';
 import type { AppLog } from './log.js';
 
-/** Where the bus is and how to log in there. Throws ConfigError for a credentials file that cannot be read. */
-export function busOptionsOf(settings: FleetSettings, role: string): NatsBusOptions {
+/**
+ * Where the bus is and how to log in there: with what the settings say at each try, as far as they can be read then. Throws ConfigError for a credentials file
+ * that cannot be read.
+ */
+export function busOptionsOf(settings: FleetSettings, role: string, live?: LiveLogin): NatsBusOptions {
+  let latest = settings;
+  live?.take(loginKeys, (taken) => (latest = taken));
+  // A try uses what the try before it has read: reading takes longer than a login may
+  const login = (key: (typeof loginKeys)[number]) => () => {
+    void live?.fresh().then((fresh) => (latest = fresh));
+    return latest[key] ?? settings[key] ?? '';
+  };
+  const given = (key: (typeof loginKeys)[number]): (() => string) | undefined => (settings[key] === undefined ? undefined : login(key));
   return {
     servers: natsServersOf(settings.bus) ?? [],
     role,
     prefix: settings.subjectPrefix,
-    user: settings.natsUser,
-    password: settings.natsPassword,
-    token: settings.natsToken,
+    user: given('natsUser'),
+    password: given('natsPassword'),
+    token: given('natsToken'),
     credentials: credentialsIn(settings.natsCreds),
   };
 }
+
+const loginKeys = ['natsUser', 'natsPassword', 'natsToken'] as const;
 
 /** The contents of a credentials file, read anew each time, so that they may be replaced. Throws ConfigError when it cannot be read now. */
 function credentialsIn(path: string | undefined): (() => string) | undefined {
@@ -34,10 +48,16 @@ export function logBusStates(bus: Bus, where: string, log: AppLog, fields: Reado
 }
 
 /** Joins the fleet; waits for the NATS server without end, telling so once, until `signal` is aborted (then CANCELLED). */
-export async function connectFleetBus(settings: FleetSettings, role: string, log: AppLog, signal: AbortSignal): Promise<Bus> {
+export async function connectFleetBus(
+  settings: FleetSettings,
+  role: string,
+  log: AppLog,
+  signal: AbortSignal,
+  live?: LiveLogin,
+): Promise<Bus> {
   let waiting = false;
   const bus = await NatsBus.connect({
-    ...busOptionsOf(settings, role),
+    ...busOptionsOf(settings, role, live),
     signal,
     onWaiting: (error) => {
       if (!waiting) log.warn({}, `waiting for NATS at ${settings.bus}: ${error.message}`);

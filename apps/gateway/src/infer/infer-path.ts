@@ -54,7 +54,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     @Inject(MethodCatalog) private readonly methods: MethodCatalog,
     @Inject(SchedulerWatch) private readonly schedulers: SchedulerWatch,
     @Inject(protocolsToken) private readonly protocols: Protocols,
-    @Inject(inferOptionsToken) private readonly options: InferOptions,
+    @Inject(inferOptionsToken) private options: InferOptions,
     @Inject(logToken) private readonly log: AppLog,
     @Inject(MetricRegistry) metrics: MetricRegistry,
     @Inject(tracerToken) private readonly tracer: Tracer | undefined,
@@ -66,6 +66,11 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   /** What was counted since the start. */
   get stats(): InferStats {
     return this.counters.stats;
+  }
+
+  /** For requests that come from now on. */
+  limit({ maxInFlight, defaultDeadlineMs }: InferOptions): void {
+    this.options = { maxInFlight, defaultDeadlineMs };
   }
 
   onModuleInit(): void {

@@ -52,9 +52,9 @@ export class Dispatcher {
     this.options = { ...defaults.scheduler, ...options };
   }
 
-  /** Further requests are refused while more than `maxQueuedRequests` wait. */
-  limitQueue(maxQueuedRequests: number): void {
-    this.options = { ...this.options, maxQueuedRequests };
+  /** Further requests are refused while more than so many wait. `maxQueuedInstances`: default: as it is. */
+  limitQueue(maxQueuedRequests: number, maxQueuedInstances = this.options.maxQueuedInstances): void {
+    this.options = { ...this.options, maxQueuedRequests, maxQueuedInstances };
   }
 
   /** Takes everything one turn brought: all of it is queued before any replica is filled, so that batches form. */

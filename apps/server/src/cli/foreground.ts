@@ -1,3 +1,4 @@
+import type { LiveSettings } from '@mserve/app';
 import type { Asked } from '@mserve/app/signals';
 import type { Logger } from 'pino';
 import type { SettingsOf } from '@mserve/config';
@@ -14,6 +15,7 @@ export interface Foreground {
 /** What a server on a console tells, and where. */
 export interface ConsoleOptions {
   readonly log: Logger;
+  readonly live: LiveSettings<SettingsOf<'server'>>;
   readonly onProgress: (line: string) => void;
   readonly onWarning: (line: string) => void;
 }
@@ -29,12 +31,15 @@ export async function serveInForeground(
   const { settings: chosen, switches } = await load();
   const { toEnd, onReload } = foreground.takeSignals();
   const asked = new Promise<void>((resolve) => toEnd.addEventListener('abort', () => resolve(), { once: true }));
-  const { createLog, reloadLogLevel } = await import('@mserve/app');
+  const { createLog, LiveSettings } = await import('@mserve/app');
   const log = createLog(chosen.logLevel, 'server');
-  onReload(() => void reloadLogLevel(log, load));
+  const live = new LiveSettings(chosen, async () => (await load()).settings);
+  live.takeLogLevel(log);
+  onReload(() => void live.reload(log));
   const toStderr = (line: string): void => void process.stderr.write(`${line}\n`);
   const starting = start(chosen, {
     log,
+    live,
     onProgress: toStderr,
     onWarning: chosen.logLevel === 'silent' ? () => undefined : toStderr,
   });

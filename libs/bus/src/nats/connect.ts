@@ -4,6 +4,8 @@ import {
   connect,
   credsAuthenticator,
   nkeyAuthenticator,
+  tokenAuthenticator,
+  usernamePasswordAuthenticator,
   type Authenticator,
   type ConnectionOptions,
   type NatsConnection,
@@ -21,9 +23,10 @@ export interface NatsBusOptions {
   readonly role: string;
   /** First part of every subject. Default `mserve`. */
   readonly prefix?: string | undefined;
-  readonly user?: string | undefined;
-  readonly password?: string | undefined;
-  readonly token?: string | undefined;
+  /** As functions (these three), called before each try, so that they may change. */
+  readonly user?: string | (() => string) | undefined;
+  readonly password?: string | (() => string) | undefined;
+  readonly token?: string | (() => string) | undefined;
   /** The seed itself (SU...). */
   readonly nkeySeed?: string | undefined;
   /** The contents of a .creds file; as a function, called before each try, so that they may change. What it throws counts as no change. */
@@ -98,8 +101,8 @@ function connectionOptions(options: NatsBusOptions, address: string, inboxPrefix
     pingInterval: 2_000,
     maxPingOut: 2,
     noAsyncTraces: true,
-    ...(options.user === undefined ? {} : { user: options.user, pass: options.password ?? '' }),
-    ...(options.token === undefined ? {} : { token: options.token }),
+    ...(options.user === undefined ? {} : { authenticator: usernamePasswordAuthenticator(options.user, options.password ?? '') }),
+    ...(options.token === undefined ? {} : { authenticator: tokenAuthenticator(options.token) }),
     ...(options.nkeySeed === undefined ? {} : { authenticator: nkeyAuthenticator(bytes(options.nkeySeed)) }),
     ...(options.credentials === undefined ? {} : { authenticator: currentCredentials(options.credentials) }),
     ...(options.tls === undefined ? {} : { tls: options.tls }),
