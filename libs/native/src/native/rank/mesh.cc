@@ -1,6 +1,7 @@
 #include "rank/mesh.h"
 
 #include <cstring>
+#include <thread>
 
 namespace mserve::rank {
 
@@ -11,9 +12,11 @@ constexpr size_t kBufferBytes = 256 * 1024;
 
 /**
  * How long a rank that shares memory looks again and again before it sleeps. The processor is not offered to others meanwhile (sched_yield): where it
- * is shared, the scheduler then gives them a whole slice, of milliseconds.
+ * is shared, the scheduler then gives them a whole slice, of milliseconds. With more ranks than processors, looking keeps those from working that are waited for.
  */
-constexpr int64_t kSpinNs = 10'000;
+constexpr int64_t kSpinNs = 20'000;
+/** Where looking was in vain it is done for half as long the next time, and tried again at full length once in so many waits. */
+constexpr uint32_t kTrialWaits = 64;
 
 void pauseProcessor() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -33,7 +36,10 @@ Mesh::Mesh(uint32_t rank, uint64_t epoch, std::vector<Peer> peers, std::unique_p
     lines_[i].buffer.resize(kBufferBytes);
     usesSockets_ = true;
   }
-  if (region_ != nullptr) interrupt_.watchDoorbell(&region_->head().doorbell);
+  if (region_ == nullptr) return;
+  interrupt_.watchDoorbell(&region_->head().doorbell);
+  mostSpinNs_ = lines_.size() <= std::thread::hardware_concurrency() ? kSpinNs : 0;
+  spinNs_ = mostSpinNs_;
 }
 
 Mesh::~Mesh() { interrupt_.watchDoorbell(nullptr); }
@@ -48,17 +54,20 @@ bool Mesh::transfer(Transfer& transfer, int64_t deadlineNs, Failure& failure) {
   int64_t idleSinceNs = 0;  // 0: not idle
   while (!isComplete()) {
     if (pump()) {
+      if (idleSinceNs != 0) spinNs_ = mostSpinNs_;  // it was worth while
       idleSinceNs = 0;
       continue;
     }
     const int64_t now = nowNs();
     if (failure_ || !mayWait(now)) break;
     if (idleSinceNs == 0) idleSinceNs = now;
-    if (region_ != nullptr && now - idleSinceNs < kSpinNs) {
+    if (now - idleSinceNs < spinNs_) {
       pauseProcessor();
-    } else {
-      sleep();
+      continue;
     }
+    spinNs_ = ++sleeps_ % kTrialWaits == 0 ? mostSpinNs_ : spinNs_ / 2;
+    sleep();
+    idleSinceNs = 0;
   }
   transfer_ = nullptr;
   if (failure_) failure = failure_;
@@ -125,6 +134,18 @@ bool Mesh::mayWait(int64_t now) {
   return false;
 }
 
+bool Mesh::watch(int64_t deadlineNs, Failure& failure) {
+  if (interrupt_.isRaised()) {
+    failure_ = interrupt_.cause();
+  } else if (nowNs() >= deadlineNs) {
+    failure_.set(FailureKind::Deadline, "the time is over");
+  } else {
+    readControls();
+  }
+  if (failure_) failure = failure_;
+  return !failure_;
+}
+
 /** Peers are told first, then there is one more look: what they write after it wakes this rank. */
 void Mesh::sleep() {
   if (region_ == nullptr) {
@@ -133,7 +154,7 @@ void Mesh::sleep() {
   }
   RegionHead& head = region_->head();
   const uint32_t seen = head.doorbell.load(std::memory_order_seq_cst);
-  head.sleep.store(static_cast<uint32_t>(usesSockets_ ? Sleep::OnSockets : Sleep::OnDoorbell), std::memory_order_seq_cst);
+  head.sleep.store(static_cast<uint32_t>(usesSockets_ ? Sleep::OnSockets : Sleep::OnDoorbell) | awaited() << kAwaitedShift, std::memory_order_seq_cst);
   if (!pump() && !failure_ && !interrupt_.isRaised()) {
     if (usesSockets_) {
       sleepOnSockets();
@@ -142,6 +163,14 @@ void Mesh::sleep() {
     }
   }
   head.sleep.store(static_cast<uint32_t>(Sleep::Awake), std::memory_order_seq_cst);
+}
+
+/** While frames are to be written, anybody; else who sends the first open frame, without which nothing is complete. */
+uint32_t Mesh::awaited() const {
+  for (const Line& line : lines_) {
+    if (!line.outgoing.empty()) return kAnybody;
+  }
+  return firstOpen_ < transfer_->incoming.size() ? transfer_->incoming[firstOpen_].peer + 1 : kAnybody;
 }
 
 bool Mesh::endBatch(uint64_t batch, Failure& failure) {

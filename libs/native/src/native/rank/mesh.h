@@ -77,6 +77,9 @@ class Mesh {
    */
   bool transfer(Transfer& transfer, int64_t deadlineNs, Failure& failure);
 
+  /** For waits for something else than frames: false when the interrupt is raised, the deadline has passed, or a peer has ended or given up. Does not block. */
+  bool watch(int64_t deadlineNs, Failure& failure);
+
   /** After the last step of a batch: false where a peer has sent what nobody has received. */
   bool endBatch(uint64_t batch, Failure& failure);
 
@@ -116,6 +119,7 @@ class Mesh {
   /** False when the wait is over: interrupted, or the deadline has passed. */
   bool mayWait(int64_t now);
   void sleep();
+  uint32_t awaited() const;
 
   // mesh_frames.cc
   bool pumpOut(Line& line);
@@ -137,7 +141,8 @@ class Mesh {
   // mesh_wait.cc
   void sleepOnDoorbell(uint32_t seen);
   void sleepOnSockets();
-  void wake(Line& line);
+  /** `isBlocked`: the ring to the peer is full. */
+  void wake(Line& line, bool isBlocked);
   void readControls();
   void readControl(Line& line);
   void onDataEnd(Line& line);
@@ -151,6 +156,9 @@ class Mesh {
   std::unique_ptr<SharedRegion> region_;  // null where no peer shares memory
   Interrupt& interrupt_;
   bool usesSockets_ = false;  // tensors of some peer go over TCP
+  int64_t mostSpinNs_ = 0;  // how long to look before a sleep: see mesh.cc
+  int64_t spinNs_ = 0;
+  uint32_t sleeps_ = 0;
   bool gaveUp_ = false;
 
   // Of the transfer in hand

@@ -17,6 +17,13 @@ class MeshCommunicator : public Communicator {
   bool start(int64_t deadlineNs, Failure& failure);
   const Mesh& mesh() const { return *mesh_; }
 
+  /** For a collective that is done in another way: false unless all members are at the same one. */
+  bool agree(const Group& group, FrameKind kind, ElementType type, Reduction reduction, size_t total, Failure& failure);
+  /** Likewise; the own rank's parts are copied. */
+  bool agreeOnParts(const Group& group, FrameKind kind, const std::vector<Part>& parts, std::vector<Part>& taken, Failure& failure);
+  /** See Mesh::watch. */
+  bool watch(int64_t deadlineNs, Failure& failure) { return mesh_->watch(deadlineNs, failure); }
+
   void beginBatch(uint64_t batch, int64_t deadlineNs) override;
   bool endBatch(Failure& failure) override { return mesh_->endBatch(batch_, failure); }
   bool allReduce(const Group& group, const uint8_t* input, uint8_t* output, size_t elements, ElementType type, Reduction reduction, Failure& failure) override;
@@ -45,7 +52,8 @@ class MeshCommunicator : public Communicator {
   bool reduceInRing(Call& call, uint8_t* output, Failure& failure);
   bool gatherInRing(Call& call, uint8_t* output, const std::vector<size_t>& starts, uint32_t firstPart, uint32_t held, Failure& failure);
   bool move(Transfer& transfer, Failure& failure) { return mesh_->transfer(transfer, deadlineNs_, failure); }
-  bool exchange(Call& call, const std::vector<Part>& parts, std::vector<Part>& taken, Failure& failure);
+  /** `carries`: false: frames without bytes, only to agree. */
+  bool exchange(Call& call, const std::vector<Part>& parts, std::vector<Part>& taken, bool carries, Failure& failure);
 
   std::unique_ptr<Mesh> mesh_;
   std::vector<uint8_t> sharing_;  // rankSize x rankSize: 1 where two ranks share memory

@@ -38,7 +38,7 @@ bool Mesh::pumpOut(Line& line) {
     line.outgoing.pop_front();
     line.sent = 0;
   }
-  if (moved && line.peer.shares()) wake(line);
+  if (moved && line.peer.shares()) wake(line, !line.outgoing.empty());
   return moved;
 }
 
@@ -104,7 +104,7 @@ bool Mesh::pumpIn(Line& line) {
     endFrame(line);
     moved = true;
   }
-  if (line.madeRoom) wake(line);
+  if (line.madeRoom) wake(line, false);
   line.madeRoom = false;
   return moved;
 }

@@ -53,11 +53,14 @@ void Mesh::sleepOnSockets() {
   }
 }
 
-/** The peer may go on: there is something to read, or room to write. */
-void Mesh::wake(Line& line) {
+/** The peer may go on: there is something to read, or room to write. One that waits for somebody else's frame is left asleep, unless this rank waits for room. */
+void Mesh::wake(Line& line, bool isBlocked) {
   std::atomic<uint32_t>& sleep = line.peer.region->head().sleep;
-  if (sleep.load(std::memory_order_seq_cst) == static_cast<uint32_t>(Sleep::Awake)) return;
-  const uint32_t how = sleep.exchange(static_cast<uint32_t>(Sleep::Awake), std::memory_order_seq_cst);
+  const uint32_t state = sleep.load(std::memory_order_seq_cst);
+  if (state == static_cast<uint32_t>(Sleep::Awake)) return;
+  const uint32_t awaited = state >> kAwaitedShift;
+  if (awaited != kAnybody && awaited != rank_ + 1 && !isBlocked) return;
+  const uint32_t how = sleep.exchange(static_cast<uint32_t>(Sleep::Awake), std::memory_order_seq_cst) & kSleepMask;
   if (how == static_cast<uint32_t>(Sleep::OnDoorbell)) {
     ringDoorbell(line.peer.region->head().doorbell);
   } else if (how == static_cast<uint32_t>(Sleep::OnSockets)) {

@@ -17,8 +17,11 @@ enum class Sharing : uint32_t {
   SwitchedOff = 4, // by option, or the system has none
 };
 
-/** How a rank sleeps; read by the peers that have something for it. */
+/** How a rank sleeps; read by the peers that have something for it. From bit 8 on: the number of the rank that it waits for, plus 1. */
 enum class Sleep : uint32_t { Awake = 0, OnDoorbell = 1, OnSockets = 2 };
+constexpr uint32_t kAwaitedShift = 8;
+constexpr uint32_t kSleepMask = 0xff;
+constexpr uint32_t kAnybody = 0;
 
 /** A stream of bytes from one process to one other: one writes, the other reads. Both see the same memory. */
 struct RingControl {
@@ -81,7 +84,7 @@ struct RegionHead {
   uint64_t nonce;  // of its maker: who finds it has found this one, and no other of the same name
   uint32_t rankSize;
   uint32_t ringBytes;
-  alignas(64) std::atomic<uint32_t> sleep;     // Sleep of the owner
+  alignas(64) std::atomic<uint32_t> sleep;     // Sleep of the owner, and for whom
   alignas(64) std::atomic<uint32_t> doorbell;  // a futex: changes when the owner is to look again
   alignas(64) std::atomic<uint32_t> gaveUp;    // 1: the owner has left the mesh
 };
