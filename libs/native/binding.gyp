@@ -43,6 +43,8 @@
         'src/native/rank/mesh_communicator.cc',
         'src/native/rank/mesh_frames.cc',
         'src/native/rank/mesh_wait.cc',
+        'src/native/rank/nccl/nccl_communicator.cc',
+        'src/native/rank/nccl/nccl_library.cc',
         'src/native/rank/program.cc',
         'src/native/rank/rank_core.cc',
         'src/native/rank/reduction.cc',

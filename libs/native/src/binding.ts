@@ -114,6 +114,9 @@ export interface Binding {
     program: Float64Array,
     sessions: readonly BoundSession[],
     constants: readonly Uint8Array[],
+    ncclDevice: number | undefined,
+    ncclPath: string,
+    cudaPath: string,
   ) => BoundRank;
 }
 

@@ -83,16 +83,19 @@ export interface RankRequest {
   /** Of the segments; open, and stay open as long as the rank. */
   readonly sessions: readonly BoundSession[];
   readonly constants: readonly Uint8Array[];
+  readonly nccl: { readonly device: number; readonly ncclPath: string; readonly cudaPath: string } | undefined;
 }
 
-/** Makes a rank, which listens from now on. Throws a NativeError of kind 'load' when it cannot. */
+/** Makes a rank, which listens from now on. Throws a NativeError when it cannot: 'load', or with NCCL 'library' or 'device'. */
 export function openRank(request: RankRequest): BoundRank {
   const { binding, connection } = connect();
-  const { rank, address, port, program, sessions, constants } = request;
+  const { rank, address, port, program, sessions, constants, nccl } = request;
+  const { device, ncclPath = '', cudaPath = '' } = nccl ?? {};
   try {
-    return new binding.NativeRank(connection, rank, address, port, program, sessions, constants);
+    return new binding.NativeRank(connection, rank, address, port, program, sessions, constants, device, ncclPath, cudaPath);
   } catch (error) {
-    throw new NativeError('load', (error as Error).message, { cause: error });
+    const { message, failureKind = 1 } = error as Error & { readonly failureKind?: number };
+    throw new NativeError(failureKinds[failureKind] ?? 'load', message, { cause: error });
   }
 }
 

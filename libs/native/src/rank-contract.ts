@@ -148,6 +148,16 @@ export interface Formation {
   readonly deadlineMs: number;
 }
 
+/** How a rank uses NCCL (2.7 or later; from 2.14 on a member that does not come is noticed at the deadline while groups are made) and the CUDA runtime, which are looked for when it is loaded. */
+export interface NcclOptions {
+  /** CUDA device of this rank, from 0. Two ranks must not have the same one. */
+  readonly device: number;
+  /** Default: libnccl.so.2 where the system finds it. */
+  readonly ncclPath?: string;
+  /** The CUDA runtime. Default: libcudart.so.13, .12 or .11.0 where the system finds it. */
+  readonly cudaPath?: string;
+}
+
 /** How a rank is loaded. */
 export interface RankOptions {
   readonly rank: number;
@@ -160,6 +170,8 @@ export interface RankOptions {
   readonly session?: Omit<SessionOptions, 'initializers' | 'concurrentRuns'>;
   /** false: TCP to all peers. Default true: shared memory where a trial finds that the peer sees it too. */
   readonly sharesMemory?: boolean;
+  /** Collectives over NCCL. Absent: over shared memory and TCP. All ranks must have it, or none. */
+  readonly nccl?: NcclOptions;
 }
 
 /** One batch. */

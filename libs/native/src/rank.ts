@@ -200,7 +200,10 @@ function openSegment(step: SegmentStep, options: RankOptions['session']): Promis
   return new Promise((resolve, reject) => openSession(request, undefined, { keep: request, resolve, reject }));
 }
 
-function checkOptions({ rank, rankSize, address = '127.0.0.1', port = 0 }: RankOptions): void {
+function checkOptions({ rank, rankSize, address = '127.0.0.1', port = 0, nccl }: RankOptions): void {
+  if (nccl !== undefined && (!Number.isInteger(nccl.device) || nccl.device < 0)) {
+    throw new NativeError('device', `nccl.device must be the number of a CUDA device, from 0, got ${String(nccl.device)}`);
+  }
   if (!Number.isInteger(rankSize) || rankSize < 1) throw new NativeError('load', `rankSize must be a count, got ${String(rankSize)}`);
   if (!Number.isInteger(rank) || rank < 0 || rank >= rankSize) {
     throw new NativeError('load', `rank must be a number from 0 to ${rankSize - 1}, got ${String(rank)}`);
@@ -220,6 +223,7 @@ export const loadRank: LoadRank = async (program, options) => {
       if (step.kind === 'segment') sessions.push(await openSegment(step, options.session));
     }
     if (options.signal?.aborted) throw new NativeError('cancelled', 'loading the rank was cancelled');
+    const nccl = options.nccl && { ncclPath: '', cudaPath: '', ...options.nccl };
     const bound = openRank({
       rank: options.rank,
       address: options.address ?? '127.0.0.1',
@@ -227,6 +231,7 @@ export const loadRank: LoadRank = async (program, options) => {
       program: words,
       sessions,
       constants,
+      nccl,
     });
     return new NativeRank(bound, program, options, sessions, program);
   } catch (error) {

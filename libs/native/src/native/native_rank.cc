@@ -39,7 +39,10 @@ Napi::Function NativeRank::define(Napi::Env env) {
 NativeRank::NativeRank(const Napi::CallbackInfo& call) : Napi::ObjectWrap<NativeRank>(call), connection_(*call[0].As<Napi::External<Connection>>().Data()) {
   rank_ = call[1].As<Napi::Number>().Uint32Value();
   Failure failure;
-  if (!open(call, failure)) Napi::Error::New(call.Env(), failure.message).ThrowAsJavaScriptException();
+  if (open(call, failure)) return;
+  Napi::Error error = Napi::Error::New(call.Env(), failure.message);
+  error.Set("failureKind", Napi::Number::New(call.Env(), static_cast<int>(failure.kind)));
+  error.ThrowAsJavaScriptException();
 }
 
 bool NativeRank::open(const Napi::CallbackInfo& call, Failure& failure) {
@@ -49,6 +52,8 @@ bool NativeRank::open(const Napi::CallbackInfo& call, Failure& failure) {
     return false;
   }
   auto core = std::make_shared<rank::RankCore>(rank_, std::move(program), connection_);
+  const bool usesNccl = call[7].IsNumber();
+  if (usesNccl && !core->useNccl(call[7].As<Napi::Number>().Int32Value(), call[8].As<Napi::String>().Utf8Value(), call[9].As<Napi::String>().Utf8Value(), failure)) return false;
   const rank::Endpoint endpoint{call[2].As<Napi::String>().Utf8Value(), static_cast<uint16_t>(call[3].As<Napi::Number>().Uint32Value())};
   if (!core->start(endpoint, failure)) return false;
   core_ = std::move(core);

@@ -11,7 +11,8 @@ namespace mserve {
 /**
  * The JavaScript face of a RankCore, private to rank.ts, which checks every argument before it calls. What is asked for under a slot of the table of pending.ts
  * is settled like a session's run. The layouts of the numbers are in words.h.
- *   new NativeRank(connection, rank, address, port, program, sessions, constants)   throws where it cannot listen
+ *   new NativeRank(connection, rank, address, port, program, sessions, constants, ncclDevice, ncclPath, cudaPath)   throws an Error with failureKind where it cannot
+ *                     listen, or use NCCL; ncclDevice undefined: without it
  *   port()
  *   form(slot, words, addresses, proofs)   proofs: 32 bytes for each rank to be shown to it, then 32 for each that it is expected to show
  *   run(words, ...inputs)                  one typed array per input

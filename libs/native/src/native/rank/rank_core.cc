@@ -4,9 +4,17 @@
 #include <exception>
 #include <vector>
 
+#include "rank/nccl/nccl_communicator.h"
+
 namespace mserve::rank {
 
 RankCore::~RankCore() { join(); }
+
+bool RankCore::useNccl(int device, const std::string& ncclPath, const std::string& cudaPath, Failure& failure) {
+  nccl_ = nccl::Library::load(ncclPath, cudaPath, device, failure);
+  device_ = device;
+  return nccl_ != nullptr;
+}
 
 bool RankCore::start(Endpoint endpoint, Failure& failure) {
   endpoint_ = std::move(endpoint);
@@ -187,16 +195,24 @@ void RankCore::performForm(Command& command) {
     communicator->leave(run.failure);
     return;
   }
-  communicator_ = std::move(communicator);
-  OutputTensor& output = run.outputs.emplace_back();
   std::vector<int32_t> sharing;
   for (uint32_t peer = 0; peer < command.request.endpoints.size(); peer++) {
-    sharing.push_back(peer == rank_ ? 0 : static_cast<int32_t>(communicator_->mesh().peer(peer).sharing));
+    sharing.push_back(peer == rank_ ? 0 : static_cast<int32_t>(communicator->mesh().peer(peer).sharing));
   }
+  communicator_ = nccl_ == nullptr ? std::move(communicator) : overNccl(std::move(communicator), run.failure);
+  if (run.failure) return;
+  OutputTensor& output = run.outputs.emplace_back();
   output.type = ElementType::Int32;
   output.dims = {static_cast<int64_t>(sharing.size())};
   output.byteLength = sharing.size() * sizeof(int32_t);
   addSmall(run, output, sharing.data());
+}
+
+std::unique_ptr<Communicator> RankCore::overNccl(std::unique_ptr<MeshCommunicator> mesh, Failure& failure) {
+  auto communicator = std::make_unique<nccl::NcclCommunicator>(*nccl_, device_, std::move(mesh));
+  if (communicator->start(failure)) return communicator;
+  communicator->leave(failure);
+  return nullptr;
 }
 
 void RankCore::performExecute(Command& command) {

@@ -9,6 +9,7 @@
 #include "rank/executor.h"
 #include "rank/formation.h"
 #include "rank/mesh_communicator.h"
+#include "rank/nccl/nccl_library.h"
 #include "session_core.h"
 
 namespace mserve::rank {
@@ -24,6 +25,8 @@ class RankCore {
   RankCore(const RankCore&) = delete;
   RankCore& operator=(const RankCore&) = delete;
 
+  /** From the next formation on, collectives go over NCCL and this device. Before start(). Paths: see nccl::Library. */
+  bool useNccl(int device, const std::string& ncclPath, const std::string& cudaPath, Failure& failure);
   /** Listens, and starts the thread. */
   bool start(Endpoint endpoint, Failure& failure);
   const Endpoint& endpoint() const { return endpoint_; }
@@ -57,6 +60,8 @@ class RankCore {
   void perform(Command& command);
   void performForm(Command& command);
   void performExecute(Command& command);
+  /** Null, and a failure: it cannot be used. */
+  std::unique_ptr<Communicator> overNccl(std::unique_ptr<MeshCommunicator> mesh, Failure& failure);
   void leave(const Failure& cause);
   /** Interrupts what is in hand, settles what waits, and makes the thread leave the mesh. */
   void cut(const Failure& cause);
@@ -68,9 +73,11 @@ class RankCore {
   Descriptor listeningSocket_;
   Interrupt interrupt_;
   std::thread thread_;
-  std::unique_ptr<MeshCommunicator> communicator_;  // of the thread
-  std::unique_ptr<MeshCommunicator> left_;          // likewise; the former one
-  Failure prepared_;                                // likewise
+  std::unique_ptr<nccl::Library> nccl_;  // null: not used
+  int device_ = 0;
+  std::unique_ptr<Communicator> communicator_;  // of the thread
+  std::unique_ptr<Communicator> left_;          // likewise; the former one
+  Failure prepared_;                            // likewise
 
   std::mutex mutex_;
   std::condition_variable wake_;
