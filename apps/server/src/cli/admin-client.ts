@@ -1,5 +1,6 @@
 import { ConfigError, readTokenFile } from '@mserve/config';
 import { CliError } from '../cli-error.js';
+import { jsonObject } from './json-object.js';
 
 /** How the commands `mserve models` reach a server. */
 export interface AdminFlags {
@@ -30,13 +31,14 @@ function tokenOf({ adminTokenFile }: AdminFlags, env: NodeJS.ProcessEnv): string
 
 /**
  * Asks the admin API of a running server. Resolves with the answer of a change, also of one that a worker could not do. Throws CliError, in one sentence,
- * when nobody answers in time or the request is refused.
+ * when nobody answers in time, the request is refused, or the answer lacks one of `lists`, members that are arrays.
  */
 export async function askAdmin(
   flags: AdminFlags,
   env: NodeJS.ProcessEnv,
   verb: 'GET' | 'POST',
   path: string,
+  lists: readonly string[],
   body?: object,
 ): Promise<AdminAnswer> {
   const token = tokenOf(flags, env);
@@ -59,18 +61,13 @@ export async function askAdmin(
       `no answer from ${admin} (${cause?.code ?? cause?.message ?? (error as Error).message}); does a server have its admin port there? Start it with: mserve serve DIR --admin ${admin}`,
     );
   }
-  const answer = parsed(text);
+  const answer = jsonObject(text);
   if (answer === undefined)
-    throw new CliError(`${admin} answered ${response.status} with something that is not JSON; is it an mserve admin port?`);
+    throw new CliError(`${admin} answered ${response.status} with something that is no JSON object; is it an mserve admin port?`);
   if (typeof answer['error'] === 'string') throw new CliError(`the server answered ${response.status}: ${answer['error']}`);
+  if (!lists.every((name) => Array.isArray(answer[name])))
+    throw new CliError(
+      `${admin} answered ${response.status} with something else than lists of ${lists.join(' and ')}; is it an mserve admin port?`,
+    );
   return { ok: response.ok, body: answer };
-}
-
-function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : undefined;
-  } catch {
-    return undefined;
-  }
 }

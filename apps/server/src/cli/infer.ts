@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dtypeEntry, type Tensor } from '@mserve/wire';
 import { CliError } from '../cli-error.js';
+import { jsonObject } from './json-object.js';
 import { readNpyFile } from './npy-file.js';
 import { fileProblem } from './text.js';
 
@@ -65,6 +66,7 @@ export async function infer(flags: InferFlags): Promise<unknown> {
   const version = flags.version === undefined ? '' : `/version/${flags.version}`;
   const url = `http://${flags.rest}/model/${encodeURIComponent(flags.servable)}${version}:${encodeURIComponent(flags.method)}`;
   let response: Response;
+  let text: string;
   try {
     response = await fetch(url, {
       method: 'POST',
@@ -72,6 +74,7 @@ export async function infer(flags: InferFlags): Promise<unknown> {
       body: `{"instances":[{${instance}}]}`,
       signal: AbortSignal.timeout(flags.timeoutMs),
     });
+    text = await response.text();
   } catch (error) {
     if ((error as Error).name === 'TimeoutError')
       throw new CliError(`no answer from ${flags.rest} within ${flags.timeoutMs} ms (--timeout-ms)`);
@@ -79,14 +82,11 @@ export async function infer(flags: InferFlags): Promise<unknown> {
     const reason = cause?.code ?? cause?.message ?? (error as Error).message;
     throw new CliError(`no answer from ${flags.rest} (${reason}); is a server running there? Start one with: mserve serve DIR`);
   }
-  const text = await response.text();
-  let body: { instances?: unknown[]; error_msg?: string };
-  try {
-    body = JSON.parse(text) as typeof body;
-  } catch {
-    throw new CliError(`${flags.rest} answered ${response.status} with something that is not JSON; is it an mserve REST port?`);
-  }
-  if (body.error_msg !== undefined || body.instances === undefined)
-    throw new CliError(`the server answered ${response.status}: ${body.error_msg ?? text.slice(0, 300)}`);
-  return body.instances[0];
+  const body = jsonObject(text);
+  if (body === undefined)
+    throw new CliError(`${flags.rest} answered ${response.status} with something that is no JSON object; is it an mserve REST port?`);
+  const { instances, error_msg: error } = body;
+  if (error !== undefined || !Array.isArray(instances))
+    throw new CliError(`the server answered ${response.status}: ${typeof error === 'string' ? error : text.slice(0, 300)}`);
+  return instances[0];
 }

@@ -17,7 +17,7 @@ export interface InspectedValue {
   readonly optional?: boolean | undefined;
 }
 
-/** What `model inspect` tells of a file of either format. */
+/** What `model inspect` says about a file of either format. */
 export interface Inspection {
   readonly format: 'ONNX' | 'MindIR';
   readonly inputs: readonly InspectedValue[];

@@ -67,14 +67,15 @@ function adminOf(flags: ModelsFlags): AdminFlags {
 
 async function list(choice: ServableChoice | undefined, flags: ModelsFlags): Promise<void> {
   const query = choice === undefined ? '' : `?servable=${encodeURIComponent(choice.name)}`;
-  const { body } = await askAdmin(adminOf(flags), process.env, 'GET', `/admin/models${query}`);
+  const { body } = await askAdmin(adminOf(flags), process.env, 'GET', `/admin/models${query}`, ['workers', 'servables']);
   print(flags.json, body, listText(body as ModelList));
 }
 
 async function change(action: 'load' | 'unload' | 'switch', { name, version }: ServableChoice, flags: ChangeFlags): Promise<void> {
   const { worker, reload, graceMs, timeoutMs } = flags;
   const wanted = { version, workers: worker, graceMs, ...(action !== 'unload' && { reload, timeoutMs: Math.max(1, timeoutMs) }) };
-  const { ok, body } = await askAdmin(adminOf(flags), process.env, 'POST', `/admin/models/${encodeURIComponent(name)}/${action}`, wanted);
+  const path = `/admin/models/${encodeURIComponent(name)}/${action}`;
+  const { ok, body } = await askAdmin(adminOf(flags), process.env, 'POST', path, ['workers', 'versions'], wanted);
   print(flags.json, body, changeText(action, body as ModelChange));
   if (!ok) throw new Reported();
 }
