@@ -18,7 +18,7 @@ async function work(
   live: LiveSettings<SettingsOf<'device-worker'>>,
 ): Promise<number> {
   const options = workerOptionsOf(settings);
-  // Before the bus: a wrong directory is told at once, also when there is no bus yet.
+  // Before the bus: a wrong directory is reported at once, also when there is no bus yet.
   if (options.servables !== undefined)
     checkServableNames(
       options.directory,

@@ -109,7 +109,7 @@ export class Gateway implements OnApplicationBootstrap, BeforeApplicationShutdow
 
   /**
    * Not ready, whatever else holds, until the function given back is called (once): for who still has servables to load before requests should come.
-   * Till then callers of a servable that nobody has are told to come again (503), not that there is none.
+   * Until then callers of a servable that nobody has get 503 (try again), not 404.
    */
   holdReadiness(): () => void {
     return this.catalog.hold();

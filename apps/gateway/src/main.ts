@@ -14,7 +14,7 @@ async function serve(
   asked: AbortSignal,
   live: LiveSettings<SettingsOf<'gateway'>>,
 ): Promise<number> {
-  // Before the bus: files that cannot be read are told at once, also when there is no bus yet.
+  // Before the bus: files that cannot be read are reported at once, also when there is no bus yet.
   const options = gatewayOptionsOf(settings);
   const bus = await connectFleetBus(settings, 'gateway', log, asked, live);
   try {

@@ -14,7 +14,7 @@ export interface EmbeddedParts {
   readonly log: AppLog;
   /** Where all three count. */
   readonly metrics: MetricRegistry;
-  /** Whom all three tell of their spans. Default: nobody. */
+  /** Gets the spans of all three. Default: none are made. */
   readonly tracer?: Tracer | undefined;
 }
 

@@ -1,6 +1,6 @@
 import type { ModelProgress } from '@mserve/device-worker';
 
-/** A model that loads for longer is told of again, this often. */
+/** How often a model that still loads is reported again. */
 const remindMs = 5_000;
 
 /** Turns steps of loading into lines for people, and says of slow ones that they are still on their way. */

@@ -149,7 +149,7 @@ export async function startSettledServer(
   const { onProgress, onWarning } = options;
   const gatewayOptions = gatewayOptionsOf(settings);
   const ofWorker = workerOptions(settings, options.key);
-  // The directory first: what is wrong with it is told in one sentence, before anything runs.
+  // The directory first: what is wrong with it is reported in one sentence, before anything runs.
   checkServableNames(
     ofWorker.directory,
     (ofWorker.servables ?? []).map(({ name }) => name),

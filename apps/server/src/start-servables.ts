@@ -236,7 +236,7 @@ export async function startServablesOn(
   const log = options.log ?? createLog(settings.logLevel, 'server');
   const provider = await providerOf(settings, configs, log);
   const deviceType = deviceKindOf(provider);
-  // What is wrong with the configs is told before anything runs
+  // What is wrong with the configs is reported before anything runs
   startPlans(configs, deviceType);
   const connections = await connect(settings, log);
   const onEnded = await onConnected(connections.join).catch(async (thrown: unknown) => {

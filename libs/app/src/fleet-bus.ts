@@ -47,7 +47,7 @@ export function logBusStates(bus: Bus, where: string, log: AppLog, fields: Reado
   });
 }
 
-/** Joins the fleet; waits for the NATS server without end, telling so once, until `signal` is aborted (then CANCELLED). */
+/** Joins the fleet; waits for the NATS server without end, which is logged once, until `signal` is aborted (then CANCELLED). */
 export async function connectFleetBus(
   settings: FleetSettings,
   role: string,

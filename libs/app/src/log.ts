@@ -31,7 +31,7 @@ export const silentLog: AppLog = {
   isLevelEnabled: () => false,
 };
 
-/** What Nest itself complains of, in the app's log. That it tells of every route and module at start is of interest only to its developers. */
+/** Nest's own warnings and errors, in the app's log. Its lines about every route and module at start are left out: they matter to developers only. */
 export class NestLog implements LoggerService {
   constructor(private readonly lines: AppLog) {}
 

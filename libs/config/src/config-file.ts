@@ -21,7 +21,7 @@ function fileError(text: string): ConfigError {
 const asItIs = (key: string): string => key;
 
 /**
- * Reads a config file: YAML, and JSON with it, since every JSON text is one in YAML. A key without value (null) is as good as left out. Settings of other
+ * Reads a config file: YAML, and JSON with it, since every JSON text is one in YAML. A key without value (null) counts as absent. Settings of other
  * programs are fine there: one file may serve a whole fleet. Throws ConfigError, with the line, for what is no YAML and for unknown keys.
  */
 export async function readConfigFile(path: string, program: ProgramName): Promise<Layer> {

@@ -58,7 +58,7 @@ class FlagReader {
 
   read(): ParsedFlags {
     while (this.at < this.argv.length) this.argument(this.argv[this.at++] as string);
-    // Who asks for help gets it, whatever else is wrong
+    // Help is printed, whatever else is wrong
     const { layer } = this.builder;
     return { layer: this.switches.has('--help') ? layer : this.builder.done(), file: this.file, switches: this.switches };
   }

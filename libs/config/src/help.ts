@@ -10,7 +10,7 @@ export function defaultText(program: ProgramName, setting: Setting): string | un
   return Array.isArray(value) ? value.join(',') : String(value);
 }
 
-/** Unit and bounds: `1 to 512 MiB`, `debug, info or warn`; undefined when the documentation line says all. */
+/** Unit and bounds: `1 to 512 MiB`, `debug, info or warn`; undefined when the documentation line says enough. */
 export function boundsText({ shape, unit }: Setting): string | undefined {
   switch (shape.kind) {
     case 'whole':

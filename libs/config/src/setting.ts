@@ -3,7 +3,7 @@ import type { Shape, ShapeOf } from './shape.js';
 /** The rooms that are processes of their own in a fleet. */
 export type AppName = 'gateway' | 'scheduler' | 'device-worker' | 'agent';
 
-/** A program that has settings. `server` is all apps together (`mserve serve`, `startServer`) and has the settings of each, but for what only one agent of several can have. */
+/** A program that has settings. `server` is all apps together (`mserve serve`, `startServer`) and has the settings of each, except those that differ between its agents. */
 export type ProgramName = AppName | 'server';
 
 interface SettingFacts<App extends AppName> {

@@ -6,7 +6,7 @@ export interface Device {
   readonly backend?: string;
   /** Kind of device, by the backend's own word. Default 'cpu'. */
   readonly provider?: string;
-  /** Number of the device among those of its kind. Default 0. Without a meaning for 'cpu'. */
+  /** Number of the device among those of its kind. Default 0. Has no meaning for 'cpu'. */
   readonly id?: number;
   /** The provider's own settings. Default {}. One that it does not know is an error. */
   readonly options?: Readonly<Record<string, string>>;
@@ -71,6 +71,6 @@ export interface SessionOptions {
 export interface RunOptions {
   /** Aborting ends the native run itself (terminate flag) and rejects with a NativeError of kind 'cancelled'. */
   readonly signal?: AbortSignal;
-  /** Raises SessionOptions.inlineBelowUs for this run: so long nobody else needs this JavaScript thread. Without effect on a session whose own limits are 0. */
+  /** Raises SessionOptions.inlineBelowUs for this run: nobody else needs this JavaScript thread for so long. Has no effect on a session whose own limits are 0. */
   readonly inlineBelowUs?: number;
 }

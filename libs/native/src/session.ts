@@ -19,7 +19,7 @@ export class Session {
   readonly #takes: readonly ValueDescription[];
   /** The run that is being submitted (`submitted` of word-layout.ts); read by the addon. */
   readonly #outbox: Float64Array;
-  /** What it was opened with, but for the model: its initializers are memory that the model reads until it is released. */
+  /** What it was opened with, except for the model: its initializers are memory that the model reads until it is released. */
   #request: BoundRequest | undefined;
   #closing: Promise<void> | undefined;
 

@@ -21,7 +21,7 @@ import { HandlerCounters, workerMetrics } from './worker-metrics.js';
 /** Assignments between two looks for gateways that are gone. */
 const sweepEvery = 4096;
 
-/** Counts since the start; all only grow. In instances, but for the assignments. */
+/** Counts since the start; all only grow. In instances, except for the assignments. */
 export interface HandlerStats {
   readonly assignments: number;
   readonly succeeded: number;
@@ -93,7 +93,7 @@ export class AssignmentHandler {
     return new Promise((resolve) => this.idleWaiters.push(resolve));
   }
 
-  /** Fails what a replica that goes has in hand; its clients are told. */
+  /** Fails what a replica that goes has in hand; its clients are answered so. */
   giveUp(replica: Replica): void {
     for (const tickets of this.inHand.values()) {
       for (const runs of tickets.list())

@@ -93,7 +93,7 @@ export async function checkModels(
       add(thrown, `, method '${method.name}'`);
     }
   }
-  // What is not batched is told with the batching of its model.
+  // What is not batched is reported with the batching of its model.
   const told = new Set(batching.map(({ text }) => `version ${version}: ${text}`));
   return { problems, remarks: remarks.filter((remark) => !told.has(remark)), batching };
 }

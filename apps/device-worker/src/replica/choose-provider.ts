@@ -12,7 +12,7 @@ export function deviceKindOf(provider: string): DeviceKind {
   return provider === 'cpu' ? 'CPU' : 'GPU';
 }
 
-/** What a choice hangs on. */
+/** What a choice depends on. */
 export interface ProviderChoice {
   /** Holds the servables: where it has OM files, Ascend devices are used by AscendCL, which alone runs them. */
   readonly directory: string;

@@ -162,7 +162,7 @@ export class DeviceWorker implements VersionHolder {
 
   /**
    * Takes a servable version out: its replicas get nothing new, finish what they have in hand for at most `graceMs`, and are freed. Version 0
-   * stands for all versions. Resolves with the number of assignments given up (their clients are told UNAVAILABLE); never rejects.
+   * stands for all versions. Resolves with the number of assignments given up (their clients get UNAVAILABLE); never rejects.
    * Throws ServingError NOT_FOUND when there is no such replica.
    */
   unload(name: string, version: number, graceMs = defaultGraceMs): Promise<number> {

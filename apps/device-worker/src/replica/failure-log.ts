@@ -3,7 +3,7 @@ import type { FunctionPlace } from '../execution/function-dispatch.js';
 import type { FunctionFault } from '../functions/function-call.js';
 import type { ModelPlan } from '../execution/model-plan.js';
 
-/** Failed runs of one model are told at most this often: what makes them fail may come from clients. */
+/** Failed runs of one model are logged at most this often: what makes them fail may come from clients. */
 const everyMs = 1000;
 /** Kinds of faults that are told apart; what an author's code throws may have ever new places. */
 const maxKinds = 1000;

@@ -17,7 +17,7 @@ export function sameBits(a: NativeTensor, b: NativeTensor): boolean {
   return a.bytes.byteLength === b.bytes.byteLength && Buffer.compare(a.bytes, b.bytes) === 0;
 }
 
-/** The same but for rounding, as the dtype has it. Infinities and NaN must be at the same places. */
+/** The same except for rounding, as the dtype has it. Infinities and NaN must be at the same places. */
 export function sameButForRounding(a: NativeTensor, b: NativeTensor): boolean {
   if (sameBits(a, b)) return true;
   if (a.dtype !== b.dtype || a.bytes.byteLength !== b.bytes.byteLength) return false;

@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, readlinkSync, statSync, type Dirent, type Stats } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 
-/** `/proc/PID/root` and `/proc/PID/cwd` lead into another container: what readlink tells of them is a path there, not here. */
+/** `/proc/PID/root` and `/proc/PID/cwd` lead into another container: readlink gives a path there, not here. */
 const portal = /^\/proc\/[^/]+(\/task\/[^/]+)?\/(root|cwd)$/;
 const maxLinks = 40;
 /** Names looked at before a search ends without a result. */

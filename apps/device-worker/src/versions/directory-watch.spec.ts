@@ -22,7 +22,7 @@ afterEach(async () => {
   folder.remove();
 });
 
-/** Serves what it is told to, but for the versions in `broken`. */
+/** Serves what it is told to, except for the versions in `broken`. */
 class FakeHolder implements VersionHolder {
   readonly done = new Arrivals<string>();
   readonly broken = new Set<number>();

@@ -38,7 +38,7 @@ export class MethodCatalog implements MethodLookup {
   private loading: ReadonlyMap<string, ReadonlySet<number>> = new Map();
   /** How many hold it: more servables are to come. */
   private holds = 0;
-  /** false until a scheduler was asked for the first time: till then everything is unavailable, nothing unknown. */
+  /** false until a scheduler was asked for the first time: until then everything is unavailable, nothing unknown. */
   private known = false;
   /** What model names without a version have been resolved to; only names that exist get here. */
   private readonly latestModels = new Map<string, ResolvedMethod>();
@@ -141,7 +141,7 @@ export class MethodCatalog implements MethodLookup {
     for (const listener of [...this.listeners]) listener();
   }
 
-  /** NOT_FOUND only when it is certain that nobody has it: a client that may try again is told so. */
+  /** NOT_FOUND only when it is certain that nobody has it: a client that may try again gets 503. */
   private absent(servable: string, version: number, facts: Facts): ServingError {
     const loading = this.loading.get(servable);
     if (loading !== undefined && (version === 0 || loading.has(version) || loading.has(0))) return refusal('servable-loading', facts);

@@ -64,7 +64,7 @@ const msGrpcStatusReasons: ReadonlySet<Reason | undefined> = new Set<Reason>([
 ]);
 const msGrpcStatusCodes: ReadonlySet<ServingErrorCode> = new Set<ServingErrorCode>(['DEADLINE_EXCEEDED', 'CANCELLED']);
 
-/** What the statuses of an error hang on. */
+/** What the statuses of an error depend on. */
 export type Refused = Pick<Failure, 'code' | 'reason'>;
 
 /** HTTP status, 4xx or 5xx. */

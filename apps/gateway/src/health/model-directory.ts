@@ -30,7 +30,7 @@ export interface RepositoryEntry {
   readonly reason: string;
 }
 
-/** What the Open Inference Protocol tells of the server and its models, over REST and gRPC alike. */
+/** What the Open Inference Protocol says about the server and its models, over REST and gRPC alike. */
 @Injectable()
 export class ModelDirectory {
   constructor(

@@ -42,7 +42,7 @@ export function grpcCompression(encoding: string): Compression | ServingError {
   });
 }
 
-/** What a gRPC client is told of a message that cannot be inflated. */
+/** The refusal of a message that cannot be inflated, over gRPC. */
 export const grpcInflateErrors: InflateErrors = {
   tooLarge: (maxBytes) => tooLarge(`Received message larger than max (decompressed, over ${maxBytes})`),
   broken: (compression) => refusal('call-malformed', { detail: `the request message is not ${compression}` }),

@@ -229,7 +229,7 @@ export class HttpFront implements ExchangeOwner {
     this.exchanges.close(exchange);
   }
 
-  /** The connection itself has to be followed: node tells of its end only the response that is being written, not those queued behind it. */
+  /** The connection itself has to be watched: of its end node informs only the response that is being written, not those queued behind it. */
   private follow(exchange: HttpExchange): void {
     const { socket } = exchange;
     const known = this.connections.get(socket);

@@ -71,7 +71,7 @@ export function httpCompression(encoding: string | undefined): Compression | Ser
   });
 }
 
-/** What a REST client is told of a body that cannot be inflated. */
+/** The refusal of a body that cannot be inflated, over REST. */
 export const httpInflateErrors: InflateErrors = {
   tooLarge: (maxBytes) => tooLarge(`the inflated body is bigger than ${maxBytes} bytes`),
   broken: (compression) => refusal('compression-broken', { expected: compression }),

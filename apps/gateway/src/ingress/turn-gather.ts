@@ -3,7 +3,7 @@ import type { IngressListener, IngressRequest } from '../edge/ingress.js';
 
 /** After so many turns in a row that brought one request each, the next ones are handed over without waiting for the turn's end ... */
 const singleTurns = 8;
-/** ... so many of them, until it is looked again whether more come at a time. */
+/** ... so many of them, until the next check whether more come at a time. */
 const directRequests = 32;
 
 /**

@@ -28,7 +28,7 @@ export function givenExample({ example }: TensorSignature): Tensor | undefined {
   }
 }
 
-/** How `/model/...` takes it, in plain values where they are told right; undefined when its JSON has no form for it. `declared` is the input's own dtype. */
+/** How `/model/...` takes it, in plain values where those are read back unchanged; undefined when its JSON has no form for it. `declared` is the input's own dtype. */
 export function msGivenValue(tensor: Tensor, declared: DType | undefined): unknown {
   const { dtype, shape, bytes } = tensor;
   if (dtype === 'bfloat16') return undefined;

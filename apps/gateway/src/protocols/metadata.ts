@@ -25,7 +25,7 @@ export interface ModelMetadata {
 /** The `platform` of all models that mserve serves. */
 export const platform = 'mserve';
 
-/** What the Open Inference Protocol tells of a method. A tensor whose dtype is unknown is shown as BYTES; one whose shape is unknown as [-1]. */
+/** What the Open Inference Protocol says about a method. A tensor whose dtype is unknown is shown as BYTES; one whose shape is unknown as [-1]. */
 export function modelMetadata(resolved: ResolvedMethod, name = `${resolved.servable}.${resolved.method.name}`): ModelMetadata {
   const { method } = resolved;
   const properties = propertiesOf(method);

@@ -24,7 +24,7 @@ export interface SupervisorOptions {
 }
 
 const longestRestartMs = 10_000;
-/** Who lived so long is restarted at once. */
+/** An agent that ran for this long is restarted at once. */
 const steadyMs = 30_000;
 
 interface Supervised {

@@ -239,7 +239,7 @@ function transpose(inputs: Inputs, attributes: Attributes): (Shape | undefined)[
   return [shape === undefined ? perm.map(() => -1) : perm.map((axis) => shape[axis] ?? -1)];
 }
 
-/** Batch and channels of convolutions and pools are known; spatial sizes are left to annotations, but for the simple explicit cases. */
+/** Batch and channels of convolutions and pools are known; spatial sizes are left to annotations, except for the simple explicit cases. */
 function windowed(inputs: Inputs, attributes: Attributes, outputs: number): (Shape | undefined)[] {
   const shape = inputs[0]?.shape;
   if (shape === undefined) return [];

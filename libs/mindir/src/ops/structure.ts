@@ -195,7 +195,7 @@ function compareTuples(call: OpCall): Value {
   return open.length === 0 ? boolScalar(true) : open.reduce((all, next) => call.node('And', [all, next]));
 }
 
-/** Effects, tuples, closures and Python arithmetic: gone before the ONNX graph is written, but for numbers that depend on dynamic dims. */
+/** Effects, tuples, closures and Python arithmetic: gone before the ONNX graph is written, except for numbers that depend on dynamic dims. */
 export const structure = structuralFamily('Structure', [
   op(
     'Load Depend Identity identity stop_gradient StopGradient TensorMove Return return Assert_ InsertGradientOf HookBackward',

@@ -1,7 +1,7 @@
 import type { Reduction } from '../rank-contract.js';
 import type { ElementType, NativeTensor } from '../tensor.js';
 
-/** Element types that collectives reduce, but for bool. */
+/** Element types that collectives reduce, except for bool. */
 export const numberTypes = [
   'float32',
   'float16',

@@ -39,7 +39,7 @@ export class MsRest implements Protocol {
     if (body.byteLength > this.maxMessageBytes) throw tooLarge(`http message is bigger than ${this.maxMessageBytes}`);
     const target = findTarget(request, methods);
     const slots = readBody(body, target instanceof ServingError ? undefined : target.method, this.maxMessageBytes, this.values);
-    // What is wrong with the body is told before what is wrong with the name: the original looks names up last.
+    // What is wrong with the body is reported before what is wrong with the name: the original looks names up last.
     if (target instanceof ServingError) throw target;
     return {
       target,

@@ -40,7 +40,7 @@ export function readInferBody(
   try {
     return new BodyReader(new JsonReader(json, maxTensorBytes, true), binary, target, sinks).read();
   } catch (thrown) {
-    // What is not JSON at all is told first, and only looked for now: one pass is enough for a good request.
+    // A body that is no JSON at all is reported first. It is looked for only now: one pass is enough for a good request.
     if (thrown === unreadable || thrown instanceof ServingError) checkJsonSyntax(json, 'the body is not JSON: ');
     if (thrown === unreadable) {
       throw malformed(
