@@ -6,6 +6,7 @@ import { startNatsServer, type NatsServer } from '../../../../test/support/nats-
 import type { Bus, BusState } from '../bus.js';
 import { Collected, codeOf, notes, patterned } from '../testing/bus-rig.js';
 import { answers, assignments, cancellations, receipts, refusals, tickets } from '../channels.js';
+import { documentedUsers } from './documented-users.fixture.js';
 import { NatsBus, type NatsBusOptions } from '../index.js';
 
 const empty = new Uint8Array(0);
@@ -311,14 +312,6 @@ describe('garbage on the subjects of NatsBus', () => {
     expect(await gateway.request(address, 'known', empty)).toHaveLength(0);
   });
 });
-
-/** The authorization block of docs/bus.md, with `{role}-secret` for the passwords. */
-async function documentedUsers(): Promise<string> {
-  const page = await readFile(new URL('../../../../docs/bus.md', import.meta.url), 'utf8');
-  const block = /\nauthorization \{[\s\S]*?\n\}\n/.exec(page)?.[0];
-  if (block === undefined) throw new Error('docs/bus.md has no authorization block');
-  return block.replace(/\$([A-Z]+)_PASSWORD/g, (_, role: string) => `${role.toLowerCase()}-secret`);
-}
 
 const member = (role: string): Promise<NatsBus> => join(role, { user: role, password: `${role}-secret` });
 
