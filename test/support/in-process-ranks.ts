@@ -107,6 +107,8 @@ class InProcessRank implements Rank {
   private isClosed = false;
   private lastBatch = -1;
   private hangs = false;
+  private finishedCount = 0;
+  private readonly finishers: { readonly count: number; readonly resolve: () => void }[] = [];
 
   constructor(
     private readonly host: InProcessRanks,
@@ -137,9 +139,36 @@ class InProcessRank implements Rank {
     this.queue = new Promise(() => undefined);
   }
 
+  /** From now on batches wait here until the returned function is called. */
+  hold(): () => void {
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    this.queue = this.queue.then(() => held);
+    return release;
+  }
+
+  /** Batches that ended well. */
+  get finished(): number {
+    return this.finishedCount;
+  }
+
+  /** Resolves when so many batches have ended well. */
+  whenFinished(count: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.finishers.push({ count, resolve });
+      this.tellFinished();
+    });
+  }
+
   run(run: RankRun): Promise<NativeTensor[]> {
     const ran = this.queue.then(() => this.runAlone(run));
-    this.queue = ran.catch(() => undefined);
+    this.queue = ran.then(
+      () => {
+        this.finishedCount++;
+        this.tellFinished();
+      },
+      () => undefined,
+    );
     return ran;
   }
 
@@ -153,6 +182,10 @@ class InProcessRank implements Rank {
     this.isClosed = true;
     if (!this.hangs) await this.queue;
     await Promise.all([...this.sessions.values()].map((session) => session.close()));
+  }
+
+  private tellFinished(): void {
+    for (const { count, resolve } of this.finishers) if (this.finishedCount >= count) resolve();
   }
 
   private leave(): void {

@@ -307,7 +307,7 @@ export const settings = {
     unit: 'ms',
   }),
   decKeyFile: optional(path(), {
-    doc: 'file with the key of the encrypted MindIR models of the servables named in servables: 16, 24 or 32 bytes, or as many in hexadecimal',
+    doc: 'file with the key of the encrypted MindIR models of the servables named in servables: 16, 24 or 32 bytes, or as many in hexadecimal; - is standard input',
     apps: workerAndAgent,
   }),
   decMode: optional(choice(...decryptionModes), {

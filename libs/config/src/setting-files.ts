@@ -19,7 +19,7 @@ export function readSettingFile(name: string, path: string): string {
 export function readKeyFile(path: string): Uint8Array {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
+    bytes = readFileSync(path === '-' ? 0 : path);
   } catch (error) {
     throw new ConfigError(`cannot read the key file ${path}: ${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}`);
   }

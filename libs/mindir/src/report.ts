@@ -46,11 +46,11 @@ export function reportOf(model: MindirModel, encryption: DecryptionMode | undefi
       });
     }
   }
-  const collectives = collective.entries.reduce((count, { name }) => count + (ops[name] ?? 0), 0);
+  const collectives = collective.entries.filter(({ name }) => ops[name] !== undefined).map(({ name }) => name);
   const bytes = model.graph.parameters.reduce((sum, parameter) => sum + (parameter.external?.length ?? parameter.raw?.byteLength ?? 0), 0);
   const remarks = [
     ...(model.hasPreprocessor ? ['the file holds a preprocessor (export with a dataset); it is not run'] : []),
-    ...(collectives > 0 ? [`the file is one rank of a distributed model: it has ${collectives} collectives`] : []),
+    ...(collectives.length > 0 ? [`the file is one rank of a distributed model: it has the collectives ${collectives.join(', ')}`] : []),
     ...(model.graph.hasMapParameters ? ['the file holds MapParameters, which are not read'] : []),
   ];
   return {

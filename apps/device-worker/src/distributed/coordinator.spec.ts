@@ -107,6 +107,21 @@ describe('a distributed model', () => {
   });
 });
 
+describe('a pipeline', () => {
+  it('stage 0 works at the next batch while stage 1 has the one before', async () => {
+    const one = caseOf('pipe2_tp2_4');
+    const coordinator = coordinate(one);
+    await Promise.all([coordinator.start(), startAll(one)]);
+    const release = host.ranks.get(3)!.hold();
+    const batches = [0, 1].map((set) => difference(one, coordinator, set));
+    // The first stage has finished both, the second one none
+    await Promise.all([0, 1].map((rank) => host.ranks.get(rank)!.whenFinished(2)));
+    expect(host.ranks.get(3)!.finished).toBe(0);
+    release();
+    expect(await Promise.all(batches)).toEqual([undefined, undefined]);
+  });
+});
+
 describe('a rank that is lost', () => {
   it.each([0, 1, 2, 3])('rank %i: its batch is run again when an agent with the same files has come', async (lost) => {
     const one = caseOf('pipe2_tp2_4');

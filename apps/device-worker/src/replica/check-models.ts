@@ -57,7 +57,6 @@ export async function checkModels(
   const plans: (ModelPlan | undefined)[] = [];
   for (const [i, model] of declaration.models.entries()) {
     if (model.distributed !== undefined) {
-      remarks.push(`version ${version}: the files of its ${model.distributed.rankSize} ranks are looked at when it is started`);
       plans.push(undefined);
       continue;
     }

@@ -36,14 +36,16 @@ export async function checkServable(directory: string, name: string, options: Op
   }
   // What is right in a broken config has its files looked at all the same.
   const looked = declaration ?? broken;
-  if (looked !== undefined && looked.models.length > 0) {
-    const files = looked.models.flatMap((model) => model.files);
+  const files = looked?.models.flatMap((model) => model.files) ?? [];
+  for (const { distributed } of looked?.models ?? [])
+    if (distributed !== undefined) remarks.push(`the files of its ${distributed.rankSize} ranks are looked at when its agents are started`);
+  if (looked !== undefined && files.length > 0) {
     if (versions.length === 0) problems.push(noVersion(root, name, files));
     else remarks.push(...passedOverVersions(root, name, files));
     for (const version of versions.filter((one) => !ofVersions.has(one)))
       collect(name, problems, () => modelFiles(root, name, version, looked, { problems, linkRoot: options.linkRoot }));
-    if (declaration !== undefined) remarks.push(...unusedModels(declaration));
   }
+  if (declaration !== undefined) remarks.push(...unusedModels(declaration));
   return { servable: name, declaration, ofVersions, versions, problems, remarks };
 }
 

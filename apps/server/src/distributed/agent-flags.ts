@@ -16,10 +16,10 @@ export interface AgentStart extends FilesOfRank {
   readonly distributedAddress: string | undefined;
 }
 
-/** Settings that agents have from their supervisor. Passwords and tokens go by the environment, which agents inherit. */
+/** Settings that agents have from their supervisor. Passwords and tokens go by the environment, which agents inherit; a key of encrypted files goes by standard input. */
 export type SharedSettings = Pick<
   SettingsOf<'agent'>,
-  'bus' | 'subjectPrefix' | 'natsUser' | 'natsCreds' | 'logLevel' | 'provider' | 'onnxruntimeLibrary' | 'decKeyFile' | 'decMode'
+  'bus' | 'subjectPrefix' | 'natsUser' | 'natsCreds' | 'logLevel' | 'provider' | 'onnxruntimeLibrary' | 'decMode'
 >;
 
 /** The flags of an agent process. */
@@ -43,7 +43,6 @@ export function agentFlags(start: AgentStart, shared: SharedSettings): string[] 
     ['--log-level', shared.logLevel],
     ['--provider', shared.provider],
     ['--onnxruntime-library', shared.onnxruntimeLibrary],
-    ['--dec-key-file', shared.decKeyFile],
     ['--dec-mode', shared.decMode],
   ];
   return flags.flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)]));

@@ -65,15 +65,11 @@ export class AgentSupervisor {
   private start(agent: Supervised): void {
     const { rank, flags, key } = agent.rank;
     const main = join(dirname(fileURLToPath(import.meta.resolve('@mserve/agent'))), 'main.js');
-    const child = spawn(
-      process.execPath,
-      ['--enable-source-maps', main, ...flags, ...(key === undefined ? [] : ['--dec-key-file', '/dev/stdin'])],
-      {
-        stdio: [key === undefined ? 'ignore' : 'pipe', 'ignore', 'inherit', 'ipc'],
-        // A terminal's Ctrl+C is for the server, which ends its agents when it has finished what is in hand
-        detached: true,
-      },
-    );
+    const child = spawn(process.execPath, ['--enable-source-maps', main, ...flags, ...(key === undefined ? [] : ['--dec-key-file', '-'])], {
+      stdio: [key === undefined ? 'ignore' : 'pipe', 'ignore', 'inherit', 'ipc'],
+      // A terminal's Ctrl+C is for the server, which ends its agents when it has finished what is in hand
+      detached: true,
+    });
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(key);
     agent.child = child;

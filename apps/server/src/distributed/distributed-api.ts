@@ -47,7 +47,7 @@ async function startServable(
  * with `agentIp` and `rankStart` those at that address from that rank on. `modelFiles` and `groupConfigFiles` have one entry per agent: a path, or the paths of its subgraphs.
  * Resolves when they are started; whether their files fit is told by the server. Rejects with ServingError: INVALID_ARGUMENT for parameters, NOT_FOUND for files that
  * are not there, UNAVAILABLE when nobody answers at `distributedAddress` for a minute.
- * @param agentStartPort port of the first agent; the others have the next ones
+ * @param agentStartPort port of the first agent; the others have the next ones; 0 = any free ones
  * @param decKey 16, 24 or 32 bytes, for encrypted files
  */
 async function startupAgents(
@@ -61,7 +61,7 @@ async function startupAgents(
   decMode: 'AES-GCM' | 'AES-CBC' = 'AES-GCM',
   log: AppLog = silentLog,
 ): Promise<RunningAgents> {
-  checkInteger('agentStartPort', agentStartPort, 1, 65_535);
+  checkInteger('agentStartPort', agentStartPort, 0, 65_535);
   if ((agentIp === undefined) !== (rankStart === undefined))
     throw new ServingError(
       'INVALID_ARGUMENT',

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AppLog } from '@mserve/app';
 import { linkAddressOf, LinkHub, type Bus, type LinkAddress } from '@mserve/bus';
-import { ConfigError, type SettingsOf } from '@mserve/config';
+import { ConfigError, readKeyFile, type SettingsOf } from '@mserve/config';
 import { readRankPlaces } from '@mserve/device-worker';
 import { startSettledServer, type RunningServer, type ServerOptions } from '../server.js';
 import { agentFlags } from './agent-flags.js';
@@ -49,6 +49,7 @@ export async function serveDistributed(settings: SettingsOf<'server'>, options: 
     places.map(({ rank }) => rank),
     places.length,
   );
+  const key = settings.decKeyFile === undefined ? undefined : readKeyFile(settings.decKeyFile);
   const folder = settings.bus === 'memory' ? await mkdtemp(join(tmpdir(), 'mserve-agents-')) : undefined;
   const link = folder === undefined ? undefined : { path: join(folder, 'agents.sock') };
   const ranks = places.map(({ rank, ip, deviceId }, index): SupervisedRank => {
@@ -64,12 +65,14 @@ export async function serveDistributed(settings: SettingsOf<'server'>, options: 
       intraOpThreads: settings.intraOpThreads,
       distributedAddress: link === undefined ? undefined : `unix:${link.path}`,
     };
-    return { rank, flags: agentFlags(start, settings) };
+    return { rank, flags: agentFlags(start, settings), key };
   });
   const removeFolder = async (): Promise<void> => {
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   };
-  return startWithAgents(settings, options, link, () => new AgentSupervisor(ranks, { log: options.log })).then(
+  // The worker reads no model file
+  const ofWorker = { ...settings, decKeyFile: undefined, decMode: undefined };
+  return startWithAgents(ofWorker, options, link, () => new AgentSupervisor(ranks, { log: options.log })).then(
     ({ server, supervisor, end }) => withEnd(server, supervisor, () => end().then(removeFolder)),
     async (thrown: unknown) => {
       await removeFolder();

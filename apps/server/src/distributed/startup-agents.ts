@@ -3,7 +3,7 @@ import { filesOf } from '@mserve/agent';
 import { connectFleetBus, type AppLog } from '@mserve/app';
 import { agentSubjects, LinkBus, linkAddressOf, type AcquiredRanks, type ControlBus } from '@mserve/bus';
 import { AcquiredRanksDto, encodeJson, parseControl } from '@mserve/bus/nest';
-import { ConfigError, type SettingsOf } from '@mserve/config';
+import { ConfigError, readKeyFile, type SettingsOf } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import { agentFlags } from './agent-flags.js';
 import { AgentSupervisor, type SupervisedRank } from './agent-supervisor.js';
@@ -22,7 +22,7 @@ export interface LocalRanks {
   readonly rankStart?: number | undefined;
   /** TCP port of the first agent; the next ones follow, one for each subgraph. 0: the system chooses. */
   readonly startPort: number;
-  /** Of encrypted files; in place of the setting decKeyFile. */
+  /** Of encrypted files. */
   readonly key?: Uint8Array | undefined;
 }
 
@@ -72,7 +72,8 @@ export function startLocalAgents(settings: SettingsOf<'agent'>, log: AppLog, ask
       `Parameter 'agent_ip' and parameter 'rank_start' must have values at the same time, or both None at the same time. (--agent-address and --rank)`,
     );
   const files = (ranks: readonly number[]): FilesOfRank[] => ranks.map((one) => rankFilesOf(modelFiles, groupConfigFiles, one));
-  return startAgents(settings, { files, agentIp: agentAddress, rankStart: rank, startPort: agentPort ?? 7_000 }, log, asked);
+  const key = settings.decKeyFile === undefined ? undefined : readKeyFile(settings.decKeyFile);
+  return startAgents(settings, { files, agentIp: agentAddress, rankStart: rank, startPort: agentPort ?? 7_000, key }, log, asked);
 }
 
 interface RankHere {
