@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { post } from '../support/clients.js';
@@ -93,6 +93,33 @@ registerMethod(['y'], function same(x) { return addStage((v: Tensor) => v, x); }
     } finally {
       await server.stop();
     }
+  });
+
+  it('what has a call in hand when Ctrl+C ends the server finishes it', async () => {
+    const slow = join(directory.path, 'slow');
+    mkdirSync(slow);
+    writeFileSync(
+      join(slow, 'servable_config.ts'),
+      `import { existsSync, writeFileSync } from 'node:fs';
+import { addStage, registerMethod, type Tensor } from '@mserve/register';
+export const functionIsolation = 'process';
+const wait = async (v: Tensor) => {
+  writeFileSync(${JSON.stringify(join(slow, 'begun'))}, '');
+  while (!existsSync(${JSON.stringify(join(slow, 'flag'))})) await new Promise((resolve) => setTimeout(resolve, 10));
+  return v;
+};
+registerMethod(['y'], function waits(x) { return addStage(wait, x); });
+`,
+    );
+    const server = await serveDirectory(directory.path, ['--servable', 'slow'], {}, { detached: true });
+    const answer = call(server.rest, 'slow:waits');
+    while (!existsSync(join(slow, 'begun'))) await new Promise((resolve) => setTimeout(resolve, 10));
+    // To the whole group of processes, as a terminal does it
+    process.kill(-(server.child.pid ?? 0), 'SIGINT');
+    writeFileSync(join(slow, 'flag'), '');
+    expect(await answer).toMatchObject({ status: 200, body: { instances: [{ y: 1 }] } });
+    await ended(server);
+    expect(server.child.exitCode).toBe(0);
   });
 
   it('function processes end with their server, however that ends and whatever they do', async () => {

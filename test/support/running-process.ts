@@ -15,9 +15,14 @@ export interface RunningProcess {
   stop(signal?: NodeJS.Signals): Promise<number>;
 }
 
-/** Starts a process in the project's root and keeps its output, so that a test can wait for a line instead of sleeping. */
-export function startProcess(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): RunningProcess {
-  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+/** Starts a process (`detached`: in a group of its own) in the project's root and keeps its output, so that a test can wait for a line instead of sleeping. */
+export function startProcess(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  { detached = false }: { readonly detached?: boolean } = {},
+): RunningProcess {
+  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, detached });
   const lines: string[] = [];
   const waiting = new Set<{ wanted: (line: string) => boolean; resolve: (line: string) => void; reject: (error: Error) => void }>();
   const onLine = (line: string): void => {
@@ -64,6 +69,7 @@ export async function serveDirectory(
   directory: string,
   args: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
+  options: { readonly detached?: boolean } = {},
 ): Promise<RunningProcess & ServerAddresses> {
   const command = [
     '--enable-source-maps',
@@ -77,7 +83,7 @@ export async function serveDirectory(
     '--json',
     ...args,
   ];
-  const running = startProcess(process.execPath, command, env);
+  const running = startProcess(process.execPath, command, env, options);
   const addresses = JSON.parse(await running.line((line) => line.startsWith('{"rest"'))) as ServerAddresses;
   return { ...running, rest: addresses.rest, grpc: addresses.grpc };
 }

@@ -52,6 +52,8 @@ export class FunctionProcess extends FunctionHost {
     this.start = { servable, configFile, cacheDirectory, environment, isolation: 'process' };
     this.child = fork(program, [], {
       serialization: 'advanced',
+      // Of a group of its own: Ctrl+C is for the server, which has calls in hand
+      detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       execArgv: [`--max-old-space-size=${options.heapMb}`],
     });

@@ -4,8 +4,8 @@ import { runFunctionProgram } from './function-program.js';
 import { controlCells, type FromThread, type ProgramStart, type ToThread } from './thread-message.js';
 
 /**
- * The program of a function process: functions run on its main thread, where every native package works. The worker ends it; signals that go to a whole
- * group of processes (Ctrl-C, a service manager's SIGTERM) are the worker's matter, which has calls in hand.
+ * The program of a function process: functions run on its main thread, where every native package works. The worker ends it; signals that a service
+ * manager sends to all processes of a service are the worker's matter, which has calls in hand.
  */
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => undefined);
