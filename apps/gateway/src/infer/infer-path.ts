@@ -9,6 +9,7 @@ import { failureFrom, refusal, ServingError, type Answer, type Failure, type Ins
 import { MethodCatalog } from '../catalog/method-catalog.js';
 import { SchedulerWatch } from '../catalog/scheduler-watch.js';
 import { Ingress, type IngressAnswer, type IngressListener, type IngressRequest, type InferRoute } from '../edge/ingress.js';
+import { requestIdOf } from '../edge/request-id.js';
 import { logToken, tracerToken } from '../edge/tokens.js';
 import type { InferRequest, Protocol } from '../protocols/protocol.js';
 import { InferCounters, type InferStats } from './counters.js';
@@ -322,8 +323,11 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
 
   private report(request: IngressRequest, error: ServingError): void {
     const { log } = this;
-    if (error.code === 'INTERNAL') log.error({ request: request.token, route: request.route, err: error.cause ?? error }, error.message);
-    else if (this.logsRefusals) log.debug({ request: request.token, route: request.route, code: error.code }, error.message);
+    const isBug = error.code === 'INTERNAL';
+    if (!isBug && !this.logsRefusals) return;
+    const requestId = requestIdOf(request.headers['x-request-id'], request.token);
+    if (isBug) log.error({ request: request.token, requestId, route: request.route, err: error.cause ?? error }, error.message);
+    else log.debug({ request: request.token, requestId, route: request.route, code: error.code }, error.message);
   }
 
   /** `error`: code or reason, when it was not answered with results. */

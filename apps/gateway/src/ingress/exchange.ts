@@ -1,3 +1,4 @@
+import { requestIdOf } from '../edge/request-id.js';
 import type { InferRoute } from '../edge/ingress.js';
 
 /** A body whose length is announced gets its one buffer when this much of it is here: announcing alone costs us nothing. */
@@ -31,6 +32,13 @@ export abstract class Exchange {
     readonly deadlineAt: number,
     public announcedBytes: number,
   ) {}
+
+  abstract get headers(): Readonly<Record<string, string | undefined>>;
+
+  /** What names the request outside of this process. */
+  get requestId(): string {
+    return requestIdOf(this.headers['x-request-id'], this.token);
+  }
 
   /** Takes one piece of the body. The caller has checked the limits, and that it is not more than was announced. */
   take(chunk: Buffer): void {

@@ -1,4 +1,5 @@
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { Compression } from './body-inflater.js';
 import { Exchange } from './exchange.js';
 import { framed, grpcContentType, messagePrefixBytes, statusText } from './grpc-wire.js';
 import type { InferRoute, IngressRequest } from '../edge/ingress.js';
@@ -46,7 +47,7 @@ export class GrpcExchange extends Exchange implements IngressRequest {
     stream.on('end', onEnd);
   }
 
-  get headers(): Readonly<Record<string, string | undefined>> {
+  override get headers(): Readonly<Record<string, string | undefined>> {
     // Of all headers node gives only set-cookie as a list, and that one is no request header.
     return this.received as Readonly<Record<string, string | undefined>>;
   }
@@ -88,13 +89,24 @@ export class GrpcExchange extends Exchange implements IngressRequest {
     this.owner.onClose(this);
   }
 
-  /** Status OK. A client that takes nothing of it for `writeTimeoutMs` is cut off. */
-  reply(message: Uint8Array, writeTimeoutMs: number): void {
+  /** The compression that this call's own request came with, and that the client says it reads: its answer gets it too. */
+  get answerCompression(): Compression | undefined {
+    if (!this.isCompressed) return undefined;
+    const { encoding } = this;
+    const accepted = this.received['grpc-accept-encoding'];
+    if ((encoding !== 'gzip' && encoding !== 'deflate') || typeof accepted !== 'string') return undefined;
+    return accepted.split(',').some((name) => name.trim() === encoding) ? encoding : undefined;
+  }
+
+  /** Status OK. `compression`: of the message, if it is compressed. A client that takes nothing of it for `writeTimeoutMs` is cut off. */
+  reply(message: Uint8Array, writeTimeoutMs: number, compression?: Compression): void {
     const { stream } = this;
     if (stream.destroyed || stream.headersSent) return;
-    stream.respond(okHeaders, trailersFollow);
+    const headers: OutgoingHttpHeaders = { ...okHeaders, 'x-request-id': this.requestId };
+    if (compression !== undefined) headers['grpc-encoding'] = compression;
+    stream.respond(headers, trailersFollow);
     stream.on('wantTrailers', sendOk);
-    const [first, rest] = framed(message);
+    const [first, rest] = framed(message, compression !== undefined);
     if (rest === undefined) {
       stream.end(first);
       return;
@@ -109,7 +121,13 @@ export class GrpcExchange extends Exchange implements IngressRequest {
     const { stream } = this;
     if (stream.destroyed || stream.headersSent) return;
     stream.respond(
-      { ...okHeaders, 'grpc-status': String(status), 'grpc-message': statusText(message), ...acceptedEncodings },
+      {
+        ...okHeaders,
+        'grpc-status': String(status),
+        'grpc-message': statusText(message),
+        'x-request-id': this.requestId,
+        ...acceptedEncodings,
+      },
       { endStream: true },
     );
     if (stream.readableEnded) return;

@@ -11,9 +11,11 @@ import {
 import { connect, type AddressInfo } from 'node:net';
 import type { Server as GrpcServer } from '@grpc/grpc-js';
 import { refusal, ServingError } from '@mserve/wire';
+import { requestIdOf } from '../edge/request-id.js';
 import { grpcStatusOf, tooLarge } from '../edge/status.js';
 import { formatAddress, type Address } from '@mserve/config';
 import { listenAddressOf } from './address.js';
+import { compress, compressFromBytes } from './answer-compression.js';
 import { BodyInflater } from './body-inflater.js';
 import { ExchangeBook } from './exchange-book.js';
 import { GrpcExchange, type GrpcExchangeOwner } from './grpc-exchange.js';
@@ -191,7 +193,7 @@ export class GrpcFront implements GrpcExchangeOwner {
   private readonly onStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
     const route = inferRoutes[headers[':path'] ?? ''];
     if (route === undefined) {
-      this.relay.pass(stream, headers);
+      this.relay.pass(stream, headers, requestIdOf(headers['x-request-id'] as string | undefined, this.inFlight.nextToken()));
       return;
     }
     const contentType = headers['content-type'];
@@ -225,13 +227,21 @@ export class GrpcFront implements GrpcExchangeOwner {
   private send(exchange: GrpcExchange, answer: GrpcAnswer): void {
     const { maxMessageBytes, writeTimeoutMs, lingerMs } = this.limits;
     if (answer.kind === 'grpc-error') exchange.fail(answer.status, answer.message, lingerMs);
-    else if (answer.message.byteLength <= maxMessageBytes) exchange.reply(answer.message, writeTimeoutMs);
-    else
+    else if (answer.message.byteLength <= maxMessageBytes) {
+      const { message } = answer;
+      const compression = message.byteLength < compressFromBytes ? undefined : exchange.answerCompression;
+      if (compression === undefined) exchange.reply(message, writeTimeoutMs);
+      else
+        compress(compression, message, (compressed) =>
+          compressed === undefined ? exchange.reply(message, writeTimeoutMs) : exchange.reply(compressed, writeTimeoutMs, compression),
+        );
+    } else {
       exchange.fail(
         grpcStatusOf({ code: 'RESOURCE_EXHAUSTED' }),
         `Sent message larger than max (${answer.message.byteLength} vs. ${maxMessageBytes})`,
         lingerMs,
       );
+    }
   }
 
   private async end(): Promise<void> {

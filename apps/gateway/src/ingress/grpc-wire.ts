@@ -49,11 +49,11 @@ export const grpcInflateErrors: InflateErrors = {
 };
 
 /** A message with its prefix, in as many pieces as cost least: small ones are copied together. */
-export function framed(message: Uint8Array): readonly [Buffer] | readonly [Buffer, Uint8Array] {
+export function framed(message: Uint8Array, isCompressed = false): readonly [Buffer] | readonly [Buffer, Uint8Array] {
   const { byteLength } = message;
   const whole = byteLength <= 64 * 1024;
   const first = Buffer.allocUnsafe(whole ? messagePrefixBytes + byteLength : messagePrefixBytes);
-  first[0] = 0;
+  first[0] = isCompressed ? 1 : 0;
   first.writeUInt32BE(byteLength, 1);
   if (!whole) return [first, message];
   first.set(message, messagePrefixBytes);

@@ -84,7 +84,7 @@ export class HttpExchange extends Exchange implements IngressRequest {
     if (this.request.complete) this.request.exchange = undefined;
   }
 
-  get headers(): Readonly<Record<string, string | undefined>> {
+  override get headers(): Readonly<Record<string, string | undefined>> {
     // Of all headers node gives only set-cookie as a list, and that one is no request header.
     return this.request.headers as Readonly<Record<string, string | undefined>>;
   }

@@ -2,9 +2,11 @@ import { createServer, type RequestListener, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { refusal, ServingError } from '@mserve/wire';
+import { requestIdOf } from '../edge/request-id.js';
 import { tooLarge } from '../edge/status.js';
 import { formatAddress, type Address } from '@mserve/config';
 import { listenAddressOf } from './address.js';
+import { acceptedCompression, compress, compressFromBytes } from './answer-compression.js';
 import { BodyInflater } from './body-inflater.js';
 import { ExchangeBook } from './exchange-book.js';
 import { ExchangeRequest, ExchangeResponse, HttpExchange, type ExchangeOwner } from './http-exchange.js';
@@ -116,7 +118,8 @@ export class HttpFront implements ExchangeOwner {
     const exchange = this.exchanges.answered(answer.token);
     if (exchange === undefined) return false;
     try {
-      this.write(exchange.response, answer);
+      if (exchange.route === 'oip-rest' && this.compress(exchange, answer)) return true;
+      this.write(exchange, answer);
     } catch (error) {
       // An answer that HTTP cannot carry costs its own connection only
       exchange.response.destroy(error as Error);
@@ -154,6 +157,7 @@ export class HttpFront implements ExchangeOwner {
     if (route !== undefined) this.begin(request, response, route);
     else {
       limitBody(request, response, this.limits.requestTimeoutMs);
+      response.setHeader('x-request-id', requestIdOf(oneHeader(request, 'x-request-id'), this.inFlight.nextToken()));
       this.fallback(request, response);
     }
   };
@@ -257,7 +261,12 @@ export class HttpFront implements ExchangeOwner {
     const refusal = this.refusalOf(exchange, error);
     const { response } = exchange;
     const body = joinBody(refusal.body);
-    response.writeHead(refusal.status, { ...refusal.headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' });
+    response.writeHead(refusal.status, {
+      ...refusal.headers,
+      'content-length': String(Buffer.byteLength(body)),
+      'x-request-id': exchange.requestId,
+      connection: 'close',
+    });
     response.write(body);
     const finish = (): void => {
       clearTimeout(timer);
@@ -278,15 +287,30 @@ export class HttpFront implements ExchangeOwner {
     return refusal;
   }
 
-  private write(response: ServerResponse, answer: HttpAnswer): void {
+  /** Writes the answer later, and compressed, when its client asked for that and it is worth it; else false. */
+  private compress(exchange: HttpExchange, answer: HttpAnswer): boolean {
+    const compression = acceptedCompression(exchange.headers['accept-encoding']);
+    if (compression === undefined || bytesOf(answer.body) < compressFromBytes) return false;
+    const body = joinBody(answer.body);
+    compress(compression, typeof body === 'string' ? Buffer.from(body) : body, (compressed) => {
+      const headers = compressed && { ...answer.headers, 'content-encoding': compression, vary: 'accept-encoding' };
+      try {
+        this.write(exchange, headers === undefined ? answer : { ...answer, headers, body: [compressed as Buffer] });
+      } catch (error) {
+        exchange.response.destroy(error as Error);
+      }
+    });
+    return true;
+  }
+
+  private write({ response, requestId }: HttpExchange, answer: HttpAnswer): void {
     if (response.destroyed || response.headersSent) return;
     const { body } = answer;
-    let bytes = 0;
-    for (const part of body) bytes += typeof part === 'string' ? Buffer.byteLength(part) : part.byteLength;
+    const bytes = bytesOf(body);
     const head: string[] = [];
     const { headers } = answer;
     for (const name in headers) if (name !== 'content-length') head.push(name, headers[name] as string);
-    head.push('content-length', String(bytes));
+    head.push('content-length', String(bytes), 'x-request-id', requestId);
     if (this.draining) head.push('connection', 'close');
     response.writeHead(answer.status, head);
     if (bytes < joinBelowBytes) {
@@ -326,6 +350,17 @@ function writeAtOnce(response: ServerResponse, body: string | Uint8Array, bytes:
   response.write(body, bytes === body.length ? 'latin1' : 'utf8');
   response.uncork();
   response.end();
+}
+
+function bytesOf(body: readonly (Uint8Array | string)[]): number {
+  let bytes = 0;
+  for (const part of body) bytes += typeof part === 'string' ? Buffer.byteLength(part) : part.byteLength;
+  return bytes;
+}
+
+/** A header that node joins when it comes several times. */
+function oneHeader(request: ExchangeRequest, name: string): string | undefined {
+  return request.headers[name] as string | undefined;
 }
 
 function joinBody(parts: readonly (Uint8Array | string)[]): string | Uint8Array {

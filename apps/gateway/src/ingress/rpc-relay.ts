@@ -31,12 +31,12 @@ export class RpcRelay {
     this.injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
   }
 
-  /** Owns the stream from here on. */
-  pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+  /** Owns the stream from here on. `requestId` is in the metadata of the answer. */
+  pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, requestId: string): void {
     stream.on('error', ignore);
     const upstream = this.connect().request(headers as OutgoingHttpHeaders, { endStream: false });
     upstream.on('error', ignore);
-    passAnswer(upstream, stream);
+    passAnswer(upstream, stream, requestId);
     passRequests(stream, upstream);
     stream.on('close', () => reset(upstream, stream.rstCode || constants.NGHTTP2_CANCEL));
     upstream.on('close', () => {
@@ -104,9 +104,10 @@ function endOf(other: () => Duplex): Duplex {
   });
 }
 
-function passAnswer(upstream: ClientHttp2Stream, stream: ServerHttp2Stream): void {
+function passAnswer(upstream: ClientHttp2Stream, stream: ServerHttp2Stream, requestId: string): void {
   let trailers: IncomingHttpHeaders = {};
-  upstream.on('response', (headers, flags) => {
+  upstream.on('response', (received, flags) => {
+    const headers = { ...received, 'x-request-id': requestId };
     if (stream.destroyed || stream.headersSent) return;
     if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) {
       stream.respond(headers as OutgoingHttpHeaders, { endStream: true });

@@ -1,12 +1,13 @@
 import { ProtobufReader, refusal, type ContextSignature, type RequestContext } from '@mserve/wire';
 import type { IngressRequest } from '../edge/ingress.js';
+import { requestIdOf } from '../edge/request-id.js';
 
 /** Parameters travel with tickets, which stay small. */
 const mostParameterBytes = 64 * 1024;
 const longestId = 1024;
 
 /**
- * What functions get to know of a request. `id`: that the protocol has; '' = the header x-request-id. `parameters`: JSON text of an object; '' = none.
+ * What functions get to know of a request. `id`: that the protocol has; '' = the request id of the answer (see requestIdOf). `parameters`: JSON text of an object; '' = none.
  * Headers that came several times are one text, joined as the ingress joins them.
  */
 export function requestContext(request: IngressRequest, wanted: ContextSignature, id = '', parameters = ''): RequestContext {
@@ -17,7 +18,11 @@ export function requestContext(request: IngressRequest, wanted: ContextSignature
     const value = request.headers[name];
     if (value !== undefined) found[name] = value;
   }
-  return { id: (id === '' ? (request.headers['x-request-id'] ?? '') : id).slice(0, longestId), headers: JSON.stringify(found), parameters };
+  return {
+    id: (id === '' ? requestIdOf(request.headers['x-request-id'], request.token) : id).slice(0, longestId),
+    headers: JSON.stringify(found),
+    parameters,
+  };
 }
 
 /** The parameters of an infer request in JSON, from their part of its body: an object whose strings, numbers and booleans count. */
