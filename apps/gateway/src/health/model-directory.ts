@@ -42,7 +42,12 @@ export class ModelDirectory {
     return {
       name: 'mserve',
       version,
-      extensions: ['binary_tensor_data', this.mode === 'explicit' ? 'model_repository' : 'model_repository(index)'],
+      extensions: [
+        'binary_tensor_data',
+        'classification',
+        'parameters',
+        this.mode === 'explicit' ? 'model_repository' : 'model_repository(index)',
+      ],
     };
   }
 

@@ -34,6 +34,8 @@ export interface InferOutline {
 export interface InferParameters {
   priority: number;
   timeoutMicroseconds: number;
+  /** Of a requested output: how many classes are wanted. */
+  classes: number;
 }
 
 /** Reads the outer fields. Throws ProtobufError, or ServingError. */
@@ -44,7 +46,7 @@ export function readOutline(reader: ProtobufReader): InferOutline {
   const inputs: Range[] = [];
   const outputs: Range[] = [];
   const raw: Uint8Array[] = [];
-  const parameters: InferParameters = { priority: 0, timeoutMicroseconds: 0 };
+  const parameters: InferParameters = { priority: 0, timeoutMicroseconds: 0, classes: 0 };
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     switch (tag) {
       case 0x0a:
@@ -102,14 +104,18 @@ function readParameter(reader: ProtobufReader, owner: string, found: InferParame
   const after = reader.at;
   if (key.startsWith('shared_memory_'))
     throw refusal('feature-unsupported', { detail: `${owner} has parameter '${clip(key)}': shared memory of clients is not supported` });
-  if (key === 'classification')
-    throw refusal('feature-unsupported', { detail: `${owner} has parameter 'classification', which is not supported` });
   if (found !== undefined && value !== undefined) {
     if (key === 'priority') found.priority = integerParameter(reader, value);
     else if (key === 'timeout') found.timeoutMicroseconds = integerParameter(reader, value);
+    else if (key === 'classification') found.classes = classesOf(owner, integerParameter(reader, value));
   }
   reader.at = after;
   reader.end = outerEnd;
+}
+
+function classesOf(owner: string, count: number): number {
+  if (count >= 0) return count;
+  throw refusal('parameter-malformed', { detail: `${owner} has parameter 'classification' that is not a non-negative integer` });
 }
 
 /** int64_param or uint64_param; 0 for another kind of value. */
@@ -225,12 +231,13 @@ export function readOutputs(reader: ProtobufReader, outline: InferOutline, targe
     reader.at = from;
     reader.end = to;
     let name = '';
+    const parameters: InferParameters = { priority: 0, timeoutMicroseconds: 0, classes: 0 };
     for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
       if (tag === 0x0a) name = reader.string();
-      else if (tag === 0x12) readParameter(reader, `output '${clip(name)}'`, undefined);
+      else if (tag === 0x12) readParameter(reader, `output '${clip(name)}'`, parameters);
       else reader.skip(tag);
     }
-    wanted.add(name, true);
+    wanted.add(name, true, parameters.classes);
   }
   return wanted.list(true);
 }

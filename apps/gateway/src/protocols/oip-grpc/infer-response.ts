@@ -1,6 +1,7 @@
 import { type DType, fieldSize, isVariableSize, packedSize, ProtobufWriter, varintSize } from '@mserve/wire';
 import { numbersOf } from '../json/value-text.js';
-import { unpackedParts, type OipEcho, type StackedOutput } from '../oip/oip-outputs.js';
+import { unpackedParts, type OipEcho } from '../oip/oip-outputs.js';
+import type { StackedOutput } from '../oip/stacked-output.js';
 import { contentsField } from './oip-contents.js';
 
 /** The typed contents of one output, measured. */

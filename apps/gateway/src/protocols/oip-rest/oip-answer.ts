@@ -4,7 +4,8 @@ import { float32Text } from '../json/float32-text.js';
 import { utf8Text } from '../json/json-reader.js';
 import { numbersOf, slicedText, stringText } from '../json/value-text.js';
 import { shapeText } from '../oip/oip-inputs.js';
-import { unpackedParts, type OipEcho, type StackedOutput } from '../oip/oip-outputs.js';
+import { unpackedParts, type OipEcho } from '../oip/oip-outputs.js';
+import type { StackedOutput } from '../oip/stacked-output.js';
 import type { ResolvedMethod } from '../protocol.js';
 
 /** A body and, when bytes of tensors follow its JSON, how long the JSON is. */

@@ -52,12 +52,12 @@ describe('binary tensors', () => {
     [
       'a JSON length past the body',
       [Buffer.from('{}'), { headers: { 'inference-header-content-length': '3' } }],
-      `inference-header-content-length is '3', it must be from 1 to the 2 bytes of the body`,
+      `inference-header-content-length is '3', it must be from 0 to the 2 bytes of the body`,
     ],
     [
       'a JSON length that is no number',
       [Buffer.from('{}'), { headers: { 'inference-header-content-length': '-1' } }],
-      `inference-header-content-length is '-1', it must be from 1 to the 2 bytes of the body`,
+      `inference-header-content-length is '-1', it must be from 0 to the 2 bytes of the body`,
     ],
   ])('refuses %s', (_, [body, sent], error) => {
     expect(refusal(body, sent)).toEqual({ status: 400, error });

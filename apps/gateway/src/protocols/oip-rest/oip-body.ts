@@ -63,6 +63,7 @@ const datatypeNames = datatypes.map(({ oipName }) => Buffer.from(oipName));
 interface Parameters {
   binaryDataSize: number | undefined;
   binaryData: boolean | undefined;
+  classes: number;
   priority: number;
   timeoutMicroseconds: number;
 }
@@ -73,7 +74,7 @@ class BodyReader {
   readonly #inputs: (OipInput | undefined)[];
   #binaryAt = 0;
   /** Outputs that did not say whether they want to be binary, to be settled when the request's own parameters are known. */
-  readonly #asked: { readonly name: string; readonly binary: boolean | undefined }[] = [];
+  readonly #asked: { readonly name: string; readonly binary: boolean | undefined; readonly classes: number }[] = [];
 
   constructor(
     reader: JsonReader,
@@ -125,7 +126,7 @@ class BodyReader {
       throw malformed(`${this.binary.byteLength} bytes follow the JSON, the inputs' binary_data_size add up to ${this.#binaryAt}`);
     }
     const binaryByDefault = parameters?.binaryData ?? false;
-    for (const { name, binary } of this.#asked) this.#wanted.add(name, binary ?? binaryByDefault);
+    for (const { name, binary, classes } of this.#asked) this.#wanted.add(name, binary ?? binaryByDefault, classes);
     return {
       id,
       inputs: this.#inputs,
@@ -247,7 +248,7 @@ class BodyReader {
         else reader.skip(3);
       } while (reader.more(0x7d));
       if (name === undefined) throw malformed('an output has no name');
-      this.#asked.push({ name, binary: parameters?.binaryData });
+      this.#asked.push({ name, binary: parameters?.binaryData, classes: parameters?.classes ?? 0 });
     } while (reader.more(0x5d));
   }
 }
@@ -335,9 +336,9 @@ function readShape(reader: JsonReader, name: Uint8Array | undefined): number[] {
   return shape;
 }
 
-/** Reads a `parameters` object. Handles to a client's shared memory are refused, classification is not offered; what is unknown is skipped. */
+/** Reads a `parameters` object. Handles to a client's shared memory are refused; what is unknown is skipped. */
 function readParameters(reader: JsonReader, owner: string, around: number): Parameters {
-  const found: Parameters = { binaryDataSize: undefined, binaryData: undefined, priority: 0, timeoutMicroseconds: 0 };
+  const found: Parameters = { binaryDataSize: undefined, binaryData: undefined, classes: 0, priority: 0, timeoutMicroseconds: 0 };
   if (!reader.enter(0x7b)) return found;
   do {
     const name = utf8Text(reader.key());
@@ -361,7 +362,8 @@ function readParameters(reader: JsonReader, owner: string, around: number): Para
       case 'shared_memory_offset':
         throw refusal('feature-unsupported', { detail: `${owner} has parameter '${name}': shared memory of clients is not supported` });
       case 'classification':
-        throw refusal('feature-unsupported', { detail: `${owner} has parameter 'classification', which is not supported` });
+        found.classes = integerParameter(reader, owner, name);
+        break;
       default:
         reader.skip(around);
     }

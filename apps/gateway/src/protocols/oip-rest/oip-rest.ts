@@ -10,6 +10,7 @@ import { httpStatusOf, jsonAnswerHeaders, tooLarge } from '../../edge/status.js'
 import { oipText } from '../../edge/words.js';
 import { inferAnswer } from './oip-answer.js';
 import { readInferBody } from './oip-body.js';
+import { rawBody } from './oip-raw.js';
 import { parseInferUrl } from './oip-url.js';
 
 /** Triton's header: the length of the JSON at the start of a body with binary tensors behind it. */
@@ -33,7 +34,7 @@ export class OipRest implements Protocol {
     const jsonLength = jsonLengthOf(headers[jsonLengthHeader], body.byteLength);
     const json = jsonLength === undefined ? body : body.subarray(0, jsonLength);
     const binary = jsonLength === undefined ? undefined : body.subarray(jsonLength);
-    const said = readInferBody(json, binary, target, this.maxMessageBytes, this.sinks);
+    const said = jsonLength === 0 ? rawBody(body, target) : readInferBody(json, binary, target, this.maxMessageBytes, this.sinks);
     const echo: OipEcho = { model, id: said.id, outputs: said.outputs, raw: false };
     return {
       target,
@@ -76,13 +77,13 @@ export class OipRest implements Protocol {
   }
 }
 
-/** The header's number, or undefined when it was not sent. */
+/** The header's number, or undefined when it was not sent. 0: the body is the bytes of the only input. */
 function jsonLengthOf(text: string | undefined, bodyBytes: number): number | undefined {
   if (text === undefined) return undefined;
   const length = /^[0-9]{1,15}$/.test(text) ? Number(text) : NaN;
-  if (!(length > 0 && length <= bodyBytes))
+  if (!(length <= bodyBytes))
     throw refusal('header-malformed', {
-      detail: `${jsonLengthHeader} is '${clip(text)}', it must be from 1 to the ${bodyBytes} bytes of the body`,
+      detail: `${jsonLengthHeader} is '${clip(text)}', it must be from 0 to the ${bodyBytes} bytes of the body`,
     });
   return length;
 }

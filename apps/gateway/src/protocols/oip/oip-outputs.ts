@@ -4,14 +4,16 @@ import {
   refusal,
   ServingError,
   unpackElements,
-  type DTypeEntry,
   type InstanceResult,
   type Tensor,
+  type TensorSignature,
 } from '@mserve/wire';
 import { clip } from '../../edge/clip.js';
 import type { ResolvedMethod } from '../protocol.js';
 import { nameIndex, planOf } from '../plan.js';
+import { classified } from './classification.js';
 import { malformed, shapeText } from './oip-inputs.js';
+import type { StackedOutput } from './stacked-output.js';
 
 /** An output the client asked for. */
 export interface WantedOutput {
@@ -19,6 +21,8 @@ export interface WantedOutput {
   readonly index: number;
   /** REST: the client wants its bytes, not JSON. */
   readonly binary: boolean;
+  /** How many classes the client wants instead of the tensor, the highest first; 0 = the tensor. */
+  readonly classes: number;
 }
 
 /** What an Open Inference Protocol request needs for its answer. */
@@ -31,21 +35,13 @@ export interface OipEcho {
   readonly raw: boolean;
 }
 
-/** An output over all instances; its elements are the parts, one after the other. */
-export interface StackedOutput {
-  readonly name: string;
-  readonly entry: DTypeEntry;
-  readonly shape: readonly number[];
-  readonly parts: readonly Uint8Array[];
-}
-
 /** Gathers the names of `outputs`: each once, each one that the method has. Throws ServingError INVALID_ARGUMENT. */
 export class WantedOutputs {
   readonly #wanted: WantedOutput[] = [];
 
   constructor(readonly target: ResolvedMethod) {}
 
-  add(name: string, binary: boolean): void {
+  add(name: string, binary: boolean, classes: number): void {
     const { outputNames } = planOf(this.target.method);
     const index = nameIndex(outputNames, Buffer.from(name), this.#wanted.length);
     if (index === -1) {
@@ -58,13 +54,13 @@ export class WantedOutputs {
       });
     }
     if (this.#wanted.some((wanted) => wanted.index === index)) throw malformed(`output '${clip(name)}' is requested twice`);
-    this.#wanted.push({ index, binary });
+    this.#wanted.push({ index, binary, classes });
   }
 
   /** What was asked for, or all outputs of the method when nothing was. */
   list(binaryByDefault: boolean): readonly WantedOutput[] {
     if (this.#wanted.length > 0) return this.#wanted;
-    return this.target.method.outputs.map((_, index) => ({ index, binary: binaryByDefault }));
+    return this.target.method.outputs.map((_, index) => ({ index, binary: binaryByDefault, classes: 0 }));
   }
 }
 
@@ -80,7 +76,7 @@ export function firstFailure(results: readonly InstanceResult[]): ServingError |
  */
 export function stackOutputs(target: ResolvedMethod, results: readonly InstanceResult[], wanted: readonly WantedOutput[]): StackedOutput[] {
   const { batched, outputs } = target.method;
-  return wanted.map(({ index }) => {
+  return wanted.map(({ index, classes }) => {
     const name = (outputs[index] as { name: string }).name;
     const first = outputOf(results[0] as InstanceResult, index, name);
     const parts = [first.bytes];
@@ -95,7 +91,8 @@ export function stackOutputs(target: ResolvedMethod, results: readonly InstanceR
       }
       parts.push(tensor.bytes);
     }
-    return { name, entry: dtypeEntry(first.dtype), shape: batched ? [results.length, ...first.shape] : first.shape, parts };
+    const stacked = { name, entry: dtypeEntry(first.dtype), shape: batched ? [results.length, ...first.shape] : first.shape, parts };
+    return classes === 0 ? stacked : classified(stacked, classes, batched, (outputs[index] as TensorSignature).classes);
   });
 }
 
