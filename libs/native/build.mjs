@@ -35,6 +35,24 @@ function nodeHeaders() {
   return existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
 }
 
+/** node-gyp: the workspace's own; of an installed package, npm's. */
+function nodeGyp() {
+  const { npm_config_node_gyp: ofNpm } = process.env;
+  const places = [
+    import.meta.url,
+    ...(ofNpm ? [ofNpm] : []),
+    join(dirname(dirname(process.execPath)), 'lib/node_modules/npm/package.json'),
+  ];
+  for (const place of places) {
+    try {
+      return join(dirname(createRequire(place).resolve('node-gyp/package.json')), 'bin', 'node-gyp.js');
+    } catch {
+      // look at the next place
+    }
+  }
+  return undefined;
+}
+
 function build() {
   if (isUpToDate()) {
     console.log('native: the addon is up to date');
@@ -44,7 +62,11 @@ function build() {
     console.error('native: no C++ compiler found: install g++ or clang++ (C++20) and run this again.');
     return 1;
   }
-  const gyp = join(dirname(createRequire(import.meta.url).resolve('node-gyp/package.json')), 'bin', 'node-gyp.js');
+  const gyp = nodeGyp();
+  if (gyp === undefined) {
+    console.error('native: node-gyp is not found: install it (npm install node-gyp) and run this again.');
+    return 1;
+  }
   console.log(`native: building the addon for Node ABI ${process.versions.modules} (${process.platform}-${process.arch}) ...`);
   const startedMs = Date.now();
   const verb = existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp ? ['configure', 'build'] : ['rebuild'];

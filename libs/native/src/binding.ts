@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NativeError } from './native-error.js';
 
@@ -120,12 +122,19 @@ export interface Binding {
   ) => BoundRank;
 }
 
-/** Loads the addon that build.mjs made. Throws a NativeError of kind 'library' when it has not been built for this Node. */
+/** Where the addon is: built here by build.mjs, or as it came with the package. */
+function addonPath(): string {
+  const built = fileURLToPath(new URL('../build/Release/mserve_native.node', import.meta.url));
+  const prebuilt = fileURLToPath(new URL(`../prebuilt/${process.platform}-${process.arch}/mserve_native.node`, import.meta.url));
+  return !existsSync(built) && existsSync(prebuilt) ? prebuilt : built;
+}
+
+/** Loads the addon. Throws a NativeError of kind 'library' when it has not been built for this Node. */
 export function loadBinding(): Binding {
-  const path = fileURLToPath(new URL('../build/Release/mserve_native.node', import.meta.url));
   try {
-    return createRequire(import.meta.url)(path) as Binding;
+    return createRequire(import.meta.url)(addonPath()) as Binding;
   } catch (error) {
-    throw new NativeError('library', 'the native addon is not built for this Node: run `node libs/native/build.mjs`', { cause: error });
+    const script = relative(process.cwd(), fileURLToPath(new URL('../build.mjs', import.meta.url)));
+    throw new NativeError('library', `the native addon is not built for this Node: run \`node ${script}\``, { cause: error });
   }
 }

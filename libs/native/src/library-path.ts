@@ -23,15 +23,24 @@ function libraryIn(folder: string): string | undefined {
   return name && join(folder, name);
 }
 
-/** The folder of the npm package's libraries for this platform and architecture. Throws a NativeError of kind 'library' when there is none. */
-function npmLibrary(): string {
-  let packageFolder: string;
+/** @mserve/onnxruntime, which comes with the installed mserve, or npm's onnxruntime-node, whose libraries it has. */
+function npmPackage(): string {
+  const { resolve } = createRequire(import.meta.url);
   try {
-    packageFolder = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
+    return dirname(resolve('@mserve/onnxruntime/package.json'));
+  } catch {
+    // not an installed mserve, but its repository
+  }
+  try {
+    return dirname(resolve('onnxruntime-node/package.json'));
   } catch (error) {
     throw new NativeError('library', 'the npm package onnxruntime-node is not installed; install it or pass libraryPath', { cause: error });
   }
-  const bin = join(packageFolder, 'bin');
+}
+
+/** The folder of the npm package's libraries for this platform and architecture. Throws a NativeError of kind 'library' when there is none. */
+function npmLibrary(): string {
+  const bin = join(npmPackage(), 'bin');
   for (const version of namesIn(bin)
     .filter((name) => name.startsWith('napi-v'))
     .reverse()) {
