@@ -1,7 +1,9 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { get } from 'node:https';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
+import { hasOpenssl, TestAuthority } from '../../apps/gateway/src/testing/test-authority.js';
 import { testCertificate, testPrivateKey } from '../../apps/gateway/src/testing/tls-fixture.js';
 import { mserve } from '../support/command.js';
 import { startProcess } from '../support/running-process.js';
@@ -16,11 +18,10 @@ const file = (name: string, text: string): string => {
   return join(scratch.path, name);
 };
 writeAddServable(scratch.path);
+const otherKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 
-function statusOf(url: string): Promise<number | undefined> {
-  return new Promise((resolve, reject) =>
-    get(url, { ca: testCertificate }, (response) => resolve(response.resume().statusCode)).once('error', reject),
-  );
+function statusOf(url: string, ca = testCertificate): Promise<number | undefined> {
+  return new Promise((resolve, reject) => get(url, { ca }, (response) => resolve(response.resume().statusCode)).once('error', reject));
 }
 
 const config = file(
@@ -51,6 +52,28 @@ describe('mserve serve, set up by a YAML file', () => {
     }
   });
 
+  (hasOpenssl ? it : it.skip)(`reads TLS files again at SIGHUP${hasOpenssl ? '' : ' (skipped: there is no command openssl)'}`, async () => {
+    const authority = new TestAuthority();
+    const tls = ['--tls-certificate', file('live.pem', testCertificate), '--tls-private-key', file('live.key', testPrivateKey)];
+    const server = startProcess(process.execPath, ['apps/server/dist/main.js', 'serve', '--config', config, '--json', ...tls]);
+    try {
+      const { rest } = JSON.parse(await server.line((line) => line.startsWith('{"rest"'))) as { rest: string };
+      const url = `https://${rest}/v2/health/ready`;
+      await expect(statusOf(url, authority.text)).rejects.toThrow();
+      const { certificate, privateKey } = authority.issue('new');
+      file('live.pem', certificate);
+      file('live.key', privateKey);
+      server.child.kill('SIGHUP');
+      await server.line((line) => line.includes('TLS: new connections get the certificate in '));
+      expect(await statusOf(url, authority.text)).toBe(200);
+      server.child.kill('SIGHUP');
+      await server.line((line) => line.includes(' is in use already'));
+    } finally {
+      authority.remove();
+      expect(await server.stop()).toBe(0);
+    }
+  });
+
   it('prints what it would do', async () => {
     const { code, stdout, stderr } = await mserve('serve', '--config', config, '--grace-ms', '7', '--print-config');
     expect([code, stderr]).toEqual([0, '']);
@@ -67,6 +90,12 @@ describe('mserve serve, set up by a YAML file', () => {
       ['--tls-certificate', 'gone.pem', '--tls-private-key', 'k.pem'],
       78,
       /--tls-certificate: cannot read gone\.pem/,
+    ],
+    [
+      'the key of another certificate',
+      ['--tls-certificate', file('c.pem', testCertificate), '--tls-private-key', file('other.pem', otherKey)],
+      78,
+      /^mserve: --tls-private-key: the key in .*other\.pem does not belong to the certificate in .*c\.pem\n$/,
     ],
   ])('ends, for %s, with a sentence and exit code', async (_name, args, code, text) => {
     expect(await mserve('serve', scratch.path, ...args)).toEqual({ code, stdout: '', stderr: expect.stringMatching(text) });

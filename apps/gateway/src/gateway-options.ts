@@ -3,7 +3,7 @@ import type { MetricRegistry, Tracer } from '@mserve/metrics';
 import { boundsOf, defaults, settings, type OwnSettingsOf } from '@mserve/config';
 import type { InferOptions } from './infer/infer-path.js';
 import type { AdminOptions } from './edge/admin-options.js';
-import type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
+import type { IngressLimits, TlsFiles, TlsOptions } from './edge/ingress-options.js';
 
 /** Settings of a gateway that are options under the same name. */
 export const sameSettings = [
@@ -30,8 +30,8 @@ export interface GatewayOptions extends Partial<Pick<OwnSettingsOf<'gateway'>, (
   readonly limits?: Partial<IngressLimits> | undefined;
   /** The port for operators. Default: none. */
   readonly admin?: AdminOptions | undefined;
-  /** TLS for all ports. */
-  readonly tls?: TlsOptions | undefined;
+  /** TLS for all ports; files are read again when they change. */
+  readonly tls?: TlsOptions | TlsFiles | undefined;
   /** Where the gateway counts. Default: a registry of its own. */
   readonly metrics?: MetricRegistry | undefined;
   /** Default: nothing is traced. */

@@ -30,6 +30,8 @@ import { Models } from './models/models.js';
 import { ApiDocs, docsSwitchToken } from './openapi/api-docs.js';
 import { OpenApiController } from './openapi/open-api.controller.js';
 import { SwaggerUiController } from './openapi/swagger-ui.controller.js';
+import { CertificateWatch } from './tls/certificate-watch.js';
+import { HandshakeFailures } from './tls/handshake-failures.js';
 import { createProtocols } from './protocols/index.js';
 
 /** What a gateway runs on. All of it stays the caller's to close. */
@@ -70,6 +72,8 @@ export class GatewayModule {
             maxMessageBytes,
           }),
       },
+      CertificateWatch,
+      HandshakeFailures,
       { provide: Ingress, useClass: NodeIngress },
       SchedulerWatch,
       MethodCatalog,

@@ -3,20 +3,22 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 import { AdminPort } from './admin/admin-port.js';
 import { MethodCatalog } from './catalog/method-catalog.js';
-import { Ingress } from './edge/ingress.js';
-import type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
+import { Ingress, type GrpcPort, type RestPort } from './edge/ingress.js';
+import type { TlsFiles, TlsOptions } from './edge/ingress-options.js';
 import { maxMessageBytesOf, type GatewayOptions } from './gateway-options.js';
 import { GrpcServices } from './health/grpc-services.js';
 import { Readiness } from './health/readiness.js';
 import type { InferStats } from './infer/counters.js';
 import { InferPath, type InferOptions } from './infer/infer-path.js';
 import { ApiDocs } from './openapi/api-docs.js';
+import { CertificateWatch } from './tls/certificate-watch.js';
+import { HandshakeFailures } from './tls/handshake-failures.js';
 
 /** A public port to be opened. What is left out is as in the gateway's own options. */
 export interface PortOptions {
   readonly address: string;
   readonly maxMessageBytes?: number | undefined;
-  readonly tls?: TlsOptions | undefined;
+  readonly tls?: TlsOptions | TlsFiles | undefined;
 }
 
 /** Injection token of the GatewayOptions. */
@@ -39,6 +41,8 @@ export class Gateway implements OnApplicationBootstrap, BeforeApplicationShutdow
     @Inject(MethodCatalog) private readonly catalog: MethodCatalog,
     @Inject(ApiDocs) private readonly docs: ApiDocs,
     @Inject(AdminPort) private readonly admin: AdminPort,
+    @Inject(CertificateWatch) private readonly certificates: CertificateWatch,
+    @Inject(HandshakeFailures) private readonly failures: HandshakeFailures,
     @Inject(gatewayOptionsToken) private readonly options: GatewayOptions,
   ) {}
 
@@ -59,6 +63,14 @@ export class Gateway implements OnApplicationBootstrap, BeforeApplicationShutdow
   /** For infer requests that come from now on. */
   limitRequests(limits: InferOptions): void {
     this.path.limit(limits);
+  }
+
+  /**
+   * Reads the TLS files of all ports again, now, and says in the log what came of it: new connections get what is right, and what is wrong leaves the
+   * certificate in use. Without this call the files are read again when they change. Never rejects.
+   */
+  reloadCertificates(): Promise<void> {
+    return this.certificates.reload();
   }
 
   /** Nest calls it, before it ends what requests are answered with. */
@@ -146,29 +158,37 @@ export class Gateway implements OnApplicationBootstrap, BeforeApplicationShutdow
   async listenRest(port: PortOptions): Promise<string> {
     const { fastify } = this;
     // Fastify's own router, reached without a port of its own
-    return this.ingress.listen({ ...this.portOf(port), kind: 'rest', fallback: (request, response) => fastify.routing(request, response) });
+    return this.listen(port, { kind: 'rest', fallback: (request, response) => fastify.routing(request, response) });
   }
 
   /** As {@link listenRest}, for the gRPC port. */
   async listenGrpc(port: PortOptions): Promise<string> {
-    return this.ingress.listen({ ...this.portOf(port), kind: 'grpc', addServices: (server) => this.services.addTo(server) });
+    return this.listen(port, { kind: 'grpc', addServices: (server) => this.services.addTo(server) });
+  }
+
+  private async listen(
+    { address, maxMessageBytes = this.options.maxMessageBytes, tls = this.options.tls }: PortOptions,
+    own: Pick<RestPort, 'kind' | 'fallback'> | Pick<GrpcPort, 'kind' | 'addServices'>,
+  ): Promise<string> {
+    const { kind } = own;
+    const limits = { maxMessageBytes: maxMessageBytesOf({ maxMessageBytes }), ...this.options.limits };
+    const opened = tls === undefined ? undefined : await this.certificates.open(tls, (texts) => this.ingress.renewTls(kind, texts));
+    try {
+      return await this.ingress.listen({
+        ...own,
+        address,
+        limits,
+        tls: opened?.texts,
+        onHandshakeFailed: (error, socket) => this.failures.add(kind, error, socket),
+        listener: this.path,
+      });
+    } catch (error) {
+      opened?.close();
+      throw error;
+    }
   }
 
   private get fastify(): FastifyInstance {
     return this.host.httpAdapter.getInstance<FastifyInstance>();
-  }
-
-  private portOf({ address, maxMessageBytes = this.options.maxMessageBytes, tls = this.options.tls }: PortOptions): {
-    readonly address: string;
-    readonly limits: Partial<IngressLimits>;
-    readonly tls: TlsOptions | undefined;
-    readonly listener: InferPath;
-  } {
-    return {
-      address,
-      limits: { maxMessageBytes: maxMessageBytesOf({ maxMessageBytes }), ...this.options.limits },
-      tls,
-      listener: this.path,
-    };
   }
 }

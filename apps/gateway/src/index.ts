@@ -2,9 +2,10 @@ export { Gateway, type PortOptions } from './gateway.js';
 export { createHttpAdapter, startGateway, type RunningGateway } from './start-gateway.js';
 export { gatewayOptionsOf } from './config/options-of-settings.js';
 export { liveGatewayKeys, type GatewayOptions } from './gateway-options.js';
+export { tlsMetrics } from './tls/handshake-failures.js';
 export { GatewayModule, type GatewayParts } from './gateway.module.js';
 export { inferMetrics, type InferStats } from './infer/counters.js';
-export type { IngressLimits, TlsOptions } from './edge/ingress-options.js';
+export type { IngressLimits, TlsFiles, TlsOptions } from './edge/ingress-options.js';
 export type { AdminOptions, ModelControlMode } from './edge/admin-options.js';
 export {
   Models,

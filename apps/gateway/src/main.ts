@@ -20,6 +20,7 @@ async function serve(
   try {
     const { gateway, close } = await startGateway(bus, new BusTensorStore(bus), { ...options, log });
     live.take(liveGatewayKeys, (taken) => gateway.limitRequests(taken));
+    live.onReload(() => void gateway.reloadCertificates());
     if (gateway.restAddress !== undefined) log.info(`Serving: Serving RESTful server start success, listening on ${gateway.restAddress}`);
     if (gateway.grpcAddress !== undefined) log.info(`Serving: Serving gRPC server start success, listening on ${gateway.grpcAddress}`);
     if (gateway.adminAddress !== undefined) log.info(`the admin port is open, listening on ${gateway.adminAddress}`);

@@ -62,6 +62,8 @@ export interface RunningServer {
   readonly failed: readonly FailedServable[];
   /** Loads, unloads and switches versions while the server runs (docs/versions.md). */
   readonly models: Pick<Models, 'list' | 'load' | 'switch' | 'unload' | 'bringInLine'>;
+  /** Reads the TLS files of all ports again, now, also when they have not changed (docs/tls.md). What came of it is in the log. Never rejects. */
+  reloadCertificates(): Promise<void>;
   /** Stops taking requests, finishes those in hand (at most graceMs, default 30 000), then ends everything. */
   close(graceMs?: number): Promise<void>;
 }
@@ -181,6 +183,7 @@ export async function startSettledServer(
       const servables = readyServables(rooms.worker, ofWorker);
       await rooms.becomeReady(servables);
       options.live?.take(liveGatewayKeys, (taken) => gateway.limitRequests(taken));
+      options.live?.onReload(() => void gateway.reloadCertificates());
       options.live?.take(liveSchedulerKeys, (taken) => rooms.scheduler.limitQueue(taken.maxQueuedRequests, taken.maxQueuedInstances));
       const scheme = gatewayOptions.tls === undefined ? 'http' : 'https';
       return {
@@ -196,6 +199,7 @@ export async function startSettledServer(
           methods: methods.map((method) => method.name),
         })),
         failed: failedServables(rooms.worker),
+        reloadCertificates: () => gateway.reloadCertificates(),
         close: (graceMs = settings.graceMs) => close(graceMs),
       };
     } catch (error) {

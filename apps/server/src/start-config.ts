@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { typeName } from '@mserve/register';
 import { ServingError } from '@mserve/wire';
 import { findConfig, listVersions, ServableConfigError } from '@mserve/device-worker';
-import type { TlsOptions } from '@mserve/gateway';
+import type { TlsFiles } from '@mserve/gateway';
 
 /** Kinds of devices; letters may be of either case. null: what the server has. */
 export type DeviceType = 'Ascend' | 'GPU' | 'CPU' | null;
@@ -185,7 +184,7 @@ function sameKey(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean 
   return a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
 }
 
-/** What {@link SSLConfig} is made of: paths of PEM files. */
+/** What {@link SSLConfig} is made of: paths of PEM files, which are read again when they change. */
 export interface SSLParameters {
   readonly certificate: string;
   readonly privateKey: string;
@@ -211,25 +210,10 @@ export class SSLConfig {
   }
 }
 
-/** The files of an SSLConfig, read now. Throws ServingError INVALID_ARGUMENT for what is no SSLConfig, or a file that cannot be read. */
-export function tlsOf(sslConfig: unknown): TlsOptions | undefined {
+/** The files of an SSLConfig, not read yet. Throws ServingError INVALID_ARGUMENT for what is no SSLConfig. */
+export function tlsOf(sslConfig: unknown): TlsFiles | undefined {
   if (sslConfig === undefined) return undefined;
   if (!(sslConfig instanceof SSLConfig)) refuse('The type of sslConfig should be type of SSLConfig');
   const { certificate, privateKey, customCa, verifyClient } = sslConfig;
-  return {
-    certificate: pemOf('certificate_chain', certificate),
-    privateKey: pemOf('private_key', privateKey),
-    customCa: customCa === undefined ? undefined : pemOf('root certificate', customCa),
-    verifyClient,
-  };
-}
-
-function pemOf(what: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new ServingError('INVALID_ARGUMENT', `Serving Error: load ${what} from ${path} failed: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
+  return { certificateFile: certificate, privateKeyFile: privateKey, customCaFile: customCa, verifyClient };
 }

@@ -1,8 +1,11 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:https';
 import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createLog } from '@mserve/app';
+import { hasOpenssl, TestAuthority } from '../../gateway/src/testing/test-authority.js';
 import { ServableStartConfig, SSLConfig, type ServableStartParameters, type SSLParameters } from './start-config.js';
 import { startServables } from './start-servables.js';
 
@@ -145,6 +148,43 @@ describe('startServables', () => {
     }
     await expect(server.startServables(kit({ versionNumber: 1 }))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
+
+  (hasOpenssl ? it : it.skip)(
+    `takes the certificate of a port, and the one that replaces it${hasOpenssl ? '' : ' (skipped: there is no command openssl)'}`,
+    async () => {
+      const authority = new TestAuthority();
+      const [first, second, expired] = [authority.issue('first'), authority.issue('second'), authority.issue('expired', -1)];
+      const nameAt = (address: string): Promise<unknown> =>
+        new Promise((resolve, reject) =>
+          get(`https://${address}/v2/health/ready`, { ca: authority.text, agent: false }, (answer) => {
+            resolve((answer.socket as TLSSocket).getPeerCertificate().subject.CN);
+            answer.resume();
+          }).once('error', reject),
+        );
+      const server = await startServables(kit({ versionNumber: 2 }), options);
+      try {
+        const { certificateFile, privateKeyFile } = expired;
+        await expect(
+          server.startRestfulServer('127.0.0.1:0', 1, new SSLConfig({ certificate: certificateFile, privateKey: privateKeyFile })),
+        ).rejects.toMatchObject({
+          code: 'INVALID_ARGUMENT',
+          message: expect.stringMatching(
+            /^Serving Error: load certificate_chain from .*expired\.pem failed: the certificate in .* has expired/,
+          ),
+        });
+        const mounted = authority.mount(first);
+        const ssl = new SSLConfig({ certificate: mounted.certificateFile, privateKey: mounted.privateKeyFile });
+        const rest = await server.startRestfulServer('127.0.0.1:0', 1, ssl);
+        expect(await nameAt(rest)).toBe('first');
+        authority.mount(second);
+        await server.reloadCertificates();
+        expect(await nameAt(rest)).toBe('second');
+      } finally {
+        await server.stop();
+        authority.remove();
+      }
+    },
+  );
 
   it('can start again in the same process', async () => {
     for (let round = 0; round < 2; round++) {

@@ -118,6 +118,11 @@ export class ServablesServer {
     this.running.rooms.scheduler.limitQueue(checkInteger('maxEnqueuedRequests', maxEnqueuedRequests, 1));
   }
 
+  /** Reads the TLS files of all ports again, now, also when they have not changed (docs/tls.md). What came of it is in the log. Never rejects. */
+  reloadCertificates(): Promise<void> {
+    return this.running.rooms.gateway.reloadCertificates();
+  }
+
   /** Takes no new requests, finishes those in hand (at most `graceMs`, default: the setting), then ends everything. Can be called again. */
   stop(graceMs = this.graceMs): Promise<void> {
     this.ending.abort();

@@ -122,13 +122,15 @@ describe('settings that are loaded again', () => {
     expect(applied).toHaveLength(1);
   });
 
-  it('change nothing when they are wrong, or as they were', async () => {
+  it('change nothing when they are wrong, or as they were; files that they name are read again nevertheless', async () => {
     const { live, applied, lines, log, set } = rig({});
+    let reloads = 0;
+    live.onReload(() => reloads++);
     await live.reload(log);
     set(new ConfigError('graceMs must be ...'));
     await live.reload(log);
     expect(lines).toEqual(['30 SIGHUP: no setting has changed', '50 SIGHUP: the settings cannot be loaded, nothing has changed']);
-    expect([applied, (await live.fresh()).graceMs]).toEqual([[], live.current.graceMs]);
+    expect([applied, (await live.fresh()).graceMs, reloads]).toEqual([[], live.current.graceMs, 2]);
   });
 });
 

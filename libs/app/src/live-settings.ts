@@ -22,6 +22,7 @@ export interface LeveledLog extends AppLog {
 /** The settings of a process, which SIGHUP reads again from flags, environment and file: some take effect at once, the others need a restart. */
 export class LiveSettings<Settings extends FleetSettings = FleetSettings> implements LiveLogin {
   private readonly takers: Taker<Settings>[] = [];
+  private readonly reloads: (() => void)[] = [];
 
   /** `settings`: as they are now. `load`: reads them again; rejects where they are wrong. */
   constructor(
@@ -39,6 +40,11 @@ export class LiveSettings<Settings extends FleetSettings = FleetSettings> implem
     this.takers.push({ keys, apply });
   }
 
+  /** `listener` is called at every reload, whatever the settings are by then: for what is not in them, such as files that they name. It must not throw. */
+  onReload(listener: () => void): void {
+    this.reloads.push(listener);
+  }
+
   /** Sets the level of a log. */
   takeLogLevel(log: LeveledLog): void {
     this.take(['logLevel'], ({ logLevel }) => (log.level = logLevel));
@@ -51,6 +57,7 @@ export class LiveSettings<Settings extends FleetSettings = FleetSettings> implem
 
   /** Takes what can be taken, and says by name what was and what needs a restart. Settings that are wrong change nothing. Never rejects. */
   async reload(log: AppLog): Promise<void> {
+    for (const listener of this.reloads) listener();
     let next: Settings;
     try {
       next = await this.load();

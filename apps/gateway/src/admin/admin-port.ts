@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
@@ -9,9 +9,12 @@ import { ServingError } from '@mserve/wire';
 import type { FastifyInstance } from 'fastify';
 import type { AdminOptions } from '../edge/admin-options.js';
 import { AdminRequests } from '../edge/admin-requests.js';
-import type { TlsOptions } from '../edge/ingress-options.js';
+import type { TlsFiles, TlsOptions } from '../edge/ingress-options.js';
 import { logToken } from '../edge/tokens.js';
 import { Models } from '../models/models.js';
+import { CertificateWatch } from '../tls/certificate-watch.js';
+import { HandshakeFailures } from '../tls/handshake-failures.js';
+import { contextOf, verificationOf } from '../tls/tls-context.js';
 import { AdminAccess, type Denial } from './admin-access.js';
 
 /** Injection token of the {@link AdminPortOptions}; undefined = no admin port. */
@@ -19,7 +22,7 @@ export const adminPortToken = Symbol('admin port');
 
 export interface AdminPortOptions extends AdminOptions {
   /** As the public ports have it. */
-  readonly tls?: TlsOptions | undefined;
+  readonly tls?: TlsOptions | TlsFiles | undefined;
 }
 
 const maxConnections = 64;
@@ -47,6 +50,8 @@ export class AdminPort implements OnApplicationBootstrap, BeforeApplicationShutd
     @Inject(Models) private readonly models: Models,
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
     @Inject(logToken) private readonly log: AppLog,
+    @Inject(CertificateWatch) private readonly certificates: CertificateWatch,
+    @Inject(HandshakeFailures) private readonly failures: HandshakeFailures,
   ) {}
 
   /** Address bound, `host:port`; undefined when there is no admin port. */
@@ -70,8 +75,8 @@ export class AdminPort implements OnApplicationBootstrap, BeforeApplicationShutd
       fastify.routing(request, response);
     };
     const limits = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 5_000, maxHeaderSize: 16_384 };
-    const server =
-      options.tls === undefined ? createServer(limits, listener) : createTlsServer({ ...limits, ...tlsOf(options.tls) }, listener);
+    const { tls } = options;
+    const server = tls === undefined ? createServer(limits, listener) : await this.createTlsServer(tls, limits, listener);
     server.maxConnections = maxConnections;
     this.bound = await listen(server, options.address);
     this.server = server;
@@ -86,6 +91,13 @@ export class AdminPort implements OnApplicationBootstrap, BeforeApplicationShutd
       server.close(() => resolve());
       server.closeAllConnections();
     });
+  }
+
+  private async createTlsServer(tls: TlsOptions | TlsFiles, limits: ServerOptions, listener: RequestListener): Promise<Server> {
+    const server = createTlsServer({ ...limits, ...verificationOf(tls) }, listener);
+    const { texts } = await this.certificates.open(tls, (renewed) => server.setSecureContext(contextOf(renewed)));
+    server.setSecureContext(contextOf(texts));
+    return server.on('tlsClientError', (error, socket) => this.failures.add('admin', error, socket));
   }
 
   private deny(request: IncomingMessage, response: ServerResponse, { status, error }: Denial): void {
@@ -103,18 +115,6 @@ export class AdminPort implements OnApplicationBootstrap, BeforeApplicationShutd
 
 function answer(response: ServerResponse, status: number, body: object, headers: Readonly<Record<string, string>> = {}): void {
   response.writeHead(status, { 'content-type': 'application/json', connection: 'close', ...headers }).end(JSON.stringify(body));
-}
-
-function tlsOf({ certificate, privateKey, customCa, verifyClient }: TlsOptions): object {
-  const isVerified = verifyClient === true;
-  return {
-    cert: certificate,
-    key: privateKey,
-    ca: customCa,
-    requestCert: isVerified,
-    rejectUnauthorized: isVerified,
-    minVersion: 'TLSv1.2',
-  };
 }
 
 function listen(server: Server, text: string): Promise<string> {

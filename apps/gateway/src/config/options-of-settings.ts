@@ -1,11 +1,12 @@
-import { pickSettings, readSettingFile, readTokenFile, type SettingsOf } from '@mserve/config';
+import { ConfigError, pickSettings, readTokenFile, type SettingsOf } from '@mserve/config';
 import type { AdminOptions } from '../edge/admin-options.js';
-import { limitSettings, type TlsOptions } from '../edge/ingress-options.js';
+import { limitSettings, type TlsFiles } from '../edge/ingress-options.js';
 import { sameSettings, type GatewayOptions } from '../gateway-options.js';
+import { checkTls, TlsError, type TlsPart } from '../tls/checked-tls.js';
 
 const mebibyte = 1024 * 1024;
 
-/** The settings of a gateway as its options. Throws ConfigError for files that cannot be read. */
+/** The settings of a gateway as its options. Throws ConfigError for files that cannot be read or used. */
 export function gatewayOptionsOf(settings: SettingsOf<'gateway'>): GatewayOptions {
   return {
     ...pickSettings(settings, sameSettings),
@@ -26,13 +27,20 @@ function adminOf({ admin, adminToken, adminTokenFile, adminHosts }: SettingsOf<'
   return { address: admin, token, hosts: adminHosts?.split(',') };
 }
 
-function tlsOf({ tlsCertificate, tlsPrivateKey, tlsCustomCa, tlsVerifyClient }: SettingsOf<'gateway'>): TlsOptions | undefined {
+const tlsFlags: Readonly<Record<TlsPart, string>> = {
+  certificate: '--tls-certificate',
+  privateKey: '--tls-private-key',
+  customCa: '--tls-custom-ca',
+};
+
+function tlsOf({ tlsCertificate, tlsPrivateKey, tlsCustomCa, tlsVerifyClient }: SettingsOf<'gateway'>): TlsFiles | undefined {
   // That they go together is a rule of the settings
   if (tlsCertificate === undefined || tlsPrivateKey === undefined) return undefined;
-  return {
-    certificate: readSettingFile('--tls-certificate', tlsCertificate),
-    privateKey: readSettingFile('--tls-private-key', tlsPrivateKey),
-    customCa: tlsCustomCa === undefined ? undefined : readSettingFile('--tls-custom-ca', tlsCustomCa),
-    verifyClient: tlsVerifyClient,
-  };
+  const tls = { certificateFile: tlsCertificate, privateKeyFile: tlsPrivateKey, customCaFile: tlsCustomCa, verifyClient: tlsVerifyClient };
+  try {
+    checkTls(tls);
+  } catch (error) {
+    throw error instanceof TlsError ? new ConfigError(`${tlsFlags[error.part]}: ${error.problem}`) : error;
+  }
+  return tls;
 }

@@ -44,12 +44,23 @@ export function ingressLimitsOf(limits: Partial<IngressLimits> | undefined): Ing
   return { ...all, headersTimeoutMs: Math.min(all.headersTimeoutMs, all.requestTimeoutMs) };
 }
 
-/** PEM texts for a TLS port. TLS 1.2 at least. */
+/** PEM texts for a TLS port. TLS 1.2 at least. They stay as they are: {@link TlsFiles} are read again. */
 export interface TlsOptions {
   readonly certificate: string;
   readonly privateKey: string;
-  /** Authority of client certificates. */
+  /** Authority of client certificates; needed with verifyClient. */
   readonly customCa?: string | undefined;
+  /** Require and verify a client certificate. Default false. */
+  readonly verifyClient?: boolean | undefined;
+}
+
+/** PEM files for a TLS port. They are read again when they change (docs/tls.md). TLS 1.2 at least. */
+export interface TlsFiles {
+  /** Path of the certificate, followed by those between it and its authority. */
+  readonly certificateFile: string;
+  readonly privateKeyFile: string;
+  /** Authority of client certificates; needed with verifyClient. */
+  readonly customCaFile?: string | undefined;
   /** Require and verify a client certificate. Default false. */
   readonly verifyClient?: boolean | undefined;
 }

@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import type { Server } from '@grpc/grpc-js';
 import type { BeforeApplicationShutdown } from '@nestjs/common';
 import type { ServingError } from '@mserve/wire';
@@ -68,6 +69,8 @@ interface Port {
   readonly limits?: Partial<IngressLimits> | undefined;
   /** Default: plain text. */
   readonly tls?: TlsOptions | undefined;
+  /** A TLS handshake failed. Its socket is as good as closed. Must not throw. */
+  readonly onHandshakeFailed?: ((error: Error, socket: TLSSocket) => void) | undefined;
   readonly listener: IngressListener;
 }
 
@@ -104,6 +107,9 @@ export abstract class Ingress implements BeforeApplicationShutdown {
    * open, and the port may be tried again.
    */
   abstract listen(port: RestPort | GrpcPort): Promise<string>;
+
+  /** New connections of a port that speaks TLS get these texts, which are checked; those that are open go on. `verifyClient` stays as it was. */
+  abstract renewTls(kind: 'rest' | 'grpc', tls: TlsOptions): void;
 
   abstract get addresses(): IngressAddresses;
 

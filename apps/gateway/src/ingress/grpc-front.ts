@@ -9,6 +9,7 @@ import {
   type ServerOptions,
 } from 'node:http2';
 import { connect, type AddressInfo } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import type { Server as GrpcServer } from '@grpc/grpc-js';
 import { refusal, ServingError } from '@mserve/wire';
 import { requestIdOf } from '../edge/request-id.js';
@@ -20,7 +21,8 @@ import { BodyInflater } from './body-inflater.js';
 import { ExchangeBook } from './exchange-book.js';
 import { GrpcExchange, type GrpcExchangeOwner } from './grpc-exchange.js';
 import { grpcCompression, grpcDeadlineAt, grpcInflateErrors, isGrpcContentType } from './grpc-wire.js';
-import type { IngressAnswer, IngressListener, InferRoute } from '../edge/ingress.js';
+import type { GrpcPort, IngressAnswer, IngressListener, InferRoute } from '../edge/ingress.js';
+import { contextOf, serverTlsOf } from '../tls/tls-context.js';
 import type { IngressLimits, TlsOptions } from '../edge/ingress-options.js';
 import type { InFlight } from './in-flight.js';
 import { RpcRelay } from './rpc-relay.js';
@@ -58,6 +60,7 @@ export class GrpcFront implements GrpcExchangeOwner {
     private readonly inFlight: InFlight,
     addServices: (server: GrpcServer) => void,
     tls?: TlsOptions,
+    onHandshakeFailed?: GrpcPort['onHandshakeFailed'],
   ) {
     this.relay = new RpcRelay(
       {
@@ -76,6 +79,7 @@ export class GrpcFront implements GrpcExchangeOwner {
     this.server.maxConnections = limits.maxConnections;
     this.server.on('session', this.onSession);
     this.server.on('stream', this.onStream);
+    if (onHandshakeFailed !== undefined) this.server.on('tlsClientError', onHandshakeFailed);
   }
 
   /** Binds the port or socket file; resolves with the address bound. Rejects with the original's texts. */
@@ -107,6 +111,12 @@ export class GrpcFront implements GrpcExchangeOwner {
       return formatAddress(address);
     }
     return formatAddress(address, (this.server.address() as AddressInfo).port);
+  }
+
+  /** New connections get these; those that are open go on. Nothing happens without TLS. */
+  renewTls(tls: TlsOptions): void {
+    const server: unknown = this.server;
+    if (server instanceof TlsServer) server.setSecureContext(contextOf(tls));
   }
 
   /** false when the token is not one of this port. */
@@ -260,16 +270,7 @@ function createPort(limits: IngressLimits, tls: TlsOptions | undefined): Http2Se
     maxSessionMemory: Number.MAX_SAFE_INTEGER,
   };
   if (tls === undefined) return createServer(options);
-  return createSecureServer({
-    ...options,
-    key: tls.privateKey,
-    cert: tls.certificate,
-    ...(tls.customCa === undefined ? {} : { ca: tls.customCa }),
-    requestCert: tls.verifyClient === true,
-    rejectUnauthorized: tls.verifyClient === true,
-    minVersion: 'TLSv1.2',
-    handshakeTimeout: limits.headersTimeoutMs,
-  });
+  return createSecureServer({ ...options, ...serverTlsOf(tls), handshakeTimeout: limits.headersTimeoutMs });
 }
 
 /** A socket file that a killed server left behind would keep the address busy for ever; one that answers, and a file that is no socket, is left alone. */

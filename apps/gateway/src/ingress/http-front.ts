@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import { refusal, ServingError } from '@mserve/wire';
 import { requestIdOf } from '../edge/request-id.js';
 import { tooLarge } from '../edge/status.js';
@@ -20,7 +21,8 @@ import {
   isInferContentType,
   unroutedPostRoute,
 } from './http-route.js';
-import type { IngressAnswer, IngressListener, InferRoute } from '../edge/ingress.js';
+import type { IngressAnswer, IngressListener, InferRoute, RestPort } from '../edge/ingress.js';
+import { contextOf, serverTlsOf } from '../tls/tls-context.js';
 import type { IngressLimits, TlsOptions } from '../edge/ingress-options.js';
 import type { InFlight } from './in-flight.js';
 import { TurnGather } from './turn-gather.js';
@@ -52,6 +54,7 @@ export class HttpFront implements ExchangeOwner {
     private readonly inFlight: InFlight,
     private readonly fallback: RequestListener,
     tls?: TlsOptions,
+    onHandshakeFailed?: RestPort['onHandshakeFailed'],
   ) {
     this.gather = new TurnGather(listener);
     this.exchanges = new ExchangeBook(this.gather, Math.max(limits.maxBufferedBytes, limits.maxMessageBytes), inFlight);
@@ -71,19 +74,8 @@ export class HttpFront implements ExchangeOwner {
     this.server =
       tls === undefined
         ? createServer(options, this.onRequest)
-        : createTlsServer(
-            {
-              ...options,
-              key: tls.privateKey,
-              cert: tls.certificate,
-              ca: tls.customCa,
-              requestCert: tls.verifyClient === true,
-              rejectUnauthorized: tls.verifyClient === true,
-              minVersion: 'TLSv1.2',
-              handshakeTimeout: limits.headersTimeoutMs,
-            },
-            this.onRequest,
-          );
+        : createTlsServer({ ...options, ...serverTlsOf(tls), handshakeTimeout: limits.headersTimeoutMs }, this.onRequest);
+    if (onHandshakeFailed !== undefined) this.server.on('tlsClientError', onHandshakeFailed);
     this.server.maxConnections = limits.maxConnections;
     this.server.on('checkContinue', this.onExpectContinue);
     this.server.on('clientError', answerMalformed);
@@ -111,6 +103,12 @@ export class HttpFront implements ExchangeOwner {
     });
     this.receiving = this.exchanges.watchReceiving(this.limits, (exchange, error) => this.refuseEarly(exchange, error));
     return formatAddress(address, (this.server.address() as AddressInfo).port);
+  }
+
+  /** New connections get these; those that are open go on. Nothing happens without TLS. */
+  renewTls(tls: TlsOptions): void {
+    const server: unknown = this.server;
+    if (server instanceof TlsServer) server.setSecureContext(contextOf(tls));
   }
 
   /** false when the token is not one of this port. */

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { ServingError } from '@mserve/wire';
 import { Ingress, type GrpcPort, type IngressAddresses, type IngressAnswer, type RestPort } from '../edge/ingress.js';
-import { ingressLimitsOf } from '../edge/ingress-options.js';
+import { ingressLimitsOf, type TlsOptions } from '../edge/ingress-options.js';
+import { checkTls } from '../tls/checked-tls.js';
 import { GrpcFront } from './grpc-front.js';
 import { HttpFront } from './http-front.js';
 import { InFlight } from './in-flight.js';
-import { checkTls } from './tls-check.js';
 
 /** When nothing is in flight any more, a draining ingress waits this long for connections that do not end. */
 const idleConnectionMs = 1_000;
@@ -24,6 +24,10 @@ export class NodeIngress extends Ingress {
 
   async listen(port: RestPort | GrpcPort): Promise<string> {
     return port.kind === 'rest' ? this.listenRest(port) : this.listenGrpc(port);
+  }
+
+  renewTls(kind: 'rest' | 'grpc', tls: TlsOptions): void {
+    (kind === 'rest' ? this.http : this.grpc)?.renewTls(tls);
   }
 
   get addresses(): IngressAddresses {
@@ -59,10 +63,10 @@ export class NodeIngress extends Ingress {
     await this.grpc?.close();
   }
 
-  private async listenRest({ address, limits, tls, listener, fallback }: RestPort): Promise<string> {
+  private async listenRest({ address, limits, tls, onHandshakeFailed, listener, fallback }: RestPort): Promise<string> {
     if (this.http !== undefined) throw new ServingError('INVALID_ARGUMENT', 'Serving Error: RESTful server is already running');
     if (tls !== undefined) checkTls(tls);
-    const http = new HttpFront(ingressLimitsOf(limits), listener, this.flight, fallback, tls);
+    const http = new HttpFront(ingressLimitsOf(limits), listener, this.flight, fallback, tls, onHandshakeFailed);
     this.http = http;
     try {
       return (this.rest = await http.listen(address));
@@ -72,10 +76,10 @@ export class NodeIngress extends Ingress {
     }
   }
 
-  private async listenGrpc({ address, limits, tls, listener, addServices }: GrpcPort): Promise<string> {
+  private async listenGrpc({ address, limits, tls, onHandshakeFailed, listener, addServices }: GrpcPort): Promise<string> {
     if (this.grpc !== undefined) throw new ServingError('INVALID_ARGUMENT', 'Serving Error: Serving gRPC server is already running');
     if (tls !== undefined) checkTls(tls);
-    const grpc = new GrpcFront(ingressLimitsOf(limits), listener, this.flight, addServices, tls);
+    const grpc = new GrpcFront(ingressLimitsOf(limits), listener, this.flight, addServices, tls, onHandshakeFailed);
     this.grpc = grpc;
     try {
       return (this.rpc = await grpc.listen(address));

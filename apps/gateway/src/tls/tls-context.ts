@@ -1,0 +1,17 @@
+import type { SecureContextOptions, TlsOptions as ServerTlsOptions } from 'node:tls';
+import type { TlsOptions } from '../edge/ingress-options.js';
+
+/** What a new handshake uses: it may change while the port is open. */
+export function contextOf({ certificate, privateKey, customCa }: TlsOptions): SecureContextOptions {
+  return { cert: certificate, key: privateKey, ...(customCa === undefined ? {} : { ca: customCa }), minVersion: 'TLSv1.2' };
+}
+
+/** Who has to show a certificate: it stays as it is while the port is open. */
+export function verificationOf({ verifyClient = false }: { readonly verifyClient?: boolean | undefined }): ServerTlsOptions {
+  return { requestCert: verifyClient, rejectUnauthorized: verifyClient };
+}
+
+/** What a port that speaks TLS is created with. Which protocols it offers by ALPN is the server's: `h2` of node:http2, `http/1.1` of node:https. */
+export function serverTlsOf(tls: TlsOptions): ServerTlsOptions {
+  return { ...contextOf(tls), ...verificationOf(tls) };
+}
