@@ -108,7 +108,7 @@ export class Agent {
       });
     }
     this.meshEpoch = epoch;
-    this.options.log.info({ rank: this.options.rank, epoch }, 'the mesh stands');
+    this.tellMesh(epoch);
     return this.status;
   }
 
@@ -211,6 +211,19 @@ export class Agent {
       'the worker was not heard of for too long: the model is kept for the next one',
     );
     this.leaveMesh('the worker is gone');
+  }
+
+  private tellMesh(epoch: number): void {
+    const { rank, log } = this.options;
+    const sharing = this.ranks[0]?.rank.sharing ?? [];
+    log.info({ rank, epoch, sharing }, 'the mesh stands');
+    const reason = sharing.find((way) => way === 'no-space' || way === 'forbidden');
+    if (reason === undefined) return;
+    const text =
+      reason === 'no-space'
+        ? 'ranks on this machine use TCP, which is slower: /dev/shm is full or too small (docker run --shm-size, or an emptyDir in memory)'
+        : 'ranks on this machine use TCP, which is slower: /dev/shm cannot be written to, or the ranks belong to different users';
+    log.warn({ rank, sharing }, text);
   }
 
   private leaveMesh(reason: string): void {
