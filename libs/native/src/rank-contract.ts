@@ -203,10 +203,10 @@ export interface Rank {
    */
   form(formation: Formation): Promise<void>;
   /**
-   * Executes the program once. Rejects with NativeError: 'input' (before any step, the mesh is kept; so is it for all that is
-   * refused before the first step), 'run' (a segment failed), 'peer' (a peer's connection ended), 'protocol' (a peer is at
-   * another step, batch or size), 'deadline', 'aborted', 'unformed' (there is no mesh), 'closed'. After a failure in a step the rank has no mesh: its
-   * connections are closed, so that its peers fail at once too, and later runs are refused with 'unformed' until form() is called.
+   * Executes the program once. Rejects with NativeError: 'input' (the inputs are not those of the program: the mesh is kept, as it is for all that is refused before the first
+   * step; or a segment refuses their values, in a step), 'run' (a segment failed), 'peer' (a peer's connection ended, or it gave up), 'protocol' (a peer is at another
+   * step, batch or size), 'deadline', 'aborted', 'unformed' (there is no mesh), 'closed'. NativeError.peer has the rank at fault, where there is one. After a failure in a step the rank
+   * has no mesh: its connections are closed, so that its peers fail at once too, and later runs are refused with 'unformed' until form() is called.
    */
   run(run: RankRun): Promise<NativeTensor[]>;
   /** Ends the form or the runs in hand with 'aborted', at once, and leaves the mesh. Does nothing when there is none. */

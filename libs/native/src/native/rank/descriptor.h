@@ -1,8 +1,14 @@
 #pragma once
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <utility>
+
+// macOS has no such flag; Node ignores SIGPIPE anyway
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
 
 namespace mserve::rank {
 
