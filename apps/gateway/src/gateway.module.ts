@@ -20,6 +20,7 @@ import { GrpcServices } from './health/grpc-services.js';
 import { HealthController } from './health/health.controller.js';
 import { ModelDirectory } from './health/model-directory.js';
 import { ModelRepository } from './health/model-repository.js';
+import { ModelStatistics } from './health/model-statistics.js';
 import { OipController } from './health/oip.controller.js';
 import { Readiness } from './health/readiness.js';
 import { RouteVerbs } from './health/route-verbs.js';
@@ -94,6 +95,7 @@ export class GatewayModule {
       AdminRequests,
       ModelDirectory,
       ModelRepository,
+      ModelStatistics,
       GrpcServices,
       InferPath,
       ApiDocs,

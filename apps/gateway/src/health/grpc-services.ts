@@ -10,6 +10,7 @@ import { oipText } from '../edge/words.js';
 import { logToken } from '../edge/tokens.js';
 import { ModelDirectory } from './model-directory.js';
 import { ModelRepository } from './model-repository.js';
+import { ModelStatistics } from './model-statistics.js';
 import { loadPublicProtos } from './proto-files.js';
 import { Readiness } from './readiness.js';
 import { reflectedProtos } from './reflected-protos.js';
@@ -42,6 +43,7 @@ export class GrpcServices {
 
   constructor(
     @Inject(ModelDirectory) private readonly models: ModelDirectory,
+    @Inject(ModelStatistics) private readonly statistics: ModelStatistics,
     @Inject(ModelRepository) private readonly repository: ModelRepository,
     @Inject(Readiness) private readonly readiness: Readiness,
     @Inject(Audit) private readonly audit: Audit,
@@ -61,6 +63,8 @@ export class GrpcServices {
       ModelReady: this.unary<NamedModel>(({ name, version }) => ({ ready: this.isModelReady(name, version) })),
       ServerMetadata: this.unary(() => this.models.server()),
       ModelMetadata: this.unary<NamedModel>(({ name, version }) => this.models.model(name, version)),
+      ModelConfig: this.unary<NamedModel>(({ name, version }) => ({ config: this.models.config(name, version) })),
+      ModelStatistics: this.unary<NamedModel>(({ name, version }) => this.statistics.list(name, version)),
       RepositoryIndex: this.unary<{ ready: boolean }>(async ({ ready }) => ({ models: await this.repository.index(ready, false) })),
       RepositoryModelLoad: this.unary<RepositoryRequest>(async ({ model_name: model, parameters }, from) => {
         const load = (): Promise<object> => this.repository.load(model, parametersOf(parameters), false);

@@ -5,6 +5,7 @@ import { modelControlToken } from '../edge/tokens.js';
 import { MethodCatalog } from '../catalog/method-catalog.js';
 import { modelMetadata, type ModelMetadata } from '../protocols/metadata.js';
 import { version } from '../edge/version.js';
+import { modelConfig, type ModelConfig } from './model-config.js';
 
 /** Body of GET /v2. Field names are those of the Open Inference Protocol. */
 export interface ServerMetadata {
@@ -45,6 +46,8 @@ export class ModelDirectory {
       extensions: [
         'binary_tensor_data',
         'classification',
+        'model_configuration',
+        'statistics',
         'parameters',
         this.mode === 'explicit' ? 'model_repository' : 'model_repository(index)',
       ],
@@ -56,6 +59,15 @@ export class ModelDirectory {
     const model = this.catalog.findModel(name, modelVersion);
     const { name: _name, ...metadata } = modelMetadata(model, name);
     return { name, versions: modelVersion === '' ? model.versions.map(String) : [modelVersion], ...metadata };
+  }
+
+  /** As {@link model}. */
+  config(name: string, modelVersion: string): ModelConfig {
+    const model = this.catalog.findModel(name, modelVersion);
+    const running = this.catalog.ready.find(
+      ({ signature }) => signature.servable === model.servable && signature.version === model.version,
+    );
+    return modelConfig(model, name, running?.readyReplicas ?? 0);
   }
 
   /** Throws ServingError NOT_FOUND for a model that nobody has. */

@@ -1,4 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
+import type { ModelConfig } from './model-config.js';
+import type { ModelStatisticsEntry, ModelStatisticsList, StatisticDuration } from './model-statistics.js';
 import {
   repositoryStates,
   type RepositoryEntry,
@@ -64,6 +66,100 @@ export class ModelMetadataAnswer implements VersionedModelMetadata {
 
   @ApiProperty({ type: [TensorMetadataAnswer] })
   readonly outputs!: readonly TensorMetadataAnswer[];
+}
+
+export class ConfigTensorAnswer {
+  @ApiProperty({ type: String })
+  readonly name!: string;
+
+  @ApiProperty({ type: String, description: 'such as TYPE_FP32, TYPE_INT64 or TYPE_STRING' })
+  readonly data_type!: string;
+
+  @ApiProperty({ type: [Number], description: 'of an instance; -1 = any' })
+  readonly dims!: readonly number[];
+}
+
+export class ConfigInputAnswer extends ConfigTensorAnswer {
+  @ApiProperty({ type: String })
+  readonly format!: string;
+
+  @ApiProperty({ type: Boolean, description: 'whether it may be left out' })
+  readonly optional!: boolean;
+}
+
+export class InstanceGroupAnswer {
+  @ApiProperty({ type: String })
+  readonly name!: string;
+
+  @ApiProperty({ type: String })
+  readonly kind!: string;
+
+  @ApiProperty({ type: Number, description: 'ready replicas' })
+  readonly count!: number;
+}
+
+export class ModelConfigAnswer implements ModelConfig {
+  @ApiProperty({ type: String })
+  readonly name!: string;
+
+  @ApiProperty({ type: String })
+  readonly platform!: string;
+
+  @ApiProperty({ type: String })
+  readonly backend!: string;
+
+  @ApiProperty({ type: 'object', additionalProperties: true, description: 'the versions that are ready' })
+  readonly version_policy!: ModelConfig['version_policy'];
+
+  @ApiProperty({ type: Number, description: 'instances that a model runs at once; 0 where a method is not batched' })
+  readonly max_batch_size!: number;
+
+  @ApiProperty({ type: [ConfigInputAnswer] })
+  readonly input!: readonly ConfigInputAnswer[];
+
+  @ApiProperty({ type: [ConfigTensorAnswer] })
+  readonly output!: readonly ConfigTensorAnswer[];
+
+  @ApiProperty({ type: [InstanceGroupAnswer] })
+  readonly instance_group!: readonly InstanceGroupAnswer[];
+}
+
+export class StatisticDurationAnswer implements StatisticDuration {
+  @ApiProperty({ type: Number })
+  readonly count!: number;
+
+  @ApiProperty({ type: Number, description: 'nanoseconds, added up' })
+  readonly ns!: number;
+}
+
+export class InferenceStatisticsAnswer {
+  @ApiProperty({ type: StatisticDurationAnswer })
+  readonly success!: StatisticDurationAnswer;
+
+  @ApiProperty({ type: StatisticDurationAnswer })
+  readonly fail!: StatisticDurationAnswer;
+}
+
+export class ModelStatisticsEntryAnswer implements ModelStatisticsEntry {
+  @ApiProperty({ type: String })
+  readonly name!: string;
+
+  @ApiProperty({ type: String })
+  readonly version!: string;
+
+  @ApiProperty({ type: Number, description: 'Unix time in milliseconds; 0 = none yet' })
+  readonly last_inference!: number;
+
+  @ApiProperty({ type: Number, description: 'instances' })
+  readonly inference_count!: number;
+
+  @ApiProperty({ type: InferenceStatisticsAnswer })
+  readonly inference_stats!: InferenceStatisticsAnswer;
+}
+
+export class ModelStatisticsAnswer implements ModelStatisticsList {
+  @ApiProperty({ type: [ModelStatisticsEntryAnswer] })
+  readonly model_stats!: readonly ModelStatisticsEntryAnswer[];
 }
 
 export class RepositoryEntryAnswer implements RepositoryEntry {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { method, servable } from '../testing/fake-scheduler.js';
+import type { ModelStatisticsEntry } from './model-statistics.js';
 import { GatewayRig } from '../testing/gateway-rig.js';
 
 describe('the Open Inference Protocol over REST, less infer', () => {
@@ -33,6 +34,28 @@ describe('the Open Inference Protocol over REST, less infer', () => {
       },
     ],
     ['/v2/models/digits.logits/versions/3', 200, expect.objectContaining({ name: 'digits.logits', versions: ['3'] })],
+    [
+      '/v2/models/digits/config',
+      200,
+      {
+        name: 'digits',
+        platform: 'mserve',
+        backend: 'mserve',
+        version_policy: { specific: { versions: [3] } },
+        max_batch_size: 1,
+        input: [{ name: 'x', data_type: 'TYPE_FP32', dims: [1, 28, 28], format: 'FORMAT_NONE', optional: false }],
+        output: [{ name: 'y', data_type: 'TYPE_FP32', dims: [10] }],
+        instance_group: [{ name: 'digits_0', kind: 'KIND_AUTO', count: 1 }],
+      },
+    ],
+    [
+      '/v2/models/kit.echo/versions/1/config',
+      200,
+      expect.objectContaining({ output: [{ name: 'y', data_type: 'TYPE_STRING', dims: [-1] }] }),
+    ],
+    ['/v2/models/nope/config', 404, { error: "model 'nope' is not available" }],
+    ['/v2/models/nope/stats', 404, { error: "model 'nope' is not available" }],
+    ['/v2/models/digits/versions/4/stats', 503, { error: "model 'digits' version 4 is not available" }],
     ['/v2/models/digits/ready', 200, { name: 'digits', ready: true }],
     ['/v2/models/digits/versions/3/ready', 200, { name: 'digits', ready: true }],
     ['/v2/models/digits/versions/4/ready', 503, { error: "model 'digits' is not ready" }],
@@ -122,6 +145,30 @@ describe('the Open Inference Protocol over REST, less infer', () => {
     expect(await errorOf(`/${long}`)).toEqual([404, `Cannot GET /${long.slice(0, 988)}...`]);
     expect(await errorOf(`/%zz${long}`)).toEqual([400, `'/%zz${long.slice(0, 995)}...`]);
     expect(await errorOf(`/v2/models/${long}`)).toEqual([414, expect.stringMatching(/^.{1,1003}$/)]);
+  });
+
+  it('counts what each model answers, and what it fails', async () => {
+    const statsOf = async (path: string): Promise<ModelStatisticsEntry[]> =>
+      ((await (await fetch(`${rig.url}/v2/models${path}/stats`)).json()) as { model_stats: ModelStatisticsEntry[] }).model_stats;
+    const infer = (body: string): Promise<Response> => rig.post(body);
+    const fresh = { count: 0, ns: 0 };
+    const before = { last_inference: 0, inference_count: 0, inference_stats: { success: fresh, fail: fresh } };
+    expect(await statsOf('/kit')).toEqual([{ name: 'kit', version: '1', ...before }]);
+    const began = Date.now();
+    expect((await infer('kit echo a')).status).toBe(200);
+    expect((await infer('kit echo b')).status).toBe(200);
+    rig.scheduler.onTickets = (list) => list.forEach((ticket) => rig.scheduler.refuse(ticket, { code: 'INTERNAL', message: 'no' }));
+    expect((await infer('kit echo c')).status).toBe(500);
+    const spent = (count: number): unknown => ({ count, ns: expect.any(Number) });
+    const after = { inference_count: 2, last_inference: expect.any(Number), inference_stats: { success: spent(2), fail: spent(1) } };
+    const [one] = await statsOf('/kit/versions/1');
+    expect(one).toEqual({ name: 'kit', version: '1', ...after });
+    expect(one?.last_inference).toBeGreaterThanOrEqual(began);
+    expect(one?.inference_stats.success.ns).toBeGreaterThan(0);
+    expect(await statsOf('')).toEqual([
+      { name: 'kit.echo', version: '1', ...after },
+      { name: 'digits.logits', version: '3', ...before },
+    ]);
   });
 
   it('lists the repository, with and without a body', async () => {

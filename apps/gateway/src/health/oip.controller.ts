@@ -7,10 +7,13 @@ import { Audit, clientOf } from '../edge/audit.js';
 import { bodyPipe } from './body-pipe.js';
 import { ModelDirectory } from './model-directory.js';
 import { ModelRepository } from './model-repository.js';
+import { ModelStatistics } from './model-statistics.js';
 import {
   LiveAnswer,
+  ModelConfigAnswer,
   ModelMetadataAnswer,
   ModelReadyAnswer,
+  ModelStatisticsAnswer,
   ReadyAnswer,
   RepositoryEntryAnswer,
   ServerMetadataAnswer,
@@ -56,6 +59,7 @@ export class OipController {
   constructor(
     @Inject(ModelDirectory) private readonly models: ModelDirectory,
     @Inject(Readiness) private readonly readiness: Readiness,
+    @Inject(ModelStatistics) private readonly statistics: ModelStatistics,
     @Inject(ModelRepository) private readonly repository: ModelRepository,
     @Inject(AdminRequests) private readonly operators: AdminRequests,
     @Inject(Audit) private readonly audit: Audit,
@@ -81,6 +85,13 @@ export class OipController {
     return { ready: true };
   }
 
+  /** What was counted of every ready model since the start of this gateway. */
+  @Get('models/stats')
+  @ApiOkResponse({ type: ModelStatisticsAnswer })
+  allStatistics(): ModelStatisticsAnswer {
+    return this.statistics.list('', '');
+  }
+
   @Get('models/:model')
   @ApiOkResponse({ type: ModelMetadataAnswer })
   @ApiResponse(refusal(404))
@@ -95,6 +106,38 @@ export class OipController {
   @ApiResponse(refusal(503))
   modelVersion(@Param('model') model: string, @Param('version') version: string): ModelMetadataAnswer {
     return this.models.model(model, version);
+  }
+
+  @Get('models/:model/config')
+  @ApiOkResponse({ type: ModelConfigAnswer })
+  @ApiResponse(refusal(404))
+  @ApiResponse(refusal(503))
+  config(@Param('model') model: string): ModelConfigAnswer {
+    return this.models.config(model, '');
+  }
+
+  @Get('models/:model/versions/:version/config')
+  @ApiOkResponse({ type: ModelConfigAnswer })
+  @ApiResponse(refusal(404))
+  @ApiResponse(refusal(503))
+  versionConfig(@Param('model') model: string, @Param('version') version: string): ModelConfigAnswer {
+    return this.models.config(model, version);
+  }
+
+  @Get('models/:model/stats')
+  @ApiOkResponse({ type: ModelStatisticsAnswer })
+  @ApiResponse(refusal(404))
+  @ApiResponse(refusal(503))
+  modelStatistics(@Param('model') model: string): ModelStatisticsAnswer {
+    return this.statistics.list(model, '');
+  }
+
+  @Get('models/:model/versions/:version/stats')
+  @ApiOkResponse({ type: ModelStatisticsAnswer })
+  @ApiResponse(refusal(404))
+  @ApiResponse(refusal(503))
+  versionStatistics(@Param('model') model: string, @Param('version') version: string): ModelStatisticsAnswer {
+    return this.statistics.list(model, version);
   }
 
   @Get('models/:model/ready')

@@ -13,6 +13,7 @@ import { requestIdOf } from '../edge/request-id.js';
 import { logToken, tracerToken } from '../edge/tokens.js';
 import type { InferRequest, Protocol } from '../protocols/protocol.js';
 import { InferCounters, type InferStats } from './counters.js';
+import { ModelCounters } from './model-counters.js';
 import { laterTicketIds, PendingRequest } from './pending-request.js';
 import { catalogWaitMs, maxMoves, MoveQueue, VersionProbe, type Moving } from './version-move.js';
 
@@ -35,6 +36,7 @@ export const inferOptionsToken = Symbol('infer options');
 @Injectable()
 export class InferPath implements IngressListener, OnModuleInit, BeforeApplicationShutdown {
   private readonly counters: InferCounters;
+  private readonly models: ModelCounters;
   /** The level debug is on. */
   private readonly logsRefusals: boolean;
   /** By ticket id. */
@@ -61,6 +63,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     @Inject(tracerToken) private readonly tracer: Tracer | undefined,
   ) {
     this.counters = new InferCounters(metrics);
+    this.models = new ModelCounters(metrics);
     this.logsRefusals = log.isLevelEnabled?.('debug') ?? true;
   }
 
@@ -148,7 +151,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     if (deadlineAt <= now) throw refusal('late-on-arrival');
     const scheduler = schedulers.current;
     if (scheduler === undefined) throw notAvailable(target.servable, target.method.name);
-    const pending = new PendingRequest(request, infer, store.place(infer.instances), deadlineAt);
+    const pending = new PendingRequest(request, infer, store.place(infer.instances), deadlineAt, now);
     this.pending.set(pending.ticketId, pending);
     if (this.tracer !== undefined) pending.span = this.tracer.begin('request', infer.traceparent, requestFacts(infer));
     this.deadlines.add(pending);
@@ -260,7 +263,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
       this.moving.add(moving);
       return true;
     }
-    const next = new PendingRequest(request, infer, this.store.place(infer.instances), deadlineAt, moves + 1);
+    const next = new PendingRequest(request, infer, this.store.place(infer.instances), deadlineAt, pending.cameAt, moves + 1);
     next.span = pending.span;
     next.span?.event('sent to another version');
     pending.span = undefined;
@@ -300,12 +303,19 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   /** Answers a request and lets go of it. */
   private finish(pending: PendingRequest, refusal?: ServingError): void {
     this.forget(pending, refusal?.reason ?? refusal?.code);
-    const { request, infer } = pending;
-    if (refusal !== undefined) return this.refuse(request, refusal);
+    const { request, infer, cameAt } = pending;
+    const seconds = (performance.now() - cameAt) / 1000;
+    if (refusal !== undefined) {
+      this.models.fail(infer.target, seconds);
+      return this.refuse(request, refusal);
+    }
     try {
       this.outgoing.push(this.protocols[request.route].encode(request, infer, pending.completeResults()));
       this.counters.answered.add();
+      if (pending.hasFailure) this.models.fail(infer.target, seconds);
+      else this.models.succeed(infer.target, infer.instances.length, seconds);
     } catch (error) {
+      this.models.fail(infer.target, seconds);
       this.refuse(request, ServingError.from(error, 'Failed to construct the response'));
     }
   }

@@ -33,6 +33,8 @@ export class PendingRequest implements Expiring, TensorReader {
     readonly infer: InferRequest,
     readonly placed: Instances,
     readonly deadlineAt: number,
+    /** When it came, on performance.now()'s clock. */
+    readonly cameAt: number,
     /** How often it began again because its version had gone. */
     readonly moves = 0,
   ) {
@@ -94,6 +96,12 @@ export class PendingRequest implements Expiring, TensorReader {
       if (result !== undefined && isFailure(result) && result.failure.reason === 'servable-unavailable') return result.failure;
     }
     return undefined;
+  }
+
+  /** Whether an instance failed. Only when complete. */
+  get hasFailure(): boolean {
+    for (const result of this.completeResults()) if (isFailure(result)) return true;
+    return false;
   }
 
   /** Tickets for what has no result yet: one, or one for each gap. */

@@ -16,7 +16,10 @@ export const protobufFileName = "mserve/bus/v1/dispatch.proto";
  * A message on a subject is a *list* (TicketList, ...): everything one event-loop turn had for one receiver.
  */
 
-/** A tensor: C-order elements, little-endian; bool is one byte; string and bytes elements are a uint32 length (LE) and the bytes. */
+/**
+ * A tensor: C-order elements, little-endian; bool is one byte; string and bytes elements are a uint32 length (LE) and the bytes.
+ * Without any field: an input that the client left out.
+ */
 export interface Tensor {
   /** number of the dtype table (libs/wire/src/dtype.ts) */
   dtype: number;
