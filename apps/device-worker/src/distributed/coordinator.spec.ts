@@ -149,6 +149,17 @@ describe('a rank that is lost', () => {
     expect(await difference(one, coordinator)).toBeUndefined();
   });
 
+  it('is not said of one that only takes too long: its batch fails, and is not run again', async () => {
+    const one = caseOf('mlp_tp_2');
+    const coordinator = coordinate(one, { predictMs: 200 });
+    await Promise.all([coordinator.start(), startAll(one)]);
+    host.ranks.get(1)!.hang();
+    await expect(difference(one, coordinator)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringMatching(/^Failed to wait for result of rank/),
+    });
+  });
+
   it('also when it only stops to answer', async () => {
     const one = caseOf('mlp_tp_2');
     const coordinator = coordinate(one, { lostMs: 600 });

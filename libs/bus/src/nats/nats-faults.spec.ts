@@ -6,6 +6,7 @@ import { startNatsServer, type NatsServer } from '../../../../test/support/nats-
 import type { Bus, BusState } from '../bus.js';
 import { Collected, codeOf, notes, patterned } from '../testing/bus-rig.js';
 import { answers, assignments, cancellations, receipts, refusals, tickets } from '../channels.js';
+import { agentSubjects, agentTopics } from '../control/agents.js';
 import { documentedUsers } from './documented-users.fixture.js';
 import { NatsBus, type NatsBusOptions } from '../index.js';
 
@@ -370,6 +371,21 @@ describe('a nats-server with the users of docs/bus.md', () => {
     await heard(admin, worker, 'workers.hello');
     for (const subject of asked) expect(await admin.request(worker.address, subject, empty)).toHaveLength(0);
     await expect(gateway.request(worker.address, 'servables.unload', empty, { timeoutMs: 500 })).rejects.toMatchObject({
+      name: 'ServingError',
+    });
+  });
+
+  it('lets the worker of a distributed servable and its agents hear and ask each other, with large messages', async () => {
+    const worker = await join('worker', { user: 'distributed', password: 'distributed-secret' });
+    const agent = await member('agent');
+    const subjectsOfAgents = Object.values(agentSubjects).filter((subject) => subject !== agentSubjects.acquire);
+    for (const subject of subjectsOfAgents) agent.respond(subject, async (body) => body);
+    worker.respond(agentSubjects.acquire, async (body) => body);
+    await heard(worker, agent, agentTopics.hello);
+    for (const subject of subjectsOfAgents)
+      expect(await worker.request(agent.address, subject, patterned(2_500_000))).toHaveLength(2_500_000);
+    expect(await agent.request(undefined, agentSubjects.acquire, empty)).toHaveLength(0);
+    await expect(agent.request(worker.address, 'servables.unload', empty, { timeoutMs: 500 })).rejects.toMatchObject({
       name: 'ServingError',
     });
   });
