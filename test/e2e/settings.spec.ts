@@ -52,27 +52,30 @@ describe('mserve serve, set up by a YAML file', () => {
     }
   });
 
-  (hasOpenssl ? it : it.skip)(`reads TLS files again at SIGHUP${hasOpenssl ? '' : ' (skipped: there is no command openssl)'}`, async () => {
-    const authority = new TestAuthority();
-    const tls = ['--tls-certificate', file('live.pem', testCertificate), '--tls-private-key', file('live.key', testPrivateKey)];
-    const server = startProcess(process.execPath, ['apps/server/dist/main.js', 'serve', '--config', config, '--json', ...tls]);
-    try {
-      const { rest } = JSON.parse(await server.line((line) => line.startsWith('{"rest"'))) as { rest: string };
-      const url = `https://${rest}/v2/health/ready`;
-      await expect(statusOf(url, authority.text)).rejects.toThrow();
-      const { certificate, privateKey } = authority.issue('new');
-      file('live.pem', certificate);
-      file('live.key', privateKey);
-      server.child.kill('SIGHUP');
-      await server.line((line) => line.includes('TLS: new connections get the certificate in '));
-      expect(await statusOf(url, authority.text)).toBe(200);
-      server.child.kill('SIGHUP');
-      await server.line((line) => line.includes(' is in use already'));
-    } finally {
-      authority.remove();
-      expect(await server.stop()).toBe(0);
-    }
-  });
+  (hasOpenssl ? it : it.skip)(
+    `reads TLS files again at SIGHUP${hasOpenssl ? '' : ' (skipped: there is no command openssl of version 3)'}`,
+    async () => {
+      const authority = new TestAuthority();
+      const tls = ['--tls-certificate', file('live.pem', testCertificate), '--tls-private-key', file('live.key', testPrivateKey)];
+      const server = startProcess(process.execPath, ['apps/server/dist/main.js', 'serve', '--config', config, '--json', ...tls]);
+      try {
+        const { rest } = JSON.parse(await server.line((line) => line.startsWith('{"rest"'))) as { rest: string };
+        const url = `https://${rest}/v2/health/ready`;
+        await expect(statusOf(url, authority.text)).rejects.toThrow();
+        const { certificate, privateKey } = authority.issue('new');
+        file('live.pem', certificate);
+        file('live.key', privateKey);
+        server.child.kill('SIGHUP');
+        await server.line((line) => line.includes('TLS: new connections get the certificate in '));
+        expect(await statusOf(url, authority.text)).toBe(200);
+        server.child.kill('SIGHUP');
+        await server.line((line) => line.includes(' is in use already'));
+      } finally {
+        authority.remove();
+        expect(await server.stop()).toBe(0);
+      }
+    },
+  );
 
   it('prints what it would do', async () => {
     const { code, stdout, stderr } = await mserve('serve', '--config', config, '--grace-ms', '7', '--print-config');

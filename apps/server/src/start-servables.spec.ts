@@ -150,7 +150,7 @@ describe('startServables', () => {
   });
 
   (hasOpenssl ? it : it.skip)(
-    `takes the certificate of a port, and the one that replaces it${hasOpenssl ? '' : ' (skipped: there is no command openssl)'}`,
+    `takes the certificate of a port, and the one that replaces it${hasOpenssl ? '' : ' (skipped: there is no command openssl of version 3)'}`,
     async () => {
       const authority = new TestAuthority();
       const [first, second, expired] = [authority.issue('first'), authority.issue('second'), authority.issue('expired', -1)];

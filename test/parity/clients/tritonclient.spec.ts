@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { hasOpenssl, TestAuthority } from '../../../apps/gateway/src/testing/test-authority.js';
 import { hasPython, pythonWith } from '../../support/python.js';
 import { freePort } from '../../support/free-port.js';
 import { servableDirectory, writeTurnsServable } from '../../support/servables.js';
@@ -25,6 +26,33 @@ const python = hasPython();
     expect(wrong).toEqual([]);
     expect(worst).toBeLessThan(1e-4);
   }, 120_000);
+
+  (hasOpenssl ? it : it.skip)(
+    `is served over mutual TLS${hasOpenssl ? '' : ' (skipped: there is no command openssl of version 3)'}`,
+    async () => {
+      const authority = new TestAuthority();
+      const [own, client] = [authority.issue('server'), authority.issue('client')];
+      const tls = ['--tls-certificate', own.certificateFile, '--tls-private-key', own.privateKeyFile];
+      const secure = await serveDirectory('examples', [
+        ...['--servable', 'digits', ...tls, '--tls-custom-ca', authority.file, '--tls-verify-client'],
+      ]);
+      try {
+        const script = join(root, 'test/parity/clients/tls_clients.py');
+        const files = [authority.file, client.certificateFile, client.privateKeyFile];
+        const { stdout } = await promisify(execFile)(interpreter, [script, secure.rest, secure.grpc, ...files]);
+        expect(JSON.parse(stdout)).toEqual({
+          http: [2, 10],
+          grpc: [2, 10],
+          'http without': expect.stringMatching(/SSL|Connection/),
+          'grpc without': 'InferenceServerException',
+        });
+      } finally {
+        await secure.stop();
+        authority.remove();
+      }
+    },
+    120_000,
+  );
 
   it('lists, loads and unloads models over REST and gRPC', async () => {
     const directory = servableDirectory();

@@ -98,7 +98,7 @@ describe('ports that speak TLS', () => {
 
 const suite = hasOpenssl ? describe : describe.skip;
 
-suite(`handshakes that fail${hasOpenssl ? '' : ' (skipped: there is no command openssl)'}`, () => {
+suite(`handshakes that fail${hasOpenssl ? '' : ' (skipped: there is no command openssl of version 3)'}`, () => {
   it('cost their own connection only, are counted, and are at level debug in the log', async () => {
     const [authority, foreign] = [new TestAuthority(), new TestAuthority()];
     const { certificateFile, privateKeyFile, certificate, privateKey } = authority.issue('server');

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, mkdirSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Without the command there are no certificates to test with: what needs them is skipped, under a name that says so. */
-export const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+/** Without the command (OpenSSL 3) there are no certificates to test with: what needs them is skipped, under a name that says so. */
+export const hasOpenssl = /^OpenSSL [3-9]/.test(spawnSync('openssl', ['version'], { encoding: 'utf8' }).stdout ?? '');
 
 /** A certificate and its key: where they are, and what is in them. */
 export interface IssuedCertificate {
@@ -20,7 +20,7 @@ function openssl(...args: readonly string[]): void {
   execFileSync('openssl', args, { stdio: 'pipe' });
 }
 
-/** A certificate authority of its own, in a folder of its own. Needs the command openssl. */
+/** A certificate authority of its own, in a folder of its own. Needs the command openssl, version 3. */
 export class TestAuthority {
   readonly folder = mkdtempSync(join(tmpdir(), 'mserve-tls-'));
   readonly file = join(this.folder, 'ca.pem');

@@ -10,7 +10,7 @@ import { hasOpenssl, TestAuthority, type IssuedCertificate } from '../testing/te
 import { CertificateWatch } from './certificate-watch.js';
 
 const suite = hasOpenssl ? describe : describe.skip;
-const skipped = hasOpenssl ? '' : ' (skipped: there is no command openssl)';
+const skipped = hasOpenssl ? '' : ' (skipped: there is no command openssl of version 3)';
 
 suite(`certificates of ports${skipped}`, () => {
   let authority: TestAuthority;

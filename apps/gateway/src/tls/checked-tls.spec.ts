@@ -7,7 +7,7 @@ import { checkTls } from './checked-tls.js';
 
 const suite = hasOpenssl ? describe : describe.skip;
 
-suite(`what a TLS port is given${hasOpenssl ? '' : ' (skipped: there is no command openssl)'}`, () => {
+suite(`what a TLS port is given${hasOpenssl ? '' : ' (skipped: there is no command openssl of version 3)'}`, () => {
   let authority: TestAuthority;
   let good: IssuedCertificate;
   let other: IssuedCertificate;
