@@ -85,7 +85,10 @@ export const settings = {
     apps: gateway,
     otherwise: 'only when REST is on loopback',
   }),
-  tlsCertificate: optional(path(), { doc: 'PEM file of the certificate; both ports speak TLS', apps: gateway }),
+  tlsCertificate: optional(path(), {
+    doc: 'PEM file of the certificate, read again when it changes (docs/tls.md); all ports speak TLS',
+    apps: gateway,
+  }),
   tlsPrivateKey: optional(path(), { doc: 'PEM file of the private key', apps: gateway }),
   tlsCustomCa: optional(path(), { doc: 'PEM file of the authority of client certificates', apps: gateway }),
   tlsVerifyClient: setting(yesNo(), { doc: 'require and verify a client certificate', apps: gateway, default: false }),
