@@ -13,15 +13,7 @@ import { root, type ServerAddresses } from '../support/running-process.js';
  * itself only what differs in its collectives is, since each case starts a process per rank.
  */
 
-const typical = [
-  'explicit_3',
-  'explicit_a2a_4',
-  'pipe2_tp2_4',
-  'bad_missing_4',
-  'bad_mixed_2',
-  'bad_swapped_restore_2',
-  'bad_swapped_stage_4',
-];
+const typical = ['explicit_3', 'explicit_a2a_4', 'pipe2_tp2_4', 'bad_missing_4', 'bad_swapped_stage_4'];
 const own = distributedCases(join(root, 'test/parity/distributed/cases')).filter(({ name }) => typical.includes(name));
 const further = process.env['DISTRIBUTED_CASES'];
 const cases = further === undefined ? own : distributedCases(further);
