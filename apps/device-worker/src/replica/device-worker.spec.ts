@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { RecordingTracer } from '../../../../test/support/recording-tracer.js';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
@@ -351,26 +352,48 @@ describe('replicas', () => {
     expect(outputsOf((await gotAnswers.until((list) => list.length === 1))[0])).toEqual([[1, 1]]);
   });
 
+  const onSeveralCores = availableParallelism() > 1 ? it : it.skip;
+  onSeveralCores('are loaded side by side (two cores or more), replicas of one of them one after the other', async () => {
+    const begun: string[] = [];
+    let bothBegan: () => void = () => undefined;
+    const both = new Promise<void>((resolve) => (bothBegan = resolve));
+    const running = await start({
+      configPatienceMs: 60_000,
+      deviceIds: [0, 1],
+      servables: [{ name: 'left' }, { name: 'right' }],
+      open: async ({ servable: name, deviceId }) => {
+        begun.push(`${name} ${deviceId}`);
+        if (begun.length === 2) bothBegan();
+        await both;
+        return { runner: fakeRunner(), version: 3, modelPaths: [['/x']] };
+      },
+    });
+    expect(running.replicas.map(({ state }) => state)).toEqual(['ready', 'ready', 'ready', 'ready']);
+    expect(begun.slice(0, 2)).toEqual(['left 0', 'right 0']);
+  });
+
   it('whose config hangs hold up nobody: what is behind them is loaded beside them', async () => {
     let giveUp: (reason: Error) => void = () => undefined;
     const hanging = new Promise<never>((_resolve, reject) => (giveUp = reject));
-    const servables = [{ name: 'hangs' }, { name: 'sums' }];
+    // More than are loaded at a time
+    const hangingOnes = Array.from({ length: 8 }, (_, i) => ({ name: `hangs-${i}` }));
+    const servables = [...hangingOnes, { name: 'sums' }];
     const open: WorkerDefaults['open'] = ({ servable: name }) =>
-      name === 'hangs' ? hanging : Promise.resolve({ runner: fakeRunner(), version: 3, modelPaths: [['/x']] });
+      name !== 'sums' ? hanging : Promise.resolve({ runner: fakeRunner(), version: 3, modelPaths: [['/x']] });
     const starting = start({ configPatienceMs: 1, servables, open });
     const states = async (address: string): Promise<string[]> => {
       const list = JSON.parse(Buffer.from(await scheduler.request(address, 'replicas.list', Buffer.from('{}'))).toString()) as ReplicaList;
       return list.replicas.map(({ state }) => state);
     };
     let seen: string[] = [];
-    for (let heard = 0; seen[1] !== 'ready';) {
+    for (let heard = 0; seen.at(-1) !== 'ready';) {
       const all = await hellos.until((list) => list.length > heard);
       heard = all.length;
       seen = await states(all.at(-1)?.address ?? '');
     }
-    expect(seen).toEqual(['loading', 'ready']);
+    expect(seen).toEqual([...hangingOnes.map(() => 'loading'), 'ready']);
     giveUp(new Error('it was not loaded within 30000 ms'));
-    expect((await starting).replicas.map(({ state }) => state)).toEqual(['failed', 'ready']);
+    expect((await starting).replicas.map(({ state }) => state)).toEqual([...hangingOnes.map(() => 'failed'), 'ready']);
   });
 
   it.each([

@@ -25,6 +25,9 @@ const settings = defaults['device-worker'];
 /** Longest time that work in hand may take when a servable is unloaded and nobody says otherwise. */
 const defaultGraceMs = settings.graceMs;
 
+/** Servables that are loaded at the same time at most: each load may hold a model file in memory. */
+const mostLoads = 8;
+
 interface Plan {
   readonly replica: Replica;
   readonly servable: ServableOptions;
@@ -291,33 +294,41 @@ export class DeviceWorker implements VersionHolder {
   }
 
   /**
-   * One after the other: loading takes all cores by itself, and what is first in the list serves first.
+   * Begun in the order of the list; as many servables at a time as there are cores, replicas of one servable one after the other: they share models.
    * `onVersion` may throw: the replica fails then.
    */
   private async loadAll(plans: readonly Plan[], onVersion: (version: number) => void = () => undefined): Promise<void> {
-    const loads: Promise<void>[] = [];
+    const cores = availableParallelism();
     // The same for all of them: replicas that share a model have to agree on it.
-    const intraOpThreads = this.options.intraOpThreads ?? Math.max(1, Math.floor((availableParallelism() - 1) / this.liveCount));
-    for (const plan of plans) {
-      const { replica } = plan;
-      if (this.closing !== undefined) break;
-      if (replica.state === 'gone') continue;
-      await new Promise<void>((next) => {
-        const patience = setTimeout(next, this.options.configPatienceMs ?? settings.configPatienceMs);
-        const isFound = (version: number): void => {
-          clearTimeout(patience);
-          onVersion(version);
-        };
-        const load = this.loadOne(plan, intraOpThreads, isFound).finally(() => {
-          clearTimeout(patience);
-          this.loads.delete(replica);
-          next();
-        });
-        this.loads.set(replica, load);
-        loads.push(load);
-      });
-    }
+    const intraOpThreads = this.options.intraOpThreads ?? Math.max(1, Math.floor((cores - 1) / this.liveCount));
+    const queues = byServable(plans);
+    const loads: Promise<void>[] = [];
+    const loadNext = async (): Promise<void> => {
+      for (let queue = queues.shift(); queue !== undefined; queue = queues.shift())
+        for (const plan of queue) await this.beginLoad(plan, intraOpThreads, onVersion, loads);
+    };
+    await Promise.all(Array.from({ length: Math.min(cores, mostLoads) }, loadNext));
     await Promise.all(loads);
+  }
+
+  /** Adds the load to `loads`. Resolves when it has ended, or its config has taken longer than is waited for: the next one may begin. */
+  private async beginLoad(plan: Plan, intraOpThreads: number, onVersion: (version: number) => void, loads: Promise<void>[]): Promise<void> {
+    const { replica } = plan;
+    if (this.closing !== undefined || replica.state === 'gone') return;
+    await new Promise<void>((next) => {
+      const patience = setTimeout(next, this.options.configPatienceMs ?? settings.configPatienceMs);
+      const isFound = (version: number): void => {
+        clearTimeout(patience);
+        onVersion(version);
+      };
+      const load = this.loadOne(plan, intraOpThreads, isFound).finally(() => {
+        clearTimeout(patience);
+        this.loads.delete(replica);
+        next();
+      });
+      this.loads.set(replica, load);
+      loads.push(load);
+    });
   }
 
   private async remove(replica: Replica, graceMs: number): Promise<number> {
@@ -417,6 +428,17 @@ export class DeviceWorker implements VersionHolder {
       replica.fail(thrown instanceof Error ? thrown.message : String(thrown));
     }
   }
+}
+
+/** In the order of the first plan of each. */
+function byServable(plans: readonly Plan[]): Plan[][] {
+  const queues = new Map<string, Plan[]>();
+  for (const plan of plans) {
+    const queue = queues.get(plan.servable.name);
+    if (queue === undefined) queues.set(plan.servable.name, [plan]);
+    else queue.push(plan);
+  }
+  return [...queues.values()];
 }
 
 function isLive({ state }: Replica): boolean {
