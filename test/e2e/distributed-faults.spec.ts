@@ -66,3 +66,17 @@ describe.each<[NodeJS.Signals, number[]]>([
     60_000,
   );
 });
+
+it('agents end when the server that started them is killed', async () => {
+  const started = agents();
+  expect(started).toHaveLength(4);
+  await server.stop('SIGKILL');
+  const isThere = (pid: number): boolean => {
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  };
+  while (started.some(isThere)) await new Promise((resolve) => setTimeout(resolve, 50));
+}, 60_000);

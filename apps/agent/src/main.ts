@@ -13,12 +13,12 @@ const aliveMs = 500;
 /** Works until asked to end; resolves with the exit code: 1 when the bus is gone for good. */
 async function work(settings: SettingsOf<'agent'>, log: Logger, asked: AbortSignal): Promise<number> {
   const options = agentOptionsOf(settings);
-  const alive = process.send === undefined ? undefined : setInterval(() => process.send?.('alive'), aliveMs);
-  const supervised = supervisorGone();
-  const bus = await connected(settings, log, asked);
+  const alive = process.send === undefined ? undefined : setInterval(sayAlive, aliveMs);
+  const ending = AbortSignal.any([asked, supervisorGone()]);
+  const bus = await connected(settings, log, ending);
   try {
     const agent = await startAgent(bus, { ...options, loadRank, log });
-    const reason = await Promise.race([untilEnd(bus, log, asked), supervised]);
+    const reason = await untilEnd(bus, log, ending);
     await agent.close();
     return reason === 'bus closed' ? 1 : 0;
   } finally {
@@ -27,9 +27,18 @@ async function work(settings: SettingsOf<'agent'>, log: Logger, asked: AbortSign
   }
 }
 
-/** Resolves when the process that started this one as its agent is gone. */
-function supervisorGone(): Promise<'supervisor gone'> {
-  return new Promise((resolve) => process.once('disconnect', () => resolve('supervisor gone')));
+/** The channel may end meanwhile, which is heard of otherwise. */
+function sayAlive(): void {
+  if (process.connected) process.send?.('alive', undefined, undefined, () => undefined);
+}
+
+/** Aborted when the process that started this one as its agent is gone. */
+function supervisorGone(): AbortSignal {
+  const gone = new AbortController();
+  process.once('disconnect', () => gone.abort());
+  // It may have gone before anybody listened here; undefined: nobody started this one as its agent
+  if (process.connected === false) gone.abort();
+  return gone.signal;
 }
 
 async function connected(settings: SettingsOf<'agent'>, log: Logger, asked: AbortSignal): Promise<ControlBus> {

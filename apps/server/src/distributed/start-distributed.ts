@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AppLog } from '@mserve/app';
@@ -67,15 +68,19 @@ export async function serveDistributed(settings: SettingsOf<'server'>, options: 
     };
     return { rank, flags: agentFlags(start, settings), key };
   });
-  const removeFolder = async (): Promise<void> => {
-    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  // Who is asked to end before the server is ready ends at once
+  const onExit = (): void => (folder === undefined ? undefined : rmSync(folder, { recursive: true, force: true }));
+  process.once('exit', onExit);
+  const removeFolder = (): void => {
+    process.off('exit', onExit);
+    onExit();
   };
   // The worker reads no model file
   const ofWorker = { ...settings, decKeyFile: undefined, decMode: undefined };
   return startWithAgents(ofWorker, options, link, () => new AgentSupervisor(ranks, { log: options.log })).then(
     ({ server, supervisor, end }) => withEnd(server, supervisor, () => end().then(removeFolder)),
     async (thrown: unknown) => {
-      await removeFolder();
+      removeFolder();
       throw thrown;
     },
   );
