@@ -1,11 +1,12 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { ConfigError, settingEntries, settings, settingsOfOptions, type Setting } from '@mserve/config';
 import { workerOptionsOf } from '@mserve/device-worker';
 import { gatewayOptionsOf } from '@mserve/gateway';
 import { schedulerOptionsOf } from '@mserve/scheduler';
+import { hasOpenssl, TestAuthority } from '../../gateway/src/testing/test-authority.js';
 import { startServer, type ServerOptions } from './server.js';
 
 /** A server's options are the settings of the three apps, and each of them gets there. */
@@ -16,12 +17,19 @@ const file = (name: string, text: string): string => {
   return join(folder, name);
 };
 
+/** Certificates are checked when options are read: these are real ones. */
+const authority = hasOpenssl ? new TestAuthority() : undefined;
+afterAll(() => authority?.remove());
+const issued = authority?.issue('server');
+const tls = { tlsCertificate: issued?.certificateFile, tlsPrivateKey: issued?.privateKeyFile, tlsCustomCa: authority?.file };
+const { tlsCertificate, tlsPrivateKey } = tls;
+
 /** What a setting needs beside it, and values where any other allowed one would not do. */
 const beside: Partial<Record<keyof typeof settings, ServerOptions>> = {
-  tlsCertificate: { tlsPrivateKey: file('k', 'k') },
-  tlsPrivateKey: { tlsCertificate: file('c', 'c') },
-  tlsCustomCa: { tlsCertificate: file('c', 'c'), tlsPrivateKey: file('k', 'k') },
-  tlsVerifyClient: { tlsCertificate: file('c', 'c'), tlsPrivateKey: file('k', 'k'), tlsCustomCa: file('a', 'a') },
+  tlsCertificate: { tlsPrivateKey },
+  tlsPrivateKey: { tlsCertificate },
+  tlsCustomCa: { tlsCertificate, tlsPrivateKey },
+  tlsVerifyClient: tls,
   admin: { adminToken: 'k'.repeat(16) },
   adminTokenFile: { admin: 'h:2' },
   adminToken: { admin: 'h:2' },
@@ -30,6 +38,7 @@ const beside: Partial<Record<keyof typeof settings, ServerOptions>> = {
   decMode: { servables: ['kit'], decKeyFile: file('key', 'k'.repeat(16)) },
 };
 const values: Partial<Record<keyof typeof settings, unknown>> = {
+  ...tls,
   rest: 'h:1',
   grpc: 'unix:x',
   admin: 'h:2',
@@ -63,17 +72,19 @@ async function optionsFor(options: ServerOptions): Promise<unknown> {
 }
 
 describe('every setting of one app', () => {
-  it.each(settingEntries.filter(([, { apps }]) => apps.filter((app) => app !== 'agent').length === 1))(
-    '%s gets to it',
-    async (key, setting) => {
-      const others = beside[key] ?? {};
-      const value = values[key] ?? otherValue(setting);
-      expect(await optionsFor({ ...others, [key]: value })).not.toEqual(
-        // Of two settings that go together, neither is taken alone
-        await optionsFor(alone.includes(key) ? {} : others),
-      );
-    },
-  );
+  const ofOneApp = settingEntries.filter(([, { apps }]) => apps.filter((app) => app !== 'agent').length === 1);
+  const needsCertificate = (key: string): boolean => key.startsWith('tls') && !hasOpenssl;
+  for (const [key] of ofOneApp.filter(([name]) => needsCertificate(name)))
+    it.skip(`${key} gets to it (skipped: there is no command openssl of version 3)`, () => undefined);
+
+  it.each(ofOneApp.filter(([key]) => !needsCertificate(key)))('%s gets to it', async (key, setting) => {
+    const others = beside[key] ?? {};
+    const value = values[key] ?? otherValue(setting);
+    expect(await optionsFor({ ...others, [key]: value })).not.toEqual(
+      // Of two settings that go together, neither is taken alone
+      await optionsFor(alone.includes(key) ? {} : others),
+    );
+  });
 });
 
 describe('startServer', () => {
