@@ -2,7 +2,11 @@
  * Tests of the communicator between ranks, without Node: rank_test ROUNDS. Ranks are threads here. Also built with the address and the thread
  * sanitizer; libs/native/src/rank-tests.spec.ts runs it. Exit code 0 and the names of the tests, or 1 and what went wrong.
  */
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstdio>
@@ -333,6 +337,26 @@ void cores(bool sharesMemory, int rounds) {
   }
 }
 
+/** What ranks have left behind that died while they formed a mesh is taken away; what is new, or in use, is not. */
+void leftBehind() {
+  Sharing sharing = Sharing::SwitchedOff;
+  const auto used = SharedRegion::make(0, 2, 64 * 1024, sharing);
+  if (used == nullptr) return;  // no shared memory here
+  const auto make = [](const std::string& name) { return Descriptor(::shm_open(name.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600)); };
+  const std::string dead = "/mserve-rank-0-0-dead";
+  const std::string young = "/mserve-rank-0-0-young";
+  make(dead).close();
+  make(young).close();
+  const timespec longAgo[2] = {{1, 0}, {1, 0}};
+  for (const std::string& name : {dead, used->offer().name}) ::utimensat(AT_FDCWD, ("/dev/shm" + name).c_str(), longAgo, 0);
+  sweepRegions();
+  const auto exists = [](const std::string& name) { return ::access(("/dev/shm" + name).c_str(), F_OK) == 0; };
+  expect(!exists(dead), "what is left behind is gone");
+  expect(exists(young), "what is new stays");
+  expect(exists(used->offer().name), "what is used stays");
+  ::shm_unlink(young.c_str());
+}
+
 /** The environment ends while everything is in hand. */
 void abandoned() {
   Settlements settlements;
@@ -362,5 +386,6 @@ int main(int count, char** arguments) {
   }
   test("peers that send what they should not", impostors);
   test("ranks that are abandoned", abandoned);
+  test("memory that is left behind", leftBehind);
   return problems == 0 ? 0 : 1;
 }

@@ -13,7 +13,9 @@
 #include "rank/descriptor.h"
 
 #ifdef __linux__
+#include <dirent.h>
 #include <linux/futex.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #endif
 
@@ -23,6 +25,8 @@ namespace {
 
 constexpr uint64_t kMagic = 0x3167722e76726573;  // "serv.rg1"
 constexpr size_t kHeadBytes = 4096;
+constexpr char kPrefix[] = "/mserve-rank-";
+constexpr time_t kLeftBehindS = 60;
 
 size_t bytesOf(uint32_t rankSize, uint32_t ringBytes) { return kHeadBytes + static_cast<size_t>(rankSize) * (sizeof(RingControl) + ringBytes); }
 
@@ -60,12 +64,14 @@ void* mapAll(int file, size_t bytes) {
 
 std::unique_ptr<SharedRegion> SharedRegion::make(uint32_t rank, uint32_t rankSize, uint32_t ringBytes, Sharing& sharing) {
   const uint64_t nonce = randomNumber();
-  const std::string name = "/mserve-rank-" + std::to_string(::getpid()) + "-" + std::to_string(rank) + "-" + std::to_string(nonce);
-  const Descriptor file(::shm_open(name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600));
+  sweepRegions();
+  const std::string name = std::string(kPrefix) + std::to_string(::getpid()) + "-" + std::to_string(rank) + "-" + std::to_string(nonce);
+  Descriptor file(::shm_open(name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600));
   if (!file.isOpen()) {
     sharing = reasonOf(errno == ENOENT ? EPERM : errno);
     return nullptr;
   }
+  ::flock(file.number(), LOCK_EX | LOCK_NB);
   const size_t bytes = bytesOf(rankSize, ringBytes);
   const int error = ::posix_fallocate(file.number(), 0, static_cast<off_t>(bytes));
   void* memory = error == 0 ? mapAll(file.number(), bytes) : nullptr;
@@ -80,7 +86,9 @@ std::unique_ptr<SharedRegion> SharedRegion::make(uint32_t rank, uint32_t rankSiz
   head->ringBytes = ringBytes;
   head->magic = kMagic;
   sharing = Sharing::Shared;
-  return std::unique_ptr<SharedRegion>(new SharedRegion({Sharing::Shared, ringBytes, nonce, name}, rankSize, memory, bytes, true));
+  auto region = std::unique_ptr<SharedRegion>(new SharedRegion({Sharing::Shared, ringBytes, nonce, name}, rankSize, memory, bytes, true));
+  region->file_ = std::move(file);
+  return region;
 }
 
 std::unique_ptr<SharedRegion> SharedRegion::open(const RegionOffer& offer, uint32_t rankSize, Sharing& sharing) {
@@ -109,6 +117,20 @@ std::unique_ptr<SharedRegion> SharedRegion::open(const RegionOffer& offer, uint3
   return region;
 }
 
+void sweepRegions() {
+  DIR* const folder = ::opendir("/dev/shm");
+  if (folder == nullptr) return;
+  while (const dirent* const entry = ::readdir(folder)) {
+    const std::string name = std::string("/") + entry->d_name;
+    if (name.compare(0, sizeof(kPrefix) - 1, kPrefix) != 0) continue;
+    const Descriptor file(::shm_open(name.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0));
+    struct stat status = {};
+    if (!file.isOpen() || ::fstat(file.number(), &status) != 0 || status.st_mtime + kLeftBehindS > ::time(nullptr)) continue;
+    if (::flock(file.number(), LOCK_EX | LOCK_NB) == 0) ::shm_unlink(name.c_str());
+  }
+  ::closedir(folder);
+}
+
 void waitForDoorbell(std::atomic<uint32_t>& doorbell, uint32_t seen, int64_t ns) {
   const timespec limit = {static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
   ::syscall(SYS_futex, reinterpret_cast<uint32_t*>(&doorbell), FUTEX_WAIT, seen, &limit, nullptr, 0);
@@ -131,6 +153,7 @@ std::unique_ptr<SharedRegion> SharedRegion::open(const RegionOffer&, uint32_t, S
   return nullptr;
 }
 
+void sweepRegions() {}
 void waitForDoorbell(std::atomic<uint32_t>&, uint32_t, int64_t) {}
 void ringDoorbell(std::atomic<uint32_t>&) {}
 
@@ -151,6 +174,7 @@ Ring SharedRegion::ringTo(uint32_t peer) {
 void SharedRegion::unlink() {
   if (isOwner_) ::shm_unlink(offer_.name.c_str());
   isOwner_ = false;
+  file_.close();
 }
 
 }  // namespace mserve::rank

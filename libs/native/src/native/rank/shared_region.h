@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "rank/descriptor.h"
+
 namespace mserve::rank {
 
 /** Why two ranks do not share memory. Numbers as in word-layout.ts. */
@@ -127,7 +129,14 @@ class SharedRegion {
   void* memory_;
   size_t bytes_;
   bool isOwner_;
+  Descriptor file_;  // of the owner, locked as long as it has a name
 };
+
+/**
+ * Takes away what ranks have left behind that died while they formed a mesh: names of regions that are older than a minute, and whose owner does not hold its lock any more
+ * (which tells of other containers too, whose process numbers mean nothing here).
+ */
+void sweepRegions();
 
 /** Waits until the doorbell is no longer `seen`, at most so long. */
 void waitForDoorbell(std::atomic<uint32_t>& doorbell, uint32_t seen, int64_t ns);
