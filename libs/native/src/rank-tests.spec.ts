@@ -16,7 +16,7 @@ describe('the communicator between ranks, as threads without Node', () => {
     if (result.status === 3) result = spawnSync(process.execPath, [script, 'plain'], { encoding: 'utf8' });
     expect({ status: result.status, stderr: result.stderr }).toEqual({ status: 0, stderr: '' });
     expect(result.stdout).toMatch(/^peers that send what they should not$/m);
-  }, 180_000);
+  }, 600_000);
 });
 
 describe('ranks over NCCL', () => {
@@ -32,7 +32,7 @@ describe('ranks over NCCL', () => {
       ]);
     }
     await set.close();
-  }, 60_000);
+  }, 300_000);
 
   it('where it is not installed: one sentence', async () => {
     const nccl = { device: 0, ncclPath: '/nowhere/libnccl.so.2', cudaPath: '/nowhere/libcudart.so' };
