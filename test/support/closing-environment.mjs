@@ -28,6 +28,8 @@ export default class ClosingEnvironment extends TestEnvironment {
 
   async setup() {
     await super.setup();
+    // A process opens its own streams when somebody asks for them, in Jest's worker processes as pipes: they are there from the start, and no file's
+    for (const stream of ['stdin', 'stdout', 'stderr']) void process[stream];
     this.#before = openResources();
   }
 
