@@ -55,8 +55,12 @@ export class GrpcServices {
 
   addTo(server: Server): void {
     const { oip, ms, health } = loadPublicProtos();
-    // ModelInfer is the ingress' own
-    const { ModelInfer: _modelInfer, ...service } = oip['inference.GRPCInferenceService'] as ServiceDefinition;
+    // The infer rpcs are the ingress' own
+    const {
+      ModelInfer: _modelInfer,
+      ModelStreamInfer: _modelStreamInfer,
+      ...service
+    } = oip['inference.GRPCInferenceService'] as ServiceDefinition;
     server.addService(service, {
       ServerLive: this.unary(() => ({ live: true })),
       ServerReady: this.unary(() => ({ ready: this.readiness.isReady })),

@@ -25,10 +25,13 @@ import type { GrpcPort, IngressAnswer, IngressListener, InferRoute } from '../ed
 import { contextOf, serverTlsOf } from '../tls/tls-context.js';
 import type { IngressLimits, TlsOptions } from '../edge/ingress-options.js';
 import type { InFlight } from './in-flight.js';
+import { InferStream, StreamCall, type InferStreamOwner } from './infer-stream.js';
 import { RpcRelay } from './rpc-relay.js';
 import { TurnGather } from './turn-gather.js';
 
 type GrpcAnswer = Exclude<IngressAnswer, { kind: 'http' }>;
+
+const streamPath = '/inference.GRPCInferenceService/ModelStreamInfer';
 
 const inferRoutes: Readonly<Record<string, InferRoute | undefined>> = {
   '/mindspore.serving.proto.MSService/Predict': 'ms-grpc',
@@ -48,8 +51,10 @@ export class GrpcFront implements GrpcExchangeOwner {
   private readonly relay: RpcRelay;
   private readonly sessions = new Set<ServerHttp2Session>();
   private readonly gather: TurnGather;
-  private readonly exchanges: ExchangeBook<GrpcExchange>;
-  private readonly inflater: BodyInflater<GrpcExchange>;
+  private readonly exchanges: ExchangeBook<GrpcExchange | StreamCall>;
+  private readonly inflater: BodyInflater<GrpcExchange | StreamCall>;
+  private readonly streams = new Set<InferStream>();
+  private readonly streamOwner: InferStreamOwner;
   private unixPath: string | undefined;
   private receiving: { readonly stop: () => void } | undefined;
   private isDraining = false;
@@ -75,6 +80,7 @@ export class GrpcFront implements GrpcExchangeOwner {
     this.inflater = new BodyInflater(this.exchanges, limits, this.gather, grpcInflateErrors, (exchange, error) =>
       this.refuseEarly(exchange, error),
     );
+    this.streamOwner = this.ownerOfStreams();
     this.server = createPort(limits, tls);
     this.server.maxConnections = limits.maxConnections;
     this.server.on('session', this.onSession);
@@ -132,6 +138,7 @@ export class GrpcFront implements GrpcExchangeOwner {
     this.isDraining = true;
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     for (const session of this.sessions) session.close();
+    for (const stream of this.streams) stream.drain();
     await this.exchanges.endReceiving(this.limits.drainReceiveMs, closed, (exchange, error) => this.refuseEarly(exchange, error));
     await this.end();
   }
@@ -202,7 +209,8 @@ export class GrpcFront implements GrpcExchangeOwner {
 
   private readonly onStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
     const route = inferRoutes[headers[':path'] ?? ''];
-    if (route === undefined) {
+    const isStream = headers[':path'] === streamPath;
+    if (route === undefined && !isStream) {
       this.relay.pass(stream, headers, requestIdOf(headers['x-request-id'] as string | undefined, this.inFlight.nextToken()));
       return;
     }
@@ -215,6 +223,7 @@ export class GrpcFront implements GrpcExchangeOwner {
     }
     const timeout = headers['grpc-timeout'];
     const deadlineAt = grpcDeadlineAt(typeof timeout === 'string' ? timeout : undefined);
+    if (route === undefined) return this.beginStream(stream, headers, deadlineAt ?? performance.now());
     const exchange = new GrpcExchange(this, this.inFlight.nextToken(), stream, headers, route, deadlineAt ?? Infinity);
     this.exchanges.begin(exchange);
     if (deadlineAt === undefined)
@@ -224,8 +233,30 @@ export class GrpcFront implements GrpcExchangeOwner {
       );
   };
 
+  private beginStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, deadlineAt: number): void {
+    const begun = new InferStream(this.streamOwner, stream, headers, deadlineAt, this.limits);
+    this.streams.add(begun);
+    if (this.isDraining) begun.drain();
+  }
+
+  private ownerOfStreams(): InferStreamOwner {
+    return {
+      nextToken: () => this.inFlight.nextToken(),
+      onBegin: (call) => this.exchanges.begin(call),
+      onPiece: (call, piece) => this.exchanges.take(call, piece),
+      onWhole: (call) => {
+        call.complete();
+        this.gather.add(call);
+      },
+      onCompressed: (call, compression) => this.inflater.inflate(call, compression),
+      onRefused: (call, error) => this.refuseEarly(call, error),
+      onCallOver: (call) => this.exchanges.close(call),
+      onStreamOver: (stream) => this.streams.delete(stream),
+    };
+  }
+
   /** Answers by itself, in the shape of the call's protocol. */
-  private refuseEarly(exchange: GrpcExchange, error: ServingError): void {
+  private refuseEarly(exchange: GrpcExchange | StreamCall, error: ServingError): void {
     this.exchanges.refused(exchange);
     const shaped = this.listener.refusalOf(exchange, error);
     this.send(
@@ -234,7 +265,8 @@ export class GrpcFront implements GrpcExchangeOwner {
     );
   }
 
-  private send(exchange: GrpcExchange, answer: GrpcAnswer): void {
+  private send(exchange: GrpcExchange | StreamCall, answer: GrpcAnswer): void {
+    if (exchange instanceof StreamCall) return exchange.stream.answer(exchange, answer.message);
     const { maxMessageBytes, writeTimeoutMs, lingerMs } = this.limits;
     if (answer.kind === 'grpc-error') exchange.fail(answer.status, answer.message, lingerMs);
     else if (answer.message.byteLength <= maxMessageBytes) {

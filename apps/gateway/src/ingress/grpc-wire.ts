@@ -60,6 +60,21 @@ export function framed(message: Uint8Array, isCompressed = false): readonly [Buf
   return [first];
 }
 
+/** A framed ModelStreamInferResponse: a ModelInferResponse (field 2), or the text of an error (field 1). */
+export function streamAnswer(message: Uint8Array | string): Buffer {
+  const content = typeof message === 'string' ? Buffer.from(message) : message;
+  const head = [typeof message === 'string' ? 0x0a : 0x12];
+  let rest = content.byteLength;
+  for (; rest > 0x7f; rest = Math.floor(rest / 128)) head.push((rest & 0x7f) | 0x80);
+  head.push(rest);
+  const framedBytes = Buffer.allocUnsafe(messagePrefixBytes + head.length + content.byteLength);
+  framedBytes[0] = 0;
+  framedBytes.writeUInt32BE(head.length + content.byteLength, 1);
+  framedBytes.set(head, messagePrefixBytes);
+  framedBytes.set(content, messagePrefixBytes + head.length);
+  return framedBytes;
+}
+
 /** A status text as `grpc-message` has it: what is not printable ASCII, and '%', as %XX of its UTF-8. */
 export function statusText(message: string): string {
   if (/^[ -$&-~]*$/.test(message) && message.length <= maxStatusTextBytes) return message;
