@@ -100,6 +100,22 @@ export function writeTurnsVersion(directory: string, version: number): void {
   );
 }
 
+/** Servable `echo`: y = x, of any dtype and shape, one string where it is text; by a function. */
+export function writeEchoServable(directory: string): void {
+  mkdirSync(join(directory, 'echo', '1'), { recursive: true });
+  writeFileSync(
+    join(directory, 'echo', 'servable_config.ts'),
+    `import { addStage, registerMethod, type InputValue } from '@mserve/register';
+function same(x: InputValue) {
+  return x;
+}
+registerMethod(['y'], function predict(x) {
+  return addStage(same, x, { outputsCount: 1 });
+});
+`,
+  );
+}
+
 /** Servable `name`, the given versions: y = 2 * (x1 + x2), float32 [2] per instance; the sum by a model, the double by a function in its threads. */
 export function writeDoubledSumServable(directory: string, name: string, versions: readonly number[]): void {
   for (const version of versions) {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hasOpenssl, TestAuthority } from '../../../apps/gateway/src/testing/test-authority.js';
 import { hasPython, pythonWith } from '../../support/python.js';
 import { freePort } from '../../support/free-port.js';
-import { servableDirectory, writeTurnsServable } from '../../support/servables.js';
+import { servableDirectory, writeAddServable, writeEchoServable, writeModelServable, writeTurnsServable } from '../../support/servables.js';
 import { root, serveDirectory, type RunningProcess, type ServerAddresses } from '../../support/running-process.js';
 
 const python = hasPython();
@@ -14,7 +14,7 @@ const python = hasPython();
   let server: RunningProcess & ServerAddresses;
   let interpreter: string;
   beforeAll(async () => {
-    interpreter = pythonWith(['tritonclient[all]==2.73.0', 'numpy<3', 'pillow']);
+    interpreter = pythonWith(['tritonclient[all]==2.73.0', 'numpy<3', 'pillow', 'pytest==9.2.0']);
     server = await serveDirectory('examples', ['--servable', 'digits', '--device-ids', '0,1']);
   }, 600_000);
   afterAll(() => server?.stop());
@@ -53,6 +53,31 @@ const python = hasPython();
     },
     120_000,
   );
+
+  it('does all that tritonclient can ask for', async () => {
+    const directory = servableDirectory();
+    writeAddServable(directory.path);
+    const x = { name: 'x', dtype: 'float32', shape: ['n', 4] } as const;
+    writeModelServable(directory.path, 'scores', {
+      inputs: [x],
+      outputs: [{ ...x, name: 'y' }],
+      nodes: [{ op: 'Identity', inputs: ['x'], outputs: ['y'] }],
+    });
+    writeEchoServable(directory.path);
+    const serving = await serveDirectory(directory.path, []);
+    try {
+      const script = join(root, 'test/parity/clients/triton_clients.py');
+      const env = { ...process.env, REST: serving.rest, GRPC: serving.grpc };
+      const run = promisify(execFile)(interpreter, ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', script], { env });
+      // What pytest says of a failure is the text of the failure here
+      const { stdout } = await run.catch((failed: { stdout: string }) => failed);
+      expect(stdout).toMatch(/^\d+ passed in /m);
+      expect(stdout).not.toMatch(/failed|error/);
+    } finally {
+      await serving.stop();
+      directory.remove();
+    }
+  }, 120_000);
 
   it('lists, loads and unloads models over REST and gRPC', async () => {
     const directory = servableDirectory();
