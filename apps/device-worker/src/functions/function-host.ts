@@ -105,6 +105,8 @@ export abstract class FunctionHost {
   abstract get heard(): number;
   /** Steps of the batch that were begun; those from this number on can still be taken back. */
   abstract get started(): number;
+  /** Steps that can't be taken back any more: begun, or on their way to a process. */
+  abstract get handed(): number;
   /** Steps that ended without waiting for anything. */
   abstract get finished(): number;
   /** Whether any function of the batch awaits something. */

@@ -96,6 +96,10 @@ export class FunctionProcess extends FunctionHost {
     return this.batch?.begun ?? 0;
   }
 
+  get handed(): number {
+    return this.batch?.sent ?? 0;
+  }
+
   get finished(): number {
     return this.batch?.finished ?? 0;
   }

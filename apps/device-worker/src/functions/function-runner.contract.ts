@@ -37,6 +37,8 @@ const functions = {
   throwLater(_x: Tensor) { setTimeout(() => { throw new Error('later'); }, 0); return new Promise(() => {}); },
   rejectLater(_x: Tensor) { void Promise.reject(new Error('nobody listens')); return new Promise(() => {}); },
   rejectBehind(x: Tensor) { void Promise.reject(new Error('nobody listens')); return x; },
+  /** Gives its result, then keeps its thread or process from everything else for a while. */
+  blockBehind(x: Tensor) { setImmediate(() => { const until = performance.now() + 300; while (performance.now() < until); }); return x; },
   never(_x: Tensor) { return new Promise(() => {}); },
   async waitFor(flag: string) { while (!existsSync(flag)) await new Promise(setImmediate); return 1; },
   /** Blocks its thread once the flag is set. */
@@ -254,6 +256,17 @@ registerMethod(['y', 'n'], function batched(x) { return addStage(batch, x, { out
         "DEADLINE_EXCEEDED: function 'S.hangAt' did not finish within 60 ms",
         [2.5],
       ]);
+    });
+
+    it('behind its result delays the calls that come next, and loses none', async () => {
+      await load();
+      // The spare one is there when it has answered
+      const flag = newFlag();
+      const spinning = run('spin', [flag.instance]);
+      await works();
+      flag.set();
+      await spinning;
+      expect(plain(await run('blockBehind', [float(0.5), float(1.5), float(2.5)]))).toEqual([[0.5], [1.5], [2.5]]);
     });
 
     it('is cut when it waits for something that never comes', async () => {

@@ -83,6 +83,10 @@ export class FunctionThread extends FunctionHost {
     return Atomics.load(this.cells, cellOf.started);
   }
 
+  get handed(): number {
+    return this.started;
+  }
+
   get finished(): number {
     return Atomics.load(this.cells, cellOf.finished);
   }

@@ -259,14 +259,15 @@ class ThreadFunctionRunner implements FunctionRunner {
     }
     const standsMs = now - slot.progressAt;
     if (standsMs > this.options.functionTimeoutMs) this.timeOut(current(slot, started));
-    if (started === 0 && standsMs > this.options.deafAfterMs && !parkedSteps(slot).some(isWanted)) {
+    const isOnItsWay = slot.steps.slice(started, slot.host.handed).some(isWanted);
+    if ((started === 0 || isOnItsWay) && standsMs > this.options.deafAfterMs && !parkedSteps(slot).some(isWanted)) {
       // A process that does not come to the step that it was sent
-      this.sendBack(slot.steps, `it did not come to it within ${this.options.deafAfterMs} ms`);
-      slot.steps = [];
+      this.sendBack(slot.steps.slice(started), `it did not come to it within ${this.options.deafAfterMs} ms`);
+      slot.steps = slot.steps.slice(0, started);
       this.pool.giveUp(slot);
       return;
     }
-    const isForNobody = started > 0 && current(slot, started).length === 0;
+    const isForNobody = started > 0 && !isOnItsWay && current(slot, started).length === 0;
     slot.deadSince = isForNobody ? (slot.deadSince ?? now) : undefined;
     if (slot.deadSince !== undefined && now - slot.deadSince > this.options.cutGraceMs) {
       this.takeBack(slot, true);
@@ -341,7 +342,12 @@ class ThreadFunctionRunner implements FunctionRunner {
     if (isInStep || slot.pulse.silentMs(now) <= this.options.cutGraceMs) return;
     if (slot.isSecondTry && parkedSteps(slot).some(isWanted)) return;
     slot.abandonedAt = undefined;
-    if (slot.state === 'busy') this.takeBack(slot, false);
+    if (slot.state === 'busy') {
+      this.takeBack(slot, false);
+      // What is on its way to a process would go with it
+      this.sendBack(slot.steps.slice(slot.host.started), 'another call blocked it');
+      slot.steps = slot.steps.slice(0, slot.host.started);
+    }
     this.pool.giveUp(slot);
     this.end.ask();
   }
