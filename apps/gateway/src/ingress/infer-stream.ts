@@ -56,7 +56,8 @@ export class InferStream {
   private prefix: Buffer = Buffer.alloc(0);
   /** Whose message is coming in. */
   private current: StreamCall | undefined;
-  private ending: { readonly status: number; readonly message: string } | undefined;
+  /** How the stream is to end; without `message` where all went well. */
+  private ending: { readonly status: number; readonly message?: string } | undefined;
   private readonly deadline: NodeJS.Timeout | undefined;
   private unread: NodeJS.Timeout | undefined;
   private linger: NodeJS.Timeout | undefined;
@@ -74,8 +75,8 @@ export class InferStream {
     stream.on('end', () => this.onEnd());
     stream.on('drain', () => this.onDrain());
     stream.on('wantTrailers', () => {
-      const { status, message } = this.ending ?? { status: 0, message: '' };
-      stream.sendTrailers({ 'grpc-status': String(status), ...(message !== '' && { 'grpc-message': statusText(message) }) });
+      const { status, message } = this.ending ?? { status: 0 };
+      stream.sendTrailers({ 'grpc-status': String(status), ...(message !== undefined && { 'grpc-message': statusText(message) }) });
     });
     const requestId = requestIdOf(this.headers['x-request-id'], owner.nextToken());
     stream.respond({ ':status': 200, 'content-type': grpcContentType, 'x-request-id': requestId }, { waitForTrailers: true });
@@ -159,7 +160,7 @@ export class InferStream {
       this.end(error);
       if (current !== undefined) this.owner.onRefused(current, error);
     }
-    this.ending ??= { status: 0, message: '' };
+    this.ending ??= { status: 0 };
     this.flush();
   }
 
