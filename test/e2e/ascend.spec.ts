@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Session } from '@mserve/native';
 import { float32s, GrpcClients } from '../support/clients.js';
 import { freePort } from '../support/free-port.js';
 import { startNatsServer, type NatsServer } from '../support/nats-server.js';
 import { omModel } from '../support/om-model.js';
-import { float32Bytes, addModel } from '../support/onnx-model.js';
+import { addModel, float32Bytes, onnxModel } from '../support/onnx-model.js';
 import { root, serveDirectory, startProcess, type RunningProcess, type ServerAddresses } from '../support/running-process.js';
 import { servableDirectory, type ServableDirectory } from '../support/servables.js';
 
@@ -59,6 +60,44 @@ const slowAddOm = omModel({
 const addInstances = [{ a: [[1, 2], [3, 4]], b: [[10, 20], [30, 40]] }]; // prettier-ignore
 const rightSum = { status: 200, answer: { instances: [{ y: [[11, 22], [33, 44]] }] } }; // prettier-ignore
 
+/** Weights of a small net of the form of LeNet: convolution, pooling, a dense layer, softmax over three classes. */
+const lenetWeights = [
+  { name: 'conv', dtype: 'float32', shape: [2, 1, 3, 3], bytes: float32Bytes(Array.from({ length: 18 }, (_, i) => Math.sin(i))) },
+  { name: 'dense', dtype: 'float32', shape: [8, 3], bytes: float32Bytes(Array.from({ length: 24 }, (_, i) => Math.cos(i) / 4)) },
+  { name: 'bias', dtype: 'float32', shape: [3], bytes: float32Bytes([0.5, -0.5, 0]) },
+] as const;
+const lenetOm = omModel({
+  inputs: [{ name: 'x', dtype: 'float32', shape: [-1, 1, 6, 6] }],
+  outputs: [{ name: 'p', dtype: 'float32', shape: [-1, 3] }],
+  weights: lenetWeights,
+  nodes: [
+    { op: 'Conv2D', inputs: ['x', 'conv'], output: 'c' },
+    { op: 'Relu', inputs: ['c'], output: 'r' },
+    { op: 'MaxPool', inputs: ['r'], output: 'm', attributes: { kernel: 2 } },
+    { op: 'Reshape', inputs: ['m'], output: 'f', attributes: { to: '0,8' } },
+    { op: 'MatMul', inputs: ['f', 'dense', 'bias'], output: 'd' },
+    { op: 'Softmax', inputs: ['d'], output: 'p' },
+  ],
+  gears: [1, 4],
+});
+/** The same net, for ONNX Runtime. */
+const lenetOnnx = onnxModel({
+  inputs: [{ name: 'x', dtype: 'float32', shape: ['n', 1, 6, 6] }],
+  outputs: [{ name: 'p', dtype: 'float32', shape: ['n', 3] }],
+  initializers: lenetWeights,
+  nodes: [
+    { op: 'Conv', inputs: ['x', 'conv'], outputs: ['c'] },
+    { op: 'Relu', inputs: ['c'], outputs: ['r'] },
+    { op: 'MaxPool', inputs: ['r'], outputs: ['m'], attributes: { kernel_shape: { ints: [2, 2] }, strides: { ints: [2, 2] } } },
+    { op: 'Flatten', inputs: ['m'], outputs: ['f'] },
+    { op: 'Gemm', inputs: ['f', 'dense', 'bias'], outputs: ['d'] },
+    { op: 'Softmax', inputs: ['d'], outputs: ['p'] },
+  ],
+});
+const lenetConfig = `const model = declareModel({ modelFile: 'lenet.om', modelFormat: 'OM', batching: 'trust' });
+registerMethod(['p'], function classify(x) { return addStage(model, x, { outputsCount: 1 }); });
+`;
+
 const addConfig = `const model = declareModel({ modelFile: 'add.om', modelFormat: 'OM', withBatchDim: false });
 registerMethod(['y'], function add(a, b) { return addStage(model, a, b, { outputsCount: 1 }); });
 `;
@@ -84,6 +123,7 @@ onLinux('OM models on a fake Ascend device', () => {
     const directory = join(servables.path, 'good');
     servable(directory, 'add', 'add.om', addOm, addConfig);
     servable(directory, 'dense', 'dense.om', denseOm, denseConfig);
+    servable(directory, 'lenet', 'lenet.om', lenetOm, lenetConfig);
     // No provider is named: OM files on a machine with Ascend devices
     server = await serveDirectory(directory, ['--device-ids', '0,1', '--log-level', 'info'], fake);
   }, 120_000);
@@ -111,6 +151,20 @@ onLinux('OM models on a fake Ascend device', () => {
       });
     });
     await Promise.all(answers);
+  });
+
+  it('a net like LeNet gives what ONNX Runtime gives on the CPU', async () => {
+    const images = Array.from({ length: 5 }, (_, n) => Array.from({ length: 36 }, (_also, i) => Math.sin(n * 36 + i)));
+    const session = await Session.open(lenetOnnx);
+    const bytes = float32Bytes(images.flat());
+    const [expected] = await session.run([{ dtype: 'float32', shape: [5, 1, 6, 6], bytes }]);
+    await session.close();
+    const rows = (image: readonly number[]): number[][] => [0, 6, 12, 18, 24, 30].map((at) => image.slice(at, at + 6));
+    const { answer } = await post(server, '/model/lenet:classify', { instances: images.map((image) => ({ x: [rows(image)] })) });
+    const got = (answer as { instances: { p: number[] }[] }).instances.flatMap(({ p }) => p);
+    const want = [...float32s(expected!.bytes)];
+    expect(got).toHaveLength(15);
+    got.forEach((value, at) => expect(value).toBeCloseTo(want[at]!, 5));
   });
 
   it('the same over gRPC, by the original’s protocol and the Open Inference Protocol', async () => {
