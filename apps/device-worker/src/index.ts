@@ -11,6 +11,6 @@ export { foreignFile } from './servable/foreign-file.js';
 export { ServableConfigError } from './servable/servable-config-error.js';
 export { checkServableNames, findConfig, listServables, listVersions, passedOverServables } from './servable/servable-directory.js';
 export { checkModels, type CheckModelsOptions, type ModelsReport } from './replica/check-models.js';
-export { chooseProvider, deviceKindOf, type DeviceKind, type ProviderChoice } from './replica/choose-provider.js';
+export { chooseRuntime, deviceKindOf, type DeviceKind } from './replica/choose-provider.js';
 export { workerBus } from './control/device-worker-bus.js';
 export { readRankPlaces, type RankPlace } from './distributed/rank-table.js';

@@ -1,8 +1,7 @@
 import { createLog, type AppLog } from '@mserve/app';
 import { settingsOfOptions, type SettingOptionsOf, type SettingsOf } from '@mserve/config';
-import { libraryAt } from '@mserve/native';
 import { ServingError } from '@mserve/wire';
-import { chooseProvider, deviceKindOf, workerOptionsOf, type DeviceKind } from '@mserve/device-worker';
+import { chooseRuntime, deviceKindOf, workerOptionsOf, type DeviceKind } from '@mserve/device-worker';
 import { gatewayOptionsOf, type Models } from '@mserve/gateway';
 import { schedulerOptionsOf } from '@mserve/scheduler';
 import { closeConnections, connect, startRooms, type Connections, type RunningRooms } from './rooms.js';
@@ -204,12 +203,8 @@ async function providerOf(
 ): Promise<string> {
   if (provider !== 'auto') return provider;
   const [first] = [configs].flat();
-  return chooseProvider({
-    directory: first instanceof ServableStartConfig ? first.servableDirectory : '.',
-    libraryPath: onnxruntimeLibrary === undefined ? undefined : libraryAt(onnxruntimeLibrary),
-    kind: kindAskedFor(configs),
-    log,
-  });
+  const directory = first instanceof ServableStartConfig ? first.servableDirectory : '.';
+  return (await chooseRuntime({ provider, onnxruntimeLibrary, directory, kind: kindAskedFor(configs), log })).provider;
 }
 
 /** The one device type that the configs ask for; undefined: none, or several, of which the start refuses some. */

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AppLog } from '@mserve/app';
-import { examineApart, examineProvider, type ProviderReport } from '@mserve/native';
+import { examineApart, examineProvider, libraryAt, type ProviderReport } from '@mserve/native';
 
 /** Kinds of devices as the original names them. */
 export type DeviceKind = 'GPU' | 'Ascend' | 'CPU';
@@ -13,7 +13,7 @@ export function deviceKindOf(provider: string): DeviceKind {
 }
 
 /** What a choice depends on. */
-export interface ProviderChoice {
+interface ProviderChoice {
   /** Holds the servables: where it has OM files, Ascend devices are used by AscendCL, which alone runs them. */
   readonly directory: string;
   /** ONNX Runtime's library; see {@link examineProvider}. */
@@ -53,7 +53,7 @@ function devicesText({ devices }: ProviderReport): string {
  * minutes, only when it is asked for. Says in the log what it chose, and what keeps a device that is there from being used. 'cpu' when nothing of the
  * kind can be used.
  */
-export async function chooseProvider({ directory, libraryPath, kind, log }: ProviderChoice): Promise<string> {
+async function chooseProvider({ directory, libraryPath, kind, log }: ProviderChoice): Promise<string> {
   const ascend = hasOmFile(directory) ? 'ascend' : 'cann';
   const candidates = ['cuda', ascend].filter((provider) => kind === undefined || deviceKindOf(provider) === kind);
   for (const provider of candidates) {
@@ -70,4 +70,24 @@ export async function chooseProvider({ directory, libraryPath, kind, log }: Prov
   }
   log.info({ provider: 'cpu' }, 'provider auto: cpu');
   return 'cpu';
+}
+
+/** What runs models. */
+export interface Runtime {
+  readonly provider: string;
+  /** File of ONNX Runtime's library; undefined: that of the provider. */
+  readonly libraryPath: string | undefined;
+}
+
+/** What settings ask for, with the provider chosen where it is 'auto'. Rejects with NativeError when `onnxruntimeLibrary` names no library. */
+export async function chooseRuntime({
+  provider,
+  onnxruntimeLibrary,
+  ...choice
+}: { readonly provider: string; readonly onnxruntimeLibrary?: string | undefined } & Omit<
+  ProviderChoice,
+  'libraryPath'
+>): Promise<Runtime> {
+  const libraryPath = onnxruntimeLibrary === undefined ? undefined : libraryAt(onnxruntimeLibrary);
+  return { provider: provider === 'auto' ? await chooseProvider({ ...choice, libraryPath }) : provider, libraryPath };
 }

@@ -2,7 +2,6 @@ import { availableParallelism } from 'node:os';
 import { silentLog, type AppLog } from '@mserve/app';
 import type { AcquiredRanks, Bus, FoundServable, ReplicaList, ReplicaStatus, TensorStore } from '@mserve/bus';
 import { defaults, wantedVersions, type VersionPolicy } from '@mserve/config';
-import { libraryAt } from '@mserve/native';
 import { ServingError } from '@mserve/wire';
 import { LoneClient } from '../execution/lone-client.js';
 import { listServables } from '../servable/servable-directory.js';
@@ -12,7 +11,7 @@ import { versionFiles } from '../versions/version-files.js';
 import { DistributedServables } from '../distributed/distributed-servables.js';
 import { AssignmentHandler, type HandlerStats } from './assignment-handler.js';
 import { Beacon } from './beacon.js';
-import { chooseProvider } from './choose-provider.js';
+import { chooseRuntime, type Runtime } from './choose-provider.js';
 import { FailureLog } from './failure-log.js';
 import { LateModelCaller, loadServable } from './load-servable.js';
 import { Replica } from './replica.js';
@@ -40,13 +39,6 @@ interface Plan {
 export interface LoadOptions {
   /** A version that serves already is loaded anew from what lies on disk now, and takes the place of the old one when it is ready. Default false. */
   readonly reload?: boolean | undefined;
-}
-
-/** What runs this worker's models. */
-interface Runtime {
-  readonly provider: string;
-  /** File of ONNX Runtime's library; undefined: that of the provider. */
-  readonly libraryPath: string | undefined;
 }
 
 /** Counts and states, for operators. */
@@ -346,14 +338,9 @@ export class DeviceWorker implements VersionHolder {
 
   /** Chosen once, when the first servable is loaded. Rejects with NativeError when the setting names no library. */
   private runtime(): Promise<Runtime> {
-    this.chosenRuntime ??= this.chooseRuntime();
-    return this.chosenRuntime;
-  }
-
-  private async chooseRuntime(): Promise<Runtime> {
     const { directory, onnxruntimeLibrary, provider = settings.provider } = this.options;
-    const libraryPath = onnxruntimeLibrary === undefined ? undefined : libraryAt(onnxruntimeLibrary);
-    return { provider: provider === 'auto' ? await chooseProvider({ directory, libraryPath, log: this.log }) : provider, libraryPath };
+    this.chosenRuntime ??= chooseRuntime({ provider, onnxruntimeLibrary, directory, log: this.log });
+    return this.chosenRuntime;
   }
 
   /** Replicas that load or serve now: they share the cores. */
