@@ -3,7 +3,7 @@
  * Source: the gRPC project's PROTOCOL-HTTP2 document (request and response headers, length-prefixed messages, status in the trailers).
  */
 
-import { refusal, type ServingError } from '@mserve/wire';
+import { fieldSize, ProtobufWriter, refusal, type ServingError } from '@mserve/wire';
 import { tooLarge } from '../edge/status.js';
 import type { Compression, InflateErrors } from './body-inflater.js';
 
@@ -62,17 +62,15 @@ export function framed(message: Uint8Array, isCompressed = false): readonly [Buf
 
 /** A framed ModelStreamInferResponse: a ModelInferResponse (field 2), or the text of an error (field 1). */
 export function streamAnswer(message: Uint8Array | string): Buffer {
-  const content = typeof message === 'string' ? Buffer.from(message) : message;
-  const head = [typeof message === 'string' ? 0x0a : 0x12];
-  let rest = content.byteLength;
-  for (; rest > 0x7f; rest = Math.floor(rest / 128)) head.push((rest & 0x7f) | 0x80);
-  head.push(rest);
-  const framedBytes = Buffer.allocUnsafe(messagePrefixBytes + head.length + content.byteLength);
-  framedBytes[0] = 0;
-  framedBytes.writeUInt32BE(head.length + content.byteLength, 1);
-  framedBytes.set(head, messagePrefixBytes);
-  framedBytes.set(content, messagePrefixBytes + head.length);
-  return framedBytes;
+  const isError = typeof message === 'string';
+  const content = isError ? Buffer.from(message) : message;
+  const size = fieldSize(content.byteLength);
+  const writer = new ProtobufWriter(messagePrefixBytes + size);
+  writer.bytes[0] = 0;
+  writer.bytes.writeUInt32BE(size, 1);
+  writer.at = messagePrefixBytes;
+  writer.field(isError ? 1 : 2, content);
+  return writer.bytes;
 }
 
 /** A status text as `grpc-message` has it: what is not printable ASCII, and '%', as %XX of its UTF-8. */
