@@ -50,6 +50,7 @@ const resnet = install();
 process.env.VIRTUAL_ENV = venv;
 const { Session, examineProvider } = await import('../../libs/native/dist/index.js');
 const { loadMindir } = await import('../../libs/mindir/dist/index.js');
+const { halfToFloat } = await import('../../libs/wire/dist/index.js');
 const { readNpy } = await import('../../apps/server/dist/npy.js');
 
 const machine = examineProvider(provider);
@@ -72,21 +73,16 @@ async function open(path, options = {}) {
   return Session.open(model, { ...options, initializers });
 }
 
-/** Numbers of float16: sign, 5 bits of exponent, 10 of fraction (IEEE 754 binary16). */
-function halves(buffer) {
-  return Float32Array.from(new Uint16Array(buffer), (bits) => {
-    const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
-    if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-    return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
-  });
-}
-
 /** The largest |got - want| / (tolerance + 10 tolerance |want|) of floats, tolerance 1e-4, of float16 2e-3; other outputs have to be equal. */
 function distance(got, want) {
   if (got.dtype !== want.dtype || got.shape.join() !== want.shape.join()) return Infinity;
   const [a, b] = [got, want].map(({ dtype, bytes }) => {
     const { buffer } = new Uint8Array(bytes);
-    return dtype === 'float16' ? halves(buffer) : dtype === 'float32' ? new Float32Array(buffer) : new Uint8Array(buffer);
+    return dtype === 'float16'
+      ? Float32Array.from(new Uint16Array(buffer), halfToFloat)
+      : dtype === 'float32'
+        ? new Float32Array(buffer)
+        : new Uint8Array(buffer);
   });
   const tolerance = got.dtype === 'float16' ? 2e-3 : got.dtype === 'float32' ? 1e-4 : 0;
   return a.reduce(
