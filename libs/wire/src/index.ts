@@ -8,6 +8,7 @@ export * from './serving-error.js';
 export * from './protobuf/index.js';
 export * from './signature.js';
 export * from './ticket.js';
+export * from './grant.js';
 export * from './bus-name.js';
 export * from './nearest.js';
 export * from './servable-name.js';

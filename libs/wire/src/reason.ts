@@ -51,6 +51,10 @@ export const reasonTable = {
   'version-malformed': { code: 'NOT_FOUND', text: "model '{model}' version '{given}' is not a version, it should be a positive integer" },
   'path-not-found': { code: 'NOT_FOUND', text: "'{given}' is not {expected}" },
 
+  // Who asks
+  'client-unknown': { code: 'UNAUTHENTICATED', text: 'only clients that are known are answered: {detail}' },
+  'client-not-allowed': { code: 'PERMISSION_DENIED', text: "client '{given}' may not {detail}" },
+
   // How it is asked
   'verb-not-allowed': { code: 'INVALID_ARGUMENT', text: '{given} is not supported here, POST is' },
   'url-malformed': { code: 'INVALID_ARGUMENT', text: '{detail}' },
@@ -81,6 +85,10 @@ export const reasonTable = {
   'request-too-slow': { code: 'DEADLINE_EXCEEDED', text: '{detail}' },
   'too-many-requests': { code: 'RESOURCE_EXHAUSTED', text: 'too many requests are waiting, at most {limit} may' },
   'too-many-instances': { code: 'RESOURCE_EXHAUSTED', text: 'too many instances are waiting, at most {limit} may' },
+  'deadline-unreachable': {
+    code: 'RESOURCE_EXHAUSTED',
+    text: "too much waits before the request for it to meet its deadline, servable '{servable}', method '{method}'",
+  },
   'too-many-bytes': { code: 'UNAVAILABLE', text: 'the server holds too many bytes of requests, try again later' },
   'deadline-exceeded': {
     code: 'DEADLINE_EXCEEDED',

@@ -54,6 +54,28 @@ export interface MethodSignature {
   readonly doc?: string | undefined;
   /** There when functions of the method ask for the context of their requests. */
   readonly context?: ContextSignature | undefined;
+  /** How it works, for people: nothing is decided by it. Left out when it has very many stages. */
+  readonly graph?: StageGraph | undefined;
+}
+
+/** Where a value of a method comes from: an input of the method, by its index, or an output of a stage, by the stage's number. */
+export type StageSource =
+  { readonly from: 'input'; readonly index: number } | { readonly from: 'stage'; readonly stage: number; readonly output: number };
+
+/** One step of a method, for people. */
+export interface StageSignature {
+  /** From 1, in the order of the method. */
+  readonly number: number;
+  readonly kind: 'function' | 'model';
+  /** Of the function, or the file of the model. */
+  readonly name: string;
+  readonly inputs: readonly StageSource[];
+}
+
+/** The steps of a method, and where its outputs come from. */
+export interface StageGraph {
+  readonly stages: readonly StageSignature[];
+  readonly returns: readonly StageSource[];
 }
 
 /** What functions want to know of the requests that they work for. */

@@ -19,6 +19,29 @@ export interface HeldBytes {
   readonly id: number;
   readonly offset: number;
   readonly length: number;
+  /** Where those of this id begin, for readers on the owner's machine. They can be fetched all the same. */
+  readonly shared?: SharedPlace | undefined;
+  /** Where their owner gives them to readers on other machines. */
+  readonly direct?: DirectPlace | undefined;
+}
+
+/** Where a participant gives what it holds to readers that connect to it. */
+export interface DirectPlace {
+  /** HOST:PORT or [IPv6]:PORT. */
+  readonly address: string;
+  /** What readers have to say first. */
+  readonly token: number;
+}
+
+/** A slot in the memory that a process shares with others on its machine. */
+export interface SharedPlace {
+  /** Names the memory; no secret. */
+  readonly slab: number;
+  /** What its owner asks of those who want to map it. */
+  readonly token: number;
+  readonly slot: number;
+  /** Random, and new whenever other bytes come to lie in the slot. */
+  readonly generation: number;
 }
 
 /** Instances of one kind. */
@@ -45,8 +68,8 @@ const instancesTable: { readonly [Kind in Instances['kind']]: InstancesEntry<Kin
   },
   held: {
     count: ({ sizes }) => sizes.length,
-    slice({ sizes, held: { owner, id, offset } }, from, to) {
-      const held = { owner, id, offset: offset + sum(sizes, 0, from), length: sum(sizes, from, to) };
+    slice({ sizes, held: { owner, id, offset, shared, direct } }, from, to) {
+      const held = { owner, id, offset: offset + sum(sizes, 0, from), length: sum(sizes, from, to), shared, direct };
       return { kind: 'held', sizes: sizes.slice(from, to), held };
     },
   },
@@ -77,8 +100,10 @@ function sum(values: readonly number[], from: number, to: number): number {
 export interface Ticket {
   /** Bus address that answers go to. */
   readonly gateway: string;
-  /** Unique at that gateway. */
+  /** Unique at that gateway, and not to be guessed by others. */
   readonly id: number;
+  /** Secret of the gateway and its schedulers, which make grants with it (grantOf). 0 where a worker has the ticket. */
+  readonly key: number;
   /** From 1; a ticket that is given to another replica again keeps its id and counts up. */
   readonly attempt: number;
   readonly servable: string;
@@ -92,10 +117,20 @@ export interface Ticket {
   readonly deadlineAt: number;
   /** Higher goes first; 0 by default. */
   readonly priority: number;
-  /** W3C traceparent, or '' for none. */
-  readonly traceparent: string;
+  /** undefined: nothing of it is watched, as a rule. */
+  readonly watch: RequestWatch | undefined;
   /** For methods whose signature asks for it. */
   readonly context: RequestContext | undefined;
+}
+
+/** What is to be seen of a request beside its outcome. */
+export interface RequestWatch {
+  /** W3C traceparent of what it is a part of, or '' for none. */
+  readonly traceparent: string;
+  /** W3C tracestate that goes with it, or '' for none. */
+  readonly tracestate: string;
+  /** Its answer shall tell its steps. */
+  readonly isTimed: boolean;
 }
 
 /** What functions may know of the request that they work for. '' = not given. The objects are JSON text: they are read only where a function asks for them. */
@@ -113,6 +148,22 @@ export interface Assignment {
   readonly scheduler: string;
   readonly replica: string;
   readonly ticket: Ticket;
+  /** Goes along with answers and receipts: proves that these instances were given (grantOf). */
+  readonly grant: number;
+  /** How long it waited for its replica; 0 where nobody asked (isTimed). */
+  readonly queuedUs: number;
+}
+
+/** Where the time of an instance went, in microseconds: of one of a request, that which was done last. */
+export interface StepTimes {
+  /** In the queue of its scheduler, at the last attempt. */
+  readonly queuedUs: number;
+  /** In the worker, for runs and for functions. */
+  readonly waitUs: number;
+  /** In native runs, copies into and out of batches included. */
+  readonly runUs: number;
+  /** In functions, the ways to their threads and back included. */
+  readonly functionUs: number;
 }
 
 /** What became of one instance. */
@@ -132,6 +183,13 @@ export interface Answer {
   readonly attempt: number;
   readonly firstInstance: number;
   readonly results: readonly PlacedResult[];
+  /** Of the assignment. */
+  readonly grant: number;
+  /** The instances that the grant is for; both 0: those of this answer. */
+  readonly grantedFirst: number;
+  readonly grantedInstances: number;
+  /** undefined where nobody asked (isTimed). */
+  readonly steps?: StepTimes | undefined;
 }
 
 /** Worker to scheduler: these instances left the replica; their credits come back. */
@@ -142,6 +200,8 @@ export interface Receipt {
   readonly attempt: number;
   readonly firstInstance: number;
   readonly instances: number;
+  /** Of the assignment. */
+  readonly grant: number;
 }
 
 /** Gateway to scheduler to worker: nobody waits for this ticket any more. */
@@ -157,4 +217,6 @@ export interface Refusal {
   readonly firstInstance: number;
   readonly instances: number;
   readonly failure: Failure;
+  /** Of the ticket. */
+  readonly key: number;
 }

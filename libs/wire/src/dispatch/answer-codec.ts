@@ -1,20 +1,25 @@
 import { fieldSize, uintFieldSize } from '../protobuf/index.js';
-import type { Answer, PlacedResult } from '../ticket.js';
+import type { Answer, PlacedResult, StepTimes } from '../ticket.js';
 import type { Decoding } from './decoding.js';
 import type { Encoding } from './encoding.js';
 import { failureCodec } from './failure-codec.js';
 import { heldBytesCodec } from './held-bytes.js';
 import { instanceCodec } from './instance-codec.js';
 import { measureNested, readNested, writeNested, type MessageCodec } from './message-codec.js';
+import { tableCodec, uint } from './table-codec.js';
+
+const stepsCodec = tableCodec<StepTimes>('steps', { queuedUs: [1, uint], waitUs: [2, uint], runUs: [3, uint], functionUs: [4, uint] });
 
 /** Writes and reads Answer of proto/mserve/bus/v1/dispatch.proto. */
 export const answerCodec: MessageCodec<Answer> = {
   measure(answer, out) {
     let size = uintFieldSize(answer.id) + uintFieldSize(answer.attempt) + uintFieldSize(answer.firstInstance);
+    size += uintFieldSize(answer.grant) + uintFieldSize(answer.grantedFirst) + uintFieldSize(answer.grantedInstances);
     for (const result of answer.results) {
       const place = out.reserve();
       size += fieldSize(out.remember(place, measureResult(result, out)));
     }
+    if (answer.steps !== undefined) size += measureNested(stepsCodec, answer.steps, out);
     return size;
   },
   write(answer, out) {
@@ -28,12 +33,20 @@ export const answerCodec: MessageCodec<Answer> = {
       else if ('failure' in result) writeNested(failureCodec, 2, result.failure, out);
       else writeNested(heldBytesCodec, 3, result.held, out);
     }
+    writer.uint(5, answer.grant);
+    writer.uint(6, answer.grantedFirst);
+    writer.uint(7, answer.grantedInstances);
+    if (answer.steps !== undefined) writeNested(stepsCodec, 8, answer.steps, out);
   },
   read(from) {
     const { reader } = from;
     let id = 0;
     let attempt = 0;
     let firstInstance = 0;
+    let grant = 0;
+    let grantedFirst = 0;
+    let grantedInstances = 0;
+    let steps: StepTimes | undefined;
     const results: PlacedResult[] = [];
     for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
       switch (tag) {
@@ -49,11 +62,23 @@ export const answerCodec: MessageCodec<Answer> = {
         case 34:
           results.push(readResult(from));
           break;
+        case 40:
+          grant = reader.uint();
+          break;
+        case 48:
+          grantedFirst = reader.uint32();
+          break;
+        case 56:
+          grantedInstances = reader.uint32();
+          break;
+        case 66:
+          steps = readNested(stepsCodec, from);
+          break;
         default:
           reader.skip(tag);
       }
     }
-    return { id, attempt, firstInstance, results };
+    return { id, attempt, firstInstance, results, grant, grantedFirst, grantedInstances, steps };
   },
 };
 

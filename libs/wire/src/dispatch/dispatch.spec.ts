@@ -13,6 +13,7 @@ import {
   encodeAssignments,
   encodeCancellations,
   encodeHeldBytes,
+  encodeInstancesInto,
   encodeReceipts,
   encodeRefusals,
   encodeTickets,
@@ -26,7 +27,7 @@ import type { Failure } from '../failure.js';
 import { reasons, reasonTable, type Facts } from '../reason.js';
 import { ServingError } from '../serving-error.js';
 import { packElements, type Instance, type Tensor } from '../tensor.js';
-import { sliceInstances, type Answer, type Assignment, type Instances, type Ticket } from '../ticket.js';
+import { sliceInstances, type Answer, type Assignment, type HeldBytes, type Instances, type Ticket } from '../ticket.js';
 
 const address = fc.stringMatching(/^[a-z]{1,8}-[0-9a-f]{8}$/);
 const text = fc.oneof(fc.string({ maxLength: 80 }), fc.string({ unit: 'grapheme', maxLength: 40 }), fc.constant('\ufeffbom'));
@@ -44,6 +45,15 @@ const tensor: fc.Arbitrary<Tensor> = fc.constantFrom(...dtypeTable).chain(({ dty
     return content.map((elements) => ({ dtype, shape, bytes: elements }));
   }),
 );
+const place = fc.record({ slab: uint53, token: uint53, slot: uint53, generation: uint53 });
+const held = fc.record({
+  owner: address,
+  id: uint53,
+  offset: fc.nat(1 << 30),
+  length: fc.nat(1 << 30),
+  shared: fc.option(place, { nil: undefined }),
+  direct: fc.option(fc.record({ address: text, token: uint53 }), { nil: undefined }),
+});
 const instance: fc.Arbitrary<Instance> = fc.array(tensor, { maxLength: 3 });
 
 const travelling: fc.Arbitrary<Instances> = fc.array(instance, { maxLength: 4 }).chain((list) => {
@@ -51,14 +61,13 @@ const travelling: fc.Arbitrary<Instances> = fc.array(instance, { maxLength: 4 })
   const length = encoded.bytes.byteLength;
   return fc.oneof(
     fc.constant<Instances>({ kind: 'inline', ...encoded }),
-    fc
-      .record({ owner: address, id: uint53, offset: fc.nat(1 << 30) })
-      .map<Instances>((held) => ({ kind: 'held', sizes: encoded.sizes, held: { ...held, length } })),
+    held.map<Instances>((one) => ({ kind: 'held', sizes: encoded.sizes, held: { ...one, length } })),
   );
 });
 const ticket: fc.Arbitrary<Ticket> = fc.record({
   gateway: address,
   id: uint53,
+  key: uint53,
   attempt: uint32,
   servable: text,
   version: uint53,
@@ -67,10 +76,16 @@ const ticket: fc.Arbitrary<Ticket> = fc.record({
   instances: travelling,
   deadlineAt: fc.constant(Infinity),
   priority: fc.oneof(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), fc.integer({ min: -3, max: 3 })),
-  traceparent: text,
+  watch: fc.option(fc.record({ traceparent: text, tracestate: text, isTimed: fc.boolean() }), { nil: undefined }),
   context: fc.option(fc.record({ id: text, headers: text, parameters: text }), { nil: undefined }),
 });
-const assignment: fc.Arbitrary<Assignment> = fc.record({ scheduler: address, replica: text, ticket });
+const assignment: fc.Arbitrary<Assignment> = fc.record({
+  scheduler: address,
+  replica: text,
+  ticket: ticket.map((one) => ({ ...one, key: 0 })),
+  grant: uint53,
+  queuedUs: uint53,
+});
 /** With what is not given left out, as decoding leaves it out. */
 const facts: fc.Arbitrary<Facts> = fc
   .record({
@@ -112,33 +127,53 @@ const answer: fc.Arbitrary<Answer> = fc.record({
     fc.oneof(
       instance.map((outputs) => ({ outputs })),
       failure.map((failed) => ({ failure: failed })),
-      fc.record({ owner: address, id: uint53, offset: fc.nat(1 << 30), length: fc.nat(1 << 30) }).map((held) => ({ held })),
+      held.map((one) => ({ held: one })),
     ),
     { maxLength: 4 },
   ),
+  grant: uint53,
+  grantedFirst: uint32,
+  grantedInstances: uint32,
+  steps: fc.option(fc.record({ queuedUs: uint53, waitUs: uint53, runUs: uint53, functionUs: uint53 }), { nil: undefined }),
 });
-const receipt = fc.record({ replica: text, gateway: address, id: uint53, attempt: uint32, firstInstance: uint32, instances: uint32 });
+const receipt = fc.record({
+  replica: text,
+  gateway: address,
+  id: uint53,
+  attempt: uint32,
+  firstInstance: uint32,
+  instances: uint32,
+  grant: uint53,
+});
 const cancellation = fc.record({ gateway: address, id: uint53 });
-const refusal = fc.record({ id: uint53, attempt: uint32, firstInstance: uint32, instances: uint32, failure });
+const refusal = fc.record({ id: uint53, attempt: uint32, firstInstance: uint32, instances: uint32, failure, key: uint53 });
 
 const generatedTensor = ({ dtype, shape, bytes: elements }: Tensor): generated.Tensor => {
   return { dtype: dtypeEntry(dtype).busNumber, shape: [...shape], bytes: elements };
 };
+const generatedInstance = (tensors: Instance): generated.Instance => ({
+  tensors: tensors.map(generatedTensor),
+  padding: new Uint8Array(0),
+});
+const generatedHeld = ({ shared, direct, ...rest }: HeldBytes): generated.HeldBytes => ({ ...rest, shared, direct });
 const generatedTicket = ({ instances, deadlineAt: _, ...rest }: Ticket): generated.Ticket => {
   if (instances.kind === 'local') throw new TypeError('local');
   const place =
-    instances.kind === 'inline' ? { $case: 'inline' as const, value: instances.bytes } : { $case: 'held' as const, value: instances.held };
+    instances.kind === 'inline'
+      ? { $case: 'inline' as const, value: instances.bytes }
+      : { $case: 'held' as const, value: generatedHeld(instances.held) };
   return { ...rest, instanceBytes: [...instances.sizes], place, timeoutMs: 0 };
 };
-const generatedAnswer = ({ results, ...rest }: Answer): generated.Answer => ({
+const generatedAnswer = ({ results, steps, ...rest }: Answer): generated.Answer => ({
   ...rest,
+  steps,
   results: results.map((result) => ({
     result:
       'failure' in result
         ? { $case: 'failure' as const, value: generatedFailure(result.failure) }
         : 'held' in result
-          ? { $case: 'held' as const, value: result.held }
-          : { $case: 'outputs' as const, value: { tensors: result.outputs.map(generatedTensor) } },
+          ? { $case: 'held' as const, value: generatedHeld(result.held) }
+          : { $case: 'outputs' as const, value: generatedInstance(result.outputs) },
   })),
 });
 
@@ -178,7 +213,7 @@ const encodings: readonly (readonly [string, (encoded: Uint8Array) => unknown, f
   ['receipts', decodeReceipts, fc.array(receipt, { minLength: 1, maxLength: 2 }).map(encodeReceipts)],
   ['cancellations', decodeCancellations, fc.array(cancellation, { minLength: 1, maxLength: 2 }).map(encodeCancellations)],
   ['refusals', decodeRefusals, fc.array(refusal, { minLength: 1, maxLength: 2 }).map(encodeRefusals)],
-  ['held bytes', decodeHeldBytes, fc.record({ owner: address, id: uint53, offset: uint32, length: uint32 }).map(encodeHeldBytes)],
+  ['held bytes', decodeHeldBytes, held.map(encodeHeldBytes)],
 ];
 
 /** Runs it and expects a value or INVALID_ARGUMENT, nothing else. */
@@ -210,7 +245,13 @@ describe('the codec of the hot path', () => {
       {
         encode: (assignments) => generated.AssignmentList.encode({ assignments }).finish(),
         decode: (encoded) =>
-          generated.AssignmentList.decode(encoded).assignments as { scheduler: string; replica: string; ticket: generated.Ticket }[],
+          generated.AssignmentList.decode(encoded).assignments as {
+            scheduler: string;
+            replica: string;
+            ticket: generated.Ticket;
+            grant: number;
+            queuedUs: number;
+          }[],
       },
     );
   });
@@ -247,7 +288,7 @@ describe('the codec of the hot path', () => {
     const sent = (code: string, reason: string): Failure | undefined => {
       const one = { code, message: 'text', reason, facts: { ...noFacts, servable: 's' } };
       const encoded = generated.RefusalList.encode({
-        refusals: [{ id: 1, attempt: 1, firstInstance: 0, instances: 1, failure: one }],
+        refusals: [{ id: 1, attempt: 1, firstInstance: 0, instances: 1, failure: one, key: 0 }],
       }).finish();
       return decodeRefusals(encoded)[0]?.failure;
     };
@@ -260,18 +301,35 @@ describe('the codec of the hot path', () => {
 
   it('agrees with the generated code on single references to held bytes', () => {
     fc.assert(
-      fc.property(fc.record({ owner: address, id: uint53, offset: uint32, length: uint32 }), (held) => {
-        expect(Buffer.from(encodeHeldBytes(held))).toEqual(Buffer.from(generated.HeldBytes.encode(held).finish()));
-        expect(decodeHeldBytes(encodeHeldBytes(held))).toEqual(held);
+      fc.property(held, (one) => {
+        expect(Buffer.from(encodeHeldBytes(one))).toEqual(Buffer.from(generated.HeldBytes.encode(generatedHeld(one)).finish()));
+        expect(decodeHeldBytes(encodeHeldBytes(one))).toEqual(one);
       }),
     );
+  });
+
+  it('encodes instances into bytes that are given, tensors at multiples of 64, and they read as the same', () => {
+    fc.assert(
+      fc.property(fc.array(instance, { maxLength: 6 }), (instances) => {
+        const encoded = encodeInstancesInto(instances, (size) => new Uint8Array(size + 8).subarray(0, size));
+        if (encoded === undefined) throw new TypeError('there was room');
+        const decoded = decodeInstances(encoded.sizes, encoded.bytes);
+        expect(decoded).toEqual(instances);
+        for (const { bytes } of decoded.flat())
+          if (bytes.byteLength > 0) expect((bytes.byteOffset - encoded.bytes.byteOffset) % 64).toBe(0);
+        let at = 0;
+        const theirs = encoded.sizes.map((size) => generated.Instance.decode(encoded.bytes.subarray(at, (at += size))));
+        expect(theirs.map(({ tensors }) => tensors.length)).toEqual(instances.map((each) => each.length));
+      }),
+    );
+    expect(encodeInstancesInto([], () => undefined)).toBeUndefined();
   });
 
   it('encodes instances as Instance messages one after the other, and slices of them decode', () => {
     fc.assert(
       fc.property(fc.array(instance, { maxLength: 6 }), fc.nat(6), fc.nat(6), (instances, a, b) => {
         const encoded = encodeInstances(instances);
-        const theirs = instances.map((tensors) => generated.Instance.encode({ tensors: tensors.map(generatedTensor) }).finish());
+        const theirs = instances.map((tensors) => generated.Instance.encode(generatedInstance(tensors)).finish());
         expect(Buffer.from(encoded.bytes)).toEqual(Buffer.concat(theirs));
         expect(encoded.sizes).toEqual(theirs.map((one) => one.byteLength));
         const [from, to] = [Math.min(a, b, instances.length), Math.min(Math.max(a, b), instances.length)];
@@ -305,6 +363,7 @@ describe('the codec of the hot path', () => {
     const one: Ticket = {
       gateway: 'g-1',
       id: 1,
+      key: 0,
       attempt: 1,
       servable: 's',
       version: 1,
@@ -313,7 +372,7 @@ describe('the codec of the hot path', () => {
       instances: { kind: 'inline', sizes: [], bytes: new Uint8Array(0) },
       deadlineAt: performance.now() + 60_000,
       priority: 0,
-      traceparent: '',
+      watch: undefined,
       context: undefined,
     };
     const wire = (deadlineAt: number): number =>

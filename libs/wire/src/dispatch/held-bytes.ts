@@ -1,12 +1,23 @@
-import type { HeldBytes } from '../ticket.js';
+import type { DirectPlace, HeldBytes, SharedPlace } from '../ticket.js';
 import { decodeMessage, encodeMessage, type MessageCodec } from './message-codec.js';
-import { address, tableCodec, uint } from './table-codec.js';
+import { address, nested, optional, string, tableCodec, uint } from './table-codec.js';
+
+const sharedPlaceCodec = tableCodec<SharedPlace>('a place in shared memory', {
+  slab: [1, uint],
+  token: [2, uint],
+  slot: [3, uint],
+  generation: [4, uint],
+});
+
+const directPlaceCodec = tableCodec<DirectPlace>('a direct place', { address: [1, string], token: [2, uint] });
 
 const fieldsCodec = tableCodec<HeldBytes>('a reference to held bytes', {
   owner: [1, address],
   id: [2, uint],
   offset: [3, uint],
   length: [4, uint],
+  shared: [5, optional(nested(sharedPlaceCodec))],
+  direct: [6, optional(nested(directPlaceCodec))],
 });
 
 /** Writes and reads HeldBytes of proto/mserve/bus/v1/dispatch.proto. */

@@ -18,6 +18,7 @@ import { address, nested, tableCodec, uint, uint32 } from './table-codec.js';
 import { ticketCodec } from './ticket-codec.js';
 
 export { decodeHeldBytes, encodeHeldBytes } from './held-bytes.js';
+export { encodeInstancesInto } from './aligned-instances.js';
 export { decodeInstances, encodeInstances, maxTicketInstances } from './instance-codec.js';
 
 const cancellationCodec = tableCodec<Cancellation>('a cancellation', { gateway: [1, address], id: [2, uint] });
@@ -28,6 +29,7 @@ const refusalCodec = tableCodec<Refusal>('a refusal', {
   firstInstance: [3, uint32],
   instances: [4, uint32],
   failure: [5, nested(failureCodec)],
+  key: [6, uint],
 });
 
 type Texts = TextCache | undefined;

@@ -11,7 +11,8 @@ export const receiptCodec: MessageCodec<Receipt> = {
       uintFieldSize(receipt.id) +
       uintFieldSize(receipt.attempt) +
       uintFieldSize(receipt.firstInstance) +
-      uintFieldSize(receipt.instances)
+      uintFieldSize(receipt.instances) +
+      uintFieldSize(receipt.grant)
     );
   },
   write(receipt, { writer }) {
@@ -21,6 +22,7 @@ export const receiptCodec: MessageCodec<Receipt> = {
     writer.uint(4, receipt.attempt);
     writer.uint(5, receipt.firstInstance);
     writer.uint(6, receipt.instances);
+    writer.uint(7, receipt.grant);
   },
   read(from) {
     const { reader } = from;
@@ -30,6 +32,7 @@ export const receiptCodec: MessageCodec<Receipt> = {
     let attempt = 0;
     let firstInstance = 0;
     let instances = 0;
+    let grant = 0;
     for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
       switch (tag) {
         case 10:
@@ -50,10 +53,13 @@ export const receiptCodec: MessageCodec<Receipt> = {
         case 48:
           instances = reader.uint32();
           break;
+        case 56:
+          grant = reader.uint();
+          break;
         default:
           reader.skip(tag);
       }
     }
-    return { replica, gateway: from.required(gateway, 'gateway'), id, attempt, firstInstance, instances };
+    return { replica, gateway: from.required(gateway, 'gateway'), id, attempt, firstInstance, instances, grant };
   },
 };

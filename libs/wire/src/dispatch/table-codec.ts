@@ -29,6 +29,16 @@ export const uint: FieldType<number> = {
 /** A number of 0 to 2^32 - 1. */
 export const uint32: FieldType<number> = { ...uint, read: (from) => from.reader.uint32() };
 
+/** A flag. */
+export const bool: FieldType<boolean> = {
+  wireType: 0,
+  isRequired: false,
+  absent: false,
+  size: (value) => uintFieldSize(value ? 1 : 0),
+  write: (field, value, out) => out.writer.uint(field, value ? 1 : 0),
+  read: (from) => from.reader.uint() !== 0,
+};
+
 /** A text field. */
 export const string: FieldType<string> = {
   wireType: 2,

@@ -1,17 +1,19 @@
 import { fieldSize, stringFieldSize, uintFieldSize } from '../protobuf/index.js';
-import type { Instances, InstancesOf, RequestContext, Ticket } from '../ticket.js';
+import type { Instances, InstancesOf, RequestContext, RequestWatch, Ticket } from '../ticket.js';
 import type { Decoding } from './decoding.js';
 import { heldBytesCodec } from './held-bytes.js';
 import { checkInstanceCount, maxTicketInstances } from './instance-codec.js';
 import type { Encoding } from './encoding.js';
 import { measureNested, readNested, writeNested, type MessageCodec } from './message-codec.js';
-import { string, tableCodec } from './table-codec.js';
+import { bool, string, tableCodec } from './table-codec.js';
 
 /** Milliseconds left, as on the wire: 0 = no deadline, 1 = due or past. */
 function timeLeft(deadlineAt: number, now: number): number {
   if (deadlineAt === Infinity) return 0;
   return Math.min(Math.max(Math.ceil(deadlineAt - now), 1), 0xffffffff);
 }
+
+const watchCodec = tableCodec<RequestWatch>('a watch', { traceparent: [1, string], tracestate: [2, string], isTimed: [3, bool] });
 
 const contextCodec = tableCodec<RequestContext>('a context', { id: [1, string], headers: [2, string], parameters: [3, string] });
 
@@ -49,8 +51,8 @@ function placeCodec(kind: TravellingKind): PlaceCodec<TravellingKind> {
   return placeCodecs[kind] as PlaceCodec<TravellingKind>; // given only instances of its kind
 }
 
-/** The messages of the hot path are written field by field: a table would cost every request. */
-export const ticketCodec: MessageCodec<Ticket> = {
+/** A ticket as a worker gets it: without its key. The messages of the hot path are written field by field: a table would cost every request. */
+export const assignedTicketCodec: MessageCodec<Ticket> = {
   measure(ticket, out) {
     const { instances } = ticket;
     if (instances.kind === 'local')
@@ -60,7 +62,8 @@ export const ticketCodec: MessageCodec<Ticket> = {
     size += stringFieldSize(ticket.servable) + uintFieldSize(ticket.version) + stringFieldSize(ticket.method);
     size += uintFieldSize(ticket.firstInstance) + out.measurePacked(instances.sizes);
     size += placeCodec(instances.kind).measure(instances, out);
-    size += uintFieldSize(timeLeft(ticket.deadlineAt, out.now)) + stringFieldSize(ticket.traceparent);
+    size += uintFieldSize(timeLeft(ticket.deadlineAt, out.now));
+    if (ticket.watch !== undefined) size += measureNested(watchCodec, ticket.watch, out);
     if (ticket.context !== undefined) size += measureNested(contextCodec, ticket.context, out);
     return size + (ticket.priority < 0 ? 11 : uintFieldSize(ticket.priority));
   },
@@ -80,7 +83,7 @@ export const ticketCodec: MessageCodec<Ticket> = {
     placeCodec(instances.kind).write(instances, out);
     writer.uint(11, timeLeft(ticket.deadlineAt, out.now));
     writer.int32(12, ticket.priority);
-    writer.string(13, ticket.traceparent);
+    if (ticket.watch !== undefined) writeNested(watchCodec, 13, ticket.watch, out);
     if (ticket.context !== undefined) writeNested(contextCodec, 14, ticket.context, out);
   },
 
@@ -97,8 +100,9 @@ export const ticketCodec: MessageCodec<Ticket> = {
     let instances: InstancesOf<TravellingKind> | undefined;
     let timeoutMs = 0;
     let priority = 0;
-    let traceparent = '';
+    let watch: RequestWatch | undefined;
     let context: RequestContext | undefined;
+    let key = 0;
     for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
       switch (tag) {
         case 10:
@@ -139,10 +143,13 @@ export const ticketCodec: MessageCodec<Ticket> = {
           priority = reader.int32();
           break;
         case 106:
-          traceparent = reader.string();
+          watch = readNested(watchCodec, from);
           break;
         case 114:
           context = readNested(contextCodec, from);
+          break;
+        case 120:
+          key = reader.uint();
           break;
         default:
           reader.skip(tag);
@@ -155,6 +162,16 @@ export const ticketCodec: MessageCodec<Ticket> = {
     if (total !== placeCodec(instances.kind).bytesOf(instances))
       throw reader.fault('the sizes of the instances do not add up to their bytes');
     const deadlineAt = timeoutMs === 0 ? Infinity : now + timeoutMs;
-    return { gateway, id, attempt, servable, version, method, firstInstance, instances, deadlineAt, priority, traceparent, context };
+    return { gateway, id, key, attempt, servable, version, method, firstInstance, instances, deadlineAt, priority, watch, context };
   },
+};
+
+/** A ticket as a scheduler gets it. */
+export const ticketCodec: MessageCodec<Ticket> = {
+  measure: (ticket, out) => assignedTicketCodec.measure(ticket, out) + uintFieldSize(ticket.key),
+  write(ticket, out) {
+    assignedTicketCodec.write(ticket, out);
+    out.writer.uint(15, ticket.key);
+  },
+  read: (from) => assignedTicketCodec.read(from),
 };

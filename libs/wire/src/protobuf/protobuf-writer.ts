@@ -1,3 +1,18 @@
+/** Values of so many bytes and more are worth a part of their own. */
+const linkFromBytes = 64 * 1024;
+
+/** Bytes of a value that a {@link ProtobufWriter} for {@link ProtobufWriter.message} links: all of them, or 0 when it is small and copied. */
+export function linkedBytes(value: Uint8Array): number {
+  return value.byteLength >= linkFromBytes ? value.byteLength : 0;
+}
+
+/** Bytes of a message that is in parts. */
+export function messageBytes(parts: readonly Uint8Array[]): number {
+  let bytes = 0;
+  for (let i = 0; i < parts.length; i++) bytes += (parts[i] as Uint8Array).byteLength;
+  return bytes;
+}
+
 /**
  * Writes one protobuf message into bytes of exactly the size that was worked out before (protobuf-size.ts), so that nothing is copied
  * twice. Bytes beyond the size are lost, and {@link finish} throws. Field numbers are below 16.
@@ -5,9 +20,31 @@
 export class ProtobufWriter {
   at = 0;
   bytes: Buffer;
+  /** What was written before `from`, large values as they are. Undefined: everything goes into `bytes`. */
+  private readonly parts: Uint8Array[] | undefined;
+  private from = 0;
+  private linked = 0;
 
-  constructor(size: number) {
-    this.bytes = Buffer.allocUnsafe(size);
+  /**
+   * `linked`: how many bytes of the `size` are those of large values (the sum of their {@link linkedBytes}), which are not copied. `into`: where to write,
+   * `size` bytes; by default new ones.
+   */
+  constructor(
+    private readonly size: number,
+    linked = 0,
+    into?: Buffer,
+  ) {
+    this.bytes = into ?? Buffer.allocUnsafe(size - linked);
+    this.parts = linked > 0 ? [] : undefined;
+  }
+
+  /** All that was written, to be sent one after the other. RangeError (a bug) unless that is exactly the size which was given. */
+  message(): readonly Uint8Array[] {
+    const { parts } = this;
+    if (parts === undefined) return [this.finish()];
+    if (this.at + this.linked !== this.size) throw new RangeError(`wrote ${this.at + this.linked} of ${this.size} measured bytes`);
+    if (this.at > this.from) parts.push(this.bytes.subarray(this.from, this.at));
+    return parts;
   }
 
   /** All that was written. RangeError (a bug) unless that is exactly the size which was given. */
@@ -61,8 +98,16 @@ export class ProtobufWriter {
 
   /** Bytes that are encoded already. */
   raw(value: Uint8Array): void {
+    if (this.parts !== undefined && value.byteLength >= linkFromBytes) return this.link(this.parts, value);
     this.bytes.set(value, this.at);
     this.at += value.byteLength;
+  }
+
+  private link(parts: Uint8Array[], value: Uint8Array): void {
+    if (this.at > this.from) parts.push(this.bytes.subarray(this.from, this.at));
+    this.from = this.at;
+    parts.push(value);
+    this.linked += value.byteLength;
   }
 
   /** A field of a non-negative safe integer; 0 is not written. */

@@ -1,5 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
-import { GrowingWriter, ProtobufError, ProtobufReader, ProtobufWriter, TextCache, packedSize, varintSize } from './index.js';
+import {
+  GrowingWriter,
+  ProtobufError,
+  ProtobufReader,
+  ProtobufWriter,
+  TextCache,
+  fieldSize,
+  linkedBytes,
+  packedSize,
+  varintSize,
+} from './index.js';
 
 const numbers = [0, 1, 127, 128, 300, 2 ** 31 - 1, 2 ** 31, 2 ** 35 - 1, 2 ** 35, 2 ** 35 + 5, 2 ** 49, Number.MAX_SAFE_INTEGER];
 
@@ -51,6 +61,34 @@ describe('ProtobufWriter', () => {
     const long = new ProtobufWriter(1);
     long.uint(1, 5);
     expect(() => long.finish()).toThrow(RangeError);
+  });
+});
+
+describe('a message with large values', () => {
+  const large = new Uint8Array(64 * 1024).fill(7);
+  const small = new Uint8Array(64 * 1024 - 1).fill(8);
+
+  it('has them as parts of their own, uncopied, and small ones copied', () => {
+    const size = fieldSize(large.byteLength) * 2 + fieldSize(small.byteLength);
+    const linked = [large, small, large].reduce((sum, value) => sum + linkedBytes(value), 0);
+    const writer = new ProtobufWriter(size, linked);
+    writer.field(1, large);
+    writer.field(2, small);
+    writer.field(3, large);
+    const parts = writer.message();
+    expect(parts.filter((part) => part === large)).toHaveLength(2);
+    const plain = new ProtobufWriter(size);
+    plain.field(1, large);
+    plain.field(2, small);
+    plain.field(3, large);
+    expect(Buffer.concat(parts).equals(plain.finish())).toBe(true);
+    expect(plain.message()).toHaveLength(1);
+  });
+
+  it('that is not as long as it was measured is a bug', () => {
+    const writer = new ProtobufWriter(fieldSize(large.byteLength) + 1, linkedBytes(large));
+    writer.field(1, large);
+    expect(() => writer.message()).toThrow(RangeError);
   });
 });
 

@@ -30,6 +30,8 @@ export interface Tensor {
 /** One input set or output set, in the order in which the method declares its inputs or outputs. */
 export interface Instance {
   tensors: Tensor[];
+  /** says nothing; between tensors, so that their bytes begin where native code takes them as they are */
+  padding: Uint8Array;
 }
 
 /** Bytes that stay with their owner until somebody fetches them. */
@@ -39,13 +41,38 @@ export interface HeldBytes {
   id: number;
   offset: number;
   length: number;
+  /** where those of this id begin, for readers on the owner's machine; others fetch */
+  shared:
+    | SharedPlace
+    | undefined;
+  /** where their owner gives them over TCP, without the bus */
+  direct: DirectPlace | undefined;
+}
+
+/** Where a participant gives what it holds to readers that connect to it (docs/bus.md). */
+export interface DirectPlace {
+  /** HOST:PORT */
+  address: string;
+  /** what readers have to say first */
+  token: number;
+}
+
+/** A slot in the memory that a process shares with others of its machine (docs/bus.md). All numbers up to 2^53 - 1. */
+export interface SharedPlace {
+  /** names the memory */
+  slab: number;
+  /** what its owner asks of those who want to map it */
+  token: number;
+  slot: number;
+  /** random, and new whenever other bytes come to lie in the slot: nobody can guess it */
+  generation: number;
 }
 
 /** A request, or consecutive instances of one. Never decoded further by a scheduler. */
 export interface Ticket {
   /** bus address that answers go to */
   gateway: string;
-  /** unique at that gateway */
+  /** 53 random bits: unique at that gateway, and nobody can guess it */
   id: number;
   /** from 1 */
   attempt: number;
@@ -69,9 +96,24 @@ export interface Ticket {
   timeoutMs: number;
   /** higher goes first */
   priority: number;
-  traceparent: string;
+  /** only for requests that somebody looks at */
+  watch:
+    | Watch
+    | undefined;
   /** only for methods whose signature asks for it */
-  context: RequestContext | undefined;
+  context:
+    | RequestContext
+    | undefined;
+  /** 53 random bits, for schedulers only: grants are made with it. 0 in an assignment */
+  key: number;
+}
+
+/** What is to be seen of a request beside its outcome: https://www.w3.org/TR/trace-context */
+export interface Watch {
+  traceparent: string;
+  tracestate: string;
+  /** its answer shall tell its steps */
+  isTimed: boolean;
 }
 
 /** What functions may know of the request that they work for. Empty: not given. */
@@ -94,7 +136,22 @@ export interface Assignment {
   scheduler: string;
   /** replica id */
   replica: string;
-  ticket: Ticket | undefined;
+  ticket:
+    | Ticket
+    | undefined;
+  /** proves to the gateway, and to the scheduler, that these instances were given in this attempt */
+  grant: number;
+  /** how long it waited for its replica, where Watch.is_timed asks */
+  queuedUs: number;
+}
+
+/** Where the time of an instance went, in microseconds: of one of a request, that which was done last. */
+export interface StepTimes {
+  queuedUs: number;
+  /** in the worker, for runs and functions */
+  waitUs: number;
+  runUs: number;
+  functionUs: number;
 }
 
 export interface AssignmentList {
@@ -145,6 +202,13 @@ export interface Answer {
   attempt: number;
   firstInstance: number;
   results: InstanceResult[];
+  /** Assignment.grant; an answer without the right one is dropped */
+  grant: number;
+  /** the instances that the grant is for; both 0: those of this answer */
+  grantedFirst: number;
+  grantedInstances: number;
+  /** where Watch.is_timed asks */
+  steps: StepTimes | undefined;
 }
 
 export interface AnswerList {
@@ -159,6 +223,8 @@ export interface Receipt {
   attempt: number;
   firstInstance: number;
   instances: number;
+  /** Assignment.grant; a receipt without the right one is dropped */
+  grant: number;
 }
 
 export interface ReceiptList {
@@ -181,7 +247,11 @@ export interface Refusal {
   attempt: number;
   firstInstance: number;
   instances: number;
-  failure: InstanceFailure | undefined;
+  failure:
+    | InstanceFailure
+    | undefined;
+  /** Ticket.key; a refusal without the right one is dropped */
+  key: number;
 }
 
 export interface RefusalList {
@@ -271,13 +341,16 @@ export const Tensor: MessageFns<Tensor> = {
 };
 
 function createBaseInstance(): Instance {
-  return { tensors: [] };
+  return { tensors: [], padding: new Uint8Array(0) };
 }
 
 export const Instance: MessageFns<Instance> = {
   encode(message: Instance, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.tensors) {
       Tensor.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.padding.length !== 0) {
+      writer.uint32(18).bytes(message.padding);
     }
     return writer;
   },
@@ -303,6 +376,14 @@ export const Instance: MessageFns<Instance> = {
             message.tensors.push(Tensor.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.padding = reader.bytes();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -317,7 +398,7 @@ export const Instance: MessageFns<Instance> = {
 };
 
 function createBaseHeldBytes(): HeldBytes {
-  return { owner: "", id: 0, offset: 0, length: 0 };
+  return { owner: "", id: 0, offset: 0, length: 0, shared: undefined, direct: undefined };
 }
 
 export const HeldBytes: MessageFns<HeldBytes> = {
@@ -333,6 +414,12 @@ export const HeldBytes: MessageFns<HeldBytes> = {
     }
     if (message.length !== 0) {
       writer.uint32(32).uint64(message.length);
+    }
+    if (message.shared !== undefined) {
+      SharedPlace.encode(message.shared, writer.uint32(42).fork()).join();
+    }
+    if (message.direct !== undefined) {
+      DirectPlace.encode(message.direct, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -382,6 +469,158 @@ export const HeldBytes: MessageFns<HeldBytes> = {
             message.length = longToNumber(reader.uint64());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.shared = SharedPlace.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.direct = DirectPlace.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDirectPlace(): DirectPlace {
+  return { address: "", token: 0 };
+}
+
+export const DirectPlace: MessageFns<DirectPlace> = {
+  encode(message: DirectPlace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.address !== "") {
+      writer.uint32(10).string(message.address);
+    }
+    if (message.token !== 0) {
+      writer.uint32(16).uint64(message.token);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DirectPlace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDirectPlace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.token = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSharedPlace(): SharedPlace {
+  return { slab: 0, token: 0, slot: 0, generation: 0 };
+}
+
+export const SharedPlace: MessageFns<SharedPlace> = {
+  encode(message: SharedPlace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slab !== 0) {
+      writer.uint32(8).uint64(message.slab);
+    }
+    if (message.token !== 0) {
+      writer.uint32(16).uint64(message.token);
+    }
+    if (message.slot !== 0) {
+      writer.uint32(24).uint64(message.slot);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(32).uint64(message.generation);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SharedPlace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSharedPlace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.slab = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.token = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.slot = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.generation = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -408,8 +647,9 @@ function createBaseTicket(): Ticket {
     place: undefined,
     timeoutMs: 0,
     priority: 0,
-    traceparent: "",
+    watch: undefined,
     context: undefined,
+    key: 0,
   };
 }
 
@@ -457,11 +697,14 @@ export const Ticket: MessageFns<Ticket> = {
     if (message.priority !== 0) {
       writer.uint32(96).int32(message.priority);
     }
-    if (message.traceparent !== "") {
-      writer.uint32(106).string(message.traceparent);
+    if (message.watch !== undefined) {
+      Watch.encode(message.watch, writer.uint32(106).fork()).join();
     }
     if (message.context !== undefined) {
       RequestContext.encode(message.context, writer.uint32(114).fork()).join();
+    }
+    if (message.key !== 0) {
+      writer.uint32(120).uint64(message.key);
     }
     return writer;
   },
@@ -590,7 +833,7 @@ export const Ticket: MessageFns<Ticket> = {
               break;
             }
 
-            message.traceparent = reader.string();
+            message.watch = Watch.decode(reader, reader.uint32());
             continue;
           }
           case 14: {
@@ -599,6 +842,82 @@ export const Ticket: MessageFns<Ticket> = {
             }
 
             message.context = RequestContext.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.key = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWatch(): Watch {
+  return { traceparent: "", tracestate: "", isTimed: false };
+}
+
+export const Watch: MessageFns<Watch> = {
+  encode(message: Watch, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.traceparent !== "") {
+      writer.uint32(10).string(message.traceparent);
+    }
+    if (message.tracestate !== "") {
+      writer.uint32(18).string(message.tracestate);
+    }
+    if (message.isTimed !== false) {
+      writer.uint32(24).bool(message.isTimed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Watch {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatch();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tracestate = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.isTimed = reader.bool();
             continue;
           }
         }
@@ -729,7 +1048,7 @@ export const TicketList: MessageFns<TicketList> = {
 };
 
 function createBaseAssignment(): Assignment {
-  return { scheduler: "", replica: "", ticket: undefined };
+  return { scheduler: "", replica: "", ticket: undefined, grant: 0, queuedUs: 0 };
 }
 
 export const Assignment: MessageFns<Assignment> = {
@@ -742,6 +1061,12 @@ export const Assignment: MessageFns<Assignment> = {
     }
     if (message.ticket !== undefined) {
       Ticket.encode(message.ticket, writer.uint32(26).fork()).join();
+    }
+    if (message.grant !== 0) {
+      writer.uint32(32).uint64(message.grant);
+    }
+    if (message.queuedUs !== 0) {
+      writer.uint32(40).uint64(message.queuedUs);
     }
     return writer;
   },
@@ -781,6 +1106,101 @@ export const Assignment: MessageFns<Assignment> = {
             }
 
             message.ticket = Ticket.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.grant = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.queuedUs = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStepTimes(): StepTimes {
+  return { queuedUs: 0, waitUs: 0, runUs: 0, functionUs: 0 };
+}
+
+export const StepTimes: MessageFns<StepTimes> = {
+  encode(message: StepTimes, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queuedUs !== 0) {
+      writer.uint32(8).uint64(message.queuedUs);
+    }
+    if (message.waitUs !== 0) {
+      writer.uint32(16).uint64(message.waitUs);
+    }
+    if (message.runUs !== 0) {
+      writer.uint32(24).uint64(message.runUs);
+    }
+    if (message.functionUs !== 0) {
+      writer.uint32(32).uint64(message.functionUs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StepTimes {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStepTimes();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.queuedUs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.waitUs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.runUs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.functionUs = longToNumber(reader.uint64());
             continue;
           }
         }
@@ -1184,7 +1604,16 @@ export const InstanceResult: MessageFns<InstanceResult> = {
 };
 
 function createBaseAnswer(): Answer {
-  return { id: 0, attempt: 0, firstInstance: 0, results: [] };
+  return {
+    id: 0,
+    attempt: 0,
+    firstInstance: 0,
+    results: [],
+    grant: 0,
+    grantedFirst: 0,
+    grantedInstances: 0,
+    steps: undefined,
+  };
 }
 
 export const Answer: MessageFns<Answer> = {
@@ -1200,6 +1629,18 @@ export const Answer: MessageFns<Answer> = {
     }
     for (const v of message.results) {
       InstanceResult.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.grant !== 0) {
+      writer.uint32(40).uint64(message.grant);
+    }
+    if (message.grantedFirst !== 0) {
+      writer.uint32(48).uint32(message.grantedFirst);
+    }
+    if (message.grantedInstances !== 0) {
+      writer.uint32(56).uint32(message.grantedInstances);
+    }
+    if (message.steps !== undefined) {
+      StepTimes.encode(message.steps, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -1247,6 +1688,38 @@ export const Answer: MessageFns<Answer> = {
             }
 
             message.results.push(InstanceResult.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.grant = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.grantedFirst = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.grantedInstances = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.steps = StepTimes.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -1309,7 +1782,7 @@ export const AnswerList: MessageFns<AnswerList> = {
 };
 
 function createBaseReceipt(): Receipt {
-  return { replica: "", gateway: "", id: 0, attempt: 0, firstInstance: 0, instances: 0 };
+  return { replica: "", gateway: "", id: 0, attempt: 0, firstInstance: 0, instances: 0, grant: 0 };
 }
 
 export const Receipt: MessageFns<Receipt> = {
@@ -1331,6 +1804,9 @@ export const Receipt: MessageFns<Receipt> = {
     }
     if (message.instances !== 0) {
       writer.uint32(48).uint32(message.instances);
+    }
+    if (message.grant !== 0) {
+      writer.uint32(56).uint64(message.grant);
     }
     return writer;
   },
@@ -1394,6 +1870,14 @@ export const Receipt: MessageFns<Receipt> = {
             }
 
             message.instances = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.grant = longToNumber(reader.uint64());
             continue;
           }
         }
@@ -1559,7 +2043,7 @@ export const CancellationList: MessageFns<CancellationList> = {
 };
 
 function createBaseRefusal(): Refusal {
-  return { id: 0, attempt: 0, firstInstance: 0, instances: 0, failure: undefined };
+  return { id: 0, attempt: 0, firstInstance: 0, instances: 0, failure: undefined, key: 0 };
 }
 
 export const Refusal: MessageFns<Refusal> = {
@@ -1578,6 +2062,9 @@ export const Refusal: MessageFns<Refusal> = {
     }
     if (message.failure !== undefined) {
       InstanceFailure.encode(message.failure, writer.uint32(42).fork()).join();
+    }
+    if (message.key !== 0) {
+      writer.uint32(48).uint64(message.key);
     }
     return writer;
   },
@@ -1633,6 +2120,14 @@ export const Refusal: MessageFns<Refusal> = {
             }
 
             message.failure = InstanceFailure.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.key = longToNumber(reader.uint64());
             continue;
           }
         }
