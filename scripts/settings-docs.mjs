@@ -28,11 +28,14 @@ function meaning([, setting], program) {
   const aliases = (setting.aliases ?? []).map((alias) => code(flagOf(alias)));
   const serverDefault =
     program !== 'server' || setting.serverDefault === undefined ? [] : [`default in an app of a fleet: ${code(String(setting.default))}`];
+  const fleetDefault =
+    program === 'fleet' || setting.fleetDefault === undefined ? [] : [`default with mserve fleet: ${code(String(setting.fleetDefault))}`];
   return [
     setting.doc,
     ...(bounds === undefined ? [] : [bounds]),
     ...serverDefault,
-    ...(aliases.length === 0 ? [] : [`older spelling: ${aliases.join(', ')}`]),
+    ...fleetDefault,
+    ...(aliases.length === 0 ? [] : [`also: ${aliases.join(', ')}`]),
   ].join('; ');
 }
 
@@ -61,6 +64,7 @@ const tables = {
   'server: device-worker': table('server', only('device-worker')),
   'server: agent': table('server', ({ apps }) => apps.every((app) => app === 'agent')),
   agent: table('agent', only('agent')),
+  'fleet command': table('fleet', ({ apps }) => apps.includes('fleet')),
   fleet: table('gateway', shared),
   'by app': ['gateway', 'scheduler', 'device-worker', 'agent']
     .map(
@@ -129,16 +133,13 @@ export function fileSchema() {
     const description = `${setting.doc}: ${allowedOf(setting.shape)}. ${setting.apps.join(', ')}; flag ${flagOf(key)}, variable ${variableOf(key)}.`;
     const nullable = { anyOf: [valueSchema(setting.shape), { type: 'null' }] };
     const otherwise = setting.default === undefined ? {} : { default: setting.default };
-    const aliases = (setting.aliases ?? []).map((alias) => [
-      alias,
-      { ...nullable, description: `older spelling of ${key}`, deprecated: true },
-    ]);
+    const aliases = (setting.aliases ?? []).map((alias) => [alias, { ...nullable, description: `another spelling of ${key}` }]);
     return [[key, { ...nullable, description, ...otherwise }], ...aliases];
   });
   const schema = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'mserve',
-    description: 'Settings of mserve serve, and of gateway, scheduler and device-worker. Null is as good as left out.',
+    description: 'Settings of mserve serve, of mserve fleet, and of gateway, scheduler and device-worker. Null is as good as left out.',
     type: 'object',
     properties: { $schema: { type: 'string' }, ...Object.fromEntries(properties) },
     additionalProperties: false,

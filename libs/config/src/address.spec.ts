@@ -50,8 +50,11 @@ describe('addresses', () => {
     expect(isLoopback(parseAddress(text))).toBe(loopback);
   });
 
-  it('of NATS servers may leave out nats:// and the port', () => {
-    expect(natsServersOf('nats://a:1,b,[::1]')).toEqual(['nats://a:1', 'b', '[::1]']);
+  it('of NATS servers may leave out the scheme and the port', () => {
+    expect(natsServersOf('nats://a:1,b,[::1]')).toEqual({ servers: ['a:1', 'b:4222', '[::1]:4222'], tls: false, loopback: false });
+    expect(natsServersOf('localhost,nats://[::1]:1')).toEqual({ servers: ['localhost:4222', '[::1]:1'], tls: false, loopback: true });
+    expect(natsServersOf('tls://127.0.0.1,a')).toEqual({ servers: ['127.0.0.1:4222', 'a:4222'], tls: true, loopback: false });
+    expect(natsServersOf('tls://user@a:1')).toBeUndefined();
     expect(natsServersOf('nats://user:password@a:1')).toBeUndefined();
     expect(natsServersOf('a, b')).toBeUndefined();
   });

@@ -56,6 +56,11 @@ export function isLoopback(address: Address): boolean {
   return address.kind === 'unix' || /^(?:127\.\d+\.\d+\.\d+|localhost|::1)$/.test(address.host);
 }
 
+/** Whether it stands for every address of this machine: one to listen at, and not one to connect to. */
+export function isUnspecified(address: Address): boolean {
+  return address.kind === 'tcp' && /^(?:0+(?:\.0+){0,3}|[:0]+)$/.test(address.host);
+}
+
 function isAddress(text: string): boolean {
   try {
     parseAddress(text);
@@ -71,14 +76,30 @@ export function isPortAddress(text: string, ports: { readonly unix: boolean }): 
   return text === '' || (isAddress(text) && (ports.unix || !text.startsWith('unix:')));
 }
 
-/** The servers of `nats://HOST:PORT`, with commas between several; `nats://` and the port may be left out. Undefined when one of them is no address. */
-export function natsServersOf(text: string): readonly string[] | undefined {
-  const servers = text.split(',');
-  const fits = servers.every((server) => {
-    const bare = server.replace(/^nats:\/\//, '');
+/** NATS servers, as a setting names them. */
+export interface NatsServers {
+  /** `HOST:PORT` each. */
+  readonly servers: readonly string[];
+  /** One of them was given as `tls://`: no connection without TLS. */
+  readonly tls: boolean;
+  /** All are on this machine. */
+  readonly loopback: boolean;
+}
+
+/** The servers of `nats://HOST:PORT` or `tls://HOST:PORT`, with commas between several; scheme and port may be left out. Undefined when one of them is no address. */
+export function natsServersOf(text: string): NatsServers | undefined {
+  const given = text.split(',');
+  const servers: string[] = [];
+  for (const server of given) {
+    const bare = server.replace(/^(?:nats|tls):\/\//, '');
     const whole = /(?:^[^:[\]]+|\])$/.test(bare) ? `${bare}:4222` : bare;
     // Port 0 is for ports that listen
-    return !bare.startsWith('unix:') && isAddress(whole) && !/:[+-]|:0+$/.test(whole);
-  });
-  return fits ? servers : undefined;
+    if (bare.startsWith('unix:') || !isAddress(whole) || /:[+-]|:0+$/.test(whole)) return undefined;
+    servers.push(whole);
+  }
+  return {
+    servers,
+    tls: given.some((server) => server.startsWith('tls://')),
+    loopback: servers.every((server) => isLoopback(parseAddress(server))),
+  };
 }

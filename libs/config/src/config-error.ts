@@ -5,6 +5,8 @@ export type SourceKind = 'flag' | 'environment' | 'file' | 'options' | 'default'
 export interface SettingProblem {
   readonly source: SourceKind;
   readonly text: string;
+  /** When it was found where the value of one setting is used: the setting, and the words that follow its name. */
+  readonly found?: { readonly key: string; readonly words: string };
 }
 
 /** The settings are wrong. The message has one line per problem; a process should end with exit code 78 (EX_CONFIG). */

@@ -34,7 +34,7 @@ export async function readConfigFile(path: string, program: ProgramName): Promis
   const { contents } = document;
   const builder = new LayerBuilder('file');
   if (contents === null) return builder.done();
-  if (!isMap(contents)) throw fileError(`${path}: settings are expected, KEY: VALUE`);
+  if (!isMap(contents)) throw fileError(`${path}:${lines.linePos(contents.range?.[0] ?? 0).line}: settings are expected, KEY: VALUE`);
   const byKey = spellings(asItIs);
   const values = document.toJS({ maxAliasCount: 100 }) as Readonly<Record<string, unknown>>;
   for (const { key } of contents.items) {

@@ -1,10 +1,13 @@
+import { busSettings } from './bus-declarations.js';
+import { fleetCommandSettings } from './fleet-declarations.js';
+import { dayMs, portSettings } from './port-declarations.js';
+import { servingLogSettings } from './serving-log-declarations.js';
 import { defaultOf, hasSetting, optional, setting, type AppName, type ProgramName, type Setting } from './setting.js';
-import { address, busAddress, choice, decimal, path, paths, servableList, text, whole, wholes, yesNo } from './shape.js';
+import { address, choice, decimal, hostNames, path, paths, servableList, text, whole, wholes, yesNo } from './shape.js';
 import { versionPolicyPattern, versionPolicyRule } from './version-policy.js';
 
-/** Timers of Node hold 2^31 - 1 ms; no limit of ours has to be longer than a day. */
-const dayMs = 86_400_000;
 const fleet = ['gateway', 'scheduler', 'device-worker', 'agent'] as const;
+const tensorApps = ['gateway', 'device-worker'] as const;
 const gateway = ['gateway'] as const;
 const scheduler = ['scheduler'] as const;
 const worker = ['device-worker'] as const;
@@ -19,26 +22,51 @@ export const decryptionModes = ['AES-GCM', 'AES-CBC', 'SM4-CBC'] as const;
  * the file and the types of the options all come from here.
  */
 export const settings = {
-  bus: setting(busAddress(), {
-    doc: 'where the fleet meets: NATS servers; memory = all in this process (mserve serve only)',
-    apps: fleet,
-    default: 'nats://127.0.0.1:4222',
-    serverDefault: 'memory',
-    aliases: ['nats'],
+  ...busSettings,
+  sharedMemoryMb: setting(whole(0, 1_048_576), {
+    doc: 'memory through which large tensors go to processes on the same machine, taken as it is needed; 0 = none, they go over the bus',
+    apps: tensorApps,
+    default: 256,
+    unit: 'MiB',
   }),
-  natsUser: optional(text(), { doc: 'user name at NATS', apps: fleet }),
-  natsPassword: optional(text(), { doc: 'password at NATS', apps: fleet, secret: true }),
-  natsToken: optional(text(), { doc: 'token at NATS', apps: fleet, secret: true }),
-  natsCreds: optional(path(), { doc: 'NATS credentials file (.creds)', apps: fleet }),
-  subjectPrefix: setting(
-    text('^(?=.{1,200}$)[A-Za-z0-9_\\-]+(?:\\.[A-Za-z0-9_\\-]+)*$', "at most 200 letters, digits, '_', '-', and single dots between them"),
-    { doc: 'first part of every NATS subject; fleets with different prefixes do not see each other', apps: fleet, default: 'mserve' },
-  ),
+  sharedMemoryFromBytes: setting(whole(1, 1_073_741_824), {
+    doc: 'from how many bytes on the tensors of a request or an answer go through shared memory; smaller ones go along with their message',
+    apps: tensorApps,
+    default: 8192,
+  }),
+  tensorAddress: optional(address({ unix: false }), {
+    doc: 'address of this machine at which processes on other machines take large tensors from this one, not encrypted; port 0 = any free one',
+    apps: tensorApps,
+    notInFleet: true,
+    otherwise: 'none: they come over the bus',
+  }),
   logLevel: setting(choice('debug', 'info', 'warn', 'error', 'silent'), {
     doc: 'the least serious lines that the log shows',
     apps: fleet,
     default: 'info',
     serverDefault: 'warn',
+    fleetDefault: 'warn',
+  }),
+  logFormat: setting(choice('json', 'pretty'), {
+    doc: 'how the log is written: JSON, one object a line, or for people',
+    apps: fleet,
+    default: 'json',
+    fleetDefault: 'pretty',
+  }),
+  ...servingLogSettings,
+  ops: optional(address({ unix: false }), {
+    doc: "address of the operations port: /metrics, /livez, /readyz, of a gateway /dashboard (docs/observability.md); port 0 = any free one, '' = none",
+    apps: fleet,
+    otherwise: 'no operations port; with mserve serve 127.0.0.1:1501, if that is free, with mserve fleet that of its first gateway',
+  }),
+  metricsCompat: setting(choice('none', 'triton'), {
+    doc: "names of metrics that /metrics of the operations port has beside mserve's own; triton: nv_inference_* with Triton's labels",
+    apps: fleet,
+    default: 'none',
+  }),
+  opsHosts: optional(hostNames(), {
+    doc: 'names, beside that of the address, localhost and IP addresses, by which clients may reach the operations port',
+    apps: fleet,
   }),
   graceMs: setting(whole(0, 3_600_000), {
     doc: 'how long requests in hand may take after SIGTERM or Ctrl+C; a second signal ends the process at once',
@@ -57,6 +85,22 @@ export const settings = {
     apps: gateway,
     default: '127.0.0.1:5500',
   }),
+  accessLog: setting(yesNo(), {
+    doc: 'a line in the log, at level info, for each infer request that failed and for those that succeeded as accessLogEvery says; logLevel is info then where it is not set',
+    apps: gateway,
+    default: false,
+  }),
+  accessLogEvery: setting(whole(1, 1_000_000), {
+    doc: 'of the infer requests that succeed, one in so many has a line in the access log',
+    apps: gateway,
+    default: 1,
+  }),
+  slowRequestMs: setting(whole(0, dayMs), {
+    doc: 'infer requests that take longer have a line in the log, at level warn, with the time of each step; 0 = none',
+    apps: gateway,
+    default: 0,
+    unit: 'ms',
+  }),
   maxMsgMbSize: setting(whole(1, 512), {
     doc: 'the largest REST body and gRPC message',
     apps: gateway,
@@ -70,6 +114,12 @@ export const settings = {
     default: 10_000,
   }),
   defaultDeadlineMs: setting(whole(1, dayMs), { doc: 'deadline of requests that bring none', apps: gateway, default: 100_000, unit: 'ms' }),
+  unavailableGraceMs: setting(whole(0, dayMs), {
+    doc: 'how long requests wait for the bus or the last scheduler to come back before they are refused, never past their deadline; 0 = refused at once',
+    apps: gateway,
+    default: 5_000,
+    unit: 'ms',
+  }),
   legacyStatus200: setting(yesNo(), {
     doc: 'REST /model/... answers errors with status 200, as MindSpore Serving does',
     apps: gateway,
@@ -85,6 +135,18 @@ export const settings = {
     apps: gateway,
     otherwise: 'only when REST is on loopback',
   }),
+  docsHosts: optional(hostNames(), {
+    doc: 'names, beside that of the REST address, localhost and IP addresses, by which browsers may reach /docs and /openapi.json: that of a proxy in front',
+    apps: gateway,
+  }),
+  corsOrigins: optional(
+    text('^(?:\\*|https?://[^\\s,/]+(?:,https?://[^\\s,/]+)*)$', 'origins like https://app.example with commas between them, or *'),
+    {
+      doc: 'origins whose pages may read the answers of the REST port (CORS); * = any',
+      apps: gateway,
+      otherwise: 'none',
+    },
+  ),
   tlsCertificate: optional(path(), {
     doc: 'PEM file of the certificate, read again when it changes (docs/tls.md); all ports speak TLS',
     apps: gateway,
@@ -106,70 +168,26 @@ export const settings = {
     apps: gateway,
     secret: true,
   }),
-  adminHosts: optional(text('^[A-Za-z0-9._\\-]+(?:,[A-Za-z0-9._\\-]+)*$', 'host names with commas between them'), {
+  adminHosts: optional(hostNames(), {
     doc: 'names, beside that of the address, localhost and IP addresses, by which clients may reach the admin port',
     apps: gateway,
+  }),
+  accessFile: optional(path(), {
+    doc: 'file with the clients that may come in at the public ports (docs/access.md), read again when it changes',
+    apps: gateway,
+    otherwise: 'anybody may',
+  }),
+  accessOpen: setting(choice('none', 'health', 'metadata'), {
+    doc: 'with accessFile, what anybody may still ask: nothing, health, or health and metadata',
+    apps: gateway,
+    default: 'health',
   }),
   modelControlMode: setting(choice('none', 'explicit'), {
     doc: 'explicit: anybody who reaches a public port may load and unload by the repository calls of the Open Inference Protocol',
     apps: gateway,
     default: 'none',
   }),
-  maxConnections: setting(whole(1, 1_000_000), {
-    doc: 'connections of one port at a time; further ones are closed at once',
-    apps: gateway,
-    default: 10_000,
-  }),
-  maxConcurrentStreams: setting(whole(1, 1_000_000), { doc: 'gRPC calls at a time on one connection', apps: gateway, default: 4_096 }),
-  maxBufferedMb: setting(whole(1, 1_048_576), {
-    doc: 'bodies held at a time, all requests of one port together, never less than one message; further requests are refused',
-    apps: gateway,
-    default: 1_024,
-    unit: 'MiB',
-  }),
-  maxBodyChunks: setting(whole(1, 16_777_216), { doc: 'the most pieces of a chunked REST body', apps: gateway, default: 65_536 }),
-  headersTimeoutMs: setting(whole(1, dayMs), {
-    doc: 'how long the headers of a request may take; as a default never longer than requestTimeoutMs',
-    apps: gateway,
-    default: 10_000,
-    unit: 'ms',
-  }),
-  requestTimeoutMs: setting(whole(1, dayMs), {
-    doc: 'in every such span a body that is still arriving must bring what minBodyBytesPerSecond asks for, or its end',
-    apps: gateway,
-    default: 30_000,
-    unit: 'ms',
-  }),
-  minBodyBytesPerSecond: setting(whole(1, 1_073_741_824), {
-    doc: 'the slowest that a body may arrive, on average over requestTimeoutMs',
-    apps: gateway,
-    default: 1_024,
-    unit: 'bytes/s',
-  }),
-  keepAliveTimeoutMs: setting(whole(1, dayMs), {
-    doc: 'how long an idle REST connection is kept',
-    apps: gateway,
-    default: 65_000,
-    unit: 'ms',
-  }),
-  writeTimeoutMs: setting(whole(1, dayMs), {
-    doc: 'a client that takes nothing of its answer for this long is cut off',
-    apps: gateway,
-    default: 30_000,
-    unit: 'ms',
-  }),
-  lingerMs: setting(whole(1, 60_000), {
-    doc: 'how long the rest of a refused body is read and dropped, so that the client sees the refusal',
-    apps: gateway,
-    default: 2_000,
-    unit: 'ms',
-  }),
-  drainReceiveMs: setting(whole(0, 3_600_000), {
-    doc: 'how long a request may still take to arrive when the gateway is asked to end',
-    apps: gateway,
-    default: 5_000,
-    unit: 'ms',
-  }),
+  ...portSettings,
 
   maxQueuedRequests: setting(whole(1, 100_000_000), {
     doc: 'requests that may wait, over all servables; further ones are refused',
@@ -262,7 +280,7 @@ export const settings = {
   }),
   deviceOptions: optional(text('^\\w+=[^,]+(,\\w+=[^,]+)*$', 'KEY=VALUE, several with commas between them'), {
     doc: "options of the provider in ONNX Runtime's words, KEY=VALUE with commas between them, for example gpu_mem_limit=8589934592",
-    apps: worker,
+    apps: workerAndAgent,
     otherwise: "the provider's own; tensorrt keeps its engines in ~/.cache/mserve/tensorrt",
   }),
   onnxruntimeLibrary: optional(path(), {
@@ -274,12 +292,12 @@ export const settings = {
     doc: 'devices; a replica of every servable is made on each (on CPU: that many replicas)',
     apps: workerAndAgent,
     default: [0],
+    aliases: ['devices'],
   }),
   numParallelWorkers: setting(whole(0, 64), {
     doc: 'threads for the functions of a servable, over all its replicas; at least one per replica',
     apps: worker,
     default: 1,
-    aliases: ['workers'],
   }),
   functionIsolation: setting(choice('thread', 'process'), {
     doc: 'what the functions of a servable run in when its config does not say it; a native package that crashes ends no more than its process',
@@ -309,6 +327,12 @@ export const settings = {
     default: 2_000,
     unit: 'ms',
   }),
+  configTimeoutMs: setting(whole(1, dayMs), {
+    doc: 'a servable_config that takes longer to load, in a loop say, is ended, and its servable is refused',
+    apps: worker,
+    default: 30_000,
+    unit: 'ms',
+  }),
   decKeyFile: optional(path(), {
     doc: 'file with the key of the encrypted MindIR models of the servables named in servables: 16, 24 or 32 bytes, or as many in hexadecimal; - is standard input',
     apps: workerAndAgent,
@@ -322,11 +346,13 @@ export const settings = {
   rankTable: optional(path(), {
     doc: 'JSON file that says on which machine and device each rank of a distributed servable runs',
     apps: worker,
+    notInFleet: true,
     otherwise: 'distributed servables are refused',
   }),
   waitAgentsMs: setting(whole(0, dayMs), {
     doc: 'how long to wait for the agents of all ranks of a distributed servable; 0 = without end',
     apps: worker,
+    notInFleet: true,
     default: 0,
     unit: 'ms',
   }),
@@ -357,6 +383,8 @@ export const settings = {
     otherwise: 'any free one',
     alone: true,
   }),
+
+  ...fleetCommandSettings,
 };
 
 type Declared = typeof settings;
@@ -369,12 +397,30 @@ type AllSettings = { readonly [Key in SettingKey]: Declared[Key]['default'] };
 
 type AppOf<Entry> = Entry extends Setting<unknown, infer App> ? App : never;
 
+type FleetCommandKey = keyof typeof fleetCommandSettings;
+
 /** What only one agent of several can have. */
-type AloneKey = 'rank' | 'rankSize' | 'agentAddress' | 'agentPort';
+type AloneKey = 'rank' | 'rankSize' | 'agentAddress' | 'agentPort' | FleetCommandKey;
+
+/** What `mserve fleet` does not have of what is not of agents alone. */
+type NotInFleetKey =
+  | `nats${'User' | 'Password' | 'Token' | 'Creds' | 'PasswordFile' | 'TokenFile' | 'Nkey' | 'TlsCa' | 'TlsCertificate' | 'TlsPrivateKey'}`
+  | 'bus'
+  | 'busName'
+  | 'insecureBus'
+  | 'rankTable'
+  | 'tensorAddress'
+  | 'waitAgentsMs';
+
+type KeysOfOwner<Owner extends ProgramName> = {
+  [Key in SettingKey]: Owner extends AppOf<Declared[Key]> ? Key : never;
+}[SettingKey];
 
 type KeysOf<Program extends ProgramName> = Program extends 'server'
   ? Exclude<SettingKey, AloneKey>
-  : { [Key in SettingKey]: Program extends AppOf<Declared[Key]> ? Key : never }[SettingKey];
+  : Program extends 'fleet'
+    ? Exclude<KeysOfOwner<'gateway'> | KeysOfOwner<'scheduler'> | KeysOfOwner<'device-worker'> | FleetCommandKey, NotInFleetKey>
+    : KeysOfOwner<Program>;
 
 /** The settings of a program with a value each, checked: what {@link loadSettings} and {@link settingsOfOptions} give. */
 export type SettingsOf<Program extends ProgramName> = Pick<AllSettings, KeysOf<Program>>;

@@ -138,7 +138,7 @@ describe('what is refused', () => {
     ['a number for text', () => load(['--config', file('subjectPrefix: 5')]), /:1: subjectPrefix must be .*, but is 5$/],
     ['one value for a list', () => load(['--config', file('deviceIds: 5')]), /:1: deviceIds must be a list of .*, but is 5$/],
     ['a key given twice', () => load(['--config', file('graceMs: 1\ngraceMs: 2\n')]), /mserve\.yaml:2: neither YAML nor JSON: .*unique/],
-    ['a file that is a list', () => load(['--config', file('- 1\n')]), /mserve\.yaml: settings are expected, KEY: VALUE$/],
+    ['a file that is a list', () => load(['--config', file('- 1\n')]), /mserve\.yaml:1: settings are expected, KEY: VALUE$/],
     ['a file that is neither YAML nor JSON', () => load(['--config', file('{\n "bus": \n')]), /mserve\.yaml:\d: neither YAML nor JSON:/],
     [
       'a file that is not there',
@@ -154,7 +154,11 @@ describe('what is refused', () => {
     ['a flag without value', () => load(['--bus']), /^--bus needs a value$/],
     ['a second directory', () => load(['a', 'b']), /^'b' is one argument too many$/],
     ['a value after --no-', () => load(['--no-docs=true']), /^--no-docs has no value$/],
-    ['an app without its bus', () => load(['--bus', 'memory'], {}, 'gateway'), /^--bus must be nats:\/\/HOST:PORT; memory is for/],
+    [
+      'an app without its bus',
+      () => load(['--bus', 'memory'], {}, 'gateway'),
+      /^--bus must be nats:\/\/HOST:PORT or tls:\/\/HOST:PORT; memory is for/,
+    ],
     ...['', 'a b', 'a.>', '*', '.a', 'a..b', '$SYS', 'a\n', 'é', 'x'.repeat(201)].map(
       (prefix): [string, () => Promise<unknown>, RegExp] => [
         `the subject prefix ${JSON.stringify(prefix.slice(0, 9))}`,
@@ -163,7 +167,7 @@ describe('what is refused', () => {
       ],
     ),
     ...['nats://bus:65536', 'nats://bus:0', 'bus:x', 'nats://', '::1', 'a,,b', 'http://bus:4222', 'unix:x', ''].map(
-      (bus): [string, () => Promise<unknown>, RegExp] => [`the bus '${bus}'`, () => load(['--bus', bus]), /^--bus must be memory or nats:/],
+      (bus): [string, () => Promise<unknown>, RegExp] => [`the bus '${bus}'`, () => load(['--bus', bus]), /^--bus must be memory, nats:/],
     ),
     ...['nowhere', 'unix:x', '127.0.0.1:65536', ':80', '::1:80', 'http://127.0.0.1:1500', 'a b:1'].map(
       (rest): [string, () => Promise<unknown>, RegExp] => [
@@ -194,9 +198,12 @@ describe('what is refused', () => {
     await expect(load(['--config', path])).rejects.toThrow(/mserve\.yaml:1: natsPassword must be text that is not empty$/);
   });
 
-  it.each(['nats://bus:4222', 'bus', 'nats://[::1]:65535,nats://10.0.0.1:1,other:60000', '[::1]'])('is not the bus %s', async (bus) => {
-    expect((await load(['--bus', bus])).settings.bus).toBe(bus);
-  });
+  it.each(['nats://bus:4222', 'bus', 'nats://[::1]:65535,nats://10.0.0.1:1,other:60000', '[::1]', 'tls://a'])(
+    'is not the bus %s',
+    async (bus) => {
+      expect((await load(['--bus', bus, '--insecure-bus'])).settings.bus).toBe(bus);
+    },
+  );
 });
 
 describe('settings that go together', () => {
@@ -208,6 +215,14 @@ describe('settings that go together', () => {
     ],
     [['--suspect-lost-ms', '2000'], '--suspect-lost-ms must be at most --worker-lost-ms, which is 1000, but is 2000'],
     [['--nats-password', 'x'], '--nats-password needs --nats-user'],
+    [['--nats-token', 'x', '--nats-nkey', 'k'], '--nats-token does not go together with --nats-nkey'],
+    [['--nats-tls-certificate', 'c.pem'], '--nats-tls-certificate needs --nats-tls-private-key'],
+    ...['nats://bus:4222', 'tls://127.0.0.1,other', '127.0.0.1:1,10.0.0.1:2'].map((bus): [string[], string] => [
+      ['--bus', bus],
+      '--bus names a bus that other machines can reach, and there is no login: whoever reaches it could read all tensors and answer all requests. ' +
+        'Give one of --nats-user, --nats-token, --nats-token-file, --nats-creds, --nats-nkey or --nats-tls-certificate, or --insecure-bus where ' +
+        'the network itself keeps everybody else out',
+    ]),
     [['--tls-certificate', 'c.pem'], '--tls-certificate needs --tls-private-key'],
     [['--tls-private-key', 'k.pem'], '--tls-private-key needs --tls-certificate'],
     [['--tls-custom-ca', 'a.pem'], '--tls-custom-ca needs --tls-certificate'],

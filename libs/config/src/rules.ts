@@ -1,3 +1,4 @@
+import { natsServersOf } from './address.js';
 import type { SettingKey } from './declarations.js';
 import type { ProgramName } from './setting.js';
 
@@ -12,6 +13,20 @@ interface Rule {
 }
 
 const given = (values: AnyValues, key: SettingKey): boolean => values[key] !== undefined && values[key] !== false;
+
+/** Ways to log in at NATS. */
+const logins = ['natsUser', 'natsToken', 'natsTokenFile', 'natsCreds', 'natsNkey', 'natsTlsCertificate'] as const;
+
+/** Of these, at most one is given. */
+function oneOf(key: SettingKey, ...others: readonly SettingKey[]): Rule {
+  return {
+    key,
+    check: (values, name) => {
+      const other = others.find((one) => given(values, one));
+      return given(values, key) && other !== undefined ? `does not go together with ${name(other)}` : undefined;
+    },
+  };
+}
 
 /** `key` is of use only together with `other`. */
 function needs(key: SettingKey, other: SettingKey): Rule {
@@ -37,13 +52,34 @@ export const rules: readonly Rule[] = [
     key: 'bus',
     check: ({ bus }, _name, program) =>
       bus === 'memory' && program !== 'server'
-        ? 'must be nats://HOST:PORT; memory is for a server that is one process (mserve serve)'
+        ? 'must be nats://HOST:PORT or tls://HOST:PORT; memory is for a server that is one process (mserve serve)'
         : undefined,
+  },
+  {
+    key: 'bus',
+    check: (values, name) => {
+      const { bus } = values;
+      if (typeof bus !== 'string' || bus === 'memory' || natsServersOf(bus)?.loopback !== false) return undefined;
+      if (values.insecureBus === true || logins.some((key) => given(values, key))) return undefined;
+      const ways = [...logins.slice(0, -1).map(name).join(', '), ' or ', name('natsTlsCertificate')].join('');
+      return (
+        `names a bus that other machines can reach, and there is no login: whoever reaches it could read all tensors and answer all requests. ` +
+        `Give one of ${ways}, or ${name('insecureBus')} where the network itself keeps everybody else out`
+      );
+    },
   },
   // Node's HTTP server throws when it is otherwise
   atMost('headersTimeoutMs', 'requestTimeoutMs'),
   atMost('suspectLostMs', 'workerLostMs'),
   needs('natsPassword', 'natsUser'),
+  needs('natsPasswordFile', 'natsUser'),
+  oneOf('natsPasswordFile', 'natsPassword'),
+  oneOf('natsToken', 'natsTokenFile', 'natsUser', 'natsCreds', 'natsNkey'),
+  oneOf('natsTokenFile', 'natsUser', 'natsCreds', 'natsNkey'),
+  oneOf('natsCreds', 'natsUser', 'natsNkey'),
+  oneOf('natsNkey', 'natsUser'),
+  needs('natsTlsCertificate', 'natsTlsPrivateKey'),
+  needs('natsTlsPrivateKey', 'natsTlsCertificate'),
   needs('tlsCertificate', 'tlsPrivateKey'),
   needs('tlsPrivateKey', 'tlsCertificate'),
   needs('tlsCustomCa', 'tlsCertificate'),
@@ -80,7 +116,7 @@ export const rules: readonly Rule[] = [
 ];
 
 /**
- * Defaults that give way to what somebody set: so that one limit can be lowered without naming the other.
+ * Defaults that give way to what somebody set: so that one limit can be lowered without naming the other, and an access log is seen.
  * @param isDefault whether nobody gave the setting a value
  */
 export function adaptedDefaults(values: AnyValues, isDefault: (key: SettingKey) => boolean): AnyValues {
@@ -88,5 +124,6 @@ export function adaptedDefaults(values: AnyValues, isDefault: (key: SettingKey) 
     const [one, most] = [values[key], values[other]];
     return isDefault(key) && typeof one === 'number' && typeof most === 'number' && one > most ? { [key]: most } : {};
   };
-  return { ...values, ...lowered('headersTimeoutMs', 'requestTimeoutMs'), ...lowered('suspectLostMs', 'workerLostMs') };
+  const forAccessLog: AnyValues = values.accessLog === true && isDefault('logLevel') ? { logLevel: 'info' } : {};
+  return { ...values, ...forAccessLog, ...lowered('headersTimeoutMs', 'requestTimeoutMs'), ...lowered('suspectLostMs', 'workerLostMs') };
 }

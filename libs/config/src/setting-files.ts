@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs';
-import { ConfigError } from './config-error.js';
+import type { SettingKey } from './declarations.js';
+import { settingError } from './setting-error.js';
 
 const keyLengths = [16, 24, 32];
 
-/** The text of a file that a setting names. Throws ConfigError that names the setting as the operator gave it (`name`). */
-export function readSettingFile(name: string, path: string): string {
+/** The text of a file that a setting names. Throws ConfigError. */
+export function readSettingFile(key: SettingKey, path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new ConfigError(`${name}: cannot read ${path}: ${(error as Error).message}`);
+    throw settingError(key, `cannot read ${path}: ${(error as Error).message}`);
   }
 }
 
@@ -21,25 +22,28 @@ export function readKeyFile(path: string): Uint8Array {
   try {
     bytes = readFileSync(path === '-' ? 0 : path);
   } catch (error) {
-    throw new ConfigError(`cannot read the key file ${path}: ${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}`);
+    throw settingError('decKeyFile', `cannot read the key file ${path}: ${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}`);
   }
   const text = bytes.toString('latin1').trim();
   const isHex = /^[0-9a-fA-F]+$/.test(text) && keyLengths.includes(text.length / 2);
   // 32 bytes that happen to be hexadecimal digits are taken as they are: a raw key of that length is the likelier thing
   if (keyLengths.includes(bytes.length)) return bytes;
   if (isHex) return Buffer.from(text, 'hex');
-  throw new ConfigError(`the key file ${path} holds ${bytes.length} bytes: 16, 24 or 32 bytes, or as many in hexadecimal, are expected`);
+  throw settingError(
+    'decKeyFile',
+    `the key file ${path} holds ${bytes.length} bytes: 16, 24 or 32 bytes, or as many in hexadecimal, are expected`,
+  );
 }
 
 const shortestToken = 16;
 
 /**
- * Reads the token in a file, without the blanks and line ends around it. Throws ConfigError, which names the setting as the operator gave it (`name`) and
- * never what is in the file, when it cannot be read, or holds no token of at least 16 characters.
+ * Reads the token in a file that a setting names, without the blanks and line ends around it. Throws ConfigError, which never says what is in the file, when
+ * it cannot be read, or holds no token of at least 16 characters.
  */
-export function readTokenFile(name: string, path: string): string {
-  const token = readSettingFile(name, path).trim();
+export function readTokenFile(key: SettingKey, path: string): string {
+  const token = readSettingFile(key, path).trim();
   if (token.length < shortestToken || /\s/.test(token))
-    throw new ConfigError(`${name}: ${path} holds no token: at least ${shortestToken} characters without blanks are expected`);
+    throw settingError(key, `${path} holds no token: at least ${shortestToken} characters without blanks are expected`);
   return token;
 }

@@ -3,16 +3,24 @@ import type { Shape, ShapeOf } from './shape.js';
 /** The rooms that are processes of their own in a fleet. */
 export type AppName = 'gateway' | 'scheduler' | 'device-worker' | 'agent';
 
-/** A program that has settings. `server` is all apps together (`mserve serve`, `startServer`) and has the settings of each, except those that differ between its agents. */
-export type ProgramName = AppName | 'server';
+/** What a setting is for: an app, or `mserve fleet`, which starts apps. */
+export type OwnerName = AppName | 'fleet';
 
-interface SettingFacts<App extends AppName> {
+/**
+ * A program that has settings. `server` is all apps together (`mserve serve`, `startServer`) and has the settings of each, except those that differ between its agents.
+ * `fleet` (`mserve fleet`) has its own, and those of the gateways, schedulers and device-workers that it starts.
+ */
+export type ProgramName = OwnerName | 'server';
+
+interface SettingFacts<App extends OwnerName> {
   /** One line for `--help` and the tables, without unit, bounds and default. */
   readonly doc: string;
-  /** The apps that have the setting. The server has it too. */
+  /** Who has the setting. The server has it too, and `mserve fleet`. */
   readonly apps: readonly App[];
-  /** The server does not have it: its agents differ in it. */
+  /** The server does not have it: its agents differ in it, or it has no use for it. */
   readonly alone?: boolean;
+  /** `mserve fleet` does not have it: it decides it for its processes, or has no use for it. */
+  readonly notInFleet?: boolean;
   /** Other spellings, as keys. Each is a flag, a variable and a file key too. */
   readonly aliases?: readonly string[];
   readonly unit?: 'ms' | 'MiB' | 'bytes/s';
@@ -23,23 +31,29 @@ interface SettingFacts<App extends AppName> {
 }
 
 /** One declared setting. Its key in {@link settings} is its name; flag, variable and file key are spelled after that. */
-export interface Setting<Value = unknown, App extends AppName = AppName> extends SettingFacts<App> {
+export interface Setting<Value = unknown, App extends OwnerName = OwnerName> extends SettingFacts<App> {
   readonly shape: Shape;
   readonly default: Value;
   /** The default of the server, where it differs. */
   readonly serverDefault?: Value;
+  /** The default of `mserve fleet`, where it differs from that of the apps. */
+  readonly fleetDefault?: Value;
 }
 
 /** Declares a setting that has a default. */
-export function setting<Value, const App extends AppName>(
+export function setting<Value, const App extends OwnerName>(
   shape: ShapeOf<Value>,
-  facts: SettingFacts<App> & { readonly default: NoInfer<Value>; readonly serverDefault?: NoInfer<Value> },
+  facts: SettingFacts<App> & {
+    readonly default: NoInfer<Value>;
+    readonly serverDefault?: NoInfer<Value>;
+    readonly fleetDefault?: NoInfer<Value>;
+  },
 ): Setting<Value, App> {
   return { ...facts, shape };
 }
 
 /** Declares a setting that may have no value. */
-export function optional<Value, const App extends AppName>(
+export function optional<Value, const App extends OwnerName>(
   shape: ShapeOf<Value>,
   facts: SettingFacts<App>,
 ): Setting<Value | undefined, App> {
@@ -64,11 +78,13 @@ export function variableOf(key: string): string {
 }
 
 /** Whether a program has a setting. */
-export function hasSetting(program: ProgramName, { apps, alone }: Setting): boolean {
-  return program === 'server' ? alone !== true : apps.includes(program);
+export function hasSetting(program: ProgramName, { apps, alone, notInFleet }: Setting): boolean {
+  if (program === 'server') return alone !== true;
+  return apps.includes(program) || (program === 'fleet' && notInFleet !== true && apps.some((app) => app !== 'agent'));
 }
 
 /** The value of a setting that nobody gives. */
-export function defaultOf(program: ProgramName, { default: ours, serverDefault }: Setting): unknown {
+export function defaultOf(program: ProgramName, { default: ours, serverDefault, fleetDefault }: Setting): unknown {
+  if (program === 'fleet') return fleetDefault ?? ours;
   return program === 'server' ? (serverDefault ?? ours) : ours;
 }

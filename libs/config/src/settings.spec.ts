@@ -6,7 +6,7 @@ import { ConfigError, loadSettings, settingEntries, settings, settingsOfOptions,
 
 /**
  * Every setting, by hand: what is declared must be what this table says. A row is
- * - apps: g(ateway), s(cheduler), w(orker), a(gent), A(gent alone: the server does not have it);
+ * - apps: g(ateway), s(cheduler), w(orker), a(gent), G(ateway), A(gent) alone: the server does not have it;
  * - the default (and the server's, where it differs);
  * - a text that a flag or a variable may have, and the value of it, which is also the value in the file;
  * - values that are the last allowed ones, and the first ones that are not;
@@ -56,7 +56,7 @@ const text = (apps: string, byDefault: string | undefined, one: string, refused:
 const tls = ['--tls-certificate', 'c', '--tls-private-key', 'k'];
 
 const rows: Readonly<Record<SettingKey, Row>> = {
-  bus: text('gswa', 'nats://127.0.0.1:4222', 'nats://bus:4222,nats://[::1]:1', ['', 'http://a', 'a:0', 'nats://u:p@a'], {
+  bus: text('gswa', 'nats://127.0.0.1:4222', 'nats://localhost:4222,tls://[::1]:1', ['', 'http://a', 'a:0', 'nats://u:p@a'], {
     ofServer: 'memory',
     aliases: ['--nats'],
   }),
@@ -64,20 +64,46 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   natsPassword: text('gswa', undefined, 'open sesame', [''], { beside: ['--nats-user', 'me'] }),
   natsToken: text('gswa', undefined, 's3cret', ['']),
   natsCreds: text('gswa', undefined, '/etc/me.creds', ['']),
+  natsPasswordFile: text('gswa', undefined, '/run/secrets/nats', [''], { beside: ['--nats-user', 'me'] }),
+  natsTokenFile: text('gswa', undefined, '/run/secrets/nats', ['']),
+  natsNkey: text('gswa', undefined, '/run/secrets/me.nk', ['']),
+  natsTlsCa: text('gswa', undefined, 'ca.pem', ['']),
+  natsTlsCertificate: text('gswa', undefined, 'me.pem', [''], { beside: ['--nats-tls-private-key', 'me.key'] }),
+  natsTlsPrivateKey: text('gswa', undefined, 'me.key', [''], { beside: ['--nats-tls-certificate', 'me.pem'] }),
+  busName: text('gswa', undefined, 'worker-1', ['', 'a.b', 'a b']),
+  insecureBus: yesNo('gswa', false),
   subjectPrefix: text('gswa', 'mserve', 'a.b-c_1', ['', 'a b', '.a', 'a..b', 'x'.repeat(201)]),
+  sharedMemoryMb: number('gw', 256, 0, 1_048_576),
+  sharedMemoryFromBytes: number('gw', 8192, 1, 1_073_741_824),
+  tensorAddress: text('gw', undefined, '10.0.0.5:7000', ['x', 'unix:/x'], { allowed: ['', 'h:0'] }),
   logLevel: text('gswa', 'info', 'debug', ['', 'trace', 'INFO'], {
     ofServer: 'warn',
     allowed: ['debug', 'info', 'warn', 'error', 'silent'],
   }),
+  logFormat: text('gswa', 'json', 'pretty', ['', 'text']),
+  servingLogs: text('w', undefined, '/var/log/mserve', ['']),
+  servingLogMaxMb: number('w', 50, 1, 10_240),
+  servingLogBackups: number('w', 30, 0, 1_000),
+  ops: text('gswa', undefined, '127.0.0.1:0', ['x', 'unix:/x'], { allowed: ['', 'h:65535'] }),
+  metricsCompat: text('gswa', 'none', 'triton', ['', 'nvidia', 'Triton']),
+  opsHosts: text('gswa', undefined, 'metrics,mserve.svc', ['', 'a b', 'a,']),
   graceMs: number('gswa', 30_000, 0, 3_600_000),
   rest: text('g', '127.0.0.1:1500', '[::1]:8080', ['nowhere', 'unix:x', 'h:65536'], { allowed: ['', 'h:0', 'h:65535'] }),
   grpc: text('g', '127.0.0.1:5500', 'unix:/run/mserve.sock', ['nowhere', 'unix:', 'h:65536'], { allowed: ['', 'h:0', 'h:65535'] }),
+  accessLog: yesNo('g', false),
+  accessLogEvery: number('g', 1, 1, 1_000_000),
+  slowRequestMs: number('g', 0, 0, 86_400_000),
   maxMsgMbSize: number('g', 100, 1, 512, { aliases: ['--max-message-mb', '--max-msg-mb'] }),
   maxInFlight: number('g', 10_000, 1, 1_000_000),
   defaultDeadlineMs: number('g', 100_000, 1, dayMs),
+  unavailableGraceMs: number('g', 5_000, 0, dayMs),
   legacyStatus200: yesNo('g', false),
   legacyJsonNumbers: yesNo('g', false),
   docs: yesNo('g', undefined),
+  docsHosts: text('g', undefined, 'models.example,mserve', ['', 'a b', 'a,', 'https://a']),
+  corsOrigins: text('g', undefined, 'https://a.example,http://b.example:8080', ['', 'a.example', 'https://a.example/', 'https://a,*'], {
+    allowed: ['*'],
+  }),
   tlsCertificate: text('g', undefined, 'c.pem', [''], { beside: ['--tls-private-key', 'k'] }),
   tlsPrivateKey: text('g', undefined, 'k.pem', [''], { beside: ['--tls-certificate', 'c'] }),
   tlsCustomCa: text('g', undefined, 'a.pem', [''], { beside: tls }),
@@ -88,17 +114,26 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   adminHosts: text('g', undefined, 'mserve,mserve.svc', ['', 'a b', 'a,'], {
     beside: ['--admin', '127.0.0.1:0', '--admin-token', 'sixteen-letters-and-more'],
   }),
+  accessFile: text('g', undefined, '/etc/mserve/clients.json', ['']),
+  accessOpen: text('g', 'health', 'metadata', ['', 'all'], { allowed: ['none', 'health', 'metadata'] }),
   modelControlMode: text('g', 'none', 'explicit', ['', 'poll'], { allowed: ['none', 'explicit'] }),
   maxConnections: number('g', 10_000, 1, 1_000_000),
   maxConcurrentStreams: number('g', 4_096, 1, 1_000_000),
   maxBufferedMb: number('g', 1_024, 1, 1_048_576),
   maxBodyChunks: number('g', 65_536, 1, 16_777_216),
+  maxRequestInstances: number('g', 65_536, 1, 16_777_216),
+  maxTensorStrings: number('g', 1_000_000, 1, 268_435_456),
+  maxJsonDepth: number('g', 100, 8, 10_000),
   headersTimeoutMs: number('g', 10_000, 1, dayMs, { beside: ['--request-timeout-ms', String(dayMs)] }),
   requestTimeoutMs: number('g', 30_000, 1, dayMs),
   minBodyBytesPerSecond: number('g', 1_024, 1, 1_073_741_824),
   keepAliveTimeoutMs: number('g', 65_000, 1, dayMs),
   writeTimeoutMs: number('g', 30_000, 1, dayMs),
   lingerMs: number('g', 2_000, 1, 60_000),
+  maxConnectionAgeMs: number('g', 0, 0, dayMs),
+  maxConnectionAgeGraceMs: number('g', 30_000, 0, dayMs),
+  drainDelayMs: number('g', 5_000, 0, 3_600_000, { ofServer: 0 }),
+  catalogWaitMs: number('G', 10_000, 0, dayMs),
   drainReceiveMs: number('g', 5_000, 0, 3_600_000),
   maxQueuedRequests: number('s', 10_000, 1, 100_000_000),
   maxQueuedInstances: number('s', 100_000, 1, 100_000_000),
@@ -127,7 +162,7 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   watchIntervalMs: number('w', 1_000, 50, dayMs),
   provider: text('wa', 'auto', 'cuda', ['', 'CUDA', 'a b', 'x'.repeat(65)]),
   cpuFallback: text('wa', 'refuse', 'allow', ['', 'yes', 'ALLOW'], { allowed: ['refuse', 'allow'] }),
-  deviceOptions: text('w', undefined, 'gpu_mem_limit=1,use_tf32=1', ['', 'a', '=1', 'a=', 'a=1,', 'a=1,b']),
+  deviceOptions: text('wa', undefined, 'gpu_mem_limit=1,use_tf32=1', ['', 'a', '=1', 'a=', 'a=1,', 'a=1,b']),
   onnxruntimeLibrary: text('wa', undefined, '/opt/onnxruntime/lib', ['']),
   deviceIds: {
     apps: 'wa',
@@ -136,8 +171,9 @@ const rows: Readonly<Record<SettingKey, Row>> = {
     value: [0, 3],
     allowed: [[65_535], Array.from({ length: 1_024 }, (_, id) => id)],
     refused: [[], 0, '0', [0, 0], [-1], [65_536], [0.5], ['0'], Array.from({ length: 1_025 }, (_, id) => id)],
+    aliases: ['--devices'],
   },
-  numParallelWorkers: number('w', 1, 0, 64, { aliases: ['--workers'] }),
+  numParallelWorkers: number('w', 1, 0, 64),
   functionIsolation: text('w', 'thread', 'process', ['', 'fiber'], { allowed: ['thread', 'process'] }),
   intraOpThreads: number('wa', undefined, 0, 1_024),
   concurrentRuns: number('w', 1, 1, 64),
@@ -152,6 +188,7 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   },
   warmUp: yesNo('w', true),
   configPatienceMs: number('w', 2_000, 1, dayMs),
+  configTimeoutMs: number('w', 30_000, 1, dayMs),
   decKeyFile: text('wa', undefined, 'key', [''], { beside: ['--servables', 'a'] }),
   decMode: text('wa', undefined, 'SM4-CBC', ['', 'AES'], {
     allowed: ['AES-GCM', 'AES-CBC', 'SM4-CBC'],
@@ -166,9 +203,15 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   rankSize: number('A', undefined, 1, 65_536),
   agentAddress: text('A', undefined, '10.0.0.1', ['', 'server', '1']),
   agentPort: number('A', undefined, 0, 65_535),
+  gateways: number('F', 2, 1, 64),
+  schedulers: number('F', 2, 1, 16),
+  workers: number('F', 2, 1, 256),
+  natsServer: text('F', undefined, '/opt/nats-server', ['']),
+  natsListen: text('F', '127.0.0.1:0', '0.0.0.0:4222', ['4222', 'unix:x']),
+  stateDirectory: text('F', undefined, '/run/mserve', ['']),
 };
 
-const programs: Readonly<Record<string, ProgramName>> = { g: 'gateway', s: 'scheduler', w: 'device-worker', a: 'agent' };
+const programs: Readonly<Record<string, ProgramName>> = { g: 'gateway', s: 'scheduler', w: 'device-worker', a: 'agent', f: 'fleet' };
 const table = Object.entries(rows) as [SettingKey, Row][];
 const folder = mkdtempSync(join(tmpdir(), 'mserve-settings-'));
 
@@ -203,11 +246,12 @@ describe.each(table)('%s', (key, row) => {
   const flag = `--${kebab(key)}`;
   const beside = row.beside ?? [];
   const apps = row.apps.toLowerCase();
-  const isAlone = row.apps === 'A';
-  const all: ProgramName = isAlone ? 'agent' : 'server';
+  const all: ProgramName = row.apps === apps ? 'server' : (programs[apps] as ProgramName);
 
   it('has its default, in the server too', async () => {
     for (const [letter, program] of Object.entries(programs)) {
+      // It has those of the apps that it starts, too: below
+      if (program === 'fleet' && apps !== 'f') continue;
       const { settings: ofApp } = await loadSettings({ program, usage: '', argv: [], env: {} });
       expect([key in ofApp, (ofApp as Readonly<Record<string, unknown>>)[key]]).toEqual(
         apps.includes(letter) ? [true, row.default] : [false, undefined],
@@ -256,5 +300,30 @@ describe.each(table)('%s', (key, row) => {
     const wrong = `${flag.slice(0, 3)}${flag[4]}${flag[3]}${flag.slice(5)}`;
     if (wrong === flag) return;
     await expect(valueIn(key, [wrong, row.text], {}, all)).rejects.toThrow(`unknown flag '${wrong}', did you mean '${flag}'?`);
+  });
+});
+
+describe('mserve fleet', () => {
+  const notOfFleet = Object.keys(rows).filter((key) =>
+    /^(bus|busName|insecureBus|nats(User|Password|Token|Creds|Nkey|Tls).*|rankTable|waitAgentsMs|tensorAddress)$/.test(key),
+  );
+  const has = ([key, { apps }]: [SettingKey, Row]): boolean => /[gGswF]/.test(apps) && !notOfFleet.includes(key);
+
+  it('has the settings of what it starts, but for those that it decides', async () => {
+    const { settings: ofFleet } = await loadSettings({ program: 'fleet', usage: '', argv: [], env: {} });
+    expect(Object.keys(ofFleet).sort()).toEqual(
+      table
+        .filter(has)
+        .map(([key]) => key)
+        .sort(),
+    );
+    expect(ofFleet).toMatchObject({ logLevel: 'warn', logFormat: 'pretty', drainDelayMs: 1_000, catalogWaitMs: 10_000 });
+  });
+
+  it('says whose a setting is that it does not have', async () => {
+    await expect(valueIn('bus', ['--bus', 'nats://h'], {}, 'fleet')).rejects.toThrow("unknown flag '--bus': it is a setting of gateway");
+    await expect(valueIn('gateways', ['--gateways', '3'])).rejects.toThrow(
+      "unknown flag '--gateways': it is a setting of fleet, not of server",
+    );
   });
 });

@@ -34,6 +34,8 @@ export const yesNo = (): ShapeOf<boolean> => ({ kind: 'yes-no' });
 export const choice = <const Choice extends string>(...choices: readonly Choice[]): ShapeOf<Choice> => ({ kind: 'choice', choices });
 /** Text that matches `pattern`; `allowed` says in words what that is. */
 export const text = (pattern = '^[^]+$', allowed = 'text that is not empty'): ShapeOf<string> => ({ kind: 'text', pattern, allowed });
+/** Names of hosts as one text, with commas between them. */
+export const hostNames = (): ShapeOf<string> => text('^[A-Za-z0-9._\\-]+(?:,[A-Za-z0-9._\\-]+)*$', 'host names with commas between them');
 /** The path of a file or directory. */
 export const path = (): ShapeOf<string> => ({ kind: 'path' });
 /** The address of a port: `host:port`, and with `unix` also `unix:path`. */
@@ -65,7 +67,7 @@ export function allowedOf(shape: Shape): string {
     case 'address':
       return `HOST:PORT${shape.unix ? ' or unix:PATH' : ''}, for example 127.0.0.1:${shape.unix ? 5500 : 1500}, or empty for no port`;
     case 'bus':
-      return 'memory or nats://HOST:PORT (several servers with commas between them; the login has settings of its own)';
+      return 'memory, nats://HOST:PORT or tls://HOST:PORT (several servers with commas between them; the login has settings of its own)';
     case 'wholes':
       return `a list of 1 to ${shape.most} different whole numbers from ${shape.min} to ${shape.max}`;
     case 'paths':
