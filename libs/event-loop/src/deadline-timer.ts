@@ -25,7 +25,7 @@ export class DeadlineTimer<E extends Expiring> {
 
   /** No error when it is there already. One without a deadline (Infinity) is left out. */
   add(entry: E): void {
-    if (entry.deadlineIndex >= 0 || entry.deadlineAt === Infinity) return;
+    if (entry.deadlineIndex !== -1 || entry.deadlineAt === Infinity) return;
     this.#heap.add(entry);
     this.#timer.arm(entry.deadlineAt);
   }

@@ -27,6 +27,24 @@ describe('EndOfTurn', () => {
     expect(order).toEqual(['microtask', 'check']);
   });
 
+  it('makes one call in the earliest phase that was asked for', async () => {
+    let calls = 0;
+    const end = new EndOfTurn(() => calls++);
+    end.ask('check');
+    end.ask('microtask');
+    end.ask('check');
+    await nextMicrotask();
+    expect(calls).toBe(1);
+    await nextTurn();
+    expect(calls).toBe(1);
+    end.ask('microtask');
+    end.ask('check');
+    await nextMicrotask();
+    expect(calls).toBe(2);
+    await nextTurn();
+    expect(calls).toBe(2);
+  });
+
   it('makes the call now when its owner cannot wait, and not again at the end of the turn', async () => {
     let calls = 0;
     const end = new EndOfTurn(() => calls++);

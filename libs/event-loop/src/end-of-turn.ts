@@ -22,6 +22,8 @@ export type TurnPhase = 'microtask' | 'check';
  */
 export class EndOfTurn {
   #due = false;
+  /** Due in a microtask, not only in the check phase. */
+  #isNear = false;
   readonly #handOver: () => void;
   readonly #phase: TurnPhase;
   readonly #onEnd = (): void => this.flush();
@@ -37,11 +39,13 @@ export class EndOfTurn {
     return this.#due;
   }
 
-  /** Asks for the call. `phase` counts only for the first who asks in this turn. */
+  /** Asks for the call. Of several phases the earliest counts. */
   ask(phase: TurnPhase = this.#phase): void {
-    if (this.#due) return;
+    const isNear = phase === 'microtask';
+    if (this.#due && (this.#isNear || !isNear)) return;
     this.#due = true;
-    if (phase === 'microtask') soon(this.#onEnd);
+    this.#isNear = isNear;
+    if (isNear) soon(this.#onEnd);
     else setImmediate(this.#onEnd);
   }
 

@@ -21,6 +21,8 @@ export interface MetricDeclaration {
 export interface HistogramDeclaration extends MetricDeclaration {
   /** Upper bounds of the buckets, ascending; +Inf comes by itself. */
   readonly buckets: readonly number[];
+  /** Its values are kept also while nobody reads the registry: something else tells of them. Default false. */
+  readonly isAlwaysKept?: boolean | undefined;
 }
 
 const metricName = /^mserve_[a-z0-9]+(_[a-z0-9]+)*$/;

@@ -52,6 +52,14 @@ describe('MetricRegistry', () => {
     expect(histogram.sum).toBeCloseTo(3.15);
   });
 
+  it('keeps values of histograms that are declared so while nobody reads', () => {
+    const histogram = new MetricRegistry()
+      .histogram({ name: 'mserve_run_seconds', help: 'Runs.', buckets: [1], isAlwaysKept: true })
+      .of([]);
+    for (const value of [0.5, 2, 3]) histogram.observe(value);
+    expect([histogram.sum, histogram.counts, histogram.count]).toEqual([5.5, [1, 2], 3]);
+  });
+
   it('works gauges out when they are read', () => {
     const registry = new MetricRegistry();
     const queued = registry.gauge({ name: 'mserve_queued_instances', help: 'Queued.' }).of([]);

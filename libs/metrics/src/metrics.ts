@@ -23,6 +23,8 @@ export class Level {
   }
 }
 
+const alwaysRead = { isRead: true };
+
 /** How often which values were seen: one combination of label values of a histogram. */
 export class Distribution {
   sum = 0;
@@ -41,7 +43,14 @@ export class Distribution {
     return this.reading.isRead;
   }
 
-  /** Does nothing while nobody reads. */
+  /** How many values were seen. */
+  get count(): number {
+    let count = 0;
+    for (const each of this.counts) count += each;
+    return count;
+  }
+
+  /** Does nothing while nobody reads, unless its declaration says that it is always kept. */
   observe(value: number): void {
     if (!this.reading.isRead) return;
     const { buckets } = this;
@@ -84,8 +93,8 @@ interface Registered {
  * The metrics of one process, in the model of Prometheus (https://prometheus.io/docs/concepts/metric_types). Every room declares its own
  * here, once; rooms that share a process share the registry. Exporters read it with {@link snapshot}.
  *
- * Counters always count: it costs an addition, and the rooms' own statistics read them. Histograms keep nothing, and gauges are not worked out,
- * while nobody reads.
+ * Counters always count: it costs an addition, and the rooms' own statistics read them. Histograms keep nothing (but for those that are declared as
+ * always kept), and gauges are not worked out, while nobody reads.
  */
 export class MetricRegistry {
   /** Somebody exports these metrics. To be set before the first request. */
@@ -103,10 +112,10 @@ export class MetricRegistry {
   }
 
   histogram(declaration: HistogramDeclaration): Series<Distribution> {
-    const { buckets } = declaration;
+    const { buckets, isAlwaysKept = false } = declaration;
     if (buckets.some((bound, i) => !(bound > (buckets[i - 1] ?? -Infinity)) || bound === Infinity))
       throw new TypeError(`metric '${declaration.name}': the bounds of buckets ascend and are finite`);
-    return this.#register('histogram', declaration, () => new Distribution(buckets, this));
+    return this.#register('histogram', declaration, () => new Distribution(buckets, isAlwaysKept ? alwaysRead : this));
   }
 
   /** `refresh` sets gauges; it is called before they are read. */

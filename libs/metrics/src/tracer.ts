@@ -22,10 +22,16 @@ export interface SpanFacts {
   readonly stage?: number | undefined;
 }
 
-/** One step of the way of a request. */
-export interface Span {
-  /** W3C traceparent of this span: what its children are given. */
+/** Where a trace goes on: what https://www.w3.org/TR/trace-context calls so. */
+export interface TraceContext {
+  /** '' for none. */
   readonly traceparent: string;
+  /** What the tracing systems on the way have noted; '' for nothing. Of no worth without a traceparent. */
+  readonly tracestate: string;
+}
+
+/** One step of the way of a request; as a context, what its children are given. */
+export interface Span extends TraceContext {
   /** Something worth a note happened now, for example a second attempt. */
   event(name: string): void;
   /** It is over. `error`: code or reason of the failure. Once. */
@@ -34,12 +40,12 @@ export interface Span {
 
 /**
  * Where spans go. Rooms have a `Tracer | undefined`: undefined when tracing is off, and then nothing is allocated, asked or measured for it:
- * `const span = tracer?.begin('request', traceparent, facts)`, with facts that are objects already or made behind the question mark.
+ * `const span = tracer?.begin('request', parent, facts)`, with facts that are objects already or made behind the question mark.
  */
 export interface Tracer {
   /**
-   * A span that begins now, below the span of `traceparent` (W3C; '' for none). undefined: this trace is not sampled, and is not looked at further.
-   * `links`: traceparents of other spans that it is about.
+   * A span that begins now, below that of `parent`, as it came: what is no traceparent, or no tracestate, is dropped. undefined: this trace is not sampled, and is
+   * not looked at further. `links`: other spans that it is about.
    */
-  begin(kind: SpanKind, traceparent: string, facts: SpanFacts, links?: readonly string[]): Span | undefined;
+  begin(kind: SpanKind, parent: TraceContext, facts: SpanFacts, links?: readonly TraceContext[]): Span | undefined;
 }
