@@ -1,4 +1,4 @@
-import type { Span, SpanFacts, SpanKind, Tracer } from '@mserve/metrics';
+import type { Span, SpanFacts, SpanKind, TraceContext, Tracer } from '@mserve/metrics';
 
 export interface RecordedSpan {
   readonly kind: SpanKind;
@@ -15,11 +15,13 @@ export interface RecordedSpan {
 export class RecordingTracer implements Tracer {
   readonly spans: RecordedSpan[] = [];
 
-  begin(kind: SpanKind, parent: string, facts: SpanFacts, links: readonly string[] = []): Span {
+  begin(kind: SpanKind, { traceparent: parent, tracestate }: TraceContext, facts: SpanFacts, linked: readonly TraceContext[] = []): Span {
+    const links = linked.map(({ traceparent }) => traceparent);
     const span: RecordedSpan = { kind, traceparent: `${kind}-${this.spans.length}`, parent, facts, links, events: [], ends: [] };
     this.spans.push(span);
     return {
       traceparent: span.traceparent,
+      tracestate,
       event: (name) => void span.events.push(name),
       end: (error = '') => void span.ends.push(error),
     };
