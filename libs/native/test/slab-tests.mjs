@@ -1,0 +1,65 @@
+/**
+ * Builds and runs the tests of the memory that processes share. Needs no Node addon. Linux.
+ *
+ *   node libs/native/test/slab-tests.mjs                  plain, then with each sanitizer, killed at every few instructions (minutes)
+ *   node libs/native/test/slab-tests.mjs address [ROUNDS] one of: plain, address, thread
+ *
+ * Exit code 0; 1 when a test fails; 3 when the compiler has no such sanitizer. Builds go to libs/native/build/test and are used again.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { canSanitize } from './sanitizers.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const native = join(here, '..', 'src', 'native');
+const compiler = process.env.CXX ?? 'c++';
+const sanitizers = {
+  plain: [],
+  address: ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
+  thread: ['-fsanitize=thread'],
+};
+const folder = join(native, 'slab');
+const sources = readdirSync(folder)
+  .filter((name) => name.endsWith('.cc'))
+  .map((name) => join(folder, name))
+  .concat(join(here, 'slab_test.cc'));
+const headers = [...readdirSync(folder).map((name) => join(folder, name)), join(native, 'rank', 'descriptor.h')];
+const modified = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+/** Under another name first: two runs may build at once. */
+function build(kind) {
+  const out = join(here, '..', 'build', 'test', `slab-${kind}`);
+  const program = join(out, 'slab-test');
+  if (modified(program) > Math.max(...[...sources, ...headers].map(modified))) return program;
+  mkdirSync(out, { recursive: true });
+  const made = `${program}.${process.pid}`;
+  const flags = ['-std=c++20', '-O1', '-g1', '-Wall', '-Wextra', '-pthread', `-I${native}`, ...sanitizers[kind]];
+  const { status, stderr } = spawnSync(compiler, [...flags, ...sources, '-o', made], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`the tests do not compile:\n${stderr}`);
+  renameSync(made, program);
+  return program;
+}
+
+function test(kind, rounds) {
+  if (!canSanitize(compiler, sanitizers[kind])) {
+    console.log(`${kind}: left out, ${compiler} cannot build with this sanitizer`);
+    return 3;
+  }
+  const env = { ...process.env, TSAN_OPTIONS: 'halt_on_error=1' };
+  const { status, signal } = spawnSync(build(kind), [String(rounds)], { env, stdio: 'inherit' });
+  console.log(`${kind}: ${status === 0 ? 'passed' : `failed (${signal ?? `exit code ${status}`})`}`);
+  return status === 0 ? 0 : 1;
+}
+
+const [wanted, rounds] = process.argv.slice(2);
+if (wanted === undefined) {
+  const codes = Object.keys(sanitizers).map((kind) => test(kind, 10));
+  process.exitCode = codes.includes(1) ? 1 : 0;
+} else if (wanted in sanitizers) {
+  process.exitCode = test(wanted, Number(rounds ?? 1));
+} else {
+  console.error(`unknown argument ${wanted}: one of ${Object.keys(sanitizers).join(', ')}`);
+  process.exitCode = 2;
+}
