@@ -14,6 +14,7 @@
         'src/native/connection.cc',
         'src/native/native_rank.cc',
         'src/native/native_session.cc',
+        'src/native/native_slab.cc',
         'src/native/open_request.cc',
         'src/native/session_core.cc',
         'src/native/settlement.cc',
@@ -49,6 +50,10 @@
         'src/native/rank/rank_core.cc',
         'src/native/rank/reduction.cc',
         'src/native/rank/shared_region.cc',
+        'src/native/slab/shared_memory.cc',
+        'src/native/slab/slab_owner.cc',
+        'src/native/slab/slab_reader.cc',
+        'src/native/slab/slots.cc',
         'src/native/traps/crash_note.cc',
         'src/native/traps/division_guard.cc',
         'src/native/traps/x86_division.cc'

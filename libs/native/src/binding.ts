@@ -47,6 +47,21 @@ export interface BoundRank {
   close(slot: number): boolean;
 }
 
+/** A slab of this process; see native_slab.h. */
+export interface BoundSlab {
+  place(length: number, words: Float64Array): ArrayBuffer | undefined;
+  free(slot: number, generation: number, buffer: ArrayBuffer): void;
+  used(): number;
+  close(): void;
+}
+
+/** A slab of another process; see native_slab.h. */
+export interface BoundSlabReader {
+  open(slab: number, token: number, timeoutMs: number, done: (isOpen: boolean) => void): void;
+  read(slot: number, generation: number, offset: number, length: number): ArrayBuffer | undefined;
+  isGone(): boolean;
+}
+
 /** All fields are required: the addon knows no defaults. */
 export interface BoundRequest {
   readonly device: {
@@ -98,6 +113,8 @@ export interface Binding {
   end(connection: BoundConnection): void;
   /** See crash_note.h. */
   noteCrash(thread: number, note: string): void;
+  /** See arena.ts. An addon that was built before this came has none. */
+  arena?(): { readonly inUseBytes: number; readonly allocatedBytes: number; readonly peakBytes: number } | undefined;
   /** What this machine has of a provider. Blocks. */
   examine(backend: string, provider: string, libraryPath: string, driverOnly: boolean): BoundProviderReport;
   inbox(connection: BoundConnection, words: Float64Array, bytes: Uint8Array): void;
@@ -108,6 +125,11 @@ export interface Binding {
     request: BoundRequest,
     source: BoundSession | undefined,
   ) => BoundSession;
+  /** Throws an Error that says why there is none. */
+  readonly NativeSlab: new (slab: number, token: number, bytes: number) => BoundSlab;
+  readonly NativeSlabReader: new () => BoundSlabReader;
+  /** See native_slab.h. */
+  giveBack(buffer: ArrayBuffer): void;
   readonly NativeRank: new (
     connection: BoundConnection,
     rank: number,

@@ -56,7 +56,14 @@ describe('accelerators', () => {
 
 /** Threads of this process that may use exactly these cores. */
 function threadsOn(cores: string): number {
-  const states = readdirSync('/proc/self/task').map((thread) => readFileSync(`/proc/self/task/${thread}/status`, 'utf8'));
+  const states = readdirSync('/proc/self/task').flatMap((thread) => {
+    try {
+      return [readFileSync(`/proc/self/task/${thread}/status`, 'utf8')];
+    } catch {
+      // It has ended meanwhile
+      return [];
+    }
+  });
   return states.filter((state) => /^Cpus_allowed_list:\s+(.*)$/m.exec(state)?.[1] === cores).length;
 }
 

@@ -1,4 +1,6 @@
+export { arenaUse, type ArenaUse } from './arena.js';
 export * from './crash-note.js';
+export * from './device-settings.js';
 export * from './library-path.js';
 export * from './machine.js';
 export * from './native-error.js';

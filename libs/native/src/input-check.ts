@@ -1,6 +1,6 @@
 import { codeOf, elementSizeOf } from './element-types.js';
 import { NativeError } from './native-error.js';
-import { maxRank } from './pending.js';
+import { maxRank } from './native-link.js';
 import type { NativeTensor, SessionDescription, ValueDescription } from './tensor.js';
 
 /** Number of elements; NaN when a dim is no count or the product is beyond exact numbers. */

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import type { BoundRank, BoundSession } from './binding.js';
 import { checkInput } from './input-check.js';
 import { NativeError } from './native-error.js';
-import { addPending, closeSession, openRank, openSession, reserveOutputs, takePending, type Pending } from './pending.js';
+import { nativeLink, type Pending } from './native-link.js';
 import type { Formation, LoadRank, Rank, RankEndpoint, RankOptions, RankProgram, RankRun, SegmentStep, Sharing } from './rank-contract.js';
 import { encodeProgram } from './rank-program.js';
 import { requestOf } from './session-request.js';
@@ -71,7 +71,7 @@ class NativeRank implements Rank {
     this.#inputs = program.inputs.map(({ name, dtype, shape }) => ({ name, dtype, shape, dimNames: shape.map(() => '') }));
     this.#sessions = sessions;
     this.#keep = keep;
-    reserveOutputs(Math.max(program.results.length, 1));
+    nativeLink.reserveOutputs(Math.max(program.results.length, 1));
     this.endpoint = Object.freeze({ host: hostName(), address: options.address ?? '127.0.0.1', port: bound.port() });
   }
 
@@ -135,8 +135,8 @@ class NativeRank implements Rank {
 
   async #close(): Promise<void> {
     await new Promise<void>((resolve) => {
-      const slot = addPending({ keep: this, resolve: () => resolve(), reject: () => resolve(), settled: undefined });
-      if (!this.#bound.close(slot)) takePending(slot)?.resolve([]);
+      const slot = nativeLink.addPending({ keep: this, resolve: () => resolve(), reject: () => resolve(), settled: undefined });
+      if (!this.#bound.close(slot)) nativeLink.takePending(slot)?.resolve([]);
     });
     await closeAll(this.#sessions);
     this.#keep = undefined;
@@ -146,11 +146,11 @@ class NativeRank implements Rank {
   #settled(keep: unknown, begin: (slot: number) => void): Promise<NativeTensor[]> {
     return new Promise((resolve, reject) => {
       const pending: Pending = { keep: [this, this.#keep, keep], resolve, reject, settled: undefined };
-      const slot = addPending(pending);
+      const slot = nativeLink.addPending(pending);
       try {
         begin(slot);
       } catch (error) {
-        takePending(slot);
+        nativeLink.takePending(slot);
         throw error instanceof NativeError ? error : new NativeError('closed', (error as Error).message, { cause: error });
       }
     });
@@ -192,12 +192,12 @@ class NativeRank implements Rank {
 const longestTimeoutMs = 2 ** 31 - 1;
 
 function closeAll(sessions: readonly BoundSession[]): Promise<unknown> {
-  return Promise.all(sessions.map((session) => new Promise<void>((resolve) => closeSession(session, resolve))));
+  return Promise.all(sessions.map((session) => new Promise<void>((resolve) => nativeLink.closeSession(session, resolve))));
 }
 
 function openSegment(step: SegmentStep, options: RankOptions['session']): Promise<BoundSession> {
   const request = requestOf(step.model, { ...options, initializers: step.initializers, concurrentRuns: 1 });
-  return new Promise((resolve, reject) => openSession(request, undefined, { keep: request, resolve, reject }));
+  return new Promise((resolve, reject) => nativeLink.openSession(request, undefined, { keep: request, resolve, reject }));
 }
 
 function checkOptions({ rank, rankSize, address = '127.0.0.1', port = 0, nccl }: RankOptions): void {
@@ -224,7 +224,7 @@ export const loadRank: LoadRank = async (program, options) => {
     }
     if (options.signal?.aborted) throw new NativeError('cancelled', 'loading the rank was cancelled');
     const nccl = options.nccl && { ncclPath: '', cudaPath: '', ...options.nccl };
-    const bound = openRank({
+    const bound = nativeLink.openRank({
       rank: options.rank,
       address: options.address ?? '127.0.0.1',
       port: options.port ?? 0,

@@ -2,7 +2,7 @@ import type { BoundRequest, BoundSession, BoundValue } from './binding.js';
 import { elementTypeOf } from './element-types.js';
 import { checkInput, checkInputCount } from './input-check.js';
 import { NativeError } from './native-error.js';
-import { addPending, closeSession, maxRank, openSession, reserveOutputs, takePending, type Pending } from './pending.js';
+import { maxRank, nativeLink, type Pending } from './native-link.js';
 import type { RunOptions, SessionOptions } from './session-options.js';
 import { requestOf } from './session-request.js';
 import type { NativeTensor, SessionDescription, ValueDescription } from './tensor.js';
@@ -39,7 +39,7 @@ export class Session {
     const ranks = this.#takes.map(({ shape }) => shape?.length ?? maxRank);
     this.#outbox = new Float64Array(submitted.inputs + ranks.reduce((sum, rank) => sum + 1 + rank, 0));
     bound.outbox(this.#outbox);
-    reserveOutputs(outputs.length);
+    nativeLink.reserveOutputs(outputs.length);
   }
 
   /**
@@ -51,7 +51,9 @@ export class Session {
   }
 
   static async #open(request: BoundRequest, source: BoundSession | undefined): Promise<Session> {
-    const bound = await new Promise<BoundSession>((resolve, reject) => openSession(request, source, { keep: request, resolve, reject }));
+    const bound = await new Promise<BoundSession>((resolve, reject) =>
+      nativeLink.openSession(request, source, { keep: request, resolve, reject }),
+    );
     return new Session(bound, request);
   }
 
@@ -82,14 +84,14 @@ export class Session {
       if (signal?.aborted) throw new NativeError('cancelled', 'the run was cancelled before it began');
       this.#write(inputs);
       const pending: Pending = { keep: [this, inputs], resolve, reject, settled: undefined };
-      const slot = addPending(pending);
+      const slot = nativeLink.addPending(pending);
       this.#outbox[submitted.slot] = slot;
       this.#outbox[submitted.inlineBelowUs] = options?.inlineBelowUs ?? 0;
       let isSettled: boolean;
       try {
         isSettled = this.#submit(inputs);
       } catch (error) {
-        takePending(slot);
+        nativeLink.takePending(slot);
         throw new NativeError('input', (error as Error).message, { cause: error });
       }
       if (signal !== undefined && !isSettled) this.#cancelBy(signal, slot, pending);
@@ -104,7 +106,7 @@ export class Session {
   /** Waits for the runs in hand, then releases threads and model. Runs called after close() are refused. Can be called again. */
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
-      closeSession(this.#bound, () => {
+      nativeLink.closeSession(this.#bound, () => {
         this.#request = undefined;
         resolve();
       });

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { elementTypeOf } from './element-types.js';
-import { failureKinds } from './pending.js';
+import { failureKinds } from './native-link.js';
 import { peerFaults } from './native-error.js';
 import { reductions, stepKinds } from './rank-program.js';
 import { sharings } from './rank.js';

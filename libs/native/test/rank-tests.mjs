@@ -8,10 +8,10 @@
  * Exit code 0; 1 when a test fails; 3 when the compiler has no such sanitizer. Builds go to libs/native/build/test and are used again.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { canSanitize } from './sanitizers.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const native = join(here, '..', 'src', 'native');
@@ -79,17 +79,8 @@ function build(kind) {
   };
 }
 
-function canSanitize(kind) {
-  const folder = mkdtempSync(join(tmpdir(), 'mserve-sanitizer-'));
-  writeFileSync(join(folder, 'main.cc'), 'int main() { return 0; }\n');
-  const program = join(folder, 'main');
-  const works = spawnSync(compiler, [...sanitizers[kind], '-o', program, `${program}.cc`]).status === 0 && spawnSync(program).status === 0;
-  rmSync(folder, { recursive: true, force: true });
-  return works;
-}
-
 function test(kind, rounds) {
-  if (!canSanitize(kind)) {
+  if (!canSanitize(compiler, sanitizers[kind])) {
     console.log(`${kind}: left out, ${compiler} cannot build with this sanitizer`);
     return 3;
   }

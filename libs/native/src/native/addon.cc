@@ -7,6 +7,7 @@
 #include "connection.h"
 #include "native_rank.h"
 #include "native_session.h"
+#include "native_slab.h"
 #include "traps/crash_note.h"
 
 namespace mserve {
@@ -41,6 +42,18 @@ static Napi::Value end(const Napi::CallbackInfo& call) {
 static Napi::Value noteCrashOf(const Napi::CallbackInfo& call) {
   noteCrash(call[0].As<Napi::Number>().Int64Value(), call[1].As<Napi::String>().Utf8Value());
   return call.Env().Undefined();
+}
+
+/** arena(): what runs allocate in this process; undefined where nothing tells. */
+static Napi::Value arena(const Napi::CallbackInfo& call) {
+  ArenaUse use;
+  for (Backend* backend : backends()) backend->addArena(use);
+  if (!use.isKnown) return call.Env().Undefined();
+  auto result = Napi::Object::New(call.Env());
+  result["inUseBytes"] = Napi::Number::New(call.Env(), use.inUse);
+  result["allocatedBytes"] = Napi::Number::New(call.Env(), use.allocated);
+  result["peakBytes"] = Napi::Number::New(call.Env(), use.peak);
+  return result;
 }
 
 /** examine(backend, provider, libraryPath, driverOnly): what this machine has of a provider; blocks. */
@@ -81,10 +94,14 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["connect"] = Napi::Function::New(env, mserve::connect);
   exports["inbox"] = Napi::Function::New(env, mserve::inbox);
   exports["examine"] = Napi::Function::New(env, mserve::examine);
+  exports["arena"] = Napi::Function::New(env, mserve::arena);
   exports["noteCrash"] = Napi::Function::New(env, mserve::noteCrashOf);
   exports["end"] = Napi::Function::New(env, mserve::end);
   exports["NativeRank"] = mserve::NativeRank::define(env);
   exports["NativeSession"] = mserve::NativeSession::define(env);
+  exports["giveBack"] = Napi::Function::New(env, mserve::giveBack);
+  exports["NativeSlab"] = mserve::NativeSlab::define(env);
+  exports["NativeSlabReader"] = mserve::NativeSlabReader::define(env);
   return exports;
 }
 

@@ -117,6 +117,14 @@ class BackendSession {
   virtual std::unique_ptr<Lane> createLane(Failure& failure) = 0;
 };
 
+/** What runs allocate in this process' memory, in bytes. */
+struct ArenaUse {
+  bool isKnown = false;
+  double inUse = 0;      // by weights, by runs, and by outputs that are not copied yet
+  double allocated = 0;  // taken from the system, and kept for further runs
+  double peak = 0;       // most that was in use
+};
+
 /** One kind of runtime (ONNX Runtime, AscendCL). Lives as long as the process. */
 class Backend {
  public:
@@ -131,6 +139,8 @@ class Backend {
   virtual void examine(const std::string& provider, const std::string& libraryPath, bool driverOnly, ProviderReport& report) = 0;
   /** The process ends, or nobody is left who could open a session: gives back what is held for the whole process. No session is open in most cases. */
   virtual void end() {}
+  /** Adds the memory that its runs have on the CPU, where it is told. Any thread. */
+  virtual void addArena(ArenaUse&) {}
   /** Loads a model; blocks; null and a failure when it cannot, or when it was cancelled. */
   virtual std::unique_ptr<BackendSession> open(const OpenRequest& request, LoadCancellation& cancellation, Failure& failure) = 0;
 };

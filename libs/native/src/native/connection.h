@@ -16,7 +16,7 @@ namespace mserve {
 /**
  * What one JavaScript environment (the main thread or a worker thread) owns: its sessions, and the one thread-safe function
  * through which all of them report. Reports that came since the last wake-up are delivered in one go.
- * One for each copy of pending.ts that runs in the environment, which is one but in test runners.
+ * One for each copy of native-link.ts that runs in the environment, which is one but in test runners.
  */
 class Connection : public SessionListener {
  public:

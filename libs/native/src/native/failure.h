@@ -5,7 +5,7 @@
 
 namespace mserve {
 
-/** Same names and order as `failureKinds` in pending.ts; word-layout.spec.ts holds them equal. */
+/** Same names and order as `failureKinds` in native-link.ts; word-layout.spec.ts holds them equal. */
 enum class FailureKind : int {
   None = 0,
   Load = 1,

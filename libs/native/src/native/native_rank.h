@@ -9,7 +9,7 @@
 namespace mserve {
 
 /**
- * The JavaScript face of a RankCore, private to rank.ts, which checks every argument before it calls. What is asked for under a slot of the table of pending.ts
+ * The JavaScript face of a RankCore, private to rank.ts, which checks every argument before it calls. What is asked for under a slot of the table of native-link.ts
  * is settled like a session's run. The layouts of the numbers are in words.h.
  *   new NativeRank(connection, rank, address, port, program, sessions, constants, ncclDevice, ncclPath, cudaPath)   throws an Error with failureKind where it cannot
  *                     listen, or use NCCL; ncclDevice undefined: without it

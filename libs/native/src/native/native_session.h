@@ -7,7 +7,7 @@
 namespace mserve {
 
 /**
- * The JavaScript face of a SessionCore, private to session.ts and pending.ts, which check every argument before they call.
+ * The JavaScript face of a SessionCore, private to session.ts and native-link.ts, which check every argument before they call.
  *   new NativeSession(connection, number, request, source)  begins to load, or to use the model of the open session `source`
  *                                     where that is not undefined; onOpened(number, ...) follows
  *   describe()                        {inputs, outputs}

@@ -16,7 +16,7 @@ void callBack(Napi::Env env, const Napi::FunctionReference& function, std::initi
 
 /**
  * Hands settled runs to JavaScript with few calls. What fits is written as numbers and bytes into the inbox (two typed arrays
- * shared with pending.ts), texts and large outputs go along as an array; one call of onSettled(count, extras) empties it.
+ * shared with native-link.ts), texts and large outputs go along as an array; one call of onSettled(count, extras) empties it.
  * The layout of the words is in words.h.
  */
 class SettlementWriter {

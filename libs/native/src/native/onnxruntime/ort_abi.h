@@ -17,6 +17,7 @@ struct RunOptions;
 struct Value;
 struct MemoryInfo;
 struct Allocator;
+struct KeyValues;
 struct TypeInfo;
 struct TensorInfo;
 struct OptionalInfo;
@@ -35,6 +36,8 @@ constexpr uint32_t kApiVersion = 17;
 constexpr uint32_t kApiVersionExternalFiles = 18;
 /** From this version (ONNX Runtime 1.22) a load can be cancelled. */
 constexpr uint32_t kApiVersionLoadCancellation = 22;
+/** From this version (ONNX Runtime 1.23) an allocator tells what it holds. */
+constexpr uint32_t kApiVersionAllocatorStats = 23;
 
 constexpr int kCodeInvalidArgument = 2;
 constexpr int kLogFatal = 4;
@@ -95,6 +98,7 @@ constexpr int kTypeTensor = 1;
   F(99, releaseTensorInfo, void, (TensorInfo*))                                                                        \
   F(100, releaseSessionOptions, void, (SessionOptions*))                                                               \
   F(130, addSessionConfig, Status*, (SessionOptions*, const char* key, const char* value))                             \
+  F(131, createAllocator, Status*, (const Session*, const MemoryInfo*, Allocator**))                                   \
   F(144, registerAllocator, Status*, (Env*, const MemoryInfo*, const void* arenaSettings))                             \
   F(170, appendTensorRt, Status*, (SessionOptions*, const ProviderOptions*))                                           \
   F(171, createTensorRtOptions, Status*, (ProviderOptions**))                                                          \
@@ -124,12 +128,19 @@ constexpr int kTypeTensor = 1;
 /** Only in tables of kApiVersionLoadCancellation and later. */
 #define MSERVE_ORT_LOAD_CANCELLATION(F) F(293, setLoadCancellation, Status*, (SessionOptions*, bool cancel))
 
+/** Only in tables of kApiVersionAllocatorStats and later. */
+#define MSERVE_ORT_ALLOCATOR_STATS(F)                                     \
+  F(297, getKeyValue, const char*, (const KeyValues*, const char* key))   \
+  F(300, releaseKeyValues, void, (KeyValues*))                            \
+  F(319, getAllocatorStats, Status*, (const Allocator*, KeyValues**))
+
 /** The functions by name; null where the library has none. */
 struct Api {
 #define MSERVE_ORT_MEMBER(place, name, result, arguments) result(*name) arguments = nullptr;
   MSERVE_ORT_FUNCTIONS(MSERVE_ORT_MEMBER)
   MSERVE_ORT_EXTERNAL_FILES(MSERVE_ORT_MEMBER)
   MSERVE_ORT_LOAD_CANCELLATION(MSERVE_ORT_MEMBER)
+  MSERVE_ORT_ALLOCATOR_STATS(MSERVE_ORT_MEMBER)
 #undef MSERVE_ORT_MEMBER
 };
 

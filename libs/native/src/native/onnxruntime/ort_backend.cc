@@ -29,6 +29,10 @@ class OrtBackend : public Backend {
     if (failure) report.problems.push_back(failure.message);
   }
 
+  void addArena(ArenaUse& use) override {
+    ort::Library::forEach([&use](const ort::Library& library) { library.addArena(use); });
+  }
+
   std::unique_ptr<BackendSession> open(const OpenRequest& request, LoadCancellation& cancellation, Failure& failure) override {
     const ort::Library* library = ort::Library::load(request.libraryPath, failure);
     if (library == nullptr) return nullptr;

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <mutex>
 
@@ -10,10 +11,52 @@
 
 namespace mserve::ort {
 
+namespace {
+
+struct Loaded {
+  std::mutex mutex;
+  std::map<std::string, std::unique_ptr<Library>> byPath;
+};
+
+Loaded& allLoaded() {
+  static auto& all = *new Loaded();  // never destroyed: threads may outlive main()
+  return all;
+}
+
+double numberOf(const char* text) { return text == nullptr ? 0 : std::strtod(text, nullptr); }
+
+}  // namespace
+
+void Library::forEach(const std::function<void(const Library&)>& visit) {
+  std::lock_guard<std::mutex> lock(allLoaded().mutex);
+  for (const auto& [path, library] : allLoaded().byPath) visit(*library);
+}
+
+void Library::findArena(const Session* session) const {
+  if (api.getAllocatorStats == nullptr || arena_.load() != nullptr) return;
+  Allocator* found = nullptr;
+  Failure ignored;
+  if (!check(api.createAllocator(session, cpuMemory, &found), FailureKind::Load, ignored)) return;
+  Allocator* none = nullptr;
+  arena_.compare_exchange_strong(none, found);  // never released: it is the process' one; of two that were found at a time one is lost
+}
+
+void Library::addArena(ArenaUse& use) const {
+  const Allocator* arena = arena_.load();
+  if (arena == nullptr) return;
+  KeyValues* stats = nullptr;
+  Failure ignored;
+  if (!check(api.getAllocatorStats(arena, &stats), FailureKind::Run, ignored) || stats == nullptr) return;
+  use.isKnown = true;
+  use.inUse += numberOf(api.getKeyValue(stats, "InUse"));
+  use.allocated += numberOf(api.getKeyValue(stats, "TotalAllocated"));
+  use.peak += numberOf(api.getKeyValue(stats, "MaxInUse"));
+  api.releaseKeyValues(stats);
+}
+
 const Library* Library::load(const std::string& path, Failure& failure) {
-  static std::mutex mutex;
-  static auto& loaded = *new std::map<std::string, std::unique_ptr<Library>>();  // never destroyed: threads may outlive main()
-  std::lock_guard<std::mutex> lock(mutex);
+  std::lock_guard<std::mutex> lock(allLoaded().mutex);
+  auto& loaded = allLoaded().byPath;
   const auto found = loaded.find(path);
   if (found != loaded.end()) return found->second.get();
   std::unique_ptr<Library> library = open(path, failure);
@@ -45,7 +88,11 @@ std::unique_ptr<Library> Library::open(const std::string& path, Failure& failure
   }
   const bool hasExternalFiles = minor >= static_cast<int>(kApiVersionExternalFiles);
   const bool hasLoadCancellation = minor >= static_cast<int>(kApiVersionLoadCancellation);
-  const uint32_t wanted = hasLoadCancellation ? kApiVersionLoadCancellation : hasExternalFiles ? kApiVersionExternalFiles : kApiVersion;
+  const bool hasAllocatorStats = minor >= static_cast<int>(kApiVersionAllocatorStats);
+  const uint32_t wanted = hasAllocatorStats      ? kApiVersionAllocatorStats
+                          : hasLoadCancellation ? kApiVersionLoadCancellation
+                          : hasExternalFiles    ? kApiVersionExternalFiles
+                                                : kApiVersion;
   const void* const* table = base->getApi(wanted);
   if (table == nullptr) {
     failure.set(FailureKind::Library, "ONNX Runtime " + version + " does not offer version " + std::to_string(wanted) + " of its C API");
@@ -62,6 +109,9 @@ std::unique_ptr<Library> Library::open(const std::string& path, Failure& failure
   }
   if (hasLoadCancellation) {
     MSERVE_ORT_LOAD_CANCELLATION(MSERVE_ORT_FILL)
+  }
+  if (hasAllocatorStats) {
+    MSERVE_ORT_ALLOCATOR_STATS(MSERVE_ORT_FILL)
   }
 #undef MSERVE_ORT_FILL
   guardDivisionsOf(reinterpret_cast<const void*>(getBase));

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "backend.h"
 #include "failure.h"
 #include "onnxruntime/ort_abi.h"
 
@@ -13,6 +16,14 @@ class Library {
  public:
   /** Loads the library at `path` once per process. Null and a failure of kind Library when it cannot be used. */
   static const Library* load(const std::string& path, Failure& failure);
+
+  /** Of all that were loaded. */
+  static void forEach(const std::function<void(const Library&)>& visit);
+
+  /** A session was opened: from now on the arena can be asked. Any thread. */
+  void findArena(const Session* session) const;
+  /** Adds what the arena holds, as far as the library tells. Any thread. */
+  void addArena(ArenaUse& use) const;
 
   Api api;
   std::string version;  // e.g. "1.30.0"
@@ -28,6 +39,8 @@ class Library {
   static std::unique_ptr<Library> open(const std::string& path, Failure& failure);
   bool prepare(Failure& failure);
   bool shareArena(Failure& failure);
+  /** Of all sessions on the CPU; null until one was opened, and where the library does not tell. */
+  mutable std::atomic<Allocator*> arena_{nullptr};
 };
 
 /** Owns one ORT object and releases it with the given function of the library. */

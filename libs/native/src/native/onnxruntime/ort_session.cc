@@ -66,6 +66,7 @@ bool OrtSession::load(const OpenRequest& request, LoadCancellation& cancellation
   if (traps.count() + poolTraps_.count() > 0) failure.set(FailureKind::Load, "the model divides an integer by zero while it is being loaded");
   if (!isCreated) explainLoadFailure(library_, scan_, failure);
   if (!isCreated || failure) return false;
+  library_.findArena(session_.get());
   if (!describeSession(library_, session_.get(), scan_, description_, failure)) return false;
   for (ValueDescription& output : description_.outputs) output.isUnzipped = unzipped_.count(output.name) > 0;
   for (const ValueDescription& input : description_.inputs) inputNames_.push_back(input.name.c_str());
