@@ -1,6 +1,5 @@
-import { ServingError, decodeInstances, encodeInstances, failureFrom, failureOf } from '@mserve/wire';
-import type { Failure, Instance, InstanceResult, PlacedResult } from '@mserve/wire';
-import type { Bus } from './bus.js';
+import { ServingError, decodeInstances, failureFrom, failureOf } from '@mserve/wire';
+import type { DirectPlace, Failure, HeldBytes, Instance, InstanceResult, PlacedResult, SharedPlace } from '@mserve/wire';
 import { isHere } from './placed-result.js';
 
 /** Outputs of several instances are held, and taken, together up to this many bytes; more of them only when one instance alone has more. */
@@ -27,10 +26,7 @@ export function bytesOf(outputs: Instance): number {
 export class HeldOutputs {
   private readonly groups: Group[] = [];
 
-  constructor(
-    private readonly bus: Bus,
-    private readonly results: readonly InstanceResult[],
-  ) {}
+  constructor(private readonly results: readonly InstanceResult[]) {}
 
   /** The outputs of the result at `index` stay here; they have so many bytes. */
   add(index: number, outputs: Instance, bytes: number): void {
@@ -44,16 +40,19 @@ export class HeldOutputs {
     last.bytes += bytes;
   }
 
-  /** The results, those that were added as references. */
-  hold(): PlacedResult[] {
+  /** The results, those that were added as references to what `keep` kept; undefined when it kept nothing of a group. */
+  hold(
+    keep: (outputs: readonly Instance[]) => { readonly sizes: readonly number[]; readonly held: HeldBytes } | undefined,
+  ): PlacedResult[] | undefined {
     const placed: PlacedResult[] = [...this.results];
     for (const { indexes, outputs } of this.groups) {
-      const { sizes, bytes } = encodeInstances(outputs);
-      const { owner, id } = this.bus.holdForOne(bytes);
+      const kept = keep(outputs);
+      if (kept === undefined) return undefined;
+      const { owner, id, shared, direct } = kept.held;
       let offset = 0;
       for (let i = 0; i < indexes.length; i++) {
-        const length = sizes[i] as number;
-        placed[indexes[i] as number] = { held: { owner, id, offset, length } };
+        const length = kept.sizes[i] as number;
+        placed[indexes[i] as number] = { held: { owner, id, offset, length, shared, direct } };
         offset += length;
       }
     }
@@ -66,47 +65,70 @@ interface Range {
   readonly owner: string;
   readonly id: number;
   readonly offset: number;
+  readonly shared: SharedPlace | undefined;
+  readonly direct: DirectPlace | undefined;
   length: number;
   readonly indexes: number[];
   readonly sizes: number[];
 }
 
+/** Bytes that are held for one reader, as Bus.take gives them; a plain value when they are here. */
+export type Take = (held: HeldBytes) => Uint8Array | Promise<Uint8Array>;
+
 /**
- * The results of an answer, those that are held taken from their owner: what lies side by side in one fetch. Outputs that cannot be had become failures of
- * their instances.
+ * The results of an answer, those that are held taken from their owner: what lies side by side in one fetch. Outputs that cannot be had became failures of
+ * their instances. A plain value when nothing has to be waited for.
  */
-export async function takeResults(bus: Bus, results: readonly PlacedResult[], signal: AbortSignal | undefined): Promise<InstanceResult[]> {
+export function takeResults(take: Take, results: readonly PlacedResult[]): InstanceResult[] | Promise<InstanceResult[]> {
   const taken = [...results] as InstanceResult[]; // every held one is replaced below
-  await Promise.all(rangesOf(results).map((range) => takeRange(bus, range, taken, signal)));
-  return taken;
+  const waits = rangesOf(results).flatMap((range) => takeRange(take, range, taken) ?? []);
+  return waits.length === 0 ? taken : Promise.all(waits).then(() => taken);
 }
 
 function rangesOf(results: readonly PlacedResult[]): Range[] {
   const ranges: Range[] = [];
   for (const [index, result] of results.entries()) {
     if (isHere(result)) continue;
-    const { owner, id, offset, length } = result.held;
+    const { owner, id, offset, length, shared, direct } = result.held;
     const last = ranges.at(-1);
     const isNext = last !== undefined && last.owner === owner && last.id === id && last.offset + last.length === offset;
     if (isNext && last.length + length <= maxGroupBytes) {
       last.length += length;
       last.indexes.push(index);
       last.sizes.push(length);
-    } else ranges.push({ owner, id, offset, length, indexes: [index], sizes: [length] });
+    } else ranges.push({ owner, id, offset, shared, direct, length, indexes: [index], sizes: [length] });
   }
   return ranges;
 }
 
-/** Never rejects. */
-async function takeRange(bus: Bus, range: Range, taken: InstanceResult[], signal: AbortSignal | undefined): Promise<void> {
-  const { owner, id, offset, length, indexes, sizes } = range;
+/** Never throws or rejects. */
+function takeRange(take: Take, range: Range, taken: InstanceResult[]): Promise<void> | undefined {
   try {
-    const outputs = decodeInstances(sizes, await bus.take({ owner, id, offset, length }, signal));
-    for (let i = 0; i < indexes.length; i++) taken[indexes[i] as number] = { outputs: outputs[i] as Instance };
+    const bytes = take(range);
+    if (bytes instanceof Uint8Array) put(range, bytes, taken);
+    else return takeLater(bytes, range, taken);
   } catch (thrown) {
-    const failure = failureOfTake(thrown);
-    for (const index of indexes) taken[index] = { failure };
+    putFailure(range, thrown, taken);
   }
+  return undefined;
+}
+
+async function takeLater(bytes: Promise<Uint8Array>, range: Range, taken: InstanceResult[]): Promise<void> {
+  try {
+    put(range, await bytes, taken);
+  } catch (thrown) {
+    putFailure(range, thrown, taken);
+  }
+}
+
+function put({ indexes, sizes }: Range, bytes: Uint8Array, taken: InstanceResult[]): void {
+  const outputs = decodeInstances(sizes, bytes);
+  for (let i = 0; i < indexes.length; i++) taken[indexes[i] as number] = { outputs: outputs[i] as Instance };
+}
+
+function putFailure({ indexes }: Range, thrown: unknown, taken: InstanceResult[]): void {
+  const failure = failureOfTake(thrown);
+  for (const index of indexes) taken[index] = { failure };
 }
 
 function failureOfTake(thrown: unknown): Failure {

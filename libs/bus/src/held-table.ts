@@ -1,4 +1,4 @@
-import { ServingError, type HeldBytes } from '@mserve/wire';
+import { SecretNumbers, ServingError, type HeldBytes } from '@mserve/wire';
 
 /** Bytes held for one reader that nobody read from for this long have no reader any more. */
 export const readPatienceMs = 60_000;
@@ -15,27 +15,38 @@ interface Awaited {
 }
 
 /**
- * The bytes that one participant keeps for others, by id. Ids count up from 1 and are never used again. Bytes are kept until they are released; those
+ * The bytes that one participant keeps for others, by id. Ids are random, so that nobody reads or releases what nobody told them of. Bytes are kept until they are released; those
  * that are held for one reader also no longer than somebody reads from them once a minute.
  */
 export class HeldTable {
   private readonly table = new Map<number, Uint8Array>();
+  /** Of bytes whose memory is used again when they are forgotten. */
+  private readonly onForgotten = new Map<number, () => void>();
   private readonly awaited = new Map<number, Awaited>();
   private readonly onAllTaken: (() => void)[] = [];
+  private total = 0;
   private sweeper: NodeJS.Timeout | undefined;
-  private nextId = 1;
+  private readonly secrets = new SecretNumbers();
 
   constructor(private readonly owner: string) {}
 
-  hold(bytes: Uint8Array): HeldBytes {
-    const id = this.nextId++;
+  /** `onForgotten`: called once, when they are forgotten; their memory may be used again then. */
+  hold(bytes: Uint8Array, onForgotten?: () => void): HeldBytes {
+    const id = this.secrets.next();
     this.table.set(id, bytes);
+    if (onForgotten !== undefined) this.onForgotten.set(id, onForgotten);
+    this.total += bytes.byteLength;
     return { owner: this.owner, id, offset: 0, length: bytes.byteLength };
   }
 
+  /** All bytes that are held. */
+  get bytes(): number {
+    return this.total;
+  }
+
   /** Keeps bytes until their one reader has released them all. `onLost` is called at most once, when nobody will read them any more: see {@link lose}. */
-  holdForOne(bytes: Uint8Array, onLost: () => void = () => undefined): HeldBytes {
-    const held = this.hold(bytes);
+  holdForOne(bytes: Uint8Array, onLost: () => void = () => undefined, onForgotten?: () => void): HeldBytes {
+    const held = this.hold(bytes, onForgotten);
     this.awaited.set(held.id, { touchedAt: performance.now(), onLost, released: undefined, releasedBytes: 0 });
     this.sweeper ??= setInterval(() => this.sweep(), sweepEveryMs).unref();
     return held;
@@ -61,7 +72,7 @@ export class HeldTable {
     awaited?.onLost();
   }
 
-  /** A view. NOT_FOUND when they were released or never held, INVALID_ARGUMENT for a range outside them. */
+  /** A view; a copy where the memory is used again. NOT_FOUND when they were released or never held, INVALID_ARGUMENT for a range outside them. */
   read(id: number, offset: number, length: number): Uint8Array {
     const bytes = this.table.get(id);
     if (bytes === undefined) throw new ServingError('NOT_FOUND', 'the tensors are no longer held by their owner');
@@ -70,7 +81,7 @@ export class HeldTable {
     }
     const awaited = this.awaited.get(id);
     if (awaited !== undefined) awaited.touchedAt = performance.now();
-    return bytes.subarray(offset, offset + length);
+    return this.onForgotten.has(id) ? bytes.slice(offset, offset + length) : bytes.subarray(offset, offset + length);
   }
 
   /** Resolves when nothing is held for one reader any more: each was taken, or will not be. */
@@ -82,12 +93,19 @@ export class HeldTable {
   /** Forgets everything; nobody is told. */
   clear(): void {
     this.table.clear();
+    this.total = 0;
     this.awaited.clear();
+    for (const forgotten of [...this.onForgotten.values()]) forgotten();
+    this.onForgotten.clear();
     this.stopSweeping();
   }
 
   private forget(id: number): void {
+    this.total -= this.table.get(id)?.byteLength ?? 0;
     this.table.delete(id);
+    const forgotten = this.onForgotten.get(id);
+    this.onForgotten.delete(id);
+    forgotten?.();
     if (this.awaited.delete(id) && this.awaited.size === 0) this.stopSweeping();
   }
 

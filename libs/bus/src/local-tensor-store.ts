@@ -28,4 +28,8 @@ export class LocalTensorStore implements TensorStore {
   releaseResults(_results: readonly PlacedResult[]): void {}
 
   release(_instances: Instances): void {}
+
+  borrowedBy(): undefined {
+    return undefined;
+  }
 }

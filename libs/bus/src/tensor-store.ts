@@ -1,4 +1,5 @@
 import type { Instance, InstanceResult, Instances, PlacedResult } from '@mserve/wire';
+import type { BorrowedMemory } from './shared-memory.js';
 
 /** Who waits for tensors. */
 export interface TensorReader {
@@ -29,4 +30,6 @@ export interface TensorStore {
   releaseResults(results: readonly PlacedResult[]): void;
   /** The owner no longer needs them. Nothing to do for what is local or inline. */
   release(instances: Instances): void;
+  /** The memory of other processes that what was read here is a view of; undefined for most. */
+  borrowedBy(read: readonly (Instance | InstanceResult)[]): BorrowedMemory | undefined;
 }

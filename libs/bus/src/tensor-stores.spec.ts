@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { ServingError, decodeInstances, sliceInstances, stringTensor } from '@mserve/wire';
+import { ServingError, decodeInstances, stringTensor } from '@mserve/wire';
 import type { HeldBytes, Instance, InstanceResult, PlacedResult } from '@mserve/wire';
 import { startNatsServer, type NatsServer } from '../../../test/support/nats-server.js';
 import { HeldTable } from './held-table.js';
@@ -73,29 +73,6 @@ describe('BusTensorStore', () => {
   };
   afterEach(() => void jest.restoreAllMocks());
 
-  it('sends small instances along, and reads them without a promise', () => {
-    const placed = owned.place(small);
-    expect(placed.kind).toBe('inline');
-    expect(reading.read(placed)).toEqual(small);
-    expect(reading.read(sliceInstances(placed, 1, 3))).toEqual(small.slice(1));
-  });
-
-  it('holds large instances until they are released, and fetches slices of them', async () => {
-    const placed = owned.place(large);
-    expect(placed.kind).toBe('held');
-    expect(await reading.read(placed)).toEqual(large);
-    expect(await reading.read(sliceInstances(placed, 2, 3))).toEqual(large.slice(2));
-    owned.release(placed);
-    await expect(Promise.resolve(reading.read(placed))).rejects.toMatchObject({ code: 'NOT_FOUND' });
-  });
-
-  it('sends small results along, the same list, and reads them without a promise', () => {
-    const results = [...small.map((outputs) => ({ outputs })), failed];
-    const placed = owned.placeResults(results);
-    expect(placed).toBe(results);
-    expect(reading.readResults(placed)).toBe(results);
-  });
-
   it('holds the large outputs of an answer as one until their reader has them, in one fetch, and no longer', async () => {
     const results = [
       { outputs: floats(200_000) },
@@ -162,12 +139,6 @@ describe('BusTensorStore', () => {
     expect(reading.read(owned.place(small), readerOf)).toEqual(small);
     const results = small.map((outputs) => ({ outputs }));
     expect(reading.readResults(owned.placeResults(results), readerOf)).toBe(results);
-  });
-
-  it('forgets outputs that nobody will read', async () => {
-    const placed = owned.placeResults([{ outputs: floats(200_000) }, { outputs: floats(200_000) }]);
-    reading.releaseResults(placed);
-    expect((await reading.readResults(placed)).map(kindOf)).toEqual(['NOT_FOUND', 'NOT_FOUND']);
   });
 
   it('refuses local instances, and bytes that are no instances', async () => {

@@ -1,0 +1,202 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, readFileSync, writeFileSync } from 'node:fs';
+import { request, type IncomingMessage } from 'node:http';
+import { connect, type ClientHttp2Session } from 'node:http2';
+import { join } from 'node:path';
+import { finished } from 'node:stream/promises';
+import type { Writable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { serveDirectory, type RunningProcess, type ServerAddresses } from '../support/running-process.js';
+import { servableDirectory, writeModelServable } from '../support/servables.js';
+
+/** `npm run large-messages` says 512, the most that can be allowed, and then a slow upload is made too. */
+const megabytes = Number(process.env['LARGE_MESSAGES_MB'] ?? 100);
+const isLong = megabytes > 100;
+const bytesOf = (mb: number): number => mb * 1024 * 1024;
+/** What is left of a message for its header. */
+const headerBytes = 4096;
+const onLinux = process.platform === 'linux' ? it : it.skip;
+
+const directory = servableDirectory();
+let server: RunningProcess & ServerAddresses;
+let grpc: ClientHttp2Session;
+/** Memory of the server before its first message. */
+let idleMb = 0;
+beforeAll(async () => {
+  writeModelServable(
+    directory.path,
+    'sum',
+    {
+      inputs: [{ name: 'x', dtype: 'int32', shape: ['n'] }],
+      outputs: [{ name: 'y', dtype: 'int32', shape: [1] }],
+      nodes: [{ op: 'ReduceSum', inputs: ['x'], outputs: ['y'] }],
+    },
+    { withBatchDim: false },
+  );
+  server = await serveDirectory(directory.path, ['--max-msg-mb-size', String(megabytes)]);
+  grpc = connect(`http://${server.grpc}`);
+  if (process.platform === 'linux') idleMb = memoryMb('VmRSS');
+}, 60_000);
+afterAll(async () => {
+  grpc?.destroy();
+  await server?.stop();
+  directory.remove();
+});
+
+/** 1 MiB of the int32 1. */
+const ones = Buffer.from(new Int32Array(262_144).fill(1).buffer);
+
+/** Writes so many bytes, all of them ones, as fast as they are taken. */
+async function writeOnes(to: Writable, bytes: number): Promise<void> {
+  for (let left = bytes; left > 0 && !to.destroyed; left -= ones.length)
+    if (!to.write(ones.subarray(0, Math.min(left, ones.length)))) await once(to, 'drain');
+}
+
+/** Text in front of the tensor of a REST request with the binary extension. */
+function restHeader(elements: number): string {
+  const input = { name: 'x', datatype: 'INT32', shape: [elements], parameters: { binary_data_size: elements * 4 } };
+  return JSON.stringify({ inputs: [input] });
+}
+
+async function textOf(answer: IncomingMessage): Promise<string> {
+  answer.setEncoding('utf8');
+  let text = '';
+  for await (const piece of answer) text += piece as string;
+  return text;
+}
+
+function restRequest(headers: Readonly<Record<string, string | number>>): ReturnType<typeof request> {
+  return request(`http://${server.rest}/v2/models/sum/infer`, { method: 'POST', agent: false, headers });
+}
+
+/** The sum that the model gives for so many ones over REST. */
+async function sumOverRest(elements: number): Promise<unknown> {
+  const header = restHeader(elements);
+  const call = restRequest({
+    'content-type': 'application/octet-stream',
+    'inference-header-content-length': header.length,
+    'content-length': header.length + elements * 4,
+  });
+  const answered = once(call, 'response') as Promise<[IncomingMessage]>;
+  call.write(header);
+  await writeOnes(call, elements * 4);
+  call.end();
+  const [answer] = await answered;
+  const { outputs } = JSON.parse(await textOf(answer)) as { outputs: readonly { data: readonly number[] }[] };
+  return outputs[0]?.data[0];
+}
+
+function varint(value: number): number[] {
+  const bytes: number[] = [];
+  let left = value;
+  for (; left > 127; left = Math.floor(left / 128)) bytes.push((left % 128) + 128);
+  return [...bytes, left];
+}
+
+/** A field of protobuf with its length in front. */
+function field(number: number, content: string | readonly number[]): number[] {
+  const bytes = [...Buffer.from(content as string)];
+  return [number * 8 + 2, ...varint(bytes.length), ...bytes];
+}
+
+function prefixOf(messageBytes: number): Buffer {
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(messageBytes, 1);
+  return prefix;
+}
+
+/** Begins a ModelInfer call, and resolves at its end with the status and all bytes of the answer. */
+function beginRpc(): { stream: ReturnType<ClientHttp2Session['request']>; answer: Promise<{ status: unknown; body: Buffer }> } {
+  const path = '/inference.GRPCInferenceService/ModelInfer';
+  const stream = grpc.request({ ':path': path, ':method': 'POST', 'content-type': 'application/grpc', te: 'trailers' });
+  const pieces: Buffer[] = [];
+  let status: unknown;
+  stream.on('response', (headers) => (status = headers['grpc-status']));
+  stream.on('trailers', (headers) => (status = headers['grpc-status']));
+  stream.on('data', (piece: Buffer) => pieces.push(piece));
+  const answer = once(stream, 'close').then(() => ({ status, body: Buffer.concat(pieces) }));
+  return { stream, answer };
+}
+
+/** As {@link sumOverRest}, over gRPC. */
+async function sumOverGrpc(elements: number): Promise<unknown> {
+  const input = [...field(1, 'x'), ...field(2, 'INT32'), 3 * 8, ...varint(elements)];
+  const head = Buffer.from([...field(1, 'sum'), ...field(5, input), 7 * 8 + 2, ...varint(elements * 4)]);
+  const { stream, answer } = beginRpc();
+  stream.write(prefixOf(head.length + elements * 4));
+  stream.write(head);
+  await writeOnes(stream, elements * 4);
+  stream.end();
+  const { status, body } = await answer;
+  // The answer ends with the bytes of its only tensor
+  return status === '0' ? body.readInt32LE(body.length - 4) : status;
+}
+
+/** Of the server's memory, in MB: now, or the most since {@link watchMemory}. */
+function memoryMb(what: 'VmRSS' | 'VmHWM'): number {
+  const status = readFileSync(`/proc/${server.child.pid}/status`, 'utf8');
+  return Number(new RegExp(`^${what}:\\s+(\\d+)`, 'm').exec(status)?.[1]) / 1024;
+}
+
+function watchMemory(): void {
+  writeFileSync(`/proc/${server.child.pid}/clear_refs`, '5');
+}
+
+const elements = (bytesOf(megabytes) - headerBytes) / 4;
+
+describe(`messages of ${megabytes} MB where as much is allowed`, () => {
+  it('pass over REST and over gRPC', async () => {
+    expect(await sumOverRest(elements)).toBe(elements);
+    expect(await sumOverGrpc(elements)).toBe(elements);
+  }, 120_000);
+
+  onLinux(
+    'take at most 2.5 times their size of memory (Linux says how much)',
+    async () => {
+      for (const call of [sumOverRest, sumOverGrpc]) {
+        watchMemory();
+        expect(await call(elements)).toBe(elements);
+        expect(memoryMb('VmHWM') - idleMb).toBeLessThanOrEqual(2.5 * megabytes);
+      }
+    },
+    120_000,
+  );
+
+  it('are refused when they are larger, before a byte of their body is sent', async () => {
+    const call = restRequest({ 'content-type': 'application/json', 'content-length': bytesOf(megabytes + 1) });
+    const answered = once(call, 'response') as Promise<[IncomingMessage]>;
+    call.on('error', () => undefined);
+    call.flushHeaders();
+    const [answer] = await answered;
+    expect(answer.statusCode).toBe(413);
+    expect(await textOf(answer)).toContain(`bigger than ${bytesOf(megabytes)}`);
+    call.destroy();
+    const rpc = beginRpc();
+    rpc.stream.write(prefixOf(bytesOf(megabytes + 1)));
+    expect((await rpc.answer).status).toBe('8');
+  }, 60_000);
+
+  (isLong ? it : it.skip)(
+    'pass when they come slowly: 40 MB over a minute (npm run large-messages)',
+    async () => {
+      const few = bytesOf(40) / 4;
+      const file = join(directory.path, 'body');
+      const body = createWriteStream(file);
+      body.write(restHeader(few));
+      await writeOnes(body, few * 4);
+      body.end();
+      await finished(body);
+      const beganAt = performance.now();
+      const headers = ['-H', 'content-type: application/octet-stream', '-H', `inference-header-content-length: ${restHeader(few).length}`];
+      const url = `http://${server.rest}/v2/models/sum/infer`;
+      const curl = spawn('curl', ['-sS', '--limit-rate', '640k', ...headers, '--data-binary', `@${file}`, url]);
+      let told = '';
+      curl.stdout.on('data', (piece: Buffer) => (told += piece.toString()));
+      expect((await once(curl, 'close'))[0]).toBe(0);
+      expect(JSON.parse(told)).toMatchObject({ outputs: [{ data: [few] }] });
+      expect(performance.now() - beganAt).toBeGreaterThan(60_000);
+    },
+    300_000,
+  );
+});
