@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { types } from 'node:util';
 import {
   connect,
   credsAuthenticator,
@@ -13,6 +15,7 @@ import {
 } from '@nats-io/transport-node';
 import { ServingError } from '@mserve/wire';
 import type { Report } from '../report.js';
+import type { ServiceFacts } from './discovery.js';
 import { isRefusal, type Reconnecting } from './reconnecting.js';
 
 /** How to reach and enter a nats-server. At most one of user, token, nkeySeed and credentials. */
@@ -21,14 +24,16 @@ export interface NatsBusOptions {
   readonly servers: string | readonly string[];
   /** [A-Za-z0-9_-]+, for example `gateway`: the first part of the address, and of the inbox that the server's permissions name. */
   readonly role: string;
+  /** Name of this process, [A-Za-z0-9_-]+: its address is `{name}.{8 hex digits}`, so that its permissions can be its own. Default: `{role}-{8 hex digits}`. */
+  readonly name?: string | undefined;
   /** First part of every subject. Default `mserve`. */
   readonly prefix?: string | undefined;
   /** As functions (these three), called before each try, so that they may change. */
   readonly user?: string | (() => string) | undefined;
   readonly password?: string | (() => string) | undefined;
   readonly token?: string | (() => string) | undefined;
-  /** The seed itself (SU...). */
-  readonly nkeySeed?: string | undefined;
+  /** The seed itself (SU...); as a function, called before each try, so that it may change. What it throws counts as no change. */
+  readonly nkeySeed?: string | (() => string) | undefined;
   /** The contents of a .creds file; as a function, called before each try, so that they may change. What it throws counts as no change. */
   readonly credentials?: string | (() => string) | undefined;
   /** Given (even empty): TLS is required. Files by name or contents. */
@@ -42,6 +47,8 @@ export interface NatsBusOptions {
   /** Larger messages and held bytes are refused. Default 1 GiB. */
   readonly maxFetchBytes?: number | undefined;
   readonly report?: Report | undefined;
+  /** What it is to who asks the nats-server for services (`nats micro ls`). Default: it does not answer. */
+  readonly service?: ServiceFacts | undefined;
 }
 
 /** The bus server refuses the credentials. INVALID_ARGUMENT: waiting does not help. */
@@ -103,22 +110,40 @@ function connectionOptions(options: NatsBusOptions, address: string, inboxPrefix
     noAsyncTraces: true,
     ...(options.user === undefined ? {} : { authenticator: usernamePasswordAuthenticator(options.user, options.password ?? '') }),
     ...(options.token === undefined ? {} : { authenticator: tokenAuthenticator(options.token) }),
-    ...(options.nkeySeed === undefined ? {} : { authenticator: nkeyAuthenticator(bytes(options.nkeySeed)) }),
-    ...(options.credentials === undefined ? {} : { authenticator: currentCredentials(options.credentials) }),
-    ...(options.tls === undefined ? {} : { tls: options.tls }),
+    ...(options.nkeySeed === undefined ? {} : { authenticator: latest(options.nkeySeed, nkeyAuthenticator) }),
+    ...(options.credentials === undefined ? {} : { authenticator: latest(options.credentials, credsAuthenticator) }),
+    ...(options.tls === undefined ? {} : { tls: verifyingTls(options.tls, options.servers) }),
   };
+}
+
+/**
+ * The server has to have a certificate for one of the names that it was given by. Without this, the client would look for a server that is named by its IP
+ * address under the name localhost.
+ */
+function verifyingTls(tls: TlsOptions, servers: string | readonly string[]): TlsOptions {
+  const hosts = [servers]
+    .flat()
+    .map((server) => new URL(server.includes('://') ? server : `nats://${server}`).hostname.replace(/^\[|\]$/g, ''));
+  const verifying = {
+    ...tls,
+    checkServerIdentity: (_host: string, certificate: PeerCertificate): Error | undefined => {
+      const errors = hosts.map((host) => checkServerIdentity(host, certificate));
+      return errors.includes(undefined) ? undefined : errors[0];
+    },
+  };
+  return verifying;
 }
 
 function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** Logs in with the credentials as they are at that moment; with the last ones when they cannot be read, or are being written. */
-function currentCredentials(credentials: string | (() => string)): Authenticator {
+/** Logs in with a secret as it is at that moment; with the last one when it cannot be read, or is being written. */
+function latest(secret: string | (() => string), authenticatorOf: (secret: Uint8Array) => Authenticator): Authenticator {
   let last: Authenticator | undefined;
   return (nonce) => {
     try {
-      const current = credsAuthenticator(bytes(typeof credentials === 'string' ? credentials : credentials()));
+      const current = authenticatorOf(bytes(typeof secret === 'string' ? secret : secret()));
       const auth = current(nonce);
       last = current;
       return auth;
@@ -131,7 +156,7 @@ function currentCredentials(credentials: string | (() => string)): Authenticator
 
 /** Errors that waiting does not fix: options that contradict each other, a certificate that is not trusted or not there. */
 function isSetupError(thrown: unknown, tls: TlsOptions | undefined): thrown is Error {
-  if (!(thrown instanceof Error)) return false;
+  if (!types.isNativeError(thrown)) return false;
   const code = String((thrown as NodeJS.ErrnoException).code ?? '');
   // The client reads certificate files at each attempt and has no code for one that is missing.
   const isMissing = [tls?.caFile, tls?.certFile, tls?.keyFile].some((file) => file !== undefined && !existsSync(file));

@@ -12,6 +12,7 @@ import { tellUndelivered } from '../undelivered.js';
 import { Arrivals } from './arrivals.js';
 import { connectToServer, type NatsBusOptions } from './connect.js';
 import { Reconnecting } from './reconnecting.js';
+import { Discovery, discoverySubject } from './discovery.js';
 import { Deliveries } from './deliveries.js';
 import { bodyOf, errorOf, heldFrame, heldOf } from './frame.js';
 import { answerFetches } from './held-responder.js';
@@ -54,6 +55,7 @@ export class NatsBus implements Bus {
   private readonly puller: Puller;
   private readonly outboxes: Outboxes;
   private readonly responders: Responders;
+  private readonly discovery: Discovery | undefined;
 
   private constructor(
     private readonly connection: NatsConnection,
@@ -85,7 +87,9 @@ export class NatsBus implements Bus {
       maxBytes,
       maxFetchBytes,
     });
-    this.responders = new Responders({ connection, subjects, address, table: this.table, pull, maxBytes, report, onDropped });
+    const discovery = options.service && new Discovery(connection, options.service, address);
+    this.discovery = discovery;
+    this.responders = new Responders({ connection, subjects, address, table: this.table, pull, maxBytes, report, onDropped, discovery });
     void this.watch();
     void connection.closed().then(() => this.changeState('closed'));
   }
@@ -95,9 +99,10 @@ export class NatsBus implements Bus {
    * credentials, UNAVAILABLE after the timeout, CANCELLED by the signal; TypeError for a role or prefix that is not a name.
    */
   static async connect(options: NatsBusOptions): Promise<NatsBus> {
-    const { role } = options;
+    const { role, name } = options;
     const subjects = new Subjects(options.prefix ?? 'mserve');
-    const address = `${checkToken('role', role)}-${randomBytes(4).toString('hex')}`;
+    const random = randomBytes(4).toString('hex');
+    const address = name === undefined ? `${checkToken('role', role)}-${random}` : `${checkToken('name', name)}.${random}`;
     const reconnecting = new Reconnecting();
     const connection = await connectToServer(options, address, subjects.inbox(role, address), reconnecting);
     const bus = new NatsBus(connection, subjects, address, role, options, options.report ?? reportToConsole, reconnecting);
@@ -108,6 +113,10 @@ export class NatsBus implements Bus {
 
   get state(): BusState {
     return this.currentState;
+  }
+
+  get heldBytes(): number {
+    return this.table.bytes;
   }
 
   onState(listener: (state: BusState) => void): Subscription {
@@ -136,9 +145,11 @@ export class NatsBus implements Bus {
       onDropped: (what, cause) => this.drop(what, cause),
       report: this.report,
     });
+    const served = this.discovery?.serve(name, subject);
     const subscription = this.connection.subscribe(subject, {
       callback: (error, message) => {
         if (error !== null) return this.report(`the bus server does not let this participant receive ${name}`, error);
+        if (served !== undefined) served.requests += 1;
         arrivals.accept(message);
       },
     });
@@ -214,14 +225,14 @@ export class NatsBus implements Bus {
     };
   }
 
-  hold(bytes: Uint8Array): HeldBytes {
+  hold(bytes: Uint8Array, onForgotten?: () => void): HeldBytes {
     this.checkOpen();
-    return this.table.hold(bytes);
+    return this.table.hold(bytes, onForgotten);
   }
 
-  holdForOne(bytes: Uint8Array, onLost?: () => void): HeldBytes {
+  holdForOne(bytes: Uint8Array, onLost?: () => void, onForgotten?: () => void): HeldBytes {
     this.checkOpen();
-    return this.table.holdForOne(bytes, onLost);
+    return this.table.holdForOne(bytes, onLost, onForgotten);
   }
 
   async take(held: HeldBytes, signal?: AbortSignal): Promise<Uint8Array> {
@@ -339,6 +350,7 @@ export class NatsBus implements Bus {
       else if (status.type === 'error') {
         if (status.error instanceof PermissionViolationError && status.error.operation === 'publish')
           this.deliveries.failSubject(status.error.subject);
+        if (status.error instanceof PermissionViolationError && status.error.subject.startsWith(discoverySubject)) continue;
         this.reconnecting.reportOnce(status.error, this.currentState === 'down', this.report);
       }
     }

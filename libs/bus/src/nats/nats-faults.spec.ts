@@ -318,8 +318,16 @@ const member = (role: string): Promise<NatsBus> => join(role, { user: role, pass
 
 function ticketOf(gateway: string, bytes: number): Ticket {
   const instances = { kind: 'inline' as const, sizes: [bytes], bytes: patterned(bytes) };
-  const asked = { servable: 'add', version: 1, method: 'add', deadlineAt: Infinity, priority: 0, traceparent: '', context: undefined };
-  return { ...asked, gateway, id: 1, attempt: 1, firstInstance: 0, instances };
+  const asked = {
+    servable: 'add',
+    version: 1,
+    method: 'add',
+    deadlineAt: Infinity,
+    priority: 0,
+    watch: undefined,
+    context: undefined,
+  };
+  return { ...asked, gateway, id: 1, key: 0, attempt: 1, firstInstance: 0, instances };
 }
 
 /** Broadcasts until the listener hears it: two participants know of each other only by what they hear. */
@@ -396,7 +404,13 @@ describe('a nats-server with the users of docs/bus.md', () => {
     const big = 2_500_000;
     const results = (bytes: Uint8Array): readonly InstanceResult[] => [{ outputs: [{ dtype: 'uint8', shape: [bytes.byteLength], bytes }] }];
     scheduler.receive(tickets, ([ticket]) => {
-      scheduler.send(assignments, worker.address, { scheduler: scheduler.address, replica: 'r', ticket: ticket as Ticket });
+      scheduler.send(assignments, worker.address, {
+        scheduler: scheduler.address,
+        replica: 'r',
+        ticket: ticket as Ticket,
+        grant: 1,
+        queuedUs: 0,
+      });
     });
     const receipt = new Promise((resolve) => scheduler.receive(receipts, resolve));
     const cancelledAtScheduler = new Promise<void>((resolve) => {
@@ -408,8 +422,17 @@ describe('a nats-server with the users of docs/bus.md', () => {
     const cancelled = new Promise((resolve) => worker.receive(cancellations, resolve));
     worker.receive(assignments, ([assignment]) => {
       const { gateway: asker, id, attempt, instances } = (assignment as Assignment).ticket;
-      if (instances.kind === 'inline') worker.send(answers, asker, { id, attempt, firstInstance: 0, results: results(instances.bytes) });
-      worker.send(receipts, scheduler.address, { replica: 'r', gateway: asker, id, attempt, firstInstance: 0, instances: 1 });
+      if (instances.kind === 'inline')
+        worker.send(answers, asker, {
+          id,
+          attempt,
+          firstInstance: 0,
+          results: results(instances.bytes),
+          grant: 1,
+          grantedFirst: 0,
+          grantedInstances: 1,
+        });
+      worker.send(receipts, scheduler.address, { replica: 'r', gateway: asker, id, attempt, firstInstance: 0, instances: 1, grant: 1 });
     });
     const answer = new Promise<readonly Answer[]>((resolve) => gateway.receive(answers, resolve));
     const refusal = new Promise((resolve) => gateway.receive(refusals, resolve));
@@ -435,6 +458,7 @@ describe('a nats-server with the users of docs/bus.md', () => {
       firstInstance: 0,
       instances: 1,
       failure: { code: 'UNAVAILABLE', message: 'no' },
+      key: 0,
     });
     await refusal;
     expect(await gateway.request(scheduler.address, 'catalog.list', empty, { timeoutMs: 20_000 })).toHaveLength(big);

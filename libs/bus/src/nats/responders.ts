@@ -4,6 +4,7 @@ import type { Subscription } from '../bus.js';
 import type { HeldTable } from '../held-table.js';
 import type { Report } from '../report.js';
 import { bodyOf, errorFrame, heldFrame, heldOf } from './frame.js';
+import type { Discovery, ServedSubject } from './discovery.js';
 import type { Subjects } from './subjects.js';
 
 interface RespondersOptions {
@@ -15,6 +16,7 @@ interface RespondersOptions {
   readonly maxBytes: () => number;
   readonly report: Report;
   readonly onDropped: (what: string, cause: unknown) => void;
+  readonly discovery: Discovery | undefined;
 }
 
 /** Answers requests, and knows which of them are in hand (the client's own drain does not wait for them). */
@@ -30,10 +32,11 @@ export class Responders {
 
   add(subject: string, responder: (body: Uint8Array) => Promise<Uint8Array>): Subscription {
     if (this.bySubject.has(subject)) throw new TypeError(`subject ${subject} has a responder already`);
-    const { connection, subjects, address } = this.options;
+    const { connection, subjects, address, discovery } = this.options;
+    const served = discovery?.serve(subject, subjects.ask(address, subject));
     const callback = (error: Error | null, message: Msg): void => {
       if (error !== null) return this.options.report(`the bus server does not let this participant answer ${subject}`, error);
-      const done: Promise<void> = this.answer(message, subject, responder).finally(() => void this.inHand.delete(done));
+      const done: Promise<void> = this.answer(message, subject, responder, served).finally(() => void this.inHand.delete(done));
       this.inHand.add(done);
     };
     const subscriptions = [
@@ -58,15 +61,29 @@ export class Responders {
   }
 
   /** Never rejects. */
-  private async answer(message: Msg, subject: string, responder: (body: Uint8Array) => Promise<Uint8Array>): Promise<void> {
+  private async answer(
+    message: Msg,
+    subject: string,
+    responder: (body: Uint8Array) => Promise<Uint8Array>,
+    served: ServedSubject | undefined,
+  ): Promise<void> {
+    const begunAt = performance.now();
     try {
       const held = heldOf(message);
       const body = held === undefined ? bodyOf(message) : await this.options.pull(held);
       this.reply(message, await responder(body));
     } catch (thrown) {
       if (!(thrown instanceof ServingError)) this.options.report(`the responder of ${subject} threw`, thrown);
-      this.refuse(message, ServingError.from(thrown));
+      const error = ServingError.from(thrown);
+      if (served !== undefined) {
+        served.errors += 1;
+        served.lastError = error.code;
+      }
+      this.refuse(message, error);
     }
+    if (served === undefined) return;
+    served.requests += 1;
+    served.busyMs += performance.now() - begunAt;
   }
 
   private reply(message: Msg, body: Uint8Array): void {
