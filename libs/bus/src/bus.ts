@@ -36,6 +36,8 @@ export interface Bus {
   readonly state: BusState;
   /** Messages that this version does not understand, since the start; undefined where none can come in. */
   readonly dropped?: number | undefined;
+  /** Bytes that are held here for others until they fetched them. */
+  readonly heldBytes: number;
   /** Called at every change of `state`. */
   onState(listener: (state: BusState) => void): Subscription;
 
@@ -66,15 +68,15 @@ export interface Bus {
   broadcast(topic: string, body: Uint8Array): void;
   listen(topic: string, listener: (body: Uint8Array) => void): Subscription;
 
-  /** Keeps bytes here until {@link release}, for others to {@link fetch}. */
-  hold(bytes: Uint8Array): HeldBytes;
+  /** Keeps bytes here until {@link release}, for others to {@link fetch}. `onForgotten`: called once, at the release; the memory may be used again then. */
+  hold(bytes: Uint8Array, onForgotten?: () => void): HeldBytes;
   /** Forgets held bytes (by owner and id); those held for one reader when each part of them was released. Releasing twice is no error. */
   release(held: HeldBytes): void;
   /**
    * Keeps bytes for one reader, who {@link take}s them, whole or in parts; drain waits for it. `onLost` is called at most once, when nobody read
-   * from them for a minute and they are forgotten.
+   * from them for a minute and they are forgotten. `onForgotten` as of {@link hold}.
    */
-  holdForOne(bytes: Uint8Array, onLost?: () => void): HeldBytes;
+  holdForOne(bytes: Uint8Array, onLost?: () => void, onForgotten?: () => void): HeldBytes;
   /**
    * Fetches bytes that were held for one reader, or a part of them, and releases what it fetched. Waits through an outage of the bus.
    * Rejects like {@link fetch}, and with RESOURCE_EXHAUSTED for more than this participant takes; what could not be had, or was cancelled by

@@ -1,4 +1,5 @@
 import type { Bus } from '../bus.js';
+import type { ProcessReport } from './reports.js';
 
 /**
  * Control messages between the distributed worker of a servable and its agents, one per rank. An agent says hello; the worker that hears it asks
@@ -21,6 +22,8 @@ export interface AgentHello {
   /** Counts up at every change of its state. */
   readonly revision: number;
   readonly leaving: boolean;
+  /** For people who look at the fleet. */
+  readonly process?: ProcessReport | undefined;
 }
 
 /**
@@ -101,6 +104,14 @@ export interface AcquiredRanks {
   readonly stageSize: number;
   /** By rank. */
   readonly ranks: readonly { readonly ip: string; readonly deviceId: number }[];
+  /** The text of the rank table, as agents of MindSpore Serving want it. */
+  readonly rankTable: string;
+  readonly withBatchDim: boolean;
+  /** Positions of inputs. */
+  readonly withoutBatchDimInputs: readonly number[];
+  /** How many inputs and outputs the stages of the servable's methods give and take; undefined: no method says. */
+  readonly inputCount?: number | undefined;
+  readonly outputCount?: number | undefined;
 }
 
 /** Names of the topics of agents. */

@@ -69,6 +69,8 @@ export interface ReplicaStatus {
   readonly state: ReplicaState;
   /** Instances it takes at a time: what runs and what waits behind it. 0 until ready. */
   readonly credits: number;
+  /** Of these, what keeps it busy when an instance takes long: what runs and one batch behind it. Default: all of them. */
+  readonly leastCredits?: number | undefined;
   /** Undefined until ready. */
   readonly signature?: ServableSignature | undefined;
   /** Why it failed; for operators, never for clients. */
@@ -131,7 +133,7 @@ export interface UnloadServable {
 }
 
 /** Names of the topics of control messages. */
-export const topics = { schedulersHello: 'schedulers.hello', workersHello: 'workers.hello' } as const;
+export const topics = { gatewaysHello: 'gateways.hello', schedulersHello: 'schedulers.hello', workersHello: 'workers.hello' } as const;
 /** Names of the subjects of control requests. */
 export const subjects = {
   catalogList: 'catalog.list',

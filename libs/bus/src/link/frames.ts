@@ -3,7 +3,8 @@ import { ServingError, servingErrorCodes, type ServingErrorCode } from '@mserve/
 
 /** What goes over a link: `kind` and its fields as JSON, and a body. */
 export interface Frame {
-  readonly kind: 'welcome' | 'request' | 'ask' | 'reply' | 'error' | 'respond' | 'unrespond' | 'listen' | 'unlisten' | 'broadcast';
+  readonly kind:
+    'hello' | 'welcome' | 'request' | 'ask' | 'reply' | 'error' | 'respond' | 'unrespond' | 'listen' | 'unlisten' | 'broadcast';
   /** Subject or topic; for welcome the address. */
   readonly name?: string;
   /** Of the request that a reply or an error answers. */
@@ -17,6 +18,7 @@ export interface Frame {
 }
 
 const kinds: readonly string[] = [
+  'hello',
   'welcome',
   'request',
   'ask',

@@ -105,6 +105,8 @@ export class LinkBus implements ControlBus {
     const socket = 'path' in this.hub ? connect(this.hub.path) : connect(this.hub.port, this.hub.host);
     this.socket = socket;
     this.frames = new FrameSocket(socket, (frame) => this.take(frame));
+    // Who listens there may take other connections, too: it waits for who calls to say what it is
+    this.frames.send({ kind: 'hello', body: new Uint8Array(0) });
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.fail();

@@ -13,6 +13,12 @@ export interface LinkRights {
   readonly broadcast: readonly string[];
 }
 
+/** Takes a connection that begins as HTTP/2 does; the bytes that came are to be read from the socket again. */
+export type Http2Taker = (socket: Socket) => void;
+
+/** First byte of HTTP/2's preface, `PRI * HTTP/2.0`. The first frame of a link, a hello, begins with its small length. */
+const http2Byte = 'P'.charCodeAt(0);
+
 /** Where a hub listens. */
 export type LinkAddress = { readonly path: string } | { readonly host: string; readonly port: number };
 
@@ -36,8 +42,8 @@ export class LinkHub {
     readonly address: LinkAddress,
   ) {}
 
-  /** `connect`: makes the participant of a link. Rejects when the address cannot be had. */
-  static listen(address: LinkAddress, connect: () => Bus, rights: LinkRights): Promise<LinkHub> {
+  /** `connect`: makes the participant of a link. `onHttp2`: default: such a connection is ended. Rejects when the address cannot be had. */
+  static listen(address: LinkAddress, connect: () => Bus, rights: LinkRights, onHttp2?: Http2Taker): Promise<LinkHub> {
     return new Promise((resolve, reject) => {
       const server = createServer();
       server.once('error', reject);
@@ -50,7 +56,13 @@ export class LinkHub {
           hub.links.add(socket);
           socket.on('close', () => hub.links.delete(socket));
           socket.on('error', () => socket.destroy());
-          new HubLink(socket, connect(), rights);
+          socket.once('data', (first: Buffer) => {
+            socket.pause();
+            socket.unshift(first);
+            if (first[0] === http2Byte && onHttp2 !== undefined) return onHttp2(socket);
+            new HubLink(socket, connect(), rights);
+            socket.resume();
+          });
         });
         resolve(hub);
       });
@@ -80,7 +92,6 @@ class HubLink {
   ) {
     this.frames = new FrameSocket(socket, (frame) => this.take(frame));
     socket.on('close', () => this.end());
-    this.frames.send({ kind: 'welcome', name: bus.address, body: new Uint8Array(0) });
   }
 
   private end(): void {
@@ -94,6 +105,9 @@ class HubLink {
   private take(frame: Frame): void {
     const { kind, name = '', id = 0, body } = frame;
     switch (kind) {
+      case 'hello':
+        this.frames.send({ kind: 'welcome', name: this.bus.address, body: new Uint8Array(0) });
+        break;
       case 'respond':
         check(this.rights.respond, name);
         this.subscribe(`subject ${name}`, () => this.bus.respond(name, (asked) => this.ask(name, asked)));

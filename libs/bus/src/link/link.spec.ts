@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -8,7 +8,7 @@ import type { Bus, BusState } from '../bus.js';
 import type { ControlBus } from '../control/agents.js';
 import { MemoryExchange } from '../memory/memory-exchange.js';
 import { LinkBus } from './link-bus.js';
-import { linkAddressOf, LinkHub } from './link-hub.js';
+import { linkAddressOf, LinkHub, type LinkAddress } from './link-hub.js';
 
 const rights = { respond: ['agent.'], request: ['distributed.'], broadcast: ['agents.'] };
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
@@ -132,6 +132,32 @@ describe('a link', () => {
 });
 
 describe('a hub', () => {
+  it('hands over a connection that begins as HTTP/2 does, with all that came, or cuts it off', async () => {
+    const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+    const dial = (address: LinkAddress): Socket => {
+      const socket = 'path' in address ? connect(address.path) : connect(address.port, address.host);
+      socket.on('error', () => undefined);
+      socket.write(preface);
+      return socket;
+    };
+    let take: (socket: Socket) => void = () => undefined;
+    const taken = new Promise<Socket>((resolve) => (take = resolve));
+    const both = await LinkHub.listen({ path: join(folder, 'both.sock') }, () => exchange.connect('agent'), rights, take);
+    const caller = dial(both.address);
+    const socket = await taken;
+    const came = new Promise((resolve) => socket.once('data', resolve));
+    socket.resume();
+    expect(String(await came)).toBe(preface);
+    const link = new LinkBus(both.address);
+    await link.whenUp();
+    await link.close();
+    caller.destroy();
+    await both.close();
+    const cut = dial(hub.address);
+    cut.resume();
+    await new Promise((resolve) => cut.on('close', resolve));
+  });
+
   it.each<[string, (link: LinkBus) => unknown]>([
     ['a subject that is not for links', (link) => link.respond('replicas.list', async () => bytes(''))],
     ['a topic that is not for links', (link) => link.broadcast('workers.hello', bytes('{}'))],

@@ -31,6 +31,10 @@ export class MemoryBus implements Bus, MemoryEndpoint {
     return this.closed ? 'closed' : 'up';
   }
 
+  get heldBytes(): number {
+    return this.held.bytes;
+  }
+
   onState(listener: (state: BusState) => void): Subscription {
     this.stateListeners.add(listener);
     return { unsubscribe: () => void this.stateListeners.delete(listener) };
@@ -125,14 +129,14 @@ export class MemoryBus implements Bus, MemoryEndpoint {
     return subscription;
   }
 
-  hold(bytes: Uint8Array): HeldBytes {
+  hold(bytes: Uint8Array, onForgotten?: () => void): HeldBytes {
     this.checkOpen();
-    return this.held.hold(bytes);
+    return this.held.hold(bytes, onForgotten);
   }
 
-  holdForOne(bytes: Uint8Array, onLost?: () => void): HeldBytes {
+  holdForOne(bytes: Uint8Array, onLost?: () => void, onForgotten?: () => void): HeldBytes {
     this.checkOpen();
-    return this.held.holdForOne(bytes, onLost);
+    return this.held.holdForOne(bytes, onLost, onForgotten);
   }
 
   async take(held: HeldBytes, signal?: AbortSignal): Promise<Uint8Array> {

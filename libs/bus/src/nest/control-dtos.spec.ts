@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   CatalogDto,
+  CatalogReader,
+  CheckedList,
   LoadServableDto,
   ReplicaListDto,
   ReplicaStatusDto,
@@ -23,6 +25,11 @@ const replica = { replica: 'worker-1.0', servable: 'add', version: 1, deviceId: 
 const list = { revision: 2, replicas: [replica, { ...replica, state: 'failed', signature: undefined, error: 'model missing' }] };
 const load = { servable: 'add', version: 0, deviceIds: [0, 1], numParallelWorkers: 2 };
 const unload = { servable: 'add', version: 3, graceMs: 1000 };
+
+/** As those who get such a message read it. */
+function read(type: new () => object, message: Uint8Array): object {
+  return type === CatalogDto ? new CatalogReader().read(message) : parseControl<object>(type, message);
+}
 
 /** A copy with the value at the path replaced. */
 function changed(original: unknown, path: string, value: unknown): unknown {
@@ -47,7 +54,7 @@ describe('control messages', () => {
     [UnloadServableDto, unload],
     [UnloadServableDto, { servable: 'add', version: 0 }],
   ])('takes a right %p', (type, plain) => {
-    expect(JSON.parse(JSON.stringify(parseControl<object>(type, bytes(plain))))).toEqual(JSON.parse(JSON.stringify(plain)));
+    expect(JSON.parse(JSON.stringify(read(type, bytes(plain))))).toEqual(JSON.parse(JSON.stringify(plain)));
   });
 
   it('takes a replica that is still loading, whose version is not known yet', () => {
@@ -105,12 +112,35 @@ describe('control messages', () => {
     [UnloadServableDto, unload, 'graceMs', -1],
   ])('refuses %p of %j with a wrong %s', (type, plain, path, value) => {
     const named = expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringContaining(path.split('.').at(-1) as string) });
-    expect(() => parseControl<object>(type, bytes(changed(plain, path, value)))).toThrow(named);
+    expect(() => read(type, bytes(changed(plain, path, value)))).toThrow(named);
   });
 
   it.each(['null', '[]', '5', '"x"', '{', ''])('refuses %j', (text) => {
     expect(() => parseControl(SchedulerHelloDto, new TextEncoder().encode(text))).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
     );
+  });
+});
+
+describe('CheckedList', () => {
+  const wrong: string[] = [];
+  const onWrong = (index: number, reason: string): void => void wrong.push(`${index}: ${reason}`);
+
+  it('gives what did not change as the same object, wherever it stands, and checks what did', () => {
+    const checked = new CheckedList(ReplicaStatusDto);
+    const other = { ...replica, replica: 'worker-1.1' };
+    const [first, second] = checked.read([structuredClone(replica), other], onWrong);
+    expect(second).toMatchObject(other);
+    const again = checked.read([{ ...other, credits: -1 }, structuredClone(replica)], onWrong);
+    expect(again).toHaveLength(1);
+    expect(again[0]).toBe(first);
+    expect(wrong).toEqual([expect.stringContaining('0: credits')]);
+  });
+
+  it('keeps nothing of lists before the last', () => {
+    const checked = new CheckedList(ReplicaStatusDto);
+    const [first] = checked.read([replica], onWrong);
+    checked.read([], onWrong);
+    expect(checked.read([structuredClone(replica)], onWrong)[0]).not.toBe(first);
   });
 });

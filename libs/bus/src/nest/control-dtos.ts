@@ -12,6 +12,9 @@ import {
   type ExampleTensor,
   type MethodSignature,
   type ServableSignature,
+  type StageGraph,
+  type StageSignature,
+  type StageSource,
   type TensorSignature,
 } from '@mserve/wire';
 import { Type } from 'class-transformer';
@@ -24,15 +27,14 @@ import {
   IsDefined,
   IsIn,
   IsInt,
-  IsOptional,
   IsString,
   Matches,
-  Max,
   MaxLength,
   Min,
   ValidateBy,
   ValidateNested,
 } from 'class-validator';
+import { checked, count, listOf, optional, text, type Rule } from './checked.js';
 import {
   replicaStates,
   type Catalog,
@@ -53,6 +55,7 @@ import {
 const maxEntries = 10_000;
 const maxClasses = 1000;
 const maxTensors = 1024;
+const maxStages = 1000;
 const maxNameLength = 1024;
 const maxDocLength = 65_536;
 const maxExampleLength = 65_536;
@@ -63,22 +66,6 @@ const maxDevices = 1024;
 const maxFunctionThreads = 64;
 const maxGraceMs = 24 * 60 * 60 * 1000;
 
-type Rule = PropertyDecorator;
-
-/**
- * A class whose instances are checked by these rules (decorators of class-validator and class-transformer), with the fields of the message type M. Every
- * field of M needs an entry: one without would be left out of what is received.
- */
-function checked<M extends object>(rules: { readonly [Field in keyof M]-?: readonly Rule[] }): new () => M {
-  class Checked {}
-  for (const [field, rulesOfField] of Object.entries<readonly Rule[]>(rules))
-    for (const rule of rulesOfField) rule(Checked.prototype, field);
-  return Checked as new () => M;
-}
-
-/** A whole number from `from` to `to`. */
-const count = (from = 0, to = Number.MAX_SAFE_INTEGER): readonly Rule[] => [IsInt(), Min(from), Max(to)];
-
 /** A list of whole numbers. */
 const wholes = (from: number, maxSize: number): readonly Rule[] => [
   IsArray(),
@@ -87,7 +74,6 @@ const wholes = (from: number, maxSize: number): readonly Rule[] => [
   Min(from, { each: true }),
 ];
 
-const text = (maxLength: number): readonly Rule[] => [IsString(), MaxLength(maxLength)];
 const name = text(maxNameLength);
 const doc = text(maxDocLength);
 
@@ -119,17 +105,6 @@ const servableName: readonly Rule[] = [
 
 /** A message in the message. */
 const nested = (type: () => new () => object): readonly Rule[] => [ValidateNested(), Type(type)];
-
-/** A list of nested messages. */
-const listOf = (type: () => new () => object, maxSize = maxEntries): readonly Rule[] => [
-  IsArray(),
-  ArrayMaxSize(maxSize),
-  ValidateNested({ each: true }),
-  Type(type),
-];
-
-/** A field that may be left out. */
-const optional = (rules: readonly Rule[]): readonly Rule[] => [IsOptional(), ...rules];
 
 const helloRules = { address: [Matches(busNamePattern), MaxLength(200)], epoch: count(), revision: count(), leaving: [IsBoolean()] };
 
@@ -165,6 +140,28 @@ export class ContextSignatureDto extends checked<ContextSignature>({
   headers: [IsArray(), ArrayMaxSize(maxTensors), IsString({ each: true }), MaxLength(maxNameLength, { each: true })],
 }) {}
 
+/** The class that a received {@link StageSource} is checked against. */
+export class StageSourceDto extends checked<{ from: StageSource['from']; index?: number; stage?: number; output?: number }>({
+  from: [IsIn(['input', 'stage'])],
+  index: optional(count(0, maxTensors)),
+  stage: optional(count(0, maxStages)),
+  output: optional(count(0, maxTensors)),
+}) {}
+
+/** The class that a received {@link StageSignature} is checked against. */
+export class StageSignatureDto extends checked<StageSignature>({
+  number: count(1, maxStages),
+  kind: [IsIn(['function', 'model'])],
+  name,
+  inputs: listOf(() => StageSourceDto, maxTensors),
+}) {}
+
+/** The class that a received {@link StageGraph} is checked against. */
+export class StageGraphDto extends checked<StageGraph>({
+  stages: listOf(() => StageSignatureDto, maxStages),
+  returns: listOf(() => StageSourceDto, maxTensors),
+}) {}
+
 /** The class that a received {@link MethodSignature} is checked against. */
 export class MethodSignatureDto extends checked<MethodSignature>({
   name,
@@ -175,13 +172,14 @@ export class MethodSignatureDto extends checked<MethodSignature>({
   batching: optional(nested(() => BatchingReportDto)),
   doc: optional(doc),
   context: optional(nested(() => ContextSignatureDto)),
+  graph: optional(nested(() => StageGraphDto)),
 }) {}
 
 /** The class that a received {@link ServableSignature} is checked against. */
 export class ServableSignatureDto extends checked<ServableSignature>({
   servable: name,
   version: count(1, maxVersion),
-  methods: listOf(() => MethodSignatureDto),
+  methods: listOf(() => MethodSignatureDto, maxEntries),
 }) {}
 
 /** The class that a received {@link ServableStatus} is checked against. */
@@ -194,11 +192,11 @@ export class ServableStatusDto extends checked<ServableStatus>({
 /** The class that a received {@link LoadingServable} is checked against. */
 export class LoadingServableDto extends checked<LoadingServable>({ servable: name, version: count(0, maxVersion) }) {}
 
-/** The class that a received {@link Catalog} is checked against. */
-export class CatalogDto extends checked<Catalog>({
+/** A {@link Catalog} of which the servables are not checked: that is done one by one, with {@link ServableStatusDto}. */
+export class CatalogDto extends checked<Omit<Catalog, 'servables'> & { readonly servables: readonly unknown[] }>({
   revision: count(),
-  servables: listOf(() => ServableStatusDto),
-  loading: optional(listOf(() => LoadingServableDto)),
+  servables: [IsArray(), ArrayMaxSize(maxEntries)],
+  loading: optional(listOf(() => LoadingServableDto, maxEntries)),
 }) {}
 
 /** The class that a received {@link ReplicaStatus} is checked against. */
@@ -209,6 +207,7 @@ export class ReplicaStatusDto extends checked<ReplicaStatus>({
   deviceId: count(),
   state: [IsIn(replicaStates)],
   credits: count(),
+  leastCredits: optional(count(1)),
   signature: optional(nested(() => ServableSignatureDto)),
   error: optional(doc),
 }) {}
@@ -233,10 +232,10 @@ export class FoundVersionDto extends checked<FoundVersion>({
 }) {}
 
 /** The class that a received {@link FoundServable} is checked against. */
-export class FoundServableDto extends checked<FoundServable>({ servable: name, versions: listOf(() => FoundVersionDto) }) {}
+export class FoundServableDto extends checked<FoundServable>({ servable: name, versions: listOf(() => FoundVersionDto, maxEntries) }) {}
 
 /** The class that a received {@link FoundServables} is checked against. */
-export class FoundServablesDto extends checked<FoundServables>({ host: name, servables: listOf(() => FoundServableDto) }) {}
+export class FoundServablesDto extends checked<FoundServables>({ host: name, servables: listOf(() => FoundServableDto, maxEntries) }) {}
 
 /** The class that a received {@link UnloadServable} is checked against. */
 export class UnloadServableDto extends checked<UnloadServable>({

@@ -1,5 +1,7 @@
 import { Catch, UseFilters, UsePipes, ValidationPipe, applyDecorators, type RpcExceptionFilter } from '@nestjs/common';
 import { ServingError } from '@mserve/wire';
+import * as transformerPackage from 'class-transformer';
+import * as validatorPackage from 'class-validator';
 import type { ValidationError } from 'class-validator';
 import { throwError, type Observable } from 'rxjs';
 import { controlValidation, describeInvalid } from './parse-control.js';
@@ -18,6 +20,7 @@ export class ServingErrorFilter implements RpcExceptionFilter<unknown> {
  */
 export function ControlMessages(): ClassDecorator & MethodDecorator {
   const exceptionFactory = (errors: ValidationError[]): ServingError => new ServingError('INVALID_ARGUMENT', describeInvalid(errors));
-  const pipe = new ValidationPipe({ ...controlValidation, transform: true, exceptionFactory });
+  // These very copies: the pipe would look for its own, which know no decorator of ours when we are bundled
+  const pipe = new ValidationPipe({ ...controlValidation, transform: true, exceptionFactory, validatorPackage, transformerPackage });
   return applyDecorators(UsePipes(pipe), UseFilters(new ServingErrorFilter()));
 }
