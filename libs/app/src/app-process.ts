@@ -1,17 +1,21 @@
 import {
   ConfigError,
   loadSettings,
+  namedAsGiven,
   OutputRequested,
   type AppName,
   type FleetSettings,
   type LoadedSettings,
+  type Origins,
   type SettingsOf,
 } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import type { Logger } from 'pino';
 import { LiveSettings } from './live-settings.js';
 import { createLog } from './log.js';
+import { parentAsksToEnd, type ParentHost } from './parent.js';
 import { takeSignals, type SignalHost } from './signals.js';
+import { WriteFailures } from './write-failures.js';
 
 /** What an app's process consists of. */
 export interface AppOptions<Name extends AppName> {
@@ -29,7 +33,7 @@ export interface AppOptions<Name extends AppName> {
 }
 
 /** The part of `process` that an app's frame needs; only main.ts has the real one. */
-export type HostProcess = Pick<NodeJS.Process, 'argv' | 'env' | 'stdout' | 'stderr'> & SignalHost;
+export type HostProcess = Pick<NodeJS.Process, 'argv' | 'env' | 'stdout' | 'stderr'> & SignalHost & ParentHost;
 
 /** ` (EADDRINUSE)` and the like, where the system gave the reason; the texts about public ports, which are the original's, do not tell it. */
 function systemCodeOf({ cause }: Error): string {
@@ -40,25 +44,36 @@ function systemCodeOf({ cause }: Error): string {
 
 /**
  * The frame of an app that is a process of its own: configuration, log, signals, exit code. Resolves with that code: what `work` says;
- * 78 for a wrong configuration or anything else that the operator has to change; 1 for a bug. Messages go to stderr.
+ * 78 for a wrong configuration or anything else that the operator has to change; 1 for a bug. Messages go to stderr. `argv`: its flags.
  */
-export async function runApp<Name extends AppName>(host: HostProcess, options: AppOptions<Name>): Promise<number> {
+export async function runApp<Name extends AppName>(
+  host: HostProcess,
+  options: AppOptions<Name>,
+  argv: readonly string[] = host.argv.slice(2),
+): Promise<number> {
   const { name, work } = options;
-  const { toEnd: asked, onReload } = takeSignals(host);
+  const { toEnd, onReload } = takeSignals(host);
+  const asked = AbortSignal.any([toEnd, parentAsksToEnd(host)]);
+  const failures = new WriteFailures();
+  failures.watch(host.stdout, host.stderr);
   let log: Logger | undefined;
+  let origins: Origins = {};
   try {
     const load = (): Promise<LoadedSettings<Name>> =>
-      loadSettings({ program: name, usage: `npx nx serve ${name} --`, argv: host.argv.slice(2), env: host.env });
+      loadSettings({ program: name, usage: `npx nx serve ${name} --`, argv, env: host.env });
     // Every app has the settings of the fleet, which the compiler does not see of an app that it does not know
     const read = async (): Promise<SettingsOf<Name> & FleetSettings> => (await load()).settings as SettingsOf<Name> & FleetSettings;
-    const settings = await read();
-    const appLog = createLog(settings.logLevel, name);
+    const { origins: given, settings: chosen } = await load();
+    origins = given;
+    const settings = chosen as SettingsOf<Name> & FleetSettings;
+    const appLog = createLog(settings.logLevel, name, settings.logFormat, failures);
     log = appLog;
     const live = new LiveSettings(settings, read);
     live.takeLogLevel(appLog);
     onReload(() => void live.reload(appLog));
     return await work(settings, log, asked, live);
-  } catch (error) {
+  } catch (thrown) {
+    const error = namedAsGiven(thrown, origins);
     if (error instanceof OutputRequested) {
       host.stdout.write(`${error.message}\n`);
       return 0;

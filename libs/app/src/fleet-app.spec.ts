@@ -61,7 +61,7 @@ describe('the bus of an app', () => {
     );
     await expect(join).rejects.toThrow(ConfigError);
     await expect(join).rejects.toThrow(
-      `--bus ${server.url}: the bus server refuses the credentials (--nats-user and --nats-password, --nats-token or --nats-creds)`,
+      `--bus: ${server.url}: the bus server refuses the credentials (--nats-user and --nats-password, --nats-token, --nats-creds or --nats-nkey)`,
     );
   });
 });
@@ -130,7 +130,7 @@ describe('settings that are loaded again', () => {
     set(new ConfigError('graceMs must be ...'));
     await live.reload(log);
     expect(lines).toEqual(['30 SIGHUP: no setting has changed', '50 SIGHUP: the settings cannot be loaded, nothing has changed']);
-    expect([applied, (await live.fresh()).graceMs, reloads]).toEqual([[], live.current.graceMs, 2]);
+    expect([applied, (await live.fresh()).graceMs, reloads, live.failures]).toEqual([[], live.current.graceMs, 2, 1]);
   });
 });
 
@@ -138,8 +138,8 @@ describe('the frame of an app', () => {
   class Host extends EventEmitter {
     readonly argv = ['node', 'app', '--log-level', 'silent'];
     readonly env = {};
-    readonly stdout = process.stdout;
-    readonly stderr = { write: (text: string): boolean => this.written.push(text) > 0 };
+    readonly stdout = new EventEmitter();
+    readonly stderr = Object.assign(new EventEmitter(), { write: (text: string): boolean => this.written.push(text) > 0 });
     readonly written: string[] = [];
     readonly exits: number[] = [];
     exit(code: number): void {

@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { CredentialsRefused, NatsBus, type Bus, type NatsBusOptions } from '@mserve/bus';
-import { ConfigError, natsServersOf, readSettingFile, type FleetSettings } from '@mserve/config';
+import { natsServersOf, readSettingFile, settingError, type FleetSettings, type SettingKey } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import type { Logger } from 'pino';
 import type { LiveLogin } from './live-settings.js';
@@ -18,25 +19,63 @@ export function busOptionsOf(settings: FleetSettings, role: string, live?: LiveL
     return latest[key] ?? settings[key] ?? '';
   };
   const given = (key: (typeof loginKeys)[number]): (() => string) | undefined => (settings[key] === undefined ? undefined : login(key));
+  const { natsPasswordFile, natsTokenFile } = settings;
   return {
-    servers: natsServersOf(settings.bus) ?? [],
+    ...whereOf(settings),
     role,
+    name: settings.busName,
     prefix: settings.subjectPrefix,
     user: given('natsUser'),
-    password: given('natsPassword'),
-    token: given('natsToken'),
-    credentials: credentialsIn(settings.natsCreds),
+    password: fileText('natsPasswordFile', natsPasswordFile, true) ?? given('natsPassword'),
+    token: fileText('natsTokenFile', natsTokenFile, true) ?? given('natsToken'),
+    nkeySeed: fileText('natsNkey', settings.natsNkey, true),
+    credentials: fileText('natsCreds', settings.natsCreds, false),
   };
 }
 
+/** Of this package, and of all that are released with it. */
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+
 const loginKeys = ['natsUser', 'natsPassword', 'natsToken'] as const;
 
-/** The contents of a credentials file, read anew each time, so that they may be replaced. Throws ConfigError when it cannot be read now. */
-function credentialsIn(path: string | undefined): (() => string) | undefined {
+/** The servers, and the files of TLS: the client reads them at every connection. Throws ConfigError for one that cannot be read now. */
+function whereOf(settings: FleetSettings): Pick<NatsBusOptions, 'servers' | 'tls'> {
+  const { natsTlsCa, natsTlsCertificate, natsTlsPrivateKey } = settings;
+  const { servers, tls } = natsServersOf(settings.bus) ?? { servers: [], tls: false };
+  const files: TlsFile[] = [
+    ['caFile', 'natsTlsCa', natsTlsCa],
+    ['certFile', 'natsTlsCertificate', natsTlsCertificate],
+    ['keyFile', 'natsTlsPrivateKey', natsTlsPrivateKey],
+  ];
+  const given = files.flatMap(([option, key, path]) => {
+    if (path === undefined) return [];
+    readSettingFile(key, path);
+    return [[option, path] as const];
+  });
+  return { servers, ...(tls || given.length > 0 ? { tls: Object.fromEntries(given) } : {}) };
+}
+
+type TlsFile = readonly [option: 'caFile' | 'certFile' | 'keyFile', key: SettingKey, path: string | undefined];
+
+/**
+ * What is in a file, read anew each time, so that it may be replaced; with what was in it last while it cannot be read. `trimmed`: without the line end
+ * that editors add. Throws ConfigError when it cannot be read now.
+ */
+function fileText(key: SettingKey, path: string | undefined, trimmed: boolean): (() => string) | undefined {
   if (path === undefined) return undefined;
-  const read = (): string => readSettingFile('--nats-creds', path);
-  read();
-  return read;
+  const read = (): string => {
+    const text = readSettingFile(key, path);
+    return trimmed ? text.trim() : text;
+  };
+  let last = read();
+  return () => {
+    try {
+      last = read();
+    } catch {
+      // Being replaced
+    }
+    return last;
+  };
 }
 
 /** One line of the log for each change of the connection. */
@@ -58,6 +97,7 @@ export async function connectFleetBus(
   let waiting = false;
   const bus = await NatsBus.connect({
     ...busOptionsOf(settings, role, live),
+    service: { name: `mserve-${role}`, version, description: `${role} of an mserve fleet` },
     signal,
     onWaiting: (error) => {
       if (!waiting) log.warn({}, `waiting for NATS at ${settings.bus}: ${error.message}`);
@@ -66,8 +106,9 @@ export async function connectFleetBus(
     report: (text, cause) => log.warn({ err: cause }, text),
   }).catch((error: unknown) => {
     if (!(error instanceof ServingError) || error.code !== 'INVALID_ARGUMENT') throw error;
-    const flags = error instanceof CredentialsRefused ? ' (--nats-user and --nats-password, --nats-token or --nats-creds)' : '';
-    throw new ConfigError(`--bus ${settings.bus}: ${error.message}${flags}`);
+    const flags =
+      error instanceof CredentialsRefused ? ' (--nats-user and --nats-password, --nats-token, --nats-creds or --nats-nkey)' : '';
+    throw settingError('bus', `${settings.bus}: ${error.message}${flags}`);
   });
   logBusStates(bus, settings.bus, log);
   return bus;

@@ -23,6 +23,7 @@ export interface LeveledLog extends AppLog {
 export class LiveSettings<Settings extends FleetSettings = FleetSettings> implements LiveLogin {
   private readonly takers: Taker<Settings>[] = [];
   private readonly reloads: (() => void)[] = [];
+  private refused = 0;
 
   /** `settings`: as they are now. `load`: reads them again; rejects where they are wrong. */
   constructor(
@@ -33,6 +34,11 @@ export class LiveSettings<Settings extends FleetSettings = FleetSettings> implem
   /** As far as they are in force. */
   get current(): Settings {
     return this.settings;
+  }
+
+  /** How often settings were wrong when they were read again. */
+  get failures(): number {
+    return this.refused;
   }
 
   /** `apply` is called with the new settings when one of `keys` has changed. It must not throw. */
@@ -62,6 +68,7 @@ export class LiveSettings<Settings extends FleetSettings = FleetSettings> implem
     try {
       next = await this.load();
     } catch (error) {
+      this.refused++;
       log.error({ err: error }, 'SIGHUP: the settings cannot be loaded, nothing has changed');
       return;
     }

@@ -1,3 +1,5 @@
+export { WriteFailures } from './write-failures.js';
+
 /** The part of `process` that signals need. */
 export interface SignalHost {
   readonly env: Readonly<Record<string, string | undefined>>;

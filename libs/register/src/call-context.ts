@@ -14,6 +14,10 @@ export interface CallContextValues {
   readonly parameters?: Readonly<Record<string, string | number | boolean>> | undefined;
   /** Names in lower case. Default: none. */
   readonly headers?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Default: the request is not traced. */
+  readonly traceparent?: string | undefined;
+  /** Default: there is none. */
+  readonly tracestate?: string | undefined;
   /** Default: there is none. */
   readonly deadline?: Date | undefined;
   /** Default: the console. */
@@ -31,14 +35,21 @@ export class CallContext {
   readonly parameters: Readonly<Record<string, string | number | boolean>>;
   /** HTTP headers or gRPC metadata that the stages of the method name, by names in lower case; those that the client did not send are not there. */
   readonly headers: Readonly<Record<string, string | undefined>>;
+  /** W3C traceparent of the stage's span, for calls of other services; undefined where the request is not traced. */
+  readonly traceparent: string | undefined;
+  /** W3C tracestate, which goes on with {@link traceparent}; undefined where there is none. */
+  readonly tracestate: string | undefined;
   /** After it nobody waits for the result. undefined: the request has none. */
   readonly deadline: Date | undefined;
   readonly log: CallLog;
 
-  constructor({ requestId = 'test', parameters = {}, headers = {}, deadline, log = console }: CallContextValues = {}) {
+  constructor(values: CallContextValues = {}) {
+    const { requestId = 'test', parameters = {}, headers = {}, traceparent, tracestate, deadline, log = console } = values;
     this.requestId = requestId;
     this.parameters = parameters;
     this.headers = headers;
+    this.traceparent = traceparent;
+    this.tracestate = tracestate;
     this.deadline = deadline;
     this.log = log;
   }
