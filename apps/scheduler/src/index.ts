@@ -1,5 +1,6 @@
 export * from './dispatch/dispatch-options.js';
 export * from './dispatch/dispatch-stats.js';
+export { queueMetrics } from './dispatch/method-metrics.js';
 export { Dispatcher } from './dispatch/dispatcher.js';
 export type { ReadyReplica } from './dispatch/replica-set.js';
 export { type SchedulerOptions, defaultSchedulerOptions, liveSchedulerKeys } from './scheduler-options.js';
@@ -8,3 +9,4 @@ export { SchedulerModule, type SchedulerModuleOptions } from './scheduler.module
 export { schedulerOptionsOf } from './config/options-of-settings.js';
 export { SchedulerService } from './scheduler.service.js';
 export { schedulerBus } from './control/scheduler-bus.js';
+export { schedulerApp } from './scheduler-app.js';

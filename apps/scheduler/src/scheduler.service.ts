@@ -1,9 +1,20 @@
 import type { AppLog } from '@mserve/app';
 import { assignments, cancellations, receipts, refusals, subjects, tickets, topics } from '@mserve/bus';
-import type { Bus, Catalog, SchedulerHello, Subscription, WorkerHello } from '@mserve/bus';
+import type {
+  Bus,
+  Catalog,
+  MethodWaits,
+  ProcessReport,
+  QueueReport,
+  SchedulerHello,
+  Subscription,
+  WorkerHello,
+  WorkerReport,
+} from '@mserve/bus';
 import { type BusClient, encodeJson } from '@mserve/bus/nest';
 import { EndOfTurn, WakeTimer } from '@mserve/event-loop';
 import { MetricRegistry } from '@mserve/metrics';
+import { ProcessWatch } from '@mserve/ops';
 import type { Assignment, Cancellation, Refusal } from '@mserve/wire';
 import { firstValueFrom } from 'rxjs';
 import type { DispatchObservers, DispatchOutlet } from './dispatch/dispatch-options.js';
@@ -15,6 +26,23 @@ import { defaultSchedulerOptions, type SchedulerOptions } from './scheduler-opti
 /** How often the silence of workers is looked at, and what is overdue in the dispatcher. */
 const checkMs = 125;
 const sweepMs = 1_000;
+/** So many of its own beacons may be missing before a scheduler takes itself for cut off. */
+const missingBeacons = 2;
+
+/** Answer to the request `scheduler.stats`. */
+export interface SchedulerStats extends DispatchStats {
+  /** Replicas that are not used, because their signature differs from that of the replicas in use. */
+  readonly setAside: readonly string[];
+  /** Queues that are not empty, at most 1000. */
+  readonly queues: readonly QueueReport[];
+  /** The workers that are heard, with at most 2000 replicas in all. */
+  readonly workers: readonly WorkerReport[];
+  readonly process: ProcessReport;
+  readonly methods?: readonly MethodWaits[] | undefined;
+}
+
+const mostQueuesReported = 1000;
+const mostReplicasReported = 2000;
 
 /**
  * The dispatcher on a bus: owns its subscriptions, its timers and the replica table. The bus stays the caller's.
@@ -24,7 +52,8 @@ export class SchedulerService implements DispatchOutlet {
   private readonly options: SchedulerOptions;
   private readonly dispatcher: Dispatcher;
   private readonly table: ReplicaTable;
-  private readonly epoch = Date.now();
+  /** A new one after each outage of the bus: gateways then send again what is unanswered, and it is not the oldest any more. */
+  private epoch = Date.now();
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly subscriptions: Subscription[] = [];
   private ticketSubscription: Subscription | undefined;
@@ -35,7 +64,10 @@ export class SchedulerService implements DispatchOutlet {
   private readonly wakeTimer = new WakeTimer(() => this.turn((now) => this.dispatcher.wake(now)));
   /** Of other schedulers, when they were heard last. */
   private readonly others = new Map<string, number>();
+  /** Its own beacon, when it came back last; undefined on a bus that does not bring it back. */
+  private heardSelfAt: number | undefined;
   private onIdle: (() => void) | undefined;
+  private readonly watch = new ProcessWatch();
 
   constructor(
     private readonly bus: Bus,
@@ -47,12 +79,16 @@ export class SchedulerService implements DispatchOutlet {
     this.options = { ...defaultSchedulerOptions, ...options };
     this.dispatcher = new Dispatcher(bus.address, this, this.options, { metrics, tracer });
     this.declareGauges(metrics);
+    const workersLost = metrics.counter(dispatchMetrics.workersLost).of([]);
     this.table = new ReplicaTable(this.dispatcher, {
       fetchReplicas: (address) => this.fetchReplicas(address),
       now: () => performance.now(),
+      isCutOff: (now) => this.heardSelfAt !== undefined && now - this.heardSelfAt > missingBeacons * this.options.helloMs,
       onChange: () => this.checkCatalog(),
+      onDeath: () => workersLost.add(),
       log,
       workerLostMs: this.options.workerLostMs,
+      busReturnMs: this.options.busReturnMs,
       suspectLostMs: this.options.suspectLostMs,
     });
   }
@@ -65,8 +101,10 @@ export class SchedulerService implements DispatchOutlet {
       bus.receive(receipts, (list) => this.turn((now) => dispatcher.settle(list, now))),
       bus.receive(cancellations, (list) => this.turn(() => dispatcher.cancel(list))),
       bus.onState((state) => {
-        if (state === 'up') this.sayHello();
-        else this.turn((now) => this.table.loseAll(now + this.options.busReturnMs));
+        if (state === 'up') {
+          this.epoch = Math.max(Date.now(), this.epoch + 1);
+          this.sayHello();
+        } else this.turn((now) => this.table.loseAll(now + this.options.busReturnMs));
       }),
     );
     this.every(this.options.helloMs, () => this.sayHello());
@@ -80,17 +118,23 @@ export class SchedulerService implements DispatchOutlet {
   }
 
   hearScheduler(hello: SchedulerHello): void {
-    if (hello.address === this.bus.address) return;
-    if (hello.leaving) this.others.delete(hello.address);
+    if (hello.address === this.bus.address) this.heardSelfAt = performance.now();
+    else if (hello.leaving) this.others.delete(hello.address);
     else this.others.set(hello.address, performance.now());
   }
 
   listCatalog(): Catalog {
-    const servables = [...this.dispatcher.pools()]
+    const usable = [...this.dispatcher.pools()]
       .filter((pool) => pool.usableReplicas > 0)
       .map((pool) => ({ signature: pool.signature, readyReplicas: pool.usableReplicas, queued: pool.queuedInstances }));
-    const { loading } = this.table;
+    const { loading, lostVersions } = this.table;
+    const servables = [...usable, ...lostVersions.map((signature) => ({ signature, readyReplicas: 0, queued: 0 }))];
     return loading.length === 0 ? { revision: this.revision, servables } : { revision: this.revision, servables, loading };
+  }
+
+  /** Bus addresses of the workers whose replicas it knows as they are now; none of them leaves, or is loading. */
+  get knownWorkers(): string[] {
+    return this.table.settled;
   }
 
   /** From now on at most so many requests and instances wait; those that wait already stay. At least 1. `maxQueuedInstances`: default: as it is. */
@@ -98,8 +142,16 @@ export class SchedulerService implements DispatchOutlet {
     this.dispatcher.limitQueue(maxQueuedRequests, maxQueuedInstances);
   }
 
-  stats(): DispatchStats {
-    return this.dispatcher.stats();
+  /** `withMethods`: how long the assignments of each method waited, too. */
+  stats(withMethods = false): SchedulerStats {
+    return {
+      ...this.dispatcher.stats(),
+      setAside: this.table.setAside,
+      queues: this.dispatcher.queues(mostQueuesReported),
+      workers: this.table.reports(mostReplicasReported),
+      process: this.watch.report(),
+      ...(withMethods && { methods: this.dispatcher.waits() }),
+    };
   }
 
   /**
@@ -118,6 +170,7 @@ export class SchedulerService implements DispatchOutlet {
     if (!handedOver) this.dispatcher.refuseAll();
     for (const timer of this.timers) clearInterval(timer);
     this.wakeTimer.disarm();
+    this.watch.close();
     for (const subscription of this.subscriptions) subscription.unsubscribe();
     if (queued + running > 0) this.log.warn({ queued, running, handedOver }, 'the scheduler left with unfinished instances');
     return handedOver ? 0 : queued + running;
@@ -153,7 +206,11 @@ export class SchedulerService implements DispatchOutlet {
     const queuedRequests = metrics.gauge(dispatchMetrics.queuedRequests).of([]);
     const queued = metrics.gauge(dispatchMetrics.queued).of([]);
     const running = metrics.gauge(dispatchMetrics.running).of([]);
+    const setAside = metrics.gauge(dispatchMetrics.setAside).of([]);
+    const workers = metrics.gauge(dispatchMetrics.workers).of([]);
     metrics.beforeRead(() => {
+      workers.set(this.table.size);
+      setAside.set(this.table.setAside.length);
       const stats = this.dispatcher.stats();
       queuedRequests.set(stats.queuedRequests);
       queued.set(stats.queued);

@@ -96,7 +96,15 @@ class FakeWorker {
 
   finish(given: Assignment, instances = 1): void {
     const { gateway, id, attempt, firstInstance } = given.ticket;
-    this.bus.send(receipts, given.scheduler, { replica: given.replica, gateway, id, attempt, firstInstance, instances });
+    this.bus.send(receipts, given.scheduler, {
+      replica: given.replica,
+      gateway,
+      id,
+      attempt,
+      firstInstance,
+      instances,
+      grant: given.grant,
+    });
   }
 
   private hello(): void {

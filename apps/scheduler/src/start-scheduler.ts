@@ -22,6 +22,8 @@ export interface RunningScheduler {
   /** Its address on the bus. */
   readonly address: string;
   stats(): DispatchStats;
+  /** Bus addresses of the workers whose replicas it knows as they are now; none of them leaves, or is loading. */
+  readonly knownWorkers: readonly string[];
   /** See {@link SchedulerService.limitQueue}. */
   limitQueue(maxQueuedRequests: number, maxQueuedInstances?: number): void;
   /**
@@ -54,6 +56,9 @@ export async function startScheduler(bus: Bus, options: StartOptions = {}): Prom
   return {
     address: bus.address,
     stats: () => service.stats(),
+    get knownWorkers() {
+      return service.knownWorkers;
+    },
     limitQueue: (maxQueuedRequests, maxQueuedInstances) => service.limitQueue(maxQueuedRequests, maxQueuedInstances),
     close: (graceMs = 30_000) => (closing ??= end(graceMs)),
   };

@@ -16,7 +16,7 @@ describe('settings of the scheduler', () => {
   });
 
   it('reach scheduler and bus', async () => {
-    const settings = await load(['--max-queued-requests', '5', '--nats=a:1,b:2', '--max-queue-delay-ms', '1.5'], {
+    const settings = await load(['--max-queued-requests', '5', '--nats=a:1,b:2', '--insecure-bus', '--max-queue-delay-ms', '1.5'], {
       MSERVE_SUBJECT_PREFIX: 'x',
       MSERVE_MAX_ATTEMPTS: '3',
     });

@@ -1,9 +1,8 @@
-import { type Catalog, subjects } from '@mserve/bus';
-import { ControlMessages } from '@mserve/bus/nest';
+import { type Catalog, statsSubjects, subjects } from '@mserve/bus';
+import { ControlMessages, StatsRequestDto } from '@mserve/bus/nest';
 import { Controller, Inject } from '@nestjs/common';
-import { MessagePattern } from '@nestjs/microservices';
-import type { DispatchStats } from '../dispatch/dispatch-stats.js';
-import { SchedulerService } from '../scheduler.service.js';
+import { MessagePattern, Payload } from '@nestjs/microservices';
+import { SchedulerService, type SchedulerStats } from '../scheduler.service.js';
 import { schedulerBus } from './scheduler-bus.js';
 
 /** What others ask a scheduler. */
@@ -17,8 +16,8 @@ export class CatalogController {
     return this.scheduler.listCatalog();
   }
 
-  @MessagePattern('scheduler.stats', schedulerBus)
-  stats(): DispatchStats {
-    return this.scheduler.stats();
+  @MessagePattern(statsSubjects.scheduler, schedulerBus)
+  stats(@Payload() { methods = false }: StatsRequestDto): SchedulerStats {
+    return this.scheduler.stats(methods);
   }
 }

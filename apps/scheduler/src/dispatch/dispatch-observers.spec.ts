@@ -8,8 +8,11 @@ describe('observers of a dispatcher', () => {
     const tracer = new RecordingTracer();
     const rig = new DispatchRig({}, { tracer });
     rig.ready('w1', 1);
-    rig.submit(ticket(1, 1, { traceparent: 'a' }));
-    rig.submit(ticket(2, 1, { traceparent: 'b' }), ticket(3, 1, { traceparent: 'c', deadlineAt: rig.now + 5 }));
+    rig.submit(ticket(1, 1, { watch: { traceparent: 'a', tracestate: '', isTimed: false } }));
+    rig.submit(
+      ticket(2, 1, { watch: { traceparent: 'b', tracestate: '', isTimed: false } }),
+      ticket(3, 1, { watch: { traceparent: 'c', tracestate: '', isTimed: false }, deadlineAt: rig.now + 5 }),
+    );
     expect(tracer.outline).toEqual(['queue < a: ok', 'queue < b: open', 'queue < c: open']);
     rig.dispatcher.cancel([{ gateway: 'gateway-a', id: 2 }]);
     rig.dispatcher.wake(rig.now + 5);
@@ -25,10 +28,22 @@ describe('observers of a dispatcher', () => {
     const tracer = new RecordingTracer();
     const rig = new DispatchRig({}, { tracer });
     rig.ready('w1', 2);
-    rig.submit(ticket(1, 3, { traceparent: 'a' }));
+    rig.submit(ticket(1, 3, { watch: { traceparent: 'a', tracestate: '', isTimed: false } }));
     expect(tracer.outline).toEqual(['queue < a: open']);
     rig.receipt('w1', 1, 0, 2);
     expect(tracer.outline).toEqual(['queue < a: ok']);
+  });
+
+  it('tell how long instances waited for their replica, where that is asked for', () => {
+    const rig = new DispatchRig();
+    const watch = { traceparent: '', tracestate: '', isTimed: true };
+    rig.ready('w1', 1);
+    rig.submit(ticket(1, 1, { watch }), ticket(2, 1, { watch }), ticket(3, 1));
+    for (const id of [1, 2]) {
+      rig.now += 7;
+      rig.receipt('w1', id, 0, 1);
+    }
+    expect(rig.outlet.assignments.map(({ assignment }) => assignment.queuedUs)).toEqual([0, 7000, 0]);
   });
 
   it('find refusals in the registry by code and reason', () => {

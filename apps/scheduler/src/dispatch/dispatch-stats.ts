@@ -1,3 +1,4 @@
+import type { ReplicaUse } from '@mserve/bus';
 import type { Count, MetricDeclaration, MetricRegistry, Series } from '@mserve/metrics';
 import { reasons, servingErrorCodes, type Failure } from '@mserve/wire';
 
@@ -38,6 +39,15 @@ export const dispatchMetrics = {
   queuedRequests: { name: 'mserve_scheduler_queued_requests', help: 'Requests, and parts of them, that wait for a replica.' },
   queued: { name: 'mserve_scheduler_queued_instances', help: 'Instances that wait for a replica.' },
   running: { name: 'mserve_scheduler_running_instances', help: 'Instances in hand of replicas.' },
+  setAside: {
+    name: 'mserve_scheduler_replicas_set_aside',
+    help: 'Replicas that are not used, because their signature differs from that of the replicas in use.',
+  },
+  workers: { name: 'mserve_scheduler_workers', help: 'Workers that are heard.' },
+  workersLost: {
+    name: 'mserve_scheduler_workers_lost_total',
+    help: 'Workers that fell silent without having said that they leave: they crashed, were killed, or hang.',
+  },
 } as const satisfies Readonly<Record<string, MetricDeclaration>>;
 
 /** What the dispatcher counts; {@link dispatchMetrics} says what each is. */
@@ -106,25 +116,14 @@ export interface DispatchStats {
   readonly lateReceipts: number;
   readonly missingReceipts: number;
   readonly refused: Readonly<Record<string, number>>;
-  readonly replicas: readonly ReplicaStats[];
-}
-
-/** Counts of one replica. */
-export interface ReplicaStats {
-  readonly replica: string;
-  readonly servable: string;
-  readonly version: number;
-  readonly credits: number;
-  readonly inHand: number;
-  readonly draining: boolean;
-  readonly suspended: boolean;
+  readonly replicas: readonly ReplicaUse[];
 }
 
 /** The dispatcher's counts at this moment. */
 export function dispatchStats(
   counters: DispatchCounters,
   queued: { portions: number; instances: number },
-  replicas: readonly ReplicaStats[],
+  replicas: readonly ReplicaUse[],
 ): DispatchStats {
   const { batches, batched } = counters;
   return {

@@ -27,6 +27,7 @@ export function ticket(id: number, count = 1, fields: Partial<Ticket> = {}): Tic
   return {
     gateway: 'gateway-a',
     id,
+    key: 7,
     attempt: 1,
     servable: 'digits',
     version: 1,
@@ -35,7 +36,7 @@ export function ticket(id: number, count = 1, fields: Partial<Ticket> = {}): Tic
     instances: instances(count),
     deadlineAt: Infinity,
     priority: 0,
-    traceparent: '',
+    watch: undefined,
     context: undefined,
     ...fields,
   };
@@ -52,9 +53,14 @@ export class RecordingOutlet implements DispatchOutlet {
   assignments: SentAssignment[] = [];
   cancellations: { worker: string; cancellation: Cancellation }[] = [];
   refusals: { gateway: string; refusal: Refusal }[] = [];
+  /** By replica, ticket, attempt and instance: the last one. */
+  readonly grants = new Map<string, number>();
 
   assign(worker: string, assignment: Assignment, onUndelivered: (now: number) => void): void {
     this.assignments.push({ worker, assignment, onUndelivered });
+    const { id, attempt, firstInstance } = assignment.ticket;
+    const end = firstInstance + instanceCount(assignment.ticket.instances);
+    for (let at = firstInstance; at < end; at++) this.grants.set(`${assignment.replica} ${id}#${attempt}[${at}]`, assignment.grant);
   }
 
   cancel(worker: string, cancellation: Cancellation): void {
@@ -99,7 +105,9 @@ export class DispatchRig {
   }
 
   receipt(worker: string, id: number, firstInstance: number, count: number, attempt = 1): void {
-    this.dispatcher.settle([{ replica: `${worker}.0`, gateway: 'gateway-a', id, attempt, firstInstance, instances: count }], this.now);
+    const replica = `${worker}.0`;
+    const grant = this.outlet.grants.get(`${replica} ${id}#${attempt}[${firstInstance}]`) ?? 0;
+    this.dispatcher.settle([{ replica, gateway: 'gateway-a', id, attempt, firstInstance, instances: count, grant }], this.now);
   }
 
   lose(...workers: readonly string[]): void {

@@ -163,10 +163,10 @@ class Ledger {
     const from = firstInstance + skip;
     for (let at = from; at < from + count; at++) {
       const entry = this.entries.get(`${id}:${at}`);
-      if (entry?.state === 'in-hand' && entry.holder === `${assignment.replica} ${attempt}`) entry.state = 'receipted';
+      if (entry?.state === 'in-hand' && entry.holder === `${assignment.replica} ${attempt} ${assignment.grant}`) entry.state = 'receipted';
     }
     this.rig.dispatcher.settle(
-      [{ replica: assignment.replica, gateway: 'gateway-a', id, attempt, firstInstance: from, instances: count }],
+      [{ replica: assignment.replica, gateway: 'gateway-a', id, attempt, firstInstance: from, instances: count, grant: assignment.grant }],
       this.rig.now,
     );
     this.read();
@@ -176,12 +176,16 @@ class Ledger {
   private undelivered(pick: number): void {
     const sent = pick % 2 === 0 ? this.sent.at(-1) : undefined;
     if (sent === undefined || this.sentCount === this.lostAt) return;
-    const { ticket: part, replica } = sent.assignment;
+    const { ticket: part, replica, grant } = sent.assignment;
     const keys = Array.from(
       { length: part.instances.kind === 'inline' ? part.instances.sizes.length : 0 },
       (_, i) => `${part.id}:${part.firstInstance + i}`,
     );
-    if (!keys.every((key) => this.entries.get(key)?.state === 'in-hand' && this.entries.get(key)?.holder === `${replica} ${part.attempt}`))
+    if (
+      !keys.every(
+        (key) => this.entries.get(key)?.state === 'in-hand' && this.entries.get(key)?.holder === `${replica} ${part.attempt} ${grant}`,
+      )
+    )
       return;
     this.lostAt = this.sentCount;
     this.release((_entry, key) => keys.includes(key));
@@ -212,7 +216,7 @@ class Ledger {
     const { outlet } = this.rig;
     for (const refusal of outlet.refusals.splice(0)) this.readRefusal(refusal.refusal);
     for (const sent of outlet.assignments.splice(0)) {
-      const { replica, ticket: part } = sent.assignment;
+      const { replica, ticket: part, grant } = sent.assignment;
       expect(part.deadlineAt).toBeGreaterThan(this.rig.now);
       const sizes = part.instances.kind === 'inline' ? part.instances.sizes.length : -1;
       for (let at = part.firstInstance; at < part.firstInstance + sizes; at++) {
@@ -220,7 +224,7 @@ class Ledger {
         expect([part.id, at, entry?.state]).toEqual([part.id, at, 'queued']);
         if (entry === undefined) continue;
         entry.state = 'in-hand';
-        entry.holder = `${replica} ${part.attempt}`;
+        entry.holder = `${replica} ${part.attempt} ${grant}`;
       }
       this.sent.push(sent);
       this.sentCount += 1;

@@ -1,11 +1,14 @@
 import { defaults } from '@mserve/config';
+import type { MethodWaits, QueueReport } from '@mserve/bus';
 import { DeadlineHeap } from '@mserve/event-loop';
-import { instanceCount, type Cancellation, type Failure, type Receipt, type Ticket } from '@mserve/wire';
+import { grantOf, instanceCount, type Cancellation, type Failure, type Receipt, type ServableSignature, type Ticket } from '@mserve/wire';
 import type { DispatchObservers, DispatchOptions, DispatchOutlet } from './dispatch-options.js';
+import { isInTime } from './admission.js';
 import { DispatchCounters, type DispatchStats, dispatchStats } from './dispatch-stats.js';
 import { failures } from './failures.js';
 import { type FillContext, fillReplicas } from './fill-replicas.js';
 import { MetricRegistry, type Tracer } from '@mserve/metrics';
+import { showPools, waitsIn } from './method-metrics.js';
 import { MethodQueue } from './method-queue.js';
 import { missingRanges, Portion, type Holder } from './portion.js';
 import { type ReadyReplica, ReplicaSet } from './replica-set.js';
@@ -25,7 +28,7 @@ export type PoolStatus = Pick<ServablePool, 'signature' | 'usableReplicas' | 'qu
 export class Dispatcher {
   private readonly counters: DispatchCounters;
   private readonly book = new RequestBook();
-  private readonly replicas = new ReplicaSet();
+  private readonly replicas: ReplicaSet;
   /** Of queued portions with a deadline, but for those that get a replica on arrival. */
   private readonly deadlines = new DeadlineHeap<Portion>();
   private readonly filling: FillContext = {
@@ -33,6 +36,7 @@ export class Dispatcher {
     deadlines: this.deadlines,
     given: [],
     expire: (portion) => this.expire(portion),
+    giveUp: (portion) => this.refuseQueued(portion, failures.deadlineUnreachable(portion.ticket)),
   };
   private options: DispatchOptions;
   private readonly arrivals: Portion[] = [];
@@ -48,6 +52,8 @@ export class Dispatcher {
     { metrics = new MetricRegistry(), tracer }: DispatchObservers = {},
   ) {
     this.counters = new DispatchCounters(metrics);
+    this.replicas = new ReplicaSet(waitsIn(metrics));
+    showPools(metrics, () => this.replicas.pools());
     this.tracer = tracer;
     this.options = { ...defaults.scheduler, ...options };
   }
@@ -68,7 +74,7 @@ export class Dispatcher {
   settle(receipts: readonly Receipt[], now: number): void {
     for (const receipt of receipts) {
       const replica = this.replicas.get(receipt.replica);
-      const found = replica === undefined ? 0 : settleReceipt(this.book, receipt, replica);
+      const found = replica === undefined ? 0 : settleReceipt(this.book, receipt, replica, now);
       if (replica === undefined || found === 0) this.counters.lateReceipts.add();
       else this.touch(replica.pool);
       this.counters.receipted.add(found);
@@ -136,6 +142,7 @@ export class Dispatcher {
       const replica = this.replicas.get(id);
       if (replica === undefined || !replica.suspended) continue;
       replica.suspended = false;
+      replica.begin(now);
       this.touch(replica.pool);
     }
     this.fill(now);
@@ -184,6 +191,21 @@ export class Dispatcher {
     return this.replicas.pools();
   }
 
+  /** Whether a replica of the version can be given work. */
+  isUsable({ servable, version }: ServableSignature): boolean {
+    return (this.replicas.poolOf(servable, version)?.usableReplicas ?? 0) > 0;
+  }
+
+  /** Queues that are not empty, at most `most`. */
+  queues(most: number): QueueReport[] {
+    return this.replicas.queues(most);
+  }
+
+  /** How long assignments waited, by method of the servable versions there are. */
+  waits(): MethodWaits[] {
+    return [...this.replicas.pools()].flatMap((pool) => pool.waits());
+  }
+
   stats(): DispatchStats {
     return dispatchStats(this.counters, this.replicas.queued(), this.replicas.stats());
   }
@@ -210,11 +232,13 @@ export class Dispatcher {
   /** The queue that the ticket is for, or why it cannot be taken. */
   private targetOf(ticket: Ticket, count: number, now: number, pool: ServablePool | undefined): MethodQueue | Failure {
     const { maxQueuedInstances } = this.options;
-    if (pool === undefined || pool.usableReplicas === 0) return failures.servableUnavailable(ticket);
+    if (pool === undefined || !pool.takesWork) return failures.servableUnavailable(ticket);
     if (count === 0) return failures.noInstances(ticket);
     if (count > maxQueuedInstances) return failures.tooManyInstances(maxQueuedInstances);
     if (ticket.deadlineAt <= now) return failures.deadlineExceeded(ticket);
-    return pool.queueOf(ticket.method) ?? failures.unknownMethod(ticket);
+    const queue = pool.queueOf(ticket.method);
+    if (queue === undefined) return failures.unknownMethod(ticket);
+    return isInTime(pool, queue, ticket, count, now) ? queue : failures.deadlineUnreachable(ticket);
   }
 
   private take(ticket: Ticket, target: MethodQueue | Failure, first: number, count: number, now: number): void {
@@ -223,7 +247,7 @@ export class Dispatcher {
       this.tellRefusal(ticket, ticket.attempt, first, count, target);
       return;
     }
-    const portion = new Portion(ticket, target, this.order++, first, count, ticket.attempt);
+    const portion = new Portion(ticket, target, this.order++, first, count, ticket.attempt, now);
     target.push(portion, now + this.options.maxQueueDelayMs);
     this.book.add(portion);
     this.arrivals.push(portion);
@@ -233,17 +257,17 @@ export class Dispatcher {
   /** After a fill: refuses the newest of what this turn brought where the queues are over their bound, and watches the deadlines of the rest. */
   private settleArrivals(): void {
     const { arrivals, options } = this;
-    let bound: { portions: number; instances: number } | undefined;
+    let bound: { portions: number; instances: number; pools: number } | undefined;
     for (let i = arrivals.length - 1; i >= 0; i--) {
       const portion = arrivals[i] as Portion;
       if (portion.state !== 'queued') continue;
       bound ??= this.replicas.queued();
       // What has begun to run is not refused any more for want of room.
       const untouched = portion.count === instanceCount(portion.ticket.instances);
-      if (untouched && (bound.portions > options.maxQueuedRequests || bound.instances > options.maxQueuedInstances)) {
+      const overRequests = bound.portions > options.maxQueuedRequests;
+      if (untouched && (overRequests || bound.instances > options.maxQueuedInstances) && this.hasItsShare(portion, bound.pools)) {
         bound.portions -= 1;
         bound.instances -= portion.count;
-        const overRequests = bound.portions >= options.maxQueuedRequests;
         this.refuseQueued(
           portion,
           overRequests ? failures.tooManyRequests(options.maxQueuedRequests) : failures.tooManyInstances(options.maxQueuedInstances),
@@ -253,6 +277,13 @@ export class Dispatcher {
       }
     }
     arrivals.length = 0;
+  }
+
+  /** Whether the servable of the portion has as much of the queues as it is entitled to while so many `pools` want some: the others have to find room, too. */
+  private hasItsShare({ ticket }: Portion, pools: number): boolean {
+    const { maxQueuedRequests, maxQueuedInstances } = this.options;
+    const pool = this.replicas.poolOf(ticket.servable, ticket.version);
+    return pool === undefined || pool.queuedPortions * pools > maxQueuedRequests || pool.queuedInstances * pools > maxQueuedInstances;
   }
 
   private watchDeadline(portion: Portion): void {
@@ -272,21 +303,27 @@ export class Dispatcher {
       const pool = touched[i] as ServablePool;
       pool.touched = false;
       counters.batches.add(fillReplicas(pool, now, filling));
-      for (const portion of given) this.assign(portion, pool);
+      for (const portion of given) this.assign(portion, pool, now);
       given.length = 0;
     }
     touched.length = 0;
   }
 
-  private assign(portion: Portion, pool: ServablePool): void {
+  private assign(portion: Portion, pool: ServablePool, now: number): void {
     const { replica } = portion;
     if (replica === undefined) return;
     const { attempt } = portion;
     this.counters.assignments.add();
     this.counters.batched.add(portion.count);
+    const queuedMs = now - portion.queuedAt;
+    portion.queue.waited.observe(queuedMs / 1000);
     portion.span?.end();
     portion.span = undefined;
-    const assignment = { scheduler: this.address, replica: replica.id, ticket: portion.toTicket() };
+    const grant = grantOf(portion.ticket.key, attempt, portion.first, portion.count);
+    portion.grant = grant;
+    const ticket = portion.toTicket();
+    const queuedUs = ticket.watch?.isTimed === true ? Math.round(queuedMs * 1000) : 0;
+    const assignment = { scheduler: this.address, replica: replica.id, ticket, grant, queuedUs };
     this.outlet.assign(replica.worker, assignment, (now) => this.returnUndelivered(portion, replica, pool, attempt, now));
   }
 
@@ -299,7 +336,10 @@ export class Dispatcher {
     portion.undelivered += 1;
     if (portion.cancelled) this.finishCancelled(portion);
     else if (portion.undelivered >= this.options.maxUndelivered) this.refuse(portion, failures.servableUnavailable(portion.ticket));
-    else this.queueAgain(portion, now);
+    else {
+      this.queueAgain(portion, now);
+      portion.span?.event('retry: its assignment reached nobody');
+    }
     this.checkOrphan(pool, now, now);
     this.touch(pool);
     this.fill(now);
@@ -310,17 +350,20 @@ export class Dispatcher {
     if (cause === 'died') portion.deaths += 1;
     if (portion.cancelled) this.finishCancelled(portion);
     else if (portion.deaths >= 2) this.refuse(portion, failures.workersDied(ticket));
-    else if (portion.attempt >= this.options.maxAttempts) this.refuse(portion, failures.attemptsUsedUp(ticket, portion.attempt));
+    else if (ticket.attempt - 1 + portion.deaths >= this.options.maxAttempts)
+      this.refuse(portion, failures.attemptsUsedUp(ticket, portion.attempt));
     else if (ticket.deadlineAt <= now) this.refuse(portion, failures.deadlineExceeded(ticket));
     else {
       portion.attempt += 1;
       this.counters.retried.add(portion.count);
       this.queueAgain(portion, now);
+      portion.span?.event(cause === 'died' ? 'retry: its worker was lost' : 'retry: its worker was out of reach');
     }
   }
 
   private queueAgain(portion: Portion, now: number): void {
     // Due at once: it has waited before.
+    portion.queuedAt = now;
     portion.queue.push(portion, now);
     this.watchDeadline(portion);
     if (this.tracer !== undefined) this.beginWait(portion);
@@ -328,8 +371,9 @@ export class Dispatcher {
 
   private beginWait(portion: Portion): void {
     const { ticket, count, attempt } = portion;
-    const { servable, version, method, traceparent } = ticket;
-    portion.span = this.tracer?.begin('queue', traceparent, { servable, version, method, attempt, instances: count });
+    const { servable, version, method, watch } = ticket;
+    if (watch === undefined) return;
+    portion.span = this.tracer?.begin('queue', watch, { servable, version, method, attempt, instances: count });
   }
 
   private cancelOne(cancellation: Cancellation): void {
@@ -405,6 +449,6 @@ export class Dispatcher {
 
   private tellRefusal(ticket: Ticket, attempt: number, firstInstance: number, instances: number, failure: Failure): void {
     this.counters.countRefused(failure, instances);
-    this.outlet.refuse(ticket.gateway, { id: ticket.id, attempt, firstInstance, instances, failure });
+    this.outlet.refuse(ticket.gateway, { id: ticket.id, attempt, firstInstance, instances, failure, key: ticket.key });
   }
 }

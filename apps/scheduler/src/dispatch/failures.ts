@@ -8,6 +8,7 @@ export const failures = {
   tooManyInstances: (limit: number): Failure => failureOf('too-many-instances', { limit }),
   noInstances: (ticket: Ticket): Failure => ofMethod('no-instances', ticket),
   deadlineExceeded: (ticket: Ticket): Failure => ofMethod('deadline-exceeded', ticket),
+  deadlineUnreachable: (ticket: Ticket): Failure => ofMethod('deadline-unreachable', ticket),
   attemptsUsedUp: ({ servable, method }: Ticket, attempts: number): Failure =>
     failureOf('attempts-used-up', { servable, method, attempts }),
   workersDied: (ticket: Ticket): Failure => ofMethod('workers-died', ticket),

@@ -12,6 +12,8 @@ export interface FillContext {
   readonly given: Portion[];
   /** Refuses a queued portion whose deadline has passed. */
   expire(portion: Portion): void;
+  /** Refuses a queued portion that a replica would not have done by its deadline. */
+  giveUp(portion: Portion): void;
 }
 
 /**
@@ -23,17 +25,26 @@ export interface FillContext {
  */
 export function fillReplicas(pool: ServablePool, now: number, context: FillContext): number {
   let batches = 0;
+  let isWaiting = false;
   for (;;) {
     const queue = pool.chooseQueue(now);
     if (queue === undefined) break;
     const head = livingHead(queue, now, context);
     if (head === undefined) continue;
     const replica = pool.chooseReplica(Math.min(head.count, queue.batchSize));
-    if (replica === undefined) break;
+    if (replica === undefined) {
+      isWaiting = true;
+      break;
+    }
+    if (!isDoneInTime(head, replica, now)) {
+      context.giveUp(head);
+      continue;
+    }
     pool.passTurn(queue);
     giveBatch(queue, replica, pool.idleShare(queue), now, context);
     batches += 1;
   }
+  pool.noteWaiting(isWaiting, now);
   for (const portion of context.given) if (portion.replica !== undefined) portion.replica.lastGiven = undefined;
   return batches;
 }
@@ -47,16 +58,27 @@ function giveBatch(queue: MethodQueue, replica: Holder, share: number, now: numb
     const head = livingHead(queue, now, context);
     if (head === undefined) return;
     if (!empty && (head.count > left || (head.count > room && head.count <= queue.batchSize))) return;
+    if (!isDoneInTime(head, replica, now)) {
+      context.giveUp(head);
+      continue;
+    }
     const count = Math.min(head.count, room);
-    if (!extendLast(queue, replica, head, count, context)) give(queue, replica, head, count, context);
+    if (!extendLast(queue, replica, head, count, context)) give(queue, replica, head, count, now, context);
     room -= count;
     left -= count;
     empty = false;
   }
 }
 
-function give(queue: MethodQueue, replica: Holder, head: Portion, count: number, context: FillContext): void {
+/** Whether the replica would have done one more by the deadline of the portion. One that has nothing to do may always try: else nobody would see it be faster. */
+function isDoneInTime({ ticket }: Portion, { inHand, serviceMs }: Holder, now: number): boolean {
+  return inHand === 0 || serviceMs === undefined || now + (inHand + 1) * serviceMs <= ticket.deadlineAt;
+}
+
+function give(queue: MethodQueue, replica: Holder, head: Portion, count: number, now: number, context: FillContext): void {
   const portion = queue.take(head, count);
+  portion.givenAt = now;
+  if (replica.inHand === 0) replica.begin(now);
   if (portion === head) context.deadlines.remove(head);
   else context.book.addBeside(head, portion);
   replica.put(portion);
@@ -77,8 +99,7 @@ function extendLast(queue: MethodQueue, replica: Holder, head: Portion, count: n
     context.deadlines.remove(portion);
     context.book.remove(portion);
   }
-  last.count += count;
-  replica.inHand += count;
+  replica.extend(last, count);
   return true;
 }
 

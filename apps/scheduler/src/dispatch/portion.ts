@@ -1,9 +1,12 @@
 import type { Expiring } from '@mserve/event-loop';
-import type { Span } from '@mserve/metrics';
+import type { Distribution, Span } from '@mserve/metrics';
+import type { DeadlineSlot } from './deadline-load.js';
 import { instanceCount, sliceInstances, type Ticket } from '@mserve/wire';
 
 /** Where portions wait for a replica: the queue of a method. */
 export interface WaitingRoom {
+  /** How long portions were here, in seconds. */
+  readonly waited: Distribution;
   /** `dueAt`: from then on it may go in less than a full batch. */
   push(portion: Portion, dueAt: number): void;
   /** A queued portion has left (its state says so already): its place is free at once. */
@@ -22,11 +25,19 @@ export interface Holder {
   inHand: number;
   /** Takes only what waits for it already, when its pool has no other replica; what it has in hand it finishes. */
   draining: boolean;
+  /** Milliseconds that it takes for one instance of many; undefined while that is not known. */
+  readonly serviceMs: number | undefined;
   /** The last portion given in the current fill: a directly following part of the same ticket is added to it. */
   lastGiven: Portion | undefined;
   put(portion: Portion): void;
+  /** `portion`, which is in hand here, has `count` instances more. */
+  extend(portion: Portion, count: number): void;
   /** `portion` is in hand here. The caller gives it its new state. */
   release(portion: Portion): void;
+  /** It has nothing in hand, and gets something at `now`. */
+  begin(now: number): void;
+  /** `instances` that it was given at `givenAt` are done. */
+  ended(instances: number, givenAt: number, now: number): void;
 }
 
 /** queued: in a method queue · in-hand: with a replica, no receipt yet · done: refused, receipted or cancelled. done is final. */
@@ -42,6 +53,14 @@ export class Portion implements Expiring {
   cancelled = false;
   /** Workers that died while they had it in hand. */
   deaths = 0;
+  /** Since when it waits, or waited last, for a replica. */
+  queuedAt: number;
+  /** That its replica was given with it. */
+  grant = 0;
+  /** When its replica got it. */
+  givenAt = 0;
+  /** Where its deadline counts while it is queued. */
+  slot: DeadlineSlot = -1;
   /** Assignments of it that reached nobody. */
   undelivered = 0;
   /** The replica that has it in hand. */
@@ -66,7 +85,10 @@ export class Portion implements Expiring {
     public first: number,
     public count: number,
     public attempt: number,
-  ) {}
+    now: number,
+  ) {
+    this.queuedAt = now;
+  }
 
   get deadlineAt(): number {
     return this.ticket.deadlineAt;
@@ -74,11 +96,13 @@ export class Portion implements Expiring {
 
   /** Takes the first `count` instances (fewer than there are) away into a portion of their own, in the same state and linked nowhere. */
   split(count: number): Portion {
-    const taken = new Portion(this.ticket, this.queue, this.order, this.first, count, this.attempt);
+    const taken = new Portion(this.ticket, this.queue, this.order, this.first, count, this.attempt, this.queuedAt);
     taken.state = this.state;
     taken.cancelled = this.cancelled;
     taken.deaths = this.deaths;
     taken.undelivered = this.undelivered;
+    taken.grant = this.grant;
+    taken.givenAt = this.givenAt;
     this.first += count;
     this.count -= count;
     return taken;
@@ -93,6 +117,7 @@ export class Portion implements Expiring {
     return {
       gateway: ticket.gateway,
       id: ticket.id,
+      key: ticket.key,
       attempt,
       servable: ticket.servable,
       version: ticket.version,
@@ -101,7 +126,7 @@ export class Portion implements Expiring {
       instances: whole ? ticket.instances : sliceInstances(ticket.instances, from, from + count),
       deadlineAt: ticket.deadlineAt,
       priority: ticket.priority,
-      traceparent: ticket.traceparent,
+      watch: ticket.watch,
       context: ticket.context,
     };
   }

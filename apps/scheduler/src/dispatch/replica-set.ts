@@ -1,5 +1,6 @@
+import type { QueueReport, ReplicaUse } from '@mserve/bus';
 import type { ServableSignature } from '@mserve/wire';
-import type { ReplicaStats } from './dispatch-stats.js';
+import type { WaitsOf } from './method-queue.js';
 import { Replica } from './replica.js';
 import { ServablePool } from './servable-pool.js';
 
@@ -10,6 +11,8 @@ export interface ReadyReplica {
   readonly worker: string;
   /** Instances it takes at a time, >= 1. */
   readonly credits: number;
+  /** As many keep it busy when an instance takes long. Default: all of them. */
+  readonly leastCredits?: number | undefined;
   readonly signature: ServableSignature;
 }
 
@@ -17,6 +20,8 @@ export interface ReadyReplica {
 export class ReplicaSet {
   private readonly byId = new Map<string, Replica>();
   private readonly servables = new Map<string, Map<number, ServablePool>>();
+
+  constructor(private readonly waitsOf: WaitsOf) {}
 
   get(id: string): Replica | undefined {
     return this.byId.get(id);
@@ -38,19 +43,33 @@ export class ReplicaSet {
     for (const versions of this.servables.values()) yield* versions.values();
   }
 
-  /** What is queued, over all pools. */
-  queued(): { portions: number; instances: number } {
+  /** What is queued, over all pools, and in how many of them. */
+  queued(): { portions: number; instances: number; pools: number } {
     let portions = 0;
     let instances = 0;
+    let pools = 0;
     for (const versions of this.servables.values()) {
       for (const pool of versions.values()) {
-        for (const queue of pool.queues) {
-          portions += queue.portions;
-          instances += queue.instances;
-        }
+        const { queuedPortions } = pool;
+        portions += queuedPortions;
+        instances += pool.queuedInstances;
+        if (queuedPortions > 0) pools += 1;
       }
     }
-    return { portions, instances };
+    return { portions, instances, pools };
+  }
+
+  /** Queues that are not empty, at most `most`. */
+  queues(most: number): QueueReport[] {
+    const found: QueueReport[] = [];
+    for (const { signature, queues } of this.pools()) {
+      for (const { method, instances } of queues) {
+        if (instances === 0) continue;
+        if (found.length === most) return found;
+        found.push({ servable: signature.servable, version: signature.version, method, instances });
+      }
+    }
+    return found;
   }
 
   /**
@@ -60,7 +79,7 @@ export class ReplicaSet {
   put(ready: ReadyReplica, beforeReplaced: (pool: ServablePool) => void): 'added' | 'updated' | 'conflict' {
     const known = this.byId.get(ready.replica);
     if (known !== undefined) {
-      known.credits = ready.credits;
+      known.setCredits(ready.credits, ready.leastCredits);
       return 'updated';
     }
     const { servable, version } = ready.signature;
@@ -71,12 +90,12 @@ export class ReplicaSet {
       pool = undefined;
     }
     if (pool === undefined) {
-      pool = new ServablePool(ready.signature);
+      pool = new ServablePool(ready.signature, this.waitsOf);
       const versions = this.servables.get(servable) ?? new Map<number, ServablePool>();
       versions.set(version, pool);
       this.servables.set(servable, versions);
     }
-    const replica = new Replica(ready.replica, ready.worker, pool, ready.credits);
+    const replica = new Replica(ready.replica, ready.worker, pool, ready.credits, ready.leastCredits);
     this.byId.set(ready.replica, replica);
     pool.addReplica(replica);
     return 'added';
@@ -99,7 +118,7 @@ export class ReplicaSet {
     if (versions.size === 0) this.servables.delete(servable);
   }
 
-  stats(): ReplicaStats[] {
+  stats(): ReplicaUse[] {
     return [...this.byId.values()].map((replica) => ({
       replica: replica.id,
       servable: replica.pool.signature.servable,

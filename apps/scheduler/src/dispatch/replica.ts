@@ -1,5 +1,9 @@
 import type { Holder, Portion } from './portion.js';
+import { ServiceTime } from './service-time.js';
 import type { ServablePool } from './servable-pool.js';
+
+/** What a replica does in this time is given to it ahead: longer than an assignment and its receipt travel. */
+const aheadMs = 30;
 
 /** A replica as the dispatcher sees it: credits, and what it has in hand. */
 export class Replica implements Holder {
@@ -13,19 +17,67 @@ export class Replica implements Holder {
   /** The last portion given in the current fill: a directly following part of the same ticket is added to it. */
   lastGiven: Portion | undefined = undefined;
   private head: Portion | undefined = undefined;
+  private allowed: number;
+  private least: number;
+  /** Of its credits, those that it gets now; undefined while its service time is not known. */
+  private ownLimit: number | undefined = undefined;
+  private readonly service = new ServiceTime();
 
   constructor(
     readonly id: string,
     /** Bus address. */
     readonly worker: string,
     readonly pool: ServablePool,
-    public credits: number,
-  ) {}
+    credits: number,
+    leastCredits = credits,
+  ) {
+    this.allowed = credits;
+    this.least = leastCredits;
+  }
+
+  get credits(): number {
+    return this.allowed;
+  }
+
+  /** `leastCredits`: as many it gets while an instance takes long, or while it is not known how long. */
+  setCredits(credits: number, leastCredits = credits): void {
+    this.allowed = credits;
+    this.least = leastCredits;
+    this.setLimit();
+  }
+
+  get serviceMs(): number | undefined {
+    return this.service.ms;
+  }
 
   /** Instances it would take now. */
   get free(): number {
-    if (this.suspended || this.inHand >= this.credits || (this.draining && this.pool.usableReplicas > 0)) return 0;
-    return this.credits - this.inHand;
+    // Taken for as fast as the others while its own time is not known, which it may be for good: they take everything that comes
+    const limit = this.ownLimit ?? this.limitFor(this.pool.replicaMs);
+    if (this.suspended || this.inHand >= limit || (this.draining && this.pool.usableReplicas > 0)) return 0;
+    return limit - this.inHand;
+  }
+
+  begin(now: number): void {
+    this.service.begin(now);
+  }
+
+  ended(instances: number, givenAt: number, now: number): void {
+    const before = this.service.ms;
+    this.service.ended(instances, givenAt, now, this.pool.waitedSince);
+    if (before === this.service.ms) return;
+    this.setLimit();
+    if (!this.draining) this.pool.serviceChanged(before, this.service.ms);
+  }
+
+  private setLimit(): void {
+    const { ms } = this.service;
+    this.ownLimit = ms === undefined ? undefined : this.limitFor(ms);
+  }
+
+  /** No more than it does by the time that one more could be here: what waits waits in its queue, where it can go by its deadline. */
+  private limitFor(ms: number | undefined): number {
+    return ms === undefined ? this.least : Math.min(this.allowed, Math.max(this.least, Math.ceil(aheadMs / ms)));
   }
 
   put(portion: Portion): void {
@@ -36,7 +88,14 @@ export class Replica implements Holder {
     if (this.head !== undefined) this.head.previous = portion;
     this.head = portion;
     this.inHand += portion.count;
+    this.pool.inHand += portion.count;
     this.portions += 1;
+  }
+
+  extend(portion: Portion, count: number): void {
+    portion.count += count;
+    this.inHand += count;
+    this.pool.inHand += count;
   }
 
   /** `portion` is in hand here. The caller gives it its new state. */
@@ -49,6 +108,7 @@ export class Replica implements Holder {
     portion.next = undefined;
     portion.replica = undefined;
     this.inHand -= portion.count;
+    this.pool.inHand -= portion.count;
     this.portions -= 1;
   }
 

@@ -6,18 +6,20 @@ import type { RequestBook } from './request-book.js';
  * Takes the instances of a receipt out of the portions that its replica has in hand; a receipt may be for a part of a portion, or for
  * several. Returns how many instances were found: 0 for a late receipt.
  */
-export function settleReceipt(book: RequestBook, receipt: Receipt, replica: Holder): number {
+export function settleReceipt(book: RequestBook, receipt: Receipt, replica: Holder, now: number): number {
   const end = receipt.firstInstance + receipt.instances;
   let found = 0;
   let portion = book.find(receipt.gateway, receipt.id);
   while (portion !== undefined) {
     const next: Portion | undefined = portion.sibling;
-    // Another attempt's receipt is not this one's: the worker was lost, came back, and got the instances again.
-    if (portion.replica === replica && portion.attempt === receipt.attempt) {
+    // Another attempt's receipt is not this one's: the worker was lost, came back, and got the instances again. A wrong grant is a stranger's.
+    if (portion.replica === replica && portion.attempt === receipt.attempt && portion.grant === receipt.grant) {
       const from = Math.max(portion.first, receipt.firstInstance);
       const to = Math.min(portion.first + portion.count, end);
       if (from < to) {
+        const { givenAt } = portion;
         releaseRange(book, portion, replica, from, to);
+        replica.ended(to - from, givenAt, now);
         found += to - from;
       }
     }

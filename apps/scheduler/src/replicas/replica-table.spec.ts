@@ -10,14 +10,19 @@ const checkMs = 125;
 class TableRig {
   readonly dispatch = new DispatchRig();
   readonly warnings: string[] = [];
+  hearsItself = true;
+  deaths = 0;
   readonly asked: { address: string; answer: (list: unknown) => void; fail: (error: Error) => void }[] = [];
   readonly table = new ReplicaTable(this.dispatch.dispatcher, {
     fetchReplicas: (address) => new Promise((answer, fail) => this.asked.push({ address, answer, fail })),
     now: () => this.dispatch.now,
+    isCutOff: () => !this.hearsItself,
     onChange: () => undefined,
+    onDeath: () => void this.deaths++,
     log: { ...silentLog, warn: (_fields, text) => void this.warnings.push(text) },
     workerLostMs: 1_000,
     suspectLostMs: 400,
+    busReturnMs: 3_000,
   });
 
   hear(address: string, revision = 1, fields: { epoch?: number; leaving?: boolean } = {}): void {
@@ -102,7 +107,7 @@ describe('ReplicaTable', () => {
     rig.pass(1_000, 'w2');
     expect(rig.replicas).toEqual(['w1.0', 'w2.0']);
     rig.pass(checkMs, 'w2');
-    expect(rig.replicas).toEqual(['w2.0']);
+    expect([rig.replicas, rig.deaths]).toEqual([['w2.0'], 1]);
     rig.hear('w1');
     await rig.list(1, {});
     expect(rig.replicas).toEqual(['w1.0', 'w2.0']);
@@ -149,6 +154,34 @@ describe('ReplicaTable', () => {
     expect(rig.dispatch.given()).toEqual(['w1.0 <- 2[0+1]']);
   });
 
+  it('remembers for a minute what nobody serves because its workers went', async () => {
+    const rig = await rigWith('w', 'v');
+    const lost = (): string[] => rig.table.lostVersions.map(({ servable, version }) => `${servable}:${version}`);
+    rig.pass(1_250, 'v');
+    // The other worker has it
+    expect([rig.table.size, lost()]).toEqual([1, []]);
+    rig.hear('v', 1, { leaving: true });
+    expect(lost()).toEqual(['digits:1']);
+    rig.pass(59_000, 'u');
+    expect(lost()).toEqual(['digits:1']);
+    rig.pass(1_500, 'u');
+    expect(lost()).toEqual([]);
+  });
+
+  it('does not wait for what came back, or was unloaded', async () => {
+    const rig = await rigWith('w');
+    rig.pass(1_250);
+    expect(rig.table.lostVersions).toHaveLength(1);
+    rig.hear('w', 2);
+    await rig.list(2, {});
+    expect(rig.table.lostVersions).toEqual([]);
+    rig.hear('w', 3);
+    await rig.list(3);
+    expect(rig.table.lostVersions).toEqual([]);
+    rig.pass(1_250);
+    expect([rig.table.size, rig.table.lostVersions]).toEqual([0, []]);
+  });
+
   it('never uses what a leaving worker lists', async () => {
     const rig = await rigWith('w1');
     rig.hear('w1', 2, { leaving: true });
@@ -157,6 +190,10 @@ describe('ReplicaTable', () => {
     expect(rig.asked).toEqual([]);
     rig.dispatch.submit(ticket(1));
     expect(rig.dispatch.refused()).toEqual(['1[0+1] UNAVAILABLE']);
+    // It went as it said: that is no death
+    rig.hear('w2');
+    rig.pass(1_250, 'w2');
+    expect([rig.table.size, rig.deaths]).toEqual([1, 0]);
   });
 
   it('uses the valid replicas of a list with others, and warns once', async () => {
@@ -194,9 +231,9 @@ describe('ReplicaTable', () => {
     const rig = await rigWith('w1');
     rig.hear('w2');
     await rig.list(1, { signature: signature('digits', { predict: 8 }) });
-    expect(rig.replicas).toEqual(['w1.0']);
+    expect([rig.replicas, rig.table.setAside]).toEqual([['w1.0'], ['w2.0']]);
     rig.pass(1_250, 'w2');
-    expect(rig.replicas).toEqual(['w2.0']);
+    expect([rig.replicas, rig.table.setAside]).toEqual([['w2.0'], []]);
   });
 
   it('forgets everybody when the bus is down, and finds them again', async () => {
@@ -209,5 +246,85 @@ describe('ReplicaTable', () => {
     rig.hear('w1');
     await rig.list(1, {});
     expect(rig.dispatch.given()).toEqual(['w1.0 <- 1[0+1]#2']);
+  });
+
+  it('takes workers that fall silent together for cut off: what they had is kept, and blamed for no death', async () => {
+    const rig = await rigWith('w1');
+    rig.hear('w2');
+    await rig.list(1, {});
+    rig.pass(250, 'w1', 'w2');
+    for (let cuts = 0; cuts < 3; cuts++) {
+      if (cuts === 0) rig.dispatch.submit(ticket(1));
+      expect(rig.dispatch.given()).toHaveLength(1);
+      rig.pass(1_250);
+      expect(rig.replicas).toEqual([]);
+      for (const worker of ['w1', 'w2']) {
+        rig.hear(worker);
+        await rig.list(1, {});
+      }
+      expect(rig.replicas).toEqual(['w1.0', 'w2.0']);
+    }
+    expect(rig.deaths).toBe(0);
+    expect(rig.dispatch.refused()).toEqual([]);
+    expect(rig.warnings).toEqual(new Array(3).fill('no worker is heard any more: this scheduler is cut off from the bus'));
+    rig.pass(3_000, 'w1', 'w2');
+    expect(rig.dispatch.refused()).toEqual([]);
+  });
+
+  it('takes workers for cut off when their last beacons came one after the other', async () => {
+    const rig = await rigWith('w1', 'w2');
+    rig.dispatch.submit(ticket(1));
+    rig.pass(250, 'w2');
+    rig.pass(1_000);
+    expect(rig.replicas).toEqual([]);
+    expect(rig.warnings).toEqual(['no worker is heard any more: this scheduler is cut off from the bus']);
+    expect(rig.dispatch.refused()).toEqual([]);
+  });
+
+  it('takes the only worker for cut off when this process does not hear itself, and for dead when it does', async () => {
+    const rig = await rigWith('w1');
+    rig.dispatch.submit(ticket(1));
+    rig.hearsItself = false;
+    rig.pass(1_250);
+    expect(rig.dispatch.refused()).toEqual([]);
+    rig.hearsItself = true;
+    rig.hear('w1');
+    await rig.list(1, {});
+    expect(rig.dispatch.given()).toHaveLength(2);
+    rig.pass(1_250);
+    expect(rig.warnings).toEqual([
+      'no worker is heard any more: this scheduler is cut off from the bus',
+      'a worker was not heard any more',
+    ]);
+    expect(rig.dispatch.refused()).toHaveLength(1);
+  });
+
+  it('queues what comes while workers that were cut off are awaited, for busReturnMs and no longer', async () => {
+    const rig = await rigWith('w1', 'w2');
+    rig.pass(1_250);
+    rig.dispatch.submit(ticket(1));
+    expect(rig.dispatch.refused()).toEqual([]);
+    rig.hear('w2');
+    await rig.list(1, {});
+    expect(rig.dispatch.given()).toEqual(['w2.0 <- 1[0+1]']);
+    rig.hearsItself = false;
+    rig.pass(1_250);
+    rig.dispatch.submit(ticket(2));
+    expect(rig.dispatch.refused()).toEqual([]);
+    rig.dispatch.now += 3_000;
+    rig.dispatch.dispatcher.sweep(rig.dispatch.now);
+    rig.dispatch.submit(ticket(3));
+    expect(rig.dispatch.refused()).toHaveLength(3);
+  });
+
+  it('keeps what is queued when every worker comes back with another epoch, until their lists are here', async () => {
+    const rig = await rigWith('w1', 'w2');
+    rig.dispatch.submit(ticket(1));
+    rig.hear('w1', 1, { epoch: 2 });
+    rig.hear('w2', 1, { epoch: 2 });
+    expect([rig.replicas, rig.dispatch.refused()]).toEqual([[], []]);
+    await rig.list(1, {});
+    expect(rig.replicas).toEqual(['w1.0']);
+    expect(rig.dispatch.refused()).toEqual([]);
   });
 });

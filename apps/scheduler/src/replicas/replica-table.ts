@@ -1,7 +1,9 @@
 import type { AppLog } from '@mserve/app';
-import type { LoadingServable, ReplicaList, ReplicaStatus, WorkerHello } from '@mserve/bus';
+import type { LoadingServable, ReplicaList, ReplicaStatus, WorkerHello, WorkerReport } from '@mserve/bus';
 import { readReplicaList } from '@mserve/bus/nest';
+import type { ServableSignature } from '@mserve/wire';
 import type { Dispatcher } from '../dispatch/dispatcher.js';
+import { LostVersions } from './lost-versions.js';
 import { WorkerRecord } from './worker-record.js';
 
 /** What the replica table asks and tells. */
@@ -9,12 +11,21 @@ export interface ReplicaTableContext {
   /** Asks the worker at the address for its replicas; the answer is not checked yet. */
   fetchReplicas(address: string): Promise<unknown>;
   now(): number;
+  /** Whether this process does not even hear itself over the bus. */
+  isCutOff(now: number): boolean;
   /** Replicas came, changed or went. */
   onChange(): void;
+  /** A worker that did not say that it leaves is taken for dead. */
+  onDeath(): void;
   readonly log: AppLog;
   readonly workerLostMs: number;
   readonly suspectLostMs: number;
+  /** How long the queues of workers that all fell silent together are kept. */
+  readonly busReturnMs: number;
 }
+
+/** Of the reason why a replica failed, in reports. */
+const maxErrorLength = 300;
 
 /** How late the check may run before the silence of workers is blamed on this process' own event loop. */
 const ownDelayMs = 200;
@@ -25,6 +36,7 @@ const ownDelayMs = 200;
  */
 export class ReplicaTable {
   private readonly workers = new Map<string, WorkerRecord>();
+  private readonly lost = new LostVersions();
   private checkedAt: number | undefined;
 
   constructor(
@@ -34,6 +46,11 @@ export class ReplicaTable {
 
   get size(): number {
     return this.workers.size;
+  }
+
+  /** Replicas that are not used, because their signature differs from that of the replicas in use. */
+  get setAside(): string[] {
+    return [...this.workers.values()].flatMap(({ quarantined }) => [...quarantined]);
   }
 
   /** What workers that stay are loading, each once. */
@@ -47,13 +64,45 @@ export class ReplicaTable {
     return [...found.values()];
   }
 
+  /** Versions without a replica whose workers went, and did not unload them. They are forgotten after a while. */
+  get lostVersions(): ServableSignature[] {
+    return this.lost.signatures;
+  }
+
+  /** The workers that stay, whose list is up to date, and that are loading nothing. */
+  get settled(): string[] {
+    return [...this.workers.values()]
+      .filter(
+        ({ leaving, revision, heardRevision, replicas }) =>
+          !leaving && revision === heardRevision && [...replicas.values()].every(({ state }) => state !== 'loading'),
+      )
+      .map(({ address }) => address);
+  }
+
+  /** The workers that are heard, with at most `most` replicas in all. */
+  reports(most: number): WorkerReport[] {
+    let left = most;
+    return [...this.workers.values()].map(({ address, leaving, replicas }) => {
+      const shown = [...replicas.values()].slice(0, left);
+      left -= shown.length;
+      return {
+        address,
+        leaving,
+        replicas: shown.map(({ signature: _signature, credits: _credits, leastCredits: _leastCredits, error, ...status }) =>
+          error === undefined ? status : { ...status, error: error.slice(0, maxErrorLength) },
+        ),
+      };
+    });
+  }
+
   /** A beacon of a worker; fetches its list when the revision is new. */
   hear(hello: WorkerHello): void {
     const now = this.context.now();
     let record = this.workers.get(hello.address);
     if (record !== undefined && hello.epoch < record.epoch) return;
     if (record !== undefined && hello.epoch > record.epoch) {
-      this.lose(record, 'was restarted');
+      // A process that is restarted has another address: this one was cut off from the bus, and lives. What is queued waits for its list
+      this.lose(record, 'was cut off from the bus', 'unreachable', now + this.context.busReturnMs);
       record = undefined;
     }
     if (record === undefined) {
@@ -78,43 +127,74 @@ export class ReplicaTable {
     if (record !== undefined && record.suspectedAt === Infinity) record.suspectedAt = this.context.now();
   }
 
-  /** To be called every `intervalMs`: finds the workers that fell silent. */
+  /**
+   * To be called every `intervalMs`: finds the workers that fell silent. When this process does not hear itself either, or several workers are as good as
+   * silent and nobody else is heard, they are no dead ones: this process is cut off from them.
+   */
   check(intervalMs: number): void {
     const now = this.context.now();
     const lateMs = this.checkedAt === undefined ? 0 : now - this.checkedAt - intervalMs;
     this.checkedAt = now;
+    const { workerLostMs, busReturnMs, log } = this.context;
+    if (this.lost.expire(now)) this.context.onChange();
+    const isSilent = (record: WorkerRecord): boolean => now - record.heardAt > workerLostMs;
+    if (lateMs <= ownDelayMs && [...this.workers.values()].some(isSilent) && this.isCutOff(now)) {
+      log.warn({ workers: this.workers.size }, 'no worker is heard any more: this scheduler is cut off from the bus');
+      return this.loseAll(now + busReturnMs);
+    }
     for (const record of [...this.workers.values()]) {
       if (lateMs > ownDelayMs) {
         // This loop was blocked: their beacons may be waiting behind this very timer.
         record.heardAt = now;
         if (record.suspectedAt !== Infinity) record.suspectedAt = now;
-      } else if (now - record.heardAt > this.context.workerLostMs) this.lose(record, 'was not heard any more');
+      } else if (isSilent(record)) this.lose(record, 'was not heard any more');
       else if (now - record.suspectedAt > this.context.suspectLostMs) this.lose(record, 'could not be reached');
     }
   }
 
-  /** The bus is down: nothing is known of anybody. Workers come back with their next beacon. */
+  /** The bus is down, or cut: nothing is known of anybody. Workers come back with their next beacon. */
   loseAll(keepQueuedUntil: number): void {
-    const ids = [...this.workers.values()].flatMap((record) => [...record.replicas.keys()]);
+    const all = [...this.workers.values()];
+    const ids = all.flatMap((record) => [...record.replicas.keys()]);
     this.workers.clear();
     this.dispatcher.removeReplicas(ids, 'unreachable', this.context.now(), keepQueuedUntil);
+    this.expectBack(all);
     this.context.onChange();
+  }
+
+  /** Asked when one worker is silent. Their beacons do not end in the same moment, so half the time is silence enough for the others. */
+  private isCutOff(now: number): boolean {
+    if (this.context.isCutOff(now)) return true;
+    const { workers } = this;
+    return workers.size > 1 && [...workers.values()].every(({ heardAt }) => now - heardAt > this.context.workerLostMs / 2);
   }
 
   private leave(record: WorkerRecord, now: number): void {
     record.leaving = true;
     this.dispatcher.drainReplicas([...record.replicas.keys()], now);
+    this.expectBack([record]);
     this.context.log.info({ worker: record.address }, 'a worker is leaving');
     this.context.onChange();
   }
 
-  private lose(record: WorkerRecord, why: string): void {
+  private lose(record: WorkerRecord, why: string, cause: 'died' | 'unreachable' = 'died', keepQueuedUntil?: number): void {
     this.workers.delete(record.address);
-    this.dispatcher.removeReplicas([...record.replicas.keys()], 'died', this.context.now());
+    this.dispatcher.removeReplicas([...record.replicas.keys()], cause, this.context.now(), keepQueuedUntil);
     // A worker that said that it leaves needs no warning.
     if (!record.leaving) this.context.log.warn({ worker: record.address, replicas: record.replicas.size }, `a worker ${why}`);
     this.admitQuarantined();
+    if (!record.leaving) this.expectBack([record]);
+    if (!record.leaving && cause === 'died') this.context.onDeath();
     this.context.onChange();
+  }
+
+  /** What these workers had ready, and no other worker has. */
+  private expectBack(records: readonly WorkerRecord[]): void {
+    const now = this.context.now();
+    for (const { replicas } of records) {
+      for (const { state, signature } of replicas.values())
+        if (state === 'ready' && signature !== undefined && !this.dispatcher.isUsable(signature)) this.lost.add(signature, now);
+    }
   }
 
   private async refresh(record: WorkerRecord): Promise<void> {
@@ -123,7 +203,8 @@ export class ReplicaTable {
     let isApplied = false;
     try {
       const answer = await this.context.fetchReplicas(record.address);
-      const list = readReplicaList(answer, (text) => this.warnOnce(record, text, {}, `a listed replica is not valid: ${text}`));
+      const warn = (text: string): void => this.warnOnce(record, text, {}, `a listed replica is not valid: ${text}`);
+      const list = readReplicaList(answer, warn, record.checked);
       isApplied = this.workers.get(record.address) === record;
       if (isApplied) this.apply(record, list);
     } catch (error) {
@@ -169,7 +250,7 @@ export class ReplicaTable {
   }
 
   private admit(record: WorkerRecord, status: ReplicaStatus, now: number): void {
-    const { replica, credits, signature } = status;
+    const { replica, credits, leastCredits, signature } = status;
     if (record.leaving) return;
     if (signature === undefined || credits < 1 || signature.servable !== status.servable || signature.version !== status.version) {
       this.warnOnce(
@@ -180,7 +261,7 @@ export class ReplicaTable {
       );
       return;
     }
-    const outcome = this.dispatcher.putReplica({ replica, worker: record.address, credits, signature }, now);
+    const outcome = this.dispatcher.putReplica({ replica, worker: record.address, credits, leastCredits, signature }, now);
     if (outcome === 'conflict') {
       record.quarantined.add(replica);
       const { servable, version } = status;
@@ -192,6 +273,7 @@ export class ReplicaTable {
       );
     } else {
       record.quarantined.delete(replica);
+      this.lost.remove(signature);
       if (outcome === 'added')
         this.context.log.info({ replica, servable: status.servable, version: status.version, credits }, 'a replica is ready');
     }

@@ -1,4 +1,5 @@
 import type { ReplicaStatus } from '@mserve/bus';
+import { CheckedList, ReplicaStatusDto } from '@mserve/bus/nest';
 
 /** What the scheduler knows of a worker. */
 export class WorkerRecord {
@@ -12,6 +13,8 @@ export class WorkerRecord {
   suspectedAt = Infinity;
   /** As listed last. */
   replicas = new Map<string, ReplicaStatus>();
+  /** What was checked of its lists. */
+  readonly checked = new CheckedList<ReplicaStatus>(ReplicaStatusDto);
   /** Listed ones that are not used because their signature differs from that of the others. */
   readonly quarantined = new Set<string>();
   /** What was warned of: each once. */
