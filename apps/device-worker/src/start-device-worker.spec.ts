@@ -127,6 +127,7 @@ describe.each([
     const ticket: Ticket = {
       gateway: gateway.address,
       id,
+      key: 0,
       attempt: 1,
       servable,
       version: status?.version ?? 1,
@@ -135,10 +136,16 @@ describe.each([
       instances: store.place(instances),
       deadlineAt,
       priority: 0,
-      traceparent: '',
+      watch: undefined,
       context: undefined,
     };
-    scheduler.send(assignments, worker.address, { scheduler: scheduler.address, replica: status?.replica ?? '', ticket });
+    scheduler.send(assignments, worker.address, {
+      scheduler: scheduler.address,
+      replica: status?.replica ?? '',
+      ticket,
+      grant: 0,
+      queuedUs: 0,
+    });
     return id;
   }
 

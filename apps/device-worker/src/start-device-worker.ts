@@ -6,7 +6,8 @@ import { BusServer } from '@mserve/bus/nest';
 import { workerBus } from './control/device-worker-bus.js';
 import { DeviceWorkerModule } from './device-worker.module.js';
 import { NestLog, silentLog } from '@mserve/app';
-import { DeviceWorker, type LoadOptions, type WorkerStats } from './replica/device-worker.js';
+import type { WorkerStats } from './replica/assignment-handler.js';
+import { DeviceWorker, type LoadOptions } from './replica/device-worker.js';
 import type { WorkerDefaults } from './replica/worker-defaults.js';
 import type { DeviceWorkerOptions, ServableOptions } from './replica/worker-options.js';
 

@@ -33,8 +33,13 @@ describe('settings of a device-worker', () => {
       credits: undefined,
       warmUp: true,
       configPatienceMs: 2_000,
+      configTimeoutMs: 30_000,
       waitAgentsMs: 0,
       functionIsolation: 'thread',
+      servingLogMaxMb: 50,
+      servingLogBackups: 30,
+      sharedMemoryMb: 256,
+      sharedMemoryFromBytes: 8_192,
     });
     const argv = ['--directory', '/srv', '--servables', 'digits,kit:2', '--device-ids', '0,3', '--warm-up=false', '--credits', '40'];
     expect(await load(argv, { MSERVE_INTRA_OP_THREADS: '2' })).toMatchObject({

@@ -1,8 +1,9 @@
-import { subjects, type ReplicaList } from '@mserve/bus';
-import { ControlMessages } from '@mserve/bus/nest';
+import { statsSubjects, subjects, type ReplicaList } from '@mserve/bus';
+import { ControlMessages, StatsRequestDto } from '@mserve/bus/nest';
 import { Controller, Inject } from '@nestjs/common';
-import { MessagePattern } from '@nestjs/microservices';
-import { DeviceWorker, type WorkerStats } from '../replica/device-worker.js';
+import { MessagePattern, Payload } from '@nestjs/microservices';
+import type { WorkerStats } from '../replica/assignment-handler.js';
+import { DeviceWorker } from '../replica/device-worker.js';
 import { workerBus } from './device-worker-bus.js';
 
 /** What others ask a worker. */
@@ -16,8 +17,8 @@ export class ReplicasController {
     return this.worker.list;
   }
 
-  @MessagePattern('worker.stats', workerBus)
-  stats(): WorkerStats {
-    return this.worker.stats;
+  @MessagePattern(statsSubjects.worker, workerBus)
+  stats(@Payload() { methods = false }: StatsRequestDto): WorkerStats {
+    return methods ? { ...this.worker.stats, methods: this.worker.methodWork } : this.worker.stats;
   }
 }

@@ -1,5 +1,13 @@
 import type { AppLog } from '@mserve/app';
-import { agentSubjects, agentTopics, type AgentDescription, type AgentHello, type Bus, type Subscription } from '@mserve/bus';
+import {
+  agentSubjects,
+  agentTopics,
+  type AgentDescription,
+  type AgentHello,
+  type Bus,
+  type ProcessReport,
+  type Subscription,
+} from '@mserve/bus';
 import { AgentDescriptionDto, AgentHelloDto, parseControl, validateControl } from '@mserve/bus/nest';
 import { checkRankSubgraph, type RankSubgraph } from '@mserve/mindir';
 
@@ -12,6 +20,8 @@ export interface Member {
   /** undefined until it has been asked. */
   description: (Omit<AgentDescription, 'subgraphs'> & { readonly subgraphs: readonly RankSubgraph[] }) | undefined;
   heardAt: number;
+  /** What it said last of its process. */
+  process: ProcessReport | undefined;
   /** That was, or is being, asked for. */
   asked: number;
 }
@@ -64,6 +74,11 @@ export class AgentRoster {
     return this.members.get(rank);
   }
 
+  /** All that are there. */
+  get all(): readonly Member[] {
+    return [...this.members.values()];
+  }
+
   get count(): number {
     return this.members.size;
   }
@@ -95,11 +110,12 @@ export class AgentRoster {
     }
     const member = known ?? this.join(hello);
     member.heardAt = performance.now();
+    member.process = hello.process;
     if (member.asked < hello.revision) this.ask(member, hello.revision);
   }
 
   private join({ rank, address, epoch }: AgentHello): Member {
-    const member: Member = { rank, address, epoch, description: undefined, heardAt: performance.now(), asked: -1 };
+    const member: Member = { rank, address, epoch, description: undefined, heardAt: performance.now(), process: undefined, asked: -1 };
     this.members.set(rank, member);
     return member;
   }

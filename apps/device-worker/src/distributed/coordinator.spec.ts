@@ -132,6 +132,7 @@ describe('a rank that is lost', () => {
     const [outcome] = await Promise.all([difference(one, coordinator), startRank(one, lost)]);
     expect(outcome).toBeUndefined();
     expect(host.loads).toBe(others + 1);
+    expect([coordinator.lostAgents, coordinator.agents.map(({ rank }) => rank).sort()]).toEqual([1, [0, 1, 2, 3]]);
   });
 
   it('is not replaced by an agent with other files, which fails batches with a code that clients may retry', async () => {

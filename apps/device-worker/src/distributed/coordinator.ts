@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AppLog } from '@mserve/app';
-import { agentSubjects, type AgentStatus, type Bus, type FormAgent, type WorkerClaim } from '@mserve/bus';
+import { agentSubjects, type AgentReport, type AgentStatus, type Bus, type FormAgent, type WorkerClaim } from '@mserve/bus';
 import { AgentStatusDto, encodeJson, parseControl } from '@mserve/bus/nest';
 import { disprove, type RankSubgraph } from '@mserve/mindir';
 import type { NativeTensor } from '@mserve/native';
@@ -40,6 +40,8 @@ const attempts = 2;
  * agent with the same files again. No other rank loads anew.
  */
 export class Coordinator {
+  /** Agents that went while it is not closed. */
+  lostAgents = 0;
   private readonly roster: AgentRoster;
   private readonly lostMs: number;
   private mesh: Mesh | undefined;
@@ -92,6 +94,20 @@ export class Coordinator {
       throw thrown;
     }
     this.serving = this.keepServing();
+  }
+
+  get servable(): string {
+    return this.options.servable;
+  }
+
+  get version(): number {
+    return this.options.version;
+  }
+
+  /** Those that are there, for people who look at the fleet. */
+  get agents(): readonly AgentReport[] {
+    const { servable } = this;
+    return this.roster.all.map(({ address, rank, process }) => ({ address, servable, rank, process }));
   }
 
   /** What each rank declared, by rank and subgraph. There when {@link start} has resolved. */
@@ -303,7 +319,10 @@ export class Coordinator {
 
   private onLost({ rank, address }: Member): void {
     const text = `the agent of rank ${rank} is lost`;
-    if (!this.ending.signal.aborted) this.options.log.error({ rank, agent: address }, text);
+    if (!this.ending.signal.aborted) {
+      this.lostAgents++;
+      this.options.log.error({ rank, agent: address }, text);
+    }
     this.mesh?.break(text);
   }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -23,7 +23,7 @@ const declaration: ModelDeclaration = {
   batching: 'proven',
   distributed: { rankSize: 2, stageSize: 1 },
 };
-const request = { servable: 'net', version: 3, provider: 'cpu', declaration };
+const request = { servable: 'net', version: 3, provider: 'cpu', declaration, log: silentLog };
 
 let exchange: MemoryExchange;
 let bus: Bus;
@@ -36,7 +36,7 @@ beforeEach(() => {
 afterEach(() => bus.close());
 
 function servables(options: Partial<DistributedOptions> = {}): DistributedServables {
-  return new DistributedServables(bus, { rankTable: join(one.folder, 'rank_table.json'), log: silentLog, ...options });
+  return new DistributedServables(bus, { rankTable: join(one.folder, 'rank_table.json'), ...options });
 }
 
 describe('the distributed servables of a worker', () => {
@@ -56,9 +56,11 @@ describe('the distributed servables of a worker', () => {
     const agents = await Promise.all([0, 1].map((rank) => startCaseAgent(exchange, one, rank, host.load)));
     const all = servables();
     expect(() => all.ranksOf(undefined)).toThrow('there are: none');
-    const [session] = await all.open(request);
+    const [session] = await all.open({ ...request, use: { argumentCount: 1, outputCount: 2 } });
     const places = [0, 1].map((deviceId) => ({ ip: '127.0.0.1', deviceId }));
-    expect(all.ranksOf(undefined)).toEqual({ servable: 'net', version: 3, rankSize: 2, stageSize: 1, ranks: places });
+    const model = { servable: 'net', version: 3, rankSize: 2, stageSize: 1, withBatchDim: false, withoutBatchDimInputs: [] };
+    const rankTable = readFileSync(join(one.folder, 'rank_table.json'), 'utf8');
+    expect(all.ranksOf(undefined)).toEqual({ ...model, ranks: places, rankTable, inputCount: 1, outputCount: 2 });
     expect(() => all.ranksOf('other')).toThrow("there is no distributed servable 'other' here; there are: net");
     await expect(all.open(request)).rejects.toMatchObject({ message: expect.stringContaining('its agents make up one replica') });
     expect(session?.describe().inputs).toMatchObject([{ name: 'x', dtype: 'float32', shape: [8, 32] }]);

@@ -1,7 +1,9 @@
 import type { AppLog } from '@mserve/app';
-import type { AcquiredRanks, Bus } from '@mserve/bus';
+import type { AcquiredRanks, AgentReport, Bus } from '@mserve/bus';
 import type { ModelDeclaration } from '@mserve/register';
 import { ServingError } from '@mserve/wire';
+import type { StageUse } from '../execution/model-plan.js';
+import { Coordinator } from './coordinator.js';
 import { openRanks, type RankedSession } from './open-ranks.js';
 import { readRankTable } from './rank-table.js';
 
@@ -11,7 +13,6 @@ export interface DistributedOptions {
   readonly rankTable?: string | undefined;
   /** See CoordinatorOptions.waitMs. */
   readonly waitAgentsMs?: number | undefined;
-  readonly log: AppLog;
 }
 
 /** A servable version that is opened. */
@@ -21,11 +22,15 @@ export interface RanksRequest {
   /** Kind of the devices. */
   readonly provider: string;
   readonly declaration: ModelDeclaration;
+  /** How the methods of the servable use the model. */
+  readonly use?: StageUse | undefined;
+  readonly log: AppLog;
 }
 
 /** The distributed servables of a worker: each has one replica, which its agents make up. */
 export class DistributedServables {
   private readonly acquired = new Map<string, AcquiredRanks>();
+  private readonly coordinators = new Map<string, Coordinator>();
   private readonly ending = new AbortController();
 
   constructor(
@@ -37,8 +42,8 @@ export class DistributedServables {
    * Reads the rank table and waits for the agents of all ranks. Rejects with ServingError: INVALID_ARGUMENT when table, declaration and files do not fit or the
    * servable is open already, DEADLINE_EXCEEDED when agents are missing, CANCELLED by {@link end}.
    */
-  async open({ servable, version, provider, declaration }: RanksRequest): Promise<RankedSession[]> {
-    const { rankTable, waitAgentsMs = 0, log } = this.options;
+  async open({ servable, version, provider, declaration, use, log }: RanksRequest): Promise<RankedSession[]> {
+    const { rankTable, waitAgentsMs = 0 } = this.options;
     const { rankSize, stageSize } = declaration.distributed ?? { rankSize: 1, stageSize: 1 };
     if (rankTable === undefined)
       throw new ServingError(
@@ -48,12 +53,23 @@ export class DistributedServables {
     if (this.acquired.has(servable))
       throw new ServingError('INVALID_ARGUMENT', `servable ${servable} is distributed: its agents make up one replica, of one version`);
     const isAscend = provider === 'ascend' || provider === 'cann';
-    const places = readRankTable(rankTable, { rankSize, stageSize, isAscend });
+    const { places, text } = readRankTable(rankTable, { rankSize, stageSize, isAscend });
     const ranks = places.map(({ ip, deviceId }) => ({ ip, deviceId }));
-    this.acquired.set(servable, { servable, version, rankSize, stageSize, ranks });
-    const forget = (): void => void this.acquired.delete(servable);
+    this.acquired.set(servable, {
+      ...{ servable, version, rankSize, stageSize, ranks, rankTable: text },
+      withBatchDim: declaration.withBatchDim,
+      withoutBatchDimInputs: declaration.withoutBatchDimInputs,
+      inputCount: use?.argumentCount,
+      outputCount: use?.outputCount,
+    });
+    const coordinator = new Coordinator(this.bus, { servable, version, rankSize, stageSize, waitMs: waitAgentsMs, log });
+    this.coordinators.set(servable, coordinator);
+    const forget = (): void => {
+      this.acquired.delete(servable);
+      this.coordinators.delete(servable);
+    };
     try {
-      const sessions = await openRanks(this.bus, { servable, version, rankSize, stageSize, waitMs: waitAgentsMs, log }, this.ending.signal);
+      const sessions = await openRanks(coordinator, this.ending.signal);
       return sessions.map((session) => ({
         describe: () => session.describe(),
         run: (inputs, options) => session.run(inputs, options),
@@ -63,6 +79,16 @@ export class DistributedServables {
       forget();
       throw thrown;
     }
+  }
+
+  /** Those that are to be served. */
+  get models(): readonly Coordinator[] {
+    return [...this.coordinators.values()];
+  }
+
+  /** Those that are there, of all servables. */
+  get agents(): readonly AgentReport[] {
+    return this.models.flatMap(({ agents }) => agents);
   }
 
   /** What start-up processes of agents ask. Throws ServingError NOT_FOUND when there is no such servable, or none that is meant. */

@@ -1,16 +1,14 @@
 import type { ModelPort } from '@mserve/mindir';
-import type { Bus } from '@mserve/bus';
 import type { NativeTensor, RunOptions, SessionDescription, ValueDescription } from '@mserve/native';
 import { ServingError } from '@mserve/wire';
 import type { ModelSession } from '../execution/model-session.js';
-import { Coordinator, type CoordinatorOptions } from './coordinator.js';
+import type { Coordinator } from './coordinator.js';
 
 /**
  * Waits for the agents of a distributed model and gives a session for each subgraph. Closing the first one gives the agents free. Rejects as
  * {@link Coordinator.start} does; aborting `signal` ends the waiting.
  */
-export async function openRanks(bus: Bus, options: CoordinatorOptions, signal?: AbortSignal): Promise<RankedSession[]> {
-  const coordinator = new Coordinator(bus, options);
+export async function openRanks(coordinator: Coordinator, signal?: AbortSignal): Promise<RankedSession[]> {
   const onAbort = (): void => void coordinator.close();
   signal?.addEventListener('abort', onAbort, { once: true });
   try {

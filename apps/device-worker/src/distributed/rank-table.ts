@@ -19,6 +19,14 @@ export interface RankTableRules {
   readonly isAscend: boolean;
 }
 
+/** A rank table that fits. */
+export interface RankTable {
+  /** By rank. */
+  readonly places: readonly RankPlace[];
+  /** As it stands in the file. */
+  readonly text: string;
+}
+
 const maxBytes = 16 * 1024 * 1024;
 const cardsPerMachine = 8;
 
@@ -26,8 +34,9 @@ const cardsPerMachine = 8;
  * Reads the JSON file that says on which machine and device each rank runs, in one of the two forms of the original: `server_list` with the devices of each
  * server, or `group_list` with instances. Throws ServingError INVALID_ARGUMENT that names the file and what is wrong.
  */
-export function readRankTable(file: string, rules: RankTableRules): RankPlace[] {
-  return parseRankTable(readTable(file), file, rules);
+export function readRankTable(file: string, rules: RankTableRules): RankTable {
+  const text = readTable(file);
+  return { text, places: parseRankTable(text, file, rules) };
 }
 
 /** The places that a rank table names, by rank, whatever model they are for. Throws as {@link readRankTable} does. */

@@ -14,6 +14,7 @@ import type { ModelPlan } from './model-plan.js';
 import { ModelQueue } from './model-queue.js';
 import type { ModelSession } from './model-session.js';
 import { Passage, type MethodRoute, type ResultSink, type StageRoute } from './passage.js';
+import type { MethodTimes, RunCounts } from './run-metrics.js';
 
 /** Longest time of a Model.call, waiting included. */
 const modelCallTimeoutMs = 60_000;
@@ -37,6 +38,10 @@ export interface ExecutorOptions {
   readonly runner?: FunctionRunner | undefined;
   /** Of the worker; undefined: runs never hold the JavaScript thread for one. */
   readonly loneClient?: LoneClient | undefined;
+  /** What is counted of the runs of a model, by its key. Default: nothing. */
+  readonly countsOf?: ((model: string) => RunCounts) | undefined;
+  /** Where the time of a method is counted. Default: nowhere. */
+  readonly timesOf?: ((method: string) => MethodTimes) | undefined;
   /** Default: nothing is traced. */
   readonly tracer?: Tracer | undefined;
   /** Why a native run failed: for operators. */
@@ -63,25 +68,33 @@ export interface Execution {
 export class Executor implements ModelCaller {
   private readonly servable: string;
   private readonly tracer: Tracer | undefined;
+  private readonly timesOf: ((method: string) => MethodTimes) | undefined;
   private readonly routes = new Map<string, MethodRoute>();
   private readonly models = new Map<string, readonly ModelQueue[]>();
   private readonly watch = new DeadlineTimer<BatchRun>((run) => run.expire());
   private readonly dispatch: FunctionDispatch | undefined;
+  private readonly closers: (() => void)[] = [];
   /** What is to be pumped when this turn's pushes are done, so that instances that came together are run together. */
   private readonly awake: (ModelQueue | FunctionDispatch | undefined)[] = [];
   private readonly end = new EndOfTurn(() => this.pumpAwake());
 
   /** Throws ServingError INVALID_ARGUMENT when methods and models do not fit. */
   constructor(options: ExecutorOptions) {
-    const { declaration, runner, loneClient = new LoneClient(), reportFailure, reportFault, onDeviceLost, tracer } = options;
+    const { declaration, runner, loneClient = new LoneClient(), reportFailure, reportFault, onDeviceLost, countsOf, tracer } = options;
     this.tracer = tracer;
+    this.timesOf = options.timesOf;
     this.servable = declaration.servable;
     const wake = (queue: ModelQueue | FunctionDispatch): void => this.wake(queue);
     declaration.models.forEach((model, i) => {
       const subgraphs = options.models[i] ?? [];
+      const counts = countsOf?.(model.key);
+      const lanes = subgraphs.reduce((sum, { concurrentRuns }) => sum + concurrentRuns, 0);
+      counts?.lanes.add(lanes);
+      this.closers.push(() => counts?.lanes.add(-lanes));
+      const common = { watch: this.watch, wake, loneClient, reportFailure, onDeviceLost, counts, tracer };
       this.models.set(
         model.key,
-        subgraphs.map((loaded) => new ModelQueue({ ...loaded, watch: this.watch, wake, loneClient, reportFailure, onDeviceLost, tracer })),
+        subgraphs.map((loaded) => new ModelQueue({ ...loaded, ...common })),
       );
     });
     const dispatch: FunctionDispatch | undefined =
@@ -89,6 +102,11 @@ export class Executor implements ModelCaller {
     this.dispatch = dispatch;
     const plans = options.models.map((subgraphs) => subgraphs[0]?.plan).filter((plan): plan is ModelPlan => plan !== undefined);
     for (const method of declaration.methods) this.routes.set(method.name, this.route(declaration, planMethod(declaration, method, plans)));
+  }
+
+  /** Where the time of a method is counted; undefined where it is not, or there is no such method. */
+  times(method: string): MethodTimes | undefined {
+    return this.routes.get(method)?.times;
   }
 
   get methods(): readonly MethodPlan[] {
@@ -141,6 +159,7 @@ export class Executor implements ModelCaller {
 
   /** Ends the watch over deadlines. Instances under way are the caller's matter: drain first. */
   close(): void {
+    for (const close of this.closers.splice(0)) close();
     this.watch.clear();
   }
 
@@ -157,7 +176,7 @@ export class Executor implements ModelCaller {
         throw new ServingError('INTERNAL', `method '${plan.name}' needs functions, there is nothing to run them`);
       return { plan: stage, queue, dispatch: this.dispatch };
     });
-    return { plan, stages, tracer: this.tracer };
+    return { plan, stages, tracer: this.tracer, times: this.timesOf?.(plan.name) };
   }
 
   private pumpAwake(): void {

@@ -44,10 +44,10 @@ export class FunctionQueue implements FunctionPlace {
   }
 
   /** What a wanted instance gets of its call. */
-  settle(member: Waiting, result: FunctionResult | undefined): void {
+  settle(member: Waiting, result: FunctionResult | undefined, now: number): void {
     const { declaration, function: called } = this.stage;
     if (result !== undefined && 'outputs' in result && result.outputs.length === declaration.outputsCount) {
-      member.advance(result.outputs);
+      member.advance(result.outputs, now);
       return;
     }
     const failure: FunctionFailure =
@@ -160,19 +160,24 @@ class StageRun extends FunctionRun {
   }
 
   override contextOf(instance: number): SentContext {
-    const { requestContext, deadlineAt = Infinity } = this.members[instance] ?? {};
+    const { requestContext, deadlineAt = Infinity, span } = this.members[instance] ?? {};
     const { id = '', headers = '', parameters = '' } = requestContext ?? {};
     const deadline = deadlineAt === Infinity ? Infinity : Date.now() + (deadlineAt - performance.now());
-    return { id, headers, parameters, deadline };
+    return { id, headers, parameters, deadline, traceparent: span?.traceparent ?? '', tracestate: span?.tracestate ?? '' };
   }
 
   protected override finish(results: readonly FunctionResult[]): void {
     this.batch.release();
     const now = performance.now();
     this.queue.took(this.members.length, now - this.startedAt);
+    let last: object | undefined;
     for (let i = 0; i < this.members.length; i++) {
       const member = this.members[i];
-      if (member !== undefined && !this.early.has(i) && stillWanted(member, now)) this.queue.settle(member, results[i]);
+      if (member === undefined || this.early.has(i)) continue;
+      if (member.request !== last) member.times?.called(this.startedAt - member.since, now - this.startedAt);
+      last = member.request;
+      member.spent?.called(this.startedAt - member.since, now - this.startedAt);
+      if (stillWanted(member, now)) this.queue.settle(member, results[i], now);
     }
   }
 
@@ -185,7 +190,9 @@ class StageRun extends FunctionRun {
       if (!this.hasResult(i)) continue;
       this.early.add(i);
       member.run = undefined;
-      if (stillWanted(member, now)) this.queue.settle(member, this.resultOf(i));
+      member.times?.called(this.startedAt - member.since, now - this.startedAt);
+      member.spent?.called(this.startedAt - member.since, now - this.startedAt);
+      if (stillWanted(member, now)) this.queue.settle(member, this.resultOf(i), now);
     }
   }
 }

@@ -12,7 +12,7 @@ export class ModelCall extends Waiting {
     deadlineAt: number,
     call: object,
   ) {
-    super(instance, deadlineAt, call);
+    super(instance, deadlineAt, call, performance.now());
   }
 
   /** Rejects with ServingError (with the original's texts) before anything runs when an instance does not fit, else with the first failure. */

@@ -9,6 +9,7 @@ import { Fifo } from '../functions/fifo.js';
 import type { LoneClient } from './lone-client.js';
 import { mayShareRun, type ModelPlan } from './model-plan.js';
 import type { ModelSession } from './model-session.js';
+import type { MethodTimes, RunCounts, RunTimes } from './run-metrics.js';
 import type { Waiting } from './waiting.js';
 
 /** Runs handed to the session beyond those it works at, so that its device goes from one to the next without waiting for this thread. */
@@ -35,6 +36,8 @@ export interface ModelQueueOptions {
   readonly loneClient: LoneClient;
   /** Called when the queue has work and is not being served: {@link ModelQueue.pump} is to be called at the end of this turn's work. */
   readonly wake: (queue: ModelQueue) => void;
+  /** Default: runs are not counted. */
+  readonly counts?: RunCounts | undefined;
   /** Default: nothing is traced. */
   readonly tracer?: Tracer | undefined;
   /** Why a native run failed: for operators. What clients are told: {@link predictFailed}. */
@@ -81,16 +84,16 @@ export class ModelQueue {
   pump(): void {
     while (this.slots.length > 0 && this.waiting.length > 0) {
       if (this.slots.length <= runsAhead && this.waiting.length < this.typicalBatch) return;
-      const members = this.take();
+      const now = performance.now();
+      const members = this.take(now);
       if (members.length === 0) continue;
       this.typicalBatch += (members.length - this.typicalBatch) * newestShare;
-      this.start(this.slots.pop() as Slot, members);
+      this.start(this.slots.pop() as Slot, members, now);
     }
   }
 
-  private take(): Waiting[] {
+  private take(now: number): Waiting[] {
     const { plan } = this;
-    const now = performance.now();
     const members: Waiting[] = [];
     const passedOver: Waiting[] = [];
     const most = plan.alone ? 1 : plan.batchSize;
@@ -118,15 +121,19 @@ export class ModelQueue {
     );
   }
 
-  private start(slot: Slot, members: readonly Waiting[]): void {
+  private start(slot: Slot, members: readonly Waiting[], takenAt: number): void {
     if (slot.controller.signal.aborted) slot.controller = new AbortController();
-    const { session, watch, loneClient, tracer } = this.options;
+    const { session, watch, loneClient, counts, tracer } = this.options;
     const run = new BatchRun(members, slot.controller, watch);
     if (tracer !== undefined) run.span = beginRun(tracer, this.plan, members);
+    counts?.running.add(1);
+    let begunAt = takenAt;
     let outputs: Promise<readonly NativeTensor[]>;
     try {
       const instances = members.length === 1 ? [(members[0] as Waiting).inputs] : members.map((member) => member.inputs);
-      outputs = session.run(assemble(this.plan, instances, slot.staging), {
+      const inputs = assemble(this.plan, instances, slot.staging);
+      begunAt = performance.now();
+      outputs = session.run(inputs, {
         signal: slot.controller.signal,
         inlineBelowUs: loneClient.inlineBelowUs,
       });
@@ -134,13 +141,16 @@ export class ModelQueue {
       outputs = Promise.reject(thrown);
     }
     outputs.then(
-      (tensors) => this.finish(slot, run, tensors),
+      (tensors) => this.finish(slot, run, tensors, takenAt, begunAt),
       (cause: unknown) => this.fail(slot, run, cause),
     );
   }
 
-  private finish(slot: Slot, run: BatchRun, tensors: readonly NativeTensor[]): void {
+  private finish(slot: Slot, run: BatchRun, tensors: readonly NativeTensor[], takenAt: number, begunAt: number): void {
+    const { counts } = this.options;
+    const endedAt = performance.now();
     run.span?.end();
+    counts?.running.add(-1);
     run.release();
     let results: Instance[];
     try {
@@ -150,18 +160,23 @@ export class ModelQueue {
       return;
     }
     this.hasRunWell = true;
+    const now = performance.now();
+    const times = { inputMs: begunAt - takenAt, computeMs: endedAt - begunAt, outputMs: now - endedAt };
+    counts?.ran(run.members.length, times);
+    countRequests(run.members, takenAt, times);
     // The next run first: the device works while this one's results are given out.
     this.slots.push(slot);
     this.pump();
-    const now = performance.now();
     for (let i = 0; i < results.length; i++) {
       const member = run.members[i] as Waiting;
-      if (stillWanted(member, now)) member.advance(results[i] as Instance);
+      if (stillWanted(member, now)) member.advance(results[i] as Instance, now);
     }
   }
 
   private fail(slot: Slot, run: BatchRun, cause: unknown): void {
     run.span?.end(run.ended ?? 'model-failed');
+    this.options.counts?.failed.add();
+    this.options.counts?.running.add(-1);
     run.release();
     this.settleFailed(slot, run, cause);
   }
@@ -190,8 +205,29 @@ export class ModelQueue {
   }
 }
 
+/** What the run took of the time of each request that it had instances of: those of one request lie side by side. */
+function countRequests(members: readonly Waiting[], takenAt: number, times: RunTimes): void {
+  let last: object | undefined;
+  // Instances of more than one method are rare: no list is made for one
+  let first: MethodTimes | undefined;
+  let others: MethodTimes[] | undefined;
+  for (let i = 0; i < members.length; i++) {
+    const member = members[i] as Waiting;
+    member.spent?.ran(takenAt - member.since, times);
+    if (member.request === last) continue;
+    last = member.request;
+    const { times: ofMethod } = member;
+    if (ofMethod === undefined) continue;
+    ofMethod.ran(takenAt - member.since, times);
+    if (ofMethod === first || others?.includes(ofMethod) === true) continue;
+    if (first === undefined) first = ofMethod;
+    else (others ??= []).push(ofMethod);
+    ofMethod.runs.add();
+  }
+}
+
 /** Below the stage of one of its instances, with links to the stages of all. undefined when none of them is traced. */
 function beginRun(tracer: Tracer, plan: ModelPlan, members: readonly Waiting[]): Span | undefined {
-  const links = members.flatMap(({ span }) => (span === undefined ? [] : [span.traceparent]));
+  const links = members.flatMap(({ span }) => (span === undefined ? [] : [span]));
   return links[0] === undefined ? undefined : tracer.begin('run', links[0], { model: plan.key, instances: members.length }, links);
 }

@@ -5,16 +5,21 @@ import type { FunctionDispatch, FunctionQueue } from './function-dispatch.js';
 import { pick, type MethodPlan, type StagePlan } from './method-plan.js';
 import { checkInputs } from './model-plan.js';
 import type { ModelQueue } from './model-queue.js';
+import { TimeSpent, type MethodTimes } from './run-metrics.js';
 import { Waiting } from './waiting.js';
 
 /** Who wants the results of a ticket's instances. */
 export interface ResultSink {
   /** What the stages are a part of, when the request is traced. */
   readonly span?: Span | undefined;
+  /** When the ticket came, on the performance.now() clock. Default: now. */
+  readonly cameAt?: number | undefined;
   /** What functions may know of the ticket's request; asked for by those that do. */
   readonly requestContext?: RequestContext | undefined;
-  /** Called once per instance, in any order, possibly before Executor.start returns. Must not throw. */
-  settle(index: number, result: InstanceResult): void;
+  /** It is to be told where the time of its instances went. Default: no. */
+  readonly isTimed?: boolean | undefined;
+  /** Called once per instance, in any order, possibly before Executor.start returns. Must not throw. `spent`: where {@link isTimed} asks, and it ran at all. */
+  settle(index: number, result: InstanceResult, spent?: TimeSpent): void;
 }
 
 /** A stage with the queue it is served from. */
@@ -28,6 +33,8 @@ export interface MethodRoute {
   readonly stages: readonly StageRoute[];
   /** undefined: nothing is traced. */
   readonly tracer: Tracer | undefined;
+  /** undefined: nothing is measured. */
+  readonly times: MethodTimes | undefined;
 }
 
 /** One instance on its way through the stages of a method. */
@@ -40,11 +47,12 @@ export class Passage extends Waiting {
   private values: Instance;
 
   constructor(route: MethodRoute, index: number, instance: Instance, deadlineAt: number, sink: ResultSink) {
-    super(instance, deadlineAt, sink);
+    super(instance, deadlineAt, sink, sink.cameAt ?? performance.now());
     this.route = route;
     this.index = index;
     this.sink = sink;
     this.values = instance;
+    if (sink.isTimed === true) this.spent = new TimeSpent();
   }
 
   /** Puts the instance into the queue of the stage it has come to, or settles it after the last one. */
@@ -65,7 +73,12 @@ export class Passage extends Waiting {
     else this.fail(failure);
   }
 
-  override advance(outputs: Instance): void {
+  override get times(): MethodTimes | undefined {
+    return this.route.times;
+  }
+
+  override advance(outputs: Instance, now: number): void {
+    this.since = now;
     this.endStage();
     this.stage++;
     if (this.stage === this.route.stages.length && this.route.plan.returnsStage) {
@@ -80,7 +93,7 @@ export class Passage extends Waiting {
     if (this.settled) return;
     this.settled = true;
     this.endStage(failure.reason ?? failure.code);
-    this.sink.settle(this.index, { failure });
+    this.sink.settle(this.index, { failure }, this.spent);
   }
 
   override get requestContext(): RequestContext | undefined {
@@ -93,7 +106,7 @@ export class Passage extends Waiting {
 
   private beginStage(tracer: Tracer, stage: number): void {
     const { span } = this.sink;
-    if (span !== undefined) this.span = tracer.begin('stage', span.traceparent, { method: this.route.plan.name, stage });
+    if (span !== undefined) this.span = tracer.begin('stage', span, { method: this.route.plan.name, stage });
   }
 
   private endStage(error?: string): void {
@@ -105,6 +118,6 @@ export class Passage extends Waiting {
   private complete(outputs: Instance): void {
     if (this.settled) return;
     this.settled = true;
-    this.sink.settle(this.index, { outputs });
+    this.sink.settle(this.index, { outputs }, this.spent);
   }
 }

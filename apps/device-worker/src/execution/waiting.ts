@@ -1,5 +1,6 @@
 import type { Span } from '@mserve/metrics';
 import type { Failure, Instance, RequestContext } from '@mserve/wire';
+import type { MethodTimes, TimeSpent } from './run-metrics.js';
 
 /** What a waiting instance tells when it is no longer wanted: the work it is part of may be ended early. */
 export interface SharedRun {
@@ -23,13 +24,18 @@ export abstract class Waiting {
   /** The same for instances of one request, or of one Model.call. */
   readonly request: object;
   settled = false;
+  /** Since when it waits for the stage that it is at, on the performance.now() clock. */
+  since: number;
   /** Of the stage it is at, when its request is traced. */
   span: Span | undefined = undefined;
+  /** Where its time went; undefined where nobody asks. */
+  spent: TimeSpent | undefined = undefined;
   /** A batch with it failed: it is to be run by itself, so that only the one at fault fails. */
   alone = false;
 
-  protected constructor(inputs: Instance, deadlineAt: number, request: object) {
+  protected constructor(inputs: Instance, deadlineAt: number, request: object, since: number) {
     this.inputs = inputs;
+    this.since = since;
     this.request = request;
     this.deadlineAt = deadlineAt;
   }
@@ -39,8 +45,13 @@ export abstract class Waiting {
     return undefined;
   }
 
-  /** The stage is done. */
-  abstract advance(outputs: Instance): void;
+  /** Where the time of its method is counted. */
+  get times(): MethodTimes | undefined {
+    return undefined;
+  }
+
+  /** The stage is done. `now`: performance.now(). */
+  abstract advance(outputs: Instance, now: number): void;
   abstract fail(failure: Failure): void;
   /** What it fails with when its deadline has passed. */
   abstract expired(): Failure;

@@ -1,6 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import * as register from '@mserve/register';
 import { nearest } from '@mserve/wire';
+import { transformOnce } from './transform-once.js';
 import { createJiti } from 'jiti';
 import { textOf } from './function-call.js';
 import type { LoadFailure, ProgramStart } from './thread-message.js';
@@ -22,7 +23,11 @@ export async function loadConfig(start: ProgramStart, warn: (text: string) => vo
   const failures: LoadFailure[] = [];
   registry.collect = (error) => failures.push(loadFailure(start, error));
   try {
-    const jiti = createJiti(start.configFile, { fsCache: start.cacheDirectory ?? false, virtualModules: { '@mserve/register': register } });
+    const jiti = createJiti(start.configFile, {
+      fsCache: false,
+      transform: transformOnce(start.cacheDirectory),
+      virtualModules: { '@mserve/register': register },
+    });
     const exported = await unlessUncaught(jiti.import(start.configFile));
     checkIsolation(start, exported);
     registry.sealed = true;

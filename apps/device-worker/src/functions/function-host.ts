@@ -24,7 +24,9 @@ export interface HostOptions extends ProgramStart {
   /** Heap of JavaScript in MiB. */
   readonly heapMb: number;
   /** What its native crash, which ends more than it, is told by; and what its process prints. */
-  readonly log: (level: 'debug' | 'info' | 'warn' | 'error', text: string, facts?: Readonly<Record<string, string>>) => void;
+  readonly log: (level: 'debug' | 'info' | 'warn' | 'error', text: string, facts?: Readonly<Record<string, string | number>>) => void;
+  /** Gets each line that its thread prints, which is on stderr, too. */
+  readonly onPrinted?: ((line: string) => void) | undefined;
 }
 
 /** Steps as they are handed over. */

@@ -173,8 +173,10 @@ class FunctionProgram {
     if (pending.length > 0) void Promise.all(pending).then(() => sender.flush('done'));
   }
 
-  private contextOf({ id, headers, parameters, deadline }: SentContext): CallContext {
+  private contextOf({ id, headers, parameters, deadline, traceparent, tracestate }: SentContext): CallContext {
     return new CallContext({
+      traceparent: traceparent === '' ? undefined : traceparent,
+      tracestate: tracestate === '' ? undefined : tracestate,
       requestId: id,
       headers: objectOf<string>(headers),
       parameters: objectOf<string | number | boolean>(parameters),

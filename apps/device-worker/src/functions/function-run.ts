@@ -41,7 +41,7 @@ export abstract class FunctionRun {
 
   /** For functions that take it: what is known of the request of an instance. */
   contextOf(_instance: number): SentContext {
-    return { id: '', headers: '', parameters: '', deadline: Infinity };
+    return { id: '', headers: '', parameters: '', deadline: Infinity, traceparent: '', tracestate: '' };
   }
 
   /** Every instance has a result. */

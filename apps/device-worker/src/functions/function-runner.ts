@@ -22,6 +22,18 @@ export interface FunctionWork {
   take(threads: FreeThreads): FunctionRun | undefined;
 }
 
+/** The states of a function thread, for operators. busy: in a call. stuck: in one that takes long. full: it awaits as much as it may. */
+export const functionThreadStates = ['loading', 'idle', 'busy', 'stuck', 'full', 'given-up'] as const;
+
+/** See {@link functionThreadStates}. */
+export type FunctionThreadState = (typeof functionThreadStates)[number];
+
+/** The threads of a runner now, and those that were replaced because they ended or were given up, since it began. */
+export interface FunctionThreads {
+  readonly states: readonly FunctionThreadState[];
+  readonly replaced: number;
+}
+
 /**
  * Runs a servable's functions in worker threads that loaded its servable_config (`numParallelWorkers` of them, at least one). Whenever a thread
  * is free it takes work from the queue it {@link serve}s: one call for a batch function, one call per instance otherwise. Each run gets one
@@ -32,6 +44,7 @@ export interface FunctionWork {
 export interface FunctionRunner {
   /** What the config declares. */
   readonly declaration: ServableDeclaration;
+  readonly threads: FunctionThreads;
   /** Where work is to be taken from. To be called once, before {@link wake}. */
   serve(work: FunctionWork): void;
   /** There is new work in the queue. */

@@ -5,6 +5,7 @@ import { textOf } from './function-call.js';
 import { FunctionHost, sentSteps, type HostOptions } from './function-host.js';
 import type { Step } from './function-run.js';
 import { PackWriter, transferOf } from './instance-pack.js';
+import { LineLog } from './line-log.js';
 import {
   batchCells,
   control as cellOf,
@@ -39,9 +40,11 @@ export class FunctionThread extends FunctionHost {
       name: `functions of ${servable}`,
       resourceLimits: { maxOldGenerationSizeMb: options.heapMb },
       stdout: true,
+      stderr: options.onPrinted !== undefined,
     });
     // What an author prints is for the operator; the process's own stdout may be read by programs (--json).
     this.worker.stdout.on('data', (chunk: Uint8Array) => process.stderr.write(chunk));
+    if (options.onPrinted !== undefined) this.tellPrinted(options.onPrinted);
     // Whatever the author's code threw comes here, null too.
     this.worker.on('error', (thrown: unknown) => {
       const isOutOfMemory = (thrown as { code?: unknown } | null | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY';
@@ -52,6 +55,15 @@ export class FunctionThread extends FunctionHost {
       if (this.notedThread !== undefined) noteCrash(this.notedThread, '');
       this.gone(`it exited with code ${code}`);
     });
+  }
+
+  private tellPrinted(onPrinted: (line: string) => void): void {
+    const { stdout, stderr } = this.worker;
+    stderr.on('data', (chunk: Uint8Array) => process.stderr.write(chunk));
+    for (const stream of [stdout, stderr]) {
+      const lines = new LineLog(onPrinted);
+      stream.on('data', (chunk: Buffer) => lines.write(chunk)).on('end', () => lines.end());
+    }
   }
 
   post(batch: number, steps: readonly Step[], takesContext: boolean): void {

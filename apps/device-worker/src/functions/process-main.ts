@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { textOf } from './function-call.js';
 import { runFunctionProgram } from './function-program.js';
@@ -25,7 +26,7 @@ function send(message: FromThread): void {
   sendToOwner?.(message, undefined, undefined, () => undefined);
 }
 
-let hear: ((message: ToThread) => void) | undefined;
+const heard = new EventEmitter<{ message: [ToThread] }>();
 
 async function begin(start: ProgramStart): Promise<void> {
   new Worker(orphanWatch, { eval: true, workerData: process.ppid, execArgv: [] }).unref();
@@ -33,13 +34,13 @@ async function begin(start: ProgramStart): Promise<void> {
     cells: new Int32Array(controlCells),
     sharesMemory: false,
     send,
-    listen: (listener) => (hear = listener),
+    listen: (listener) => heard.on('message', listener),
   });
 }
 
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 process.on('uncaughtExceptionMonitor', (thrown: unknown) => send({ kind: 'uncaught', text: textOf(thrown) }));
 process.on('message', (message: ToThread | ProgramStart) => {
-  if ('kind' in message) hear?.(message);
+  if ('kind' in message) heard.emit('message', message);
   else void begin(message);
 });

@@ -1,7 +1,7 @@
 import { EndOfTurn } from '@mserve/event-loop';
 import type { ServableDeclaration } from '@mserve/register';
 import { reasonTable, type Failure, type Instance } from '@mserve/wire';
-import type { FreeThreads, FunctionRunner, FunctionWork, ModelCaller } from './function-runner.js';
+import type { FreeThreads, FunctionRunner, FunctionThreads, FunctionWork, ModelCaller } from './function-runner.js';
 import { isWanted, stepsOf, type FunctionFailure, type FunctionResult, type FunctionRun, type Step } from './function-run.js';
 import { textOf, type StepFailure } from './function-call.js';
 import { PackReader } from './instance-pack.js';
@@ -49,6 +49,7 @@ class ThreadFunctionRunner implements FunctionRunner {
   private readonly runs = new Set<FunctionRun>();
   /** Warnings of the config that were logged: every thread loads the config, replacements too, and says the same of it. */
   private readonly warnings = new Set<string>();
+  private readonly givesWayAfterMs = canRaisePriority() ? giveWayAfterMs : giveWayForGoodAfterMs;
   private ticker: NodeJS.Timeout | undefined;
   /** Threads get work when all that a turn changes about them is known. */
   private readonly end = new EndOfTurn(() => this.dispatch());
@@ -71,6 +72,10 @@ class ThreadFunctionRunner implements FunctionRunner {
   async open(): Promise<this> {
     this.declaration = await this.pool.open();
     return this;
+  }
+
+  get threads(): FunctionThreads {
+    return this.pool.threads;
   }
 
   serve(work: FunctionWork): void {
@@ -287,7 +292,7 @@ class ThreadFunctionRunner implements FunctionRunner {
       this.end.ask();
     }
     if (standsMs > reclaimAfterMs) this.takeBack(slot, true);
-    if (standsMs > (canRaisePriority() ? giveWayAfterMs : giveWayForGoodAfterMs)) slot.host.giveWay();
+    if (standsMs > this.givesWayAfterMs) slot.host.giveWay();
   }
 
   /**

@@ -40,6 +40,10 @@ export const takenBack = 1 << 30;
 export interface SentContext extends RequestContext {
   /** Date.now() clock; Infinity = none. */
   readonly deadline: number;
+  /** W3C traceparent of the stage's span; '' = not traced. */
+  readonly traceparent: string;
+  /** That goes with it; '' = none. */
+  readonly tracestate: string;
 }
 
 /** Loop to thread. */

@@ -1,5 +1,6 @@
 import type { ServableDeclaration } from '@mserve/register';
 import type { FunctionIsolation } from '../servable/declared-isolation.js';
+import type { FunctionThreads } from './function-runner.js';
 import type { FunctionHost, HostOptions } from './function-host.js';
 import { FunctionProcess } from './function-process.js';
 import { FunctionThread } from './function-thread.js';
@@ -101,6 +102,7 @@ export class ThreadPool {
   private retryTimer: NodeJS.Timeout | undefined;
   private retireTimer: NodeJS.Timeout | undefined;
   private isClosed = false;
+  private replaced = 0;
 
   constructor(options: PoolOptions, target: number, events: PoolEvents) {
     this.options = options;
@@ -146,6 +148,12 @@ export class ThreadPool {
     if (this.spares === 0 || this.extras > 0) return;
     this.extras = 1;
     this.replenish();
+  }
+
+  /** For operators. */
+  get threads(): FunctionThreads {
+    const states = [...this.slots].map(({ state, isStuck }) => (state === 'given up' ? 'given-up' : isStuck ? 'stuck' : state));
+    return { states, replaced: this.replaced };
   }
 
   /** Batches that could be given out now. */
@@ -203,6 +211,7 @@ export class ThreadPool {
 
   /** Nobody waits for this slot any more: its thread is ended, or, when no other one can take its place yet, at its replacement's arrival. */
   giveUp(slot: Slot): void {
+    if (slot.state !== 'given up') this.replaced += 1;
     slot.state = 'given up';
     if (this.loadedCount >= this.target || this.slots.size >= this.mostThreads) this.end(slot);
     this.replenish();
@@ -347,6 +356,7 @@ export class ThreadPool {
   private lost(slot: Slot, reason: string): void {
     if (!this.slots.delete(slot)) return;
     const wasCalled = slot.batch !== 0;
+    if (slot.state !== 'given up') this.replaced += 1;
     this.events.ended(slot, reason);
     const isConfigsFault = !wasCalled && performance.now() - slot.bornAt < infancyMs;
     if (isConfigsFault) this.retryLater();

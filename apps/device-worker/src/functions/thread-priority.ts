@@ -21,19 +21,14 @@ export function nativeThreadId(): number | undefined {
   }
 }
 
-let mayRaise: boolean | undefined;
-
 /** Whether a lowered priority can be raised again: for that Linux wants CAP_SYS_NICE, which containers usually lack. */
 export function canRaisePriority(): boolean {
-  if (mayRaise === undefined) {
-    try {
-      const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
-      mayRaise = mask !== undefined && ((BigInt(`0x${mask}`) >> capSysNice) & 1n) === 1n;
-    } catch {
-      mayRaise = false;
-    }
+  try {
+    const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+    return mask !== undefined && ((BigInt(`0x${mask}`) >> capSysNice) & 1n) === 1n;
+  } catch {
+    return false;
   }
-  return mayRaise;
 }
 
 /** The thread gets what nobody else wants. Returns its priority before, undefined when it could not be changed. */

@@ -6,11 +6,13 @@ import {
   type InstanceResult,
   type Receipt,
   type RequestContext,
+  type StepTimes,
 } from '@mserve/wire';
-import type { TensorReader } from '@mserve/bus';
+import type { BorrowedMemory, TensorReader } from '@mserve/bus';
 import type { Span } from '@mserve/metrics';
 import type { Execution } from '../execution/executor.js';
 import type { ResultSink } from '../execution/passage.js';
+import type { TimeSpent } from '../execution/run-metrics.js';
 import type { Replica } from './replica.js';
 
 /** An answer before its results are placed. */
@@ -32,12 +34,20 @@ export class AssignmentRun implements ResultSink, TensorReader {
   readonly assignment: Assignment;
   /** That it was sent to; undefined when this worker has no such replica. */
   readonly replica: Replica | undefined;
+  /** When it came; where its tensors had to be fetched, when they were there. On the performance.now() clock. */
+  cameAt: number;
+  /** Instances that left with a failure. */
+  failed = 0;
   /** Nobody waits for its answers: only receipts leave. */
   cancelled = false;
   /** Results came since the last {@link takeReady}; the worker keeps it on its list. */
   queued = false;
   /** When its request is traced. */
   span: Span | undefined = undefined;
+  /** Of the gateway, where its tensors are read in place. */
+  private borrowed: BorrowedMemory | undefined = undefined;
+  /** Of the instance that was done last, where its gateway asks. */
+  private steps: StepTimes | undefined = undefined;
   private execution: Execution | undefined;
   /** Made when it is asked for: most tensors are there already. */
   private reading: AbortController | undefined;
@@ -47,8 +57,15 @@ export class AssignmentRun implements ResultSink, TensorReader {
   private missing: number;
   private readonly onResults: (run: AssignmentRun) => void;
 
-  constructor(assignment: Assignment, replica: Replica | undefined, count: number, onResults: (run: AssignmentRun) => void) {
+  constructor(
+    assignment: Assignment,
+    replica: Replica | undefined,
+    count: number,
+    cameAt: number,
+    onResults: (run: AssignmentRun) => void,
+  ) {
     this.assignment = assignment;
+    this.cameAt = cameAt;
     this.replica = replica;
     this.count = count;
     this.missing = count;
@@ -68,7 +85,12 @@ export class AssignmentRun implements ResultSink, TensorReader {
     return { id: context === undefined || context.id === '' ? `${gateway}.${id}` : context.id, headers, parameters };
   }
 
-  settle(index: number, result: InstanceResult): void {
+  get isTimed(): boolean {
+    return this.assignment.ticket.watch?.isTimed === true;
+  }
+
+  settle(index: number, result: InstanceResult, spent?: TimeSpent): void {
+    if (spent !== undefined) this.steps = stepsOf(this.assignment, spent);
     this.results[index] = result;
     this.missing--;
     if (!this.queued) {
@@ -86,6 +108,25 @@ export class AssignmentRun implements ResultSink, TensorReader {
   /** Its tensors are no longer worth fetching. */
   stopReading(): void {
     this.reading?.abort();
+  }
+
+  /** Its tensors are views of this memory. */
+  borrow(memory: BorrowedMemory | undefined): void {
+    this.borrowed = memory;
+  }
+
+  /** Results leave. Where one failed, something may still be at work on the tensors; where one is a view of them, they have another reader. Their memory goes back when it is collected, then. */
+  left(results: readonly InstanceResult[]): void {
+    const { borrowed } = this;
+    if (borrowed === undefined) return;
+    for (const result of results)
+      if (isFailure(result) || result.outputs.some(({ bytes }) => borrowed.isUnder(bytes))) this.borrowed = undefined;
+  }
+
+  /** All results have left: what worked on its tensors is done. */
+  giveBack(): void {
+    if (!this.cancelled) this.borrowed?.giveBack();
+    this.borrowed = undefined;
   }
 
   /** The executor has it. */
@@ -135,15 +176,21 @@ export class AssignmentRun implements ResultSink, TensorReader {
   private partly = false;
 
   private resultsFrom(from: number, results: readonly InstanceResult[]): ReadyResults {
-    const { replica, ticket } = this.assignment;
+    const { replica, ticket, grant } = this.assignment;
     const { id, attempt, gateway } = ticket;
     const firstInstance = ticket.firstInstance + from;
+    const { count: grantedInstances, steps } = this;
     // Written out, no spread: this runs once per ticket, and spreading costs more than all the rest of it.
     return {
-      answer: { id, attempt, firstInstance, results },
-      receipt: { replica, gateway, id, attempt, firstInstance, instances: results.length },
+      answer: { id, attempt, firstInstance, results, grant, grantedFirst: ticket.firstInstance, grantedInstances, steps },
+      receipt: { replica, gateway, id, attempt, firstInstance, instances: results.length, grant },
     };
   }
+}
+
+function stepsOf({ queuedUs }: Assignment, { waitMs, runMs, functionMs }: TimeSpent): StepTimes {
+  const us = (ms: number): number => Math.max(0, Math.round(ms * 1000));
+  return { queuedUs, waitUs: us(waitMs), runUs: us(runMs), functionUs: us(functionMs) };
 }
 
 /** Number of failures among results; for counters. */

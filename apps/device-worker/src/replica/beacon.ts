@@ -1,4 +1,4 @@
-import { topics, type Bus, type WorkerHello } from '@mserve/bus';
+import { topics, type Bus, type Subscription, type WorkerHello } from '@mserve/bus';
 
 const intervalMs = 250;
 
@@ -7,7 +7,9 @@ const intervalMs = 250;
  */
 export class Beacon {
   private readonly bus: Bus;
-  private readonly epoch = Date.now();
+  /** A new one after each outage of the bus: answers and receipts may have been lost in it, so schedulers give what is in hand here to others. */
+  private epoch = Date.now();
+  private states: Subscription | undefined;
   private timer: NodeJS.Timeout | undefined;
   private leaving = false;
   private count = 0;
@@ -19,6 +21,11 @@ export class Beacon {
   start(): void {
     this.timer = setInterval(() => this.say(), intervalMs);
     this.timer.unref();
+    this.states = this.bus.onState((state) => {
+      if (state !== 'up') return;
+      this.epoch = Math.max(Date.now(), this.epoch + 1);
+      this.say();
+    });
     this.say();
   }
 
@@ -42,6 +49,7 @@ export class Beacon {
   stop(): void {
     clearInterval(this.timer);
     this.timer = undefined;
+    this.states?.unsubscribe();
   }
 
   private say(): void {

@@ -72,6 +72,12 @@ async function chooseProvider({ directory, libraryPath, kind, log }: ProviderCho
   return 'cpu';
 }
 
+/** Whether the devices are Ascend 910 chips, as AscendCL calls them. Asked in a process of its own. */
+export async function hasAscend910(): Promise<boolean> {
+  const { devices } = await examineApart('ascend');
+  return devices.some(({ name }) => name.includes('910'));
+}
+
 /** What runs models. */
 export interface Runtime {
   readonly provider: string;

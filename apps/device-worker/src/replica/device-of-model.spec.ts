@@ -9,9 +9,10 @@ import {
   GpuOptions,
   registerMethod,
 } from '@mserve/register';
+import { deviceOfReplica } from '@mserve/native';
 import type { ModelDeclaration } from '@mserve/register';
 import { newAuthor } from '../../../../libs/register/src/testing/author.js';
-import { deviceOfModel, deviceOfReplica } from './device-of-model.js';
+import { deviceOfModel } from './device-of-model.js';
 
 describe('the device of a replica', () => {
   it.each([

@@ -72,6 +72,7 @@ afterEach(async () => {
 function fakeRunner(): FunctionRunner {
   return {
     declaration,
+    threads: { states: [], replaced: 0 },
     serve: () => undefined,
     wake: () => undefined,
     close: () => Promise.resolve(void closedRunners++),
@@ -105,6 +106,7 @@ function assignment(placed: Instances, ticket: Partial<Ticket> = {}, replica = w
   const base: Ticket = {
     gateway: gateway.address,
     id: ++lastId,
+    key: 0,
     attempt: 1,
     servable: 'sums',
     version: 3,
@@ -113,10 +115,10 @@ function assignment(placed: Instances, ticket: Partial<Ticket> = {}, replica = w
     instances: placed,
     deadlineAt: Infinity,
     priority: 0,
-    traceparent: '',
+    watch: undefined,
     context: undefined,
   };
-  return { scheduler: scheduler.address, replica, ticket: { ...base, ...ticket } };
+  return { scheduler: scheduler.address, replica, ticket: { ...base, ...ticket }, grant: 4711, queuedUs: 12 };
 }
 
 function send(...list: readonly Assignment[]): void {
@@ -139,7 +141,10 @@ describe('assignments', () => {
   it('are traced down to the run that they share', async () => {
     const tracer = new RecordingTracer();
     await start({ tracer });
-    send(assignment(local(2), { traceparent: 'a' }), assignment(local(1), { traceparent: 'b' }));
+    send(
+      assignment(local(2), { watch: { traceparent: 'a', tracestate: '', isTimed: false } }),
+      assignment(local(1), { watch: { traceparent: 'b', tracestate: '', isTimed: false } }),
+    );
     await gotAnswers.until((list) => list.length === 2);
     expect(tracer.outline).toEqual([
       'batch < a: ok',
@@ -152,18 +157,27 @@ describe('assignments', () => {
     expect(tracer.spans.at(-1)).toMatchObject({ facts: { instances: 3 }, links: ['stage-1', 'stage-2', 'stage-4'] });
   });
 
+  it('are answered with where their time went, where that is asked for', async () => {
+    await start();
+    send(assignment(local(2), { watch: { traceparent: '', tracestate: '', isTimed: true } }), assignment(local(1)));
+    const [timed, other] = await gotAnswers.until((list) => list.length === 2);
+    expect(other?.steps).toBeUndefined();
+    expect(timed?.steps).toEqual({ queuedUs: 12, waitUs: expect.any(Number), runUs: expect.any(Number), functionUs: 0 });
+    expect(timed?.steps?.runUs).toBeGreaterThan(0);
+  });
+
   it('are answered to the gateway and receipted to the scheduler', async () => {
     await start();
     send(assignment(local(3), { id: 77, firstInstance: 5, attempt: 2 }));
     const [answer] = await gotAnswers.until((list) => list.length === 1);
-    expect(answer).toMatchObject({ id: 77, attempt: 2, firstInstance: 5 });
+    expect(answer).toMatchObject({ id: 77, attempt: 2, firstInstance: 5, grant: 4711, grantedFirst: 5, grantedInstances: 3 });
     expect(outputsOf(answer)).toEqual([
       [1, 1],
       [2, 2],
       [3, 3],
     ]);
     expect(await gotReceipts.until((list) => list.length === 1)).toEqual([
-      { replica: worker?.replicas[0]?.replica, gateway: gateway.address, id: 77, attempt: 2, firstInstance: 5, instances: 3 },
+      { replica: worker?.replicas[0]?.replica, gateway: gateway.address, id: 77, attempt: 2, firstInstance: 5, instances: 3, grant: 4711 },
     ]);
     expect(worker?.stats()).toMatchObject({ assignments: 1, succeeded: 3, failed: 0, inHand: 0 });
   });
@@ -328,6 +342,20 @@ describe('replicas', () => {
           outputs: [{ name: 'y', dtype: 'float32', shape: [2] }],
           batched: true,
           batchSize: 4,
+          graph: {
+            stages: [
+              {
+                number: 1,
+                kind: 'model',
+                name: 'add.onnx',
+                inputs: [
+                  { from: 'input', index: 0 },
+                  { from: 'input', index: 1 },
+                ],
+              },
+            ],
+            returns: [{ from: 'stage', stage: 1, output: 0 }],
+          },
         },
       ],
     });

@@ -1,21 +1,26 @@
 import { availableParallelism } from 'node:os';
-import { silentLog, type AppLog } from '@mserve/app';
-import type { AcquiredRanks, Bus, FoundServable, ReplicaList, ReplicaStatus, TensorStore } from '@mserve/bus';
+import { logWith, silentLog, type AppLog } from '@mserve/app';
+import type { AcquiredRanks, Bus, FoundServable, MethodWork, ReplicaList, ReplicaStatus, TensorStore } from '@mserve/bus';
 import { defaults, wantedVersions, type VersionPolicy } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import { LoneClient } from '../execution/lone-client.js';
+import type { MethodTimes, RunCounts } from '../execution/run-metrics.js';
+import { MetricRegistry } from '@mserve/metrics';
+import { ProcessWatch } from '@mserve/ops';
 import { listServables } from '../servable/servable-directory.js';
 import { versionPolicyOf } from '../versions/chosen-versions.js';
 import { DirectoryWatch, type ServedVersion, type VersionHolder } from '../versions/directory-watch.js';
 import { versionFiles } from '../versions/version-files.js';
 import { DistributedServables } from '../distributed/distributed-servables.js';
-import { AssignmentHandler, type HandlerStats } from './assignment-handler.js';
+import { AssignmentHandler, type WorkerStats } from './assignment-handler.js';
 import { Beacon } from './beacon.js';
 import { chooseRuntime, type Runtime } from './choose-provider.js';
 import { FailureLog } from './failure-log.js';
 import { LateModelCaller, loadServable } from './load-servable.js';
 import { Replica } from './replica.js';
 import type { WorkerDefaults } from './worker-defaults.js';
+import { WorkBook } from './work-book.js';
+import { showAgents, showArena, showFunctionThreads, showReplicas, workerMetrics } from './worker-metrics.js';
 import type { DeviceWorkerOptions, ServableOptions } from './worker-options.js';
 
 /** Longest time that an assignment is expected to be on its way. */
@@ -41,13 +46,6 @@ export interface LoadOptions {
   readonly reload?: boolean | undefined;
 }
 
-/** Counts and states, for operators. */
-export interface WorkerStats extends HandlerStats {
-  /** Assignments in hand. */
-  readonly inHand: number;
-  readonly replicas: readonly ReplicaStatus[];
-}
-
 /**
  * The device-worker: makes replicas, says where it is and what it has, runs what schedulers assign. Servable versions come and go while it
  * runs ({@link load}, {@link unload}). A servable that fails to load is a failed replica and does not stop the others.
@@ -55,6 +53,9 @@ export interface WorkerStats extends HandlerStats {
 export class DeviceWorker implements VersionHolder {
   private readonly replicas = new Map<string, Replica>();
   private readonly plans: readonly Plan[];
+  private readonly metrics: MetricRegistry;
+  private readonly work: WorkBook;
+  private readonly processWatch = new ProcessWatch();
   private readonly handler: AssignmentHandler;
   private readonly beacon: Beacon;
   private readonly distributed: DistributedServables;
@@ -78,9 +79,15 @@ export class DeviceWorker implements VersionHolder {
     private readonly defaults: WorkerDefaults,
   ) {
     this.log = options.log ?? silentLog;
-    this.handler = new AssignmentHandler(bus, store, this.replicas, this.loneClient, options);
+    this.metrics = options.metrics ?? new MetricRegistry();
+    this.handler = new AssignmentHandler(bus, store, this.replicas, this.loneClient, { ...options, metrics: this.metrics });
+    this.work = new WorkBook(this.metrics);
+    showReplicas(this.metrics, () => this.statuses);
+    showArena(this.metrics);
+    showFunctionThreads(this.metrics, () => this.replicas.values());
     this.beacon = new Beacon(bus);
-    this.distributed = new DistributedServables(bus, { ...options, log: this.log });
+    this.distributed = new DistributedServables(bus, options);
+    showAgents(this.metrics, () => this.distributed.models);
     this.plans = servables.flatMap((servable) => this.plan(servable));
   }
 
@@ -186,8 +193,14 @@ export class DeviceWorker implements VersionHolder {
     return { revision: this.beacon.revision, replicas: this.statuses };
   }
 
+  /** Where the time of each method of its replicas went since the start. */
+  get methodWork(): MethodWork[] {
+    return this.work.of(this.replicas.values());
+  }
+
   get stats(): WorkerStats {
-    return { ...this.handler.stats, inHand: this.handler.size, replicas: this.statuses };
+    const { handler, distributed, statuses: replicas } = this;
+    return { ...handler.stats, inHand: handler.size, replicas, process: this.processWatch.report(), agents: distributed.agents };
   }
 
   /**
@@ -209,6 +222,7 @@ export class DeviceWorker implements VersionHolder {
     const watchClosed = this.watch?.close();
     for (const replica of this.replicas.values()) replica.drain();
     this.beacon.leave();
+    this.processWatch.close();
     const until = performance.now() + graceMs;
     await idleWithin(this.handler, graceMs);
     // What a scheduler sent before it heard of the leaving is still on its way.
@@ -218,8 +232,9 @@ export class DeviceWorker implements VersionHolder {
     this.handler.close();
     // Quiet from here: who hears of a change asks what changed, and soon nobody is here to answer.
     this.beacon.stop();
-    await Promise.allSettled([...this.replicas.values()].map((replica) => replica.close()));
+    await Promise.all([...this.replicas.values()].map((replica) => this.free(replica)));
     await watchClosed;
+    await this.defaults.logs?.flush();
     return unfinished;
   }
 
@@ -330,10 +345,20 @@ export class DeviceWorker implements VersionHolder {
     const unfinished = replica.inHand;
     if (unfinished > 0) this.handler.giveUp(replica);
     this.replicas.delete(id);
-    await Promise.all([replica.close(), this.loads.get(replica)]);
+    await Promise.all([this.free(replica), this.loads.get(replica)]);
     this.beacon.changed();
     this.log.info({ servable, version, deviceId, replica: id, unfinished }, 'replica was unloaded');
     return unfinished;
+  }
+
+  /** Never rejects: a replica that cannot be freed as a whole is gone all the same, and the log says of what. */
+  private async free(replica: Replica): Promise<void> {
+    const { id, servable, version } = replica;
+    try {
+      await replica.close();
+    } catch (thrown) {
+      this.log.error({ servable, version, replica: id, err: thrown }, 'replica could not be freed as a whole');
+    }
   }
 
   /** Chosen once, when the first servable is loaded. Rejects with NativeError when the setting names no library. */
@@ -381,8 +406,15 @@ export class DeviceWorker implements VersionHolder {
           credits: options.credits,
           warmUp: options.warmUp ?? settings.warmUp,
           decryption: servable.decKey && { key: servable.decKey, mode: servable.decMode },
-          openRanks: (declaration) =>
-            this.distributed.open({ servable: servable.name, version: replica.version, provider: runtime.provider, declaration }),
+          openRanks: (declaration, use) =>
+            this.distributed.open({
+              servable: servable.name,
+              version: replica.version,
+              provider: runtime.provider,
+              declaration,
+              use,
+              log: logWith(log, { ...about, version: replica.version }),
+            }),
           onVersion: (version) => {
             replica.version = version;
             replica.files = files.get(version);
@@ -399,16 +431,21 @@ export class DeviceWorker implements VersionHolder {
       );
       try {
         const failures = new FailureLog(log, { ...about, version: loaded.version, replica: replica.id });
-        replica.ready(loaded, this.loneClient, failures, { tracer: options.tracer, onDeviceLost: options.onDeviceLost });
+        const countsOf = (model: string): RunCounts => this.work.countsOf(about.servable, loaded.version, model);
+        const timesOf = (method: string): MethodTimes => this.work.timesOf(about.servable, loaded.version, method);
+        const { tracer, onDeviceLost } = options;
+        replica.ready(loaded, this.loneClient, failures, { tracer, onDeviceLost, countsOf, timesOf });
         caller.executor = replica.executor;
       } catch (thrown) {
         await loaded.close();
         throw thrown;
       }
-      log.info(
-        { ...about, version: replica.version, replica: replica.id, ms: Math.round(performance.now() - startedAt) },
-        'replica is ready',
-      );
+      const ms = performance.now() - startedAt;
+      this.metrics
+        .gauge(workerMetrics.loaded)
+        .of([about.servable, `${loaded.version}`])
+        .set(ms / 1000);
+      log.info({ ...about, version: replica.version, replica: replica.id, ms: Math.round(ms) }, 'replica is ready');
     } catch (thrown) {
       if (this.closing !== undefined || replica.state === 'gone') return;
       log.error({ ...about, version: replica.version, err: thrown }, 'replica could not be loaded');

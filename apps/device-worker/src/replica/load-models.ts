@@ -5,6 +5,7 @@ import type { ModelDeclaration } from '@mserve/register';
 import type { LoadedModel } from '../execution/executor.js';
 import { inInputOrder, planModel, withClasses, type ModelPlan } from '../execution/model-plan.js';
 import type { BatchingVerdict } from './batching-verdict.js';
+import { closeAll } from './close-all.js';
 import { deviceOfModel } from './device-of-model.js';
 import { ModelFindings, type ModelFinding } from './model-findings.js';
 import { ModelFileError, type DecryptionKey, type ModelFileRequest, type ModelOpeners, type OpenSession } from './model-loader.js';
@@ -53,7 +54,7 @@ export interface LoadModelsOptions {
 }
 
 /** Gives the subgraphs of a distributed model, each as a session, when the agents of all its ranks stand ready. */
-export type RanksOpener = (declaration: ModelDeclaration) => Promise<readonly OpenSession[]>;
+export type RanksOpener = (declaration: ModelDeclaration, use: ModelUse | undefined) => Promise<readonly OpenSession[]>;
 
 /** The open models of a servable version. */
 export interface LoadedModels {
@@ -67,9 +68,7 @@ export interface LoadedModels {
 /** Opens every model file of a servable, one after the other. Rejects with the first error, after closing what was open. */
 export async function loadModels(declarations: readonly ModelDeclaration[], options: LoadModelsOptions): Promise<LoadedModels> {
   const open: OpenSession[] = [];
-  const close = async (): Promise<void> => {
-    await Promise.allSettled(open.splice(0).map((session) => session.close()));
-  };
+  const close = (): Promise<void> => closeAll(open.splice(0).map((session) => session.close()));
   try {
     const models: LoadedModel[][] = [];
     const verdicts: BatchingVerdict[] = [];
@@ -81,7 +80,8 @@ export async function loadModels(declarations: readonly ModelDeclaration[], opti
     }
     return { models, verdicts, close };
   } catch (thrown) {
-    await close();
+    // The error of the load is the one to tell
+    await close().catch(() => undefined);
     throw thrown;
   }
 }
@@ -153,7 +153,7 @@ async function loadDistributedModel(
   tell('loading');
   try {
     if (options.openRanks === undefined) throw new ServingError('INVALID_ARGUMENT', 'distributed models cannot be loaded here');
-    const sessions = await options.openRanks(declaration);
+    const sessions = await options.openRanks(declaration, options.uses?.[index]);
     open.push(...sessions);
     const subgraphs: Subgraph[] = [];
     for (const [subgraph, session] of sessions.entries()) {

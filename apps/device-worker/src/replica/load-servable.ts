@@ -4,7 +4,8 @@ import type { ServableDeclaration } from '@mserve/register';
 import type { Executor } from '../execution/executor.js';
 import type { ModelPlan } from '../execution/model-plan.js';
 import type { ModelCaller } from '../functions/function-runner.js';
-import { deviceOfReplica, type DeviceSettings } from './device-of-model.js';
+import { closeAll } from './close-all.js';
+import { deviceOfReplica, type DeviceSettings } from '@mserve/native';
 import { loadModels, planOfModel, type LoadModelsOptions } from './load-models.js';
 import type { ServableOpener } from './open-servable.js';
 import type { LoadedServable } from './replica.js';
@@ -79,17 +80,16 @@ export async function loadServable(options: LoadServableOptions, caller: LateMod
         models: loaded.models,
         signature: signatureOf(declaration, opened.version, plans, loaded.verdicts),
         runner: usesFunctions ? runner : undefined,
-        credits: options.credits ?? creditsOf(declaration, plans, concurrentRuns, threads),
-        close: async () => {
-          await Promise.allSettled([loaded.close(), runner.close()]);
-        },
+        ...creditsOf(declaration, plans, concurrentRuns, threads, options.credits),
+        close: () => closeAll([loaded.close(), runner.close()]),
       };
     } catch (thrown) {
-      await loaded.close();
+      // Here and below: the error of the load is the one to tell
+      await loaded.close().catch(() => undefined);
       throw thrown;
     }
   } catch (thrown) {
-    await runner.close();
+    await runner.close().catch(() => undefined);
     throw thrown;
   }
 }
@@ -99,13 +99,20 @@ const minCredits = 16;
 
 /**
  * Instances to take at a time: for the models what runs and one batch that waits, so that a device never idles; for functions two
- * batches per thread. At least 16.
+ * batches per thread. These are the least; at least 16, unless `credits` are given.
  */
-function creditsOf(declaration: ServableDeclaration, plans: readonly ModelPlan[], concurrentRuns: number, threads: number): number {
+function creditsOf(
+  declaration: ServableDeclaration,
+  plans: readonly ModelPlan[],
+  concurrentRuns: number,
+  threads: number,
+  given: number | undefined,
+): Pick<LoadedServable, 'credits' | 'leastCredits'> {
   const models = Math.max(0, ...plans.map((plan) => plan.batchSize)) * (concurrentRuns + 1);
   const functionBatches = declaration.methods.flatMap((method) =>
     method.stages.filter((stage) => stage.kind === 'function').map((stage) => Math.max(1, stage.batchSize ?? 1)),
   );
   const functions = functionBatches.length === 0 ? 0 : 2 * threads * Math.max(...functionBatches);
-  return Math.max(minCredits, models + functions);
+  const credits = given ?? Math.max(minCredits, models + functions);
+  return { credits, leastCredits: Math.min(credits, Math.max(1, models + functions)) };
 }

@@ -32,6 +32,7 @@ const runner = (): FunctionRunner => {
   openRunners++;
   return {
     declaration,
+    threads: { states: [], replaced: 0 },
     serve: () => undefined,
     wake: () => undefined,
     close: () => Promise.resolve(void openRunners--),
@@ -85,9 +86,23 @@ let lastId = 0;
 async function ask(version: number, replica = replicaOf(version)): Promise<unknown> {
   const id = ++lastId;
   const instances: Instance[] = [[floats([2], [1, 2]), floats([2], [10, 10])]];
-  const asked = { servable: 'sums', version, method: 'add', deadlineAt: Infinity, priority: 0, traceparent: '', context: undefined };
-  const from = { gateway: gateway.address, id, attempt: 1, firstInstance: 0, instances: { kind: 'local' as const, instances } };
-  scheduler.send(assignments, worker.address, { scheduler: scheduler.address, replica, ticket: { ...asked, ...from } });
+  const asked = {
+    servable: 'sums',
+    version,
+    method: 'add',
+    deadlineAt: Infinity,
+    priority: 0,
+    watch: undefined,
+    context: undefined,
+  };
+  const from = { gateway: gateway.address, id, key: 0, attempt: 1, firstInstance: 0, instances: { kind: 'local' as const, instances } };
+  scheduler.send(assignments, worker.address, {
+    scheduler: scheduler.address,
+    replica,
+    ticket: { ...asked, ...from },
+    grant: 0,
+    queuedUs: 0,
+  });
   const list = await gotAnswers.until((all) => all.some((answer) => answer.id === id));
   const [result] = list.find((answer) => answer.id === id)?.results ?? [];
   if (result !== undefined && 'outputs' in result) return valuesOf(result.outputs[0]);

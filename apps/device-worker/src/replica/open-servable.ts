@@ -18,7 +18,7 @@ export interface OpenServableOptions {
   /** A folder that links may lead into, besides the servable's own. Default: none. */
   readonly linkRoot?: string | undefined;
   /** Longest time that loading servable_config may take. Default 30 000. */
-  readonly loadTimeoutMs?: number;
+  readonly loadTimeoutMs?: number | undefined;
   /** Longest time of one call of a function for which nobody set a deadline. Default 60 000. */
   readonly functionTimeoutMs?: number;
   /** When a call takes longer than this, another thread stands in for its thread. Default 20. */
@@ -37,6 +37,8 @@ export interface OpenServableOptions {
   readonly functionIsolation?: FunctionIsolation | undefined;
   /** Warnings of the config (deprecated calls), threads that ended, what functions log. Default: nowhere. */
   readonly log?: HostOptions['log'];
+  /** Gets each line that functions in threads print; those of processes are in the log. Default: it is on stderr alone. */
+  readonly onPrinted?: ((line: string, version: number) => void) | undefined;
 }
 
 /** A servable as found in the directory, its config loaded. The caller owns the runner. */
@@ -105,6 +107,8 @@ export async function openRunner(directory: string, name: string, options: OpenS
   const { version = 0 } = options;
   const locateConfig = (): string => findConfig(directory, name, options.linkRoot, version === 0 ? undefined : version);
   const configFile = locateConfig();
+  // A servable without version folders runs as version 1
+  const known = Math.max(1, version);
   const numParallelWorkers = options.numParallelWorkers ?? 1;
   if (!Number.isSafeInteger(numParallelWorkers) || numParallelWorkers < 1 || numParallelWorkers > 64) {
     throw new ServableConfigError(name, `Parameter 'numParallelWorkers' should be in range [1,64]`);
@@ -124,7 +128,8 @@ export async function openRunner(directory: string, name: string, options: OpenS
       cutGraceMs: options.cutGraceMs ?? 100,
       deafAfterMs: options.deafAfterMs ?? 5_000,
       heapMb: options.threadHeapMb ?? 2048,
-      log: options.log ?? (() => undefined),
+      log: options.log === undefined ? () => undefined : (level, text, facts) => options.log?.(level, text, { version: known, ...facts }),
+      onPrinted: options.onPrinted && ((line) => options.onPrinted?.(line, known)),
     },
     options.models ?? noModels,
   );

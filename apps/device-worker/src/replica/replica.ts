@@ -18,12 +18,14 @@ export interface LoadedServable {
   readonly runner: FunctionRunner | undefined;
   /** Instances to take at a time. */
   readonly credits: number;
+  /** See ReplicaStatus. */
+  readonly leastCredits?: number | undefined;
   /** Frees sessions and threads. */
   close(): Promise<void>;
 }
 
 /** What a replica tells whom, beyond its log. */
-export type ReplicaObservers = Pick<ExecutorOptions, 'tracer' | 'onDeviceLost'>;
+export type ReplicaObservers = Pick<ExecutorOptions, 'tracer' | 'onDeviceLost' | 'countsOf' | 'timesOf'>;
 
 /** Control messages are small; the whole text is in the worker's log. */
 const maxProblemLength = 4096;
@@ -66,7 +68,19 @@ export class Replica {
     const { id, servable, version, deviceId, state, loaded, problem } = this;
     const usable = state === 'ready' || state === 'draining';
     const base = { replica: id, servable, version, deviceId, state, credits: usable ? (loaded?.credits ?? 0) : 0 };
-    return { ...base, ...(loaded && { signature: loaded.signature }), ...(problem === undefined ? {} : { error: problem }) };
+    const { leastCredits } = loaded ?? {};
+    const least = usable && leastCredits !== undefined ? { leastCredits } : {};
+    return { ...base, ...least, ...(loaded && { signature: loaded.signature }), ...(problem === undefined ? {} : { error: problem }) };
+  }
+
+  /** What its config declares; undefined until it is ready. */
+  get declaration(): ServableDeclaration | undefined {
+    return this.run === undefined ? undefined : this.loaded?.declaration;
+  }
+
+  /** What runs its functions; undefined when it has none, and until it is ready. */
+  get runner(): FunctionRunner | undefined {
+    return this.run === undefined ? undefined : this.loaded?.runner;
   }
 
   /** Assignments in hand. */

@@ -68,7 +68,12 @@ describe('signatureOf', () => {
   ])('$title', ({ method: declared, inputs, outputs, batched }) => {
     const signature = signatureOf(servable({ models: declarations, functions: [functionOf(0, 'S.f')], methods: [declared] }), 7, models);
     // The largest batch size of the servable, also for methods that do not use that model
-    expect(signature).toEqual({ servable: 'S', version: 7, methods: [{ name: 'm', inputs, outputs, batched, batchSize: 8 }] });
+    const nameOf = (kind: string, index: number): string | undefined => (kind === 'model' ? declarations[index]?.files[0] : 'S.f');
+    const graph = {
+      stages: declared.stages.map(({ number, kind, index, inputs: from }) => ({ number, kind, name: nameOf(kind, index), inputs: from })),
+      returns: declared.returns,
+    };
+    expect(signature).toEqual({ servable: 'S', version: 7, methods: [{ name: 'm', inputs, outputs, batched, batchSize: 8, graph }] });
   });
 
   it("the author's types and docs complete the model's; a contradiction is refused", () => {

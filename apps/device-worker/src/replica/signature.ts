@@ -1,4 +1,11 @@
-import { ServingError, type ExampleTensor, type MethodSignature, type ServableSignature, type TensorSignature } from '@mserve/wire';
+import {
+  ServingError,
+  type ExampleTensor,
+  type MethodSignature,
+  type ServableSignature,
+  type StageGraph,
+  type TensorSignature,
+} from '@mserve/wire';
 import type { MethodDeclaration, ServableDeclaration, StageDeclaration, ValueSource } from '@mserve/register';
 import type { BatchingVerdict } from './batching-verdict.js';
 import type { ModelPlan, ValuePlan } from '../execution/model-plan.js';
@@ -16,7 +23,11 @@ export function signatureOf(
 ): ServableSignature {
   // As in the original: one batch size for the servable, the largest of its models, whether a method uses them or not.
   const batchSize = Math.max(1, ...models.map((model) => model.batchSize));
-  const methods = declaration.methods.map((method) => methodSignature(method, models, batchSize, verdicts));
+  const methods = declaration.methods.map((method) => {
+    const signature = methodSignature(method, models, batchSize, verdicts);
+    const graph = graphOf(method, declaration);
+    return graph === undefined ? signature : { ...signature, graph };
+  });
   return { servable: declaration.servable, version, methods };
 }
 
@@ -35,6 +46,21 @@ function methodSignature(
   const outputs = method.outputs.map((output, i) => merge(method, output, origin(method, models, inputs, method.returns[i])));
   const doc = method.doc === undefined ? {} : { doc: method.doc };
   return { name: method.name, inputs, outputs, batched, batchSize, ...batchingOf(method, verdicts), ...contextOf(method), ...doc };
+}
+
+/** Signatures are part of every catalog: what has more stages is not drawn. */
+const maxDrawnStages = 64;
+
+/** The stages as people see them. */
+function graphOf(method: MethodDeclaration, { functions, models }: ServableDeclaration): StageGraph | undefined {
+  if (method.stages.length > maxDrawnStages) return undefined;
+  const stages = method.stages.map(({ number, kind, index, inputs, tag }) => ({
+    number,
+    kind,
+    name: tag ?? (kind === 'function' ? functions[index]?.name : models[index]?.files.join(', ') || 'a distributed model') ?? '',
+    inputs,
+  }));
+  return { stages, returns: method.returns };
 }
 
 /** Signatures are part of every catalog. */

@@ -223,7 +223,7 @@ describe('versions', () => {
   it('are needed by models', () => {
     folder.write('N/servable_config.ts', '');
     expect(message(() => resolveVersion(folder.path, 'N', 0, ['m']))).toBe(
-      'There is no valid version directory of models while there are models declared in servable_config, servable directory: D, servable name: N',
+      'There is no valid version directory of models while there are models declared in servable_config.ts, servable directory: D, servable name: N',
     );
   });
 });

@@ -1,5 +1,5 @@
 import { readdirSync, statSync, type Stats } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { ServableDeclaration } from '@mserve/register';
 import { comparableName, isServableName, maxVersion, nearest, servableNameRule } from '@mserve/wire';
 import { foreignFile } from './foreign-file.js';
@@ -210,7 +210,7 @@ export function noVersion(directory: string, name: string, files: readonly strin
   if (loose !== undefined) passedOver.unshift(`'${loose}' lies beside the config: it belongs into the folder of its version, '1/${loose}'`);
   return new ServableConfigError(
     name,
-    `There is no valid version directory of models while there are models declared in servable_config, ` +
+    `There is no valid version directory of models while there are models declared in ${basename(configIn(folder) ?? 'servable_config.ts')}, ` +
       `servable directory: ${directory}, servable name: ${name}${passedOver.length === 0 ? '' : `; ${passedOver.join('; ')}`}`,
   );
 }

@@ -1,7 +1,7 @@
 import { isFailure, type Instance, type InstanceResult } from '@mserve/wire';
 import type { ModelDeclaration, ServableDeclaration } from '@mserve/register';
 import type { FunctionRun } from '../../functions/function-run.js';
-import type { FunctionRunner, FunctionWork } from '../../functions/function-runner.js';
+import type { FunctionRunner, FunctionThreads, FunctionWork } from '../../functions/function-runner.js';
 import { input, method, model, output, servable, stage } from '../../../../../test/support/declarations.js';
 import { elementwise, floats, valuesOf, type FakeSession } from '../../../../../test/support/fake-session.js';
 import { Executor, type Execution } from '../executor.js';
@@ -103,6 +103,10 @@ export class FakeRunner implements FunctionRunner {
     threads = 1,
   ) {
     this.idleCount = threads;
+  }
+
+  get threads(): FunctionThreads {
+    return { states: [], replaced: 0 };
   }
 
   serve(work: FunctionWork): void {
