@@ -1,11 +1,8 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { AppLog } from '@mserve/app';
-import { formatAddress, parseAddress } from '@mserve/config';
-import { ServingError } from '@mserve/wire';
+import { listenForOperators, type AppLog } from '@mserve/app';
 import type { FastifyInstance } from 'fastify';
 import type { AdminOptions } from '../edge/admin-options.js';
 import { AdminRequests } from '../edge/admin-requests.js';
@@ -78,7 +75,7 @@ export class AdminPort implements OnApplicationBootstrap, BeforeApplicationShutd
     const { tls } = options;
     const server = tls === undefined ? createServer(limits, listener) : await this.createTlsServer(tls, limits, listener);
     server.maxConnections = maxConnections;
-    this.bound = await listen(server, options.address);
+    this.bound = await listenForOperators(server, 'admin', options.address, true);
     this.server = server;
     this.models.begin();
   }
@@ -115,18 +112,4 @@ export class AdminPort implements OnApplicationBootstrap, BeforeApplicationShutd
 
 function answer(response: ServerResponse, status: number, body: object, headers: Readonly<Record<string, string>> = {}): void {
   response.writeHead(status, { 'content-type': 'application/json', connection: 'close', ...headers }).end(JSON.stringify(body));
-}
-
-function listen(server: Server, text: string): Promise<string> {
-  const address = parseAddress(text);
-  if (address.kind !== 'tcp') throw new ServingError('INVALID_ARGUMENT', `the admin address '${text}' is not HOST:PORT`);
-  return new Promise((resolve, reject) => {
-    const fail = (cause: Error): void =>
-      reject(new ServingError('UNAVAILABLE', `the admin address '${text}' cannot be had`, { cause, facts: { given: text } }));
-    server.once('error', fail);
-    server.listen({ host: address.host, port: address.port }, () => {
-      server.off('error', fail);
-      resolve(formatAddress(address, (server.address() as AddressInfo).port));
-    });
-  });
 }

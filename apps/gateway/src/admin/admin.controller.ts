@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Inject, Param, Post, Query, Req, Res, UseFilters, UseGuards, UsePipes } from '@nestjs/common';
+import { Body, Controller, Get, Headers, Inject, Param, Post, Query, Req, Res, UseFilters, UseGuards, UsePipes } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiQuery, ApiResponse, ApiTags, type OpenAPIObject } from '@nestjs/swagger';
 import { isServableName, servableNameRule, ServingError } from '@mserve/wire';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -103,8 +103,8 @@ export class AdminController {
   @Get('openapi.json')
   @ApiOkResponse({ schema: { type: 'object' } })
   @Refusals()
-  document(): OpenAPIObject {
-    return this.docs.adminDocument();
+  document(@Headers('x-forwarded-prefix') prefix?: string): OpenAPIObject {
+    return this.docs.adminDocument(prefix);
   }
 
   private async change(

@@ -4,9 +4,10 @@ import { Agent, request } from 'node:https';
 import { connect, type TLSSocket } from 'node:tls';
 import { credentials } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { MetricRegistry } from '@mserve/metrics';
 import { GatewayRig, predict, RawClient, type RigOptions } from '../testing/gateway-rig.js';
 import { LogLines } from '../testing/log-lines.js';
-import { hasOpenssl, TestAuthority, type IssuedCertificate } from '../testing/test-authority.js';
+import { hasOpenssl, TestAuthority, type IssuedCertificate } from '../../../../test/support/test-authority.js';
 import { CertificateWatch } from './certificate-watch.js';
 
 const suite = hasOpenssl ? describe : describe.skip;
@@ -94,7 +95,7 @@ suite(`certificates of ports${skipped}`, () => {
 
   it('are told of 30 days before they end, at the start and once a day', async () => {
     const logs = new LogLines();
-    const watch = new CertificateWatch(logs.log);
+    const watch = new CertificateWatch(logs.log, new MetricRegistry());
     const { certificateFile, privateKeyFile } = authority.issue('soon', 12);
     const tls = { certificateFile, privateKeyFile };
     try {

@@ -1,6 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { AppLog } from '@mserve/app';
+import { MetricRegistry, type Count } from '@mserve/metrics';
+import { reloadMetrics } from '@mserve/ops';
 import type { TlsFiles, TlsOptions } from '../edge/ingress-options.js';
 import { logToken } from '../edge/tokens.js';
 import { checkTls, TlsError, type CheckedTls } from './checked-tls.js';
@@ -47,7 +49,14 @@ export class CertificateWatch implements BeforeApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
   private isClosed = false;
 
-  constructor(@Inject(logToken) private readonly log: AppLog) {}
+  private readonly refused: Count;
+
+  constructor(
+    @Inject(logToken) private readonly log: AppLog,
+    @Inject(MetricRegistry) metrics: MetricRegistry,
+  ) {
+    this.refused = metrics.counter(reloadMetrics.failed).of(['tls']);
+  }
 
   /** Reads and checks now. `renew` is called when something else is to be used; it must not throw. Rejects with TlsError. */
   async open(tls: TlsOptions | TlsFiles, renew: Renew): Promise<OpenedTls> {
@@ -107,7 +116,10 @@ export class CertificateWatch implements BeforeApplicationShutdown {
       checked = checkTls(pair.tls);
     } catch (error) {
       const reason = error instanceof TlsError ? error.problem : String(error);
-      if (isTold || reason !== pair.refusal?.reason) this.log.error({}, `TLS: ${reason}; the certificate in use stays`);
+      if (isTold || reason !== pair.refusal?.reason) {
+        this.refused.add();
+        this.log.error({}, `TLS: ${reason}; the certificate in use stays`);
+      }
       pair.settled = state;
       pair.refusal = { reason, retryAt: Date.now() + retryMs };
       return;

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { hasOpenssl, TestAuthority, type IssuedCertificate } from '../testing/test-authority.js';
+import { hasOpenssl, TestAuthority, type IssuedCertificate } from '../../../../test/support/test-authority.js';
 import { checkTls } from './checked-tls.js';
 
 const suite = hasOpenssl ? describe : describe.skip;
