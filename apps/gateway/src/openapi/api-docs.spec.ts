@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { dtypeTable, packElements, type DType, type ExampleTensor, type MethodSignature, type TensorSignature } from '@mserve/wire';
 import { MethodCatalog } from '../catalog/method-catalog.js';
@@ -5,6 +6,11 @@ import type { InferRoute, IngressRequest } from '../edge/ingress.js';
 import { createProtocols } from '../protocols/index.js';
 import { method, servable } from '../testing/fake-scheduler.js';
 import { GatewayRig } from '../testing/gateway-rig.js';
+import { lintOpenApi, schemaChecker } from '../../../../test/support/openapi-checks.mjs';
+
+interface Described {
+  readonly content?: Record<string, { schema: object }>;
+}
 
 interface Document {
   openapi: string;
@@ -16,7 +22,7 @@ interface Document {
 interface Operation {
   operationId: string;
   responses: Record<string, unknown>;
-  requestBody?: { content: Record<string, { schema: unknown; example?: unknown }> };
+  requestBody?: { content: Record<string, { schema: object; example?: unknown }> };
 }
 
 const exampleOf = (dtype: DType, shape: readonly number[], bytes: Uint8Array): ExampleTensor => ({
@@ -32,6 +38,15 @@ async function statusOf(url: string): Promise<number> {
   const response = await fetch(url);
   await response.arrayBuffer();
   return response.status;
+}
+
+/** Status of a GET with this Host header, which fetch does not let callers choose. */
+function statusFor(url: string, host: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    get(url, { headers: { host }, agent: false }, (response) => {
+      response.resume().on('end', () => resolve(response.statusCode));
+    }).on('error', reject);
+  });
 }
 
 /** What authors may give as examples, and how the document shows it in either interface. */
@@ -84,12 +99,12 @@ const examples: Record<string, { input: Omit<TensorSignature, 'name'>; ms: unkno
   given_half: {
     input: { example: exampleOf('float16', [1], Uint8Array.of(0, 60)) },
     ms: { b64: 'ADw=', type: 'float16', shape: [1] },
-    oip: undefined,
+    oip: { shape: [1, 1], datatype: 'FP16', data: [1] },
   },
   given_infinity: {
     input: { dtype: 'float32', example: exampleOf('float32', [], floats(Infinity)) },
     ms: { b64: 'AACAfw==', type: 'float32', shape: [] },
-    oip: undefined,
+    oip: { shape: [1], datatype: 'FP32', data: ['Infinity'] },
   },
   // As a process gone wrong might say it: no tensor, so there is the guess
   given_wrongly: {
@@ -176,6 +191,45 @@ describe('the API document', () => {
     expect(JSON.stringify(document)).not.toMatch(/"nullable"|"exclusiveMinimum":true/);
   });
 
+  it('is OpenAPI 3.1 to a linter, and its schemas are JSON Schema 2020-12', async () => {
+    expect(await lintOpenApi(document)).toEqual([]);
+    const check = schemaChecker(document);
+    for (const [path, { post }] of Object.entries(document.paths)) {
+      for (const [type, { schema, example }] of Object.entries(post?.requestBody?.content ?? {}))
+        expect([path, type, check(schema, example, example !== undefined)]).toEqual([path, type, []]);
+      for (const [status, response] of Object.entries(post?.responses ?? {}))
+        for (const { schema } of Object.values((response as Described).content ?? {}))
+          expect([path, status, check(schema, undefined, false)]).toEqual([path, status, []]);
+    }
+  });
+
+  it.each([
+    [undefined, '/'],
+    ['/models', '/models'],
+    ['/models/', '/models'],
+    ['/outer, /inner/v1', '/outer/inner/v1'],
+    ['//attacker.example', '/'],
+    ['https://attacker.example', '/'],
+    ['/a b', '/'],
+    ['/', '/'],
+  ])('says where its paths begin, with X-Forwarded-Prefix %s', async (prefix, url) => {
+    const headers: Record<string, string> = prefix === undefined ? {} : { 'x-forwarded-prefix': prefix };
+    const answer = (await (await fetch(`${rig.url}/openapi.json`, { headers })).json()) as { servers: unknown };
+    expect(answer.servers).toEqual([{ url }]);
+  });
+
+  it('has the operations that load and unload only where anybody may call them', async () => {
+    const load = '/v2/repository/models/{model}/load';
+    expect(Object.keys(document.paths)).not.toContain(load);
+    const explicit = await GatewayRig.start({ modelControlMode: 'explicit' }, servables);
+    try {
+      const described = (await (await fetch(`${explicit.url}/openapi.json`)).json()) as Document;
+      expect(Object.keys(described.paths)).toContain(load);
+    } finally {
+      await explicit.stop();
+    }
+  });
+
   it("has every method of every ready version, in both REST interfaces, and Nest's own routes", () => {
     const paths = Object.keys(document.paths);
     for (const { name } of kinds) {
@@ -209,6 +263,7 @@ describe('the API document', () => {
         headers: { 'content-type': 'application/json' },
         body: Buffer.from(JSON.stringify(example)),
         deadlineAt: Infinity,
+        releaseBody: () => undefined,
       };
       const answered = ((): unknown => {
         try {
@@ -220,7 +275,7 @@ describe('the API document', () => {
       expect(answered).toBe(1);
       tried++;
     }
-    // Every method has one in the original's interface; in the other all but float16 and bfloat16 do
+    // Some have none in one of the interfaces
     expect(tried).toBeGreaterThan(3 * kinds.length);
   });
 
@@ -262,8 +317,15 @@ describe('the API document', () => {
     const text = await page.text();
     const links = [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link]) => link);
     expect(links.length).toBeGreaterThan(3);
-    for (const link of links) expect([link, await statusOf(`${rig.url}${link}`)]).toEqual([link, 200]);
-    expect(await (await fetch(`${rig.url}/docs/initializer.js`)).text()).toContain('/openapi.json');
+    // With a prefix before it, too
+    for (const link of links) {
+      expect(link).not.toMatch(/^\/|:/);
+      expect([link, await statusOf(new URL(link ?? '', `${rig.url}/docs`).href)]).toEqual([link, 200]);
+    }
+    const slashed = await (await fetch(`${rig.url}/docs/`)).text();
+    for (const [, link] of slashed.matchAll(/(?:src|href)="([^"]+)"/g))
+      expect([link, await statusOf(new URL(link ?? '', `${rig.url}/docs/`).href)]).toEqual([link, 200]);
+    expect(await (await fetch(`${rig.url}/docs/initializer.js`)).text()).toContain('openapi.json');
     expect(await statusOf(`${rig.url}/docs/package.json`)).toBe(404);
     expect(await statusOf(`${rig.url}/docs/..%2Fpackage.json`)).toBe(404);
   });
@@ -275,6 +337,24 @@ describe('the API document, switched off', () => {
     try {
       expect(await statusOf(`${rig.url}/openapi.json`)).toBe(404);
       expect(await statusOf(`${rig.url}/docs`)).toBe(404);
+    } finally {
+      await rig.stop();
+    }
+  });
+});
+
+describe('the API document, for a page of another site', () => {
+  it('answers only Host headers that are known, whatever the other routes do', async () => {
+    const rig = await GatewayRig.start({ docsHosts: ['models.example'] });
+    try {
+      for (const path of ['/docs', '/docs/', '/docs/initializer.js', '/docs/swagger-ui.css', '/openapi.json']) {
+        for (const host of ['localhost:1500', '127.0.0.1', '[::1]:80', 'MODELS.example:443'])
+          expect([path, host, await statusFor(`${rig.url}${path}`, host)]).toEqual([path, host, 200]);
+        for (const host of ['attacker.example', 'models.example.attacker.example'])
+          expect([path, host, await statusFor(`${rig.url}${path}`, host)]).toEqual([path, host, 403]);
+        expect([path, await statusFor(`${rig.url}${path}`, 'a b')]).toEqual([path, 400]);
+      }
+      expect(await statusFor(`${rig.url}/v2/health/live`, 'attacker.example')).toBe(200);
     } finally {
       await rig.stop();
     }

@@ -1,24 +1,37 @@
 import { Inject, Injectable, type INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { HostCheck, type HostDenial } from '@mserve/app';
 import { isLoopback, parseAddress } from '@mserve/config';
 import { MethodCatalog } from '../catalog/method-catalog.js';
 import { Ingress } from '../edge/ingress.js';
+import type { ModelControlMode } from '../edge/admin-options.js';
+import { modelControlToken } from '../edge/tokens.js';
 import { version } from '../edge/version.js';
 import { inferPaths, sharedResponses, sharedSchemas } from './infer-paths.js';
 
-/** Injection token of the setting that switches the documentation on or off; undefined = on when the REST port listens on loopback. */
-export const docsSwitchToken = Symbol('docs');
+/** Injection token of the {@link DocsOptions}. */
+export const docsOptionsToken = Symbol('docs');
+
+/** Where the documentation is served. */
+export interface DocsOptions {
+  /** undefined = when the REST port listens on loopback. */
+  readonly isOn: boolean | undefined;
+  /** Names in the Host header beside that of the REST address and localhost. */
+  readonly hosts: readonly string[];
+}
 
 /** The API documentation: whether it is served, and the document. */
 @Injectable()
 export class ApiDocs {
   private readBase: (() => OpenAPIObject) | undefined;
   private base: OpenAPIObject | undefined;
+  private hosts: { readonly rest: string; readonly check: HostCheck } | undefined;
 
   constructor(
     @Inject(MethodCatalog) private readonly catalog: MethodCatalog,
     @Inject(Ingress) private readonly ingress: Ingress,
-    @Inject(docsSwitchToken) private readonly docs: boolean | undefined,
+    @Inject(docsOptionsToken) private readonly options: DocsOptions,
+    @Inject(modelControlToken) private readonly mode: ModelControlMode,
   ) {}
 
   /** The application whose routes the document has beside the infer operations. */
@@ -26,8 +39,8 @@ export class ApiDocs {
     this.readBase = () => baseDocument(app);
   }
 
-  /** The document of the admin port. */
-  adminDocument(): OpenAPIObject {
+  /** The document of the admin port. `prefix`: as of {@link document}. */
+  adminDocument(prefix?: string): OpenAPIObject {
     const { routes } = this;
     if (routes === undefined) throw new TypeError('describe() comes first');
     const part = partOf(routes, (path) => path.startsWith('/admin') || path.startsWith('/v2/repository'));
@@ -38,7 +51,13 @@ export class ApiDocs {
     };
     const securitySchemes = { bearer: { type: 'http' as const, scheme: 'bearer' } };
     const schemas = { ...part.components?.schemas, OipError: sharedSchemas['OipError'] };
-    return { ...part, info, security: [{ bearer: [] }], components: { ...part.components, schemas, securitySchemes } } as OpenAPIObject;
+    return {
+      ...part,
+      info,
+      servers: serversOf(prefix),
+      security: [{ bearer: [] }],
+      components: { ...part.components, schemas, securitySchemes },
+    } as OpenAPIObject;
   }
 
   private get routes(): OpenAPIObject | undefined {
@@ -49,15 +68,29 @@ export class ApiDocs {
   /** Whether /docs and /openapi.json are answered. */
   get isOn(): boolean {
     const { rest } = this.ingress.addresses;
-    return this.docs ?? (rest !== undefined && isLoopback(parseAddress(rest)));
+    return this.options.isOn ?? (rest !== undefined && isLoopback(parseAddress(rest)));
   }
 
-  /** The document as the catalog is now, without the routes of the admin port. */
-  document(): OpenAPIObject {
-    const base = this.routes && partOf(this.routes, (path) => !path.startsWith('/admin'));
+  /** Undefined when a request with this Host header may read the documentation. */
+  denial(host: string | undefined): HostDenial | undefined {
+    const { rest = '' } = this.ingress.addresses;
+    if (this.hosts?.rest !== rest)
+      this.hosts = { rest, check: new HostCheck(rest, this.options.hosts, '--docs-hosts names further hosts') };
+    return this.hosts.check.denial(host);
+  }
+
+  /**
+   * The document as the catalog is now, without the routes of the admin port, and without those that load and unload where nobody may call them.
+   * `prefix`: what a proxy in front takes off the paths (X-Forwarded-Prefix).
+   */
+  document(prefix?: string): OpenAPIObject {
+    const base =
+      this.routes &&
+      partOf(this.routes, (path) => !path.startsWith('/admin') && (this.mode === 'explicit' || !path.startsWith('/v2/repository/models/')));
     // Our schemas are JSON Schema 2020-12 as OpenAPI 3.1 has it; @nestjs/swagger's types are those of 3.0
     return {
       ...base,
+      servers: serversOf(prefix),
       paths: { ...inferPaths(this.catalog.ready), ...base?.paths },
       components: {
         ...base?.components,
@@ -66,6 +99,16 @@ export class ApiDocs {
       },
     } as OpenAPIObject;
   }
+}
+
+/** A path, or several with commas between them when there are several proxies, the outermost first. */
+const prefixPattern = /^\/[\w.~/-]{0,200}$/;
+
+/** Where the paths of the document begin. What is no path in the header is as good as nothing: it may be anybody's. */
+function serversOf(prefix: string | undefined): { url: string }[] {
+  const parts = (prefix ?? '').split(',').map((part) => part.trim().replace(/\/+$/, ''));
+  const joined = parts.every((part) => part === '' || prefixPattern.test(part)) ? parts.join('') : '';
+  return [{ url: joined === '' || joined.startsWith('//') ? '/' : joined }];
 }
 
 /** A document with some of the paths of another, and the schemas that they use. */

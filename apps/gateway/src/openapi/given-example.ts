@@ -40,7 +40,7 @@ export function msGivenValue(tensor: Tensor, declared: DType | undefined): unkno
       shape,
     );
   }
-  const values = elementsOf(tensor);
+  const values = dtype === 'float16' ? undefined : elementsOf(tensor);
   if (
     values !== undefined &&
     values.length > 0 &&
@@ -61,24 +61,22 @@ export function oipGivenInput(name: string, tensor: Tensor, batched: boolean): u
 /** The elements as JSON has them, flat; undefined when it cannot say one of them. */
 function elementsOf(tensor: Tensor): (string | boolean | number)[] | undefined {
   const { dtype, bytes } = tensor;
-  if (dtype === 'float16' || dtype === 'bfloat16') return undefined;
   if (isVariableSize(dtype)) {
     const elements = unpackElements(tensor);
     return elements.every((element) => isUtf8(element)) ? elements.map((element) => Buffer.from(element).toString()) : undefined;
   }
   if (dtype === 'bool') return Array.from(bytes, (byte) => byte !== 0);
-  const values = Array.from(numbersOf(dtype, bytes) as ArrayLike<number | bigint>, (value) =>
-    dtype === 'float32' && Number.isFinite(value) ? Number(float32Text(value as number)) : Number(value),
-  );
-  return values.every((value) =>
-    Number.isInteger(value) ? Number.isSafeInteger(value) || dtype.startsWith('float') : Number.isFinite(value),
-  )
-    ? values
-    : undefined;
+  const values = Array.from(numbersOf(dtype, bytes) as ArrayLike<number | bigint>, (value) => {
+    if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
+    return dtype.includes('float') && dtype !== 'float64' ? Number(float32Text(value as number)) : Number(value);
+  });
+  const isExact = dtype.includes('float') || values.every(Number.isSafeInteger);
+  return isExact ? values : undefined;
 }
 
 /** Whether the original reads this JSON value as `dtype`. It reads whole numbers as int32 or the declared integer type, others as float32 or a declared float64. */
 function readsAsDtype(value: string | boolean | number, dtype: DType, declared: DType | undefined): boolean {
+  if (typeof value === 'string') return !dtype.includes('float');
   if (typeof value !== 'number') return true;
   if (dtype.startsWith('float')) return !Number.isInteger(value) && (declared === dtype || declared === undefined);
   return declared === dtype || (declared === undefined && (dtype === 'int32' || dtype === 'int64') && Math.trunc(value / 2 ** 31) === 0);

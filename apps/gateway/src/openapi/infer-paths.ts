@@ -1,7 +1,15 @@
 import type { ServableStatus } from '@mserve/bus';
 import type { MethodSignature, TensorSignature } from '@mserve/wire';
 import type { InferPaths, MediaType, Operation, SchemaObject } from './schema.js';
-import { hasOipJson, msOutputSchema, msValueExample, msValueSchema, oipInputExample, oipTensorSchema } from './tensor-schema.js';
+import {
+  dataSchemas,
+  hasClasses,
+  msOutputSchema,
+  msValueExample,
+  msValueSchema,
+  oipInputExample,
+  oipTensorSchema,
+} from './tensor-schema.js';
 
 /** Schemas that all infer operations share; for `components`. */
 export const sharedSchemas: Readonly<Record<string, SchemaObject>> = {
@@ -37,6 +45,27 @@ export const sharedSchemas: Readonly<Record<string, SchemaObject>> = {
       shape: { type: 'array', items: { type: 'integer', minimum: 0 }, description: 'default: one element' },
     },
   },
+  AnyTensor: {
+    description: 'an element, elements of one kind nested in arrays, or base64',
+    anyOf: [
+      { type: ['number', 'string', 'boolean'] },
+      { type: 'array', items: { $ref: '#/components/schemas/AnyTensor' }, minItems: 1 },
+      { $ref: '#/components/schemas/Base64Tensor' },
+    ],
+  },
+  Classification: {
+    type: 'object',
+    description:
+      'an output for which the request asked with the parameter classification: the highest values, value:index or value:index:label',
+    required: ['name', 'shape', 'datatype', 'data'],
+    properties: {
+      name: { type: 'string' },
+      datatype: { const: 'BYTES' },
+      shape: { type: 'array', items: { type: 'integer', minimum: 0 } },
+      data: { type: 'array', items: { type: 'string' } },
+    },
+  },
+  ...dataSchemas,
   MsError: { type: 'object', required: ['error_msg'], properties: { error_msg: { type: 'string' } } },
   OipError: { type: 'object', required: ['error'], properties: { error: { type: 'string' } } },
 };
@@ -44,7 +73,9 @@ export const sharedSchemas: Readonly<Record<string, SchemaObject>> = {
 const statuses: readonly (readonly [status: string, description: string])[] = [
   ['400', 'the request is wrong'],
   ['404', 'no such servable, version or method'],
+  ['408', 'the request came too slowly'],
   ['413', 'the request is too large'],
+  ['415', 'the content type or the compression is not supported'],
   ['429', 'too many requests are waiting; try again'],
   ['500', 'the servable failed'],
   ['503', 'nobody can serve this now; try again'],
@@ -129,13 +160,12 @@ function msOperation(servable: string, method: MethodSignature, operationId: str
 }
 
 function oipOperation(servable: string, method: MethodSignature, operationId: string, versionText: string): Operation {
-  const tensorsSchema = (tensors: readonly TensorSignature[]): SchemaObject => ({
-    type: 'array',
-    items: { anyOf: tensors.map((tensor) => oipTensorSchema(tensor, method.batched)) },
-  });
+  const inputs = method.inputs.map((input) => oipTensorSchema(input, method.batched, 'input'));
+  const outputs = method.outputs.map((output) => oipTensorSchema(output, method.batched, 'output'));
+  const classification: SchemaObject[] = method.outputs.some(hasClasses) ? [{ $ref: '#/components/schemas/Classification' }] : [];
   const binary: MediaType = {
     schema: {
-      type: 'string',
+      contentMediaType: 'application/octet-stream',
       description: 'JSON, then the bytes of the tensors; header Inference-Header-Content-Length says where the JSON ends',
     },
   };
@@ -143,24 +173,31 @@ function oipOperation(servable: string, method: MethodSignature, operationId: st
     type: 'object',
     required: ['inputs'],
     properties: {
-      id: { type: 'string' },
-      parameters: { type: 'object' },
-      inputs: tensorsSchema(method.inputs),
-      outputs: {
+      id: { type: ['string', 'null'] },
+      parameters: { type: ['object', 'null'] },
+      inputs: {
         type: 'array',
-        items: { type: 'object', required: ['name'], properties: { name: { type: 'string' }, parameters: { type: 'object' } } },
+        ...(inputs.length === 0 ? {} : { items: { anyOf: inputs } }),
+        minItems: method.inputs.filter(({ optional }) => optional !== true).length,
+        maxItems: inputs.length,
+      },
+      outputs: {
+        type: ['array', 'null'],
+        items: {
+          type: 'object',
+          required: ['name'],
+          properties: { name: { enum: method.outputs.map(({ name }) => name) }, parameters: { type: ['object', 'null'] } },
+        },
       },
     },
   };
-  const json: Record<string, MediaType> = method.inputs.every(hasOipJson)
-    ? { 'application/json': { schema: request, ...exampleOf(oipExample(method)) } }
-    : {};
+  const json: MediaType = { schema: request, ...exampleOf(oipExample(method)) };
   return {
     operationId,
     tags: [servable],
     summary: `${servable}: ${method.name}${versionText} (Open Inference Protocol)`,
     ...(method.doc === undefined ? {} : { description: method.doc }),
-    requestBody: { required: true, content: { ...json, 'application/octet-stream': binary } },
+    requestBody: { required: true, content: { 'application/json': json, 'application/octet-stream': binary } },
     responses: {
       '200': {
         description: 'results; the first dim of every tensor is the instance',
@@ -173,7 +210,7 @@ function oipOperation(servable: string, method: MethodSignature, operationId: st
                 model_name: { type: 'string' },
                 model_version: { type: 'string' },
                 id: { type: 'string' },
-                outputs: tensorsSchema(method.outputs),
+                outputs: { type: 'array', items: { anyOf: [...outputs, ...classification] } },
               },
             },
           },

@@ -1,4 +1,4 @@
-import { Controller, Get, Inject, UseGuards } from '@nestjs/common';
+import { Controller, Get, Header, Headers, Inject, UseGuards } from '@nestjs/common';
 import { ApiExcludeController, type OpenAPIObject } from '@nestjs/swagger';
 import { ApiDocs } from './api-docs.js';
 import { DocsGuard } from './docs.guard.js';
@@ -11,7 +11,8 @@ export class OpenApiController {
   constructor(@Inject(ApiDocs) private readonly docs: ApiDocs) {}
 
   @Get()
-  document(): OpenAPIObject {
-    return this.docs.document();
+  @Header('cache-control', 'no-store')
+  document(@Headers('x-forwarded-prefix') prefix?: string): OpenAPIObject {
+    return this.docs.document(prefix);
   }
 }

@@ -3,7 +3,8 @@ export interface SchemaObject {
   readonly $ref?: string;
   readonly title?: string;
   readonly description?: string;
-  readonly type?: string;
+  readonly type?: string | readonly string[];
+  readonly format?: string;
   readonly const?: unknown;
   readonly minimum?: number;
   readonly maximum?: number;
@@ -16,6 +17,7 @@ export interface SchemaObject {
   readonly properties?: Readonly<Record<string, SchemaObject>>;
   readonly additionalProperties?: boolean | SchemaObject;
   readonly contentEncoding?: string;
+  readonly contentMediaType?: string;
   readonly enum?: readonly unknown[];
 }
 

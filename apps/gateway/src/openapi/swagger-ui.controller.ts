@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { Controller, Get, Header, NotFoundException, Param, Res, UseGuards } from '@nestjs/common';
+import { Controller, Get, Header, NotFoundException, Param, Req, Res, UseGuards } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DocsGuard } from './docs.guard.js';
 
 /** The files of Swagger UI that its page asks for; nothing else is served. */
@@ -13,24 +13,42 @@ const assets = new Map([
   ['favicon-32x32.png', 'image/png'],
 ]);
 
-const page = `<!doctype html>
+/** `folder`: that of the page's files, as seen from the page. Nothing here begins with a slash: a proxy in front may serve it under a prefix. */
+const pageOf = (folder: string): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <title>mserve</title>
-<link rel="stylesheet" href="/docs/swagger-ui.css">
-<link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
+<link rel="stylesheet" href="${folder}swagger-ui.css">
+<link rel="icon" type="image/png" href="${folder}favicon-32x32.png">
 </head>
 <body>
 <div id="swagger-ui"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/initializer.js"></script>
+<script src="${folder}swagger-ui-bundle.js"></script>
+<script src="${folder}initializer.js"></script>
 </body>
 </html>
 `;
 
-const initializer =
-  "window.ui = SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null });\n";
+/**
+ * The document is beside the folder that this script is in. Where the operations begin is taken from there, too: a proxy that takes a prefix off need not say so.
+ */
+const initializer = `const base = new URL('..', document.currentScript.src);
+const documentUrl = new URL('openapi.json', base).href;
+window.ui = SwaggerUIBundle({
+  url: documentUrl,
+  dom_id: '#swagger-ui',
+  deepLinking: true,
+  validatorUrl: null,
+  responseInterceptor: (response) => {
+    if (response.url !== documentUrl || !response.ok) return response;
+    const found = JSON.parse(response.text);
+    found.servers = [{ url: base.href.slice(0, -1) }];
+    response.text = JSON.stringify(found);
+    return response;
+  },
+});
+`;
 
 /** Swagger UI is a dependency of @nestjs/swagger, so it is looked for from there. */
 function assetDirectory(): string {
@@ -47,8 +65,8 @@ export class SwaggerUiController {
 
   @Get()
   @Header('content-type', 'text/html; charset=utf-8')
-  page(): string {
-    return page;
+  page(@Req() { url }: FastifyRequest): string {
+    return pageOf(/^[^?]*\/(?:\?|$)/.test(url) ? '' : 'docs/');
   }
 
   @Get('initializer.js')
