@@ -10,6 +10,8 @@ export const limitSettings = [
   'writeTimeoutMs',
   'lingerMs',
   'drainReceiveMs',
+  'maxConnectionAgeMs',
+  'maxConnectionAgeGraceMs',
   'maxConnections',
   'maxConcurrentStreams',
 ] as const;

@@ -15,7 +15,7 @@ const isGrpc = ({ route }: IngressRequest): boolean => route.endsWith('grpc');
 
 function textAnswer(request: IngressRequest, text: string): IngressAnswer {
   const { token } = request;
-  if (isGrpc(request)) return { token, kind: 'grpc', message: Buffer.from(text) };
+  if (isGrpc(request)) return { token, kind: 'grpc', message: [Buffer.from(text)] };
   return { token, kind: 'http', status: 200, headers: { 'content-type': 'text/plain' }, body: [text] };
 }
 
@@ -89,7 +89,7 @@ export function ingressContract(name: string, create: () => Ingress): void {
       address,
       limits,
       listener,
-      addServices: () => undefined,
+      addServices: () => Promise.resolve(),
     });
     const post = (address: string, body: string, path = '/model/kit:echo', headers: Record<string, string> = {}): Promise<string> =>
       fetch(`http://${address}${path}`, { method: 'POST', body, headers }).then((response) => response.text());
@@ -130,7 +130,7 @@ export function ingressContract(name: string, create: () => Ingress): void {
       const texts = [post(address, 'a'), post(address, 'b')];
       await listener.until(() => listener.requests.length === 2);
       const answers = listener.requests.map((request) => textAnswer(request, `${Buffer.from(request.body).toString()}!`));
-      ingress.answer([{ token: 4711, kind: 'grpc', message: Buffer.of() }, ...answers.reverse(), ...answers]);
+      ingress.answer([{ token: 4711, kind: 'grpc', message: [] }, ...answers.reverse(), ...answers]);
       expect(await Promise.all(texts)).toEqual(['a!', 'b!']);
     });
 
@@ -203,6 +203,41 @@ export function ingressContract(name: string, create: () => Ingress): void {
       expect(ingress.inFlight).toBe(0);
     });
 
+    it.each([10, 300_000])('says when an answer of %d bytes is written out', async (bytes) => {
+      const [rest, grpc] = [await ingress.listen(restPort()), await ingress.listen(grpcPort())];
+      const raw = await RawGrpc.open(grpc);
+      const received = [post(rest, 'a').then((text) => text.length), raw.call([prefixed('b')]).then(({ body }) => body.byteLength)];
+      await listener.request(1);
+      const written = listener.requests.map(
+        (request) =>
+          new Promise<void>((resolve) => {
+            const answer = textAnswer(request, 'x'.repeat(bytes));
+            // In parts, the last of which is not copied
+            const parts = [Buffer.from('>'), Buffer.alloc(bytes, 'y')];
+            const whole = answer.kind === 'http' ? { ...answer, body: parts } : { ...answer, message: parts };
+            ingress.answer([{ ...whole, onWritten: resolve } as IngressAnswer]);
+          }),
+      );
+      await Promise.all(written);
+      for (const length of await Promise.all(received)) expect(length).toBeGreaterThan(bytes);
+      raw.close();
+    });
+
+    it('does not say that an answer is written whose client left', async () => {
+      const address = await ingress.listen(restPort());
+      const left = new AbortController();
+      const request = fetch(`http://${address}/model/kit:echo`, { method: 'POST', body: 'a', signal: left.signal }).catch(() => undefined);
+      const { token } = await listener.request();
+      left.abort();
+      await request;
+      await listener.until(() => listener.gone.length === 1);
+      let isWritten = false;
+      const onWritten = (): void => void (isWritten = true);
+      ingress.answer([{ token, kind: 'http', status: 200, headers: {}, body: [Buffer.alloc(300_000)], onWritten }]);
+      await settled();
+      expect(isWritten).toBe(false);
+    });
+
     it('knows the addresses that are bound', async () => {
       expect(ingress.addresses).toEqual({ rest: undefined, grpc: undefined });
       const rest = await ingress.listen(restPort());
@@ -222,6 +257,61 @@ export function ingressContract(name: string, create: () => Ingress): void {
       expect(await ingress.listen(port(taken))).toBe(taken);
       await expect(ingress.listen(port())).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
       expect(ingress.addresses[kind]).toBe(taken);
+    });
+
+    const answerAll = (): void => {
+      for (const request of listener.requests.splice(0)) ingress.answer([textAnswer(request, 'done')]);
+    };
+    const infer = 'POST /model/kit:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n.';
+
+    it('leaves: each REST connection ends with its next answer, and new ones are still taken', async () => {
+      const address = await ingress.listen(restPort());
+      const idle = await RawConnection.open(address);
+      const busy = await RawConnection.open(address);
+      busy.socket.write(infer);
+      await listener.request();
+      ingress.leave();
+      answerAll();
+      const other = await RawConnection.open(address);
+      for (const connection of [idle, other]) connection.socket.write(infer);
+      await listener.until(() => listener.requests.length === 2);
+      answerAll();
+      const health = await RawConnection.exchange(address, 'GET /health HTTP/1.1\r\nHost: x\r\n\r\n');
+      for (const connection of [busy, idle, other]) await connection.until(() => connection.closed);
+      for (const text of [busy.received, idle.received, other.received, health])
+        expect(text).toMatch(/^HTTP\/1.1 200 .*connection: close/is);
+    });
+
+    it('leaves: gRPC clients are told to open another connection, what is in hand is answered, and new connections are still taken', async () => {
+      const address = await ingress.listen(grpcPort());
+      const raw = await RawGrpc.open(address);
+      const first = raw.call([prefixed('a')]);
+      await listener.request();
+      const crossing = raw.call([prefixed('b')]);
+      // It is written in this turn, and read in the next one
+      await new Promise((resolve) => setImmediate(resolve));
+      ingress.leave();
+      const other = await RawGrpc.open(address);
+      const last = other.call([prefixed('c')]);
+      await listener.until(() => listener.requests.length === 3);
+      answerAll();
+      for (const reply of [first, crossing, last]) expect((await reply).body).toEqual(prefixed('done'));
+      for (const { session } of [raw, other]) if (!session.destroyed) await once(session, 'close');
+    });
+
+    it('ends connections that have reached their age', async () => {
+      const limits = { maxConnectionAgeMs: 1, maxConnectionAgeGraceMs: 1 };
+      const connection = await RawConnection.open(await ingress.listen(restPort('127.0.0.1:0', limits)));
+      while (!/connection: close/i.test(connection.received)) {
+        const { answers } = connection;
+        connection.socket.write(infer);
+        await listener.until(() => listener.requests.length === 1);
+        answerAll();
+        await connection.until(() => connection.answers > answers);
+      }
+      await connection.until(() => connection.closed);
+      const raw = await RawGrpc.open(await ingress.listen(grpcPort('127.0.0.1:0', limits)));
+      if (!raw.session.destroyed) await once(raw.session, 'close');
     });
 
     it('drains: takes no new connections, answers what is in hand, then is done', async () => {

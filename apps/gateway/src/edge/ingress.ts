@@ -1,8 +1,11 @@
 import type { RequestListener } from 'node:http';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Server } from '@grpc/grpc-js';
 import type { BeforeApplicationShutdown } from '@nestjs/common';
+import type { TraceContext } from '@mserve/metrics';
 import type { ServingError } from '@mserve/wire';
+import type { Access, Client } from './access.js';
 import type { IngressLimits, TlsOptions } from './ingress-options.js';
 
 /** The infer routes that an ingress recognises by itself; everything else on the ports goes on to Nest. */
@@ -31,6 +34,13 @@ export interface IngressRequest {
   readonly body: Uint8Array;
   /** performance.now() clock; Infinity when the client gave none (header `x-request-timeout-ms`, or grpc-timeout). */
   readonly deadlineAt: number;
+  /** Who asks, where the port asks for that. */
+  readonly client?: Client | undefined;
+  /**
+   * Nobody reads the body, or a view of it, any more: its buffer may be written to. Called once at most, and only where that is sure; a body that is not
+   * released is left to the garbage collector.
+   */
+  releaseBody(): void;
 }
 
 /** The answer to one infer request. */
@@ -42,14 +52,27 @@ export type IngressAnswer =
       readonly headers: Readonly<Record<string, string>>;
       /** Written one after the other; content-length is their sum. */
       readonly body: readonly (Uint8Array | string)[];
+      /** Called once at most, when the system has taken all of the body and nobody reads it here any more. Not where the client left. */
+      readonly onWritten?: (() => void) | undefined;
     }
-  | { readonly token: number; readonly kind: 'grpc'; readonly message: Uint8Array }
+  | {
+      readonly token: number;
+      readonly kind: 'grpc';
+      /** Of one message, one after the other. */
+      readonly message: readonly Uint8Array[];
+      /** Of the request's span, when it is traced. */
+      readonly trace?: TraceContext | undefined;
+      /** Of the message, as of an HTTP answer's body. */
+      readonly onWritten?: (() => void) | undefined;
+    }
   | {
       readonly token: number;
       readonly kind: 'grpc-error';
       /** gRPC status code number, not 0. */
       readonly status: number;
       readonly message: string;
+      /** Of the request's span, when it is traced. */
+      readonly trace?: TraceContext | undefined;
     };
 
 /** Who takes the infer requests of a port. */
@@ -62,16 +85,31 @@ export interface IngressListener {
   refusalOf(request: IngressRequest, error: ServingError): IngressAnswer;
 }
 
-interface Port {
+/** Why a connection was ended before it brought a request, or with one that never was. */
+export const connectionRefusals = ['too-many-connections', 'head-too-large', 'head-too-slow', 'malformed'] as const;
+
+/** See {@link connectionRefusals}. */
+export type ConnectionRefusal = (typeof connectionRefusals)[number];
+
+/** What is told of the connections of a port. Nothing here may throw. */
+export interface PortEvents {
+  /** A TLS handshake failed. Its socket is as good as closed. */
+  readonly onHandshakeFailed?: ((error: Error, socket: TLSSocket) => void) | undefined;
+  /** A connection was accepted. */
+  readonly onConnection?: ((socket: Socket) => void) | undefined;
+  readonly onConnectionRefused?: ((reason: ConnectionRefusal) => void) | undefined;
+}
+
+interface Port extends PortEvents {
   /** `host:port`, `[ipv6]:port` or, for gRPC, `unix:path`. Port 0 = any free one. */
   readonly address: string;
   /** What is left out is as in `defaultIngressLimits`. */
   readonly limits?: Partial<IngressLimits> | undefined;
   /** Default: plain text. */
   readonly tls?: TlsOptions | undefined;
-  /** A TLS handshake failed. Its socket is as good as closed. Must not throw. */
-  readonly onHandshakeFailed?: ((error: Error, socket: TLSSocket) => void) | undefined;
   readonly listener: IngressListener;
+  /** Who may come in. Asked before a body is read. Default: anybody. */
+  readonly access?: Access | undefined;
 }
 
 /** The public REST port. */
@@ -79,13 +117,15 @@ export interface RestPort extends Port {
   readonly kind: 'rest';
   /** Gets every request that is no infer request. */
   readonly fallback: RequestListener;
+  /** Origins whose pages may read answers, `https://app.example`; `*` = any. Default: none. */
+  readonly corsOrigins?: readonly string[] | undefined;
 }
 
 /** The public gRPC port. */
 export interface GrpcPort extends Port {
   readonly kind: 'grpc';
-  /** Adds the rpcs that are no infer rpcs to the server that gets their calls. Called once. */
-  readonly addServices: (server: Server) => void;
+  /** Adds the rpcs that are no infer rpcs to the server that gets their calls. Called when the first of them comes, and again only when it rejects. */
+  readonly addServices: (server: Server) => Promise<void>;
 }
 
 /** Addresses bound, each undefined while its port is not open. */
@@ -118,6 +158,18 @@ export abstract class Ingress implements BeforeApplicationShutdown {
 
   /** Infer requests being received, in hand, or whose answer is not written out. */
   abstract get inFlight(): number;
+
+  /** Whether any request, also one that is no infer request, has come in yet. */
+  abstract get wasAsked(): boolean;
+
+  /**
+   * From now on each REST connection ends with its next answer (`Connection: close`), and each gRPC connection with the calls that it has (GOAWAY; a call
+   * that crosses it is refused unread, REFUSED_STREAM, and gRPC clients send it again by themselves). New connections are still taken. To be called some time before {@link drain}, so that nobody sends a request just when its connection is closed.
+   */
+  abstract leave(): void;
+
+  /** Bytes of bodies that each port holds now, received and inflated. */
+  abstract get bufferedBytes(): { readonly rest: number; readonly grpc: number };
 
   /**
    * Takes no new connections; requests in hand are still answered. Resolves when all connections are closed, when only idle ones have been left for

@@ -93,7 +93,7 @@ describe.each(reasons)('%s', (reason) => {
       return;
     }
     if (answer.kind !== 'grpc') throw new TypeError(answer.kind);
-    const [said] = msProto.PredictReply.decode(answer.message).errorMsg;
+    const [said] = msProto.PredictReply.decode(Buffer.concat(answer.message)).errorMsg;
     expect({ code: Number(said?.errorCode), text: Buffer.from(said?.errorMsg ?? []).toString() }).toEqual({ code, text: msText(error) });
   });
 });

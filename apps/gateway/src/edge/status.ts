@@ -1,28 +1,12 @@
-import { refusal, type Failure, type Reason, type ServingError, type ServingErrorCode } from '@mserve/wire';
-
-const httpStatus: Readonly<Record<ServingErrorCode, number>> = {
-  INVALID_ARGUMENT: 400,
-  NOT_FOUND: 404,
-  RESOURCE_EXHAUSTED: 429,
-  CANCELLED: 499,
-  ABORTED: 500,
-  INTERNAL: 500,
-  UNIMPLEMENTED: 501,
-  UNAVAILABLE: 503,
-  DEADLINE_EXCEEDED: 504,
-};
-
-const grpcStatus: Readonly<Record<ServingErrorCode, number>> = {
-  CANCELLED: 1,
-  INVALID_ARGUMENT: 3,
-  DEADLINE_EXCEEDED: 4,
-  NOT_FOUND: 5,
-  RESOURCE_EXHAUSTED: 8,
-  ABORTED: 10,
-  UNIMPLEMENTED: 12,
-  INTERNAL: 13,
-  UNAVAILABLE: 14,
-};
+import {
+  grpcStatusOfCode,
+  httpStatusOfCode,
+  refusal,
+  type Failure,
+  type Reason,
+  type ServingError,
+  type ServingErrorCode,
+} from '@mserve/wire';
 
 /** The original's error_code numbers: 1 FAILED, 2 INVALID_INPUTS, 3 SYSTEM_ERROR, 5 SERVABLE_UNAVAILABLE. */
 const msCode: Readonly<Record<ServingErrorCode, number>> = {
@@ -35,6 +19,8 @@ const msCode: Readonly<Record<ServingErrorCode, number>> = {
   DEADLINE_EXCEEDED: 1,
   CANCELLED: 1,
   UNIMPLEMENTED: 1,
+  UNAUTHENTICATED: 1,
+  PERMISSION_DENIED: 1,
 };
 
 /** Reasons for which HTTP has a more exact status than for their code. */
@@ -62,19 +48,24 @@ const msGrpcStatusReasons: ReadonlySet<Reason | undefined> = new Set<Reason>([
   'request-too-slow',
   'too-many-bytes',
 ]);
-const msGrpcStatusCodes: ReadonlySet<ServingErrorCode> = new Set<ServingErrorCode>(['DEADLINE_EXCEEDED', 'CANCELLED']);
+const msGrpcStatusCodes: ReadonlySet<ServingErrorCode> = new Set<ServingErrorCode>([
+  'DEADLINE_EXCEEDED',
+  'CANCELLED',
+  'UNAUTHENTICATED',
+  'PERMISSION_DENIED',
+]);
 
 /** What the statuses of an error depend on. */
 export type Refused = Pick<Failure, 'code' | 'reason'>;
 
 /** HTTP status, 4xx or 5xx. */
 export function httpStatusOf({ code, reason }: Refused): number {
-  return (reason && httpStatusOfReason[reason]) ?? httpStatus[code];
+  return (reason && httpStatusOfReason[reason]) ?? httpStatusOfCode[code];
 }
 
 /** gRPC status number, never 0. */
 export function grpcStatusOf({ code }: Refused): number {
-  return grpcStatus[code];
+  return grpcStatusOfCode[code];
 }
 
 /** The original's error_code in a PredictReply; undefined for what MSService says with a gRPC status. */
@@ -90,11 +81,13 @@ export function tooLarge(detail: string): ServingError {
 
 const jsonHeaders: Readonly<Record<string, string>> = { 'content-type': 'application/json' };
 const postOnlyHeaders: Readonly<Record<string, string>> = { 'content-type': 'application/json', allow: 'POST' };
+const authenticateHeaders: Readonly<Record<string, string>> = { 'content-type': 'application/json', 'www-authenticate': 'Bearer' };
 const retryHeaders: Readonly<Record<string, string>> = { 'content-type': 'application/json', 'retry-after': '1' };
 
-/** Headers of a JSON answer; with Retry-After for 429 and 503, with Allow for 405. */
+/** Headers of a JSON answer; with Retry-After for 429 and 503, with Allow for 405, with WWW-Authenticate for 401. */
 export function jsonAnswerHeaders(status: number): Readonly<Record<string, string>> {
   if (status === 200) return jsonHeaders;
   if (status === 429 || status === 503) return retryHeaders;
+  if (status === 401) return authenticateHeaders;
   return status === 405 ? postOnlyHeaders : jsonHeaders;
 }

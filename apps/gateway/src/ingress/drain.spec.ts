@@ -49,3 +49,46 @@ describe('ports that drain while requests are coming in', () => {
     expect(await closed).toBe(0);
   });
 });
+
+describe('a gateway that is asked to end', () => {
+  const drainDelayMs = 300;
+  let rig: GatewayRig;
+  beforeEach(async () => {
+    rig = await GatewayRig.start({ drainDelayMs });
+  });
+  afterEach(() => rig.stop());
+
+  it('is not ready at once, goes on taking requests for a while, and then closes its ports', async () => {
+    const answered = await rig.post('kit echo a');
+    expect([answered.status, answered.headers.get('connection')]).toEqual([200, 'keep-alive']);
+    const closed = rig.close(graceMs);
+    let taken = 0;
+    // Whoever asks again and again finds it taking requests until it does not listen any more
+    for (;;) {
+      const ready = await fetch(`${rig.url}/v2/health/ready`).catch(() => undefined);
+      const answer = await rig.post('kit echo a').catch(() => undefined);
+      if (ready === undefined || answer === undefined) break;
+      taken += 1;
+      expect([ready.status, answer.status, answer.headers.get('connection')]).toEqual([503, 200, 'close']);
+    }
+    expect(taken).toBeGreaterThan(0);
+    expect(await closed).toBe(0);
+  });
+
+  it('waits for nobody when nothing was ever asked of it', async () => {
+    const { restAddress } = rig.gateway;
+    const closing = rig.close(graceMs);
+    // As soon as this turn is over
+    await new Promise((resolve) => setImmediate(resolve));
+    await expect(fetch(`http://${restAddress}/v2/health/live`)).rejects.toThrow();
+    await closing;
+  });
+
+  it('does not wait when it has no time', async () => {
+    await rig.post('kit echo a');
+    const closing = rig.close(0);
+    await new Promise((resolve) => setImmediate(resolve));
+    await expect(fetch(`${rig.url}/v2/health/live`)).rejects.toThrow();
+    await closing;
+  });
+});

@@ -1,5 +1,6 @@
 import { IdTable } from '@mserve/bus';
 import { refusal, type ServingError } from '@mserve/wire';
+import { BodyPool } from './body-pool.js';
 import type { Exchange } from './exchange.js';
 import type { IngressLimits } from '../edge/ingress-options.js';
 import type { InFlight } from './in-flight.js';
@@ -8,18 +9,30 @@ import type { TurnGather } from './turn-gather.js';
 /** How often, at least, bodies that do not arrive are looked for. */
 const maxLookMs = 1_000;
 
+/** Bytes of buffers that wait for the next body, at most. */
+const maxPooledBytes = 32 * 1024 * 1024;
+
 /** The exchanges of one port: which of them are unanswered, and how many bytes they hold. */
 export class ExchangeBook<E extends Exchange> {
   private readonly unanswered = new IdTable<E>();
+  private readonly pool: BodyPool;
   private heldBytes = 0;
 
   constructor(
     private readonly gather: TurnGather,
     private readonly maxHeldBytes: number,
     private readonly inFlight: InFlight,
-  ) {}
+  ) {
+    this.pool = new BodyPool(Math.min(maxPooledBytes, maxHeldBytes));
+  }
+
+  /** Bytes that all exchanges hold. */
+  get bytes(): number {
+    return this.heldBytes;
+  }
 
   begin(exchange: E): void {
+    exchange.pool = this.pool;
     this.inFlight.begin();
     this.unanswered.set(exchange.token, exchange);
   }
@@ -107,7 +120,7 @@ export class ExchangeBook<E extends Exchange> {
   /** The exchange is over. The listener is told of one that it waits for no longer. To be called once. */
   close(exchange: E): void {
     const { state } = exchange;
-    this.inFlight.end();
+    this.inFlight.end(exchange.receivedBytes);
     this.heldBytes -= exchange.receivedBytes;
     if (state === 'answered' || state === 'refused') return;
     this.unanswered.delete(exchange.token);

@@ -1,8 +1,12 @@
 import { requestIdOf } from '../edge/request-id.js';
+import type { BodyPool } from './body-pool.js';
+import type { Client } from '../edge/access.js';
 import type { InferRoute } from '../edge/ingress.js';
 
 /** A body whose length is announced gets its one buffer when this much of it is here: announcing alone costs us nothing. */
 const allocateAfterBytes = 1024 * 1024;
+/** Native code takes tensors as they are when they begin at a multiple of this; others it copies. */
+const tensorAlignment = 16;
 const noBytes = new Uint8Array(0);
 
 /**
@@ -15,6 +19,8 @@ export type ExchangeState = 'receiving' | 'inflating' | 'waiting' | 'answered' |
 export abstract class Exchange {
   body: Uint8Array = noBytes;
   state: ExchangeState = 'receiving';
+  /** See IngressRequest. */
+  client: Client | undefined = undefined;
   /** Body bytes so far; while it is inflated, those that came and those that came of them. */
   receivedBytes = 0;
   /** Body pieces so far. */
@@ -22,7 +28,11 @@ export abstract class Exchange {
   /** Begin of the span over which its speed is looked at, on performance.now()'s clock, and the bytes that were here then; NaN before the first look. */
   private spanBeganAt = NaN;
   private spanBeganBytes = 0;
+  /** Where the buffers of bodies come from, and go to. */
+  pool: BodyPool | undefined = undefined;
   private whole: Buffer | undefined;
+  /** What {@link whole}, or the body, is a part of. */
+  private buffer: Buffer | undefined = undefined;
   private chunks: Buffer[] | undefined;
 
   /** `announcedBytes` is the length of the body, -1 while it is not known. */
@@ -39,6 +49,9 @@ export abstract class Exchange {
   get requestId(): string {
     return requestIdOf(this.headers['x-request-id'], this.token);
   }
+
+  /** Where in the body the first tensor begins, as far as its first bytes tell; 0 when they do not. */
+  protected abstract tensorOffset(head: Uint8Array): number;
 
   /** Takes one piece of the body. The caller has checked the limits, and that it is not more than was announced. */
   take(chunk: Buffer): void {
@@ -72,24 +85,41 @@ export abstract class Exchange {
   complete(): void {
     if (this.whole !== undefined) this.body = this.whole;
     else if (this.chunks !== undefined)
-      this.body = this.chunks.length === 1 ? (this.chunks[0] as Buffer) : Buffer.concat(this.chunks, this.receivedBytes);
+      this.body = this.chunks.length === 1 ? (this.chunks[0] as Buffer) : this.gather(this.chunks, this.receivedBytes);
     this.chunks = undefined;
     this.whole = undefined;
     this.state = 'waiting';
+  }
+
+  /** See IngressRequest. */
+  releaseBody(): void {
+    const { buffer } = this;
+    if (buffer === undefined) return;
+    this.forgetBody();
+    this.pool?.give(buffer);
   }
 
   /** Lets go of what was received so far. */
   forgetBody(): void {
     this.chunks = undefined;
     this.whole = undefined;
+    this.buffer = undefined;
     this.body = noBytes;
   }
 
   private allocateWhole(): void {
-    const whole = Buffer.allocUnsafeSlow(this.announcedBytes);
-    let at = 0;
-    for (const chunk of this.chunks ?? []) at += chunk.copy(whole, at);
+    this.whole = this.gather(this.chunks ?? [], this.announcedBytes);
     this.chunks = undefined;
-    this.whole = whole;
+  }
+
+  /** Buffer of `bytes` bytes that begins with these pieces. */
+  private gather(chunks: readonly Buffer[], bytes: number): Buffer {
+    const offset = chunks[0] === undefined ? 0 : this.tensorOffset(chunks[0]);
+    const before = (tensorAlignment - (offset % tensorAlignment)) % tensorAlignment;
+    this.buffer = this.pool?.take(before + bytes) ?? Buffer.allocUnsafeSlow(before + bytes);
+    const whole = this.buffer.subarray(before, before + bytes);
+    let at = 0;
+    for (const chunk of chunks) at += chunk.copy(whole, at);
+    return whole;
   }
 }

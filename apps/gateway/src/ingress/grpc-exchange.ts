@@ -1,8 +1,12 @@
-import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { constants, sensitiveHeaders, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { TraceContext } from '@mserve/metrics';
 import type { Compression } from './body-inflater.js';
 import { Exchange } from './exchange.js';
 import { framed, grpcContentType, messagePrefixBytes, statusText } from './grpc-wire.js';
+import { cutStalledWrite } from './stalled-write.js';
+import { tensorOffset } from './tensor-offset.js';
 import type { InferRoute, IngressRequest } from '../edge/ingress.js';
+import { traceHeaders } from '../edge/trace-headers.js';
 
 const exchangeKey = Symbol('exchange');
 
@@ -22,13 +26,20 @@ export interface GrpcExchangeOwner {
 
 const okHeaders = { ':status': 200, 'content-type': grpcContentType };
 const okTrailers = { 'grpc-status': '0' };
-const trailersFollow = { waitForTrailers: true };
+/** An id never comes twice: kept out of HPACK's table, which otherwise both sides rebuild at every answer. */
+const neverIndexed = ['x-request-id'];
+/** gRPC has no use for the date that node writes into every answer; where node does not know `sendDate`, it goes on doing so. */
+const trailersFollow = { waitForTrailers: true, sendDate: false };
 
 /** One unary infer call in hand: collects its message and is itself the IngressRequest. */
 export class GrpcExchange extends Exchange implements IngressRequest {
   readonly path = '';
   readonly verb = 'POST';
   isCompressed = false;
+  /** That its answer tells. */
+  trace: TraceContext | undefined = undefined;
+  /** Of its answer. */
+  onWritten: (() => void) | undefined = undefined;
   private prefix: Buffer | undefined;
 
   constructor(
@@ -50,6 +61,10 @@ export class GrpcExchange extends Exchange implements IngressRequest {
   override get headers(): Readonly<Record<string, string | undefined>> {
     // Of all headers node gives only set-cookie as a list, and that one is no request header.
     return this.received as Readonly<Record<string, string | undefined>>;
+  }
+
+  protected override tensorOffset(head: Uint8Array): number {
+    return tensorOffset(this.route, head);
   }
 
   /** The encoding of compressed messages. */
@@ -99,21 +114,34 @@ export class GrpcExchange extends Exchange implements IngressRequest {
   }
 
   /** Status OK. `compression`: of the message, if it is compressed. A client that takes nothing of it for `writeTimeoutMs` is cut off. */
-  reply(message: Uint8Array, writeTimeoutMs: number, compression?: Compression): void {
+  reply(message: readonly Uint8Array[], bytes: number, writeTimeoutMs: number, compression?: Compression): void {
     const { stream } = this;
     if (stream.destroyed || stream.headersSent) return;
-    const headers: OutgoingHttpHeaders = { ...okHeaders, 'x-request-id': this.requestId };
+    const headers: OutgoingHttpHeaders = {
+      ':status': 200,
+      'content-type': grpcContentType,
+      'x-request-id': this.requestId,
+      [sensitiveHeaders]: neverIndexed,
+    };
     if (compression !== undefined) headers['grpc-encoding'] = compression;
+    if (this.trace !== undefined) Object.assign(headers, traceHeaders(this.trace));
     stream.respond(headers, trailersFollow);
     stream.on('wantTrailers', sendOk);
-    const [first, rest] = framed(message, compression !== undefined);
-    if (rest === undefined) {
-      stream.end(first);
+    const pieces = framed(message, bytes, compression !== undefined);
+    if (pieces.length === 1) {
+      // A copy
+      this.onWritten?.();
+      stream.end(pieces[0]);
       return;
     }
-    stream.write(first);
-    stream.end(rest);
-    stream.setTimeout(writeTimeoutMs, () => stream.close(constants.NGHTTP2_CANCEL));
+    stream.cork();
+    const last = pieces.length - 1;
+    for (let i = 0; i < last; i++) stream.write(pieces[i]);
+    stream.write(pieces[last], (error) => {
+      if (error === undefined || error === null) this.onWritten?.();
+    });
+    stream.end();
+    cutStalledWrite(stream, writeTimeoutMs, () => stream.close(constants.NGHTTP2_CANCEL));
   }
 
   /** Any other status; what is still coming of the call is dropped, for `lingerMs` at most. */
@@ -126,7 +154,9 @@ export class GrpcExchange extends Exchange implements IngressRequest {
         'grpc-status': String(status),
         'grpc-message': statusText(message),
         'x-request-id': this.requestId,
+        ...(this.trace !== undefined && traceHeaders(this.trace)),
         ...acceptedEncodings,
+        [sensitiveHeaders]: neverIndexed,
       },
       { endStream: true },
     );

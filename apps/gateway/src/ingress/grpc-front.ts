@@ -10,23 +10,28 @@ import {
 } from 'node:http2';
 import { connect, type AddressInfo } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
-import type { Server as GrpcServer } from '@grpc/grpc-js';
-import { refusal, ServingError } from '@mserve/wire';
+import { messageBytes, refusal, ServingError } from '@mserve/wire';
+import { askedOfRpc } from '../access/asked-of.js';
+import type { Access, Client } from '../edge/access.js';
 import { requestIdOf } from '../edge/request-id.js';
 import { grpcStatusOf, tooLarge } from '../edge/status.js';
 import { formatAddress, type Address } from '@mserve/config';
 import { listenAddressOf } from './address.js';
 import { compress, compressFromBytes } from './answer-compression.js';
 import { BodyInflater } from './body-inflater.js';
+import { ConnectionAges } from './connection-ages.js';
 import { ExchangeBook } from './exchange-book.js';
+import { GracefulGoaway } from './graceful-goaway.js';
 import { GrpcExchange, type GrpcExchangeOwner } from './grpc-exchange.js';
-import { grpcCompression, grpcDeadlineAt, grpcInflateErrors, isGrpcContentType } from './grpc-wire.js';
-import type { GrpcPort, IngressAnswer, IngressListener, InferRoute } from '../edge/ingress.js';
+import { grpcCompression, grpcContentType, grpcDeadlineAt, grpcInflateErrors, isGrpcContentType, joined, statusText } from './grpc-wire.js';
+import type { GrpcPort, IngressAnswer, IngressListener, InferRoute, PortEvents } from '../edge/ingress.js';
 import { contextOf, serverTlsOf } from '../tls/tls-context.js';
 import type { IngressLimits, TlsOptions } from '../edge/ingress-options.js';
 import type { InFlight } from './in-flight.js';
 import { InferStream, StreamCall, type InferStreamOwner } from './infer-stream.js';
 import { RpcRelay } from './rpc-relay.js';
+import { tellEvents } from './port-events.js';
+import { watchSilentConnections } from './silent-connections.js';
 import { TurnGather } from './turn-gather.js';
 
 type GrpcAnswer = Exclude<IngressAnswer, { kind: 'http' }>;
@@ -37,6 +42,11 @@ const inferRoutes: Readonly<Record<string, InferRoute | undefined>> = {
   '/mindspore.serving.proto.MSService/Predict': 'ms-grpc',
   '/inference.GRPCInferenceService/ModelInfer': 'oip-grpc',
 };
+
+/** The most metadata of a call: names and values, and 32 bytes for each field. More ends the call's stream, not its connection. */
+export const maxMetadataBytes = 64 * 1024;
+/** The most fields of metadata, those of HTTP/2 included. */
+export const maxMetadataFields = 128;
 
 /** What one stream, and one connection, may have on its way: HTTP/2's default of 64 KiB makes large messages twice as dear. */
 const streamWindowBytes = 4 * 1024 * 1024;
@@ -57,15 +67,20 @@ export class GrpcFront implements GrpcExchangeOwner {
   private readonly streamOwner: InferStreamOwner;
   private unixPath: string | undefined;
   private receiving: { readonly stop: () => void } | undefined;
+  private silence: { readonly stop: () => void } | undefined;
+  private isLeaving = false;
   private isDraining = false;
+  private readonly goaway = new GracefulGoaway();
+  private readonly ages: ConnectionAges<ServerHttp2Session> | undefined;
 
   constructor(
     private readonly limits: IngressLimits,
     private readonly listener: IngressListener,
     private readonly inFlight: InFlight,
-    addServices: (server: GrpcServer) => void,
+    addServices: GrpcPort['addServices'],
     tls?: TlsOptions,
-    onHandshakeFailed?: GrpcPort['onHandshakeFailed'],
+    events: PortEvents = {},
+    private readonly access?: Access,
   ) {
     this.relay = new RpcRelay(
       {
@@ -81,11 +96,20 @@ export class GrpcFront implements GrpcExchangeOwner {
       this.refuseEarly(exchange, error),
     );
     this.streamOwner = this.ownerOfStreams();
+    const { maxConnectionAgeMs, maxConnectionAgeGraceMs } = limits;
+    if (maxConnectionAgeMs > 0) {
+      const onAged = (session: ServerHttp2Session): void => {
+        this.goaway.send(session);
+        const grace = setTimeout(() => this.drainStreams(session), maxConnectionAgeGraceMs).unref();
+        session.once('close', () => clearTimeout(grace));
+      };
+      this.ages = new ConnectionAges(maxConnectionAgeMs, onAged);
+    }
     this.server = createPort(limits, tls);
     this.server.maxConnections = limits.maxConnections;
     this.server.on('session', this.onSession);
     this.server.on('stream', this.onStream);
-    if (onHandshakeFailed !== undefined) this.server.on('tlsClientError', onHandshakeFailed);
+    tellEvents(this.server, events);
   }
 
   /** Binds the port or socket file; resolves with the address bound. Rejects with the original's texts. */
@@ -112,6 +136,7 @@ export class GrpcFront implements GrpcExchangeOwner {
       );
     });
     this.receiving = this.exchanges.watchReceiving(this.limits, (exchange, error) => this.refuseEarly(exchange, error));
+    this.silence = watchSilentConnections(this.sessions, this.limits.writeTimeoutMs);
     if (address.kind === 'unix') {
       this.unixPath = address.path;
       return formatAddress(address);
@@ -125,6 +150,11 @@ export class GrpcFront implements GrpcExchangeOwner {
     if (server instanceof TlsServer) server.setSecureContext(contextOf(tls));
   }
 
+  /** Bytes of bodies that are held now. */
+  get bufferedBytes(): number {
+    return this.exchanges.bytes;
+  }
+
   /** false when the token is not one of this port. */
   answer(answer: GrpcAnswer): boolean {
     const exchange = this.exchanges.answered(answer.token);
@@ -133,11 +163,17 @@ export class GrpcFront implements GrpcExchangeOwner {
     return true;
   }
 
+  /** Every client opens its next call over another connection (GOAWAY); new ones are still taken. */
+  leave(): void {
+    this.isLeaving = true;
+    for (const session of this.sessions) this.goaway.send(session);
+  }
+
   /** Takes no new connections and calls. Resolves when the calls in hand are done and all connections are closed. */
   async drain(): Promise<void> {
     this.isDraining = true;
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
-    for (const session of this.sessions) session.close();
+    for (const session of this.sessions) this.goaway.send(session);
     for (const stream of this.streams) stream.drain();
     await this.exchanges.endReceiving(this.limits.drainReceiveMs, closed, (exchange, error) => this.refuseEarly(exchange, error));
     await this.end();
@@ -196,6 +232,7 @@ export class GrpcFront implements GrpcExchangeOwner {
 
   private readonly onSession = (session: ServerHttp2Session): void => {
     this.sessions.add(session);
+    this.ages?.follow(session);
     session.setLocalWindowSize(connectionWindowBytes);
     // A connection that does not begin to speak HTTP/2 is nobody's
     const silence = setTimeout(() => session.destroy(), this.limits.headersTimeoutMs).unref();
@@ -204,13 +241,24 @@ export class GrpcFront implements GrpcExchangeOwner {
       clearTimeout(silence);
       this.sessions.delete(session);
     });
-    if (this.isDraining) session.close();
+    if (this.isDraining) this.goaway.send(session);
   };
 
+  /** Streams of the connection end when what they have in hand is answered. */
+  private drainStreams(session: ServerHttp2Session): void {
+    for (const stream of this.streams) if (stream.session === session) stream.drain();
+  }
+
   private readonly onStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
-    const route = inferRoutes[headers[':path'] ?? ''];
-    const isStream = headers[':path'] === streamPath;
-    if (route === undefined && !isStream) {
+    // Not before its first call, which a client that has just connected would else open over yet another connection
+    if (this.isLeaving && stream.session !== undefined) this.goaway.send(stream.session as ServerHttp2Session);
+    const path = headers[':path'] ?? '';
+    const route = inferRoutes[path];
+    const isStream = path === streamPath;
+    const isInfer = route !== undefined || isStream;
+    const client = this.access?.admit(isInfer ? 'infer' : askedOfRpc(path), { headers, socket: stream.session?.socket });
+    if (client instanceof ServingError) return this.refuseStream(stream, headers, client);
+    if (!isInfer) {
       this.relay.pass(stream, headers, requestIdOf(headers['x-request-id'] as string | undefined, this.inFlight.nextToken()));
       return;
     }
@@ -223,8 +271,9 @@ export class GrpcFront implements GrpcExchangeOwner {
     }
     const timeout = headers['grpc-timeout'];
     const deadlineAt = grpcDeadlineAt(typeof timeout === 'string' ? timeout : undefined);
-    if (route === undefined) return this.beginStream(stream, headers, deadlineAt ?? performance.now());
+    if (route === undefined) return this.beginStream(stream, headers, deadlineAt ?? performance.now(), client);
     const exchange = new GrpcExchange(this, this.inFlight.nextToken(), stream, headers, route, deadlineAt ?? Infinity);
+    exchange.client = client;
     this.exchanges.begin(exchange);
     if (deadlineAt === undefined)
       this.refuseEarly(
@@ -233,8 +282,25 @@ export class GrpcFront implements GrpcExchangeOwner {
       );
   };
 
-  private beginStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, deadlineAt: number): void {
+  /** With its status and nothing else, before anything of it is read. */
+  private refuseStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, error: ServingError): void {
+    stream.on('error', () => undefined);
+    stream.respond(
+      {
+        ':status': 200,
+        'content-type': grpcContentType,
+        'grpc-status': String(grpcStatusOf(error)),
+        'grpc-message': statusText(error.message),
+        'x-request-id': requestIdOf(headers['x-request-id'] as string | undefined, this.inFlight.nextToken()),
+      },
+      { endStream: true },
+    );
+    stream.resume();
+  }
+
+  private beginStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, deadlineAt: number, client: Client | undefined): void {
     const begun = new InferStream(this.streamOwner, stream, headers, deadlineAt, this.limits);
+    begun.client = client;
     this.streams.add(begun);
     if (this.isDraining) begun.drain();
   }
@@ -266,28 +332,37 @@ export class GrpcFront implements GrpcExchangeOwner {
   }
 
   private send(exchange: GrpcExchange | StreamCall, answer: GrpcAnswer): void {
-    if (exchange instanceof StreamCall) return exchange.stream.answer(exchange, answer.message);
-    const { maxMessageBytes, writeTimeoutMs, lingerMs } = this.limits;
-    if (answer.kind === 'grpc-error') exchange.fail(answer.status, answer.message, lingerMs);
-    else if (answer.message.byteLength <= maxMessageBytes) {
-      const { message } = answer;
-      const compression = message.byteLength < compressFromBytes ? undefined : exchange.answerCompression;
-      if (compression === undefined) exchange.reply(message, writeTimeoutMs);
-      else
-        compress(compression, message, (compressed) =>
-          compressed === undefined ? exchange.reply(message, writeTimeoutMs) : exchange.reply(compressed, writeTimeoutMs, compression),
-        );
-    } else {
-      exchange.fail(
-        grpcStatusOf({ code: 'RESOURCE_EXHAUSTED' }),
-        `Sent message larger than max (${answer.message.byteLength} vs. ${maxMessageBytes})`,
-        lingerMs,
-      );
+    if (exchange instanceof StreamCall) {
+      exchange.stream.answer(exchange, answer.message);
+      // It has copied the message
+      if (answer.kind === 'grpc') answer.onWritten?.();
+      return;
     }
+    exchange.trace = answer.trace;
+    if (answer.kind === 'grpc-error') exchange.fail(answer.status, answer.message, this.limits.lingerMs);
+    else this.sendMessage(exchange, answer);
+  }
+
+  private sendMessage(exchange: GrpcExchange, { message, onWritten }: Extract<GrpcAnswer, { kind: 'grpc' }>): void {
+    const { maxMessageBytes, writeTimeoutMs, lingerMs } = this.limits;
+    const bytes = messageBytes(message);
+    this.inFlight.answered(bytes);
+    if (bytes > maxMessageBytes) {
+      const text = `Sent message larger than max (${bytes} vs. ${maxMessageBytes})`;
+      return exchange.fail(grpcStatusOf({ code: 'RESOURCE_EXHAUSTED' }), text, lingerMs);
+    }
+    const compression = bytes < compressFromBytes ? undefined : exchange.answerCompression;
+    exchange.onWritten = onWritten;
+    if (compression === undefined) return exchange.reply(message, bytes, writeTimeoutMs);
+    compress(compression, joined(message), (compressed) => {
+      if (compressed === undefined) exchange.reply(message, bytes, writeTimeoutMs);
+      else exchange.reply([compressed], compressed.byteLength, writeTimeoutMs, compression);
+    });
   }
 
   private async end(): Promise<void> {
     this.receiving?.stop();
+    this.silence?.stop();
     this.relay.close();
     if (this.unixPath === undefined) return;
     await rm(this.unixPath, { force: true });
@@ -297,7 +372,12 @@ export class GrpcFront implements GrpcExchangeOwner {
 
 function createPort(limits: IngressLimits, tls: TlsOptions | undefined): Http2Server {
   const options: ServerOptions = {
-    settings: { initialWindowSize: streamWindowBytes, maxConcurrentStreams: limits.maxConcurrentStreams },
+    settings: {
+      initialWindowSize: streamWindowBytes,
+      maxConcurrentStreams: limits.maxConcurrentStreams,
+      maxHeaderListSize: maxMetadataBytes,
+    },
+    maxHeaderListPairs: maxMetadataFields,
     // Megabytes of one connection; what is held is bounded over all connections instead (maxBufferedBytes)
     maxSessionMemory: Number.MAX_SAFE_INTEGER,
   };

@@ -48,22 +48,27 @@ export const grpcInflateErrors: InflateErrors = {
   broken: (compression) => refusal('call-malformed', { detail: `the request message is not ${compression}` }),
 };
 
-/** A message with its prefix, in as many pieces as cost least: small ones are copied together. */
-export function framed(message: Uint8Array, isCompressed = false): readonly [Buffer] | readonly [Buffer, Uint8Array] {
-  const { byteLength } = message;
-  const whole = byteLength <= 64 * 1024;
-  const first = Buffer.allocUnsafe(whole ? messagePrefixBytes + byteLength : messagePrefixBytes);
+/** A message in one piece. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
+}
+
+/** A message of `bytes` bytes with its prefix, in as many pieces as cost least: the prefix is copied together with a small first part. */
+export function framed(message: readonly Uint8Array[], bytes: number, isCompressed = false): readonly Uint8Array[] {
+  const [part, ...rest] = message;
+  const withFirst = part !== undefined && part.byteLength <= 64 * 1024;
+  const first = Buffer.allocUnsafe(withFirst ? messagePrefixBytes + part.byteLength : messagePrefixBytes);
   first[0] = isCompressed ? 1 : 0;
-  first.writeUInt32BE(byteLength, 1);
-  if (!whole) return [first, message];
-  first.set(message, messagePrefixBytes);
-  return [first];
+  first.writeUInt32BE(bytes, 1);
+  if (!withFirst) return [first, ...message];
+  first.set(part, messagePrefixBytes);
+  return [first, ...rest];
 }
 
 /** A framed ModelStreamInferResponse: a ModelInferResponse (field 2), or the text of an error (field 1). */
-export function streamAnswer(message: Uint8Array | string): Buffer {
+export function streamAnswer(message: readonly Uint8Array[] | string): Buffer {
   const isError = typeof message === 'string';
-  const content = isError ? Buffer.from(message) : message;
+  const content = isError ? Buffer.from(message) : joined(message);
   const size = fieldSize(content.byteLength);
   const writer = new ProtobufWriter(messagePrefixBytes + size);
   writer.bytes[0] = 0;

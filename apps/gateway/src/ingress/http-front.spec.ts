@@ -283,7 +283,7 @@ describe('the REST port with little memory', () => {
 });
 
 describe('the REST port with few connections', () => {
-  it('closes those over the limit at once', async () => {
+  it('refuses infer calls on those over the limit, and answers what else they ask for', async () => {
     const rig = await GatewayRig.start({ limits: { maxConnections: 2 } });
     try {
       const open = [
@@ -293,7 +293,12 @@ describe('the REST port with few connections', () => {
       const [first] = open;
       first?.socket.write(post('kit echo a'));
       await first?.until(() => first.received.endsWith('a'));
-      expect(await RawConnection.exchange(rig.gateway.restAddress as string, '')).toBe('');
+      const refused = await RawConnection.exchange(rig.gateway.restAddress as string, post('kit echo a'));
+      expect(refused).toMatch(/^HTTP\/1\.1 503 .*\r\nretry-after: 1\r\n.*as many connections as it may have, 2/s);
+      const probe = 'GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n';
+      expect(await RawConnection.exchange(rig.gateway.restAddress as string, probe)).toMatch(
+        /^HTTP\/1\.1 (?!503).*\r\nconnection: close\r\n/is,
+      );
       for (const { socket } of open) socket.destroy();
     } finally {
       await rig.stop();

@@ -3,15 +3,20 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import { refusal, ServingError } from '@mserve/wire';
+import { askedOfPath, modelOfPath } from '../access/asked-of.js';
+import type { Access, Asked } from '../edge/access.js';
+import { clip } from '../edge/clip.js';
 import { requestIdOf } from '../edge/request-id.js';
-import { tooLarge } from '../edge/status.js';
+import { httpStatusOf, jsonAnswerHeaders, tooLarge } from '../edge/status.js';
 import { formatAddress, type Address } from '@mserve/config';
 import { listenAddressOf } from './address.js';
 import { acceptedCompression, compress, compressFromBytes } from './answer-compression.js';
+import type { Cors } from './cors.js';
 import { BodyInflater } from './body-inflater.js';
+import { ConnectionAges } from './connection-ages.js';
 import { ExchangeBook } from './exchange-book.js';
 import { ExchangeRequest, ExchangeResponse, HttpExchange, type ExchangeOwner } from './http-exchange.js';
-import { answerMalformed, originForm } from './http-malformed.js';
+import { answerMalformed, connectionRefusalOf, originForm } from './http-malformed.js';
 import {
   hasTwoHosts,
   httpCompression,
@@ -21,14 +26,20 @@ import {
   isInferContentType,
   unroutedPostRoute,
 } from './http-route.js';
-import type { IngressAnswer, IngressListener, InferRoute, RestPort } from '../edge/ingress.js';
+import type { IngressAnswer, IngressListener, InferRoute, PortEvents } from '../edge/ingress.js';
 import { contextOf, serverTlsOf } from '../tls/tls-context.js';
 import type { IngressLimits, TlsOptions } from '../edge/ingress-options.js';
 import type { InFlight } from './in-flight.js';
+import { OrdinaryRequests } from './ordinary-requests.js';
+import { tellEvents } from './port-events.js';
+import { SpareConnections } from './spare-connections.js';
+import { cutStalledWrite } from './stalled-write.js';
 import { TurnGather } from './turn-gather.js';
 
 type HttpAnswer = Extract<IngressAnswer, { kind: 'http' }>;
 
+/** The most that the head of a request may have: its line and its headers. */
+export const maxHeadBytes = 16_384;
 /** How often node looks for headers over their time limit. */
 const timeoutCheckMs = 1_000;
 /** Smaller answers are joined and leave in one piece; larger ones part by part, uncopied. */
@@ -43,18 +54,24 @@ export class HttpFront implements ExchangeOwner {
   private readonly gather: TurnGather;
   private readonly exchanges: ExchangeBook<HttpExchange>;
   private readonly inflater: BodyInflater<HttpExchange>;
-  /** Those not over (answered, and the answer written out), by connection. */
-  private readonly connections = new Map<Socket, HttpExchange[]>();
+  /** Answers that are not over (written out, or given up), by connection. */
+  private readonly connections = new Map<Socket, Unfinished[]>();
+  private readonly ordinary: OrdinaryRequests;
+  private readonly spare: SpareConnections;
   private receiving: { readonly stop: () => void } | undefined;
-  private draining = false;
+  /** Every connection ends with its next answer. */
+  private leaving = false;
+  private readonly ages: ConnectionAges<Socket> | undefined;
 
   constructor(
     private readonly limits: IngressLimits,
     private readonly listener: IngressListener,
     private readonly inFlight: InFlight,
     private readonly fallback: RequestListener,
+    private readonly cors: Cors | undefined,
     tls?: TlsOptions,
-    onHandshakeFailed?: RestPort['onHandshakeFailed'],
+    events: PortEvents = {},
+    private readonly access?: Access,
   ) {
     this.gather = new TurnGather(listener);
     this.exchanges = new ExchangeBook(this.gather, Math.max(limits.maxBufferedBytes, limits.maxMessageBytes), inFlight);
@@ -67,6 +84,7 @@ export class HttpFront implements ExchangeOwner {
       headersTimeout: limits.headersTimeoutMs,
       // Of bodies: watchReceiving and limitBody
       requestTimeout: 0,
+      maxHeaderSize: maxHeadBytes,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.min(timeoutCheckMs, limits.headersTimeoutMs),
       noDelay: true,
@@ -75,10 +93,20 @@ export class HttpFront implements ExchangeOwner {
       tls === undefined
         ? createServer(options, this.onRequest)
         : createTlsServer({ ...options, ...serverTlsOf(tls), handshakeTimeout: limits.headersTimeoutMs }, this.onRequest);
-    if (onHandshakeFailed !== undefined) this.server.on('tlsClientError', onHandshakeFailed);
-    this.server.maxConnections = limits.maxConnections;
+    tellEvents(this.server, events);
+    const isTls = tls !== undefined;
+    this.ordinary = new OrdinaryRequests(this.server, isTls, (socket) => (this.connections.get(socket)?.length ?? 0) > 0);
+    this.spare = new SpareConnections(this.server, limits.maxConnections, () => events.onConnectionRefused?.('too-many-connections'));
+    if (limits.maxConnectionAgeMs > 0) {
+      const ages = new ConnectionAges<Socket>(limits.maxConnectionAgeMs);
+      this.server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => ages.follow(socket));
+      this.ages = ages;
+    }
     this.server.on('checkContinue', this.onExpectContinue);
-    this.server.on('clientError', answerMalformed);
+    this.server.on('clientError', (error, socket) => {
+      events.onConnectionRefused?.(connectionRefusalOf(error));
+      answerMalformed(error, socket as Socket);
+    });
   }
 
   /** Binds the port; resolves with the address bound. Rejects with the original's texts. */
@@ -111,6 +139,11 @@ export class HttpFront implements ExchangeOwner {
     if (server instanceof TlsServer) server.setSecureContext(contextOf(tls));
   }
 
+  /** Bytes of bodies that are held now. */
+  get bufferedBytes(): number {
+    return this.exchanges.bytes;
+  }
+
   /** false when the token is not one of this port. */
   answer(answer: HttpAnswer): boolean {
     const exchange = this.exchanges.answered(answer.token);
@@ -125,9 +158,14 @@ export class HttpFront implements ExchangeOwner {
     return true;
   }
 
+  /** Each connection ends with its next answer; new ones are still taken. */
+  leave(): void {
+    this.leaving = true;
+  }
+
   /** Takes no new connections; those open end with their next answer. Resolves when all are closed. */
   async drain(): Promise<void> {
-    this.draining = true;
+    this.leaving = true;
     const closed = new Promise<void>((resolve) => {
       this.server.close(() => resolve());
       this.server.closeIdleConnections();
@@ -138,7 +176,7 @@ export class HttpFront implements ExchangeOwner {
 
   /** Ends every connection now. */
   close(): void {
-    this.draining = true;
+    this.leaving = true;
     this.server.close();
     this.server.closeAllConnections();
     this.receiving?.stop();
@@ -152,23 +190,46 @@ export class HttpFront implements ExchangeOwner {
       response.end(`{"${route === 'ms-rest' ? 'error_msg' : 'error'}":"more than one Host header"}`);
       return;
     }
-    if (route !== undefined) this.begin(request, response, route);
-    else {
-      limitBody(request, response, this.limits.requestTimeoutMs);
-      response.setHeader('x-request-id', requestIdOf(oneHeader(request, 'x-request-id'), this.inFlight.nextToken()));
-      this.fallback(request, response);
+    if (this.cors?.answer(request, response) === true) return;
+    if (this.spare.has(request.socket)) {
+      response.setHeader('connection', 'close');
+      if (route !== undefined) return this.refuseSpare(request, response, route);
     }
+    if (route !== undefined) this.begin(request, response, route);
+    else if (this.access === undefined || admitted(this.access, request, response)) this.passOn(request, response);
   };
+
+  /** An infer request on a connection beyond the limit. */
+  private refuseSpare(request: ExchangeRequest, response: ExchangeResponse, route: InferRoute): void {
+    const text = `the server has as many connections as it may have, ${this.limits.maxConnections}`;
+    response.writeHead(503, jsonAnswerHeaders(503));
+    response.end(JSON.stringify({ [route === 'ms-rest' ? 'error_msg' : 'error']: text }));
+    request.resume();
+  }
+
+  /** A request that is none of ours. */
+  private passOn(request: ExchangeRequest, response: ExchangeResponse): void {
+    const { requestTimeoutMs, writeTimeoutMs } = this.limits;
+    const { socket } = request;
+    if (this.leaving || this.ages?.isOver(socket) === true) response.setHeader('connection', 'close');
+    limitBody(request, response, requestTimeoutMs);
+    cutStalledWrite(response, writeTimeoutMs, () => {
+      // Else there is no answer yet: a model may take long to load
+      if (socket.writableLength > 0) socket.destroy();
+    });
+    const unfinished = { close: () => giveUp(response) };
+    this.follow(socket, unfinished);
+    response.once('close', () => this.unfollow(socket, unfinished));
+    response.setHeader('x-request-id', requestIdOf(oneHeader(request, 'x-request-id'), this.inFlight.nextToken()));
+    this.fallback(request, response);
+  }
 
   private readonly onExpectContinue = (request: ExchangeRequest, response: ExchangeResponse): void => {
     const length = request.headers['content-length'];
-    // Over the limit: the refusal takes the place of "100 Continue", and the client need not send its body
-    if (
-      length === undefined ||
-      Number(length) <= this.limits.maxMessageBytes ||
-      httpInferRoute(originForm(request.url ?? '')) === undefined
-    )
-      response.writeContinue();
+    const isInfer = httpInferRoute(originForm(request.url ?? '')) !== undefined;
+    // A refusal takes the place of "100 Continue", and the client need not send its body: over the limit, or not let in
+    const isKnown = this.access === undefined || !(this.access.admit(askedOf(request), request) instanceof ServingError);
+    if (isKnown && (length === undefined || Number(length) <= this.limits.maxMessageBytes || !isInfer)) response.writeContinue();
     this.onRequest(request, response);
   };
 
@@ -179,7 +240,8 @@ export class HttpFront implements ExchangeOwner {
     const deadlineAt = httpDeadlineAt(headers);
     const exchange = new HttpExchange(this, this.inFlight.nextToken(), request, response, route, deadlineAt ?? Infinity, announcedBytes);
     this.exchanges.begin(exchange);
-    this.follow(exchange);
+    this.follow(exchange.socket, exchange);
+    if (this.access !== undefined && !this.admits(this.access, exchange, request)) return;
     if (exchange.verb !== 'POST') {
       // Not worth reading a body: the protocol refuses the verb
       limitBody(request, response, this.limits.requestTimeoutMs);
@@ -194,6 +256,20 @@ export class HttpFront implements ExchangeOwner {
     }
     // The original reads neither of the two headers
     if (route === 'oip-rest') this.checkBodyHeaders(exchange);
+  }
+
+  /** Lets its client in, or refuses it. */
+  private admits(access: Access, exchange: HttpExchange, request: ExchangeRequest): boolean {
+    const client = access.admit('infer', request);
+    const model = modelOfPath(exchange.path);
+    if (client instanceof ServingError) this.refuseEarly(exchange, client);
+    else if (client !== undefined && model !== undefined && !client.mayMean(model))
+      this.refuseEarly(exchange, refusal('client-not-allowed', { given: client.name, detail: `use '${clip(model)}'` }));
+    else {
+      exchange.client = client;
+      return true;
+    }
+    return false;
   }
 
   /** Refuses a body of another content type or an unknown compression; notes the compression of the others. */
@@ -224,26 +300,31 @@ export class HttpFront implements ExchangeOwner {
   }
 
   onClose(exchange: HttpExchange): void {
-    const unfinished = this.connections.get(exchange.socket);
-    const at = unfinished?.indexOf(exchange) ?? -1;
-    if (unfinished === undefined || at < 0) return;
-    unfinished.splice(at, 1);
-    this.exchanges.close(exchange);
+    if (this.unfollow(exchange.socket, exchange)) this.exchanges.close(exchange);
   }
 
   /** The connection itself has to be watched: of its end node informs only the response that is being written, not those queued behind it. */
-  private follow(exchange: HttpExchange): void {
-    const { socket } = exchange;
+  private follow(socket: Socket, one: Unfinished): void {
     const known = this.connections.get(socket);
     if (known !== undefined) {
-      known.push(exchange);
+      known.push(one);
       return;
     }
-    this.connections.set(socket, [exchange]);
+    this.connections.set(socket, [one]);
     socket.once('close', () => {
       for (const unfinished of [...(this.connections.get(socket) ?? [])]) unfinished.close();
       this.connections.delete(socket);
     });
+  }
+
+  /** false when it was over before. */
+  private unfollow(socket: Socket, one: Unfinished): boolean {
+    const unfinished = this.connections.get(socket);
+    const at = unfinished?.indexOf(one) ?? -1;
+    if (unfinished === undefined || at < 0) return false;
+    unfinished.splice(at, 1);
+    if (unfinished.length === 0) this.ordinary.idle(socket);
+    return true;
   }
 
   private refuseSize(exchange: HttpExchange): void {
@@ -291,7 +372,11 @@ export class HttpFront implements ExchangeOwner {
     if (compression === undefined || bytesOf(answer.body) < compressFromBytes) return false;
     const body = joinBody(answer.body);
     compress(compression, typeof body === 'string' ? Buffer.from(body) : body, (compressed) => {
-      const headers = compressed && { ...answer.headers, 'content-encoding': compression, vary: 'accept-encoding' };
+      const headers = compressed && {
+        ...answer.headers,
+        'content-encoding': compression,
+        vary: varyOf(exchange.response, 'accept-encoding'),
+      };
       try {
         this.write(exchange, headers === undefined ? answer : { ...answer, headers, body: [compressed as Buffer] });
       } catch (error) {
@@ -303,24 +388,53 @@ export class HttpFront implements ExchangeOwner {
 
   private write({ response, requestId }: HttpExchange, answer: HttpAnswer): void {
     if (response.destroyed || response.headersSent) return;
-    const { body } = answer;
+    const { body, onWritten } = answer;
     const bytes = bytesOf(body);
+    if (onWritten !== undefined) response.once('finish', onWritten);
     const head: string[] = [];
     const { headers } = answer;
     for (const name in headers) if (name !== 'content-length') head.push(name, headers[name] as string);
     head.push('content-length', String(bytes), 'x-request-id', requestId);
-    if (this.draining) head.push('connection', 'close');
+    if (this.leaving || this.ages?.isOver(response.socket) === true) head.push('connection', 'close');
     response.writeHead(answer.status, head);
     if (bytes < joinBelowBytes) {
       writeAtOnce(response, joinBody(body), bytes);
     } else {
+      this.inFlight.answered(bytes);
       for (const part of body) response.write(part);
       response.end();
     }
     const { socket } = response;
     // node clears this at the end of the answer (it sets the keep-alive time then)
-    if (socket !== null && socket.writableLength > 0) socket.setTimeout(this.limits.writeTimeoutMs);
+    if (socket !== null && socket.writableLength > 0) cutStalledWrite(response, this.limits.writeTimeoutMs, () => socket.destroy());
   }
+}
+
+/** What is told of the end of its connection. */
+interface Unfinished {
+  close(): void;
+}
+
+/** Tells who writes an answer that its client is gone, as node does for the answer that is being written: else its files would stay open. */
+function giveUp(response: ServerResponse): void {
+  if (response.destroyed) return;
+  response.destroy();
+  response.emit('close');
+}
+
+function askedOf({ method, url }: ExchangeRequest): Asked {
+  const path = originForm(url ?? '');
+  return (httpInferRoute(path) ?? unroutedPostRoute(method, path)) === undefined ? askedOfPath(method, path) : 'infer';
+}
+
+/** Whether a request that is for Nest may go on; else it is answered. */
+function admitted(access: Access, request: ExchangeRequest, response: ServerResponse): boolean {
+  const client = access.admit(askedOfPath(request.method, request.url ?? ''), request);
+  if (!(client instanceof ServingError)) return true;
+  const status = httpStatusOf(client);
+  response.writeHead(status, { ...jsonAnswerHeaders(status), connection: 'close' }).end(JSON.stringify({ error: client.message }));
+  request.resume();
+  return false;
 }
 
 /** A body that no exchange receives is short, or dropped: it has `timeoutMs` as a whole. */
@@ -348,6 +462,12 @@ function writeAtOnce(response: ServerResponse, body: string | Uint8Array, bytes:
   response.write(body, bytes === body.length ? 'latin1' : 'utf8');
   response.uncork();
   response.end();
+}
+
+/** `name` with what the answer varies by already. */
+function varyOf(response: ServerResponse, name: string): string {
+  const set = response.getHeader('vary');
+  return typeof set === 'string' ? `${set}, ${name}` : name;
 }
 
 function bytesOf(body: readonly (Uint8Array | string)[]): number {

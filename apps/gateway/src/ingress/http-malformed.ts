@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { ConnectionRefusal } from '../edge/ingress.js';
 
 interface ParseError extends Error {
   readonly code?: string;
@@ -19,6 +20,12 @@ function refusalOf({ code, reason }: ParseError): [status: string, text: string]
     default:
       return ['400 Bad Request', `the request is not HTTP/1.1${reason === undefined ? '' : `: ${reason}`}`];
   }
+}
+
+/** As the operator is told. */
+export function connectionRefusalOf({ code }: NodeJS.ErrnoException): ConnectionRefusal {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'head-too-large';
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'head-too-slow' : 'malformed';
 }
 
 /** Answers what never became a request, as listener of node:http's `clientError`, and ends its connection. */

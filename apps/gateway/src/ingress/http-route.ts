@@ -19,11 +19,11 @@ export function httpInferRoute(url: string): InferRoute | undefined {
   return url.startsWith('/infer', end - 6) && end - 6 > '/v2/models/'.length ? 'oip-rest' : undefined;
 }
 
-const otherApiPath = /^\/+v2|^\/v1\/models(?:[/:?]|$)/i;
+const otherApiPath = /^\/+v2|^\/v1\/models(?:[/:?]|$)|^\/(?:healthz|livez|readyz|ping|docs|openapi\.json)(?:[/?]|$)/i;
 
 /**
  * The route of a POST that is for nobody else: the original takes every POST to its REST port for a call, and says what the path lacks.
- * Undefined for paths of the Open Inference Protocol, where Nest has routes of its own, and for what is nearly such a path or TensorFlow Serving's:
+ * Undefined for paths of the Open Inference Protocol, of health and of the documentation, where Nest has routes of its own, and for what is nearly such a path or TensorFlow Serving's:
  * Nest's 404 says what is meant.
  */
 export function unroutedPostRoute(verb: string | undefined, url: string): InferRoute | undefined {

@@ -1,11 +1,13 @@
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import { ServingError, refusal } from '@mserve/wire';
+import { constants, type Http2Session, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { messageBytes, ServingError, refusal } from '@mserve/wire';
+import type { Client } from '../edge/access.js';
 import type { IngressRequest } from '../edge/ingress.js';
 import type { IngressLimits } from '../edge/ingress-options.js';
 import { requestIdOf } from '../edge/request-id.js';
 import { grpcStatusOf, tooLarge } from '../edge/status.js';
 import type { Compression } from './body-inflater.js';
 import { Exchange } from './exchange.js';
+import { tensorOffset } from './tensor-offset.js';
 import { grpcCompression, grpcContentType, messagePrefixBytes, statusText, streamAnswer } from './grpc-wire.js';
 
 /** Requests of one stream that are in hand; more are read when answers have gone out. */
@@ -25,10 +27,15 @@ export class StreamCall extends Exchange implements IngressRequest {
     readonly isCompressed: boolean,
   ) {
     super(token, 'oip-grpc', stream.deadlineAt, announcedBytes);
+    this.client = stream.client;
   }
 
   override get headers(): Readonly<Record<string, string | undefined>> {
     return this.stream.headers;
+  }
+
+  protected override tensorOffset(head: Uint8Array): number {
+    return tensorOffset(this.route, head);
   }
 }
 
@@ -52,6 +59,8 @@ export interface InferStreamOwner {
  * stream goes on; what is wrong with the stream itself (a message over the limit, one that is cut off, its deadline) ends it, after the answers that are due.
  */
 export class InferStream {
+  /** Who asks, for all of its calls. */
+  client: Client | undefined = undefined;
   private readonly calls: StreamCall[] = [];
   private prefix: Buffer = Buffer.alloc(0);
   /** Whose message is coming in. */
@@ -85,15 +94,20 @@ export class InferStream {
     if (leftMs < 0x7fffffff) this.deadline = setTimeout(() => this.end(refusal('late-on-arrival'), true), Math.max(0, leftMs)).unref();
   }
 
+  /** The connection that it came over. */
+  get session(): Http2Session | undefined {
+    return this.stream.session;
+  }
+
   get headers(): Readonly<Record<string, string | undefined>> {
     return this.received as Readonly<Record<string, string | undefined>>;
   }
 
   /** The answer of one of its calls, or why there is none. */
-  answer(call: StreamCall, message: Uint8Array | string): void {
+  answer(call: StreamCall, message: readonly Uint8Array[] | string): void {
     const { maxMessageBytes } = this.limits;
-    const tooLong = typeof message !== 'string' && message.byteLength > maxMessageBytes;
-    call.answer = streamAnswer(tooLong ? `Sent message larger than max (${message.byteLength} vs. ${maxMessageBytes})` : message);
+    const bytes = typeof message === 'string' ? 0 : messageBytes(message);
+    call.answer = streamAnswer(bytes > maxMessageBytes ? `Sent message larger than max (${bytes} vs. ${maxMessageBytes})` : message);
     if (call === this.current) {
       // Its message has no end that could be waited for
       this.current = undefined;

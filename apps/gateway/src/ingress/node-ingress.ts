@@ -3,6 +3,7 @@ import { ServingError } from '@mserve/wire';
 import { Ingress, type GrpcPort, type IngressAddresses, type IngressAnswer, type RestPort } from '../edge/ingress.js';
 import { ingressLimitsOf, type TlsOptions } from '../edge/ingress-options.js';
 import { checkTls } from '../tls/checked-tls.js';
+import { Cors } from './cors.js';
 import { GrpcFront } from './grpc-front.js';
 import { HttpFront } from './http-front.js';
 import { InFlight } from './in-flight.js';
@@ -45,6 +46,19 @@ export class NodeIngress extends Ingress {
     return this.flight.count;
   }
 
+  get wasAsked(): boolean {
+    return this.flight.hasBegun;
+  }
+
+  leave(): void {
+    this.http?.leave();
+    this.grpc?.leave();
+  }
+
+  get bufferedBytes(): { readonly rest: number; readonly grpc: number } {
+    return { rest: this.http?.bufferedBytes ?? 0, grpc: this.grpc?.bufferedBytes ?? 0 };
+  }
+
   drain(graceMs: number): Promise<void> {
     return new Promise((resolve) => {
       const finish = (): void => {
@@ -63,10 +77,12 @@ export class NodeIngress extends Ingress {
     await this.grpc?.close();
   }
 
-  private async listenRest({ address, limits, tls, onHandshakeFailed, listener, fallback }: RestPort): Promise<string> {
+  private async listenRest(port: RestPort): Promise<string> {
+    const { address, limits, tls, listener, fallback, corsOrigins } = port;
     if (this.http !== undefined) throw new ServingError('INVALID_ARGUMENT', 'Serving Error: RESTful server is already running');
     if (tls !== undefined) checkTls(tls);
-    const http = new HttpFront(ingressLimitsOf(limits), listener, this.flight, fallback, tls, onHandshakeFailed);
+    const cors = corsOrigins === undefined || corsOrigins.length === 0 ? undefined : new Cors(corsOrigins);
+    const http = new HttpFront(ingressLimitsOf(limits), listener, this.flight, fallback, cors, tls, port, port.access);
     this.http = http;
     try {
       return (this.rest = await http.listen(address));
@@ -76,10 +92,11 @@ export class NodeIngress extends Ingress {
     }
   }
 
-  private async listenGrpc({ address, limits, tls, onHandshakeFailed, listener, addServices }: GrpcPort): Promise<string> {
+  private async listenGrpc(port: GrpcPort): Promise<string> {
+    const { address, limits, tls, listener, addServices } = port;
     if (this.grpc !== undefined) throw new ServingError('INVALID_ARGUMENT', 'Serving Error: Serving gRPC server is already running');
     if (tls !== undefined) checkTls(tls);
-    const grpc = new GrpcFront(ingressLimitsOf(limits), listener, this.flight, addServices, tls, onHandshakeFailed);
+    const grpc = new GrpcFront(ingressLimitsOf(limits), listener, this.flight, addServices, tls, port, port.access);
     this.grpc = grpc;
     try {
       return (this.rpc = await grpc.listen(address));

@@ -1,7 +1,12 @@
 import { once } from 'node:events';
+import { constants, createServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import type { ServerWritableStream } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { GatewayRig } from '../testing/gateway-rig.js';
 import { prefixed, RawGrpc, replyOf } from '../testing/raw-grpc.js';
+import { NodeIngress } from './node-ingress.js';
+import { RpcRelay } from './rpc-relay.js';
 
 const check = { ':path': '/grpc.health.v1.Health/Check' };
 const reflection = { ':path': '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo' };
@@ -43,11 +48,85 @@ describe('what clients do to the rpcs that are no infer calls', () => {
     expect(await others()).toBe('0');
   });
 
+  it('many that leave their calls end the calls of nobody else', async () => {
+    const lasting = other.begin(reflection);
+    lasting.write(question);
+    await once(lasting, 'response');
+    const reply = replyOf(lasting);
+    for (let n = 0; n < 8; n++) {
+      const leaving = await RawGrpc.open(rig.gateway.grpcAddress as string);
+      const calls = Array.from({ length: 300 }, () => leaving.begin(reflection));
+      for (const call of calls) call.write(question);
+      await Promise.all(calls.map((call) => once(call, 'response')));
+      for (const call of calls) call.close(constants.NGHTTP2_CANCEL);
+      await Promise.all(calls.map((call) => call.destroyed || once(call, 'close')));
+      leaving.close();
+      expect([n, await others()]).toEqual([n, '0']);
+    }
+    lasting.end(question);
+    const { body, headers } = await reply;
+    expect([headers['grpc-status'], countMessages(body)]).toEqual(['0', 2]);
+  });
+
   it('a name of megabytes is refused, and holds up nobody', async () => {
     const name = Buffer.alloc(5_000_000, 'n');
     const long = greedy.call([prefixed(Buffer.concat([Buffer.of(0x0a, 0xc0, 0x96, 0xb1, 0x02), name]))], check);
     expect(await others()).toBe('0');
     expect((await long).headers).toMatchObject({ 'grpc-status': '8', 'grpc-message': expect.stringContaining('larger%20than%20max') });
     expect(await others()).toBe('0');
+  });
+});
+
+describe('rpcs that are no infer calls, when their connection ends', () => {
+  it('end with it, also those that have a part of their answer', async () => {
+    const pass = (bytes: Buffer): Buffer => bytes;
+    const codec = { requestSerialize: pass, requestDeserialize: pass, responseSerialize: pass, responseDeserialize: pass };
+    const drip = { path: '/test/Drip', requestStream: false, responseStream: true, ...codec };
+    const relay = new RpcRelay({}, (server) => {
+      server.addService({ drip }, { drip: (call: ServerWritableStream<Buffer, Buffer>) => void call.write(Buffer.from('drop')) });
+      return Promise.resolve();
+    });
+    const front = createServer().on('stream', (stream, headers) => relay.pass(stream, headers, 'r'));
+    await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+    const client = await RawGrpc.open(`127.0.0.1:${(front.address() as AddressInfo).port}`);
+    try {
+      const stream = client.begin({ ':path': drip.path });
+      stream.end(prefixed(''));
+      await once(stream, 'data');
+      const closed = new Promise((resolve) => stream.once('close', resolve));
+      relay.close();
+      await closed;
+      expect(stream.rstCode).toBe(constants.NGHTTP2_INTERNAL_ERROR);
+    } finally {
+      client.close();
+      front.close();
+    }
+  });
+});
+
+describe('rpcs that are no infer calls, when they cannot be started', () => {
+  it('are refused, and started by a later call', async () => {
+    const ingress = new NodeIngress();
+    let starts = 0;
+    const addServices = (): Promise<void> => (++starts === 1 ? Promise.reject(new Error('a file is missing')) : Promise.resolve());
+    const unused = (): never => {
+      throw new Error('no infer call is made');
+    };
+    const address = await ingress.listen({
+      kind: 'grpc',
+      address: '127.0.0.1:0',
+      listener: { onRequests: unused, onGone: unused, refusalOf: unused },
+      addServices,
+    });
+    const client = await RawGrpc.open(address);
+    try {
+      const call = async (): Promise<unknown> => (await client.call([prefixed('')], check)).headers['grpc-status'];
+      expect(await call()).toBe('13');
+      // Started, and without that service
+      expect([await call(), starts]).toEqual(['12', 2]);
+    } finally {
+      client.close();
+      await ingress.close();
+    }
   });
 });

@@ -7,7 +7,7 @@ import { describe, expect, it } from '@jest/globals';
 import { MetricRegistry } from '@mserve/metrics';
 import { GatewayRig, predict, RawClient } from '../testing/gateway-rig.js';
 import { LogLines } from '../testing/log-lines.js';
-import { hasOpenssl, TestAuthority } from '../testing/test-authority.js';
+import { hasOpenssl, TestAuthority } from '../../../../test/support/test-authority.js';
 import { testCertificate, testPrivateKey } from '../testing/tls-fixture.js';
 import { tlsMetrics } from '../tls/handshake-failures.js';
 
