@@ -1,4 +1,4 @@
-import { dtypeEntry, type MethodSignature, type TensorSignature } from '@mserve/wire';
+import { dtypeEntry, isVariableSize, type MethodSignature, type TensorSignature } from '@mserve/wire';
 import type { ResolvedMethod } from './protocol.js';
 
 /** Metadata of one tensor as the Open Inference Protocol shows it. */
@@ -17,7 +17,8 @@ export interface ModelMetadata {
   readonly outputs: readonly TensorMetadata[];
   /**
    * What the protocol has no words for. `batching`: whether instances share runs (docs/batching.md), and `batching_reason`, both for methods with models;
-   * `optional_inputs`, `any_shape`: lists of names, `class_names`: labels by output, all as JSON. Not there when there is nothing to tell.
+   * `optional_inputs`, `any_shape`: lists of names, `class_names`: labels by output, `value_types`: what BYTES are, by name, all as JSON. Not there when there
+   * is nothing to tell.
    */
   readonly properties?: Readonly<Record<string, string>> | undefined;
 }
@@ -43,11 +44,14 @@ function propertiesOf({ batching, inputs, outputs }: MethodSignature): Record<st
   const optional = inputs.filter((input) => input.optional === true);
   // One of no known dtype is not a model's, and shown as any bytes
   const classes = outputs.filter((output) => output.classes !== undefined);
+  // Text or bytes: the protocol has one datatype for both
+  const kinds = [...inputs, ...outputs].filter(({ dtype }) => dtype !== undefined && isVariableSize(dtype));
   const anyShape = [...inputs, ...outputs].filter(({ dtype, shape }) => dtype !== undefined && shape === undefined);
   return {
     ...(batching && { batching: batching.outcome, batching_reason: batching.reason }),
     ...(optional.length > 0 && { optional_inputs: names(optional) }),
     ...(classes.length > 0 && { class_names: JSON.stringify(Object.fromEntries(classes.map((output) => [output.name, output.classes]))) }),
+    ...(kinds.length > 0 && { value_types: JSON.stringify(Object.fromEntries(kinds.map(({ name, dtype }) => [name, dtype]))) }),
     ...(anyShape.length > 0 && { any_shape: names(anyShape) }),
   };
 }

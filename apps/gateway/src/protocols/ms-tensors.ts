@@ -13,9 +13,6 @@ import {
 } from '@mserve/wire';
 import type { ResolvedMethod } from './protocol.js';
 
-/** Instances in one request; more are refused before anything is made of them. */
-export const maxInstances = 65_536;
-
 /** Members of one instance, declared inputs or not; more are refused. */
 export const maxMembers = 4096;
 

@@ -30,7 +30,6 @@ export interface InferRequest {
   /** performance.now() clock, Infinity = none. */
   readonly deadlineAt: number;
   readonly priority: number;
-  readonly traceparent: string;
   /** For methods whose signature asks for it. */
   readonly context: RequestContext | undefined;
 }

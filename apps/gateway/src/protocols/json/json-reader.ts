@@ -1,5 +1,6 @@
 import { NumberScan } from './number-scan.js';
-import { maxNesting } from './json-syntax.js';
+import { PlainNumbers } from './plain-numbers.js';
+import type { DecodeLimits } from '../decode-limits.js';
 
 /**
  * A cursor over the bytes of a JSON text: the few steps that the tensor readers are made of.
@@ -9,14 +10,22 @@ import { maxNesting } from './json-syntax.js';
 export class JsonReader {
   at = 0;
   readonly numbers: NumberScan;
+  readonly plain = new PlainNumbers();
+
+  /** Largest tensor that is made of the text; checked whenever a store grows, so up to twice that may be held. */
+  readonly maxTensorBytes: number;
+  readonly maxTensorStrings: number;
+  private readonly maxDepth: number;
 
   constructor(
     readonly bytes: Uint8Array,
-    /** Largest tensor that is made of the text; checked whenever a store grows, so up to twice that may be held. */
-    readonly maxTensorBytes = Infinity,
+    limits: Omit<DecodeLimits, 'maxRequestInstances'>,
     /** Whether NaN, Infinity and -Infinity may stand in values that are skipped, as Triton and Python's json write them. */
     readonly allowsNotFinite = false,
   ) {
+    this.maxTensorBytes = limits.maxMessageBytes;
+    this.maxTensorStrings = limits.maxTensorStrings;
+    this.maxDepth = limits.maxJsonDepth;
     this.numbers = new NumberScan(bytes);
     if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) this.at = 3;
   }
@@ -194,7 +203,7 @@ export class JsonReader {
     do {
       const byte = this.peek();
       if (byte === 0x7b || byte === 0x5b) {
-        if (around + open.length >= maxNesting) throw unreadable;
+        if (around + open.length >= this.maxDepth) throw unreadable;
         if (this.enter(byte)) {
           open.push(byte + 2);
           if (byte === 0x7b) this.key();

@@ -3,15 +3,13 @@ import { clip } from '../../edge/clip.js';
 import { refusal } from '@mserve/wire';
 import { NumberScan } from './number-scan.js';
 
-/** Arrays and objects that may be open at once; what is deeper is refused before anything is built from it. */
-export const maxNesting = 100;
-
 /**
  * Throws ServingError INVALID_ARGUMENT for bytes that are not one JSON text (RFC 8259); linear time, no recursion.
- * The text is worded as the original's JSON library words it, with line and column of the last byte read. `prefix` goes before it.
+ * The text is worded as the original's JSON library words it, with line and column of the last byte read. `prefix` goes before it. `maxDepth`: arrays and
+ * objects that may be open at once.
  */
-export function checkJsonSyntax(bytes: Uint8Array, prefix: string): void {
-  const fault = new SyntaxCheck(bytes).run();
+export function checkJsonSyntax(bytes: Uint8Array, prefix: string, maxDepth: number): void {
+  const fault = new SyntaxCheck(bytes, maxDepth).run();
   if (fault !== undefined) throw refusal('body-malformed', { detail: prefix + fault });
 }
 
@@ -30,7 +28,10 @@ class SyntaxCheck {
   #at = 0;
   readonly #numbers: NumberScan;
 
-  constructor(readonly bytes: Uint8Array) {
+  constructor(
+    readonly bytes: Uint8Array,
+    readonly maxDepth: number,
+  ) {
     this.#numbers = new NumberScan(bytes);
     // A byte order mark is skipped, as the original's library does.
     if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) this.#at = 3;
@@ -43,7 +44,7 @@ class SyntaxCheck {
     for (;;) {
       const byte = this.#skipBlanks();
       if (byte === 0x7b || byte === 0x5b) {
-        if (open.length === maxNesting) return ` nesting is deeper than ${maxNesting}`;
+        if (open.length === this.maxDepth) return ` nesting is deeper than ${this.maxDepth}`;
         open.push(byte === 0x7b);
         this.#at++;
         if (this.#skipBlanks() !== byte + 2) {

@@ -7,10 +7,12 @@ import { JsonReader } from './json-reader.js';
 import { checkJsonSyntax } from './json-syntax.js';
 import { readArray } from './nested-array.js';
 import { NumberScan } from './number-scan.js';
-import { maxTextElements } from '../text-count.js';
+import { decodeLimitsOf } from '../decode-limits.js';
 import { floatRowText, floatText, numbersOf, stringText } from './value-text.js';
 
 const sinks = new ElementSinks();
+const limits = decodeLimitsOf({ maxMessageBytes: Infinity });
+const { maxTensorStrings, maxJsonDepth } = limits;
 
 function scanned(text: string): NumberScan | undefined {
   const scan = new NumberScan(Buffer.from(text));
@@ -19,7 +21,7 @@ function scanned(text: string): NumberScan | undefined {
 
 function read(dtype: DType, text: string): { shape: number[]; values: unknown[] } {
   const sink = sinks.of(dtype, 'any') as ElementSink;
-  const shape = readArray(new JsonReader(Buffer.from(text)), sink);
+  const shape = readArray(new JsonReader(Buffer.from(text), limits), sink);
   return { shape, values: Array.from(numbersOf(dtype, sink.finish()) as ArrayLike<number>) };
 }
 
@@ -88,7 +90,7 @@ describe('strings', () => {
   it('are the texts that JSON.parse gives', () => {
     fc.assert(
       fc.property(text, text, (first, second) => {
-        const reader = new JsonReader(Buffer.from(JSON.stringify([first, second])));
+        const reader = new JsonReader(Buffer.from(JSON.stringify([first, second])), limits);
         reader.expect(0x5b);
         expect(reader.text()).toBe(first);
         reader.expect(0x2c);
@@ -103,7 +105,7 @@ describe('strings', () => {
       fc.property(fc.uniqueArray(text, { minLength: 1, maxLength: 5 }), text, fc.nat(6), (names, other, hint) => {
         for (const name of [...names, other]) {
           const written = JSON.stringify(name);
-          const reader = new JsonReader(Buffer.from(`${written}:`));
+          const reader = new JsonReader(Buffer.from(`${written}:`), limits);
           const found = reader.known(
             names.map((known) => Buffer.from(known)),
             hint,
@@ -118,7 +120,7 @@ describe('strings', () => {
   });
 
   it('a name with a quote is not found in a text that ends there', () => {
-    expect(new JsonReader(Buffer.from('"a"b":1')).known([Buffer.from('a"b')])).toBe(-1);
+    expect(new JsonReader(Buffer.from('"a"b":1'), limits).known([Buffer.from('a"b')])).toBe(-1);
   });
 
   it('are written as JSON.stringify does', () => {
@@ -147,6 +149,37 @@ describe('arrays', () => {
     );
   });
 
+  it('of literals of any length are the nearest values', () => {
+    const single = fc.float({ noNaN: true, noDefaultInfinity: true }).map(String);
+    const short = fc.tuple(fc.integer({ min: -99999, max: 99999 }), fc.stringMatching(/^[0-9]{1,20}$/)).map((parts) => parts.join('.'));
+    const finite = fc.oneof(literal, single, short).filter((text) => Number.isFinite(Math.fround(Number(text))));
+    fc.assert(
+      fc.property(fc.array(finite, { minLength: 1, maxLength: 20 }), fc.constantFrom(',', ', ', ' , ', ',\n'), (texts, comma) => {
+        const row = `[${texts.join(comma)}]`;
+        expect(read('float32', row).values).toEqual(texts.map((text) => Math.fround(Number(text))));
+        expect(read('float64', row).values).toEqual(texts.map(Number));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it.each([
+    ['[1,2,-0,300,4]', '300'],
+    ['[1, 2, -1, 3]', '-1'],
+    ['[1,2,3.0,4]', '3.0'],
+    ['[1,2,1e1,4]', '1e1'],
+  ])('uint8: of %s, %s is refused', (text, literal) => {
+    expect(() => read('uint8', text)).toThrow(`${literal} is not a value of uint8`);
+  });
+
+  it.each(['[1,02,3]', '[1,-,3]', '[1,2.,3]', '[1,.5,3]', '[1,,3]', '[1,+2,3]', '[1,  ,3]', '[5,2,]'])(
+    '%s is not JSON, to any dtype',
+    (text) => {
+      for (const dtype of ['float32', 'float64', 'int32', 'uint8', 'int64'] as const)
+        expect(() => read(dtype, text)).toThrow('unreadable JSON');
+    },
+  );
+
   it('grow past any store', () => {
     const values = Array.from({ length: 150_001 }, (_, index) => index);
     const text = JSON.stringify(values);
@@ -171,7 +204,7 @@ describe('arrays', () => {
 
   it('are bounded in bytes, not in text', () => {
     const sink = sinks.of('int64', 'any') as ElementSink;
-    expect(() => readArray(new JsonReader(Buffer.from(`[${'1,'.repeat(5000)}1]`), 10_000), sink)).toThrow(
+    expect(() => readArray(new JsonReader(Buffer.from(`[${'1,'.repeat(5000)}1]`), { ...limits, maxMessageBytes: 10_000 }), sink)).toThrow(
       'a tensor of the request is bigger than 10000 bytes',
     );
   });
@@ -180,7 +213,7 @@ describe('arrays', () => {
     const sink = sinks.of('bytes', 'any') as ElementSink;
     const texts = ['', 'a', 'é'.repeat(longest / 2), '\u0000"', 'x'.repeat(longest), ''];
     for (const all of [texts, texts.slice(0, 2)]) {
-      const reader = new JsonReader(Buffer.from(JSON.stringify(all)));
+      const reader = new JsonReader(Buffer.from(JSON.stringify(all)), limits);
       expect(readArray(reader, sink)).toEqual([all.length]);
       expect(Buffer.from(sink.finish()).equals(packElements(all.map((text) => Buffer.from(text))))).toBe(true);
     }
@@ -189,15 +222,15 @@ describe('arrays', () => {
   it('strings are counted, and bounded in bytes', () => {
     const sink = sinks.of('bytes', 'any') as ElementSink;
     const strings = (count: number): Buffer => Buffer.from(`[${'"",'.repeat(count - 1)}""]`);
-    expect(readArray(new JsonReader(strings(maxTextElements)), sink)).toEqual([maxTextElements]);
-    expect(sink.finish().byteLength).toBe(4 * maxTextElements);
-    expect(() => readArray(new JsonReader(strings(maxTextElements + 1)), sink)).toThrow(
+    expect(readArray(new JsonReader(strings(maxTensorStrings), limits), sink)).toEqual([maxTensorStrings]);
+    expect(sink.finish().byteLength).toBe(4 * maxTensorStrings);
+    expect(() => readArray(new JsonReader(strings(maxTensorStrings + 1), limits), sink)).toThrow(
       'a tensor of the request has more than 1000000 strings',
     );
-    expect(() => readArray(new JsonReader(strings(5000), 10_000), sinks.of('bytes', 'any') as ElementSink)).toThrow(
-      'a tensor of the request is bigger than 10000 bytes',
-    );
-    expect(readArray(new JsonReader(strings(3)), sinks.of('bytes', 'any') as ElementSink)).toEqual([3]);
+    expect(() =>
+      readArray(new JsonReader(strings(5000), { ...limits, maxMessageBytes: 10_000 }), sinks.of('bytes', 'any') as ElementSink),
+    ).toThrow('a tensor of the request is bigger than 10000 bytes');
+    expect(readArray(new JsonReader(strings(3), limits), sinks.of('bytes', 'any') as ElementSink)).toEqual([3]);
   });
 
   it('a sink is empty again after a reader failed', () => {
@@ -209,7 +242,7 @@ describe('arrays', () => {
 describe('syntax', () => {
   function fault(text: string | Uint8Array): string | undefined {
     try {
-      checkJsonSyntax(typeof text === 'string' ? Buffer.from(text) : text, '!');
+      checkJsonSyntax(typeof text === 'string' ? Buffer.from(text) : text, '!', maxJsonDepth);
       return undefined;
     } catch (thrown) {
       return (thrown as Error).message;
@@ -296,7 +329,7 @@ describe('syntax', () => {
         // JSON.parse takes a lone surrogate escape and 1e400, which no UTF-8 and no double holds.
         fc.pre(!/\\u[dD]/.test(changed) && !/[0-9][eE]/.test(changed));
         expect(fault(changed) === undefined).toBe(accepted);
-        const reader = new JsonReader(Buffer.from(changed));
+        const reader = new JsonReader(Buffer.from(changed), limits);
         const skip = (): void => {
           reader.skip();
           reader.finish();
@@ -313,9 +346,9 @@ describe('syntax', () => {
       fc.property(
         fc.string({ unit: 'binary' }).filter((text) => !/\p{Surrogate}/u.test(text)),
         (text) => {
-          expect(new JsonReader(Buffer.from(JSON.stringify(text))).text()).toBe(text);
+          expect(new JsonReader(Buffer.from(JSON.stringify(text)), limits).text()).toBe(text);
           const escaped = `"${[...text].map((character) => [...Array(character.length).keys()].map((i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')).join('')}"`;
-          expect(new JsonReader(Buffer.from(escaped)).text()).toBe(text);
+          expect(new JsonReader(Buffer.from(escaped), limits).text()).toBe(text);
         },
       ),
     );

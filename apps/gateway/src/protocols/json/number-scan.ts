@@ -1,8 +1,8 @@
-/** 10^k as the nearest double, k = 0..308. */
-const powersOfTen = Float64Array.from({ length: 309 }, (_, k) => Number(`1e${k}`));
-/** Relative error bound of an inexact {@link NumberScan.value}: at most 6 rounded digits, a rounded power and a product. */
-const slack = 2 ** -49;
-const twoTo53 = 9007199254740992;
+/** 10^k as the nearest double, k = 0..308; exact up to 22. */
+export const powersOfTen = Float64Array.from({ length: 309 }, (_, k) => Number(`1e${k}`));
+/** Relative error bound of an inexact value: at most 6 rounded digits, a rounded power and a product or quotient. */
+export const slack = 2 ** -49;
+export const twoTo53 = 9007199254740992;
 
 /**
  * Reads one JSON number after the other out of bytes. One scan object is used for a whole array: its fields are the result of the

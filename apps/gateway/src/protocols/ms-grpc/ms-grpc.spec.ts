@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { defaults } from '@mserve/config';
 import fc from 'fast-check';
 import {
   ServingError,
@@ -13,11 +14,12 @@ import {
 } from '@mserve/wire';
 import { msProto } from '@mserve/wire/gen';
 import type { IngressAnswer } from '../../edge/ingress.js';
-import { createProtocols, maxInstances, type InferRequest } from '../index.js';
+import { createProtocols, type InferRequest } from '../index.js';
 import { tooLarge } from '../../edge/status.js';
 import { FakeCatalog, method, named, rawRequest } from '../testing/fake-catalog.js';
 import { kitMethods, runKit, type KitMethod } from '../testing/kit-methods.js';
 
+const { maxRequestInstances: maxInstances } = defaults.gateway;
 const protocol = createProtocols({ maxMessageBytes: 4 * 2 ** 20 })['ms-grpc'];
 const kit = new FakeCatalog(
   'kit',
@@ -41,7 +43,7 @@ function serve(body: Uint8Array): IngressAnswer {
 
 function replyOf(answer: IngressAnswer): msProto.PredictReply {
   if (answer.kind !== 'grpc') throw new Error(`not a reply: ${JSON.stringify(answer)}`);
-  return msProto.PredictReply.decode(answer.message);
+  return msProto.PredictReply.decode(Buffer.concat(answer.message));
 }
 
 function errorsOf(answer: IngressAnswer): { code: number; text: string }[] {
@@ -78,7 +80,7 @@ describe('the exchanges recorded from the original', () => {
   it.each(bytes.map((exchange) => [exchange.id, exchange] as const))('%s is answered byte for byte', (_, exchange) => {
     const answer = serve(Buffer.from(exchange.request, 'hex'));
     if (answer.kind !== 'grpc') throw new Error('not a reply');
-    expect(Buffer.from(answer.message).toString('hex')).toBe(exchange.reply);
+    expect(Buffer.concat(answer.message).toString('hex')).toBe(exchange.reply);
   });
 });
 

@@ -1,5 +1,6 @@
 import { ProtobufReader, refusal, ServingError, type InstanceResult } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
+import type { DecodeLimits } from '../decode-limits.js';
 import { commonFailure } from '../ms-tensors.js';
 import type { InferRequest, MethodLookup, Protocol, ResolvedMethod } from '../protocol.js';
 import { requestContext } from '../request-context.js';
@@ -13,14 +14,14 @@ import { noSpec, outline, readInstances, specText, type MsSpec } from './ms-requ
  * only for what the original never gets to see: messages and counts over a limit, malformed messages, deadlines and cancellation.
  */
 export class MsGrpc implements Protocol {
-  constructor(readonly maxMessageBytes: number) {}
+  constructor(readonly limits: DecodeLimits) {}
 
   decode(request: IngressRequest, methods: MethodLookup): InferRequest {
     const { body } = request;
-    if (body.byteLength > this.maxMessageBytes)
-      throw tooLarge(`Received message larger than max (${body.byteLength} vs. ${this.maxMessageBytes})`);
+    const { maxMessageBytes, maxRequestInstances } = this.limits;
+    if (body.byteLength > maxMessageBytes) throw tooLarge(`Received message larger than max (${body.byteLength} vs. ${maxMessageBytes})`);
     const reader = new ProtobufReader(body);
-    const { spec, instances } = outline(reader);
+    const { spec, instances } = outline(reader, maxRequestInstances);
     const { servable, method } = specText(spec);
     const target = findTarget(methods, spec);
     if (instances === 0) throw refusal('no-instances', { servable, method });
@@ -30,7 +31,6 @@ export class MsGrpc implements Protocol {
       echo: spec,
       deadlineAt: request.deadlineAt,
       priority: 0,
-      traceparent: request.headers['traceparent'] ?? '',
       context: target.method.context && requestContext(request, target.method.context),
     };
   }
@@ -69,7 +69,7 @@ function refusalOf(request: IngressRequest, spec: MsSpec | undefined, error: Ser
 
 function specOf(request: IngressRequest): MsSpec {
   try {
-    return outline(new ProtobufReader(request.body)).spec;
+    return outline(new ProtobufReader(request.body), Infinity).spec;
   } catch {
     return noSpec;
   }

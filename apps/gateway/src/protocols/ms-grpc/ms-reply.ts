@@ -3,6 +3,7 @@ import {
   fieldSize,
   isFailure,
   isVariableSize,
+  linkedBytes,
   packedSize,
   ProtobufWriter,
   refusal,
@@ -20,6 +21,8 @@ import type { MsSpec } from './ms-request.js';
 /** A PredictReply is written in two steps: every part is measured, then all go into one buffer. */
 interface Part {
   readonly size: number;
+  /** Of the size, those of large values. */
+  readonly linked: number;
   write(writer: ProtobufWriter): void;
 }
 
@@ -47,6 +50,7 @@ function errorPart(code: number, text: string): Part {
   const inner = (code > 0 ? 1 + varintSize(code) : 0) + (bytes.byteLength > 0 ? fieldSize(bytes.byteLength) : 0);
   return {
     size: fieldSize(inner),
+    linked: 0,
     write(writer): void {
       writer.head(4, inner);
       if (code > 0) {
@@ -58,11 +62,12 @@ function errorPart(code: number, text: string): Part {
   };
 }
 
-const noInstance: Part = { size: 2, write: (writer) => writer.head(3, 0) };
+const noInstance: Part = { size: 2, linked: 0, write: (writer) => writer.head(3, 0) };
 
 /** One output of an instance: a map entry. */
 class OutputPart implements Part {
   readonly size: number;
+  readonly linked: number;
   readonly #number: number;
   readonly #dims: number;
   readonly #shapeSize: number;
@@ -81,6 +86,7 @@ class OutputPart implements Part {
     this.#dims = packedSize(shape);
     this.#shapeSize = this.#dims === 0 ? 0 : fieldSize(this.#dims);
     let contents = 0;
+    this.linked = isVariableSize(dtype) ? 0 : linkedBytes(bytes);
     if (isVariableSize(dtype)) {
       this.#elements = unpackElements(tensor);
       for (const element of this.#elements) contents += fieldSize(element.byteLength);
@@ -108,15 +114,18 @@ function instancePart(method: MethodSignature, result: InstanceResult): Part {
   const { outputNames } = planOf(method);
   const parts: Part[] = [];
   let inner = 0;
+  let linked = 0;
   for (let i = 0; i < outputNames.length; i++) {
     const tensor = result.outputs[i];
     if (tensor === undefined) throw refusal('answer-failed', { detail: `output ${method.outputs[i]?.name} is missing` });
     const part = new OutputPart(outputNames[i] as Uint8Array, tensor);
     parts.push(part);
     inner += part.size;
+    linked += part.linked;
   }
   return {
     size: fieldSize(inner),
+    linked,
     write(writer): void {
       writer.head(3, inner);
       for (const part of parts) part.write(writer);
@@ -125,7 +134,7 @@ function instancePart(method: MethodSignature, result: InstanceResult): Part {
 }
 
 /** The reply of a request that failed as a whole: the spec and one error. */
-export function errorReply(spec: MsSpec, code: number, text: string): Uint8Array {
+export function errorReply(spec: MsSpec, code: number, text: string): readonly Uint8Array[] {
   return assembled(spec, [errorPart(code, text)]);
 }
 
@@ -133,7 +142,7 @@ export function errorReply(spec: MsSpec, code: number, text: string): Uint8Array
  * The reply of a request not all of whose instances failed alike: an entry per instance, and an error per instance when one
  * failed. Throws ServingError INTERNAL for an output that the protocol does not have.
  */
-export function instancesReply(spec: MsSpec, method: MethodSignature, results: readonly InstanceResult[]): Uint8Array {
+export function instancesReply(spec: MsSpec, method: MethodSignature, results: readonly InstanceResult[]): readonly Uint8Array[] {
   const parts = results.map((result) => instancePart(method, result));
   if (results.some(isFailure)) {
     for (const result of results)
@@ -142,11 +151,15 @@ export function instancesReply(spec: MsSpec, method: MethodSignature, results: r
   return assembled(spec, parts);
 }
 
-function assembled(spec: MsSpec, parts: readonly Part[]): Uint8Array {
+function assembled(spec: MsSpec, parts: readonly Part[]): readonly Uint8Array[] {
   let size = fieldSize(specSize(spec));
-  for (const part of parts) size += part.size;
-  const writer = new ProtobufWriter(size);
+  let linked = 0;
+  for (const part of parts) {
+    size += part.size;
+    linked += part.linked;
+  }
+  const writer = new ProtobufWriter(size, linked);
   writeSpec(writer, spec);
   for (const part of parts) part.write(writer);
-  return writer.finish();
+  return writer.message();
 }

@@ -1,7 +1,7 @@
 import { dtypeOfBusNumber, isVariableSize, maxRank, refusal, type ProtobufReader, type Tensor, type TensorSignature } from '@mserve/wire';
 import { utf8Text } from '../json/json-reader.js';
 import { clip } from '../../edge/clip.js';
-import { absentInput, maxInstances, shapeFault, tensorFault } from '../ms-tensors.js';
+import { absentInput, shapeFault, tensorFault } from '../ms-tensors.js';
 import { nameIndex, planOf } from '../plan.js';
 import type { ResolvedMethod } from '../protocol.js';
 import { tooLarge } from '../../edge/status.js';
@@ -31,7 +31,7 @@ export const noSpec: MsSpec = { name: empty, method: empty, version: 0, versionB
  * First look at a PredictRequest (proto/mindspore_serving/proto/ms_service.proto): its spec, and how many instances there are, which are counted and bounded before anything is
  * made of them. Throws ProtobufError, or ServingError RESOURCE_EXHAUSTED.
  */
-export function outline(reader: ProtobufReader): MsOutline {
+export function outline(reader: ProtobufReader, maxInstances: number): MsOutline {
   let spec = noSpec;
   let instances = 0;
   const begin = reader.at;

@@ -2,7 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import { refusal, type MethodSignature } from '@mserve/wire';
 import { checkJsonSyntax } from '../json/json-syntax.js';
 import { JsonReader, sameBytes, unreadable } from '../json/json-reader.js';
-import { maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
+import type { DecodeLimits } from '../decode-limits.js';
+import { maxMembers, type Slots } from '../ms-tensors.js';
 import { nameIndex, planOf, type MethodPlan } from '../plan.js';
 import { tooLarge } from '../../edge/status.js';
 import { readValue, type ValueContext } from './ms-value.js';
@@ -17,21 +18,27 @@ export const syntaxPrefix = 'Illegal JSON format.';
 
 /**
  * Reads a request body. A correct body takes one pass; whatever stops that pass makes a second, slower one find the original's text for it. `context` says how number literals become elements. `method` undefined = not known: the body is read all the same, for its errors go before that one.
- * Throws ServingError INVALID_ARGUMENT, or RESOURCE_EXHAUSTED for more than maxInstances or a tensor over `maxTensorBytes`.
+ * Throws ServingError INVALID_ARGUMENT, or RESOURCE_EXHAUSTED for what is over `limits`.
  */
-export function readBody(body: Uint8Array, method: MethodSignature | undefined, maxTensorBytes: number, context: ValueContext): Slots[] {
+export function readBody(body: Uint8Array, method: MethodSignature | undefined, limits: DecodeLimits, context: ValueContext): Slots[] {
   if (!isUtf8(body)) throw refusal('body-malformed', { detail: syntaxPrefix });
   const plan = method === undefined ? noPlan : planOf(method);
   try {
-    return readInstances(new JsonReader(body, maxTensorBytes), plan, method, context);
+    return readInstances(new JsonReader(body, limits), limits.maxRequestInstances, plan, method, context);
   } catch (thrown) {
     if (thrown !== unreadable && !(thrown instanceof ElementError)) throw thrown;
-    checkJsonSyntax(body, syntaxPrefix);
-    return explainBody(body, plan, method, context);
+    checkJsonSyntax(body, syntaxPrefix, limits.maxJsonDepth);
+    return explainBody(body, limits, plan, method, context);
   }
 }
 
-function readInstances(reader: JsonReader, plan: MethodPlan, method: MethodSignature | undefined, context: ValueContext): Slots[] {
+function readInstances(
+  reader: JsonReader,
+  maxInstances: number,
+  plan: MethodPlan,
+  method: MethodSignature | undefined,
+  context: ValueContext,
+): Slots[] {
   let instances: Slots[] | undefined;
   if (!reader.enter(0x7b)) throw unreadable;
   do {

@@ -11,7 +11,8 @@ import {
 import { ElementError } from '../json/element-sink.js';
 import { clip } from '../../edge/clip.js';
 import { JsonReader, unreadable, utf8Text } from '../json/json-reader.js';
-import { maxInstances, maxMembers, type Slots } from '../ms-tensors.js';
+import type { DecodeLimits } from '../decode-limits.js';
+import { maxMembers, type Slots } from '../ms-tensors.js';
 import type { MethodPlan } from '../plan.js';
 import { tooLarge } from '../../edge/status.js';
 import { firstNonBase64, strictBase64 } from './base64.js';
@@ -24,8 +25,14 @@ const instancesMember = [Buffer.from('instances')];
  * sorted by name, of two members with one name the last. The bytes are known to be JSON. Throws the text, or answers the instances
  * when the stop had another reason (a doubled name with a bad first value).
  */
-export function explainBody(body: Uint8Array, plan: MethodPlan, method: MethodSignature | undefined, context: ValueContext): Slots[] {
-  const reader = new JsonReader(body);
+export function explainBody(
+  body: Uint8Array,
+  limits: DecodeLimits,
+  plan: MethodPlan,
+  method: MethodSignature | undefined,
+  context: ValueContext,
+): Slots[] {
+  const reader = new JsonReader(body, limits);
   const instances = reader.peek() === 0x7b ? lastInstances(reader) : undefined;
   if (instances === undefined) throw parserFault(`key 'instances' expects to exist once, but actually 0 times`);
   reader.at = instances;
@@ -36,7 +43,7 @@ export function explainBody(body: Uint8Array, plan: MethodPlan, method: MethodSi
   if (reader.peek() !== 0x7b) throw parserFault('instances no key mode is not supported');
   const all: Slots[] = [];
   do {
-    if (all.length === maxInstances) throw tooLarge(`the request has more than ${maxInstances} instances`);
+    if (all.length === limits.maxRequestInstances) throw tooLarge(`the request has more than ${limits.maxRequestInstances} instances`);
     if (reader.peek() !== 0x7b) throw parserFault('json array, instance is not object type');
     all.push(explainInstance(reader, 'json array, instance is object type, but no value', plan, method, context));
   } while (reader.more(0x5d));

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { defaults } from '@mserve/config';
 import {
   ServingError,
   packElements,
@@ -10,7 +11,7 @@ import {
   type Tensor,
 } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
-import { createProtocols, maxInstances } from '../index.js';
+import { createProtocols } from '../index.js';
 import { numbersOf } from '../json/value-text.js';
 import { FakeCatalog, method, named, rawRequest } from '../testing/fake-catalog.js';
 
@@ -24,6 +25,7 @@ const catalog = new FakeCatalog('kit', [
   method('single', [{ name: 'x', dtype: 'float32' }], named('y')),
 ]);
 const limit = 1 << 20;
+const { maxRequestInstances: maxInstances } = defaults.gateway;
 const protocol = createProtocols({ maxMessageBytes: limit })['ms-rest'];
 const legacy = createProtocols({ maxMessageBytes: limit, legacyStatus200: true })['ms-rest'];
 

@@ -12,6 +12,7 @@ import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
 import { checkJsonSyntax } from '../json/json-syntax.js';
 import { clip } from '../../edge/clip.js';
 import { floatRowText, nestedText, numbersOf, slicedText } from '../json/value-text.js';
+import type { DecodeLimits } from '../decode-limits.js';
 import { checkedInstances, commonFailure } from '../ms-tensors.js';
 import { planOf } from '../plan.js';
 import { requestContext } from '../request-context.js';
@@ -28,7 +29,7 @@ export class MsRest implements Protocol {
   constructor(
     /** true: every answer is HTTP 200, as the original does it. */
     readonly legacyStatus200: boolean,
-    readonly maxMessageBytes: number,
+    readonly limits: DecodeLimits,
     readonly values: ValueContext,
   ) {}
 
@@ -36,9 +37,10 @@ export class MsRest implements Protocol {
     const { body } = request;
     if (request.verb !== 'POST') throw refusal('verb-not-allowed', { given: clip(request.verb) });
     if (body.byteLength === 0) throw refusal('body-malformed', { detail: 'http message invalid' });
-    if (body.byteLength > this.maxMessageBytes) throw tooLarge(`http message is bigger than ${this.maxMessageBytes}`);
-    const target = findTarget(request, methods);
-    const slots = readBody(body, target instanceof ServingError ? undefined : target.method, this.maxMessageBytes, this.values);
+    const { maxMessageBytes, maxJsonDepth } = this.limits;
+    if (body.byteLength > maxMessageBytes) throw tooLarge(`http message is bigger than ${maxMessageBytes}`);
+    const target = findTarget(request, methods, maxJsonDepth);
+    const slots = readBody(body, target instanceof ServingError ? undefined : target.method, this.limits, this.values);
     // What is wrong with the body is reported before what is wrong with the name: the original looks names up last.
     if (target instanceof ServingError) throw target;
     return {
@@ -47,7 +49,6 @@ export class MsRest implements Protocol {
       echo: undefined,
       deadlineAt: request.deadlineAt,
       priority: 0,
-      traceparent: request.headers['traceparent'] ?? '',
       context: target.method.context && requestContext(request, target.method.context),
     };
   }
@@ -63,7 +64,13 @@ export class MsRest implements Protocol {
   }
 
   refuse(request: IngressRequest, error: ServingError): IngressAnswer {
-    return this.#answer(request, this.legacyStatus200 ? 200 : httpStatusOf(error), `{"error_msg":${JSON.stringify(msText(error))}}`);
+    // The original knows no clients: for those who may not come in there is nothing to be compatible with
+    const isDenied = error.code === 'UNAUTHENTICATED' || error.code === 'PERMISSION_DENIED';
+    return this.#answer(
+      request,
+      this.legacyStatus200 && !isDenied ? 200 : httpStatusOf(error),
+      `{"error_msg":${JSON.stringify(msText(error))}}`,
+    );
   }
 
   #answer(request: IngressRequest, status: number, body: string): IngressAnswer {
@@ -72,12 +79,12 @@ export class MsRest implements Protocol {
 }
 
 /** The method that the URL names, or why it names none that can be called. A URL that cannot be read is thrown, after the syntax of the body. */
-function findTarget(request: IngressRequest, methods: MethodLookup): ResolvedMethod | ServingError {
+function findTarget(request: IngressRequest, methods: MethodLookup, maxJsonDepth: number): ResolvedMethod | ServingError {
   let names;
   try {
     names = parseMsUrl(request.path);
   } catch (thrown) {
-    checkJsonSyntax(request.body, syntaxPrefix);
+    checkJsonSyntax(request.body, syntaxPrefix, maxJsonDepth);
     throw thrown;
   }
   try {

@@ -6,6 +6,7 @@ import { WantedOutputs, type WantedOutput } from '../oip/oip-outputs.js';
 import { nameIndex, planOf } from '../plan.js';
 import type { ResolvedMethod } from '../protocol.js';
 import { tooLarge } from '../../edge/status.js';
+import type { DecodeLimits } from '../decode-limits.js';
 import { readContents } from './oip-contents.js';
 
 /** Inputs, outputs and raw contents of one request, each; more are refused while they are counted. */
@@ -136,7 +137,7 @@ export function readInputs(
   reader: ProtobufReader,
   outline: InferOutline,
   target: ResolvedMethod,
-  maxBytes: number,
+  limits: DecodeLimits,
 ): (OipInput | undefined)[] {
   const { inputNames } = planOf(target.method);
   const found = new Array<OipInput | undefined>(inputNames.length).fill(undefined);
@@ -152,7 +153,7 @@ export function readInputs(
     if (found[index] !== undefined) throw invalidInput(name, `input '${name}' is given twice`);
     const entry = entryOf(head.datatype, name);
     if (head.rank > maxRank) throw invalidInput(name, `input '${name}': shape has ${head.rank} dims, at most ${maxRank} are allowed`);
-    const bytes = raw ? rawBytes(head, outline.raw[i] as Uint8Array, name) : typedBytes(reader, head, entry, name, maxBytes);
+    const bytes = raw ? rawBytes(head, outline.raw[i] as Uint8Array, name) : typedBytes(reader, head, entry, name, limits);
     found[index] = { entry, shape: head.shape, bytes };
   }
   return found;
@@ -217,11 +218,11 @@ function rawBytes(head: InputHead, bytes: Uint8Array, name: string): Uint8Array 
   return bytes;
 }
 
-function typedBytes(reader: ProtobufReader, head: InputHead, entry: DTypeEntry, name: string, maxBytes: number): Uint8Array {
+function typedBytes(reader: ProtobufReader, head: InputHead, entry: DTypeEntry, name: string, limits: DecodeLimits): Uint8Array {
   const { from, to } = head.contents ?? { from: 0, to: 0 };
   reader.at = from;
   reader.end = to;
-  return readContents(reader, entry, head.shape, name, maxBytes);
+  return readContents(reader, entry, head.shape, name, limits);
 }
 
 /** The outputs that are asked for. Throws ServingError INVALID_ARGUMENT. */

@@ -1,4 +1,4 @@
-import { type DType, fieldSize, isVariableSize, packedSize, ProtobufWriter, varintSize } from '@mserve/wire';
+import { type DType, fieldSize, isVariableSize, linkedBytes, messageBytes, packedSize, ProtobufWriter, varintSize } from '@mserve/wire';
 import { numbersOf } from '../json/value-text.js';
 import { unpackedParts, type OipEcho } from '../oip/oip-outputs.js';
 import type { StackedOutput } from '../oip/stacked-output.js';
@@ -13,7 +13,7 @@ interface Contents {
 /**
  * Writes a ModelInferResponse. Outputs are raw when the request was (or had no inputs), or when one of them has no typed form (FP16, BF16); else all are typed.
  */
-export function inferResponse(echo: OipEcho, version: number, outputs: readonly StackedOutput[]): Uint8Array {
+export function inferResponse(echo: OipEcho, version: number, outputs: readonly StackedOutput[]): readonly Uint8Array[] {
   const raw = echo.raw || outputs.some(({ entry }) => contentsField(entry) === undefined);
   const model = Buffer.from(echo.model);
   const versionText = Buffer.from(`${version}`);
@@ -21,25 +21,21 @@ export function inferResponse(echo: OipEcho, version: number, outputs: readonly 
   const heads = outputs.map((output) => new OutputHead(output, raw ? undefined : contentsOf(output)));
   let size = fieldSize(model.byteLength) + fieldSize(versionText.byteLength) + (id.byteLength > 0 ? fieldSize(id.byteLength) : 0);
   for (const head of heads) size += fieldSize(head.size);
-  if (raw) for (const output of outputs) size += fieldSize(bytesOf(output));
-  const writer = new ProtobufWriter(size);
+  if (raw) for (const output of outputs) size += fieldSize(messageBytes(output.parts));
+  let linked = 0;
+  for (const output of outputs) if (raw || isPacked(output)) for (const part of output.parts) linked += linkedBytes(part);
+  const writer = new ProtobufWriter(size, linked);
   writer.field(1, model);
   writer.field(2, versionText);
   if (id.byteLength > 0) writer.field(3, id);
   for (const head of heads) head.write(writer);
   if (raw) {
     for (const output of outputs) {
-      writer.head(6, bytesOf(output));
+      writer.head(6, messageBytes(output.parts));
       for (const part of output.parts) writer.raw(part);
     }
   }
-  return writer.finish();
-}
-
-function bytesOf(output: StackedOutput): number {
-  let size = 0;
-  for (const part of output.parts) size += part.byteLength;
-  return size;
+  return writer.message();
 }
 
 class OutputHead {
@@ -73,11 +69,16 @@ class OutputHead {
   }
 }
 
+/** Whether its typed form is the tensor's own bytes. */
+function isPacked({ entry: { dtype } }: StackedOutput): boolean {
+  return dtype === 'float32' || dtype === 'float64' || dtype === 'bool';
+}
+
 function contentsOf(output: StackedOutput): Contents {
   const { dtype } = output.entry;
   const field = contentsField(output.entry) as number;
   if (isVariableSize(dtype)) return elementContents(output);
-  if (dtype === 'float32' || dtype === 'float64' || dtype === 'bool') return packedContents(field, output.parts, bytesOf(output));
+  if (isPacked(output)) return packedContents(field, output.parts, messageBytes(output.parts));
   return integerContents(field, dtype, output.parts);
 }
 

@@ -1,5 +1,6 @@
 import { type DTypeEntry, elementCount, isVariableSize, packElements, type ProtobufReader } from '@mserve/wire';
 import { invalidInput, shapeText } from '../oip/oip-inputs.js';
+import type { DecodeLimits } from '../decode-limits.js';
 import { tooLarge } from '../../edge/status.js';
 import { checkTextCount } from '../text-count.js';
 
@@ -42,7 +43,7 @@ export function readContents(
   entry: DTypeEntry,
   shape: readonly number[],
   name: string,
-  maxBytes: number,
+  { maxMessageBytes: maxBytes, maxTensorStrings }: DecodeLimits,
 ): Uint8Array {
   const field = contentsField(entry);
   if (field === undefined)
@@ -50,7 +51,10 @@ export function readContents(
   const count = elementCount(shape);
   if (count * entry.elementBytes > maxBytes)
     throw tooLarge(`input '${name}' of shape ${shapeText(shape)} is bigger than ${maxBytes} bytes`);
-  if (isVariableSize(entry.dtype)) return readElements(reader, count, shape, name);
+  if (isVariableSize(entry.dtype)) {
+    checkTextCount(count, maxTensorStrings);
+    return readElements(reader, count, shape, name);
+  }
   // Each element is at least one byte of the message: what cannot be there is not allocated.
   if (count > reader.end - reader.at) throw countFault(name, shape, count, undefined);
   const into = new ElementStore(entry, count, name, shape);
@@ -84,7 +88,6 @@ function countFault(name: string, shape: readonly number[], expected: number, gi
 }
 
 function readElements(reader: ProtobufReader, count: number, shape: readonly number[], name: string): Uint8Array {
-  checkTextCount(count);
   const elements: Uint8Array[] = [];
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag !== 0x42) {

@@ -19,6 +19,7 @@ import { createProtocols } from '../index.js';
 import { numbersOf } from '../json/value-text.js';
 import { tooLarge } from '../../edge/status.js';
 import { FakeCatalog, method, named, rawRequest } from '../testing/fake-catalog.js';
+import { noContents } from '../testing/no-contents.js';
 
 const catalog = new FakeCatalog('m', [
   method('predict', named('a', 'b'), named('y', 'z')),
@@ -30,17 +31,6 @@ const protocol = createProtocols({ maxMessageBytes: 1 << 20 })['oip-grpc'];
 
 type Input = oipProto.ModelInferRequest_InferInputTensor;
 type Contents = oipProto.InferTensorContents;
-
-const noContents: Contents = {
-  boolContents: [],
-  intContents: [],
-  int64Contents: [],
-  uintContents: [],
-  uint64Contents: [],
-  fp32Contents: [],
-  fp64Contents: [],
-  bytesContents: [],
-};
 
 function input(name: string, datatype: string, shape: readonly number[], contents?: Partial<Contents>): Input {
   return {
@@ -85,7 +75,7 @@ function refusal(raw: IngressRequest): { status: number; message: string } {
 function response(raw: IngressRequest, results: readonly InstanceResult[]): oipProto.ModelInferResponse {
   const answer = protocol.encode(raw, protocol.decode(raw, catalog), results);
   if (answer.kind !== 'grpc') throw new Error(`not a response: ${JSON.stringify(answer)}`);
-  return oipProto.ModelInferResponse.decode(answer.message);
+  return oipProto.ModelInferResponse.decode(Buffer.concat(answer.message));
 }
 
 function hex(bytes: Uint8Array): string {

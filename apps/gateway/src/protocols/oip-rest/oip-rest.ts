@@ -2,6 +2,7 @@ import { refusal, ServingError, type InstanceResult } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
 import { clip } from '../../edge/clip.js';
 import type { ElementSinks } from '../json/element-sink.js';
+import type { DecodeLimits } from '../decode-limits.js';
 import { splitInputs } from '../oip/oip-inputs.js';
 import { deadlineOf, firstFailure, priorityOf, stackOutputs, type OipEcho } from '../oip/oip-outputs.js';
 import type { InferRequest, MethodLookup, Protocol } from '../protocol.js';
@@ -19,7 +20,7 @@ const jsonLengthHeader = 'inference-header-content-length';
 /** Open Inference Protocol over REST: `POST /v2/models/{model}[/versions/{version}]/infer`, with the binary tensor extension. */
 export class OipRest implements Protocol {
   constructor(
-    readonly maxMessageBytes: number,
+    readonly limits: DecodeLimits,
     readonly sinks: ElementSinks,
   ) {}
 
@@ -28,21 +29,20 @@ export class OipRest implements Protocol {
     const { model, version } = parseInferUrl(request.path);
     const target = methods.resolveModel(model, version);
     const { headers, body } = request;
-    if (body.byteLength > this.maxMessageBytes)
-      throw tooLarge(`the body has ${body.byteLength} bytes, at most ${this.maxMessageBytes} are allowed`);
+    const { maxMessageBytes } = this.limits;
+    if (body.byteLength > maxMessageBytes) throw tooLarge(`the body has ${body.byteLength} bytes, at most ${maxMessageBytes} are allowed`);
     if (body.byteLength === 0) throw refusal('body-malformed', { detail: 'the body is empty' });
     const jsonLength = jsonLengthOf(headers[jsonLengthHeader], body.byteLength);
     const json = jsonLength === undefined ? body : body.subarray(0, jsonLength);
     const binary = jsonLength === undefined ? undefined : body.subarray(jsonLength);
-    const said = jsonLength === 0 ? rawBody(body, target) : readInferBody(json, binary, target, this.maxMessageBytes, this.sinks);
+    const said = jsonLength === 0 ? rawBody(body, target) : readInferBody(json, binary, target, this.limits, this.sinks);
     const echo: OipEcho = { model, id: said.id, outputs: said.outputs, raw: false };
     return {
       target,
-      instances: splitInputs(target, said.inputs),
+      instances: splitInputs(target, said.inputs, this.limits),
       echo,
       deadlineAt: deadlineOf(request.deadlineAt, said.timeoutMicroseconds),
       priority: priorityOf(said.priority),
-      traceparent: headers['traceparent'] ?? '',
       context:
         target.method.context &&
         requestContext(request, target.method.context, said.id, parametersOfJson(json, said.parametersFrom, said.parametersTo)),

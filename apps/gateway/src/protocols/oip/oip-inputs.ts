@@ -2,7 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import { absent, refusal, ServingError, dtypeEntry, elementCount, elementEnds, isVariableSize } from '@mserve/wire';
 import type { DType, DTypeEntry, Instance, Tensor, TensorSignature } from '@mserve/wire';
 import { clip } from '../../edge/clip.js';
-import { absentInput, maxInstances } from '../ms-tensors.js';
+import type { DecodeLimits } from '../decode-limits.js';
+import { absentInput } from '../ms-tensors.js';
 import { checkTextCount } from '../text-count.js';
 import type { ResolvedMethod } from '../protocol.js';
 import { tooLarge } from '../../edge/status.js';
@@ -38,9 +39,10 @@ export function unexpectedInput(name: string, target: ResolvedMethod): ServingEr
 
 /**
  * Splits the inputs of a request, in the order of the signature, into its instances, as views. Batched methods: the first dim of every
- * input is the instance count; others: one instance. Throws ServingError INVALID_ARGUMENT naming the input, what was given and expected.
+ * input is the instance count; others: one instance. Throws ServingError INVALID_ARGUMENT naming the input, what was given and expected,
+ * or RESOURCE_EXHAUSTED for what is over `limits`.
  */
-export function splitInputs(target: ResolvedMethod, given: readonly (OipInput | undefined)[]): readonly Instance[] {
+export function splitInputs(target: ResolvedMethod, given: readonly (OipInput | undefined)[], limits: DecodeLimits): readonly Instance[] {
   const { inputs, batched } = target.method;
   let count = 1;
   let counted: string | undefined;
@@ -64,13 +66,14 @@ export function splitInputs(target: ResolvedMethod, given: readonly (OipInput | 
     }
   }
   if (count < 1) throw malformed('the first dim of the inputs is the instance count, it must be at least 1');
-  if (count > maxInstances) throw tooLarge(`the request has ${count} instances, at most ${maxInstances} are allowed`);
+  if (count > limits.maxRequestInstances)
+    throw tooLarge(`the request has ${count} instances, at most ${limits.maxRequestInstances} are allowed`);
   const instances: Tensor[][] = [];
   for (let n = 0; n < count; n++) instances.push(new Array<Tensor>(inputs.length));
   for (let i = 0; i < inputs.length; i++) {
     const input = given[i];
     if (input === undefined) for (const instance of instances) instance[i] = absent;
-    else splitInput(inputs[i] as TensorSignature, input, instances, i, batched);
+    else splitInput(inputs[i] as TensorSignature, input, instances, i, batched, limits.maxTensorStrings);
   }
   return instances;
 }
@@ -100,9 +103,16 @@ function checkAgainst(signature: TensorSignature, { entry, shape, bytes }: OipIn
   }
 }
 
-function splitInput(signature: TensorSignature, input: OipInput, instances: readonly Tensor[][], at: number, batched: boolean): void {
+function splitInput(
+  signature: TensorSignature,
+  input: OipInput,
+  instances: readonly Tensor[][],
+  at: number,
+  batched: boolean,
+  maxTensorStrings: number,
+): void {
   const { shape, bytes } = input;
-  const ends = isVariableSize(input.entry.dtype) ? elementEndsOf(signature.name, input) : undefined;
+  const ends = isVariableSize(input.entry.dtype) ? elementEndsOf(signature.name, input, maxTensorStrings) : undefined;
   const dtype = ends === undefined ? input.entry.dtype : textDType(signature, bytes, ends);
   if (!batched) {
     (instances[0] as Tensor[])[at] = { dtype, shape, bytes };
@@ -124,14 +134,14 @@ function splitInput(signature: TensorSignature, input: OipInput, instances: read
 }
 
 /** Where the elements of a BYTES input end, counted against its shape. */
-function elementEndsOf(name: string, { entry, shape, bytes }: OipInput): Uint32Array {
+function elementEndsOf(name: string, { entry, shape, bytes }: OipInput, maxTensorStrings: number): Uint32Array {
   let ends;
   try {
     ends = elementEnds({ dtype: entry.dtype, shape, bytes });
   } catch (thrown) {
     throw invalidInput(name, `input '${name}': ${ServingError.from(thrown).message}`);
   }
-  checkTextCount(ends.length);
+  checkTextCount(ends.length, maxTensorStrings);
   return ends;
 }
 

@@ -57,6 +57,7 @@ export function rawRequest(
     headers: {},
     body: typeof body === 'string' ? Buffer.from(body) : body,
     deadlineAt: Infinity,
+    releaseBody: () => undefined,
     ...extra,
   };
 }
