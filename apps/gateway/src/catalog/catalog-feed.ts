@@ -3,9 +3,6 @@ import type { Catalog, LoadingServable, SchedulerHello, ServableStatus, Subscrip
 import type { MethodCatalog } from './method-catalog.js';
 import type { SchedulerWatch } from './scheduler-watch.js';
 
-/** For so long after a change of scheduler, servables that the new one does not list yet are kept: it is still hearing from its workers. */
-const takeoverMs = 2_000;
-
 /** Asks a scheduler for its catalog. Rejects when it does not answer. */
 export type FetchCatalog = (scheduler: string) => Promise<Catalog>;
 
@@ -30,6 +27,8 @@ export class CatalogFeed implements OnApplicationShutdown {
     private readonly catalog: MethodCatalog,
     private readonly fetch: FetchCatalog,
     private readonly onProblem: (text: string, error: unknown) => void,
+    /** For so long after a change of scheduler, servables that the new one does not list yet are kept: it is still hearing from its workers. */
+    private readonly takeoverMs: number,
   ) {
     this.subscription = schedulers.onChange((scheduler) => this.changeSource(scheduler));
   }
@@ -49,6 +48,7 @@ export class CatalogFeed implements OnApplicationShutdown {
 
   private changeSource(scheduler: string | undefined): void {
     this.loadedRevision = -1;
+    this.catalog.suspend();
     if (scheduler === undefined) return;
     if (this.source !== undefined) {
       this.kept = this.applied;
@@ -56,10 +56,11 @@ export class CatalogFeed implements OnApplicationShutdown {
       this.keepTimer = setTimeout(() => {
         this.kept = [];
         if (this.loadedRevision >= 0) this.apply();
-      }, takeoverMs);
+      }, this.takeoverMs);
       this.keepTimer.unref();
     }
     this.source = scheduler;
+    if (this.asked !== scheduler) void this.load(scheduler);
   }
 
   private async load(scheduler: string): Promise<void> {
@@ -85,8 +86,10 @@ export class CatalogFeed implements OnApplicationShutdown {
 
   private apply(): void {
     const key = ({ signature }: ServableStatus): string => `${signature.servable}/${signature.version}`;
-    const present = new Set(this.listed.map(key));
-    this.applied = [...this.listed, ...this.kept.filter((status) => !present.has(key(status)))];
-    this.catalog.update(this.applied, this.loading);
+    const ready = new Set(this.listed.filter(({ readyReplicas }) => readyReplicas > 0).map(key));
+    const kept = this.kept.filter((status) => !ready.has(key(status)));
+    const isKept = new Set(kept.map(key));
+    this.applied = [...this.listed.filter((status) => !isKept.has(key(status))), ...kept];
+    this.catalog.update(this.applied, this.loading, kept);
   }
 }

@@ -48,8 +48,16 @@ export class MethodCatalog implements MethodLookup {
   /** Versions with a ready replica. */
   ready: readonly ServableStatus[] = [];
 
-  /** Replaces everything. */
-  update(list: readonly ServableStatus[], loading: readonly LoadingServable[] = []): void {
+  /** Versions that the scheduler in charge has not listed itself; all of them while none has said anything. */
+  private unconfirmed: ReadonlySet<string> | 'all' = 'all';
+
+  /** What workers are loading, as the scheduler listed it last. */
+  get loadingVersions(): readonly LoadingServable[] {
+    return [...this.loading].flatMap(([servable, versions]) => [...versions].map((version) => ({ servable, version })));
+  }
+
+  /** Replaces everything. `kept`: of `list`, what an earlier scheduler said and the one in charge has not said yet. */
+  update(list: readonly ServableStatus[], loading: readonly LoadingServable[] = [], kept: readonly ServableStatus[] = []): void {
     const grouped = new Map<string, ServableStatus[]>();
     for (const status of list) {
       const group = grouped.get(status.signature.servable);
@@ -62,9 +70,23 @@ export class MethodCatalog implements MethodLookup {
     this.loading = versions;
     this.latestModels.clear();
     this.known = true;
+    this.unconfirmed = new Set(kept.map(({ signature }) => versionKey(signature.servable, signature.version)));
     this.all = list;
     this.ready = [...this.servables.values()].flatMap((entry) => [...entry.versions.values()].map((version) => version.status));
     this.notifyListeners();
+  }
+
+  /** Another scheduler is in charge, or none: what is known stays, and is not confirmed before the next update. */
+  suspend(): void {
+    this.unconfirmed = 'all';
+  }
+
+  /** Whether the scheduler in charge itself has listed the version as ready: it takes its requests. */
+  isConfirmed(servable: string, version: number): boolean {
+    const { unconfirmed } = this;
+    if (unconfirmed === 'all') return false;
+    if (unconfirmed.size > 0 && unconfirmed.has(versionKey(servable, version))) return false;
+    return this.servables.get(servable)?.versions.has(version) === true;
   }
 
   /** Until the function given back is called (once), more servables are to come: what nobody has is unavailable, not unknown. */
@@ -149,6 +171,10 @@ export class MethodCatalog implements MethodLookup {
     const mayCome = !this.known || this.isHeld || (listed !== undefined && (version === 0 || listed.has(version)));
     return refusal(mayCome ? 'servable-unavailable' : 'servable-not-found', facts);
   }
+}
+
+function versionKey(servable: string, version: number): string {
+  return `${servable}/${version}`;
 }
 
 function servableEntry(servable: string, statuses: readonly ServableStatus[]): ServableEntry {

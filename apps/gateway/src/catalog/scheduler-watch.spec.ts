@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Catalog, SchedulerHello } from '@mserve/bus';
+import { MemoryExchange, type Bus, type Catalog, type SchedulerHello } from '@mserve/bus';
 import { method, servable } from '../testing/fake-scheduler.js';
 import { CatalogFeed } from './catalog-feed.js';
 import { MethodCatalog } from './method-catalog.js';
@@ -10,10 +10,13 @@ function hello(address: string, epoch: number, changes: Partial<SchedulerHello> 
 }
 
 describe('SchedulerWatch', () => {
+  let bus: Bus;
   let watch: SchedulerWatch;
   let changes: (string | undefined)[];
   beforeEach(() => {
-    watch = new SchedulerWatch();
+    bus = new MemoryExchange().connect('gateway');
+    watch = new SchedulerWatch(bus);
+    watch.onModuleInit();
     changes = [];
     watch.onChange((scheduler) => changes.push(scheduler));
   });
@@ -38,6 +41,12 @@ describe('SchedulerWatch', () => {
     expect(changes).toEqual(['s-1', 's-2', 's-3']);
     watch.heard(hello('s-2', 2));
     expect(watch.current).toBe('s-2');
+  });
+
+  it('loses all with the bus: what was on its way may be lost, whoever is heard after that', async () => {
+    watch.heard(hello('s', 1));
+    await bus.close();
+    expect(changes).toEqual(['s', undefined]);
   });
 
   it('loses one that is silent for more than a second, but not by a stall of its own', () => {
@@ -65,7 +74,7 @@ describe('CatalogFeed', () => {
     fetched = [];
     problems = [];
     catalogs.clear();
-    watch = new SchedulerWatch();
+    watch = new SchedulerWatch(new MemoryExchange().connect('gateway'));
     catalog = new MethodCatalog();
     const fetch = async (scheduler: string): Promise<Catalog> => {
       fetched.push(scheduler);
@@ -73,7 +82,7 @@ describe('CatalogFeed', () => {
       if (found === undefined) throw new Error('silent');
       return found;
     };
-    feed = new CatalogFeed(watch, catalog, fetch, (text) => problems.push(text));
+    feed = new CatalogFeed(watch, catalog, fetch, (text) => problems.push(text), 2_000);
   });
   afterEach(() => {
     feed.onApplicationShutdown();
@@ -121,5 +130,12 @@ describe('CatalogFeed', () => {
     await say(hello('s-2', 2));
     expect(fetched).toEqual(['s-1', 's-2']);
     expect(catalog.ready.map(({ signature }) => signature.servable)).toEqual(['kit', 'old']);
+    // What only the last one said is known, and waits until this one says it too
+    expect(['kit', 'old'].map((name) => catalog.isConfirmed(name, 1))).toEqual([true, false]);
+    catalogs.set('s-2', { revision: 2, servables: full });
+    await say(hello('s-2', 2, { revision: 2 }));
+    expect(catalog.isConfirmed('old', 1)).toBe(true);
+    await say(hello('s-2', 2, { leaving: true }));
+    expect([catalog.isConfirmed('kit', 1), catalog.ready.length]).toEqual([false, 2]);
   });
 });

@@ -1,5 +1,6 @@
-import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import type { SchedulerHello, Subscription } from '@mserve/bus';
+import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import type { Bus, SchedulerHello, Subscription } from '@mserve/bus';
+import { BUS } from '@mserve/bus/nest';
 
 /** A scheduler that said nothing for this long is taken for dead. */
 const schedulerLostMs = 1_000;
@@ -23,16 +24,30 @@ export class SchedulerWatch implements OnModuleInit, OnApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
   private chosen: SchedulerHello | undefined;
   private lastTickAt = performance.now();
+  private busSubscription: Subscription | undefined;
+
+  constructor(@Inject(BUS) private readonly bus: Pick<Bus, 'onState'>) {}
 
   onModuleInit(): void {
     this.lastTickAt = performance.now();
     this.timer = setInterval(() => this.tick(performance.now()), tickMs);
     this.timer.unref();
+    // Whatever was on its way when the connection broke may be lost: whoever is heard after that is a new one to us
+    this.busSubscription = this.bus.onState((state) => {
+      if (state === 'up') return;
+      this.known.clear();
+      this.choose();
+    });
   }
 
   /** Address of the scheduler that gets tickets, undefined when none is alive. */
   get current(): string | undefined {
     return this.chosen?.address;
+  }
+
+  /** Addresses of all that are heard. */
+  get alive(): readonly string[] {
+    return [...this.known.keys()];
   }
 
   /** Called when tickets go to another scheduler than before (also one restarted at the same address), or to none. */
@@ -68,6 +83,7 @@ export class SchedulerWatch implements OnModuleInit, OnApplicationShutdown {
 
   onApplicationShutdown(): void {
     clearInterval(this.timer);
+    this.busSubscription?.unsubscribe();
     this.listeners.clear();
   }
 

@@ -1,8 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { status, type sendUnaryData, type Server, type ServerUnaryCall, type ServiceDefinition } from '@grpc/grpc-js';
-import { ReflectionService } from '@grpc/reflection';
+import type { sendUnaryData, Server, ServerUnaryCall, status } from '@grpc/grpc-js';
 import { ServingError } from '@mserve/wire';
-import { HealthImplementation } from 'grpc-health-check';
 import type { AppLog } from '@mserve/app';
 import { Audit } from '../edge/audit.js';
 import { grpcStatusOf } from '../edge/status.js';
@@ -11,9 +9,8 @@ import { logToken } from '../edge/tokens.js';
 import { ModelDirectory } from './model-directory.js';
 import { ModelRepository } from './model-repository.js';
 import { ModelStatistics } from './model-statistics.js';
-import { loadPublicProtos } from './proto-files.js';
 import { Readiness } from './readiness.js';
-import { reflectedProtos } from './reflected-protos.js';
+import type { OipHandlers } from './served-rpcs.js';
 
 interface NamedModel {
   readonly name: string;
@@ -33,14 +30,9 @@ interface RepositoryRequest {
 
 type Handler<Request> = (call: ServerUnaryCall<Request, object>, callback: sendUnaryData<object>) => void;
 
-/** '' is the whole server. */
-const healthNames = ['', 'mindspore.serving.proto.MSService', 'inference.GRPCInferenceService'];
-
 /** What the gRPC port serves besides infer: the other rpcs of the Open Inference Protocol, grpc.health.v1 and reflection. */
 @Injectable()
 export class GrpcServices {
-  private readonly health = new HealthImplementation();
-
   constructor(
     @Inject(ModelDirectory) private readonly models: ModelDirectory,
     @Inject(ModelStatistics) private readonly statistics: ModelStatistics,
@@ -48,20 +40,22 @@ export class GrpcServices {
     @Inject(Readiness) private readonly readiness: Readiness,
     @Inject(Audit) private readonly audit: Audit,
     @Inject(logToken) private readonly log: AppLog,
-  ) {
-    this.setHealth(readiness.isReady);
-    readiness.onChange((ready) => this.setHealth(ready));
+  ) {}
+
+  /** Loads the packages that these rpcs need, and their .proto files. Rejects when one of them is missing from this installation; the log says it. */
+  async addTo(server: Server): Promise<void> {
+    try {
+      const { addRpcs } = await import('./served-rpcs.js');
+      addRpcs(server, this.handlers(), this.readiness);
+    } catch (thrown) {
+      this.log.error({ err: thrown }, 'health, metadata and reflection cannot be served over gRPC');
+      throw thrown;
+    }
   }
 
-  addTo(server: Server): void {
-    const { oip, ms, health } = loadPublicProtos();
-    // The infer rpcs are the ingress' own
-    const {
-      ModelInfer: _modelInfer,
-      ModelStreamInfer: _modelStreamInfer,
-      ...service
-    } = oip['inference.GRPCInferenceService'] as ServiceDefinition;
-    server.addService(service, {
+  /** Of the Open Inference Protocol. The infer rpcs are the ingress' own. */
+  private handlers(): OipHandlers {
+    return {
       ServerLive: this.unary(() => ({ live: true })),
       ServerReady: this.unary(() => ({ ready: this.readiness.isReady })),
       ModelReady: this.unary<NamedModel>(({ name, version }) => ({ ready: this.isModelReady(name, version) })),
@@ -80,9 +74,7 @@ export class GrpcServices {
         await this.audit.of('repository unload', model.slice(0, 200), from, unload);
         return {};
       }),
-    });
-    this.health.addToServer(server);
-    new ReflectionService(reflectedProtos({ ...oip, ...ms, ...health })).addToServer(server);
+    };
   }
 
   /** Over gRPC an unknown model is one that is not ready, as with Triton. */
@@ -93,10 +85,6 @@ export class GrpcServices {
       if (error instanceof ServingError && error.code === 'NOT_FOUND') return false;
       throw error;
     }
-  }
-
-  private setHealth(ready: boolean): void {
-    for (const name of healthNames) this.health.setStatus(name, ready ? 'SERVING' : 'NOT_SERVING');
   }
 
   /** `from`: address of the client. */

@@ -1,6 +1,12 @@
 import { ApiProperty } from '@nestjs/swagger';
 import type { ModelConfig } from './model-config.js';
-import type { ModelStatisticsEntry, ModelStatisticsList, StatisticDuration } from './model-statistics.js';
+import type {
+  BatchStatistics,
+  InferenceStatistics,
+  ModelStatisticsEntry,
+  ModelStatisticsList,
+  StatisticDuration,
+} from './model-statistics.js';
 import {
   repositoryStates,
   type RepositoryEntry,
@@ -132,12 +138,44 @@ export class StatisticDurationAnswer implements StatisticDuration {
   readonly ns!: number;
 }
 
-export class InferenceStatisticsAnswer {
+export class InferenceStatisticsAnswer implements InferenceStatistics {
   @ApiProperty({ type: StatisticDurationAnswer })
   readonly success!: StatisticDurationAnswer;
 
   @ApiProperty({ type: StatisticDurationAnswer })
   readonly fail!: StatisticDurationAnswer;
+
+  @ApiProperty({ type: StatisticDurationAnswer, description: 'waits at the scheduler, and at the worker for a run' })
+  readonly queue!: StatisticDurationAnswer;
+
+  @ApiProperty({ type: StatisticDurationAnswer, description: 'inputs laid side by side' })
+  readonly compute_input!: StatisticDurationAnswer;
+
+  @ApiProperty({ type: StatisticDurationAnswer, description: 'native runs' })
+  readonly compute_infer!: StatisticDurationAnswer;
+
+  @ApiProperty({ type: StatisticDurationAnswer, description: 'outputs cut apart' })
+  readonly compute_output!: StatisticDurationAnswer;
+
+  @ApiProperty({ type: StatisticDurationAnswer, description: 'always 0' })
+  readonly cache_hit!: StatisticDurationAnswer;
+
+  @ApiProperty({ type: StatisticDurationAnswer, description: 'always 0' })
+  readonly cache_miss!: StatisticDurationAnswer;
+}
+
+export class BatchStatisticsAnswer implements BatchStatistics {
+  @ApiProperty({ type: Number, description: 'instances' })
+  readonly batch_size!: number;
+
+  @ApiProperty({ type: StatisticDurationAnswer })
+  readonly compute_input!: StatisticDurationAnswer;
+
+  @ApiProperty({ type: StatisticDurationAnswer })
+  readonly compute_infer!: StatisticDurationAnswer;
+
+  @ApiProperty({ type: StatisticDurationAnswer })
+  readonly compute_output!: StatisticDurationAnswer;
 }
 
 export class ModelStatisticsEntryAnswer implements ModelStatisticsEntry {
@@ -153,8 +191,14 @@ export class ModelStatisticsEntryAnswer implements ModelStatisticsEntry {
   @ApiProperty({ type: Number, description: 'instances' })
   readonly inference_count!: number;
 
+  @ApiProperty({ type: Number, description: 'runs of the first model that the method uses' })
+  readonly execution_count!: number;
+
   @ApiProperty({ type: InferenceStatisticsAnswer })
   readonly inference_stats!: InferenceStatisticsAnswer;
+
+  @ApiProperty({ type: [BatchStatisticsAnswer] })
+  readonly batch_stats!: readonly BatchStatisticsAnswer[];
 }
 
 export class ModelStatisticsAnswer implements ModelStatisticsList {

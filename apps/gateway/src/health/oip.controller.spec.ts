@@ -53,6 +53,9 @@ describe('the Open Inference Protocol over REST, less infer', () => {
       200,
       expect.objectContaining({ output: [{ name: 'y', data_type: 'TYPE_STRING', dims: [-1] }] }),
     ],
+    // As long as names may be, and longer
+    [`/v2/models/kit.${'m'.repeat(128)}/ready`, 404, { error: expect.stringContaining("servable 'kit' has no method") }],
+    [`/v2/models/${'%C3%A9'.repeat(1000)}/ready`, 404, { error: expect.stringMatching(/is not available$/) }],
     ['/v2/models/nope/config', 404, { error: "model 'nope' is not available" }],
     ['/v2/models/nope/stats', 404, { error: "model 'nope' is not available" }],
     ['/v2/models/digits/versions/4/stats', 503, { error: "model 'digits' version 4 is not available" }],
@@ -95,6 +98,10 @@ describe('the Open Inference Protocol over REST, less infer', () => {
   it.each<[verb: string, path: string, status: number, allow: string | null, error: string]>([
     ['POST', '/v2/health/live', 405, 'GET, HEAD', 'POST is not supported here, GET and HEAD are'],
     ['OPTIONS', '/v2/health/live', 405, 'GET, HEAD', 'OPTIONS is not supported here, GET and HEAD are'],
+    ['QUERY', '/v2', 405, 'GET, HEAD', 'QUERY is not supported here, GET and HEAD are'],
+    ['POST', '/healthz', 405, 'GET, HEAD', 'POST is not supported here, GET and HEAD are'],
+    ['POST', '/ping?x', 405, 'GET, HEAD', 'POST is not supported here, GET and HEAD are'],
+    ['POST', '/openapi.json', 405, 'GET, HEAD', 'POST is not supported here, GET and HEAD are'],
     ['DELETE', '/v2', 405, 'GET, HEAD', 'DELETE is not supported here, GET and HEAD are'],
     ['PUT', '/v2/models/nope/versions/9/ready?x=1', 405, 'GET, HEAD', 'PUT is not supported here, GET and HEAD are'],
     ['PROPFIND', '/v2/models/kit', 405, 'GET, HEAD', 'PROPFIND is not supported here, GET and HEAD are'],
@@ -144,7 +151,7 @@ describe('the Open Inference Protocol over REST, less infer', () => {
     };
     expect(await errorOf(`/${long}`)).toEqual([404, `Cannot GET /${long.slice(0, 988)}...`]);
     expect(await errorOf(`/%zz${long}`)).toEqual([400, `'/%zz${long.slice(0, 995)}...`]);
-    expect(await errorOf(`/v2/models/${long}`)).toEqual([414, expect.stringMatching(/^.{1,1003}$/)]);
+    expect(await errorOf(`/v2/models/${long}`)).toEqual([404, expect.stringMatching(/^.{1,1003}$/)]);
   });
 
   it('counts what each model answers, and what it fails', async () => {
@@ -152,7 +159,10 @@ describe('the Open Inference Protocol over REST, less infer', () => {
       ((await (await fetch(`${rig.url}/v2/models${path}/stats`)).json()) as { model_stats: ModelStatisticsEntry[] }).model_stats;
     const infer = (body: string): Promise<Response> => rig.post(body);
     const fresh = { count: 0, ns: 0 };
-    const before = { last_inference: 0, inference_count: 0, inference_stats: { success: fresh, fail: fresh } };
+    // There is no worker that could tell of queues and runs
+    const untold = { queue: fresh, compute_input: fresh, compute_infer: fresh, compute_output: fresh, cache_hit: fresh, cache_miss: fresh };
+    const runs = { execution_count: 0, batch_stats: [] };
+    const before = { last_inference: 0, inference_count: 0, ...runs, inference_stats: { success: fresh, fail: fresh, ...untold } };
     expect(await statsOf('/kit')).toEqual([{ name: 'kit', version: '1', ...before }]);
     const began = Date.now();
     expect((await infer('kit echo a')).status).toBe(200);
@@ -160,7 +170,8 @@ describe('the Open Inference Protocol over REST, less infer', () => {
     rig.scheduler.onTickets = (list) => list.forEach((ticket) => rig.scheduler.refuse(ticket, { code: 'INTERNAL', message: 'no' }));
     expect((await infer('kit echo c')).status).toBe(500);
     const spent = (count: number): unknown => ({ count, ns: expect.any(Number) });
-    const after = { inference_count: 2, last_inference: expect.any(Number), inference_stats: { success: spent(2), fail: spent(1) } };
+    const inferenceStats = { success: spent(2), fail: spent(1), ...untold };
+    const after = { inference_count: 2, last_inference: expect.any(Number), ...runs, inference_stats: inferenceStats };
     const [one] = await statsOf('/kit/versions/1');
     expect(one).toEqual({ name: 'kit', version: '1', ...after });
     expect(one?.last_inference).toBeGreaterThanOrEqual(began);

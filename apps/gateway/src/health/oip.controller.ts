@@ -1,5 +1,15 @@
 import { Body, Controller, Get, HttpCode, HttpException, Inject, Param, Post, Req, UseFilters, UsePipes } from '@nestjs/common';
-import { ApiOkResponse, ApiPropertyOptional, ApiResponse, ApiTags, type ApiResponseOptions } from '@nestjs/swagger';
+import {
+  ApiBody,
+  ApiExtraModels,
+  ApiOkResponse,
+  ApiPropertyOptional,
+  ApiResponse,
+  ApiTags,
+  getSchemaPath,
+  type ApiBodyOptions,
+  type ApiResponseOptions,
+} from '@nestjs/swagger';
 import { IsBoolean, IsObject, IsOptional } from 'class-validator';
 import type { FastifyRequest } from 'fastify';
 import { AdminRequests } from '../edge/admin-requests.js';
@@ -24,7 +34,7 @@ import { ServingErrorFilter } from './serving-error.filter.js';
 /** Body of POST /v2/repository/index. */
 export class RepositoryIndexRequest {
   /** Only models that are ready. Default false. */
-  @ApiPropertyOptional({ type: Boolean })
+  @ApiPropertyOptional({ oneOf: [{ type: 'boolean' }, { type: 'null' }] })
   @IsOptional()
   @IsBoolean()
   ready?: boolean;
@@ -33,7 +43,7 @@ export class RepositoryIndexRequest {
 /** Body of POST /v2/repository/models/{model}/load and /unload. */
 export class RepositoryModelRequest {
   /** Of a load: `config`, a JSON text with a version_policy. */
-  @ApiPropertyOptional({ type: 'object', additionalProperties: true })
+  @ApiPropertyOptional({ oneOf: [{ type: 'object' }, { type: 'null' }] })
   @IsOptional()
   @IsObject()
   parameters?: Readonly<Record<string, unknown>>;
@@ -51,8 +61,14 @@ function refusal(status: 400 | 404 | 500 | 501 | 503): ApiResponseOptions {
   return { status, description, content: { 'application/json': { schema: { $ref: '#/components/schemas/OipError' } } } };
 }
 
+/** A body that may be absent, or null. */
+function optionalBody(type: typeof RepositoryIndexRequest | typeof RepositoryModelRequest): ApiBodyOptions {
+  return { required: false, schema: { oneOf: [{ $ref: getSchemaPath(type) }, { type: 'null' }] } };
+}
+
 /** The Open Inference Protocol over REST, less infer itself, which the ingress serves. */
 @Controller('v2')
+@ApiExtraModels(RepositoryIndexRequest, RepositoryModelRequest)
 @ApiTags('Open Inference Protocol')
 @UseFilters(ServingErrorFilter)
 export class OipController {
@@ -85,10 +101,10 @@ export class OipController {
     return { ready: true };
   }
 
-  /** What was counted of every ready model since the start of this gateway. */
+  /** What was counted of every ready model: requests of this gateway since its start, queues and runs by the scheduler and its workers. */
   @Get('models/stats')
   @ApiOkResponse({ type: ModelStatisticsAnswer })
-  allStatistics(): ModelStatisticsAnswer {
+  allStatistics(): Promise<ModelStatisticsAnswer> {
     return this.statistics.list('', '');
   }
 
@@ -128,7 +144,7 @@ export class OipController {
   @ApiOkResponse({ type: ModelStatisticsAnswer })
   @ApiResponse(refusal(404))
   @ApiResponse(refusal(503))
-  modelStatistics(@Param('model') model: string): ModelStatisticsAnswer {
+  modelStatistics(@Param('model') model: string): Promise<ModelStatisticsAnswer> {
     return this.statistics.list(model, '');
   }
 
@@ -136,7 +152,7 @@ export class OipController {
   @ApiOkResponse({ type: ModelStatisticsAnswer })
   @ApiResponse(refusal(404))
   @ApiResponse(refusal(503))
-  versionStatistics(@Param('model') model: string, @Param('version') version: string): ModelStatisticsAnswer {
+  versionStatistics(@Param('model') model: string, @Param('version') version: string): Promise<ModelStatisticsAnswer> {
     return this.statistics.list(model, version);
   }
 
@@ -158,6 +174,7 @@ export class OipController {
 
   @Post('repository/index')
   @HttpCode(200)
+  @ApiBody(optionalBody(RepositoryIndexRequest))
   @ApiOkResponse({ type: [RepositoryEntryAnswer] })
   @ApiResponse(refusal(400))
   @UsePipes(bodyPipe('lenient'))
@@ -168,6 +185,7 @@ export class OipController {
   /** Loads a model by the version policy, anew where its files changed. */
   @Post('repository/models/:model/load')
   @HttpCode(200)
+  @ApiBody(optionalBody(RepositoryModelRequest))
   @ApiOkResponse({ description: 'it is loaded; the body is empty' })
   @ApiResponse(refusal(400))
   @ApiResponse(refusal(404))
@@ -183,6 +201,7 @@ export class OipController {
   /** Unloads a model; one that is not loaded is no error. */
   @Post('repository/models/:model/unload')
   @HttpCode(200)
+  @ApiBody(optionalBody(RepositoryModelRequest))
   @ApiOkResponse({ description: 'it is not loaded any more; the body is empty' })
   @ApiResponse(refusal(400))
   @ApiResponse(refusal(500))

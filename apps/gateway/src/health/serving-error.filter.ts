@@ -1,4 +1,4 @@
-import { Catch, HttpException, Inject, NotFoundException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { ServingError } from '@mserve/wire';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AppLog } from '@mserve/app';
@@ -44,7 +44,7 @@ export class UnroutedFilter extends ServingErrorFilter {
     // Before anything else that may be wrong with it, such as its body: nobody has such a path
     const meant = suggestedPath(url);
     if (meant !== '') return send(host, 404, `Cannot ${method} ${clip(url)}${meant}`, {});
-    const allowed = thrown instanceof NotFoundException ? this.verbs.of(url) : [];
+    const allowed = this.verbs.of(url);
     if (allowed.length === 0 || allowed.includes(method)) super.catch(thrown, host);
     else
       send(host, 405, `${method} is not supported here, ${allowed.join(' and ')} ${allowed.length === 1 ? 'is' : 'are'}`, {

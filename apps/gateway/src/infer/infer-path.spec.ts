@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { silentLog, type AppLog } from '@mserve/app';
-import { LocalTensorStore, type TensorReader } from '@mserve/bus';
-import { failureOf, stringTensor, type InstanceResult } from '@mserve/wire';
+import { answers, LocalTensorStore, refusals, type TensorReader } from '@mserve/bus';
+import { failureOf, grantOf, stringTensor, type InstanceResult, type Ticket } from '@mserve/wire';
 import { MetricRegistry } from '@mserve/metrics';
 import { RecordingTracer } from '../../../../test/support/recording-tracer.js';
 import { FakeScheduler, method, servable } from '../testing/fake-scheduler.js';
+import { prefixed, RawGrpc } from '../testing/raw-grpc.js';
 import { defaultServables, GatewayRig, predict, rawClient } from '../testing/gateway-rig.js';
 
 function result(text: string): InstanceResult {
@@ -36,10 +37,50 @@ describe('the infer path', () => {
     scheduler.onTickets = ([ticket]) => {
       if (ticket === undefined) return;
       scheduler.answer(ticket, 5, [result('?')]);
-      scheduler.answer(ticket, -1, [result('?'), result('A')]);
+      scheduler.answer(ticket, -1, [result('?'), result('?')]);
+      scheduler.answer(ticket, 0, [result('A')]);
     };
     expect(await (await rig.post('kit echo a')).text()).toBe('A');
-    expect(rig.gateway.stats.late).toBe(2);
+    expect(rig.gateway.stats).toMatchObject({ late: 0, forged: 3 });
+  });
+
+  it('drops answers of a worker that was not given the instances, and refusals of none of its schedulers', async () => {
+    rig = await GatewayRig.start();
+    const { scheduler } = rig;
+    const ids: number[] = [];
+    scheduler.onTickets = ([ticket]) => {
+      if (ticket === undefined) return;
+      const { gateway, id, key, attempt } = ticket;
+      ids.push(id);
+      const ofSecond = grantOf(key, attempt, 1, 1);
+      const forge = (grant: number, grantedFirst: number, grantedInstances: number, firstInstance = 0, at = attempt): void =>
+        scheduler.bus.send(answers, gateway, {
+          id,
+          attempt: at,
+          firstInstance,
+          results: [result('?')],
+          grant,
+          grantedFirst,
+          grantedInstances,
+        });
+      // Before the answers: the request is still in hand
+      scheduler.bus.send(refusals, gateway, {
+        ...{ id, attempt, firstInstance: 0, instances: 2, key: ofSecond },
+        failure: { code: 'UNAVAILABLE', message: 'forged' },
+      });
+      for (const grant of [0, id, key, ofSecond]) forge(grant, 0, 2);
+      // Its own instance does not stretch over its neighbour, under no range and in no other attempt
+      forge(ofSecond, 1, 1);
+      forge(ofSecond, 0, 1);
+      forge(ofSecond, 0, 0);
+      forge(ofSecond, 1, 1, 1, attempt + 1);
+      forge(ofSecond, 1, 1, 1);
+      scheduler.answer(ticket, 0, [result('A')]);
+    };
+    expect(await (await rig.post('kit echo a|b')).text()).toBe('A|?');
+    expect(await (await rig.post('kit echo a|b')).text()).toBe('A|?');
+    expect(rig.gateway.stats).toMatchObject({ answered: 2, late: 0, forged: 20 });
+    expect(Math.min(...ids)).toBeGreaterThan(1_000_000);
   });
 
   it('makes a refusal of the whole request a refusal, one of some instances their failure', async () => {
@@ -221,8 +262,8 @@ describe('the infer path', () => {
     await next.stop();
   });
 
-  it('goes on with another scheduler when the first is gone, and refuses at once without one', async () => {
-    rig = await GatewayRig.start();
+  it('goes on with another scheduler when the first is gone, and refuses at once without one when nothing is to be waited for', async () => {
+    rig = await GatewayRig.start({ unavailableGraceMs: 0 });
     const standby = new FakeScheduler(rig.exchange, defaultServables, 9).start();
     await rig.scheduler.bus.close();
     expect(await (await rig.post('kit echo a')).text()).toBe('a');
@@ -231,6 +272,77 @@ describe('the infer path', () => {
     const refused = await rig.post('kit echo b');
     expect([refused.status, await refused.text()]).toEqual([503, "UNAVAILABLE: servable 'kit' is not available now"]);
     expect(rig.gateway.isReady).toBe(false);
+  });
+
+  describe('while every scheduler is away', () => {
+    /** Resolves when so many requests wait. */
+    async function waiting(count: number): Promise<void> {
+      while (rig.gateway.stats.waited < count) await new Promise((resolve) => setImmediate(resolve));
+    }
+
+    it('keeps what comes, and what the last one took and did not give to anybody, for the next one', async () => {
+      rig = await GatewayRig.start({ unavailableGraceMs: 600_000 });
+      const { scheduler } = rig;
+      scheduler.onTickets = () => undefined;
+      const taken = rig.post('kit echo a|b');
+      await scheduler.until(() => scheduler.seen.length === 1);
+      scheduler.answer(scheduler.seen[0] as Ticket, 0, [result('A')]);
+      scheduler.hello(true);
+      scheduler.refuse(scheduler.seen[0] as Ticket, failureOf('shutting-down', { servable: 'kit', method: 'echo' }));
+      await scheduler.bus.close();
+      const come = ['kit echo c', 'kit echo d'].map((body) => rig.post(body));
+      await waiting(3);
+      expect(rig.gateway.isReady).toBe(false);
+      const next = new FakeScheduler(rig.exchange, defaultServables, 9).start();
+      expect(await Promise.all([taken, ...come].map(async (response) => (await response).text()))).toEqual(['A|b', 'c', 'd']);
+      expect(rig.gateway.stats).toMatchObject({ answered: 3, refused: {} });
+      await next.stop();
+    });
+
+    it('waits until the next one lists the servable itself', async () => {
+      rig = await GatewayRig.start({ unavailableGraceMs: 600_000 });
+      await rig.scheduler.bus.close();
+      const response = rig.post('kit echo a');
+      await waiting(1);
+      // It has not heard of its workers yet
+      const next = new FakeScheduler(rig.exchange, [servable('other', [method('echo')])], 9).start();
+      expect(await (await rig.post('other echo b', {}, '/model/other:echo').catch(() => undefined))?.text()).toBeDefined();
+      expect(next.seen.map(({ servable: name }) => name)).not.toContain('kit');
+      next.list(defaultServables);
+      expect(await (await response).text()).toBe('a');
+      await next.stop();
+    });
+
+    it('refuses what has waited for unavailableGraceMs, misses its deadline, or whose client has left', async () => {
+      rig = await GatewayRig.start({ unavailableGraceMs: 200 });
+      await rig.scheduler.bus.close();
+      const abort = new AbortController();
+      const left = fetch(`${rig.url}/model/kit:echo`, { method: 'POST', body: 'kit echo a', signal: abort.signal }).catch(() => 'aborted');
+      const late = rig.post('kit echo b', { 'x-request-timeout-ms': '50' });
+      const refused = await rig.post('kit echo c');
+      expect([refused.status, await refused.text()]).toEqual([503, "UNAVAILABLE: servable 'kit' is not available now"]);
+      expect((await late).status).toBe(504);
+      abort.abort();
+      expect(await left).toBeDefined();
+      await rig.idle();
+    });
+
+    it('counts what waits as in hand: over maxInFlight it is refused at once', async () => {
+      rig = await GatewayRig.start({ unavailableGraceMs: 600_000, maxInFlight: 1 });
+      await rig.scheduler.bus.close();
+      const kept = rig.post('kit echo a');
+      await waiting(1);
+      expect((await rig.post('kit echo b')).status).toBe(429);
+      const next = new FakeScheduler(rig.exchange, defaultServables, 9).start();
+      expect(await (await kept).text()).toBe('a');
+      await next.stop();
+    });
+
+    it('refuses what no scheduler has ever listed', async () => {
+      rig = await GatewayRig.start({ unavailableGraceMs: 600_000 });
+      await rig.scheduler.bus.close();
+      expect((await rig.post('nope echo a')).status).toBe(404);
+    });
   });
 
   it('refuses what is in hand when it is closed without grace', async () => {
@@ -264,10 +376,10 @@ describe('the infer path', () => {
     const metrics = new MetricRegistry();
     rig = await GatewayRig.start({ tracer, metrics });
     const { scheduler } = rig;
-    const carried: string[] = [];
+    const carried: (string | undefined)[] = [];
     scheduler.onTickets = ([ticket]) => {
       if (ticket === undefined) return;
-      carried.push(ticket.traceparent);
+      carried.push(ticket.watch?.traceparent);
       scheduler.answer(ticket, 0, [result('A')]);
     };
     expect(await (await rig.post('kit echo a')).text()).toBe('A');
@@ -283,5 +395,32 @@ describe('the infer path', () => {
     expect(tracer.spans[0]?.facts).toEqual({ servable: 'kit', version: 1, method: 'echo', instances: 1 });
     const answered = metrics.snapshot().find(({ declaration }) => declaration.name === 'mserve_gateway_requests_answered_total');
     expect(answered?.samples).toEqual([{ labels: [], value: 1 }]);
+  });
+
+  it.each([
+    ['answered', 'kit echo a', ''],
+    ['refused by the scheduler', 'kit echo a', 'servable-unavailable'],
+    ['refused before anybody is asked', 'kit nope a', 'method-not-found'],
+  ])('tells the span of a request that is %s, and the tracestate of its client, over both ports', async (_, body, error) => {
+    const tracer = new RecordingTracer();
+    rig = await GatewayRig.start({ tracer });
+    const { scheduler } = rig;
+    scheduler.onTickets = ([ticket]) => {
+      if (ticket === undefined) return;
+      expect(ticket.watch?.tracestate).toBe('a=1');
+      if (error === '') scheduler.answer(ticket, 0, [result('A')]);
+      else scheduler.refuse(ticket, failureOf('servable-unavailable', { servable: 'kit' }));
+    };
+    const client = { traceparent: 'client', tracestate: 'a=1' };
+    const { headers } = await rig.post(body, client);
+    const raw = await RawGrpc.open(rig.gateway.grpcAddress as string);
+    const reply = await raw.call([prefixed(body)], client);
+    raw.close();
+    expect(tracer.outline).toEqual([`request < client: ${error || 'ok'}`, `request < client: ${error || 'ok'}`]);
+    const told = [
+      [headers.get('traceparent'), headers.get('tracestate')],
+      [reply.headers['traceparent'], reply.headers['tracestate']],
+    ];
+    expect(told).toEqual(tracer.spans.map(({ traceparent }) => [traceparent, 'a=1']));
   });
 });

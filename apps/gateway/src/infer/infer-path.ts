@@ -4,24 +4,39 @@ import { answers, cancellations, IdTable, refusals, tickets, type Bus, type Subs
 import { BUS, TENSOR_STORE } from '@mserve/bus/nest';
 import type { OwnSettingsOf } from '@mserve/config';
 import { DeadlineTimer } from '@mserve/event-loop';
-import { MetricRegistry, type SpanFacts, type Tracer } from '@mserve/metrics';
-import { failureFrom, refusal, ServingError, type Answer, type Failure, type InstanceResult, type Refusal } from '@mserve/wire';
+import { MetricRegistry, type Span, type Tracer } from '@mserve/metrics';
+import {
+  failureFrom,
+  refusal,
+  SecretNumbers,
+  ServingError,
+  type Answer,
+  type Failure,
+  type InstanceResult,
+  type Refusal,
+} from '@mserve/wire';
 import { MethodCatalog } from '../catalog/method-catalog.js';
 import { SchedulerWatch } from '../catalog/scheduler-watch.js';
 import { Ingress, type IngressAnswer, type IngressListener, type IngressRequest, type InferRoute } from '../edge/ingress.js';
 import { requestIdOf } from '../edge/request-id.js';
 import { logToken, tracerToken } from '../edge/tokens.js';
 import type { InferRequest, Protocol } from '../protocols/protocol.js';
-import { InferCounters, type InferStats } from './counters.js';
+import { FailureLog } from './failure-log.js';
+import { InferCounters, showInHand, type InferStats } from './counters.js';
 import { ModelCounters } from './model-counters.js';
-import { laterTicketIds, PendingRequest } from './pending-request.js';
+import { OutageQueue } from './outage-queue.js';
+import { givingBack, isViewOf } from './answer-parts.js';
+import { PendingRequest } from './pending-request.js';
+import { lastResort, withHttpHeaders, withTrace } from './refusal-answer.js';
+import { RequestLog } from './request-log.js';
+import { spanOf, spanOfRefusal } from './request-span.js';
 import { catalogWaitMs, maxMoves, MoveQueue, VersionProbe, type Moving } from './version-move.js';
 
 /** The protocol of each infer route. */
 export type Protocols = Readonly<Record<InferRoute, Protocol>>;
 
 /** Limits of infer requests: settings of the gateway, see their declarations. */
-export type InferOptions = Pick<OwnSettingsOf<'gateway'>, 'maxInFlight' | 'defaultDeadlineMs'>;
+export type InferOptions = Pick<OwnSettingsOf<'gateway'>, 'maxInFlight' | 'defaultDeadlineMs' | 'unavailableGraceMs'>;
 
 /** Injection tokens. */
 export const protocolsToken = Symbol('protocols');
@@ -41,7 +56,13 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   private readonly logsRefusals: boolean;
   /** By ticket id. */
   private readonly pending = new IdTable<PendingRequest>();
+  private readonly byToken = new IdTable<PendingRequest>();
+  private readonly secrets = new SecretNumbers();
   private readonly moving = new MoveQueue((moving) => this.giveUpMove(moving));
+  private readonly outage = new OutageQueue(
+    (pending) => this.finish(pending, unavailable(pending)),
+    () => this.flush(),
+  );
   private readonly deadlines = new DeadlineTimer<PendingRequest>(
     (pending) => this.expire(pending),
     () => this.flush(),
@@ -49,6 +70,8 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   private readonly subscriptions: Subscription[] = [];
   private outgoing: IngressAnswer[] = [];
   private cut = 0;
+  /** Tickets went to a scheduler that is not in charge any more. */
+  private mustResend = false;
 
   constructor(
     @Inject(Ingress) private readonly ingress: Ingress,
@@ -59,11 +82,14 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     @Inject(protocolsToken) private readonly protocols: Protocols,
     @Inject(inferOptionsToken) private options: InferOptions,
     @Inject(logToken) private readonly log: AppLog,
-    @Inject(MetricRegistry) metrics: MetricRegistry,
+    @Inject(MetricRegistry) private readonly metrics: MetricRegistry,
     @Inject(tracerToken) private readonly tracer: Tracer | undefined,
+    @Inject(FailureLog) private readonly failures: FailureLog,
+    @Inject(RequestLog) private readonly requests: RequestLog,
   ) {
     this.counters = new InferCounters(metrics);
     this.models = new ModelCounters(metrics);
+    showInHand(metrics, () => this.pending.list());
     this.logsRefusals = log.isLevelEnabled?.('debug') ?? true;
   }
 
@@ -72,17 +98,23 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     return this.counters.stats;
   }
 
-  /** For requests that come from now on. */
-  limit({ maxInFlight, defaultDeadlineMs }: InferOptions): void {
-    this.options = { maxInFlight, defaultDeadlineMs };
+  /** Requests that are taken and not answered. */
+  get inHand(): number {
+    return this.pending.size;
+  }
+
+  /** For requests that come from now on. What is left out stays as it is. */
+  limit(limits: Partial<InferOptions>): void {
+    const { maxInFlight, defaultDeadlineMs, unavailableGraceMs } = { ...this.options, ...limits };
+    this.options = { maxInFlight, defaultDeadlineMs, unavailableGraceMs };
   }
 
   onModuleInit(): void {
     this.subscriptions.push(
       this.bus.receive(answers, (list) => this.onAnswers(list)),
       this.bus.receive(refusals, (list) => this.onRefusals(list)),
-      this.schedulers.onChange((scheduler) => this.resendAll(scheduler)),
-      this.methods.onUpdate(() => this.moveOn()),
+      this.schedulers.onChange(() => (this.mustResend = true)),
+      this.methods.onUpdate(() => this.onCatalog()),
     );
   }
 
@@ -96,6 +128,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     }
     this.flush();
     this.deadlines.clear();
+    this.outage.clear();
   }
 
   /** Requests that were refused because the gateway shut down before they were answered. */
@@ -118,82 +151,147 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
 
   onGone(tokens: readonly number[]): void {
     for (const token of tokens) {
-      const pending = this.pendingOf(token);
+      const pending = this.byToken.get(token);
       if (pending === undefined) continue;
       this.counters.gone.add();
+      this.requests.gone(pending);
       this.forget(pending, 'CANCELLED');
       this.cancel(pending);
     }
   }
 
-  /** The request's refusal in its own protocol; counted and logged. */
+  /** The refusal, in its own protocol, of a request that the ingress does not hand over; counted and logged. */
   refusalOf(request: IngressRequest, error: ServingError): IngressAnswer {
+    this.counters.received.add();
+    return this.refused(request, error);
+  }
+
+  /** `infer` and `span` (undefined where it is not traced) are there when it was accepted before. */
+  private refused(request: IngressRequest, error: ServingError, infer?: InferRequest, span?: Span): IngressAnswer {
+    const traced = infer === undefined ? this.tracer && spanOfRefusal(this.tracer, request, error) : span;
+    const answer = this.refusalAnswer(request, error, infer, traced);
+    return traced === undefined ? answer : withTrace(answer, traced);
+  }
+
+  private refusalAnswer(request: IngressRequest, error: ServingError, infer?: InferRequest, span?: Span): IngressAnswer {
     this.counters.countRefused(error.code, error.reason);
+    this.failures.add(request, error, infer, span);
     this.report(request, error);
     let answer: IngressAnswer;
     try {
       answer = this.protocols[request.route].refuse(request, error);
+      if (answer.kind === 'http') answer = withHttpHeaders(request, answer);
     } catch (bug) {
       this.report(request, ServingError.from(bug));
-      return lastResort(request);
+      answer = lastResort(request);
     }
-    return answer.kind === 'http' ? withHttpHeaders(request, answer) : answer;
+    this.requests.refused(request, error, answer, infer, span);
+    return answer;
   }
 
   private accept(request: IngressRequest, now: number): void {
-    const { options, protocols, methods, schedulers, store } = this;
+    const { options, protocols, methods, store } = this;
     if (this.pending.size >= options.maxInFlight) {
       throw refusal('too-many-requests', { limit: options.maxInFlight });
     }
+    const isTimed = this.metrics.isRead || this.requests.isOn;
+    const begunAt = isTimed ? performance.now() : 0;
     const infer = protocols[request.route].decode(request, methods);
-    const { target } = infer;
+    const decodedAt = isTimed ? performance.now() : 0;
+    const { client } = request;
+    const { servable } = infer.target;
+    if (client !== undefined && !client.mayUse(servable))
+      throw refusal('client-not-allowed', { given: client.name, detail: `use '${servable}'` });
     const deadlineAt = infer.deadlineAt === Infinity ? now + options.defaultDeadlineMs : infer.deadlineAt;
     if (deadlineAt <= now) throw refusal('late-on-arrival');
-    const scheduler = schedulers.current;
-    if (scheduler === undefined) throw notAvailable(target.servable, target.method.name);
-    const pending = new PendingRequest(request, infer, store.place(infer.instances), deadlineAt, now);
-    this.pending.set(pending.ticketId, pending);
-    if (this.tracer !== undefined) pending.span = this.tracer.begin('request', infer.traceparent, requestFacts(infer));
+    const pending = new PendingRequest(request, infer, store.place(infer.instances), deadlineAt, now, this.secrets);
+    if (isTimed) {
+      pending.decodedAt = decodedAt;
+      pending.decodeSeconds = (decodedAt - begunAt) / 1000;
+      pending.isTimed = this.requests.seesSlow;
+    }
+    this.remember(pending);
+    if (this.tracer !== undefined) pending.span = spanOf(this.tracer, request, infer);
     this.deadlines.add(pending);
-    this.send(pending, scheduler);
+    this.counters.sent[request.route].add();
+    this.sendOrWait(pending);
+  }
+
+  /** To the scheduler in charge, once it says that it has the servable. Until then the request waits: it has been resolved, so there was one that had it. */
+  private sendOrWait(pending: PendingRequest): void {
+    const scheduler = this.schedulers.current;
+    const { servable, version } = pending.infer.target;
+    if (scheduler !== undefined && this.methods.isConfirmed(servable, version)) this.send(pending, scheduler);
+    else this.wait(pending);
+  }
+
+  private wait(pending: PendingRequest): void {
+    const { unavailableGraceMs } = this.options;
+    pending.scheduler = '';
+    const isHandover = this.schedulers.current !== undefined;
+    if (unavailableGraceMs === 0 && !isHandover) return this.finish(pending, unavailable(pending));
+    this.counters.waited.add();
+    pending.span?.event('waits for a scheduler');
+    this.outage.add(pending, performance.now() + (isHandover ? Math.max(unavailableGraceMs, catalogWaitMs) : unavailableGraceMs));
   }
 
   private send(pending: PendingRequest, scheduler: string): void {
-    pending.scheduler = scheduler;
+    pending.sentTo(scheduler);
+    this.outage.remove(pending);
     const { bus } = this;
-    const onUndelivered = (): void => this.onUndelivered(pending, scheduler);
-    for (const ticket of pending.tickets(bus.address)) bus.send(tickets, scheduler, ticket, onUndelivered);
-  }
-
-  private onUndelivered(pending: PendingRequest, scheduler: string): void {
-    this.counters.undelivered.add();
-    const { schedulers } = this;
-    // May find another one, which then gets everything unanswered, this one included
-    schedulers.suspect(scheduler);
-    if (this.pending.get(pending.ticketId) !== pending || pending.scheduler !== scheduler) return;
-    const { target } = pending.infer;
-    this.finish(pending, notAvailable(target.servable, target.method.name));
-    this.flush();
-  }
-
-  /** A scheduler that is new to us knows nothing of our tickets: it gets the unanswered ones. The first answer wins, whoever gives it. */
-  private resendAll(scheduler: string | undefined): void {
-    if (scheduler === undefined) return;
-    for (const pending of this.pending.list()) {
-      this.counters.resent.add();
-      pending.span?.event('sent to another scheduler');
-      this.send(pending, scheduler);
+    for (const ticket of pending.tickets(bus.address)) {
+      bus.send(tickets, scheduler, ticket, (error) => this.onUndelivered(pending, scheduler, error));
     }
   }
 
+  private onUndelivered(pending: PendingRequest, scheduler: string, error: Error): void {
+    this.counters.undelivered.add();
+    const known = ServingError.from(error);
+    // May find another one, which then gets everything unanswered, this one included
+    if (known.code === 'UNAVAILABLE') this.schedulers.suspect(scheduler);
+    if (this.pending.get(pending.ticketId) !== pending || pending.scheduler !== scheduler) return;
+    if (known.code === 'UNAVAILABLE') this.wait(pending);
+    else this.finish(pending, known);
+    this.flush();
+  }
+
+  /**
+   * A scheduler that is new to us knows nothing of our tickets: it gets the unanswered ones as soon as it lists their servable. The first answer
+   * wins, whoever gives it.
+   */
+  private onCatalog(): void {
+    const { schedulers, methods, mustResend } = this;
+    const scheduler = schedulers.current;
+    if (scheduler !== undefined && (mustResend || this.outage.size > 0)) {
+      this.mustResend = false;
+      for (const pending of this.pending.list()) {
+        const { servable, version } = pending.infer.target;
+        const waits = pending.scheduler === '';
+        if (!waits && !mustResend) continue;
+        if (methods.isConfirmed(servable, version)) {
+          this.counters.resent.add();
+          pending.span?.event('sent to another scheduler');
+          this.send(pending, scheduler);
+        } else if (!waits) this.wait(pending);
+      }
+    }
+    this.moveOn();
+  }
+
   private onAnswers(list: readonly Answer[]): void {
-    for (const { id, firstInstance, results } of list) {
+    for (const answer of list) {
+      const { id, firstInstance, results } = answer;
       const pending = this.pending.get(id);
       if (pending === undefined) {
         this.counters.late.add(results.length);
         this.store.releaseResults(results);
         continue;
       }
+      if (!pending.isGranted(answer)) {
+        this.counters.forged.add(results.length);
+        continue;
+      }
+      if (answer.steps !== undefined) pending.steps = answer.steps;
       try {
         const read = this.store.readResults(results, pending);
         if (read instanceof Promise) void this.takeLater(id, firstInstance, read);
@@ -212,13 +310,22 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   }
 
   private onRefusals(list: readonly Refusal[]): void {
-    for (const { id, firstInstance, instances, failure } of list) {
+    for (const refused of list) {
+      const { id, firstInstance, instances, failure } = refused;
       const pending = this.pending.get(id);
       if (pending === undefined) this.counters.late.add(instances);
+      else if (!pending.isFromScheduler(refused)) this.counters.forged.add(instances);
+      else if (failure.reason === 'shutting-down') this.onLeft(pending);
       else if (firstInstance === 0 && instances >= pending.infer.instances.length) this.finishOrMove(pending, failure);
       else this.take(id, firstInstance, new Array<InstanceResult>(Math.min(instances, pending.infer.instances.length)).fill({ failure }));
     }
     this.flush();
+  }
+
+  /** The scheduler left before it gave the instances to anybody: the next one gets them. */
+  private onLeft(pending: PendingRequest): void {
+    this.schedulers.suspect(pending.scheduler);
+    this.sendOrWait(pending);
   }
 
   private take(id: number, firstInstance: number, results: readonly InstanceResult[]): void {
@@ -245,8 +352,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   private move(moving: Moving): boolean {
     const { pending } = moving;
     const { request, deadlineAt, moves } = pending;
-    const scheduler = this.schedulers.current;
-    if (moves >= maxMoves || scheduler === undefined) return false;
+    if (moves >= maxMoves || this.schedulers.current === undefined) return false;
     const probe = new VersionProbe(this.methods);
     let infer: InferRequest;
     try {
@@ -263,15 +369,13 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
       this.moving.add(moving);
       return true;
     }
-    const next = new PendingRequest(request, infer, this.store.place(infer.instances), deadlineAt, pending.cameAt, moves + 1);
-    next.span = pending.span;
-    next.span?.event('sent to another version');
-    pending.span = undefined;
+    const next = new PendingRequest(request, infer, this.store.place(infer.instances), deadlineAt, pending.cameAt, this.secrets, moves + 1);
+    next.follows(pending);
     this.forget(pending);
-    this.pending.set(next.ticketId, next);
+    this.remember(next);
     this.deadlines.add(next);
     this.counters.moved.add();
-    this.send(next, scheduler);
+    this.sendOrWait(next);
     return true;
   }
 
@@ -290,38 +394,45 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     this.flush();
   }
 
-  private pendingOf(token: number): PendingRequest | undefined {
-    const first = this.pending.get(token);
-    if (first !== undefined || this.counters.moved.value === 0) return first;
-    for (const id of laterTicketIds(token, maxMoves)) {
-      const later = this.pending.get(id);
-      if (later !== undefined) return later;
-    }
-    return undefined;
+  private remember(pending: PendingRequest): void {
+    this.pending.set(pending.ticketId, pending);
+    this.byToken.set(pending.request.token, pending);
   }
 
   /** Answers a request and lets go of it. */
   private finish(pending: PendingRequest, refusal?: ServingError): void {
     this.forget(pending, refusal?.reason ?? refusal?.code);
     const { request, infer, cameAt } = pending;
-    const seconds = (performance.now() - cameAt) / 1000;
+    const now = performance.now();
+    const seconds = (now - cameAt) / 1000;
     if (refusal !== undefined) {
-      this.models.fail(infer.target, seconds);
-      return this.refuse(request, refusal);
+      this.models.fail(pending, seconds);
+      this.requests.failed(pending, refusal);
+      return this.refuse(request, refusal, infer, pending.span);
     }
     try {
-      this.outgoing.push(this.protocols[request.route].encode(request, infer, pending.completeResults()));
+      const results = pending.completeResults();
+      const answer = this.protocols[request.route].encode(request, infer, results);
+      const borrowed = this.store.borrowedBy(results);
+      const leaving = borrowed === undefined ? answer : givingBack(answer, borrowed);
+      this.outgoing.push(pending.span === undefined ? leaving : withTrace(leaving, pending.span));
+      const encodeSeconds = this.metrics.isRead ? (performance.now() - now) / 1000 : 0;
+      const { firstFailure } = pending;
+      if (this.requests.isOn) this.requests.answered(pending, answer, now, firstFailure?.reason ?? firstFailure?.code);
+      if (pending.wasSentOnce && firstFailure === undefined && !isViewOf(answer, request.body)) request.releaseBody();
       this.counters.answered.add();
-      if (pending.hasFailure) this.models.fail(infer.target, seconds);
-      else this.models.succeed(infer.target, infer.instances.length, seconds);
+      if (firstFailure !== undefined) {
+        this.models.fail(pending, seconds, encodeSeconds);
+        this.failures.add(request, firstFailure, infer, pending.span);
+      } else this.models.succeed(pending, infer.instances.length, seconds, encodeSeconds);
     } catch (error) {
-      this.models.fail(infer.target, seconds);
-      this.refuse(request, ServingError.from(error, 'Failed to construct the response'));
+      this.models.fail(pending, seconds);
+      this.refuse(request, ServingError.from(error, 'Failed to construct the response'), infer, pending.span);
     }
   }
 
-  private refuse(request: IngressRequest, error: ServingError): void {
-    this.outgoing.push(this.refusalOf(request, error));
+  private refuse(request: IngressRequest, error: ServingError, infer?: InferRequest, span?: Span): void {
+    this.outgoing.push(this.refused(request, error, infer, span));
   }
 
   private flush(): void {
@@ -345,13 +456,15 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     pending.span?.end(error);
     pending.stopReading();
     this.pending.delete(pending.ticketId);
+    this.byToken.delete(pending.request.token);
     this.deadlines.remove(pending);
+    this.outage.remove(pending);
     this.store.release(pending.placed);
   }
 
   private cancel(pending: PendingRequest): void {
     const { bus } = this;
-    bus.send(cancellations, pending.scheduler, { gateway: bus.address, id: pending.ticketId });
+    if (pending.scheduler !== '') bus.send(cancellations, pending.scheduler, { gateway: bus.address, id: pending.ticketId });
   }
 
   private expire(pending: PendingRequest): void {
@@ -361,26 +474,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   }
 }
 
-function requestFacts({ target, instances }: InferRequest): SpanFacts {
-  return { servable: target.servable, version: target.version, method: target.method.name, instances: instances.length };
-}
-
-/** A servable that nobody runs now. */
-function notAvailable(servable: string, method: string): ServingError {
-  return refusal('servable-unavailable', { servable, method });
-}
-
-/** The answer when even the refusal cannot be shaped. */
-function lastResort({ token, route }: IngressRequest): IngressAnswer {
-  if (route.endsWith('grpc')) return { token, kind: 'grpc-error', status: 13, message: 'internal error' };
-  return { token, kind: 'http', status: 500, headers: { 'content-type': 'application/json' }, body: ['{"error":"internal error"}'] };
-}
-
-/** What HTTP wants of a refusal whatever the protocol: Allow for a wrong verb, Retry-After when trying again makes sense. */
-function withHttpHeaders(request: IngressRequest, answer: Extract<IngressAnswer, { kind: 'http' }>): IngressAnswer {
-  const { status, headers } = answer;
-  if (request.verb !== 'POST' && status !== 200) return { ...answer, status: 405, headers: { ...headers, allow: 'POST' } };
-  if ((status === 429 || status === 503) && headers['retry-after'] === undefined)
-    return { ...answer, headers: { ...headers, 'retry-after': '1' } };
-  return answer;
+/** Nobody runs its servable now. */
+function unavailable({ infer: { target } }: PendingRequest): ServingError {
+  return refusal('servable-unavailable', { servable: target.servable, method: target.method.name });
 }

@@ -1,12 +1,18 @@
-import type { Count, Label, Level, MetricDeclaration, MetricRegistry, Series } from '@mserve/metrics';
+import {
+  methodLabels,
+  secondsBuckets,
+  type Count,
+  type Distribution,
+  type HistogramDeclaration,
+  type Level,
+  type MetricDeclaration,
+  type MetricRegistry,
+  type Series,
+} from '@mserve/metrics';
 import type { MethodSignature } from '@mserve/wire';
 import type { ResolvedMethod } from '../protocols/protocol.js';
 
-const labels: readonly Label[] = [
-  { name: 'servable', most: 1000 },
-  { name: 'version', most: 1000 },
-  { name: 'method', most: 1000 },
-];
+const labels = methodLabels;
 
 /** What the gateway counts of each method of each servable version. */
 export const modelMetrics = {
@@ -32,7 +38,25 @@ export const modelMetrics = {
     help: 'When the last request succeeded, as Unix time.',
     labels,
   },
-} as const satisfies Readonly<Record<string, MetricDeclaration>>;
+  seconds: {
+    name: 'mserve_gateway_method_request_seconds',
+    help: 'Time that requests were in hand of the gateway: from their last byte to their answer, those that failed included.',
+    labels,
+    buckets: secondsBuckets,
+  },
+  decode: {
+    name: 'mserve_gateway_method_decode_seconds',
+    help: 'Time in which the bytes of requests were read into tensors.',
+    labels,
+    buckets: secondsBuckets,
+  },
+  encode: {
+    name: 'mserve_gateway_method_encode_seconds',
+    help: 'Time in which answers were written from tensors.',
+    labels,
+    buckets: secondsBuckets,
+  },
+} as const satisfies Readonly<Record<string, MetricDeclaration | HistogramDeclaration>>;
 
 /** Counts of one method of one servable version; {@link modelMetrics} says what each is. */
 export interface ModelCounts {
@@ -42,6 +66,9 @@ export interface ModelCounts {
   readonly failedSeconds: Count;
   readonly instances: Count;
   readonly lastSuccess: Level;
+  readonly seconds: Distribution;
+  readonly decode: Distribution;
+  readonly encode: Distribution;
 }
 
 interface Known {
@@ -64,6 +91,9 @@ export class ModelCounters {
       failedSeconds: registry.counter(modelMetrics.failedSeconds),
       instances: registry.counter(modelMetrics.instances),
       lastSuccess: registry.gauge(modelMetrics.lastSuccess),
+      seconds: registry.histogram(modelMetrics.seconds),
+      decode: registry.histogram(modelMetrics.decode),
+      encode: registry.histogram(modelMetrics.encode),
     };
   }
 
@@ -79,6 +109,9 @@ export class ModelCounters {
         failedSeconds: series.failedSeconds.of(values),
         instances: series.instances.of(values),
         lastSuccess: series.lastSuccess.of(values),
+        seconds: series.seconds.of(values),
+        decode: series.decode.of(values),
+        encode: series.encode.of(values),
       };
       this.known.set(method, (known = { servable, version, counts }));
     }
@@ -86,17 +119,33 @@ export class ModelCounters {
   }
 
   /** A request was answered with results for all its instances. `seconds`: since it came. */
-  succeed(target: ResolvedMethod, instances: number, seconds: number): void {
-    const counts = this.of(target);
+  succeed(request: CountedRequest, instances: number, seconds: number, encodeSeconds: number): void {
+    const counts = this.of(request.infer.target);
     counts.succeeded.add();
     counts.succeededSeconds.add(seconds);
     counts.instances.add(instances);
     counts.lastSuccess.set(Date.now() / 1000);
+    observe(counts, request, seconds, encodeSeconds);
   }
 
-  fail(target: ResolvedMethod, seconds: number): void {
-    const counts = this.of(target);
+  /** `encodeSeconds`: undefined where there were no results. */
+  fail(request: CountedRequest, seconds: number, encodeSeconds?: number): void {
+    const counts = this.of(request.infer.target);
     counts.failed.add();
     counts.failedSeconds.add(seconds);
+    observe(counts, request, seconds, encodeSeconds);
   }
+}
+
+/** What is counted of a request. */
+export interface CountedRequest {
+  readonly infer: { readonly target: ResolvedMethod };
+  readonly decodeSeconds: number;
+}
+
+function observe(counts: ModelCounts, { decodeSeconds }: CountedRequest, seconds: number, encodeSeconds: number | undefined): void {
+  if (!counts.seconds.isRead) return;
+  counts.seconds.observe(seconds);
+  counts.decode.observe(decodeSeconds);
+  if (encodeSeconds !== undefined) counts.encode.observe(encodeSeconds);
 }

@@ -1,27 +1,43 @@
 import type { TensorReader } from '@mserve/bus';
 import type { Expiring } from '@mserve/event-loop';
 import type { Span } from '@mserve/metrics';
-import { isFailure, sliceInstances, type Failure, type InstanceResult, type Instances, type Ticket } from '@mserve/wire';
+import {
+  grantOf,
+  isFailure,
+  sliceInstances,
+  type Failure,
+  type InstanceResult,
+  type Instances,
+  type Ticket,
+  type Answer,
+  type Refusal,
+  type SecretNumbers,
+  type StepTimes,
+} from '@mserve/wire';
 import type { IngressRequest } from '../edge/ingress.js';
 import type { InferRequest } from '../protocols/protocol.js';
-
-/** Between the ticket ids of a request that begins again: tokens count up from 1 and stay below. */
-const idsPerMove = 2 ** 40;
-
-/** The ids that the ticket of a request may have, after the first. */
-export function laterTicketIds(token: number, moves: number): number[] {
-  return Array.from({ length: moves }, (_, i) => token + (i + 1) * idsPerMove);
-}
+import { watchOf } from './request-span.js';
 
 /** A request that the gateway owes an answer: keeps its instances until every one of them has a result. */
 export class PendingRequest implements Expiring, TensorReader {
   deadlineIndex = -1;
   /** Whom the ticket went to last. */
   scheduler = '';
+  private timesSent = 0;
+  /** When its bytes were read, on performance.now()'s clock; 0 when nobody asks. */
+  decodedAt = 0;
+  /** In which its bytes were read; 0 when nobody asks. */
+  decodeSeconds = 0;
+  /** Its answers shall tell their steps. */
+  isTimed = false;
+  /** Of the answer that came last. */
+  steps: StepTimes | undefined = undefined;
   /** Of the whole request, when it is traced. */
   span: Span | undefined = undefined;
   /** Names it on the bus. A request that begins again gets another one: late results of its first ticket are nobody's. */
   readonly ticketId: number;
+  /** Whoever answers it has a grant that was made with this. */
+  private readonly key: number;
   private readonly count: number;
   private missing: number;
   private results: (InstanceResult | undefined)[] | undefined;
@@ -35,12 +51,34 @@ export class PendingRequest implements Expiring, TensorReader {
     readonly deadlineAt: number,
     /** When it came, on performance.now()'s clock. */
     readonly cameAt: number,
+    secrets: SecretNumbers,
     /** How often it began again because its version had gone. */
     readonly moves = 0,
   ) {
-    this.ticketId = request.token + moves * idsPerMove;
+    this.ticketId = secrets.next();
+    this.key = secrets.next();
     this.count = infer.instances.length;
     this.missing = this.count;
+  }
+
+  /** It takes the place of one whose version has gone: what is known of that one's way so far is known of this one. */
+  follows(before: PendingRequest): void {
+    this.decodedAt = before.decodedAt;
+    this.decodeSeconds = before.decodeSeconds;
+    this.isTimed = before.isTimed;
+    this.span = before.span;
+    before.span = undefined;
+    this.span?.event('sent to another version');
+  }
+
+  sentTo(scheduler: string): void {
+    this.scheduler = scheduler;
+    this.timesSent++;
+  }
+
+  /** One scheduler has the ticket, and its request began but once: when it is answered, nobody works on it any more. */
+  get wasSentOnce(): boolean {
+    return this.timesSent === 1 && this.moves === 0;
   }
 
   get isComplete(): boolean {
@@ -55,6 +93,21 @@ export class PendingRequest implements Expiring, TensorReader {
   /** Outputs that are still with their worker are no longer worth fetching. */
   stopReading(): void {
     this.reading?.abort();
+  }
+
+  /** Whether an answer comes from a worker that was given its instances. */
+  isGranted(answer: Answer): boolean {
+    const { attempt, firstInstance, results, grant } = answer;
+    const isOwn = answer.grantedInstances === 0;
+    const first = isOwn ? firstInstance : answer.grantedFirst;
+    const count = isOwn ? results.length : answer.grantedInstances;
+    if (firstInstance < first || firstInstance + results.length > first + count) return false;
+    return grant === grantOf(this.key, attempt, first, count);
+  }
+
+  /** Whether a refusal comes from a scheduler that was given the ticket. */
+  isFromScheduler({ key }: Refusal): boolean {
+    return key === this.key;
   }
 
   /**
@@ -98,10 +151,10 @@ export class PendingRequest implements Expiring, TensorReader {
     return undefined;
   }
 
-  /** Whether an instance failed. Only when complete. */
-  get hasFailure(): boolean {
-    for (const result of this.completeResults()) if (isFailure(result)) return true;
-    return false;
+  /** Of the first instance that failed. Only when complete. */
+  get firstFailure(): Failure | undefined {
+    for (const result of this.completeResults()) if (isFailure(result)) return result.failure;
+    return undefined;
   }
 
   /** Tickets for what has no result yet: one, or one for each gap. */
@@ -121,10 +174,10 @@ export class PendingRequest implements Expiring, TensorReader {
 
   private ticket(gateway: string, from: number, to: number): Ticket {
     const { target, priority, context } = this.infer;
-    const traceparent = this.span?.traceparent ?? this.infer.traceparent;
     return {
       gateway,
       id: this.ticketId,
+      key: this.key,
       attempt: 1,
       servable: target.servable,
       version: target.version,
@@ -133,7 +186,7 @@ export class PendingRequest implements Expiring, TensorReader {
       instances: sliceInstances(this.placed, from, to),
       deadlineAt: this.deadlineAt,
       priority,
-      traceparent,
+      watch: watchOf(this.span, this.request, this.isTimed),
       context,
     };
   }

@@ -14,8 +14,8 @@ import { ServingError } from '@mserve/wire';
 import { MethodCatalog } from '../catalog/method-catalog.js';
 import { WorkerWatch, type WatchedWorker } from './worker-watch.js';
 
-/** Looking into a directory on a slow share takes a while. */
-const findTimeoutMs = 8_000;
+/** How long a worker may take to answer: its directory may be on a slow share, and its machine busy. */
+const askTimeoutMs = 8_000;
 const defaultTimeoutMs = 600_000;
 /** Beyond the grace, an unloading worker frees what is left. */
 const unloadSlackMs = 10_000;
@@ -298,7 +298,7 @@ export class Models implements OnApplicationShutdown {
     const earlier = new Set(this.watch.find(worker)?.replicas.map(({ replica }) => replica));
     let begun;
     try {
-      const answer = await this.bus.request(worker, subjects.servablesLoad, encodeJson(load));
+      const answer = await this.bus.request(worker, subjects.servablesLoad, encodeJson(load), { timeoutMs: askTimeoutMs });
       begun = readReplicaList(parseJson(answer), () => undefined);
     } catch (error) {
       return ServingError.from(error).message;
@@ -344,7 +344,9 @@ export class Models implements OnApplicationShutdown {
     const known = this.watch.find(worker)?.replicas.filter(isMeant) ?? [];
     let begun;
     try {
-      const answer = await this.bus.request(worker, subjects.servablesUnload, encodeJson({ servable, version, graceMs }));
+      const answer = await this.bus.request(worker, subjects.servablesUnload, encodeJson({ servable, version, graceMs }), {
+        timeoutMs: askTimeoutMs,
+      });
       begun = readReplicaList(parseJson(answer), () => undefined);
     } catch (error) {
       course.error ??= ServingError.from(error).message;
@@ -391,7 +393,7 @@ export class Models implements OnApplicationShutdown {
 
   private async find(worker: string, servable: string | undefined): Promise<FoundServables> {
     const answer = await this.bus.request(worker, subjects.servablesFound, encodeJson(servable === undefined ? {} : { servable }), {
-      timeoutMs: findTimeoutMs,
+      timeoutMs: askTimeoutMs,
     });
     return parseControl(FoundServablesDto, answer);
   }
