@@ -1,12 +1,14 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
-import { subjects, type Bus, type Catalog, type TensorStore } from '@mserve/bus';
-import { BUS, CatalogDto, parseControl, TENSOR_STORE } from '@mserve/bus/nest';
+import { subjects, type Bus, type TensorStore } from '@mserve/bus';
+import { BUS, CatalogReader, TENSOR_STORE } from '@mserve/bus/nest';
+import { pickSettings } from '@mserve/config';
 import type { AppLog } from '@mserve/app';
 import { MetricRegistry } from '@mserve/metrics';
+import { accessToken, ClientAccess } from './access/client-access.js';
 import { AdminController } from './admin/admin.controller.js';
 import { AdminPort, adminPortToken } from './admin/admin-port.js';
-import { CatalogFeed } from './catalog/catalog-feed.js';
+import { CatalogFeed, type FetchCatalog } from './catalog/catalog-feed.js';
 import { MethodCatalog } from './catalog/method-catalog.js';
 import { SchedulerHelloController } from './catalog/scheduler-hello.controller.js';
 import { SchedulerWatch } from './catalog/scheduler-watch.js';
@@ -25,15 +27,22 @@ import { OipController } from './health/oip.controller.js';
 import { Readiness } from './health/readiness.js';
 import { RouteVerbs } from './health/route-verbs.js';
 import { UnroutedFilter } from './health/serving-error.filter.js';
+import { FailureLog } from './infer/failure-log.js';
 import { inferOptionsToken, InferPath, protocolsToken } from './infer/infer-path.js';
+import { EdgeMetrics } from './ingress/edge-metrics.js';
+import { RequestLog } from './infer/request-log.js';
 import { NodeIngress } from './ingress/node-ingress.js';
 import { Models } from './models/models.js';
-import { ApiDocs, docsSwitchToken } from './openapi/api-docs.js';
+import { ApiDocs, docsOptionsToken } from './openapi/api-docs.js';
 import { OpenApiController } from './openapi/open-api.controller.js';
 import { SwaggerUiController } from './openapi/swagger-ui.controller.js';
+import { StateFeed } from './state/state-feed.js';
 import { CertificateWatch } from './tls/certificate-watch.js';
 import { HandshakeFailures } from './tls/handshake-failures.js';
-import { createProtocols } from './protocols/index.js';
+import { createProtocols, decodeLimitSettings } from './protocols/index.js';
+
+/** A new scheduler has heard from every worker by then. */
+const leastTakeoverMs = 2_000;
 
 /** What a gateway runs on. All of it stays the caller's to close. */
 export interface GatewayParts {
@@ -63,18 +72,25 @@ export class GatewayModule {
       { provide: inferOptionsToken, useValue: inferOptionsOf(options) },
       { provide: modelControlToken, useValue: options.modelControlMode ?? 'none' },
       { provide: adminPortToken, useFactory: () => options.admin && { ...options.admin, tls: options.tls } },
-      { provide: docsSwitchToken, useFactory: () => options.docs },
+      { provide: docsOptionsToken, useValue: { isOn: options.docs, hosts: options.docsHosts ?? [] } },
       {
         provide: protocolsToken,
         useFactory: () =>
           createProtocols({
             legacyStatus200: options.legacyStatus200 === true,
             legacyJsonNumbers: options.legacyJsonNumbers === true,
+            ...pickSettings(options, decodeLimitSettings),
             maxMessageBytes,
           }),
       },
+      {
+        provide: accessToken,
+        inject: [MetricRegistry],
+        useFactory: (metrics: MetricRegistry) => options.access && new ClientAccess(options.access, log, metrics),
+      },
       CertificateWatch,
       HandshakeFailures,
+      EdgeMetrics,
       { provide: Ingress, useClass: NodeIngress },
       SchedulerWatch,
       MethodCatalog,
@@ -85,8 +101,9 @@ export class GatewayModule {
           new CatalogFeed(
             schedulers,
             catalog,
-            (scheduler) => fetchCatalog(bus, scheduler),
+            catalogFetcher(bus),
             (text, error) => log.warn({ err: error }, text),
+            Math.max(leastTakeoverMs, inferOptionsOf(options).unavailableGraceMs),
           ),
       },
       Readiness,
@@ -97,7 +114,10 @@ export class GatewayModule {
       ModelRepository,
       ModelStatistics,
       GrpcServices,
+      FailureLog,
+      { provide: RequestLog, useFactory: () => new RequestLog(log, options) },
       InferPath,
+      StateFeed,
       ApiDocs,
       RouteVerbs,
       // For paths that nobody has and bodies that cannot be read, too: those errors begin outside of any controller
@@ -114,7 +134,7 @@ export class GatewayModule {
   }
 }
 
-async function fetchCatalog(bus: Bus, scheduler: string): Promise<Catalog> {
-  const body = await bus.request(scheduler, subjects.catalogList, Buffer.from('{}'));
-  return parseControl(CatalogDto, body);
+function catalogFetcher(bus: Bus): FetchCatalog {
+  const reader = new CatalogReader();
+  return async (scheduler) => reader.read(await bus.request(scheduler, subjects.catalogList, Buffer.from('{}')));
 }

@@ -1,8 +1,14 @@
+import { setTimeout } from 'node:timers/promises';
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { defaults } from '@mserve/config';
+import { mountDashboard } from '@mserve/dashboard';
 import type { FastifyInstance } from 'fastify';
+import { accessToken } from './access/client-access.js';
 import { AdminPort } from './admin/admin-port.js';
 import { MethodCatalog } from './catalog/method-catalog.js';
+import { SchedulerWatch } from './catalog/scheduler-watch.js';
+import type { Access } from './edge/access.js';
 import { Ingress, type GrpcPort, type RestPort } from './edge/ingress.js';
 import type { TlsFiles, TlsOptions } from './edge/ingress-options.js';
 import { maxMessageBytesOf, type GatewayOptions } from './gateway-options.js';
@@ -10,7 +16,9 @@ import { GrpcServices } from './health/grpc-services.js';
 import { Readiness } from './health/readiness.js';
 import type { InferStats } from './infer/counters.js';
 import { InferPath, type InferOptions } from './infer/infer-path.js';
+import { EdgeMetrics } from './ingress/edge-metrics.js';
 import { ApiDocs } from './openapi/api-docs.js';
+import { StateFeed } from './state/state-feed.js';
 import { CertificateWatch } from './tls/certificate-watch.js';
 import { HandshakeFailures } from './tls/handshake-failures.js';
 
@@ -26,7 +34,7 @@ export const gatewayOptionsToken = Symbol('gateway options');
 
 /**
  * A gateway that runs: opens the ports that its options name when the application starts, and drains them when it ends. Then it is not ready any
- * more, takes no new connections, and answers what is in hand.
+ * more, ends each connection with its next answer, after drainDelayMs takes no new connections, and answers what is in hand.
  */
 @Injectable()
 export class Gateway implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -39,17 +47,30 @@ export class Gateway implements OnApplicationBootstrap, BeforeApplicationShutdow
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
     @Inject(Readiness) private readonly readiness: Readiness,
     @Inject(MethodCatalog) private readonly catalog: MethodCatalog,
+    @Inject(SchedulerWatch) private readonly schedulers: SchedulerWatch,
     @Inject(ApiDocs) private readonly docs: ApiDocs,
     @Inject(AdminPort) private readonly admin: AdminPort,
     @Inject(CertificateWatch) private readonly certificates: CertificateWatch,
     @Inject(HandshakeFailures) private readonly failures: HandshakeFailures,
+    @Inject(StateFeed) private readonly state: StateFeed,
+    @Inject(EdgeMetrics) private readonly edge: EdgeMetrics,
+    @Inject(accessToken) private readonly access: Access | undefined,
     @Inject(gatewayOptionsToken) private readonly options: GatewayOptions,
   ) {}
 
   /** Nest calls it. Rejects with ServingError when an address is wrong or taken. */
   async onApplicationBootstrap(): Promise<void> {
     await this.fastify.ready();
-    const { restAddress, grpcAddress } = this.options;
+    const { restAddress, grpcAddress, ops, tls } = this.options;
+    const addresses = () => ({ rest: this.restAddress, grpc: this.grpcAddress, admin: this.adminAddress, tls: tls !== undefined });
+    if (ops !== undefined) {
+      this.state.begin(ops, addresses);
+      const isTls = tls !== undefined;
+      mountDashboard(ops, {
+        rest: () => ({ address: this.restAddress, isTls }),
+        admin: () => ({ address: this.adminAddress, isTls }),
+      });
+    }
     if (restAddress !== undefined) await this.listenRest({ address: restAddress });
     if (grpcAddress !== undefined) await this.listenGrpc({ address: grpcAddress });
   }
@@ -60,8 +81,8 @@ export class Gateway implements OnApplicationBootstrap, BeforeApplicationShutdow
     this.readiness.leave();
   }
 
-  /** For infer requests that come from now on. */
-  limitRequests(limits: InferOptions): void {
+  /** For infer requests that come from now on. What is left out stays as it is. */
+  limitRequests(limits: Partial<InferOptions>): void {
     this.path.limit(limits);
   }
 
@@ -73,10 +94,24 @@ export class Gateway implements OnApplicationBootstrap, BeforeApplicationShutdow
     return this.certificates.reload();
   }
 
-  /** Nest calls it, before it ends what requests are answered with. */
+  /** As {@link reloadCertificates}, and the file of clients, too. */
+  async reloadFiles(): Promise<void> {
+    this.access?.reload();
+    await this.certificates.reload();
+  }
+
+  /**
+   * Nest calls it, before it ends what requests are answered with. A gateway that was asked for something goes on taking requests for drainDelayMs:
+   * whoever sends them here has to see first that it is not ready, and clients that their connections end.
+   */
   async beforeApplicationShutdown(): Promise<void> {
     this.readiness.leave();
-    await this.ingress.drain(this.graceMs);
+    const delayMs = this.ingress.wasAsked ? Math.min(this.options.drainDelayMs ?? defaults.gateway.drainDelayMs, this.graceMs) : 0;
+    if (delayMs > 0) {
+      this.ingress.leave();
+      await setTimeout(delayMs);
+    }
+    await this.ingress.drain(this.graceMs - delayMs);
   }
 
   /** Address bound, `host:port`; undefined while there is no REST port. */
@@ -97,6 +132,11 @@ export class Gateway implements OnApplicationBootstrap, BeforeApplicationShutdow
   /** Whether requests can be served: bus up, scheduler alive, a servable ready, not closing. */
   get isReady(): boolean {
     return this.readiness.isReady;
+  }
+
+  /** Bus addresses of the schedulers that are heard. */
+  get knownSchedulers(): readonly string[] {
+    return this.schedulers.alive;
   }
 
   /** What was counted since the start. */
@@ -158,7 +198,8 @@ export class Gateway implements OnApplicationBootstrap, BeforeApplicationShutdow
   async listenRest(port: PortOptions): Promise<string> {
     const { fastify } = this;
     // Fastify's own router, reached without a port of its own
-    return this.listen(port, { kind: 'rest', fallback: (request, response) => fastify.routing(request, response) });
+    const { corsOrigins } = this.options;
+    return this.listen(port, { kind: 'rest', corsOrigins, fallback: (request, response) => fastify.routing(request, response) });
   }
 
   /** As {@link listenRest}, for the gRPC port. */
@@ -168,7 +209,7 @@ export class Gateway implements OnApplicationBootstrap, BeforeApplicationShutdow
 
   private async listen(
     { address, maxMessageBytes = this.options.maxMessageBytes, tls = this.options.tls }: PortOptions,
-    own: Pick<RestPort, 'kind' | 'fallback'> | Pick<GrpcPort, 'kind' | 'addServices'>,
+    own: Pick<RestPort, 'kind' | 'fallback' | 'corsOrigins'> | Pick<GrpcPort, 'kind' | 'addServices'>,
   ): Promise<string> {
     const { kind } = own;
     const limits = { maxMessageBytes: maxMessageBytesOf({ maxMessageBytes }), ...this.options.limits };
@@ -179,8 +220,10 @@ export class Gateway implements OnApplicationBootstrap, BeforeApplicationShutdow
         address,
         limits,
         tls: opened?.texts,
+        ...this.edge.of(kind),
         onHandshakeFailed: (error, socket) => this.failures.add(kind, error, socket),
         listener: this.path,
+        access: this.access,
       });
     } catch (error) {
       opened?.close();

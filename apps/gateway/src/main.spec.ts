@@ -20,6 +20,14 @@ describe('the settings of a gateway', () => {
       maxMessageBytes,
       maxInFlight: 10_000,
       defaultDeadlineMs: 100_000,
+      unavailableGraceMs: 5_000,
+      drainDelayMs: 5_000,
+      accessLog: false,
+      accessLogEvery: 1,
+      slowRequestMs: 0,
+      maxRequestInstances: 65_536,
+      maxTensorStrings: 1_000_000,
+      maxJsonDepth: 100,
       legacyStatus200: false,
       legacyJsonNumbers: false,
       docs: undefined,
@@ -30,7 +38,7 @@ describe('the settings of a gateway', () => {
     });
     expect([maxMessageBytes, limits.maxBufferedBytes]).toEqual([100 * 1024 * 1024, 1024 * 1024 * 1024]);
     expect(busOptionsOf(await configure(), 'gateway')).toMatchObject({
-      servers: ['nats://127.0.0.1:4222'],
+      servers: ['127.0.0.1:4222'],
       role: 'gateway',
       prefix: 'mserve',
     });
@@ -38,7 +46,19 @@ describe('the settings of a gateway', () => {
 
   it('can all be given', async () => {
     const settings = await configure(
-      ...['--rest', '0.0.0.0:80', '--grpc=', '--nats', 'a:1,b:2', '--max-message-mb', '512', '--legacy-status-200', '--docs', 'false'],
+      ...[
+        '--rest',
+        '0.0.0.0:80',
+        '--grpc=',
+        '--nats',
+        'a:1,b:2',
+        '--insecure-bus',
+        '--max-message-mb',
+        '512',
+        '--legacy-status-200',
+        '--docs',
+        'false',
+      ],
       ...['--linger-ms', '7', '--max-buffered-mb', '2'],
     );
     expect(gatewayOptionsOf(settings)).toMatchObject({

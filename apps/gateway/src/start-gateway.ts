@@ -12,6 +12,7 @@ import { Gateway } from './gateway.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { GatewayModule } from './gateway.module.js';
 import { shortened } from './health/serving-error.filter.js';
+import { maxHeadBytes } from './ingress/http-front.js';
 import { isInferContentType } from './ingress/http-route.js';
 import { ApiDocs } from './openapi/api-docs.js';
 
@@ -27,7 +28,9 @@ export interface RunningGateway {
 
 /** Nest's HTTP side as a gateway needs it: it has no port of its own, and words its own errors as all others are. */
 export function createHttpAdapter(): FastifyAdapter {
-  const adapter = new FastifyAdapter({ frameworkErrors, routerOptions: { ignoreTrailingSlash: true } });
+  // Names are as long as the head allows: Fastify's own 100 characters are less than a servable and a method may have
+  const routerOptions = { ignoreTrailingSlash: true, maxParamLength: maxHeadBytes };
+  const adapter = new FastifyAdapter({ frameworkErrors, routerOptions });
   adapter.getInstance<FastifyInstance>().addHook('onRequest', readAsJson);
   return adapter;
 }

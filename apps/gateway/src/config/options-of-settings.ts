@@ -1,4 +1,7 @@
-import { ConfigError, pickSettings, readTokenFile, type SettingsOf } from '@mserve/config';
+import { pickSettings, readTokenFile, settingError, type SettingsOf } from '@mserve/config';
+import { AccessFileError } from '../access/access-list.js';
+import { readAccessFile } from '../access/client-access.js';
+import type { AccessOptions } from '../edge/access.js';
 import type { AdminOptions } from '../edge/admin-options.js';
 import { limitSettings, type TlsFiles } from '../edge/ingress-options.js';
 import { sameSettings, type GatewayOptions } from '../gateway-options.js';
@@ -16,22 +19,35 @@ export function gatewayOptionsOf(settings: SettingsOf<'gateway'>): GatewayOption
     limits: { ...pickSettings(settings, limitSettings), maxBufferedBytes: settings.maxBufferedMb * mebibyte },
     tls: tlsOf(settings),
     admin: adminOf(settings),
+    access: accessOf(settings),
+    corsOrigins: settings.corsOrigins?.split(','),
+    docsHosts: settings.docsHosts?.split(','),
   };
 }
 
 function adminOf({ admin, adminToken, adminTokenFile, adminHosts }: SettingsOf<'gateway'>): AdminOptions | undefined {
   if (admin === undefined || admin === '') return undefined;
   // That there is one of the two is a rule of the settings
-  const token = (): string => (adminTokenFile === undefined ? (adminToken as string) : readTokenFile('--admin-token-file', adminTokenFile));
+  const token = (): string => (adminTokenFile === undefined ? (adminToken as string) : readTokenFile('adminTokenFile', adminTokenFile));
   token();
   return { address: admin, token, hosts: adminHosts?.split(',') };
 }
 
-const tlsFlags: Readonly<Record<TlsPart, string>> = {
-  certificate: '--tls-certificate',
-  privateKey: '--tls-private-key',
-  customCa: '--tls-custom-ca',
-};
+function accessOf({ accessFile, accessOpen }: SettingsOf<'gateway'>): AccessOptions | undefined {
+  if (accessFile === undefined) return undefined;
+  try {
+    readAccessFile(accessFile);
+  } catch (error) {
+    throw error instanceof AccessFileError ? settingError('accessFile', error.message) : error;
+  }
+  return { file: accessFile, open: accessOpen };
+}
+
+const tlsKeys = {
+  certificate: 'tlsCertificate',
+  privateKey: 'tlsPrivateKey',
+  customCa: 'tlsCustomCa',
+} as const satisfies Readonly<Record<TlsPart, string>>;
 
 function tlsOf({ tlsCertificate, tlsPrivateKey, tlsCustomCa, tlsVerifyClient }: SettingsOf<'gateway'>): TlsFiles | undefined {
   // That they go together is a rule of the settings
@@ -40,7 +56,7 @@ function tlsOf({ tlsCertificate, tlsPrivateKey, tlsCustomCa, tlsVerifyClient }: 
   try {
     checkTls(tls);
   } catch (error) {
-    throw error instanceof TlsError ? new ConfigError(`${tlsFlags[error.part]}: ${error.problem}`) : error;
+    throw error instanceof TlsError ? settingError(tlsKeys[error.part], error.problem) : error;
   }
   return tls;
 }

@@ -11,6 +11,7 @@ import {
   type ServableStatus,
 } from '@mserve/bus';
 import {
+  grantOf,
   instanceCount,
   type Answer,
   type Cancellation,
@@ -18,6 +19,7 @@ import {
   type Instances,
   type InstanceResult,
   type MethodSignature,
+  type StepTimes,
   type Ticket,
 } from '@mserve/wire';
 
@@ -85,8 +87,11 @@ export class FakeScheduler {
   }
 
   /** Answers instances of a ticket, from the ticket's instance `from` on. */
-  answer(ticket: Ticket, from: number, results: readonly InstanceResult[]): void {
-    const answer: Answer = { id: ticket.id, attempt: ticket.attempt, firstInstance: ticket.firstInstance + from, results };
+  answer(ticket: Ticket, from: number, results: readonly InstanceResult[], steps?: StepTimes): void {
+    const { id, key, attempt, firstInstance: grantedFirst, instances } = ticket;
+    const grantedInstances = instanceCount(instances);
+    const grant = grantOf(key, attempt, grantedFirst, grantedInstances);
+    const answer: Answer = { id, attempt, firstInstance: grantedFirst + from, results, grant, grantedFirst, grantedInstances, steps };
     this.bus.send(answers, ticket.gateway, answer);
   }
 
@@ -97,6 +102,7 @@ export class FakeScheduler {
       firstInstance: ticket.firstInstance + from,
       instances,
       failure,
+      key: ticket.key,
     });
   }
 

@@ -40,7 +40,7 @@ export class GatewayRig {
     const module = GatewayModule.register({
       bus,
       store,
-      options: { restAddress: '127.0.0.1:0', grpcAddress: '127.0.0.1:0', ...options },
+      options: { restAddress: '127.0.0.1:0', grpcAddress: '127.0.0.1:0', drainDelayMs: 0, ...options },
       log,
     });
     if (!publicProtocols) module.providers?.push({ provide: protocolsToken, useValue: plainProtocols });

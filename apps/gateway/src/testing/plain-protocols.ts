@@ -15,7 +15,6 @@ class PlainProtocol implements Protocol {
       echo: undefined,
       deadlineAt: request.deadlineAt,
       priority: 0,
-      traceparent: request.headers['traceparent'] ?? '',
       context: undefined,
     };
   }
@@ -24,7 +23,7 @@ class PlainProtocol implements Protocol {
     const text = results.map((result) => (isFailure(result) ? `!${result.failure.message}` : textOf(result))).join('|');
     if (text === 'unencodable') throw new TypeError('a bug in the codec');
     return request.route.endsWith('grpc')
-      ? { token: request.token, kind: 'grpc', message: Buffer.from(text) }
+      ? { token: request.token, kind: 'grpc', message: [Buffer.from(text)] }
       : {
           token: request.token,
           kind: 'http',

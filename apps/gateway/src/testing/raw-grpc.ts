@@ -1,4 +1,12 @@
-import { connect, type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
+import {
+  connect,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type ClientSessionOptions,
+  type SecureClientSessionOptions,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+} from 'node:http2';
 
 /** What came of a call: headers and trailers together, the bytes between them, and the code the stream was closed with. */
 export interface RawReply {
@@ -19,11 +27,11 @@ export function prefixed(message: Buffer | string, flag = 0, length = Buffer.byt
 export class RawGrpc {
   private constructor(readonly session: ClientHttp2Session) {}
 
-  /** `address` is `host:port`. */
-  static async open(address: string): Promise<RawGrpc> {
-    const session = connect(`http://${address}`);
+  /** `address` is `host:port`. Resolves when both sides know each other's settings. */
+  static async open(address: string, options: ClientSessionOptions | SecureClientSessionOptions = {}): Promise<RawGrpc> {
+    const session = connect(`${'ca' in options ? 'https' : 'http'}://${address}`, { maxSessionMemory: 1_000, ...options });
     session.on('error', () => undefined);
-    await new Promise<void>((resolve, reject) => session.once('connect', () => resolve()).once('error', reject));
+    await new Promise<void>((resolve, reject) => session.once('remoteSettings', () => resolve()).once('error', reject));
     return new RawGrpc(session);
   }
 
