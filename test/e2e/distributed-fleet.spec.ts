@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import type { State } from '@mserve/ops';
 import { differenceOf } from '../parity/mindir/comparison.js';
 import { post } from '../support/clients.js';
+import { command } from '../support/command.js';
 import { distributedCases } from '../support/distributed-cases.js';
 import { CaseServable, nestedLists, tensorOfLists } from '../support/distributed-server.js';
 import { startNatsServer, type NatsServer } from '../support/nats-server.js';
@@ -87,12 +89,61 @@ describe('mserve distributed start and agents', () => {
 describe('agents as apps of a fleet', () => {
   it('join over NATS', async () => {
     nats = await startNatsServer();
-    const worker = startWorker('--bus', nats.url);
+    const worker = startWorker('--bus', nats.url, '--ops', '127.0.0.1:0');
     for (const rank of [0, 1])
       start(
         join(root, 'apps/agent/dist/main.js'),
         ...['--bus', nats.url, '--servables', 'net:1', '--rank', String(rank), '--rank-size', '2', ...files],
       );
     expect(await outcome(worker)).toBeUndefined();
+    const { ops } = JSON.parse(await worker.line((line) => line.startsWith('{"rest"'))) as { ops: string };
+    const { processes } = (await (await fetch(`http://${ops}/state`)).json()) as State;
+    const agents = processes.filter(({ role }) => role === 'agent');
+    expect(agents.map(({ holds }) => holds).sort()).toEqual(['net rank 0', 'net rank 1']);
+    expect(agents.map(({ report }) => report?.pid).sort()).toEqual(
+      running
+        .slice(1)
+        .map(({ child }) => child.pid)
+        .sort(),
+    );
   }, 90_000);
+});
+
+describe('an agent that comes late with another model', () => {
+  it('is not used; one with the same files is', async () => {
+    const address = ['--distributed-address', `127.0.0.1:${await freePort()}`];
+    const startRank = (rank: number, model: string): RunningProcess =>
+      start(
+        join(root, 'apps/agent/dist/main.js'),
+        ...[...address, '--servables', 'net', '--rank', String(rank), '--rank-size', '2', '--model-files', model],
+      );
+    const worker = startWorker(...address);
+    const agents = [0, 1].map((rank) => startRank(rank, join(one.folder, `rank_${rank}.mindir`)));
+    expect(await outcome(worker)).toBeUndefined();
+    await agents[1]!.stop('SIGKILL');
+    const stranger = startRank(1, join(one.folder, 'rank_0.mindir'));
+    await worker.line((line) => line.includes('the agent of rank 1 has another model than the one before it: it is not used'));
+    const asked = outcome(worker);
+    await stranger.stop('SIGKILL');
+    startRank(1, join(one.folder, 'rank_1.mindir'));
+    expect(await asked).toBeUndefined();
+  }, 90_000);
+});
+
+describe('an agent that cannot use its settings', () => {
+  it('is not started again, and who started it hears why', async () => {
+    const supervisor = join(root, 'apps/server/dist/distributed/agent-supervisor.js');
+    const script = [
+      `import { AgentSupervisor } from ${JSON.stringify(supervisor)};`,
+      `const log = { error: (_fields, text) => console.log(text), warn() {}, info() {}, debug() {} };`,
+      `const agents = new AgentSupervisor([{ rank: 3, flags: ['--servables', 'net', '--rank', '3', '--rank-size', '2'] }], { log });`,
+      `const { name, message } = await agents.unfit;`,
+      `console.log(name + ': ' + message + ', ' + agents.pids.filter(Boolean).length + ' run');`,
+      `await agents.close();`,
+    ].join('\n');
+    const { code, stdout, stderr } = await command(process.execPath, ['--input-type=module', '-e', script]);
+    const text = 'the agent of rank 3 cannot use its settings and is not started again';
+    expect({ code, lines: stdout.trim().split('\n') }).toEqual({ code: 0, lines: [text, `ConfigError: ${text}, 0 run`] });
+    expect(stderr).toContain('--rank must be less than --rank-size, which is 2, but is 3');
+  }, 60_000);
 });

@@ -9,7 +9,11 @@ import { root, startProcess, type RunningProcess, type ServerAddresses } from '.
 export class CaseServable {
   readonly directory = mkdtempSync(join(tmpdir(), 'mserve-distributed-'));
 
-  constructor(private readonly one: DistributedCase) {
+  /** `more`: of its declaration, after the other options. */
+  constructor(
+    private readonly one: DistributedCase,
+    more = '',
+  ) {
     const { rankSize, stageSize, withBatchDim, inputCount, outputCount } = one;
     const names = Array.from({ length: inputCount }, (_, index) => `x${index}`).join(', ');
     const outputs = Array.from({ length: outputCount }, (_, index) => `output_${index}`);
@@ -18,7 +22,7 @@ export class CaseServable {
       join(this.directory, 'net', 'servable_config.ts'),
       [
         `import { addStage, distributed, registerMethod } from '@mserve/register';`,
-        `const model = distributed.declareServable({ rankSize: ${rankSize}, stageSize: ${stageSize}, withBatchDim: ${withBatchDim} });`,
+        `const model = distributed.declareServable({ rankSize: ${rankSize}, stageSize: ${stageSize}, withBatchDim: ${withBatchDim}${more} });`,
         `registerMethod(${JSON.stringify(outputs)}, function predict(${names}) {`,
         `  return addStage(model, ${names}, { outputsCount: ${outputCount} });`,
         `});`,
@@ -42,8 +46,13 @@ export class CaseServable {
   }
 
   /** Starts it on free ports; resolves when it is ready. */
-  async serve(...more: readonly string[]): Promise<RunningProcess & ServerAddresses> {
-    const running = startProcess(process.execPath, this.command(...more));
+  serve(...more: readonly string[]): Promise<RunningProcess & ServerAddresses> {
+    return this.serveWith({}, ...more);
+  }
+
+  /** As serve(), with more variables in its environment and that of its agents. */
+  async serveWith(env: Readonly<Record<string, string>>, ...more: readonly string[]): Promise<RunningProcess & ServerAddresses> {
+    const running = startProcess(process.execPath, this.command(...more), env);
     const { rest, grpc } = JSON.parse(await running.line((line) => line.startsWith('{"rest"'))) as ServerAddresses;
     return { ...running, rest, grpc };
   }

@@ -15,6 +15,7 @@ import {
   type WorkerClaim,
 } from '@mserve/bus';
 import { rankSubgraphOf, type RankModel } from '@mserve/mindir';
+import { ProcessWatch } from '@mserve/ops';
 import { NativeError, type NativeTensor, type Rank, type RankProgram } from '@mserve/native';
 import { ServingError, type Tensor } from '@mserve/wire';
 import type { AgentOptions } from './agent-options.js';
@@ -37,6 +38,7 @@ interface LoadedRank {
 export class Agent {
   private readonly epoch = Date.now();
   private readonly lease: Lease;
+  private readonly watch = new ProcessWatch();
   private state: AgentState = 'reading';
   private problem: string | undefined;
   private revision = 0;
@@ -138,6 +140,7 @@ export class Agent {
     this.leaving = true;
     this.changed();
     clearInterval(this.timer);
+    this.watch.close();
     this.lease.release();
     for (const subscription of this.subscriptions.splice(0)) subscription.unsubscribe();
     await this.loading;
@@ -250,7 +253,8 @@ export class Agent {
     if (this.bus.state !== 'up') return;
     const { servable, version, rank } = this.options;
     const { epoch, revision, leaving } = this;
-    const hello: AgentHello = { address: this.bus.address, epoch, servable, version, rank, revision, leaving };
+    const process = this.watch.report();
+    const hello: AgentHello = { address: this.bus.address, epoch, servable, version, rank, revision, leaving, process };
     this.bus.broadcast(agentTopics.hello, Buffer.from(JSON.stringify(hello)));
   }
 }

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { connectFleetBus, runApp, untilEnd } from '@mserve/app';
 import { LinkBus, linkAddressOf, type ControlBus } from '@mserve/bus';
 import type { SettingsOf } from '@mserve/config';
+import { withOperations, type Operations } from '@mserve/ops';
 import { loadRank } from '@mserve/native';
 import type { Logger } from 'pino';
 import { agentOptionsOf } from './config/options-of-settings.js';
@@ -11,14 +12,14 @@ import { startAgent } from './start-agent.js';
 const aliveMs = 500;
 
 /** Works until asked to end; resolves with the exit code: 1 when the bus is gone for good. */
-async function work(settings: SettingsOf<'agent'>, log: Logger, asked: AbortSignal): Promise<number> {
+async function work(settings: SettingsOf<'agent'>, log: Logger, asked: AbortSignal, operations: Operations): Promise<number> {
   const options = agentOptionsOf(settings);
   const alive = process.send === undefined ? undefined : setInterval(sayAlive, aliveMs);
-  const ending = AbortSignal.any([asked, supervisorGone()]);
-  const bus = await connected(settings, log, ending);
+  const bus = await connected(settings, log, asked);
   try {
     const agent = await startAgent(bus, { ...options, loadRank, log });
-    const reason = await untilEnd(bus, log, ending);
+    operations.isReady = () => bus.state === 'up';
+    const reason = await untilEnd(bus, log, asked);
     await agent.close();
     return reason === 'bus closed' ? 1 : 0;
   } finally {
@@ -32,15 +33,6 @@ function sayAlive(): void {
   if (process.connected) process.send?.('alive', undefined, undefined, () => undefined);
 }
 
-/** Aborted when the process that started this one as its agent is gone. */
-function supervisorGone(): AbortSignal {
-  const gone = new AbortController();
-  process.once('disconnect', () => gone.abort());
-  // It may have gone before anybody listened here; undefined: nobody started this one as its agent
-  if (process.connected === false) gone.abort();
-  return gone.signal;
-}
-
 async function connected(settings: SettingsOf<'agent'>, log: Logger, asked: AbortSignal): Promise<ControlBus> {
   if (settings.distributedAddress === undefined) return connectFleetBus(settings, 'agent', log, asked);
   const bus = new LinkBus(linkAddressOf(settings.distributedAddress));
@@ -50,4 +42,9 @@ async function connected(settings: SettingsOf<'agent'>, log: Logger, asked: Abor
   return bus;
 }
 
-process.exit(await runApp(process, { name: 'agent', work }));
+process.exit(
+  await runApp(process, {
+    name: 'agent',
+    work: (settings, log, asked, live) => withOperations(settings, log, live, (operations) => work(settings, log, asked, operations)),
+  }),
+);

@@ -1,5 +1,5 @@
 import { ConfigError, parseServableChoice, readKeyFile, type SettingsOf } from '@mserve/config';
-import { libraryAt, type RankOptions } from '@mserve/native';
+import { deviceOfReplica, libraryAt, type RankOptions } from '@mserve/native';
 import type { AgentOptions } from '../agent-options.js';
 
 /** What an agent takes from its settings. */
@@ -37,13 +37,10 @@ export function filesOf(pattern: string, rank: number): string[] {
     .filter((file) => file !== '');
 }
 
-function sessionOf({ provider, deviceIds, intraOpThreads, onnxruntimeLibrary }: SettingsOf<'agent'>): NonNullable<RankOptions['session']> {
+function sessionOf(settings: SettingsOf<'agent'>): NonNullable<RankOptions['session']> {
+  const { provider, deviceIds, intraOpThreads, onnxruntimeLibrary } = settings;
   // 'auto' is the CPU: which device a rank has, its rank table says
-  const kind = provider === 'auto' ? 'cpu' : provider;
+  const device = deviceOfReplica(provider === 'auto' ? 'cpu' : provider, deviceIds[0] ?? 0, settings);
   const libraryPath = onnxruntimeLibrary === undefined ? undefined : libraryAt(onnxruntimeLibrary);
-  return {
-    device: { backend: 'onnxruntime', provider: kind, id: kind === 'cpu' ? 0 : (deviceIds[0] ?? 0) },
-    ...(intraOpThreads !== undefined && { intraOpThreads }),
-    ...(libraryPath !== undefined && { libraryPath }),
-  };
+  return { device, ...(intraOpThreads !== undefined && { intraOpThreads }), ...(libraryPath !== undefined && { libraryPath }) };
 }

@@ -16,15 +16,44 @@ export interface AgentStart extends FilesOfRank {
   readonly distributedAddress: string | undefined;
 }
 
+/** How to log in at the bus; but for passwords and tokens. */
+type LoginSetting =
+  | 'natsUser'
+  | 'natsCreds'
+  | 'natsPasswordFile'
+  | 'natsTokenFile'
+  | 'natsNkey'
+  | 'natsTlsCa'
+  | 'natsTlsCertificate'
+  | 'natsTlsPrivateKey'
+  | 'insecureBus';
+
 /** Settings that agents have from their supervisor. Passwords and tokens go by the environment, which agents inherit; a key of encrypted files goes by standard input. */
 export type SharedSettings = Pick<
   SettingsOf<'agent'>,
-  'bus' | 'subjectPrefix' | 'natsUser' | 'natsCreds' | 'logLevel' | 'provider' | 'onnxruntimeLibrary' | 'decMode'
+  'bus' | 'subjectPrefix' | LoginSetting | 'logLevel' | 'provider' | 'cpuFallback' | 'deviceOptions' | 'onnxruntimeLibrary' | 'decMode'
 >;
+
+type AgentFlag = readonly [name: string, value: string | number | boolean | undefined];
+
+function loginFlags(shared: SharedSettings): AgentFlag[] {
+  return [
+    ['--subject-prefix', shared.subjectPrefix],
+    ['--nats-user', shared.natsUser],
+    ['--nats-password-file', shared.natsPasswordFile],
+    ['--nats-token-file', shared.natsTokenFile],
+    ['--nats-creds', shared.natsCreds],
+    ['--nats-nkey', shared.natsNkey],
+    ['--nats-tls-ca', shared.natsTlsCa],
+    ['--nats-tls-certificate', shared.natsTlsCertificate],
+    ['--nats-tls-private-key', shared.natsTlsPrivateKey],
+    ['--insecure-bus', shared.insecureBus ? true : undefined],
+  ];
+}
 
 /** The flags of an agent process. */
 export function agentFlags(start: AgentStart, shared: SharedSettings): string[] {
-  const flags: [name: string, value: string | number | undefined][] = [
+  const flags: AgentFlag[] = [
     ['--servables', start.servable],
     ['--rank', start.rank],
     ['--rank-size', start.rankSize],
@@ -37,13 +66,13 @@ export function agentFlags(start: AgentStart, shared: SharedSettings): string[] 
     ['--distributed-address', start.distributedAddress],
     // Over a link no bus is joined; but a file or the environment may name one that only a server can have
     ['--bus', start.distributedAddress === undefined ? shared.bus : defaults.agent.bus],
-    ['--subject-prefix', start.distributedAddress === undefined ? shared.subjectPrefix : undefined],
-    ['--nats-user', start.distributedAddress === undefined ? shared.natsUser : undefined],
-    ['--nats-creds', start.distributedAddress === undefined ? shared.natsCreds : undefined],
+    ...(start.distributedAddress === undefined ? loginFlags(shared) : []),
     ['--log-level', shared.logLevel],
     ['--provider', shared.provider],
+    ['--cpu-fallback', shared.cpuFallback],
+    ['--device-options', shared.deviceOptions],
     ['--onnxruntime-library', shared.onnxruntimeLibrary],
     ['--dec-mode', shared.decMode],
   ];
-  return flags.flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)]));
+  return flags.flatMap(([name, value]) => (value === undefined ? [] : value === true ? [name] : [name, String(value)]));
 }

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AppLog } from '@mserve/app';
+import { ConfigError } from '@mserve/config';
 
 /** An agent process to be kept running. */
 export interface SupervisedRank {
@@ -36,10 +37,16 @@ interface Supervised {
   silence: NodeJS.Timeout | undefined;
 }
 
-/** Keeps one agent process running for each rank of this machine: one that ends, or is silent, is started again. The agents end with this process. */
+/**
+ * Keeps one agent process running for each rank of this machine: one that ends, or is silent, is started again, but not one that cannot use its settings, which would end
+ * in the same way. The agents end with this process.
+ */
 export class AgentSupervisor {
   private readonly agents: readonly Supervised[];
   private closing: Promise<void> | undefined;
+  private onUnfit: (error: ConfigError) => void = () => undefined;
+  /** Resolves when an agent has ended because of its settings; why, it has said itself on stderr. */
+  readonly unfit = new Promise<ConfigError>((resolve) => (this.onUnfit = resolve));
 
   /** Starts an agent for each rank. */
   constructor(
@@ -93,6 +100,12 @@ export class AgentSupervisor {
     if (agent.child !== child) return;
     agent.child = undefined;
     if (this.closing !== undefined) return;
+    if (why === ConfigError.exitCode) {
+      const text = `the agent of rank ${agent.rank.rank} cannot use its settings and is not started again`;
+      this.options.log.error({ rank: agent.rank.rank, pid: child.pid, why }, text);
+      this.onUnfit(new ConfigError(text));
+      return;
+    }
     const { restartMs = 200 } = this.options;
     agent.delayMs = performance.now() - agent.startedAt > steadyMs ? restartMs : Math.min(longestRestartMs, agent.delayMs * 2);
     this.options.log.error(

@@ -1,11 +1,12 @@
 import { silentLog, type AppLog } from '@mserve/app';
-import { linkAddressOf, LinkHub } from '@mserve/bus';
+import { linkAddressOf } from '@mserve/bus';
 import { settingsOfOptions, type SettingsOf } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
-import { checkInteger, ServableStartConfig } from '../start-config.js';
+import { checkDecMode, checkInteger, checkKey, checkString, checkStrings, ServableStartConfig } from '../start-config.js';
 import { startServablesOn, type ServablesServer, type ServablesServerOptions } from '../start-servables.js';
+import { listenForAgents } from './agents-port.js';
 import type { AgentSupervisor } from './agent-supervisor.js';
-import { agentRights, defaultDistributedAddress } from './start-distributed.js';
+import { defaultDistributedAddress } from './start-distributed.js';
 import { listedFiles, startAgents } from './startup-agents.js';
 
 /** The agents of this machine, until they are closed. */
@@ -17,7 +18,6 @@ export interface RunningAgents {
 }
 
 const defaultPort = 7_000;
-const keyLengths = [16, 24, 32];
 
 /**
  * Starts a distributed servable in this process and waits for the agents of all its ranks ({@link startupAgents}), which connect to `distributedAddress`.
@@ -34,17 +34,25 @@ async function startServable(
   options: ServablesServerOptions = {},
 ): Promise<ServablesServer> {
   const config = new ServableStartConfig({ servableDirectory, servableName, versionNumber });
+  checkString('rankTableJsonFile', rankTableJsonFile);
+  checkString('distributedAddress', distributedAddress);
   const waitAgentsMs = 1_000 * checkInteger('waitAgentsTimeInSeconds', waitAgentsTimeInSeconds, 0, 86_400);
   return startServablesOn(config, { ...options, rankTable: rankTableJsonFile, waitAgentsMs }, async (join) => {
     if (join === undefined) return undefined;
-    const hub = await LinkHub.listen(linkAddressOf(distributedAddress), () => join('agent'), agentRights);
-    return () => hub.close();
+    const port = await listenForAgents(linkAddressOf(distributedAddress), join, silentLog);
+    return () => port.close();
   });
+}
+
+/** One entry per agent: a path, or the paths of its subgraphs. Throws ServingError INVALID_ARGUMENT. */
+function checkFiles(name: string, value: unknown): readonly (string | readonly string[])[] {
+  if (!Array.isArray(value)) return checkStrings(name, value);
+  return value.map((item: unknown) => (Array.isArray(item) ? checkStrings(name, item) : (checkStrings(name, [item])[0] ?? '')));
 }
 
 /**
  * Starts the agents of the ranks that run on this machine, each as a process that is started again when it ends: those whose address in the rank table is one of this machine, or
- * with `agentIp` and `rankStart` those at that address from that rank on. `modelFiles` and `groupConfigFiles` have one entry per agent: a path, or the paths of its subgraphs.
+ * with `agentIp` and `rankStart` those at that address from that rank on. `modelFiles` and `groupConfigFiles` have one entry per agent: a path, or the paths of its subgraphs (a single path: one agent).
  * Resolves when they are started; whether their files fit is told by the server. Rejects with ServingError: INVALID_ARGUMENT for parameters, NOT_FOUND for files that
  * are not there, UNAVAILABLE when nobody answers at `distributedAddress` for a minute.
  * @param agentStartPort port of the first agent; the others have the next ones; 0 = any free ones
@@ -52,8 +60,8 @@ async function startServable(
  */
 async function startupAgents(
   distributedAddress: string,
-  modelFiles: readonly (string | readonly string[])[],
-  groupConfigFiles?: readonly (string | readonly string[])[],
+  modelFiles: string | readonly (string | readonly string[])[],
+  groupConfigFiles?: string | readonly (string | readonly string[])[],
   agentStartPort = defaultPort,
   agentIp?: string,
   rankStart?: number,
@@ -61,18 +69,22 @@ async function startupAgents(
   decMode: 'AES-GCM' | 'AES-CBC' = 'AES-GCM',
   log: AppLog = silentLog,
 ): Promise<RunningAgents> {
+  checkString('distributedAddress', distributedAddress);
+  const models = checkFiles('modelFiles', modelFiles);
+  const configs = groupConfigFiles === undefined ? undefined : checkFiles('groupConfigFiles', groupConfigFiles);
   checkInteger('agentStartPort', agentStartPort, 0, 65_535);
   if ((agentIp === undefined) !== (rankStart === undefined))
     throw new ServingError(
       'INVALID_ARGUMENT',
       `Parameter 'agentIp' and parameter 'rankStart' must have values at the same time, or both undefined at the same time.`,
     );
+  if (agentIp !== undefined) checkString('agentIp', agentIp);
   if (rankStart !== undefined) checkInteger('rankStart', rankStart, 0);
-  if (decKey !== undefined && !keyLengths.includes(decKey.length))
-    throw new ServingError('INVALID_ARGUMENT', `Parameter 'decKey' length ${decKey.length} expected to be 16, 24 or 32`);
+  checkKey(decKey);
+  const mode = checkDecMode(decMode);
   const { settings } = await settingsOfOptions('agent', { distributedAddress, logLevel: 'warn' });
-  const chosen: SettingsOf<'agent'> = decKey === undefined ? settings : { ...settings, decMode };
-  const files = listedFiles(modelFiles, groupConfigFiles);
+  const chosen: SettingsOf<'agent'> = decKey === undefined ? settings : { ...settings, decMode: mode };
+  const files = listedFiles(models, configs);
   const local = { files, agentIp, rankStart, startPort: agentStartPort, key: decKey };
   const agents: AgentSupervisor = await startAgents(chosen, local, log, new AbortController().signal);
   return agents;

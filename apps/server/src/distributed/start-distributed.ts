@@ -3,16 +3,14 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AppLog } from '@mserve/app';
-import { linkAddressOf, LinkHub, type Bus, type LinkAddress } from '@mserve/bus';
+import { linkAddressOf, type Bus, type LinkAddress } from '@mserve/bus';
 import { ConfigError, readKeyFile, type SettingsOf } from '@mserve/config';
 import { readRankPlaces } from '@mserve/device-worker';
 import { startSettledServer, type RunningServer, type ServerOptions } from '../server.js';
 import { agentFlags } from './agent-flags.js';
+import { listenForAgents, type AgentsPort } from './agents-port.js';
 import { AgentSupervisor, type SupervisedRank } from './agent-supervisor.js';
 import { checkAllLocal, checkRankFiles, rankFilesOf } from './rank-files.js';
-
-/** What agents may do on the bus of a server that takes them over links. */
-export const agentRights = { respond: ['agent.'], request: ['distributed.'], broadcast: ['agents.'] };
 
 /** Where agents are taken when nobody says otherwise. */
 export const defaultDistributedAddress = '0.0.0.0:6200';
@@ -112,21 +110,37 @@ async function startWithAgents(
   link: LinkAddress | undefined,
   startAgents: () => AgentSupervisor | undefined,
 ): Promise<Started> {
-  let hub: LinkHub | undefined;
+  let port: AgentsPort | undefined;
   let supervisor: AgentSupervisor | undefined;
   const end = async (): Promise<void> => {
     await supervisor?.close();
-    await hub?.close();
+    await port?.close();
   };
   const onConnected = async (join: ((role: string) => Bus) | undefined): Promise<void> => {
     if (link !== undefined) {
       if (join === undefined) throw new ConfigError('--distributed-address is for a server without a bus of its own (--bus memory)');
-      hub = await LinkHub.listen(link, () => join('agent'), agentRights);
+      port = await listenForAgents(link, join, options.log);
     }
     supervisor = startAgents();
   };
   try {
-    const server = await startSettledServer(settings, { ...options, onConnected });
+    let onUnfit: (error: Error) => void = () => undefined;
+    const unfit = new Promise<never>((_, reject) => (onUnfit = reject));
+    const starting = startSettledServer(settings, {
+      ...options,
+      onConnected: async (join) => {
+        await onConnected(join);
+        void supervisor?.unfit.then(onUnfit);
+      },
+    });
+    // Without this rank it would never be ready
+    const server = await Promise.race([starting, unfit]).catch((thrown: unknown) => {
+      starting.then(
+        (late) => late.close(0),
+        () => undefined,
+      );
+      throw thrown;
+    });
     return { server, supervisor, end };
   } catch (thrown) {
     await end();
