@@ -10,6 +10,8 @@ export interface Fleet {
   readonly gateways: readonly FleetGateway[];
   /** By the name it was started under: gateway-0, scheduler, worker-0, ... */
   readonly processes: ReadonlyMap<string, RunningProcess>;
+  /** Starts the one of this name again, with the same flags, when it has ended. It may take a while until it serves. */
+  start(name: string): RunningProcess;
   /** Ends all; resolves with their exit codes. */
   stop(): Promise<Record<string, number>>;
 }
@@ -18,6 +20,12 @@ export interface Fleet {
 export interface FleetOptions {
   /** nx: as in development (docs/fleet.md), which costs each process a second of a core. node: as in production. Default: node. */
   readonly through?: 'nx' | 'node';
+  /** Where the process of this name finds the bus. Default: `nats`. */
+  readonly busOf?: (name: string) => string;
+  /** Flags of the process of this name. */
+  readonly flagsOf?: (name: string) => readonly string[];
+  /** Variables of every process, beyond those of the test's own. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Flags for every process of a kind, beyond what all fleets of tests need. */
   readonly gateway?: readonly string[];
   readonly scheduler?: readonly string[];
@@ -42,16 +50,17 @@ async function untilReady(rest: string, models: readonly string[], alive: () => 
   throw new Error(`the gateway at ${rest} ended before it was ready`);
 }
 
-function startThroughNx(app: string, args: readonly string[]): RunningProcess {
+function startThroughNx(app: string, args: readonly string[], env: Readonly<Record<string, string>>): RunningProcess {
   return startProcess('node_modules/.bin/nx', ['serve', app, '--excludeTaskDependencies', '--', ...args], {
     NX_DAEMON: 'false',
     NX_TUI: 'false',
     NX_ISOLATE_PLUGINS: 'false',
+    ...env,
   });
 }
 
-function startApp(app: string, args: readonly string[]): RunningProcess {
-  return startProcess(process.execPath, ['--enable-source-maps', `apps/${app}/dist/main.js`, ...args]);
+function startApp(app: string, args: readonly string[], env: Readonly<Record<string, string>>): RunningProcess {
+  return startProcess(process.execPath, ['--enable-source-maps', `apps/${app}/dist/main.js`, ...args], env);
 }
 
 /**
@@ -73,19 +82,24 @@ export async function startFleet(
   const argsOf = (name: string): string[] => {
     const index = Number(name.split('-')[1]);
     if (name.startsWith('gateway'))
-      return ['gateway', '--rest', gateways[index]?.rest as string, '--grpc', gateways[index]?.grpc as string, ...(options.gateway ?? [])];
+      return [
+        ...['gateway', '--rest', gateways[index]?.rest as string, '--grpc', gateways[index]?.grpc as string, '--drain-delay-ms', '0'],
+        ...(options.gateway ?? []),
+      ];
     if (name.startsWith('worker'))
       return ['device-worker', '--directory', servables, '--device-ids', String(index), ...(options.worker ?? [])];
     return ['scheduler', ...(options.scheduler ?? [])];
   };
   const processes = new Map<string, RunningProcess>();
-  for (const name of order) {
+  const start = (name: string): RunningProcess => {
     const [app, ...args] = argsOf(name) as [string, ...string[]];
-    processes.set(
-      name,
-      options.through === 'nx' ? startThroughNx(app, ['--nats', nats, ...args]) : startApp(app, ['--nats', nats, ...args]),
-    );
-  }
+    const begin = options.through === 'nx' ? startThroughNx : startApp;
+    const flags = ['--nats', options.busOf?.(name) ?? nats, ...args, ...(options.flagsOf?.(name) ?? [])];
+    const process = begin(app, flags, options.env ?? {});
+    processes.set(name, process);
+    return process;
+  };
+  for (const name of order) start(name);
   const alive = (): boolean => [...processes.values()].every(({ child }) => child.exitCode === null);
   try {
     await Promise.all(gateways.map(({ rest }) => untilReady(rest, models, alive)));
@@ -97,6 +111,7 @@ export async function startFleet(
   return {
     gateways,
     processes,
+    start,
     stop: async () =>
       Object.fromEntries(await Promise.all([...processes].map(async ([name, process]) => [name, await process.stop()] as const))),
   };

@@ -1,0 +1,235 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { askFleet } from '../../apps/server/src/fleet/control-port.js';
+import type { ProcessStatus } from '../../apps/server/src/fleet/fleet.js';
+import { grpcClient, post } from '../support/clients.js';
+import { mserve } from '../support/command.js';
+import { startProcess, type RunningProcess } from '../support/running-process.js';
+import { servableDirectory, writeTurnsServable } from '../support/servables.js';
+import { SteadyLoad } from '../support/steady-load.js';
+
+const servables = servableDirectory();
+const state = mkdtempSync(join(tmpdir(), 'mserve-fleet-'));
+const socket = join(state, 'fleet.sock');
+const names = ['nats-server', 'gateway-1', 'gateway-2', 'scheduler-1', 'scheduler-2', 'worker-1', 'worker-2'];
+
+interface Ready {
+  readonly rest: string;
+  readonly grpc: string;
+  readonly ops: string;
+  readonly docs: string;
+  readonly servables: readonly unknown[];
+  readonly failed: readonly unknown[];
+}
+
+async function processes(): Promise<readonly ProcessStatus[]> {
+  return (await askFleet(socket, { do: 'status' }, () => undefined)).processes ?? [];
+}
+
+async function processOf(name: string): Promise<ProcessStatus> {
+  return (await processes()).find((one) => one.name === name) as ProcessStatus;
+}
+
+/** Resolves when the process was restarted so often, and does its work. */
+async function untilRestarted(name: string, restarts: number): Promise<void> {
+  for (;;) {
+    const one = await processOf(name);
+    if (one.restarts >= restarts && one.ready === true) return;
+    await sleep(50);
+  }
+}
+
+function infer(rest: string, n: number): ReturnType<typeof post> {
+  const tensor = (name: string, value: number): unknown => ({ name, datatype: 'FP32', shape: [1, 2], data: [value, 0.5] });
+  return post(rest, '/v2/models/turns/infer', JSON.stringify({ inputs: [tensor('x1', n), tensor('x2', 3)] }), { connection: 'close' });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('mserve fleet', () => {
+  let fleet: RunningProcess;
+  let ready: Ready;
+  const said = (text: string): Promise<string> => fleet.line((line) => line.includes(text));
+
+  beforeAll(async () => {
+    writeTurnsServable(servables.path, [1]);
+    const flags = ['--rest', '127.0.0.1:0', '--grpc', '127.0.0.1:0', '--ops', '127.0.0.1:0', '--drain-delay-ms', '500', '--json'];
+    // On a busy machine who lives may be silent for long, and who starts may take long
+    const patience = ['--worker-lost-ms', '10000', '--unavailable-grace-ms', '60000'];
+    const command = ['apps/server/bin/mserve.mjs', 'fleet', servables.path, '--state-directory', state, ...flags, ...patience];
+    fleet = startProcess(process.execPath, command);
+    ready = JSON.parse(await fleet.line((line) => line.startsWith('{"rest"'))) as Ready;
+  }, 180_000);
+  afterAll(async () => {
+    await fleet?.stop();
+    servables.remove();
+    rmSync(state, { recursive: true, force: true });
+  }, 60_000);
+
+  it('says where it serves what, over REST and gRPC', async () => {
+    expect(ready).toMatchObject({ servables: [{ servable: 'turns', version: 1, methods: ['predict'] }], failed: [] });
+    expect(ready.docs).toBe(`http://${ready.rest}/docs`);
+    expect(await infer(ready.rest, 4)).toMatchObject({ status: 200, body: { outputs: [{ data: [7, 1] }] } });
+    const client = grpcClient('oip', ready.grpc);
+    expect(await client.call('ServerReady', {})).toMatchObject({ ready: true });
+    client.close();
+  });
+
+  it('keeps its logins and its socket to itself', () => {
+    const modes = readdirSync(state, { recursive: true, encoding: 'utf8' }).map((name) => [name, statSync(join(state, name)).mode & 0o077]);
+    expect(modes.length).toBeGreaterThan(10);
+    expect(modes.filter(([name, mode]) => mode !== 0 && name !== 'users')).toEqual([]);
+    expect(statSync(state).mode & 0o077).toBe(0);
+  });
+
+  it('tells its processes, each with its operations port', async () => {
+    const { code, stdout } = await mserve('fleet', 'status', '--state-directory', state);
+    expect([code, stdout.split('\n').map((line) => line.split(/\s+/)[0])]).toEqual([0, ['PROCESS', ...names, '']]);
+    const told = await processes();
+    expect(told).toMatchObject(names.map((name) => ({ name, state: 'running', ready: true, restarts: 0, crashLoop: false })));
+    const ports = told.flatMap(({ ops }) => ops ?? []);
+    expect(new Set(ports).size).toBe(names.length - 1);
+    expect(ports[0]).toBe(ready.ops);
+    for (const port of ports) expect((await fetch(`http://${port}/readyz`)).status).toBe(200);
+  });
+
+  it('is there once: a second start in its state directory is refused', async () => {
+    const { code, stderr } = await mserve('fleet', servables.path, '--state-directory', state);
+    expect([code, stderr]).toEqual([
+      1,
+      `mserve: a fleet runs already with the state directory ${state}: --state-directory names another one\n`,
+    ]);
+  });
+
+  it('nobody sees one of two schedulers, workers, or nats-server killed, and each is started again', async () => {
+    const load = new SteadyLoad([ready.rest], 16);
+    try {
+      for (const name of ['worker-1', 'scheduler-1', 'nats-server']) {
+        await load.until(1, 100);
+        const { pid } = await processOf(name);
+        process.kill(pid as number, 'SIGKILL');
+        expect(await said(`${name} has ended and is started again`)).toMatch(
+          new RegExp(`process=${name} processId=${pid} signal=SIGKILL againInMs=200$`),
+        );
+        await untilRestarted(name, 1);
+        await load.until(1, 100);
+      }
+    } finally {
+      expect((await load.stop()).wrong).toEqual([]);
+    }
+  }, 180_000);
+
+  it('the other gateway takes what comes while one is away', async () => {
+    const { pid } = await processOf('gateway-1');
+    process.kill(pid as number, 'SIGKILL');
+    await said('gateway-1 has ended and is started again');
+    let isBack = false;
+    const back = untilRestarted('gateway-1', 1).then(() => (isBack = true));
+    for (let n = 0; !isBack; n++)
+      expect(await infer(ready.rest, n)).toMatchObject({ status: 200, body: { outputs: [{ data: [n + 3, 1] }] } });
+    await back;
+    const ports = (await processes()).filter(({ kind }) => kind === 'gateway').map(({ ops }) => ops);
+    for (let n = 0; n < 8; n++) await infer(ready.rest, n);
+    for (const port of ports)
+      expect(await (await fetch(`http://${port}/metrics`)).text()).toMatch(/mserve_gateway_requests_answered_total [1-9]/);
+  }, 180_000);
+
+  it('a restart of everything, one after the other, loses nothing', async () => {
+    const before = await processes();
+    const load = new SteadyLoad([ready.rest], 16);
+    const steps: string[] = [];
+    try {
+      await load.until(1, 100);
+      expect(await askFleet(socket, { do: 'restart' }, (step) => steps.push(step))).toEqual({ done: true });
+      await load.until(1, 100);
+    } finally {
+      expect((await load.stop()).wrong).toEqual([]);
+    }
+    expect(steps.map((step) => step.replace(' is restarted', '')).sort()).toEqual([...names].sort());
+    const after = await processes();
+    expect(after).toMatchObject(names.map((name) => ({ name, ready: true })));
+    expect(after.filter(({ pid }, i) => pid === before[i]?.pid)).toEqual([]);
+  }, 240_000);
+
+  it('drains a process by name, and starts it again', async () => {
+    expect(await askFleet(socket, { do: 'drain', name: 'worker-2' }, () => undefined)).toEqual({ done: true });
+    expect(await processOf('worker-2')).toMatchObject({ state: 'drained', restarts: 1 });
+    expect(await infer(ready.rest, 1)).toMatchObject({ status: 200 });
+    await askFleet(socket, { do: 'restart', name: 'worker-2' }, () => undefined);
+    expect(await processOf('worker-2')).toMatchObject({ state: 'running', ready: true });
+    await expect(askFleet(socket, { do: 'drain', name: 'worker-9' }, () => undefined)).rejects.toThrow(
+      `there is no process 'worker-9'; there are ${names.join(', ')}`,
+    );
+  }, 120_000);
+
+  it('ends with Ctrl+C in the right order, and leaves no process and no file', async () => {
+    const pids = (await processes()).map(({ pid }) => pid as number);
+    expect(await fleet.stop('SIGINT')).toBe(0);
+    expect(pids.filter(isAlive)).toEqual([]);
+    expect(readdirSync(state)).toEqual([]);
+    const ends = fleet
+      .output()
+      .slice(fleet.output().lastIndexOf('asked to end'))
+      .split('\n')
+      .flatMap((line) => /(\S+)-?\d? has ended/.exec(line)?.[1] ?? []);
+    expect(ends.map((name) => name.replace(/-\d$/, ''))).toEqual([
+      'gateway',
+      'gateway',
+      'scheduler',
+      'scheduler',
+      'worker',
+      'worker',
+      'nats-server',
+    ]);
+    const { code, stderr } = await mserve('fleet', 'status', '--state-directory', state);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('no fleet runs there')]);
+  }, 60_000);
+});
+
+describe('mserve fleet refuses', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mserve-fleet-'));
+  const old = join(folder, 'nats-server');
+  writeFileSync(old, '#!/bin/sh\necho "nats-server: v2.9.1"\n', { mode: 0o755 });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it.each([
+    ['an unknown flag', ['--gateway', '3'], 2, "unknown flag '--gateway', did you mean '--gateways'?"],
+    ['a number of workers', ['--workers', '0'], 2, '--workers must be a whole number from 1 to 256, but is 0'],
+    ['a bus of its own', ['--bus', 'nats://h:4222'], 2, "unknown flag '--bus': it is a setting of gateway"],
+    [
+      'an old nats-server',
+      ['--nats-server', old],
+      78,
+      `--nats-server names ${old}, which is version 2.9.1: nats-server 2.14 or newer is needed`,
+    ],
+    [
+      'what is no nats-server',
+      ['--nats-server', '/bin/true'],
+      78,
+      'which does not run as a nats-server: nats-server 2.14 or newer is needed',
+    ],
+    ['a socket file for gRPC', ['--grpc', 'unix:/tmp/x'], 78, '--grpc must be HOST:PORT for mserve fleet'],
+    ['a state directory for everybody', ['--state-directory', tmpdir()], 78, 'others than its owner may look into it: chmod 700'],
+    ['a directory without servables', ['--ops=', '--rest=127.0.0.1:0', '--grpc=127.0.0.1:0'], 1, 'there is no servable in'],
+  ])(
+    '%s',
+    async (_, flags, code, text) => {
+      const where = flags.includes('--state-directory') ? [] : ['--state-directory', join(folder, 'state')];
+      const outcome = await mserve('fleet', folder, ...flags, ...where);
+      expect(outcome.stderr).toContain(text);
+      expect(outcome.code).toBe(code);
+      expect(existsSync(join(folder, 'state/fleet.sock'))).toBe(false);
+    },
+    120_000,
+  );
+});
