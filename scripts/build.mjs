@@ -1,4 +1,4 @@
-/** `npm run build`: packages, native addon, TypeScript. */
+/** `npm run build`: packages, native addon, TypeScript, bundle of the server. */
 import { fail, setUp } from './setup.mjs';
 
 try {

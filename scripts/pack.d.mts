@@ -1,1 +1,1 @@
-export function pack(target: string, isAllPlatforms?: boolean): string[];
+export function pack(target: string, isAllPlatforms?: boolean): Promise<string[]>;

@@ -9,16 +9,23 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { bundle, copyBundle, outside } from './bundle.mjs';
+import { bundleDashboard } from './dashboard.mjs';
 import { fail, root, setUp } from './setup.mjs';
 
 const publicNames = new Map([['@mserve/server', 'mserve']]);
 const descriptions = {
   mserve: 'An inference server in TypeScript for ONNX, MindIR and Ascend OM models',
+  '@mserve/client': 'Calls an mserve server over REST, gRPC or NATS',
   '@mserve/register': 'What the servable_config.ts of a servable of mserve imports',
 };
 
 /** Files beside the compiled code that a package needs, from the root of the workspace to their place in the package. */
 const furtherFiles = {
+  '@mserve/dashboard': ['index.html', 'page.js', 'page.css', 'icon.svg'].map((name) => [
+    `libs/dashboard/dist/assets/${name}`,
+    `dist/assets/${name}`,
+  ]),
   '@mserve/gateway': [
     ['proto/inference', 'proto/inference'],
     ['proto/mindspore_serving', 'proto/mindspore_serving'],
@@ -51,7 +58,10 @@ function rooms() {
 /** The compiled code whose source is still there: dist/ may hold what older sources left. */
 function copyCompiled(folder, stage) {
   const dist = join(folder, 'dist');
-  const sources = readdirSync(join(folder, 'src'), { recursive: true }).filter((name) => /(?<!\.(spec|fixture|contract))\.ts$/.test(name));
+  // What runs in the browser is packed as the bundle that it is part of
+  const sources = readdirSync(join(folder, 'src'), { recursive: true }).filter(
+    (name) => /(?<!\.(spec|fixture|contract))\.ts$/.test(name) && !/^page[/\\]/.test(name),
+  );
   for (const name of sources) {
     const stem = name.slice(0, -'.ts'.length);
     for (const file of [`${stem}.js`, `${stem}.d.ts`])
@@ -61,10 +71,12 @@ function copyCompiled(folder, stage) {
 }
 
 /** The package.json that users get: no link to sources, and no dependency whose install script wants the internet. */
-function published(manifest, versions) {
+function published(manifest, versions, others) {
   const name = publicNames.get(manifest.name) ?? manifest.name;
   const { 'onnxruntime-node': runtime, ...dependencies } = manifest.dependencies ?? {};
   if (runtime !== undefined) dependencies['@mserve/onnxruntime'] = versions.onnxruntime;
+  // The bundle asks for them from where it lies
+  if (name === 'mserve') Object.assign(dependencies, Object.fromEntries(outside.map((one) => [one, others[one]])));
   const exported = Object.entries(manifest.exports).map(([path, { types, default: code }]) => [path, { types, default: code }]);
   return {
     name,
@@ -76,8 +88,14 @@ function published(manifest, versions) {
     exports: { ...Object.fromEntries(exported), './package.json': './package.json' },
     ...(manifest.bin && { bin: manifest.bin }),
     dependencies,
+    ...optionalPeers(name === 'mserve' ? others.tracing : manifest),
     ...(name === '@mserve/native' && { scripts: { install: 'node install.mjs' }, gypfile: false }),
   };
+}
+
+/** What a package uses where its user has it. The bundle of mserve has tracing in it. */
+function optionalPeers({ peerDependencies, peerDependenciesMeta }) {
+  return peerDependencies === undefined ? {} : { peerDependencies, peerDependenciesMeta };
 }
 
 /** npm pack of what is staged in a folder; gives the tarball's path. */
@@ -95,11 +113,12 @@ function writeManifest(stage, manifest) {
   cpSync(join(root, 'LICENSE'), join(stage, 'LICENSE'));
 }
 
-function packRoom(folder, manifest, versions, staging, target) {
-  const publicManifest = published(manifest, versions);
+function packRoom(folder, manifest, versions, others, staging, target) {
+  const publicManifest = published(manifest, versions, others);
   const stage = join(staging, publicManifest.name.replace('/', '-'));
   copyCompiled(folder, stage);
   for (const [from, to] of furtherFiles[publicManifest.name] ?? []) cpSync(join(root, from), join(stage, to), { recursive: true });
+  if (publicManifest.name === 'mserve') copyBundle(join(stage, 'dist/bundle'));
   writeManifest(stage, publicManifest);
   return packed(stage, target);
 }
@@ -124,10 +143,12 @@ function packRuntime(platforms, staging, target) {
 }
 
 /**
- * Writes the tarballs into `target`, which is emptied of older ones, and gives their paths. Everything must be built. `isAllPlatforms`: ONNX Runtime for
+ * Writes the tarballs into `target`, which is emptied of older ones, and resolves with their paths. Everything must be compiled. `isAllPlatforms`: ONNX Runtime for
  * every platform that the addon can be built on, not for this one alone.
  */
-export function pack(target, isAllPlatforms = false) {
+export async function pack(target, isAllPlatforms = false) {
+  await bundleDashboard();
+  await bundle();
   const workspace = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   mkdirSync(target, { recursive: true });
   for (const name of readdirSync(target).filter((one) => one.endsWith('.tgz'))) rmSync(join(target, name));
@@ -136,7 +157,10 @@ export function pack(target, isAllPlatforms = false) {
     const wanted = isAllPlatforms ? () => true : (platform, arch) => platform === process.platform && arch === process.arch;
     const [runtime, onnxruntime] = packRuntime(wanted, staging, target);
     const versions = { onnxruntime, license: workspace.license, engines: workspace.engines };
-    return [runtime, ...rooms().map(([folder, manifest]) => packRoom(folder, manifest, versions, staging, target))];
+    const all = rooms();
+    const tracing = all.map(([, manifest]) => manifest).find(({ name }) => name === '@mserve/tracing');
+    const others = { ...Object.assign({}, ...all.map(([, { dependencies }]) => dependencies)), tracing };
+    return [runtime, ...all.map(([folder, manifest]) => packRoom(folder, manifest, versions, others, staging, target))];
   } finally {
     rmSync(staging, { recursive: true, force: true });
   }
@@ -146,7 +170,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const given = process.argv.slice(2);
   try {
     await setUp();
-    const tarballs = pack(
+    const tarballs = await pack(
       resolve(given.find((one) => !one.startsWith('-')) ?? join(root, 'build/packages')),
       given.includes('--all-platforms'),
     );

@@ -1,5 +1,5 @@
 /**
- * What a fresh clone needs before anything runs: checks Node and the C++ compiler, installs packages, builds the addon and the TypeScript.
+ * What a fresh clone needs before anything runs: checks Node and the C++ compiler, installs packages, builds the addon and the TypeScript, bundles the server.
  * Plain Node, built-ins only: it runs before there is a node_modules. Every step is skipped when it is up to date.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -101,6 +101,8 @@ async function build() {
   const addonBuilt = existsSync(join(root, 'libs/native/build')) && statSync(join(root, 'libs/native/build')).isDirectory();
   if (!addonBuilt) throw new Error('The native addon was not built; run `node libs/native/build.mjs` to see why.');
   await step('Compiling TypeScript (tsc -b)', process.execPath, ['node_modules/typescript/bin/tsc', '-b']);
+  await step('Bundling the dashboard', process.execPath, ['scripts/dashboard.mjs']);
+  await step('Bundling the server', process.execPath, ['scripts/bundle.mjs']);
 }
 
 /**

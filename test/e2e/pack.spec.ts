@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, posix } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import typescript from 'typescript';
+import { never } from '../../scripts/bundle.mjs';
 import { pack } from '../../scripts/pack.mjs';
 import { root } from '../support/running-process.js';
 
@@ -15,6 +16,7 @@ interface Manifest {
   readonly name: string;
   readonly version: string;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly scripts?: Readonly<Record<string, string>>;
   readonly exports?: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
 }
@@ -74,7 +76,7 @@ function importsOf(path: string): string[] {
     );
 }
 
-beforeAll(() => install(pack(join(folder, 'tarballs'))), 300_000);
+beforeAll(async () => install(await pack(join(folder, 'tarballs'))), 300_000);
 
 describe('the tarballs', () => {
   it('are mserve, @mserve/register and what they need, one of each', () => {
@@ -90,7 +92,13 @@ describe('the tarballs', () => {
       expect(files.filter((path) => path.startsWith('dist/') && /((?<!\.d)\.ts|\.spec\.js|\.tsbuildinfo)$/.test(path))).toEqual([]);
     }
     expect(packages.get('mserve')?.files).toEqual(
-      expect.arrayContaining(['bin/mserve.mjs', 'templates/servable/servable_config.ts', 'LICENSE']),
+      expect.arrayContaining([
+        'dist/bundle/command.cjs',
+        'dist/bundle/start-thread-main.cjs',
+        'bin/mserve.mjs',
+        'templates/servable/servable_config.ts',
+        'LICENSE',
+      ]),
     );
     expect(packages.get('@mserve/gateway')?.files).toEqual(expect.arrayContaining(['proto/inference/grpc_service.proto']));
   });
@@ -111,10 +119,17 @@ describe('the tarballs', () => {
         .flatMap((path) => importsOf(join(at, path)).map((name) => `${manifest.name}: ${name}`))
         .filter((text) => {
           const name = text.slice(manifest.name.length + 2);
-          return name !== manifest.name && manifest.dependencies?.[name] === undefined;
+          const named = { ...manifest.dependencies, ...manifest.peerDependencies };
+          return name !== manifest.name && !never.includes(name) && named[name] === undefined;
         }),
     );
     expect([...new Set(missing)]).toEqual([]);
+  });
+
+  it('have the files of the dashboard', () => {
+    const { at, files } = packages.get('@mserve/dashboard') ?? { at: '', files: [] };
+    for (const name of ['index.html', 'page.js', 'page.css', 'icon.svg']) expect(files).toContain(`dist/assets/${name}`);
+    expect(readFileSync(join(at, 'dist/assets/page.js'), 'utf8')).toContain('/state/events');
   });
 
   it('need nothing whose install script wants the internet', () => {
@@ -153,13 +168,26 @@ describe('a project with the tarballs', () => {
   it('serves from a program, with the page of the API', () => {
     const program = `
       import { startServer } from 'mserve';
+      import { Client } from '@mserve/client';
       const server = await startServer({ directory: 'models', rest: '127.0.0.1:0', grpc: '127.0.0.1:0', docs: true, logLevel: 'error' });
       const body = JSON.stringify({ instances: [{ x: [1.5, 2.5, 3.5] }] });
       const response = await fetch('http://' + server.rest + '/model/doubled:predict', { method: 'POST', body });
       const page = await fetch(server.docs);
-      console.log(JSON.stringify([await response.json(), page.status]));
+      const called = [];
+      for (const address of ['http://' + server.rest, 'grpc://' + server.grpc]) {
+        const client = new Client(address);
+        const { y } = await client.infer('doubled', 'predict', { x: [1.5, 2.5, 3.5] });
+        called.push(y.toArray());
+        await client.close();
+      }
+      console.log(JSON.stringify([await response.json(), page.status, ...called]));
       await server.close();`;
     writeFileSync(join(project, 'program.mjs'), program);
-    expect(JSON.parse(runIn(project, process.execPath, 'program.mjs'))).toEqual([{ instances: [{ y: [3, 5, 7] }] }, 200]);
+    expect(JSON.parse(runIn(project, process.execPath, 'program.mjs'))).toEqual([
+      { instances: [{ y: [3, 5, 7] }] },
+      200,
+      [3, 5, 7],
+      [3, 5, 7],
+    ]);
   }, 60_000);
 });

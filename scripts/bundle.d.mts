@@ -1,0 +1,3 @@
+export const outside: readonly string[];
+export const never: readonly string[];
+export function bundle(): Promise<void>;
