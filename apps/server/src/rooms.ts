@@ -2,14 +2,16 @@ import 'reflect-metadata';
 import type { INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import { busOptionsOf, logBusStates, NestLog, type AppLog, type LiveSettings } from '@mserve/app';
-import { BusTensorStore, LocalTensorStore, MemoryExchange, NatsBus, type Bus, type TensorStore } from '@mserve/bus';
+import { busOptionsOf, listenForTensors, logBusStates, NestLog, type AppLog, type LiveSettings } from '@mserve/app';
+import { LocalTensorStore, MemoryExchange, NatsBus, type Bus, type TensorStore } from '@mserve/bus';
 import { BusServer } from '@mserve/bus/nest';
 import type { SettingsOf } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import { workerBus, type DeviceWorkerOptions } from '@mserve/device-worker';
 import { ApiDocs, createHttpAdapter, gatewayBus, type GatewayOptions } from '@mserve/gateway';
 import { MetricRegistry, type Tracer } from '@mserve/metrics';
+import { openSharedMemory } from '@mserve/native/shared-memory';
+import { fleetStore, showBus, type BusRole } from '@mserve/ops';
 import { schedulerBus, type SchedulerOptions } from '@mserve/scheduler';
 import { EmbeddedModule, EmbeddedRooms } from './embedded.module.js';
 
@@ -18,7 +20,7 @@ export interface Connections {
   readonly gateway: Bus;
   readonly scheduler: Bus;
   readonly worker: Bus;
-  readonly store: (bus: Bus) => TensorStore;
+  readonly store: (bus: Bus, role: BusRole, metrics: MetricRegistry) => TensorStore;
   /** Embedded: makes a further participant of this process' own bus. */
   readonly join?: ((role: string) => Bus) | undefined;
 }
@@ -48,10 +50,13 @@ export async function connect(
   };
   const [gateway, scheduler, worker] = await Promise.all([join('gateway'), join('scheduler'), join('worker')]).catch((error: unknown) => {
     const { code, message } = ServingError.from(error);
-    const hint = code === 'INVALID_ARGUMENT' ? ' (natsUser and natsPassword, natsToken or natsCreds)' : '';
+    const hint = code === 'INVALID_ARGUMENT' ? ' (natsUser and natsPassword, natsToken, natsCreds or natsNkey)' : '';
     throw new ServingError(code, `cannot join the fleet at ${settings.bus}: ${message}${hint}`, { cause: error });
   });
-  return { gateway, scheduler, worker, store: (bus) => new BusTensorStore(bus) };
+  const server = await listenForTensors(settings.tensorAddress);
+  const memory = openSharedMemory(settings.sharedMemoryMb, (text) => log.warn({}, text));
+  const fromBytes = settings.sharedMemoryFromBytes;
+  return { gateway, scheduler, worker, store: (bus, role, metrics) => fleetStore(bus, role, { memory, server, fromBytes, log, metrics }) };
 }
 
 const natsConnectMs = 10_000;
@@ -84,11 +89,14 @@ export async function closeConnections({ gateway, scheduler, worker }: Connectio
 export async function startRooms(connections: Connections, options: RoomOptions): Promise<RunningRooms> {
   const { gateway, scheduler, worker, store } = connections;
   const { log, metrics = new MetricRegistry(), tracer } = options;
+  showBus(metrics, 'gateway', gateway);
+  showBus(metrics, 'scheduler', scheduler);
+  showBus(metrics, 'worker', worker);
   const create = async (): Promise<INestApplication> => {
     const module = EmbeddedModule.register({
-      gateway: { bus: gateway, store: store(gateway), options: options.gateway },
+      gateway: { bus: gateway, store: store(gateway, 'gateway', metrics), options: options.gateway },
       scheduler: { bus: scheduler, options: options.scheduler },
-      worker: { bus: worker, store: store(worker), options: options.worker },
+      worker: { bus: worker, store: store(worker, 'worker', metrics), options: options.worker },
       log,
       metrics,
       tracer,

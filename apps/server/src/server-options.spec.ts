@@ -6,7 +6,7 @@ import { ConfigError, settingEntries, settings, settingsOfOptions, type Setting 
 import { workerOptionsOf } from '@mserve/device-worker';
 import { gatewayOptionsOf } from '@mserve/gateway';
 import { schedulerOptionsOf } from '@mserve/scheduler';
-import { hasOpenssl, TestAuthority } from '../../gateway/src/testing/test-authority.js';
+import { hasOpenssl, TestAuthority } from '../../../test/support/test-authority.js';
 import { startServer, type ServerOptions } from './server.js';
 
 /** A server's options are the settings of the three apps, and each of them gets there. */
@@ -34,6 +34,7 @@ const beside: Partial<Record<keyof typeof settings, ServerOptions>> = {
   adminTokenFile: { admin: 'h:2' },
   adminToken: { admin: 'h:2' },
   adminHosts: { admin: 'h:2', adminToken: 'k'.repeat(16) },
+  accessOpen: { accessFile: file('clients', '{"clients":[]}') },
   decKeyFile: { servables: ['kit'] },
   decMode: { servables: ['kit'], decKeyFile: file('key', 'k'.repeat(16)) },
 };
@@ -44,6 +45,9 @@ const values: Partial<Record<keyof typeof settings, unknown>> = {
   admin: 'h:2',
   adminToken: 'o'.repeat(16),
   adminHosts: 'name',
+  docsHosts: 'name',
+  accessFile: file('clients', '{"clients":[]}'),
+  corsOrigins: 'https://app.example',
   modelControlMode: 'explicit',
   versionPolicy: 'all',
   deviceOptions: 'key=value',
@@ -59,7 +63,7 @@ const values: Partial<Record<keyof typeof settings, unknown>> = {
 const alone: readonly string[] = ['tlsCertificate', 'tlsPrivateKey', 'admin', 'adminToken', 'adminTokenFile'];
 
 /** An allowed value that is not the default. */
-function otherValue({ shape, default: byDefault }: Setting): unknown {
+function otherValue({ shape, default: ofApp, serverDefault: byDefault = ofApp }: Setting): unknown {
   if (shape.kind === 'yes-no') return byDefault !== true;
   if (shape.kind === 'whole' || shape.kind === 'number') return byDefault === shape.min ? shape.min + 1 : shape.min;
   if (shape.kind === 'choice') return shape.choices.find((one) => one !== byDefault);
@@ -72,7 +76,10 @@ async function optionsFor(options: ServerOptions): Promise<unknown> {
 }
 
 describe('every setting of one app', () => {
-  const ofOneApp = settingEntries.filter(([, { apps }]) => apps.filter((app) => app !== 'agent').length === 1);
+  // Those that are for an app on its own are no options of the server
+  const ofOneApp = settingEntries.filter(
+    ([, { apps, alone: isAlone }]) => isAlone !== true && apps.filter((app) => app !== 'agent').length === 1,
+  );
   const needsCertificate = (key: string): boolean => key.startsWith('tls') && !hasOpenssl;
   for (const [key] of ofOneApp.filter(([name]) => needsCertificate(name)))
     it.skip(`${key} gets to it (skipped: there is no command openssl of version 3)`, () => undefined);

@@ -1,10 +1,11 @@
 import { createLog, type AppLog, type LiveSettings } from '@mserve/app';
 import type { ReplicaStatus } from '@mserve/bus';
-import { ConfigError, settingsOfOptions, type SettingOptionsOf, type SettingsOf } from '@mserve/config';
+import { ConfigError, namedAsGiven, settingsOfOptions, type SettingOptionsOf, type SettingsOf } from '@mserve/config';
 import { ServingError, type ServableSignature } from '@mserve/wire';
 import { checkServableNames, workerOptionsOf, type DeviceWorker, type DeviceWorkerOptions } from '@mserve/device-worker';
 import { gatewayOptionsOf, liveGatewayKeys, type Models } from '@mserve/gateway';
 import type { MetricRegistry, Tracer } from '@mserve/metrics';
+import { Operations, showReloads } from '@mserve/ops';
 import { liveSchedulerKeys, schedulerOptionsOf } from '@mserve/scheduler';
 import { LoadingProgress } from './loading-progress.js';
 import type { ModelKey } from './model-file.js';
@@ -53,6 +54,8 @@ export interface RunningServer {
   readonly grpc: string | undefined;
   /** Bound address of the admin port, `host:port`; undefined when there is none. */
   readonly admin: string | undefined;
+  /** Bound address of the operations port, `host:port`; undefined when there is none. It never speaks TLS. */
+  readonly ops: string | undefined;
   /** `https` when the ports speak TLS. */
   readonly scheme: 'http' | 'https';
   /** Address of the API documentation; undefined when it is switched off. */
@@ -91,10 +94,10 @@ function consoleLog(write: (line: string) => void, log: AppLog): AppLog {
   };
 }
 
-/** Why a start failed, in the original's words. */
-export function startFailure(failed: readonly ReplicaStatus[]): ServingError {
+/** Why a start failed, in the original's words; `prefix` stands before each reason. */
+export function startFailure(failed: readonly ReplicaStatus[], prefix = ''): ServingError {
   const details = failed.map(
-    (replica) => `servable name:${replica.servable}, device id:${replica.deviceId}, <${replica.error ?? 'failed'}>`,
+    (replica) => `servable name:${replica.servable}, device id:${replica.deviceId}, <${prefix}${replica.error ?? 'failed'}>`,
   );
   return new ServingError('UNAVAILABLE', `Fail to start workers: {${details.join('; ')}}`);
 }
@@ -134,29 +137,49 @@ function workerOptions(settings: SettingsOf<'server'>, key: ModelKey | undefined
  * is not allowed (ConfigError), an address is taken, the directory cannot be read, a chosen servable cannot be loaded, or none can.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { settings } = await settingsOfOptions('server', options, otherOptions);
-  return startSettledServer(settings, options);
+  const { settings, origins } = await settingsOfOptions('server', options, otherOptions);
+  return startSettledServer(settings, options).catch((thrown: unknown) => {
+    throw namedAsGiven(thrown, origins);
+  });
 }
 
+/** What a server with checked settings is started with. */
+export type SettledOptions = Pick<ServerOptions, 'key' | 'onProgress' | 'onWarning' | 'log' | 'metrics' | 'tracer'> & {
+  /** What changes of the settings while the server runs. */
+  readonly live?: LiveSettings<SettingsOf<'server'>> | undefined;
+  /** The rooms are about to start; `join` makes further participants of a bus inside this process, where that is the bus. */
+  readonly onConnected?: (join: Connections['join']) => Promise<void>;
+  /** Whether there is an operations port when the settings do not say, if its usual address is free. Default: no. */
+  readonly hasDefaultOps?: boolean | undefined;
+};
+
 /** As {@link startServer}, with settings that are checked. */
-export async function startSettledServer(
+export async function startSettledServer(settings: SettingsOf<'server'>, options: SettledOptions): Promise<RunningServer> {
+  const operations = new Operations(options.metrics);
+  const log = options.log ?? createLog(settings.logLevel, 'server', settings.logFormat);
+  if (options.live !== undefined) showReloads(operations.metrics, options.live);
+  await operations.open(settings, log, options.hasDefaultOps);
+  try {
+    return await startWithOperations(settings, { ...options, log }, operations);
+  } catch (thrown) {
+    await operations.close();
+    throw thrown;
+  }
+}
+
+async function startWithOperations(
   settings: SettingsOf<'server'>,
-  options: Pick<ServerOptions, 'key' | 'onProgress' | 'onWarning' | 'log' | 'metrics' | 'tracer'> & {
-    /** What changes of the settings while the server runs. */
-    readonly live?: LiveSettings<SettingsOf<'server'>> | undefined;
-    /** The rooms are about to start; `join` makes further participants of a bus inside this process, where that is the bus. */
-    readonly onConnected?: (join: Connections['join']) => Promise<void>;
-  },
+  options: SettledOptions & { readonly log: AppLog },
+  operations: Operations,
 ): Promise<RunningServer> {
-  const { onProgress, onWarning } = options;
-  const gatewayOptions = gatewayOptionsOf(settings);
+  const { onProgress, onWarning, log } = options;
+  const gatewayOptions = { ...gatewayOptionsOf(settings), ops: operations.port };
   const ofWorker = workerOptions(settings, options.key);
   // The directory first: what is wrong with it is reported in one sentence, before anything runs.
   checkServableNames(
     ofWorker.directory,
     (ofWorker.servables ?? []).map(({ name }) => name),
   );
-  const log = options.log ?? createLog(settings.logLevel, 'server');
   const connections = await connect(settings, log, options.live);
   const progress = onProgress === undefined ? undefined : new LoadingProgress(onProgress);
   const worker: DeviceWorkerOptions = {
@@ -174,22 +197,28 @@ export async function startSettledServer(
       scheduler: schedulerOptionsOf(settings),
       worker,
       log,
-      metrics: options.metrics,
+      metrics: operations.metrics,
       tracer: options.tracer,
     });
-    const { rooms, close } = running;
+    const { rooms } = running;
+    const close = async (graceMs: number): Promise<void> => {
+      await running.close(graceMs);
+      await operations.close();
+    };
     const { gateway } = rooms;
+    operations.isReady = () => gateway.isReady;
     try {
       const servables = readyServables(rooms.worker, ofWorker);
       await rooms.becomeReady(servables);
       options.live?.take(liveGatewayKeys, (taken) => gateway.limitRequests(taken));
-      options.live?.onReload(() => void gateway.reloadCertificates());
+      options.live?.onReload(() => void gateway.reloadFiles());
       options.live?.take(liveSchedulerKeys, (taken) => rooms.scheduler.limitQueue(taken.maxQueuedRequests, taken.maxQueuedInstances));
       const scheme = gatewayOptions.tls === undefined ? 'http' : 'https';
       return {
         rest: gateway.restAddress,
         grpc: gateway.grpcAddress,
         admin: gateway.adminAddress,
+        ops: operations.address,
         models: rooms.models,
         scheme,
         docs: gateway.servesDocs && gateway.restAddress !== undefined ? `${scheme}://${gateway.restAddress}/docs` : undefined,

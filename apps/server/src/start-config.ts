@@ -35,7 +35,8 @@ function refuse(text: string): never {
   throw new ServingError('INVALID_ARGUMENT', text);
 }
 
-function checkString(name: string, value: unknown): string {
+/** A string that is not empty. Throws ServingError INVALID_ARGUMENT. */
+export function checkString(name: string, value: unknown): string {
   if (typeof value !== 'string') refuse(`Parameter '${name}' should be string, but actually ${typeName(value)}`);
   if (value === '') refuse(`Parameter '${name}' should not be empty string`);
   return value;
@@ -71,12 +72,31 @@ function checkDeviceType(value: unknown): DeviceType {
   return found ?? refuse(`Unsupported device type '${text}', only support 'Ascend', 'GPU', 'CPU' and null, case ignored`);
 }
 
-function checkKey(value: unknown): Uint8Array | undefined {
+/** 16, 24 or 32 bytes, or none. Throws ServingError INVALID_ARGUMENT. */
+export function checkKey(value: unknown): Uint8Array | undefined {
   if (value === undefined) return undefined;
   if (!(value instanceof Uint8Array)) refuse(`Parameter 'decKey' should be Uint8Array, but actually ${typeName(value)}`);
   if (value.length === 0) refuse(`Parameter 'decKey' should not be empty Uint8Array`);
   if (!keyLengths.includes(value.length)) refuse(`Parameter 'decKey' length ${value.length} expected to be 16, 24 or 32`);
   return value;
+}
+
+/** Default 'AES-GCM'. Throws ServingError INVALID_ARGUMENT. */
+export function checkDecMode(value: unknown): 'AES-GCM' | 'AES-CBC' {
+  const mode = value ?? 'AES-GCM';
+  if (mode !== 'AES-GCM' && mode !== 'AES-CBC') refuse(`Parameter 'decMode' expected to be 'AES-GCM' or 'AES-CBC'`);
+  return mode;
+}
+
+/** A string or an array of strings, none of them empty; always gives an array. Throws ServingError INVALID_ARGUMENT. */
+export function checkStrings(name: string, value: unknown): readonly string[] {
+  if (typeof value === 'string') return [checkString(name, value)];
+  if (!Array.isArray(value)) refuse(`Parameter '${name}' should be string or array of string, but actually ${typeName(value)}`);
+  return value.map((item: unknown) => {
+    if (typeof item !== 'string') refuse(`The item of parameter '${name}' should be string, but actually ${typeName(item)}`);
+    if (item === '') refuse(`The item of parameter '${name}' should not be empty string`);
+    return item;
+  });
 }
 
 /** One servable version to start. The constructor throws ServingError INVALID_ARGUMENT that names the parameter which is not allowed. */
@@ -100,9 +120,7 @@ export class ServableStartConfig {
     this.deviceType = checkDeviceType(parameters.deviceType);
     this.numParallelWorkers = checkInteger('numParallelWorkers', parameters.numParallelWorkers ?? 0, 0, maxWorkers);
     this.decKey = checkKey(parameters.decKey);
-    const mode = parameters.decMode ?? 'AES-GCM';
-    if (mode !== 'AES-GCM' && mode !== 'AES-CBC') refuse(`Parameter 'decMode' expected to be 'AES-GCM' or 'AES-CBC'`);
-    this.decMode = mode;
+    this.decMode = checkDecMode(parameters.decMode);
   }
 }
 
@@ -118,15 +136,25 @@ export interface StartPlan {
   readonly decMode: 'AES-GCM' | 'AES-CBC';
 }
 
+/** What plans for further servables have to fit to. */
+export interface StartSurroundings {
+  /** The kind of the server's devices. */
+  readonly supported: Exclude<DeviceType, null>;
+  /** The devices are Ascend 910 chips: one of them is for one servable version. */
+  readonly isAscend910: boolean;
+  /** Directories of the servables that were started, by name. */
+  readonly directories?: ReadonlyMap<string, string>;
+  /** Those of servables that run and whose configs named devices. */
+  readonly usedDevices?: readonly number[];
+}
+
 /**
  * What configs ask for, together: those of the same version become one, with the devices of all, the most workers, and one key. Different versions of
- * a servable stay apart. `running` has the directories of servables that run. Throws ServingError INVALID_ARGUMENT when configs disagree, or a
- * servable is not there; `supported` is the kind of the server's devices.
+ * a servable stay apart. Throws ServingError INVALID_ARGUMENT when configs disagree with each other or with what is there.
  */
 export function startPlans(
   configs: unknown,
-  supported: Exclude<DeviceType, null>,
-  running: ReadonlyMap<string, string> = new Map(),
+  { supported, isAscend910, directories: running = new Map(), usedDevices = [] }: StartSurroundings,
 ): StartPlan[] {
   const directories = new Map(running);
   const plans = new Map<string, StartPlan>();
@@ -155,7 +183,18 @@ export function startPlans(
       decMode,
     });
   }
+  if (isAscend910) refuseSharedDevices(plans.values(), usedDevices);
   return [...plans.values()];
+}
+
+function refuseSharedDevices(plans: Iterable<StartPlan>, usedDevices: readonly number[]): void {
+  const used = new Set(usedDevices);
+  for (const { name, deviceIds } of plans) {
+    for (const id of deviceIds) {
+      if (used.has(id)) refuse(`Ascend 910 device id ${id} is used repeatedly in servable ${name}`);
+      used.add(id);
+    }
+  }
 }
 
 function listOf(configs: unknown): readonly ServableStartConfig[] {

@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createLog } from '@mserve/app';
-import { hasOpenssl, TestAuthority } from '../../gateway/src/testing/test-authority.js';
+import { hasOpenssl, TestAuthority } from '../../../test/support/test-authority.js';
 import { ServableStartConfig, SSLConfig, type ServableStartParameters, type SSLParameters } from './start-config.js';
 import { startServables } from './start-servables.js';
 
@@ -169,7 +169,7 @@ describe('startServables', () => {
         ).rejects.toMatchObject({
           code: 'INVALID_ARGUMENT',
           message: expect.stringMatching(
-            /^Serving Error: load certificate_chain from .*expired\.pem failed: the certificate in .* has expired/,
+            /^Raise failed: Serving Error: load certificate_chain from .*expired\.pem failed: the certificate in .* has expired/,
           ),
         });
         const mounted = authority.mount(first);

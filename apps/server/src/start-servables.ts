@@ -1,12 +1,21 @@
 import { createLog, type AppLog } from '@mserve/app';
-import { settingsOfOptions, type SettingOptionsOf, type SettingsOf } from '@mserve/config';
+import { namedAsGiven, settingsOfOptions, type SettingOptionsOf, type SettingsOf } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
-import { chooseRuntime, deviceKindOf, workerOptionsOf, type DeviceKind } from '@mserve/device-worker';
+import { chooseRuntime, deviceKindOf, hasAscend910, workerOptionsOf, type DeviceKind } from '@mserve/device-worker';
 import { gatewayOptionsOf, type Models } from '@mserve/gateway';
 import { schedulerOptionsOf } from '@mserve/scheduler';
 import { closeConnections, connect, startRooms, type Connections, type RunningRooms } from './rooms.js';
 import { startFailure, type RunningServable } from './server.js';
-import { checkInteger, startPlans, tlsOf, ServableStartConfig, type SSLConfig, type StartPlan } from './start-config.js';
+import {
+  checkInteger,
+  checkString,
+  startPlans,
+  tlsOf,
+  ServableStartConfig,
+  type SSLConfig,
+  type StartPlan,
+  type StartSurroundings,
+} from './start-config.js';
 
 /** Settings of a servables server, as of `startServer`, without those that its configs and calls give. */
 export interface ServablesServerOptions extends Omit<
@@ -38,6 +47,8 @@ const messageMb = { min: 1, max: 512, default: 100 };
 export class ServablesServer {
   /** By servable. */
   private readonly directories = new Map<string, string>();
+  /** Servables whose configs named devices. */
+  private readonly onNamedDevices = new Set<string>();
   /** One start at a time: it has to know what the one before it left. */
   private starting: Promise<unknown> = Promise.resolve();
   private readonly ending = new AbortController();
@@ -45,8 +56,9 @@ export class ServablesServer {
   /** Use {@link startServables}. */
   constructor(
     private readonly running: RunningRooms,
-    private readonly deviceType: DeviceKind,
+    private readonly devices: Pick<StartSurroundings, 'supported' | 'isAscend910'>,
     private readonly graceMs: number,
+    private readonly log: AppLog,
   ) {}
 
   /** Bound address, `host:port`; undefined while there is no REST port. */
@@ -100,21 +112,27 @@ export class ServablesServer {
    */
   async startGrpcServer(address: string, maxMsgMbSize = messageMb.default, sslConfig?: SSLConfig): Promise<string> {
     this.checkRunning();
-    return this.running.rooms.gateway.listenGrpc(portOf(address, maxMsgMbSize, sslConfig));
+    const port = portOf(address, maxMsgMbSize, sslConfig);
+    return this.opened('gRPC', this.running.rooms.gateway.listenGrpc(port));
   }
 
   /** As {@link startGrpcServer}, for the REST port, which cannot be a Unix socket. */
   async startRestfulServer(address: string, maxMsgMbSize = messageMb.default, sslConfig?: SSLConfig): Promise<string> {
     this.checkRunning();
-    return this.running.rooms.gateway.listenRest(portOf(address, maxMsgMbSize, sslConfig));
+    const port = portOf(address, maxMsgMbSize, sslConfig);
+    return this.opened('RESTful', this.running.rooms.gateway.listenRest(port));
   }
 
   /**
-   * How many requests may wait from now on, at least 1; further ones are refused. Default: the setting `maxQueuedRequests`. The gateway's own
-   * bound of requests in hand, `maxInFlight`, stays as it is.
+   * How many requests, over both ports, may be in hand from now on, counted from their arrival to their answer; at least 1, further ones are refused.
+   * Default: the settings `maxInFlight` and `maxQueuedRequests`, whose places this takes.
    */
   setMaxEnqueuedRequests(maxEnqueuedRequests: number): void {
-    this.running.rooms.scheduler.limitQueue(checkInteger('maxEnqueuedRequests', maxEnqueuedRequests, 1));
+    const limit = checkInteger('maxEnqueuedRequests', maxEnqueuedRequests, 1);
+    this.checkRunning();
+    const { gateway, scheduler } = this.running.rooms;
+    gateway.limitRequests({ maxInFlight: limit });
+    scheduler.limitQueue(limit);
   }
 
   /** Reads the TLS files of all ports again, now, also when they have not changed (docs/tls.md). What came of it is in the log. Never rejects. */
@@ -126,6 +144,12 @@ export class ServablesServer {
   stop(graceMs = this.graceMs): Promise<void> {
     this.ending.abort();
     return this.running.close(graceMs);
+  }
+
+  private async opened(tag: 'gRPC' | 'RESTful', opening: Promise<string>): Promise<string> {
+    const address = await opening.catch(raiseFailed);
+    this.log.info({ address }, `Serving: Serving ${tag} server start success, listening on ${address}`);
+    return address;
   }
 
   /** Throws ServingError UNAVAILABLE after {@link stop}. */
@@ -151,7 +175,10 @@ export class ServablesServer {
   private async start(configs: unknown): Promise<void> {
     this.checkRunning();
     const { worker } = this.running.rooms;
-    const plans = startPlans(configs, this.deviceType, this.directories);
+    const usedDevices = worker.statuses
+      .filter(({ servable, state }) => state !== 'failed' && this.onNamedDevices.has(servable))
+      .map(({ deviceId }) => deviceId);
+    const plans = startPlans(configs, { ...this.devices, directories: this.directories, usedDevices });
     for (const { name, version } of plans) {
       if (this.servables.some((one) => one.servable === name && one.version === version))
         throw new ServingError('INVALID_ARGUMENT', `version ${version} of servable '${name.slice(0, 64)}' runs already`);
@@ -167,15 +194,27 @@ export class ServablesServer {
         });
         begun.push(plan);
         const failed = (await loading).filter(({ state }) => state !== 'ready');
-        if (failed.length > 0) throw startFailure(failed);
+        if (failed.length > 0) throw startFailure(failed, nativePrefix);
       }
     } catch (error) {
       await Promise.all(begun.map(({ name, version }) => worker.unload(name, version, this.graceMs)));
       throw error;
     }
     await this.whenServing(plans);
-    for (const { name, directory } of plans) this.directories.set(name, directory);
+    for (const { name, directory, deviceIds } of plans) {
+      this.directories.set(name, directory);
+      if (deviceIds.length > 0) this.onNamedDevices.add(name);
+    }
   }
+}
+
+/** What the original puts before each text of its native code, and programs may look for. */
+const nativePrefix = 'Raise failed: ';
+
+function raiseFailed(thrown: unknown): never {
+  if (!(thrown instanceof ServingError)) throw thrown;
+  const { code, message, cause, reason, facts } = thrown;
+  throw new ServingError(code, `${nativePrefix}${message}`, { cause: cause ?? thrown, reason, facts });
 }
 
 function stopped(): ServingError {
@@ -187,9 +226,8 @@ function portOf(
   maxMsgMbSize: number,
   sslConfig: unknown,
 ): { address: string; maxMessageBytes: number; tls: ReturnType<typeof tlsOf> } {
-  if (typeof address !== 'string') throw new ServingError('INVALID_ARGUMENT', `Parameter 'address' should be string`);
   return {
-    address,
+    address: checkString('address', address),
     maxMessageBytes: checkInteger('maxMsgMbSize', maxMsgMbSize, messageMb.min, messageMb.max) * mebibyte,
     tls: tlsOf(sslConfig),
   };
@@ -232,12 +270,24 @@ export async function startServablesOn(
   options: ServablesServerOptions,
   onConnected: (join: Connections['join']) => Promise<(() => Promise<void>) | undefined>,
 ): Promise<ServablesServer> {
-  const { settings } = await settingsOfOptions('server', options, ['log']);
-  const log = options.log ?? createLog(settings.logLevel, 'server');
+  const { settings, origins } = await settingsOfOptions('server', options, ['log']);
+  return startSettledServables(settings, configs, options, onConnected).catch((thrown: unknown) => {
+    throw namedAsGiven(thrown, origins);
+  });
+}
+
+async function startSettledServables(
+  settings: SettingsOf<'server'>,
+  configs: ServableStartConfig | readonly ServableStartConfig[],
+  options: Pick<ServablesServerOptions, 'log'>,
+  onConnected: Parameters<typeof startServablesOn>[2],
+): Promise<ServablesServer> {
+  const log = options.log ?? createLog(settings.logLevel, 'server', settings.logFormat);
   const provider = await providerOf(settings, configs, log);
-  const deviceType = deviceKindOf(provider);
+  const supported = deviceKindOf(provider);
+  const devices = { supported, isAscend910: supported === 'Ascend' && (await hasAscend910()) };
   // What is wrong with the configs is reported before anything runs
-  startPlans(configs, deviceType);
+  startPlans(configs, devices);
   const connections = await connect(settings, log);
   const onEnded = await onConnected(connections.join).catch(async (thrown: unknown) => {
     await closeConnections(connections);
@@ -253,7 +303,7 @@ export async function startServablesOn(
     throw thrown;
   });
   const running: RunningRooms = { rooms, close: (graceMs) => close(graceMs).finally(() => onEnded?.()) };
-  const server = new ServablesServer(running, deviceType, settings.graceMs);
+  const server = new ServablesServer(running, devices, settings.graceMs, log);
   try {
     await server.startServables(configs);
     return server;

@@ -1,6 +1,6 @@
-import { ConfigError, readTokenFile } from '@mserve/config';
+import { ConfigError, namedAsGiven, readTokenFile } from '@mserve/config';
 import { CliError } from '../cli-error.js';
-import { jsonObject } from './json-object.js';
+import { jsonObject } from '../json-object.js';
 
 /** How the commands `mserve models` reach a server. */
 export interface AdminFlags {
@@ -21,8 +21,10 @@ function tokenOf({ adminTokenFile }: AdminFlags, env: NodeJS.ProcessEnv): string
   const file = adminTokenFile ?? env['MSERVE_ADMIN_TOKEN_FILE'];
   const token = env['MSERVE_ADMIN_TOKEN'];
   try {
-    if (file !== undefined) return readTokenFile(adminTokenFile === undefined ? 'MSERVE_ADMIN_TOKEN_FILE' : '--admin-token-file', file);
-  } catch (error) {
+    if (file !== undefined) return readTokenFile('adminTokenFile', file);
+  } catch (thrown) {
+    const given = adminTokenFile === undefined && { adminTokenFile: { source: 'environment', name: 'MSERVE_ADMIN_TOKEN_FILE' } as const };
+    const error = given === false ? thrown : namedAsGiven(thrown, given);
     throw error instanceof ConfigError ? new CliError(error.message, 2) : error;
   }
   if (token !== undefined && token !== '') return token;

@@ -1,4 +1,4 @@
-import { ConfigError, loadSettings, type SettingsOf } from '@mserve/config';
+import { ConfigError, loadSettings, namedAsGiven, type Origins, type SettingsOf } from '@mserve/config';
 import { workerOptionsOf } from '@mserve/device-worker';
 import { gatewayOptionsOf } from '@mserve/gateway';
 
@@ -22,7 +22,7 @@ export interface SettingsCheck {
 export async function checkSettings(file: string): Promise<SettingsCheck> {
   try {
     const { settings, origins } = await loadSettings({ program: 'server', usage: '', argv: ['--config', file], env: {} });
-    const problems = [() => gatewayOptionsOf(settings), () => workerOptionsOf(settings)].flatMap(problemsOf);
+    const problems = [() => gatewayOptionsOf(settings), () => workerOptionsOf(settings)].flatMap((work) => problemsOf(work, origins));
     const report = { file, ok: problems.length === 0, problems };
     return { report, settings, namesDirectory: origins['directory']?.source === 'file' };
   } catch (error) {
@@ -31,11 +31,12 @@ export async function checkSettings(file: string): Promise<SettingsCheck> {
   }
 }
 
-function problemsOf(work: () => unknown): string[] {
+function problemsOf(work: () => unknown, origins: Origins): string[] {
   try {
     work();
     return [];
-  } catch (error) {
+  } catch (thrown) {
+    const error = namedAsGiven(thrown, origins);
     if (error instanceof ConfigError) return error.problems.map(({ text }) => text);
     throw error;
   }

@@ -1,6 +1,6 @@
 import { helpText, loadSettings } from '@mserve/config';
 import type { Command } from 'commander';
-import { serveInForeground, type Foreground } from './foreground.js';
+import { serveInForeground, whenAborted, type Foreground } from './foreground.js';
 import { serveHelp } from './serve.js';
 
 const serveUsage = "mserve distributed serve [DIR] --servable NAME --rank-table FILE --model-files 'M/rank_{rank}.mindir'";
@@ -43,12 +43,17 @@ function agentsHelp(): string {
   return `${helpText({ program: 'agent', usage: agentsUsage })}\n`;
 }
 
-/** Keeps the agents of this machine running until it is asked to end. */
+/** Keeps the agents of this machine running until it is asked to end. Rejects with ConfigError when one of them cannot use its settings. */
 async function runAgents(args: readonly string[], foreground: Foreground): Promise<void> {
   const { settings } = await loadSettings({ program: 'agent', usage: agentsUsage, argv: args, env: process.env });
   const { toEnd } = foreground.takeSignals();
   const [{ startLocalAgents }, { createLog }] = await Promise.all([import('../distributed/startup-agents.js'), import('@mserve/app')]);
-  const agents = await startLocalAgents(settings, createLog(settings.logLevel, 'agents'), toEnd);
-  if (!toEnd.aborted) await new Promise((resolve) => toEnd.addEventListener('abort', resolve, { once: true }));
+  const agents = await startLocalAgents(
+    settings,
+    createLog(settings.logLevel, 'agents', settings.logFormat, foreground.writeFailures),
+    toEnd,
+  );
+  const unfit = await Promise.race([whenAborted(toEnd), agents.unfit]);
   await agents.close();
+  if (unfit !== undefined) throw unfit;
 }

@@ -1,7 +1,8 @@
 import type { LiveSettings } from '@mserve/app';
-import type { Asked } from '@mserve/app/signals';
+import type { Asked, WriteFailures } from '@mserve/app/signals';
+import type { Tracer } from '@mserve/metrics';
 import type { Logger } from 'pino';
-import type { SettingsOf } from '@mserve/config';
+import { namedAsGiven, type SettingsOf } from '@mserve/config';
 import type { RunningServer } from '../server.js';
 import { readyText, serveSettings } from './serve.js';
 import { print } from './text.js';
@@ -10,12 +11,22 @@ import { print } from './text.js';
 export interface Foreground {
   /** From now on these signals no longer end the process. */
   takeSignals(): Asked;
+  /** Of the console. */
+  readonly writeFailures: WriteFailures;
+}
+
+/** Resolves when the signal is aborted. */
+export function whenAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
 /** What a server on a console tells, and where. */
 export interface ConsoleOptions {
   readonly log: Logger;
   readonly live: LiveSettings<SettingsOf<'server'>>;
+  readonly hasDefaultOps: true;
+  readonly tracer: Tracer | undefined;
   readonly onProgress: (line: string) => void;
   readonly onWarning: (line: string) => void;
 }
@@ -28,24 +39,30 @@ export async function serveInForeground(
   start: (settings: SettingsOf<'server'>, options: ConsoleOptions) => Promise<RunningServer>,
 ): Promise<void> {
   const load = (): ReturnType<typeof serveSettings> => serveSettings(args, process.env, usage);
-  const { settings: chosen, switches } = await load();
+  const { settings: chosen, switches, origins } = await load();
   const { toEnd, onReload } = foreground.takeSignals();
-  const asked = new Promise<void>((resolve) => toEnd.addEventListener('abort', () => resolve(), { once: true }));
-  const { createLog, LiveSettings } = await import('@mserve/app');
-  const log = createLog(chosen.logLevel, 'server');
+  const asked = whenAborted(toEnd);
+  const [{ createLog, LiveSettings }, { startTracing }] = await Promise.all([import('@mserve/app'), import('@mserve/tracing')]);
+  const log = createLog(chosen.logLevel, 'server', chosen.logFormat, foreground.writeFailures);
   const live = new LiveSettings(chosen, async () => (await load()).settings);
   live.takeLogLevel(log);
   onReload(() => void live.reload(log));
+  const tracing = await startTracing(process.env, 'server', log);
   const toStderr = (line: string): void => void process.stderr.write(`${line}\n`);
   const starting = start(chosen, {
     log,
     live,
+    hasDefaultOps: true,
+    tracer: tracing?.tracer,
     onProgress: toStderr,
     onWarning: chosen.logLevel === 'silent' ? () => undefined : toStderr,
+  }).catch((thrown: unknown) => {
+    throw namedAsGiven(thrown, origins);
   });
   const running = await Promise.race([starting, asked.then(() => undefined)]);
   if (running === undefined) {
     starting.catch(() => undefined);
+    toStderr('Fail to start workers because of signal SIGINT or SIGTERM');
     return;
   }
   const asJson = switches.has('--json');
@@ -55,6 +72,7 @@ export async function serveInForeground(
       rest: running.rest,
       grpc: running.grpc,
       admin: running.admin,
+      ops: running.ops,
       docs: running.docs,
       servables: running.servables,
       failed: running.failed,
@@ -64,4 +82,5 @@ export async function serveInForeground(
   await asked;
   if (!asJson) process.stderr.write('ending: finishing what is in hand (press Ctrl+C again to end at once)\n');
   await running.close(chosen.graceMs);
+  await tracing?.close();
 }

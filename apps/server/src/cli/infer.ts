@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { dtypeEntry, type Tensor } from '@mserve/wire';
 import { CliError } from '../cli-error.js';
-import { jsonObject } from './json-object.js';
-import { readNpyFile } from './npy-file.js';
-import { fileProblem } from './text.js';
+import { jsonObject } from '../json-object.js';
+import { readNpyFile } from '../npy-file.js';
+import { fileProblem } from '../file-problem.js';
 
 /** Flags of `mserve infer`. */
 export interface InferFlags {

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CliError } from '../cli-error.js';
-import { makeDirectory } from './make-directory.js';
+import { makeDirectory } from '../make-directory.js';
 
 /** What `mserve init` wrote. */
 export interface WrittenServable {

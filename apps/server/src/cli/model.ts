@@ -5,7 +5,7 @@ import { Session, type ValueDescription } from '@mserve/native';
 import { proveRows, readOnnxModel } from '@mserve/onnx';
 import { asCliError, formatOf, type ModelKey } from '../model-file.js';
 import { CliError } from '../cli-error.js';
-import { fileProblem } from './text.js';
+import { fileProblem } from '../file-problem.js';
 
 /** An input or output of a model file. */
 export interface InspectedValue {

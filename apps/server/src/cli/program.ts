@@ -1,40 +1,24 @@
-import { AddressError, parseAddress, settings } from '@mserve/config';
+import { settings } from '@mserve/config';
 import { maxVersion } from '@mserve/wire';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { Reported } from '../cli-error.js';
+import type { FleetSize } from '../fleet/bus-credentials.js';
+import { addApp } from './app-command.js';
+import { addBench } from './bench-command.js';
 import { checkCommand } from './check-command.js';
 import { infer } from './infer.js';
 import { init, initText } from './init.js';
 import { addModels } from './models-command.js';
+import { addTypes } from './types-command.js';
 import { decryptionMode, readKey, type KeyFlags } from './key.js';
 import { addDistributed } from './distributed.js';
+import { addFleet } from './fleet-command.js';
 import { serveInForeground, type Foreground } from './foreground.js';
 import { serveCommand, serveHelp } from './serve.js';
+import { collect, serverAddress, wholeNumber } from './option-values.js';
 import { print } from './text.js';
+import { addTop } from './top-command.js';
 import { packageVersion } from './version.js';
-
-function wholeNumber(min: number, max: number) {
-  return (text: string): number => {
-    const number = /^\d+$/.test(text) ? Number(text) : NaN;
-    if (!Number.isInteger(number) || number < min || number > max)
-      throw new InvalidArgumentError(`a whole number from ${min} to ${max} is expected.`);
-    return number;
-  };
-}
-
-function collect<T>(parse: (text: string) => T) {
-  return (text: string, before: readonly T[] | undefined): T[] => [...(before ?? []), parse(text)];
-}
-
-/** The REST address of a server that runs. */
-function serverAddress(text: string): string {
-  try {
-    if (parseAddress(text).kind === 'tcp') return text;
-  } catch (error) {
-    if (!(error instanceof AddressError)) throw error;
-  }
-  throw new InvalidArgumentError('HOST:PORT is expected, for example 127.0.0.1:1500.');
-}
 
 const keyFileFlag = new Option(
   '--dec-key-file <file>',
@@ -199,6 +183,25 @@ function addDoctor(program: Command): void {
     });
 }
 
+function addBusCredentials(program: Command): void {
+  const count = wholeNumber(0, 10_000);
+  program
+    .command('bus-credentials')
+    .argument('<dir>', 'where to (made when it is not there); nothing there is written over')
+    .description('make an nkey for each process of a fleet, and the users of its nats-server')
+    .option('--gateways <n>', 'gateways', count, 1)
+    .option('--admins <n>', 'gateways that may change versions too', count, 0)
+    .option('--schedulers <n>', 'schedulers', count, 1)
+    .option('--workers <n>', 'device-workers', count, 1)
+    .option('--subject-prefix <text>', 'first part of every NATS subject', settings.subjectPrefix.default)
+    .addOption(jsonFlag)
+    .action(async (dir: string, flags: FleetSize & { subjectPrefix: string; json: boolean }) => {
+      const { credentialsText, membersOf, writeBusCredentials } = await import('../fleet/bus-credentials.js');
+      const written = writeBusCredentials(dir, membersOf(flags), flags.subjectPrefix);
+      print(flags.json, written, credentialsText(written));
+    });
+}
+
 /**
  * The `mserve` command; what a command needs is loaded when it is used, because all of it takes a second. Rejects with CliError, ServingError,
  * ServableConfigError or CommanderError; main.ts turns them into text and exit code.
@@ -213,12 +216,18 @@ export function mserveProgram(foreground: Foreground): Command {
     .enablePositionalOptions();
   addServe(program, foreground);
   addDistributed(program, foreground);
+  addFleet(program, foreground);
+  addApp(program);
   addInfer(program);
+  addBench(program, foreground);
+  addTop(program, foreground);
+  addTypes(program);
   addRun(program);
   addModel(program);
   addModels(program);
   addCheck(program);
   addInit(program);
   addDoctor(program);
+  addBusCredentials(program);
   return program;
 }

@@ -4,9 +4,9 @@ import { NativeError, type NativeTensor, type SessionDescription } from '@mserve
 import { openModel, type ModelKey } from '../model-file.js';
 import { writeNpy } from '../npy.js';
 import { CliError } from '../cli-error.js';
-import { makeDirectory } from './make-directory.js';
-import { readNpyFile } from './npy-file.js';
-import { fileProblem } from './text.js';
+import { makeDirectory } from '../make-directory.js';
+import { readNpyFile } from '../npy-file.js';
+import { fileProblem } from '../file-problem.js';
 
 /** Flags of `mserve run`. */
 export interface RunFlags {

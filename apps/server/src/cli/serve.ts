@@ -18,7 +18,9 @@ export function serveSettings(argv: readonly string[], env: NodeJS.ProcessEnv, u
 }
 
 /** What is printed when the server is ready. */
-export function readyText(server: RunningServer): string {
+export function readyText(
+  server: Pick<RunningServer, 'rest' | 'grpc' | 'admin' | 'ops' | 'docs' | 'scheme' | 'servables' | 'failed'>,
+): string {
   const rows = server.servables.map((servable) => `  ${servable.servable} version ${servable.version}: ${servable.methods.join(', ')}`);
   const failed =
     server.failed.length === 0 ? [] : [`  not served, for the reason above: ${server.failed.map(({ servable }) => servable).join(', ')}`];
@@ -31,6 +33,7 @@ export function readyText(server: RunningServer): string {
     `  REST  ${server.rest === undefined ? 'no port' : `${server.scheme}://${server.rest}`}`,
     `  gRPC  ${server.grpc ?? 'no port'}`,
     `  docs  ${server.docs ?? 'switched off: REST is not on loopback (--docs switches them on)'}`,
+    ...(server.ops === undefined ? [] : [`  ops   http://${server.ops}/dashboard`]),
     ...(server.admin === undefined ? [] : [`  admin ${server.scheme}://${server.admin}`]),
     '',
     'Ctrl+C stops the server.',
