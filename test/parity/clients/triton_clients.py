@@ -7,6 +7,7 @@ import asyncio
 import os
 import queue
 
+import ml_dtypes
 import numpy as np
 import pytest
 import tritonclient.grpc as grpc
@@ -93,16 +94,16 @@ def test_compresses_both_ways(client, module, algorithm):
 
 @BOTH
 @pytest.mark.parametrize(
-    "datatype", ["BOOL", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "FP16", "FP32", "FP64", "BYTES"]
+    "datatype", ["BOOL", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "FP16", "BF16", "FP32", "FP64", "BYTES"]
 )
 def test_every_datatype_comes_back_as_it_was(client, module, datatype):
-    kinds = {"BOOL": np.bool_, "FP16": np.float16, "FP32": np.float32, "FP64": np.float64}
+    kinds = {"BOOL": np.bool_, "FP16": np.float16, "BF16": ml_dtypes.bfloat16, "FP32": np.float32, "FP64": np.float64}
     if datatype == "BYTES":
         values = np.array(["a", "", "\u00e9", "x" * 300], dtype=object)
     else:
         kind = kinds.get(datatype) or getattr(np, datatype.lower())
         values = np.array([[1, 0], [1, 1]], kind) if datatype == "BOOL" else np.array([[1, 100], [3, 0]], kind)
-    for binary in [True] if module is grpc or datatype == "FP16" else [True, False]:
+    for binary in [True] if module is grpc or datatype in ("FP16", "BF16") else [True, False]:
         one = module.InferInput("x", values.shape, datatype)
         one.set_data_from_numpy(values, **({"binary_data": binary} if module is http else {}))
         back = client.infer("echo", [one]).as_numpy("y")
@@ -143,14 +144,26 @@ def test_counts(client, module):
 
     def successes():
         [entry] = client.get_inference_statistics("add", "1", **as_json)["model_stats"]
-        success = entry["inference_stats"]["success"]
-        return int(success.get("count", 0)), int(entry.get("inference_count", 0)), int(success.get("ns", 0))
+        stats = entry["inference_stats"]
+        batches = entry.get("batch_stats", [])
+        counts = {kind: int(stats[kind].get("count", 0)) for kind in ("success", "queue", "compute_input", "compute_infer", "compute_output")}
+        counts["inferences"] = int(entry.get("inference_count", 0))
+        counts["batched"] = sum(int(each["batch_size"]) * int(each["compute_infer"]["count"]) for each in batches)
+        executions = sum(int(each["compute_infer"]["count"]) for each in batches)
+        assert executions == int(entry.get("execution_count", 0))
+        times = {kind: int(stats[kind].get("ns", 0)) for kind in ("success", "queue", "compute_input", "compute_infer", "compute_output")}
+        return counts, times
 
-    before = successes()
+    before, times_before = successes()
     for _ in range(3):
         client.infer("add", pair(module, *SUMMANDS))
-    after = successes()
-    assert (after[0] - before[0], after[1] - before[1]) == (3, 6) and after[2] > before[2]
+    after, times = successes()
+    requests = {"success": 3, "queue": 3, "compute_input": 3, "compute_infer": 3, "compute_output": 3}
+    assert {kind: after[kind] - before[kind] for kind in after} == {**requests, "inferences": 6, "batched": 6}
+    assert all(times[kind] > times_before[kind] for kind in ("success", "queue", "compute_infer"))
+    # What is part of a request takes no longer than it
+    parts = ("compute_input", "compute_infer", "compute_output")
+    assert sum(times[kind] - times_before[kind] for kind in parts) < times["success"] - times_before["success"]
     assert {"add.predict"} <= {entry["name"] for entry in client.get_inference_statistics(**as_json)["model_stats"]}
 
 

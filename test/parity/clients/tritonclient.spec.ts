@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { hasOpenssl, TestAuthority } from '../../../apps/gateway/src/testing/test-authority.js';
+import { hasOpenssl, TestAuthority } from '../../support/test-authority.js';
 import { hasPython, pythonWith } from '../../support/python.js';
 import { freePort } from '../../support/free-port.js';
 import { servableDirectory, writeAddServable, writeEchoServable, writeModelServable, writeTurnsServable } from '../../support/servables.js';
