@@ -32,9 +32,13 @@ const config = {
   testMatch: ['**/*.spec.ts'],
   moduleNameMapper: {
     '^@mserve/wire/gen$': '<rootDir>/libs/wire/src/generated.ts',
+    '^@mserve/wire/tensors$': '<rootDir>/libs/wire/src/tensors.ts',
     '^@mserve/bus/nest$': '<rootDir>/libs/bus/src/nest/index.ts',
+    '^@mserve/ops/state$': '<rootDir>/libs/ops/src/state.ts',
+    '^@mserve/native/shared-memory$': '<rootDir>/libs/native/src/shared-memory.ts',
     '^@mserve/app/signals$': '<rootDir>/libs/app/src/signals.ts',
-    '^@mserve/(wire|event-loop|metrics|bus|config|app|register|mindir|onnx|native)$': '<rootDir>/libs/$1/src/index.ts',
+    '^@mserve/(wire|event-loop|metrics|bus|client|config|app|ops|dashboard|tracing|register|mindir|onnx|native)$':
+      '<rootDir>/libs/$1/src/index.ts',
     '^@mserve/(gateway|scheduler|device-worker|agent|server)$': '<rootDir>/apps/$1/src/index.ts',
     '^\\./(thread|process)-main\\.js$': `<rootDir>/${functionPrograms}`,
     '^(\\.{1,2}/.*)\\.js$': '$1',

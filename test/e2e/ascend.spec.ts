@@ -224,6 +224,33 @@ onLinux('OM models on a fake Ascend device', () => {
     await failing.stop();
   });
 
+  it('startServables gives an Ascend 910 chip to one servable version, others to as many as are asked for', () => {
+    const directory = join(servables.path, 'shared');
+    servable(directory, 'add', 'add.om', addOm, addConfig);
+    servable(directory, 'dense', 'dense.om', denseOm, denseConfig);
+    const program = `
+      const { ServableStartConfig, startServables } = await import('./apps/server/dist/index.js');
+      const on = (servableName, deviceIds) => new ServableStartConfig({ servableDirectory: ${JSON.stringify(directory)}, servableName, deviceIds });
+      const outcomes = [];
+      const attempt = (start) => start().then(() => outcomes.push('started'), (error) => outcomes.push(error.code + ' ' + error.message));
+      const options = { logLevel: 'silent' };
+      await attempt(async () => (await startServables([on('add', [0, 1]), on('dense', 1)], options)).stop(0));
+      const server = await startServables([on('add', 0), on('add', [0])], options);
+      await attempt(() => server.startServables(on('dense', 0)));
+      await attempt(() => server.startServables(on('dense', 1)));
+      await server.stop(0);
+      console.log(JSON.stringify(outcomes));
+    `;
+    const outcomesOn = (chip: string): unknown => {
+      const env = { ...process.env, ...fake, FAKE_ACL_SOC: chip };
+      const output = execFileSync(process.execPath, ['--input-type=module', '-e', program], { cwd: root, env, encoding: 'utf8' });
+      return JSON.parse(output.trim().split('\n').at(-1) ?? '');
+    };
+    const refused = (device: number): string => `INVALID_ARGUMENT Ascend 910 device id ${device} is used repeatedly in servable dense`;
+    expect(outcomesOn('Ascend910B1')).toEqual([refused(1), refused(0), 'started']);
+    expect(outcomesOn('Ascend310P3')).toEqual(['started', 'started', expect.stringMatching(/runs already/)]);
+  });
+
   describe('a fleet with two devices and two replicas on each', () => {
     let nats: NatsServer;
     const processes: RunningProcess[] = [];
@@ -248,7 +275,7 @@ onLinux('OM models on a fake Ascend device', () => {
         start('device-worker', ['--directory', directory, '--provider', 'ascend', '--device-ids', device], { ...fake, ...env });
       const rest = `127.0.0.1:${await freePort()}`;
       start('scheduler', []);
-      start('gateway', ['--rest', rest, '--grpc', '127.0.0.1:0']);
+      start('gateway', ['--rest', rest, '--grpc', '127.0.0.1:0', '--drain-delay-ms', '0']);
       const losing = worker('0', { FAKE_ACL_FAIL: 'aclmdlExecute:8:507010' });
       const killed = worker('1');
       const workers = [losing, worker('0'), killed, worker('1')];

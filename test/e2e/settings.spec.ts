@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { get } from 'node:https';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { hasOpenssl, TestAuthority } from '../../apps/gateway/src/testing/test-authority.js';
+import { hasOpenssl, TestAuthority } from '../support/test-authority.js';
 import { testCertificate, testPrivateKey } from '../../apps/gateway/src/testing/tls-fixture.js';
 import { mserve } from '../support/command.js';
 import { startProcess } from '../support/running-process.js';
@@ -134,7 +134,7 @@ describe('mserve check --config', () => {
     const { code, stdout } = await mserve('check', '--config', unread);
     expect([code, stdout]).toEqual([
       1,
-      expect.stringMatching(/^✗ .*unread\.yaml: 1 problem\n {2}--tls-certificate: cannot read gone\.pem/),
+      expect.stringMatching(/^✗ .*unread\.yaml: 1 problem\n {2}\S*unread\.yaml:1: tlsCertificate: cannot read gone\.pem/),
     ]);
   });
 

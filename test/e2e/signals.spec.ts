@@ -22,15 +22,31 @@ describe('signals', () => {
 
   it('SIGHUP takes what it can of the config file, says so, and what is wrong with the file ends nothing', async () => {
     const config = join(folder, 'mserve.json');
+    const clients = join(folder, 'clients.json');
+    const clientsOf = (key: string): Promise<void> => writeFile(clients, `{"clients":[{"name":"all","keys":["${key}"]}]}`);
+    await clientsOf('the-first-of-two-keys');
     await writeFile(config, '{"logLevel":"warn"}');
-    const server = await serveDirectory('examples', ['--servable', 'digits', '--config', config]);
+    const files = ['--config', config, '--access-file', clients];
+    const server = await serveDirectory('examples', ['--servable', 'digits', '--ops', '127.0.0.1:0', ...files]);
+    const { ops } = JSON.parse(await server.line(readyLine)) as { ops: string };
+    const metadata = (key: string): Promise<Response> => fetch(`http://${server.rest}/v2`, { headers: { 'x-api-key': key } });
+    expect((await metadata('the-second-of-two-keys')).status).toBe(401);
     await writeFile(config, '{"logLevel":"debug","maxInFlight":1,"concurrentRuns":2}');
+    await clientsOf('the-second-of-two-keys');
     server.child.kill('SIGHUP');
     await server.line((line) => line.includes('SIGHUP: taken: logLevel, maxInFlight; these need a restart: concurrentRuns'));
+    // The file of clients does not wait until somebody looks at it
+    expect(server.output()).toMatch(/clients\.json was read again.*SIGHUP: taken/s);
+    expect((await metadata('the-second-of-two-keys')).status).toBe(200);
     await writeFile(config, '{"logLevel":"loud"}');
+    await writeFile(clients, '{"clients":');
     server.child.kill('SIGHUP');
     await server.line((line) => line.includes('SIGHUP: the settings cannot be loaded, nothing has changed'));
     expect((await fetch(`http://${server.rest}/readyz`)).status).toBe(200);
+    expect((await metadata('the-second-of-two-keys')).status).toBe(200);
+    const figures = await (await fetch(`http://${ops}/metrics`)).text();
+    expect(figures).toMatch(/^mserve_process_config_reload_failed_total\{what="settings"\} 1$/m);
+    expect(figures).toMatch(/^mserve_process_config_reload_failed_total\{what="clients"\} [1-9]/m);
     expect(await server.stop()).toBe(0);
   });
 

@@ -53,7 +53,7 @@ beforeAll(async () => {
   bus.listen(topics.workersHello, (body) => hellos.take([JSON.parse(Buffer.from(body).toString()) as WorkerHello]));
   rest = `127.0.0.1:${await freePort()}`;
   start('scheduler');
-  start('gateway', '--rest', rest, '--grpc', `127.0.0.1:${await freePort()}`);
+  start('gateway', '--rest', rest, '--grpc', `127.0.0.1:${await freePort()}`, '--drain-delay-ms', '0');
   workerPid = start('device-worker', '--directory', directory.path, '--servables', `${stays.servable}:${stays.version}`).child
     .pid as number;
   worker = (await hellos.until((list) => list.length > 0))[0]?.address as string;

@@ -85,9 +85,10 @@ export class GrpcClients {
   readonly ms: GrpcClient;
   readonly oip: GrpcClient;
 
-  constructor(address: string) {
-    this.ms = grpcClient('ms', address);
-    this.oip = grpcClient('oip', address);
+  /** `ca`: PEM text of the authority, for TLS. */
+  constructor(address: string, ca?: string) {
+    this.ms = grpcClient('ms', address, ca);
+    this.oip = grpcClient('oip', address, ca);
   }
 
   close(): void {
@@ -96,14 +97,15 @@ export class GrpcClients {
   }
 }
 
-export function grpcClient(service: keyof typeof services, address: string): GrpcClient {
+export function grpcClient(service: keyof typeof services, address: string, ca?: string): GrpcClient {
   const { file, path } = services[service];
   let node: unknown = loadPackageDefinition(
     loadSync(join(root, 'proto', file), { longs: String, defaults: true, bytes: Buffer, keepCase: true }),
   );
   for (const part of path) node = (node as Record<string, unknown>)[part];
   const Client = node as new (target: string, creds: unknown, options: object) => Record<string, Unary> & { close(): void };
-  const client = new Client(address, credentials.createInsecure(), {
+  const secured = ca === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(ca));
+  const client = new Client(address, secured, {
     'grpc.max_receive_message_length': -1,
     'grpc.max_send_message_length': -1,
   });
