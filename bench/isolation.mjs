@@ -46,7 +46,7 @@ async function serve(directory) {
     '127.0.0.1:0',
     '--grpc',
     '127.0.0.1:0',
-    '--workers',
+    '--num-parallel-workers',
     flags.workers,
     '--json',
   ];

@@ -10,7 +10,10 @@ const seven =
 
 /** Bytes of a PNG or JPEG of any size to float32 [1, 28, 28] in 0..1. What is not an image is the client's fault; only its own instance fails then. */
 async function decode(image: Tensor): Promise<Tensor> {
-  const pixels = await sharp(image.data as Uint8Array, { limitInputPixels: 64_000_000 })
+  const bytes = image.data as Uint8Array;
+  // sharp throws at once for these, outside of its promise
+  if (bytes.length === 0) throw new InvalidInput("'image' has no bytes");
+  const pixels = await sharp(bytes, { limitInputPixels: 64_000_000 })
     .resize(28, 28, { fit: 'fill' })
     .flatten({ background: 'black' })
     .toColourspace('b-w')

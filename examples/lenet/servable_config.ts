@@ -1,17 +1,22 @@
-import { addStage, declareModel, registerMethod, Tensor } from '@mserve/register';
+import { addStage, declareModel, InvalidInput, registerMethod, Tensor } from '@mserve/register';
 import sharp from 'sharp';
 
 /** LeNet-5 as MindSpore exported it: float32 [2, 1, 32, 32] in, ten scores per image out. Its batch size is 2, which nobody has to know. */
 const model = declareModel({ modelFile: 'lenet.mindir', modelFormat: 'MindIR' });
 
-/** Bytes of a PNG or JPEG of any size to grey values float32 [1, 32, 32] in 0..1. Throws for what is not an image; only its own instance fails then. */
+/** Bytes of a PNG or JPEG of any size to grey values float32 [1, 32, 32] in 0..1. What is not an image is the client's fault; only its own instance fails then. */
 async function preprocess(image: Tensor): Promise<Tensor> {
-  const pixels = await sharp(image.data as Uint8Array, { limitInputPixels: 64_000_000 })
+  const bytes = image.data as Uint8Array;
+  if (bytes.length === 0) throw new InvalidInput("'image' has no bytes");
+  const pixels = await sharp(bytes, { limitInputPixels: 64_000_000 })
     .flatten({ background: 'black' })
     .resize(32, 32, { fit: 'fill', kernel: 'lanczos3' })
     .toColourspace('b-w')
     .raw()
-    .toBuffer();
+    .toBuffer()
+    .catch((thrown: Error) => {
+      throw new InvalidInput(`'image' is not an image that can be read: ${thrown.message}`);
+    });
   return Tensor.of(
     'float32',
     Float32Array.from(pixels, (pixel) => pixel / 255),
