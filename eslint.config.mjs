@@ -21,7 +21,7 @@ export default tseslint.config(
   },
   ...tseslint.configs.recommended,
   {
-    files: ['**/*.ts', '**/*.mts'],
+    files: ['**/*.ts', '**/*.tsx', '**/*.mts'],
     plugins: { mserve: { rules: { rooms: roomsRule, circles: circlesRule } } },
     rules: {
       'mserve/rooms': 'error',

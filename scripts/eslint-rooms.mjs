@@ -13,16 +13,36 @@ export const allowedRooms = {
   native: [],
   config: ['wire'],
   app: ['wire', 'bus', 'config'],
+  ops: ['wire', 'bus', 'metrics', 'app'],
+  dashboard: ['wire', 'wire/tensors', 'ops', 'ops/state'],
+  tracing: ['metrics', 'app'],
   bus: ['wire', 'event-loop'],
   register: ['wire'],
+  client: ['wire', 'wire/gen', 'bus', 'register'],
   mindir: ['wire'],
   onnx: ['wire'],
-  gateway: ['wire', 'event-loop', 'metrics', 'bus', 'bus/nest', 'config', 'app'],
-  scheduler: ['wire', 'event-loop', 'metrics', 'bus', 'bus/nest', 'config', 'app'],
-  'device-worker': ['wire', 'event-loop', 'metrics', 'bus', 'bus/nest', 'config', 'app', 'register', 'mindir', 'onnx', 'native'],
-  agent: ['wire', 'event-loop', 'metrics', 'bus', 'bus/nest', 'config', 'app', 'mindir', 'native'],
+  gateway: ['wire', 'event-loop', 'metrics', 'bus', 'bus/nest', 'config', 'app', 'ops', 'dashboard', 'tracing', 'native/shared-memory'],
+  scheduler: ['wire', 'event-loop', 'metrics', 'bus', 'bus/nest', 'config', 'app', 'ops', 'tracing'],
+  'device-worker': [
+    'wire',
+    'event-loop',
+    'metrics',
+    'bus',
+    'bus/nest',
+    'config',
+    'app',
+    'ops',
+    'tracing',
+    'register',
+    'mindir',
+    'onnx',
+    'native',
+    'native/shared-memory',
+  ],
+  agent: ['wire', 'event-loop', 'metrics', 'bus', 'bus/nest', 'config', 'app', 'ops', 'mindir', 'native'],
   server: [
     'wire',
+    'client',
     'event-loop',
     'metrics',
     'bus',
@@ -30,16 +50,23 @@ export const allowedRooms = {
     'app/signals',
     'config',
     'app',
+    'ops',
+    'ops/state',
+    'tracing',
     'register',
     'mindir',
     'onnx',
     'native',
+    'native/shared-memory',
     'gateway',
     'scheduler',
     'device-worker',
     'agent',
   ],
 };
+
+/** What rooms offer beside their index. The generated messages are for clients: no server process loads them; `wire/tensors` is for browsers. */
+const furtherEntries = ['ops/state', 'bus/nest', 'app/signals', 'wire/gen', 'wire/tensors', 'native/shared-memory'];
 
 /** Files (by path from the root) that may use what is restricted to one place. */
 const places = [
@@ -79,7 +106,7 @@ export function importProblem(path, specifier) {
   if (!match || isSpec) return undefined;
   const wanted = match[1];
   if (wanted === room) return `${room} imports itself by name: use a relative path`;
-  if (!(wanted in allowedRooms) && wanted !== 'bus/nest' && wanted !== 'app/signals')
+  if (!(wanted in allowedRooms) && !furtherEntries.includes(wanted))
     return `'${specifier}' is a deep import: rooms are used through their index`;
   if (!allowedRooms[room]?.includes(wanted))
     return `${room} may import ${allowedRooms[room]?.join(', ') || 'nothing of ours'}, not ${wanted}`;

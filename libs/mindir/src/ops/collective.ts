@@ -40,7 +40,12 @@ function groupOf(call: OpCall): Group {
 /** `index` of an attribute into the group, as a rank. */
 function rankAt(call: OpCall, group: Group, attribute: string, index: number): number {
   const rank = Number.isSafeInteger(index) && index >= 0 ? group.ranks[index] : undefined;
-  return rank ?? call.refuse(`${attribute} ${index} is not a place in the group '${group.groupName}' of ${group.ranks.length} ranks`);
+  return (
+    rank ??
+    call.refuse(
+      `${attribute} ${index} is not a place in the group '${group.groupName}' of ${group.ranks.length} ranks (schedule mismatch: the file was made for other ranks)`,
+    )
+  );
 }
 
 function ranksAt(call: OpCall, group: Group, attribute: string): number[] {
@@ -122,7 +127,9 @@ function allToAll(call: OpCall): Value {
   const [group, input] = [groupOf(call), single(call)];
   const parts = call.number('split_count', group.ranks.length);
   if (parts !== group.ranks.length)
-    return call.refuse(`splits into ${parts} parts, but the group '${group.groupName}' has ${group.ranks.length} ranks`);
+    return call.refuse(
+      `splits into ${parts} parts, but the group '${group.groupName}' has ${group.ranks.length} ranks (schedule mismatch: the file was made for another number of ranks)`,
+    );
   const rank = call.rank(input);
   const axisOf = (attribute: string): number => {
     const axis = positiveAxis(call.number(attribute), rank);
