@@ -201,16 +201,20 @@ it('memory comes back when a version with large weights is unloaded', async () =
     const { status } = await post(admin, `/admin/models/large/${action}`, '{"version":2}', { authorization: `Bearer ${token}` });
     expect(status).toBe(200);
   };
-  const figures = [residentMiB(pidOf(server))];
+  const before = residentMiB(pidOf(server));
+  // Weights that stayed, once, would be more than this
+  const limit = before + (0.75 * weights) / 1024 / 1024;
+  const figures = [before];
   for (let n = 0; n < 3; n++) {
     await ask('load');
-    const loaded = residentMiB(pidOf(server));
+    figures.push(residentMiB(pidOf(server)));
     await ask('unload');
     // The system takes memory back a moment after it is given
-    const limit = loaded - weights / 1024 / 1024 / 2;
-    while (residentMiB(pidOf(server)) > limit) await new Promise((resolve) => setTimeout(resolve, 20));
-    figures.push(loaded, residentMiB(pidOf(server)));
+    const giveUp = Date.now() + 10_000;
+    while (residentMiB(pidOf(server)) > limit && Date.now() < giveUp) await new Promise((resolve) => setTimeout(resolve, 20));
+    const after = residentMiB(pidOf(server));
+    figures.push(after);
+    expect(after).toBeLessThanOrEqual(limit);
   }
   process.stdout.write(`128 MiB of weights loaded and unloaded three times, resident MiB: ${figures.map(Math.round).join(', ')}\n`);
-  expect(figures.at(-1)).toBeLessThan((figures[0] as number) * (1 + mostGrowth.share) + mostGrowth.MiB);
 }, 60_000);
