@@ -24,18 +24,18 @@ function serve(extraArgs) {
 }
 
 async function classify(rest) {
-  const b64 = readFileSync(join(root, image)).toString('base64');
-  const response = await fetch(`http://${rest}/model/digits:classify`, {
-    method: 'POST',
-    body: JSON.stringify({ instances: [{ image: { b64 } }] }),
-  });
-  const body = await response.text();
-  if (!response.ok) throw new Error(`The server answered ${response.status}: ${body}`);
-  return JSON.parse(body).instances[0];
+  // It is built by now
+  const { Client } = await import('@mserve/client');
+  const client = new Client(`http://${rest}`);
+  try {
+    return await client.infer('digits', 'classify', { image: readFileSync(join(root, image)) });
+  } finally {
+    await client.close();
+  }
 }
 
 function tell({ rest, grpc, docs }, answer) {
-  const share = Math.max(...answer.probabilities);
+  const share = Math.max(...answer.probabilities.data);
   process.stdout.write(`
 mserve serves examples/digits.
 
@@ -46,6 +46,7 @@ Try it yourself:
   curl -s http://${rest}/model/digits:classify -d "{\\"instances\\":[{\\"image\\":{\\"b64\\":\\"$(base64 < ${image} | tr -d '\\n')\\"}}]}"
   grpcurl -plaintext -d "{\\"model_name\\":\\"digits.classify\\",\\"inputs\\":[{\\"name\\":\\"image\\",\\"datatype\\":\\"BYTES\\",\\"shape\\":[1],\\"contents\\":{\\"bytes_contents\\":[\\"$(base64 < ${image} | tr -d '\\n')\\"]}}]}" ${grpc} inference.GRPCInferenceService/ModelInfer
   npx mserve infer --servable digits --method classify --input image=@${image}${rest === '127.0.0.1:1500' ? '' : ` --rest ${rest}`}
+  node examples/digits/client.mjs http://${rest} ${image}
 
   API docs  ${docs ?? 'switched off: REST is not on loopback (--docs switches them on)'}
 

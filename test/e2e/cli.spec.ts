@@ -37,6 +37,10 @@ function kind(x: Tensor | string) { return typeof x === 'string' ? 'text ' + x :
 function fail(x: Tensor) { if (x.size >= 0) throw new Error('not today'); return x; }
 registerMethod(['kind'], function tell(x) { return addStage(kind, x); });
 registerMethod(['b', 'a'], function swap(a, b) { return [a, b]; });
+registerMethod(
+  { inputs: { n: { dtype: 'int64' }, x: { dtype: 'float32' } }, outputs: { n: { dtype: 'int64' }, x: { dtype: 'float32' } } },
+  function exact(n, x) { return [n, x]; },
+);
 registerMethod(['y'], function refuse(x) { return addStage(fail, x); });
 `,
     );
@@ -76,6 +80,8 @@ registerMethod(['y'], function refuse(x) { return addStage(fail, x); });
     ['x=[1.0,2.0]', 'float32 [2] 1,2'],
     ['x=true', 'bool [] 1'],
     ['x={"b64":"AQI=","type":"uint8","shape":[2]}', 'uint8 [2] 1,2'],
+    ['x=[{"b64":"aGk=","type":"str"}]', 'text hi'],
+    ['x="3.5 \\" 1"', 'text 3.5 " 1'],
   ])('sends JSON as it is written: %s', async (input, kind) => {
     const { code, stdout } = await infer('--servable', 'echo', '--method', 'tell', '--input', input, '--json');
     expect([code, JSON.parse(stdout)]).toEqual([0, { kind }]);
@@ -88,21 +94,32 @@ registerMethod(['y'], function refuse(x) { return addStage(fail, x); });
     expect([line.code, line.stdout.trimEnd().split('\n')]).toEqual([0, [expect.stringMatching(/^\{.*\}$/)]]);
   });
 
+  it('keeps all digits of integers of 64 bits, both ways, and takes the dtype that the method declares', async () => {
+    const one = async (...inputs: string[]): Promise<unknown> =>
+      (await infer('--servable', 'echo', '--method', 'exact', ...inputs.flatMap((text) => ['--input', text]), '--json')).stdout;
+    expect(await one('n=[9007199254740993,-1]', 'x=[1,"NaN"]')).toBe('{"n":[9007199254740993,-1],"x":[1,null]}\n');
+  });
+
+  it('asks a gRPC port, too', async () => {
+    const args = ['--servable', 'echo', '--method', 'tell', '--input', 'x=[1.0]', '--server', `grpc://${server.grpc}`, '--json'];
+    expect(await mserve('infer', ...args)).toEqual({ code: 0, stderr: '', stdout: '{"kind":"float32 [1] 1"}\n' });
+  });
+
   it('asks for a version', async () => {
     const args = ['--servable', 'echo', '--method', 'tell', '--input', 'x=1', '--version-number'];
     expect((await infer(...args, '3')).code).toBe(0);
-    expect(await infer(...args, '4')).toMatchObject({ code: 1, stderr: expect.stringContaining('servable is not available') });
+    expect(await infer(...args, '4')).toMatchObject({ code: 1, stderr: expect.stringContaining('NOT_FOUND: ') });
   });
 
   it.each([
+    ['an unknown servable', ['--servable', 'no', '--method', 'm', '--input', 'x=1'], 1, /^mserve: NOT_FOUND: /],
+    ['an unknown method', ['--servable', 'echo', '--method', 'no', '--input', 'x=1'], 1, /^mserve: NOT_FOUND: /],
     [
-      'an unknown servable',
-      ['--servable', 'no', '--method', 'm', '--input', 'x=1'],
+      'a missing input',
+      ['--servable', 'echo', '--method', 'tell', '--input', 'y=1'],
       1,
-      /^mserve: the server answered 404: Request servable\(no\)/,
+      /INVALID_ARGUMENT: echo\.tell has no input 'y', it takes x/,
     ],
-    ['an unknown method', ['--servable', 'echo', '--method', 'no', '--input', 'x=1'], 1, /answered 404: .*method is not available/],
-    ['a missing input', ['--servable', 'echo', '--method', 'tell', '--input', 'y=1'], 1, /answered 400: Cannot find input x/],
     ['an instance that fails', ['--servable', 'echo', '--method', 'refuse', '--input', 'x=1'], 1, /not today/],
     ['text without quotes', ['--servable', 'echo', '--method', 'tell', '--input', 'x=hello'], 2, /'hello' is not JSON \(text needs quotes/],
     ['a file that is not there', ['--servable', 'echo', '--method', 'tell', '--input', 'x=@gone.npy'], 2, /cannot read gone\.npy/],

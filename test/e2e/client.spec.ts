@@ -65,10 +65,13 @@ describe('Client over REST, gRPC and NATS, to one fleet', () => {
     directory.remove();
   }, 60_000);
 
-  function open(transport: (typeof transports)[number], options: ClientOptions = {}): Client {
+  function addressOf(transport: (typeof transports)[number]): string {
     const [gateway] = fleet.gateways;
-    const address = { REST: `http://${gateway?.rest}`, gRPC: `grpc://${gateway?.grpc}`, NATS: nats.url }[transport];
-    const client = new Client(address, options);
+    return { REST: `http://${gateway?.rest}`, gRPC: `grpc://${gateway?.grpc}`, NATS: nats.url }[transport];
+  }
+
+  function open(transport: (typeof transports)[number], options: ClientOptions = {}): Client {
+    const client = new Client(addressOf(transport), options);
     clients.push(client);
     return client;
   }
@@ -82,6 +85,24 @@ describe('Client over REST, gRPC and NATS, to one fleet', () => {
     it('classifies an image given as bytes', async () => {
       const image = readFileSync(join(root, 'examples/digits/images/digit_7.png'));
       expect(await client.infer('digits', 'classify', { image })).toMatchObject({ label: 7n });
+    });
+
+    it('answers a program that has nothing else to do, which ends by itself then', () => {
+      const program = `import { Client } from '@mserve/client';
+const client = new Client(process.argv[1]);
+console.log((await client.infer('add', 'predict', { x1: [1, 2], x2: [10, 0.5] })).y.toArray());
+await client.close();`;
+      expect(run('--input-type=module', '-e', program, addressOf(transport))).toEqual({ status: 0, stdout: '[ 11, 2.5 ]\n', stderr: '' });
+    });
+
+    it('is what the example of digits calls', () => {
+      const images = [0, 7].map((digit) => `examples/digits/images/digit_${digit}.png`);
+      const { status, stdout, stderr } = run('examples/digits/client.mjs', addressOf(transport), ...images, 'README.md');
+      expect([status, stderr]).toEqual([1, expect.stringMatching(/^README\.md: [A-Z_]+: .*\n$/)]);
+      expect(stdout.split('\n').sort()).toEqual([
+        '',
+        ...[0, 7].map((digit) => expect.stringMatching(`^${images[digit === 0 ? 0 : 1]}: ${digit} \\(probability 0\\.9\\d+\\)$`)),
+      ]);
     });
 
     it('takes numbers as nested lists, as a TypedArray and as a tensor, and gives a tensor', async () => {

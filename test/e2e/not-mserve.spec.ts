@@ -11,10 +11,10 @@ const infer = ['infer', '--servable', 's', '--method', 'm', '--input', 'x=1', '-
 const list = ['models', 'list', '--admin'];
 
 it.each([
-  [infer, 'null', /answered 200 with something that is no JSON object; is it an mserve REST port\?/],
-  [infer, '[]', /answered 200 with something that is no JSON object/],
-  [infer, '{"instances":5}', /the server answered 200: \{"instances":5\}/],
-  [infer, '{"error_msg":{}}', /the server answered 200: \{"error_msg":\{\}\}/],
+  [infer, 'null', /the server's answer is not understood: the (?:metadata|configuration) is no object; is it an mserve server\?/],
+  [infer, '[]', /not understood: the (?:metadata|configuration) is no object/],
+  [infer, '<html>', /not understood: it is no JSON; is it an mserve server\?/],
+  [infer, '{"inputs":5}', /not understood: max_batch_size is no whole number/],
   [list, 'null', /answered 200 with something that is no JSON object; is it an mserve admin port\?/],
   [list, '{}', /answered 200 with something else than lists of workers and servables; is it an mserve admin port\?/],
 ])('%j, answered with %s', async (args, answer, text) => {

@@ -115,10 +115,14 @@ export class Client {
     }
   }
 
-  /** What a method takes and gives. */
+  /** What a method takes and gives now. Calls that follow need not ask for it. */
   describe(servable: string, method: string, options: CallOptions = {}): Promise<MethodDescription> {
     const { version } = options;
-    return this.within(options, (transport, signal) => transport.describe(servable, method, version, signal));
+    return this.within(options, async (transport, signal) => {
+      const description = await transport.describe(servable, method, version, signal);
+      this.remember(keyOf(servable, method, version), Promise.resolve(description));
+      return description;
+    });
   }
 
   /** The methods that are ready, of each version. */
@@ -166,13 +170,17 @@ export class Client {
     const key = keyOf(servable, method, version);
     let asked = this.descriptions.get(key);
     if (asked === undefined) {
-      if (this.descriptions.size >= maxDescriptions) this.descriptions.clear();
       // For all that want it: a caller that leaves ends it for nobody else
       asked = transport.describe(servable, method, version, AbortSignal.any([this.closing.signal, AbortSignal.timeout(this.timeoutMs)]));
-      this.descriptions.set(key, asked);
+      this.remember(key, asked);
       asked.catch(() => this.descriptions.delete(key));
     }
     return untilAborted(asked, signal);
+  }
+
+  private remember(key: string, description: Promise<MethodDescription>): void {
+    if (this.descriptions.size >= maxDescriptions) this.descriptions.clear();
+    this.descriptions.set(key, description);
   }
 
   private tensorsOf(

@@ -5,8 +5,13 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** ServingError INTERNAL for an answer that mserve would not give. */
+export function notUnderstood(what: string, cause?: unknown): ServingError {
+  return new ServingError('INTERNAL', `the server's answer is not understood: ${what}; is it an mserve server?`, { cause });
+}
+
 function refuse(what: string): never {
-  throw new ServingError('INTERNAL', `the server's answer is not understood: ${what}`);
+  throw notUnderstood(what);
 }
 
 /** A value of a server's answer that must be an object. ServingError INTERNAL when it is not. */

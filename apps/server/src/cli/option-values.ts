@@ -25,3 +25,8 @@ export function serverAddress(text: string): string {
   }
   throw new InvalidArgumentError('HOST:PORT is expected, for example 127.0.0.1:1500.');
 }
+
+/** An address as Client takes it; HOST:PORT alone is a REST port. */
+export function clientAddress(server: string): string {
+  return /^[a-z]+:/.test(server) && !/^[^:]+:\d+$/.test(server) ? server : `http://${server}`;
+}

@@ -63,6 +63,7 @@ function addInfer(program: Command): void {
       collect(String),
     )
     .option('--rest <host:port>', 'REST address of the server', serverAddress, settings.rest.default)
+    .option('--server <address>', 'in its place, an address as Client of @mserve/client takes it: grpc://HOST:PORT, https://HOST:PORT, ...')
     .option('--timeout-ms <n>', 'give up after this long', wholeNumber(1, 86_400_000), 60_000)
     .addOption(jsonFlag)
     .action(
@@ -72,11 +73,12 @@ function addInfer(program: Command): void {
         versionNumber?: number;
         input: string[];
         rest: string;
+        server?: string;
         timeoutMs: number;
         json: boolean;
       }) => {
-        const answer = await infer({ ...flags, version: flags.versionNumber });
-        print(flags.json, answer, JSON.stringify(answer, null, 1));
+        const { versionNumber: version, server = flags.rest, json } = flags;
+        process.stdout.write(`${await infer({ ...flags, version, server, indent: json ? 0 : 1 })}\n`);
       },
     );
 }

@@ -3,7 +3,7 @@ import { settings } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.js';
-import { collect, wholeNumber } from './option-values.js';
+import { clientAddress, collect, wholeNumber } from './option-values.js';
 
 interface TypesFlags {
   readonly server: string;
@@ -14,9 +14,8 @@ interface TypesFlags {
 /** The text of `servables.d.ts`: the methods of a running server, of the latest version of each servable. */
 async function types({ server, servable: wanted, timeoutMs }: TypesFlags): Promise<string> {
   const { Client, typesOf } = await import('@mserve/client');
-  const address = /^[a-z]+:/.test(server) && !/^[^:]+:\d+$/.test(server) ? server : `http://${server}`;
   try {
-    const client = new Client(address, { timeoutMs });
+    const client = new Client(clientAddress(server), { timeoutMs });
     return typesOf(await readyMethods(client, wanted).finally(() => client.close()), server);
   } catch (thrown) {
     if (thrown instanceof ServingError) throw new CliError(`${server}: ${thrown.message}`, thrown.code === 'INVALID_ARGUMENT' ? 2 : 1);

@@ -15,6 +15,7 @@ interface Codec<M> {
 }
 
 const service = '/inference.GRPCInferenceService/';
+const longestTimerMs = 2 ** 31 - 1;
 const channelOptions = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 };
 
 /** The Open Inference Protocol over gRPC, with raw contents. */
@@ -140,7 +141,17 @@ export class GrpcTransport implements Transport {
   }
 
   /** Resolves when there is a connection. NotBegun where one attempt to make it has failed. */
-  private connected(deadline: Date | number, signal: AbortSignal): Promise<void> {
+  private async connected(deadline: Date | number, signal: AbortSignal): Promise<void> {
+    // A channel without calls keeps no process running
+    const held = setInterval(() => undefined, longestTimerMs);
+    try {
+      await this.connection(deadline, signal);
+    } finally {
+      clearInterval(held);
+    }
+  }
+
+  private connection(deadline: Date | number, signal: AbortSignal): Promise<void> {
     const channel = this.client.getChannel();
     return new Promise((resolve, reject) => {
       const look = (): void => {

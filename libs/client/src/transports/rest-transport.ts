@@ -2,7 +2,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type 
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { ServingError } from '@mserve/wire';
 import { describedByMetadata, readyModelsOf, type MethodDescription } from '../description.js';
-import { recordOf, textOf, wholeOf } from '../json-value.js';
+import { notUnderstood, recordOf, textOf, wholeOf } from '../json-value.js';
 import { instanceOutputs, modelName, oipInputs, type OipTensor } from '../stacked.js';
 import { abortedError, codeOfHttpStatus } from '../status.js';
 import { NotBegun, type InferCall, type InferResult, type ReadyModel, type Transport } from '../transport.js';
@@ -173,7 +173,7 @@ function parsed(body: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()) as unknown;
   } catch (thrown) {
-    throw new ServingError('INTERNAL', 'the server answered with something that is no JSON', { cause: thrown });
+    throw notUnderstood('it is no JSON', thrown);
   }
 }
 

@@ -33,7 +33,7 @@ export class SchedulerFeed {
     return chosen !== undefined && this.loaded?.scheduler === chosen ? chosen : undefined;
   }
 
-  /** Called whenever a catalog came. */
+  /** Called whenever a catalog came, or its scheduler came back. */
   onCatalog(listener: () => void): Subscription {
     this.listeners.add(listener);
     return { unsubscribe: () => void this.listeners.delete(listener) };
@@ -57,7 +57,7 @@ export class SchedulerFeed {
     }
   }
 
-  /** Resolves when a catalog comes; rejects with what the signal says. */
+  /** Resolves when a catalog or its scheduler comes; rejects with what the signal says. */
   nextCatalog(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const stop = (): void => {
@@ -94,9 +94,16 @@ export class SchedulerFeed {
     const hello: unknown = JSON.parse(new TextDecoder().decode(body));
     if (!isRecord(hello) || typeof hello['address'] !== 'string') return;
     const { address, epoch, revision } = hello;
+    const before = this.current;
     if (hello['leaving'] === true) this.heard.delete(address);
     else this.heard.set(address, { epoch: Number(epoch), revision: Number(revision), heardAt: performance.now() });
+    // Who was silent for a while comes back with the catalog that is here already
+    if (before === undefined && this.current !== undefined) this.tell();
     this.update();
+  }
+
+  private tell(): void {
+    for (const listener of [...this.listeners]) listener();
   }
 
   private choose(): string | undefined {
@@ -126,7 +133,7 @@ export class SchedulerFeed {
     } finally {
       this.asked = undefined;
     }
-    for (const listener of [...this.listeners]) listener();
+    this.tell();
     this.update();
   }
 }
