@@ -6,6 +6,7 @@ import type { InferOptions } from './infer/infer-path.js';
 import type { AccessOptions } from './edge/access.js';
 import type { AdminOptions } from './edge/admin-options.js';
 import { decodeLimitSettings } from './protocols/decode-limits.js';
+import type { WorkerWatchOptions } from './models/worker-watch.js';
 import type { IngressLimits, TlsFiles, TlsOptions } from './edge/ingress-options.js';
 
 /** Settings of a gateway that are options under the same name. */
@@ -15,6 +16,7 @@ export const sameSettings = [
   'maxInFlight',
   'defaultDeadlineMs',
   'unavailableGraceMs',
+  'workerLostMs',
   'drainDelayMs',
   'docs',
   'modelControlMode',
@@ -76,5 +78,13 @@ export function inferOptionsOf(options: GatewayOptions): InferOptions {
     maxInFlight: options.maxInFlight ?? maxInFlight,
     defaultDeadlineMs: options.defaultDeadlineMs ?? defaultDeadlineMs,
     unavailableGraceMs: options.unavailableGraceMs ?? unavailableGraceMs,
+  };
+}
+
+/** When a worker is lost for who changes versions. */
+export function workerWatchOptionsOf({ workerLostMs, unavailableGraceMs }: GatewayOptions): WorkerWatchOptions {
+  return {
+    workerLostMs: workerLostMs ?? defaults.gateway.workerLostMs,
+    returnMs: unavailableGraceMs ?? defaults.gateway.unavailableGraceMs,
   };
 }

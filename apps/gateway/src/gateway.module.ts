@@ -17,7 +17,7 @@ import { Audit } from './edge/audit.js';
 import { Ingress } from './edge/ingress.js';
 import { logToken, modelControlToken, tracerToken } from './edge/tokens.js';
 import { Gateway, gatewayOptionsToken } from './gateway.js';
-import { inferOptionsOf, maxMessageBytesOf, type GatewayOptions } from './gateway-options.js';
+import { inferOptionsOf, maxMessageBytesOf, workerWatchOptionsOf, type GatewayOptions } from './gateway-options.js';
 import { GrpcServices } from './health/grpc-services.js';
 import { HealthController } from './health/health.controller.js';
 import { ModelDirectory } from './health/model-directory.js';
@@ -32,7 +32,7 @@ import { inferOptionsToken, InferPath, protocolsToken } from './infer/infer-path
 import { EdgeMetrics } from './ingress/edge-metrics.js';
 import { RequestLog } from './infer/request-log.js';
 import { NodeIngress } from './ingress/node-ingress.js';
-import { Models } from './models/models.js';
+import { Models, workerWatchToken } from './models/models.js';
 import { ApiDocs, docsOptionsToken } from './openapi/api-docs.js';
 import { OpenApiController } from './openapi/open-api.controller.js';
 import { SwaggerUiController } from './openapi/swagger-ui.controller.js';
@@ -70,6 +70,7 @@ export class GatewayModule {
       { provide: tracerToken, useFactory: () => options.tracer },
       { provide: gatewayOptionsToken, useValue: options },
       { provide: inferOptionsToken, useValue: inferOptionsOf(options) },
+      { provide: workerWatchToken, useValue: workerWatchOptionsOf(options) },
       { provide: modelControlToken, useValue: options.modelControlMode ?? 'none' },
       { provide: adminPortToken, useFactory: () => options.admin && { ...options.admin, tls: options.tls } },
       { provide: docsOptionsToken, useValue: { isOn: options.docs, hosts: options.docsHosts ?? [] } },

@@ -9,18 +9,18 @@ export { modelMetrics } from './infer/model-counters.js';
 export { inferMetrics, type InferStats } from './infer/counters.js';
 export type { IngressLimits, TlsFiles, TlsOptions } from './edge/ingress-options.js';
 export type { AdminOptions, ModelControlMode } from './edge/admin-options.js';
-export {
-  Models,
-  type ChangeOptions,
-  type ListedReplica,
-  type ListedServable,
-  type ListedVersion,
-  type ListedWorker,
-  type LoadChangeOptions,
-  type ModelChange,
-  type ModelList,
-  type WorkerResult,
-} from './models/models.js';
+export { Models } from './models/models.js';
+export type {
+  ChangeOptions,
+  ListedReplica,
+  ListedServable,
+  ListedVersion,
+  ListedWorker,
+  LoadChangeOptions,
+  ModelChange,
+  ModelList,
+  WorkerResult,
+} from './models/model-change.js';
 export { gatewayBus } from './edge/tokens.js';
 export { ApiDocs } from './openapi/api-docs.js';
 export { protoDirectory } from './health/proto-directory.js';

@@ -21,6 +21,7 @@ describe('the settings of a gateway', () => {
       maxInFlight: 10_000,
       defaultDeadlineMs: 100_000,
       unavailableGraceMs: 5_000,
+      workerLostMs: 1_000,
       drainDelayMs: 5_000,
       accessLog: false,
       accessLogEvery: 1,

@@ -141,7 +141,7 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   maxAttempts: number('s', 2, 1, 10),
   maxUndelivered: number('s', 3, 1, 100),
   receiptGraceMs: number('s', 5_000, 0, 3_600_000),
-  workerLostMs: number('s', 1_000, 500, 60_000),
+  workerLostMs: number('gs', 1_000, 500, 60_000),
   suspectLostMs: number('s', 400, 1, 60_000, { beside: ['--worker-lost-ms', '60000'] }),
   busReturnMs: number('s', 3_000, 0, 600_000),
   directory: text('w', '.', '/srv/servables', ['']),

@@ -1,7 +1,15 @@
-import { maxVersion } from '@mserve/wire';
+import { maxVersion, servingErrorCodes, type ServingErrorCode } from '@mserve/wire';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsBoolean, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
-import type { ListedReplica, ListedServable, ListedVersion, ListedWorker, ModelChange, ModelList, WorkerResult } from '../models/models.js';
+import type {
+  ListedReplica,
+  ListedServable,
+  ListedVersion,
+  ListedWorker,
+  ModelChange,
+  ModelList,
+  WorkerResult,
+} from '../models/model-change.js';
 
 /** Bodies and answers of the admin API; their schemas are in its /openapi.json. */
 
@@ -75,6 +83,13 @@ export class WorkerResultAnswer implements WorkerResult {
 
   @ApiPropertyOptional({ type: String, description: 'why it did not do all that was asked' })
   readonly error?: string;
+
+  @ApiPropertyOptional({
+    enum: servingErrorCodes,
+    description:
+      'of the error; UNAVAILABLE: the worker is silent, lost or leaving; DEADLINE_EXCEEDED: it goes on; ABORTED: it could, another worker could not',
+  })
+  readonly code?: ServingErrorCode;
 }
 
 export class ModelChangeAnswer implements ModelChange {

@@ -50,7 +50,8 @@ describe('the admin port', () => {
     ['/admin/models/kit/unload', { reload: true }, 400, 'reload: '],
     ['/admin/models/kit/switch', { workers: [] }, 400, 'workers: '],
     ['/admin/models/..%2fkit/switch', {}, 400, 'servable must be '],
-    ['/v2/repository/models/nope/load', {}, 404, "failed to load 'nope'"],
+    ['/v2/repository/models/nope/load', {}, 503, 'no worker is heard'],
+    ['/v2/repository/models/nope/unload', {}, 503, 'no worker is heard'],
     ['/v2/repository/models/kit/load', { parameters: { 'file:x': 'AA==' } }, 400, "parameter 'file:x'"],
   ])('POST %s with %j: %d %s', async (path, body, status, error) => {
     const [given, answer] = await post(path, body);

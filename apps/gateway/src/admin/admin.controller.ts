@@ -1,11 +1,23 @@
 import { Body, Controller, Get, Headers, Inject, Param, Post, Query, Req, Res, UseFilters, UseGuards, UsePipes } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiQuery, ApiResponse, ApiTags, type OpenAPIObject } from '@nestjs/swagger';
+import {
+  ApiBearerAuth,
+  ApiExtraModels,
+  ApiOkResponse,
+  ApiQuery,
+  ApiResponse,
+  ApiTags,
+  getSchemaPath,
+  type ApiResponseOptions,
+  type OpenAPIObject,
+} from '@nestjs/swagger';
 import { isServableName, servableNameRule, ServingError } from '@mserve/wire';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Audit, clientOf } from '../edge/audit.js';
 import { bodyPipe } from '../health/body-pipe.js';
 import { ServingErrorFilter } from '../health/serving-error.filter.js';
-import { Models, type ModelChange, type ModelList } from '../models/models.js';
+import { httpStatusOf } from '../edge/status.js';
+import { codeOfChange, type ModelChange, type ModelList } from '../models/model-change.js';
+import { Models } from '../models/models.js';
 import { ApiDocs } from '../openapi/api-docs.js';
 import { AdminErrorAnswer, LoadRequest, ModelChangeAnswer, ModelListAnswer, UnloadRequest } from './admin-messages.js';
 import { AdminGuard } from './admin.guard.js';
@@ -15,7 +27,17 @@ const refusals = [
   { status: 401, description: 'the bearer token is missing or wrong', type: AdminErrorAnswer },
   { status: 403, description: 'the Host header is not one of this port', type: AdminErrorAnswer },
   { status: 404, description: 'no such servable or worker', type: AdminErrorAnswer },
-  { status: 503, description: 'no worker is heard', type: AdminErrorAnswer },
+];
+
+const notDone: readonly ApiResponseOptions[] = [
+  { status: 500, type: ModelChangeAnswer, description: 'a worker could not do it: its error says why' },
+  {
+    status: 503,
+    description:
+      'a worker is silent, lost or leaving; or nothing was begun: no worker is heard, or one that may have the servable does not answer',
+    schema: { oneOf: [{ $ref: getSchemaPath(ModelChangeAnswer) }, { $ref: getSchemaPath(AdminErrorAnswer) }] },
+  },
+  { status: 504, type: ModelChangeAnswer, description: 'a worker takes longer than was to be waited for, and goes on' },
 ];
 
 /** The refusals that any request can get. */
@@ -29,11 +51,7 @@ function Refusals(): MethodDecorator {
 function Change(): MethodDecorator {
   return (target, property, descriptor) => {
     ApiOkResponse({ type: ModelChangeAnswer, description: 'every worker did what was asked' })(target, property, descriptor);
-    ApiResponse({ status: 500, type: ModelChangeAnswer, description: 'a worker did not: its error says why' })(
-      target,
-      property,
-      descriptor,
-    );
+    for (const outcome of notDone) ApiResponse(outcome)(target, property, descriptor);
     Refusals()(target, property, descriptor);
   };
 }
@@ -41,6 +59,7 @@ function Change(): MethodDecorator {
 /** Versions of servables, changed by operators. Answered at the admin port alone; each change leaves a line in the log. */
 @Controller('admin')
 @ApiTags('Models')
+@ApiExtraModels(ModelChangeAnswer, AdminErrorAnswer)
 @ApiBearerAuth()
 @UseGuards(AdminGuard)
 @UseFilters(ServingErrorFilter)
@@ -115,7 +134,9 @@ export class AdminController {
     act: (servable: string) => Promise<ModelChange>,
   ): Promise<ModelChange> {
     const change = await this.audit.of(action, name.slice(0, 64), clientOf(request), () => act(checkedName(name)));
-    void reply.status(change.ok ? 200 : 500);
+    const code = codeOfChange(change);
+    void reply.status(code === undefined ? 200 : httpStatusOf({ code, reason: undefined }));
+    if (code === 'UNAVAILABLE') void reply.header('retry-after', '1');
     return change;
   }
 }

@@ -4,7 +4,8 @@ import type { ModelControlMode } from '../edge/admin-options.js';
 import { clip } from '../edge/clip.js';
 import { modelControlToken } from '../edge/tokens.js';
 import { wantedOfParameters } from '../models/model-parameters.js';
-import { Models, type ListedServable, type ListedVersion, type ModelChange } from '../models/models.js';
+import { codeOfChange, errorsOf, workersWith, type ListedServable, type ListedVersion, type ModelChange } from '../models/model-change.js';
+import { Models } from '../models/models.js';
 import { ModelDirectory, type RepositoryEntry, type RepositoryState } from './model-directory.js';
 
 const stateOf: Readonly<Record<ListedVersion['state'], RepositoryState>> = {
@@ -44,7 +45,7 @@ export class ModelRepository {
   /**
    * Loads what the version policy (of the request, else of the servers) asks for, anew where its files changed, and unloads the other versions.
    * Throws ServingError UNIMPLEMENTED where loading is not allowed, INVALID_ARGUMENT for parameters, NOT_FOUND for an unknown model, INTERNAL when
-   * a version could not be loaded: what served before goes on then.
+   * a version could not be loaded, UNAVAILABLE when a worker is silent or lost: what served before goes on then.
    */
   async load(model: string, parameters: Readonly<Record<string, unknown>>, isOperator: boolean): Promise<ModelChange> {
     this.checkMayChange(isOperator);
@@ -52,15 +53,15 @@ export class ModelRepository {
     const servable = await this.servableOf(model);
     if (servable === undefined) throw new ServingError('NOT_FOUND', `failed to load '${clip(model)}', no worker has it in its directory`);
     const change = await this.models.bringInLine(servable, wanted);
-    if (!change.ok)
-      throw new ServingError(
-        'INTERNAL',
-        `failed to load '${clip(model)}', ${isOperator ? errorsOf(change) : 'the log of its worker says why'}`,
-      );
+    const failure = failureOf(`failed to load '${clip(model)}'`, change, isOperator);
+    if (failure !== undefined) throw failure;
     return change;
   }
 
-  /** Unloads all versions. A model that is not loaded, or that nobody knows, is no error, as with Triton; then there is no change. */
+  /**
+   * Unloads all versions. A model that is not loaded, or that nobody knows, is no error, as with Triton; then there is no change. Throws ServingError as
+   * {@link load} does.
+   */
   async unload(model: string, isOperator: boolean): Promise<ModelChange | undefined> {
     this.checkMayChange(isOperator);
     const servable = await this.servableOf(model);
@@ -69,8 +70,8 @@ export class ModelRepository {
       if (error instanceof ServingError && error.code === 'NOT_FOUND') return undefined;
       throw error;
     });
-    if (change?.ok === false)
-      throw new ServingError('INTERNAL', `failed to unload '${clip(model)}'${isOperator ? `, ${errorsOf(change)}` : ''}`);
+    const failure = change && failureOf(`failed to unload '${clip(model)}'`, change, isOperator);
+    if (failure !== undefined) throw failure;
     return change;
   }
 
@@ -83,10 +84,19 @@ export class ModelRepository {
     throw new ServingError('UNIMPLEMENTED', 'explicit model load / unload is not allowed here (--model-control-mode explicit allows it)');
   }
 
-  /** A model's name is that of a servable, or `servable.method`; both may have dots in them. */
+  /**
+   * A model's name is that of a servable, or `servable.method`; both may have dots in them. Throws ServingError UNAVAILABLE for one that nobody knows while
+   * a worker does not say what it has.
+   */
   private async servableOf(model: string): Promise<string | undefined> {
-    const known = new Set((await this.models.list()).servables.map(({ servable }) => servable));
-    for (let name = model; name !== ''; name = name.slice(0, Math.max(0, name.lastIndexOf('.')))) if (known.has(name)) return name;
+    const { servables, workers } = await this.models.list();
+    const known = new Set(servables.map(({ servable }) => servable));
+    for (let name = model; name !== ''; name = name.slice(0, Math.max(0, name.lastIndexOf('.'))))
+      if (known.has(name) || this.models.missing(name).length > 0) return name;
+    if (workers.length === 0) throw new ServingError('UNAVAILABLE', 'no worker is heard');
+    const silent = workers.find(({ host, leaving }) => host === undefined && !leaving);
+    if (silent !== undefined)
+      throw new ServingError('UNAVAILABLE', `worker '${silent.worker}' does not answer; it may have '${clip(model)}'`);
     return undefined;
   }
 }
@@ -98,7 +108,17 @@ function entryOf({ servable }: ListedServable, { version, state, replicas }: Lis
   return { name: servable, version: String(version), state: stateOf[state], reason };
 }
 
-/** What went wrong on which worker. */
-export function errorsOf({ workers }: ModelChange): string {
-  return workers.flatMap(({ worker, error }) => (error === undefined ? [] : [`${worker}: ${error}`])).join('; ');
+/** A change that was not carried out, as an error. What its workers say is for operators; which of them are away, for everybody. */
+function failureOf(what: string, change: ModelChange, isOperator: boolean): ServingError | undefined {
+  const code = codeOfChange(change);
+  if (code === undefined) return undefined;
+  if (isOperator) return new ServingError(code, `${what}, ${errorsOf(change)}`);
+  const why = {
+    INTERNAL: 'the log of its worker says why',
+    DEADLINE_EXCEEDED: 'it takes longer than is waited for, and goes on',
+    UNAVAILABLE: `not available now: ${workersWith(change, 'UNAVAILABLE')
+      .map((worker) => `worker '${worker}'`)
+      .join(', ')}`,
+  }[code];
+  return new ServingError(code, `${what}, ${why}`);
 }

@@ -50,13 +50,14 @@ export class RepositoryModelRequest {
 }
 
 /** The response of a refusal, as infer operations share it. */
-function refusal(status: 400 | 404 | 500 | 501 | 503): ApiResponseOptions {
+function refusal(status: 400 | 404 | 500 | 501 | 503 | 504): ApiResponseOptions {
   const description = {
     400: 'the request is wrong',
     404: 'no such model or version',
     500: 'a worker could not do it; what served before goes on',
     501: 'models may not be loaded here',
     503: 'not ready now; try again',
+    504: 'it takes longer than is waited for, and goes on',
   }[status];
   return { status, description, content: { 'application/json': { schema: { $ref: '#/components/schemas/OipError' } } } };
 }
@@ -192,6 +193,7 @@ export class OipController {
   @ApiResponse(refusal(500))
   @ApiResponse(refusal(501))
   @ApiResponse(refusal(503))
+  @ApiResponse(refusal(504))
   @UsePipes(bodyPipe('lenient'))
   async load(@Param('model') model: string, @Req() request: FastifyRequest, @Body() body?: RepositoryModelRequest): Promise<void> {
     const act = (): Promise<object> => this.repository.load(model, body?.parameters ?? {}, this.operators.has(request.raw));
@@ -207,6 +209,7 @@ export class OipController {
   @ApiResponse(refusal(500))
   @ApiResponse(refusal(501))
   @ApiResponse(refusal(503))
+  @ApiResponse(refusal(504))
   @UsePipes(bodyPipe('lenient'))
   async unload(@Param('model') model: string, @Req() request: FastifyRequest, @Body() _body?: RepositoryModelRequest): Promise<void> {
     const act = (): Promise<object | undefined> => this.repository.unload(model, this.operators.has(request.raw));

@@ -1,113 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { MemoryExchange, subjects, topics, type Bus, type ReplicaStatus } from '@mserve/bus';
-import { ServingError } from '@mserve/wire';
+import { MemoryExchange } from '@mserve/bus';
 import { MethodCatalog } from '../catalog/method-catalog.js';
 import { method, servable } from '../testing/fake-scheduler.js';
+import { FakeWorker } from '../testing/fake-worker.js';
+import { codeOfChange } from './model-change.js';
 import { Models } from './models.js';
-
-/** A worker's control messages without a worker: what it is told to load becomes ready, or fails, when the spec says so. */
-class FakeWorker {
-  readonly bus: Bus;
-  /** Versions on disk, those whose files changed, and those that cannot be loaded, with the reason. */
-  onDisk: number[] = [1, 2];
-  changed: number[] = [];
-  readonly broken = new Map<number, string>();
-  readonly asked: string[] = [];
-  /** Loads wait for this. */
-  gate: Promise<unknown> = Promise.resolve();
-  private replicas: ReplicaStatus[] = [];
-  private revision = 1;
-  private made = 0;
-
-  constructor(
-    exchange: MemoryExchange,
-    private readonly servable: string | undefined = 'sums',
-    serving: readonly number[] = [1],
-  ) {
-    this.bus = exchange.connect('worker');
-    for (const version of serving) this.add(version, 'ready');
-    this.answer(subjects.replicasList, () => this.list());
-    this.answer(subjects.servablesFound, () => ({
-      host: 'here',
-      servables:
-        this.servable === undefined
-          ? []
-          : [
-              {
-                servable: this.servable,
-                versions: this.onDisk.map((version) => ({
-                  version,
-                  wanted: version === Math.max(...this.onDisk),
-                  changed: this.changed.includes(version),
-                })),
-              },
-            ],
-    }));
-    this.answer(subjects.servablesLoad, (body) => this.load(body as { version: number; reload?: boolean }));
-    this.answer(subjects.servablesUnload, (body) => this.unload((body as { version: number }).version));
-    this.hello();
-  }
-
-  get versions(): string[] {
-    return this.replicas.map(({ version, state }) => `${version} ${state}`).sort();
-  }
-
-  hello(): void {
-    const hello = { address: this.bus.address, epoch: 1, revision: this.revision, leaving: false };
-    this.bus.broadcast(topics.workersHello, Buffer.from(JSON.stringify(hello)));
-  }
-
-  private load({ version, reload = false }: { version: number; reload?: boolean }): object {
-    this.asked.push(`${reload ? 'reload' : 'load'} ${version}`);
-    const old = this.replicas.filter((one) => one.version === version);
-    if (!reload && old.some(({ state }) => state === 'ready')) throw new ServingError('INVALID_ARGUMENT', 'is loaded here already');
-    const replica = this.add(version, 'loading');
-    void this.gate.then(() => {
-      const reason = this.broken.get(version);
-      this.set(replica, reason === undefined ? { state: 'ready' } : { state: 'failed', error: reason });
-      if (reason === undefined) this.remove(old);
-    });
-    return this.list();
-  }
-
-  private unload(version: number): object {
-    this.asked.push(`unload ${version}`);
-    const mine = this.replicas.filter((one) => version === 0 || one.version === version);
-    if (mine.length === 0) throw new ServingError('NOT_FOUND', 'is not loaded here');
-    setImmediate(() => this.remove(mine));
-    return this.list();
-  }
-
-  private add(version: number, state: ReplicaStatus['state']): string {
-    const replica = `${this.bus.address}.${this.made++}`;
-    this.replicas.push({ replica, servable: this.servable ?? 'none', version, deviceId: 0, state, credits: 0 });
-    this.change();
-    return replica;
-  }
-
-  private set(replica: string, to: Partial<ReplicaStatus>): void {
-    this.replicas = this.replicas.map((one) => (one.replica === replica ? { ...one, ...to } : one));
-    this.change();
-  }
-
-  private remove(gone: readonly ReplicaStatus[]): void {
-    this.replicas = this.replicas.filter(({ replica }) => !gone.some((one) => one.replica === replica));
-    this.change();
-  }
-
-  private list(): object {
-    return { revision: this.revision, replicas: this.replicas };
-  }
-
-  private change(): void {
-    this.revision++;
-    this.hello();
-  }
-
-  private answer(subject: string, act: (body: unknown) => object): void {
-    this.bus.respond(subject, async (bytes) => Buffer.from(JSON.stringify(act(JSON.parse(Buffer.from(bytes).toString())))));
-  }
-}
 
 let exchange: MemoryExchange;
 let catalog: MethodCatalog;
@@ -117,7 +14,7 @@ let beating: NodeJS.Timeout;
 beforeEach(() => {
   exchange = new MemoryExchange();
   catalog = new MethodCatalog();
-  models = new Models(exchange.connect('gateway'), catalog);
+  models = new Models(exchange.connect('gateway'), catalog, { workerLostMs: 400, returnMs: 300 });
   models.begin();
   workers = [new FakeWorker(exchange), new FakeWorker(exchange)];
   beating = setInterval(() => {
@@ -169,10 +66,11 @@ describe('a switch', () => {
     expect(change).toMatchObject({
       ok: false,
       workers: [
-        { worker: first, loaded: [], unloaded: [], error: 'not switched: another worker could not load it' },
-        { worker: second, loaded: [], unloaded: [], error: 'no such operator' },
+        { worker: first, loaded: [], unloaded: [], code: 'ABORTED', error: `not switched: another worker, '${second}', could not load it` },
+        { worker: second, loaded: [], unloaded: [], code: 'INTERNAL', error: 'no such operator' },
       ],
     });
+    expect(codeOfChange(change)).toBe('INTERNAL');
     expect(workers.map(({ versions }) => versions)).toEqual([['1 ready'], ['1 ready', '2 failed']]);
   });
 
@@ -215,6 +113,7 @@ describe('a load', () => {
     worker(0).gate = new Promise(() => undefined);
     const change = await models.load('sums', 2, { timeoutMs: 50 });
     expect(change).toMatchObject({ ok: false, workers: [{ error: 'it is not ready after 50 ms, and goes on loading' }, { loaded: [2] }] });
+    expect(codeOfChange(change)).toBe('DEADLINE_EXCEEDED');
   });
 });
 
@@ -270,7 +169,95 @@ it('the list has what is loaded and what is on disk, and which version is the la
 it('without workers changes are refused', async () => {
   clearInterval(beating);
   models.onApplicationShutdown();
-  models = new Models(new MemoryExchange().connect('gateway'), catalog);
+  models = new Models(new MemoryExchange().connect('gateway'), catalog, { workerLostMs: 50, returnMs: 0 });
   await expect(models.load('sums')).rejects.toMatchObject({ code: 'UNAVAILABLE', message: 'no worker is heard' });
   expect(await models.list()).toEqual({ workers: [], servables: [] });
+});
+
+describe('a worker that falls silent', () => {
+  const until = async (isSo: () => boolean): Promise<void> => {
+    while (!isSo()) await new Promise(setImmediate);
+  };
+  const isMissing = (): boolean => models.missing('sums').length > 0;
+  const notHeard = 'the worker is not heard any more';
+
+  it('while it loads is waited for', async () => {
+    let open: () => void = () => undefined;
+    worker(1).gate = new Promise<void>((resolve) => (open = resolve));
+    const switching = models.switch('sums', 2);
+    await until(() => worker(1).asked.length > 0);
+    worker(1).isStopped = true;
+    await until(isMissing);
+    worker(1).isStopped = false;
+    open();
+    expect(await switching).toMatchObject({
+      ok: true,
+      workers: [
+        { loaded: [2], unloaded: [1] },
+        { loaded: [2], unloaded: [1] },
+      ],
+    });
+  });
+
+  it('for good is not available, and what served before goes on', async () => {
+    const [first, second] = addresses();
+    worker(1).gate = new Promise(() => undefined);
+    const switching = models.switch('sums', 2);
+    await until(() => worker(1).asked.length > 0);
+    worker(1).isStopped = true;
+    const change = await switching;
+    expect(change).toMatchObject({
+      ok: false,
+      workers: [
+        { worker: first, loaded: [], unloaded: [], code: 'ABORTED', error: `not switched: another worker, '${second}', could not load it` },
+        { worker: second, loaded: [], unloaded: [], code: 'UNAVAILABLE', error: notHeard },
+      ],
+    });
+    expect(codeOfChange(change)).toBe('UNAVAILABLE');
+    expect(worker(0).versions).toEqual(['1 ready']);
+  });
+
+  it('weighs less than one that could not do it', async () => {
+    worker(0).broken.set(2, 'no such operator');
+    worker(1).gate = new Promise(() => undefined);
+    const switching = models.switch('sums', 2);
+    await until(() => worker(1).asked.length > 0);
+    worker(1).isStopped = true;
+    const change = await switching;
+    expect(change.workers.map(({ code }) => code)).toEqual(['INTERNAL', 'UNAVAILABLE']);
+    expect(codeOfChange(change)).toBe('INTERNAL');
+  });
+
+  it('while it unloads has not unloaded', async () => {
+    const unloading = models.unload('sums', 1, { workers: [worker(1).bus.address] });
+    await until(() => worker(1).asked.length > 0);
+    worker(1).isStopped = true;
+    expect(await unloading).toMatchObject({ ok: false, workers: [{ unloaded: [], code: 'UNAVAILABLE', error: notHeard }] });
+  });
+
+  it('is no reason to say that nobody has the servable, or that there is no such worker', async () => {
+    await models.list();
+    const lost = addresses();
+    for (const one of workers) {
+      one.isStopped = true;
+      await one.bus.close();
+    }
+    workers.push(new FakeWorker(exchange, 'others', []));
+    await until(() => models.missing('sums').length === 2);
+    const refused = { code: 'UNAVAILABLE', message: expect.stringMatching(`^worker '(${lost.join('|')})' is not available: ${notHeard}$`) };
+    await expect(models.load('sums', 2)).rejects.toMatchObject(refused);
+    await expect(models.unload('sums')).rejects.toMatchObject(refused);
+    await expect(models.load('others', 2, { workers: [lost[1] as string] })).rejects.toMatchObject(refused);
+    expect(await models.load('others', 2)).toMatchObject({ ok: true });
+  });
+
+  it.each(['load', 'switch', 'unload'] as const)('before a %s, but is there, has to take part', async (change) => {
+    await models.list();
+    worker(1).isStopped = true;
+    await until(isMissing);
+    const refused = { code: 'UNAVAILABLE', message: `worker '${worker(1).bus.address}' is not available: ${notHeard}` };
+    await expect(models[change]('sums', 1)).rejects.toMatchObject(refused);
+    expect(worker(0).asked).toEqual([]);
+    expect(await models[change]('sums', 1, { workers: [worker(0).bus.address] })).toMatchObject({ ok: true });
+  });
 });

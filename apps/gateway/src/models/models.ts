@@ -6,13 +6,24 @@ import {
   type FoundServables,
   type FoundVersion,
   type LoadServable,
-  type ReplicaState,
   type ReplicaStatus,
 } from '@mserve/bus';
 import { BUS, encodeJson, FoundServablesDto, parseControl, parseJson, readReplicaList } from '@mserve/bus/nest';
-import { ServingError } from '@mserve/wire';
+import { ServingError, type ServingErrorCode } from '@mserve/wire';
 import { MethodCatalog } from '../catalog/method-catalog.js';
-import { WorkerWatch, type WatchedWorker } from './worker-watch.js';
+import type {
+  ChangeOptions,
+  ListedServable,
+  ListedVersion,
+  LoadChangeOptions,
+  ModelChange,
+  ModelList,
+  WorkerResult,
+} from './model-change.js';
+import { WorkerWatch, type WatchedWorker, type WorkerWatchOptions } from './worker-watch.js';
+
+/** Injection token of the {@link WorkerWatchOptions}. */
+export const workerWatchToken = Symbol('worker watch');
 
 /** How long a worker may take to answer: its directory may be on a slow share, and its machine busy. */
 const askTimeoutMs = 8_000;
@@ -22,78 +33,6 @@ const unloadSlackMs = 10_000;
 const defaultGraceMs = 30_000;
 /** Until then the scheduler should have told this gateway of a change. */
 const catalogWaitMs = 2_000;
-
-/** Whom a change is for, and how long it may take. */
-export interface ChangeOptions {
-  /** Bus addresses. Default: every worker that has the servable, loaded or on disk. */
-  readonly workers?: readonly string[] | undefined;
-  /** How long versions may take to load. Then the answer says so; they go on loading. Default 600 000. */
-  readonly timeoutMs?: number | undefined;
-  /** How long what is unloaded may take for the requests that it has. Default 30 000. */
-  readonly graceMs?: number | undefined;
-}
-
-/** As {@link ChangeOptions}; what serves already can be loaded anew. */
-export interface LoadChangeOptions extends ChangeOptions {
-  /** A version that serves already is loaded anew from its files, and takes the place of the old copy when it is ready. Default false. */
-  readonly reload?: boolean | undefined;
-}
-
-/** What a worker did. */
-export interface WorkerResult {
-  readonly worker: string;
-  readonly loaded: readonly number[];
-  readonly unloaded: readonly number[];
-  /** Why it did not do all that was asked, for operators; undefined when it did. */
-  readonly error?: string | undefined;
-}
-
-/** What became of a change. */
-export interface ModelChange {
-  readonly servable: string;
-  /** Versions that were asked for; none for an unloading of all. */
-  readonly versions: readonly number[];
-  /** Every worker did what was asked. */
-  readonly ok: boolean;
-  readonly workers: readonly WorkerResult[];
-}
-
-/** A version of a servable on one worker. */
-export interface ListedReplica {
-  readonly worker: string;
-  readonly deviceId: number;
-  readonly state: ReplicaState;
-  /** Why it failed, for operators. */
-  readonly error?: string | undefined;
-}
-
-export interface ListedVersion {
-  readonly version: number;
-  /** The best that a replica of it has; `unloaded`: it is on disk only. */
-  readonly state: 'ready' | 'loading' | 'draining' | 'failed' | 'unloaded';
-  readonly replicas: readonly ListedReplica[];
-}
-
-export interface ListedServable {
-  readonly servable: string;
-  /** The version that requests get which name none; undefined when none is ready. */
-  readonly latest?: number | undefined;
-  /** Ascending. */
-  readonly versions: readonly ListedVersion[];
-}
-
-export interface ListedWorker {
-  readonly worker: string;
-  /** Its machine; undefined when it did not answer in time. */
-  readonly host?: string | undefined;
-  readonly leaving: boolean;
-}
-
-/** What the workers have. */
-export interface ModelList {
-  readonly workers: readonly ListedWorker[];
-  readonly servables: readonly ListedServable[];
-}
 
 /** What is to be changed on each worker. */
 interface Plan {
@@ -112,7 +51,13 @@ interface Course {
   readonly loaded: number[];
   readonly reloaded: number[];
   readonly unloaded: number[];
-  error?: string;
+  failure?: Trouble;
+}
+
+/** Why a worker did not do what was asked, see {@link WorkerResult}. */
+interface Trouble {
+  readonly code: ServingErrorCode;
+  readonly error: string;
 }
 
 /**
@@ -120,7 +65,10 @@ interface Course {
  * time. A switch has two halves: the new version is loaded everywhere, and only when all workers have it ready are the others unloaded; when one cannot
  * load it, those that did unload it again, and what served before goes on.
  *
- * Every call throws ServingError: NOT_FOUND for a servable or a worker that is not there, UNAVAILABLE when no worker is heard.
+ * A worker that falls silent meanwhile is waited for; one that does not come back is UNAVAILABLE in the answer. It may still do what it was asked.
+ *
+ * Every call throws ServingError, and then changes nothing: NOT_FOUND for a servable or a worker that is not there, UNAVAILABLE when no worker is heard,
+ * or one that may have the servable does not answer.
  */
 @Injectable()
 export class Models implements OnApplicationShutdown {
@@ -130,13 +78,19 @@ export class Models implements OnApplicationShutdown {
   constructor(
     @Inject(BUS) private readonly bus: Bus,
     @Inject(MethodCatalog) private readonly catalog: MethodCatalog,
+    @Inject(workerWatchToken) private readonly options: WorkerWatchOptions,
   ) {
-    this.watch = new WorkerWatch(bus);
+    this.watch = new WorkerWatch(bus, options);
   }
 
   /** Begins to listen to workers, so that the first call need not wait for their hellos. Any call does it too. */
   begin(): void {
     void this.watch.begin();
+  }
+
+  /** Bus addresses of workers that went in the last minute without leaving, and had the servable. */
+  missing(servable: string): string[] {
+    return this.watch.missing.filter((worker) => has(worker, servable, 0)).map(({ address }) => address);
   }
 
   /** Every servable version that a worker has, loaded or on disk; of one servable when it is named. */
@@ -228,15 +182,15 @@ export class Models implements OnApplicationShutdown {
     await this.watch.begin();
     const found = new Map<string, FoundServable | undefined>();
     const targets = await this.targets(servable, workers, async (worker) => {
-      const there = (await this.find(worker.address, servable)).servables.find((one) => one.servable === servable);
+      const there = (await this.findNamed(worker.address, servable)).servables.find((one) => one.servable === servable);
       found.set(worker.address, there);
       return (there?.versions.length ?? 0) > 0 || has(worker, servable, 0);
     });
     const courses = targets.map((worker) => this.begun(plan, worker, found.get(worker.address)?.versions ?? []));
     await Promise.all(courses.map((course) => this.loadAll(plan, course, found.get(course.worker)?.versions ?? [], timeoutMs)));
-    const broken = courses.filter(({ error }) => error !== undefined);
+    const broken = courses.filter(({ failure }) => failure !== undefined);
     if (plan.unloadOthers && broken.length === 0) await Promise.all(courses.map((course) => this.unloadOthers(course, servable, graceMs)));
-    else if (plan.unloadOthers) await Promise.all(courses.map((course) => this.takeBack(course, servable, graceMs)));
+    else if (plan.unloadOthers) await Promise.all(courses.map((course) => this.takeBack(course, servable, graceMs, broken)));
     return changeOf(
       servable,
       [...new Set(courses.flatMap(({ wanted }) => wanted))].sort((a, b) => a - b),
@@ -249,7 +203,7 @@ export class Models implements OnApplicationShutdown {
     try {
       return { ...course, wanted: plan.wanted(there) };
     } catch (error) {
-      return { ...course, error: ServingError.from(error).message };
+      return { ...course, failure: troubleOf(error) };
     }
   }
 
@@ -259,10 +213,10 @@ export class Models implements OnApplicationShutdown {
         this.watch.find(course.worker)?.replicas.some((one) => isOf(one, servable, version) && one.state === 'ready') === true;
       const isChanged = there.find((one) => one.version === version)?.changed === true;
       if (isReady && (reload === 'never' || (reload === 'changed' && !isChanged))) continue;
-      const error = await this.loadOn(course.worker, { servable, version, ...(isReady && { reload: true }) }, timeoutMs);
-      if (error === undefined) (isReady ? course.reloaded : course.loaded).push(version);
+      const failure = await this.loadOn(course.worker, { servable, version, ...(isReady && { reload: true }) }, timeoutMs);
+      if (failure === undefined) (isReady ? course.reloaded : course.loaded).push(version);
       else {
-        course.error = error;
+        course.failure = failure;
         return;
       }
     }
@@ -293,7 +247,7 @@ export class Models implements OnApplicationShutdown {
   }
 
   /** Why it could not be loaded; undefined when it is ready. */
-  private async loadOn(worker: string, load: LoadServable, timeoutMs: number): Promise<string | undefined> {
+  private async loadOn(worker: string, load: LoadServable, timeoutMs: number): Promise<Trouble | undefined> {
     const { servable, version } = load;
     const earlier = new Set(this.watch.find(worker)?.replicas.map(({ replica }) => replica));
     let begun;
@@ -301,24 +255,27 @@ export class Models implements OnApplicationShutdown {
       const answer = await this.bus.request(worker, subjects.servablesLoad, encodeJson(load), { timeoutMs: askTimeoutMs });
       begun = readReplicaList(parseJson(answer), () => undefined);
     } catch (error) {
-      return ServingError.from(error).message;
+      return troubleOf(error);
     }
     const { revision } = begun;
     const ids = begun.replicas.filter((one) => isOf(one, servable, version) && !earlier.has(one.replica)).map(({ replica }) => replica);
-    const outcome = await this.watch.until(() => {
+    const outcome = await this.watch.until((): { readonly failure?: Trouble } | undefined => {
       const now = this.watch.find(worker);
-      if (now === undefined) return { error: 'the worker is not heard any more' };
+      if (now === undefined) return { failure: notHeard };
       if (now.revision < revision) return undefined;
       const mine = now.replicas.filter(({ replica }) => ids.includes(replica));
       if (mine.some(({ state }) => state === 'loading')) return undefined;
       const failed = mine.find(({ state }) => state === 'failed');
-      if (failed !== undefined) return { error: failed.error ?? 'it failed' };
-      if (mine.length < ids.length || ids.length === 0) return { error: 'it was unloaded while it was loading' };
+      if (failed !== undefined) return { failure: { code: 'INTERNAL', error: failed.error ?? 'it failed' } };
+      if (now.leaving) return { failure: { code: 'UNAVAILABLE', error: 'the worker is leaving' } };
+      if (mine.length < ids.length || ids.length === 0)
+        return { failure: { code: 'CANCELLED', error: 'it was unloaded while it was loading' } };
       // Loaded anew: done when the old copy is gone
       if (load.reload === true && now.replicas.some((one) => isOf(one, servable, version) && earlier.has(one.replica))) return undefined;
-      return { error: undefined };
+      return {};
     }, timeoutMs);
-    return outcome === undefined ? `it is not ready after ${timeoutMs} ms, and goes on loading` : outcome.error;
+    if (outcome !== undefined) return outcome.failure;
+    return { code: 'DEADLINE_EXCEEDED', error: `it is not ready after ${timeoutMs} ms, and goes on loading` };
   }
 
   private async unloadOthers(course: Course, servable: string, graceMs: number | undefined): Promise<void> {
@@ -329,19 +286,22 @@ export class Models implements OnApplicationShutdown {
     await Promise.all([...others].filter((version) => version > 0).map((version) => this.unloadOn(course, servable, version, graceMs)));
   }
 
-  /** Another worker could not load what this one did: it goes, so that all serve the same again. */
-  private async takeBack(course: Course, servable: string, graceMs: number | undefined): Promise<void> {
-    if (course.error !== undefined && course.loaded.length === 0) return;
+  /** Workers are broken, they could not load what this one did: it goes, so that all serve the same again. */
+  private async takeBack(course: Course, servable: string, graceMs: number | undefined, broken: readonly Course[]): Promise<void> {
+    if (course.failure !== undefined && (course.loaded.length === 0 || this.watch.find(course.worker) === undefined)) return;
     const taken = course.loaded.splice(0);
     for (const version of taken) await this.unloadOn(course, servable, version, graceMs);
     course.unloaded.length = 0;
-    course.error ??= 'not switched: another worker could not load it';
+    if (course.failure !== undefined) return;
+    const culprit = broken.find(({ failure }) => failure?.code !== 'UNAVAILABLE') ?? broken[0];
+    course.failure = { code: 'ABORTED', error: `not switched: another worker, '${culprit?.worker}', could not load it` };
   }
 
   private async unloadOn(course: Course, servable: string, version: number, graceMs = defaultGraceMs): Promise<void> {
     const { worker } = course;
     const isMeant = (one: ReplicaStatus): boolean => one.servable === servable && (version === 0 || one.version === version);
-    const known = this.watch.find(worker)?.replicas.filter(isMeant) ?? [];
+    const watched = this.watch.find(worker);
+    const known = watched?.replicas.filter(isMeant) ?? [];
     let begun;
     try {
       const answer = await this.bus.request(worker, subjects.servablesUnload, encodeJson({ servable, version, graceMs }), {
@@ -349,23 +309,26 @@ export class Models implements OnApplicationShutdown {
       });
       begun = readReplicaList(parseJson(answer), () => undefined);
     } catch (error) {
-      course.error ??= ServingError.from(error).message;
+      course.failure ??= troubleOf(error);
       return;
     }
     const { revision } = begun;
     // One that had failed is gone at once
     const meant = [...known, ...begun.replicas.filter(isMeant)];
     const ids = meant.map(({ replica }) => replica);
-    const isGone = await this.watch.until(() => {
+    const outcome = await this.watch.until((): { readonly failure?: Trouble } | undefined => {
       const now = this.watch.find(worker);
-      if (now === undefined) return true;
-      return (now.revision >= revision && !now.replicas.some(({ replica }) => ids.includes(replica))) || undefined;
+      // What it had went with it, if it left
+      if (now === undefined) return watched?.leaving === true ? {} : { failure: notHeard };
+      return now.revision >= revision && !now.replicas.some(({ replica }) => ids.includes(replica)) ? {} : undefined;
     }, graceMs + unloadSlackMs);
-    if (isGone === true) course.unloaded.push(...new Set(meant.map((one) => one.version).filter((one) => one > 0)));
-    else course.error ??= `version ${version} is still being unloaded`;
+    const goesOn: Trouble = { code: 'DEADLINE_EXCEEDED', error: `version ${version} is still being unloaded` };
+    const failure = outcome === undefined ? goesOn : outcome.failure;
+    if (failure === undefined) course.unloaded.push(...new Set(meant.map((one) => one.version).filter((one) => one > 0)));
+    else course.failure ??= failure;
   }
 
-  /** Throws ServingError when a named worker is not there, or none has the servable. */
+  /** Throws ServingError when a named worker is not there, none has the servable, or one that is asked for it does not answer. */
   private async targets(
     servable: string,
     named: readonly string[] | undefined,
@@ -375,28 +338,70 @@ export class Models implements OnApplicationShutdown {
     const all = this.watch.workers.filter(({ leaving }) => !leaving);
     if (all.length === 0) throw new ServingError('UNAVAILABLE', 'no worker is heard');
     const strange = named?.find((name) => !all.some(({ address }) => address === name));
-    if (strange !== undefined)
+    if (strange !== undefined) {
+      if (this.watch.missing.some(({ address }) => address === strange)) throw unavailable(strange, notHeard.error);
       throw new ServingError(
         'NOT_FOUND',
         `there is no worker '${strange.slice(0, 100)}'; there are: ${all.map(({ address }) => address).join(', ')}`,
       );
-    const asked = all.filter(({ address }) => named === undefined || named.includes(address));
+    }
+    const asked = await this.living(
+      all.filter(({ address }) => named === undefined || named.includes(address)),
+      named !== undefined,
+    );
     const have = await Promise.all(asked.map(async (worker) => hasIt(worker)));
     const targets = asked.filter((_, i) => have[i] === true || named !== undefined);
-    if (!have.includes(true))
-      throw new ServingError(
-        'NOT_FOUND',
-        `no worker has a servable '${servable.slice(0, 64)}'${named === undefined ? '' : ' of those that are named'}`,
-      );
-    return targets;
+    if (have.includes(true)) return targets;
+    const [holder] = named === undefined ? this.missing(servable) : [];
+    if (holder !== undefined) throw unavailable(holder, notHeard.error);
+    throw new ServingError(
+      'NOT_FOUND',
+      `no worker has a servable '${servable.slice(0, 64)}'${named === undefined ? '' : ' of those that are named'}`,
+    );
   }
 
-  private async find(worker: string, servable: string | undefined): Promise<FoundServables> {
-    const answer = await this.bus.request(worker, subjects.servablesFound, encodeJson(servable === undefined ? {} : { servable }), {
-      timeoutMs: askTimeoutMs,
-    });
+  /** Those of the workers that are there. A silent one is asked: nobody answers for one that is gone; one that is only slow has to take part, as those named. */
+  private async living(workers: readonly WatchedWorker[], areNamed: boolean): Promise<WatchedWorker[]> {
+    const there = await Promise.all(
+      workers.map(async ({ address, isLost }) => {
+        if (!isLost) return true;
+        const trouble = await this.find(address, '', this.options.returnMs).then(() => undefined, troubleOf);
+        if (trouble === undefined) return true;
+        if (areNamed || trouble === silent) throw unavailable(address, notHeard.error);
+        return trouble.code !== 'UNAVAILABLE';
+      }),
+    );
+    return workers.filter((_, i) => there[i] === true);
+  }
+
+  /** As {@link find}; what is thrown names the worker. */
+  private async findNamed(worker: string, servable: string): Promise<FoundServables> {
+    try {
+      return await this.find(worker, servable);
+    } catch (thrown) {
+      const { code, error } = troubleOf(thrown);
+      throw code === 'UNAVAILABLE' ? unavailable(worker, error) : new ServingError(code, `worker '${worker}': ${error}`);
+    }
+  }
+
+  private async find(worker: string, servable: string | undefined, timeoutMs = askTimeoutMs): Promise<FoundServables> {
+    const body = encodeJson(servable === undefined ? {} : { servable });
+    const answer = await this.bus.request(worker, subjects.servablesFound, body, { timeoutMs });
     return parseControl(FoundServablesDto, answer);
   }
+}
+
+const silent: Trouble = { code: 'UNAVAILABLE', error: 'the worker does not answer' };
+const notHeard: Trouble = { code: 'UNAVAILABLE', error: 'the worker is not heard any more' };
+
+function unavailable(worker: string, text: string): ServingError {
+  return new ServingError('UNAVAILABLE', `worker '${worker}' is not available: ${text}`);
+}
+
+/** Of a request to a worker that did not succeed. */
+function troubleOf(thrown: unknown): Trouble {
+  const { code, message } = ServingError.from(thrown);
+  return code === 'DEADLINE_EXCEEDED' ? silent : { code, error: message };
 }
 
 function chosen(servable: string, version: number): Plan['wanted'] {
@@ -416,8 +421,8 @@ function has({ replicas }: WatchedWorker, servable: string, version: number): bo
   return replicas.some((one) => one.servable === servable && (version === 0 || one.version === version));
 }
 
-function resultOf({ worker, loaded, reloaded, unloaded, error }: Course): WorkerResult {
-  return { worker, loaded: [...loaded, ...reloaded], unloaded: [...unloaded].sort((a, b) => a - b), ...(error !== undefined && { error }) };
+function resultOf({ worker, loaded, reloaded, unloaded, failure }: Course): WorkerResult {
+  return { worker, loaded: [...loaded, ...reloaded], unloaded: [...unloaded].sort((a, b) => a - b), ...failure };
 }
 
 function changeOf(servable: string, versions: readonly number[], workers: readonly WorkerResult[]): ModelChange {

@@ -1,15 +1,23 @@
 import { subjects, topics, type Bus, type ReplicaList, type ReplicaStatus, type Subscription } from '@mserve/bus';
 import { encodeJson, parseControl, parseJson, readReplicaList, WorkerHelloDto } from '@mserve/bus/nest';
 
-/** Workers say hello four times as often. */
-const workerLostMs = 1_000;
-/** Until then every worker that lives has said hello. */
-const firstHellosMs = 350;
 const tickMs = 250;
+/** For so long it is remembered what a worker had that went without leaving: as long as schedulers expect it back. */
+const rememberedMs = 60_000;
 
-/** A worker that is heard, and its replicas as it listed them last. */
+/** When a worker is taken for lost. */
+export interface WorkerWatchOptions {
+  /** A worker that is silent for longer is lost. Schedulers have the same setting. */
+  readonly workerLostMs: number;
+  /** How long it is waited for a lost one to come back: its machine may be busy, and a change cannot go to another worker. */
+  readonly returnMs: number;
+}
+
+/** A worker, and its replicas as it listed them last. */
 export interface WatchedWorker {
   readonly address: string;
+  /** Silent for longer than a worker that lives is; it may come back. */
+  readonly isLost: boolean;
   readonly leaving: boolean;
   /** Of the list; -1 before the first. */
   readonly revision: number;
@@ -17,6 +25,7 @@ export interface WatchedWorker {
 }
 
 interface WorkerEntry extends WatchedWorker {
+  isLost: boolean;
   leaving: boolean;
   revision: number;
   replicas: readonly ReplicaStatus[];
@@ -34,7 +43,10 @@ export class WorkerWatch {
   private timer: NodeJS.Timeout | undefined;
   private lastTickAt = 0;
 
-  constructor(private readonly bus: Bus) {}
+  constructor(
+    private readonly bus: Bus,
+    private readonly options: WorkerWatchOptions,
+  ) {}
 
   /** Resolves when the workers that live are known. */
   begin(): Promise<void> {
@@ -42,12 +54,20 @@ export class WorkerWatch {
     return this.begun;
   }
 
+  /** Those that are heard, and lost ones that are waited for. */
   get workers(): readonly WatchedWorker[] {
-    return [...this.known.values()].filter(({ revision }) => revision >= 0);
+    return [...this.known.values()].filter((entry) => entry.revision >= 0 && this.isWaitedFor(entry));
   }
 
+  /** Undefined when it is not waited for any longer. */
   find(address: string): WatchedWorker | undefined {
-    return this.known.get(address);
+    const entry = this.known.get(address);
+    return entry !== undefined && this.isWaitedFor(entry) ? entry : undefined;
+  }
+
+  /** Workers that went without leaving, in the last minute. */
+  get missing(): readonly WatchedWorker[] {
+    return [...this.known.values()].filter(({ isLost, leaving }) => isLost && !leaving);
   }
 
   /** Resolves with what `look` gives as soon as it is not undefined; it is asked now and at every change. `undefined` after `timeoutMs`. */
@@ -78,7 +98,9 @@ export class WorkerWatch {
     this.lastTickAt = performance.now();
     this.timer = setInterval(() => this.tick(), tickMs);
     this.timer.unref();
-    await new Promise((resolve) => setTimeout(resolve, firstHellosMs));
+    const { workerLostMs } = this.options;
+    // Until then every worker that is not lost has said hello
+    await new Promise((resolve) => setTimeout(resolve, workerLostMs));
     await this.until(() => [...this.known.values()].every(({ revision }) => revision >= 0) || undefined, workerLostMs);
   }
 
@@ -93,11 +115,12 @@ export class WorkerWatch {
     let entry = this.known.get(address);
     if (entry === undefined) {
       if (leaving) return;
-      entry = { address, leaving, revision: -1, replicas: [], heardRevision: revision, silentMs: 0, isFetching: false };
+      entry = { address, isLost: false, leaving, revision: -1, replicas: [], heardRevision: revision, silentMs: 0, isFetching: false };
       this.known.set(address, entry);
     }
     entry.heardRevision = revision;
     entry.silentMs = 0;
+    entry.isLost = false;
     if (entry.leaving !== leaving) {
       entry.leaving = leaving;
       this.tell();
@@ -124,19 +147,25 @@ export class WorkerWatch {
     if (entry.heardRevision > before && entry.heardRevision > entry.revision) void this.fetch(entry);
   }
 
-  /** Silence counts only while this process' own loop runs. */
+  /** Silence counts only while this process' own loop runs, and it is on the bus. */
   private tick(): void {
     const now = performance.now();
-    const heardMs = Math.min(now - this.lastTickAt, 2 * tickMs);
+    const heardMs = this.bus.state === 'up' ? Math.min(now - this.lastTickAt, 2 * tickMs) : 0;
     this.lastTickAt = now;
-    let isLost = false;
+    let isTold = false;
     for (const [address, entry] of this.known) {
+      const wasWaitedFor = this.isWaitedFor(entry);
       entry.silentMs += heardMs;
-      if (entry.silentMs <= workerLostMs) continue;
-      this.known.delete(address);
-      isLost = true;
+      entry.isLost = entry.silentMs > this.options.workerLostMs;
+      if (entry.isLost && (entry.leaving || entry.silentMs > rememberedMs)) this.known.delete(address);
+      if (wasWaitedFor && !this.isWaitedFor(entry)) isTold = true;
     }
-    if (isLost) this.tell();
+    if (isTold) this.tell();
+  }
+
+  /** One that said that it leaves does not come back. */
+  private isWaitedFor({ silentMs, leaving }: WorkerEntry): boolean {
+    return silentMs <= this.options.workerLostMs + (leaving ? 0 : this.options.returnMs);
   }
 
   private tell(): void {

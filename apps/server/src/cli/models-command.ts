@@ -115,9 +115,9 @@ export function changeText(action: string, { servable, versions, ok, workers }: 
     const did = steps.length === 0 ? 'nothing to do' : steps.join(', ');
     return error === undefined ? `  ✓ ${worker}: ${did}` : `  ✗ ${worker}: ${steps.length === 0 ? '' : `${did}; `}${error}`;
   });
-  return [`${action} ${what}: ${ok ? 'done' : `not done${action === 'unload' ? '' : ', what served before goes on'}`}`, ...lines].join(
-    '\n',
-  );
+  const first = `${action} ${what}: ${ok ? 'done' : `not done${action === 'unload' ? '' : ', what served before goes on'}`}`;
+  const away = workers.some(({ code }) => code === 'UNAVAILABLE');
+  return [first, ...lines, ...(away ? ['try again; --worker ADDRESS leaves workers out that do not come back'] : [])].join('\n');
 }
 
 /** `mserve models list|load|unload|switch`. */
