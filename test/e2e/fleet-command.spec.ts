@@ -65,7 +65,7 @@ describe('mserve fleet', () => {
     writeTurnsServable(servables.path, [1]);
     const flags = ['--rest', '127.0.0.1:0', '--grpc', '127.0.0.1:0', '--ops', '127.0.0.1:0', '--drain-delay-ms', '500', '--json'];
     // On a busy machine who lives may be silent for long, and who starts may take long
-    const patience = ['--worker-lost-ms', '10000', '--unavailable-grace-ms', '60000'];
+    const patience = ['--worker-lost-ms', '10000', '--unavailable-grace-ms', '60000', '--unresponsive-ms', '2000'];
     const command = ['apps/server/bin/mserve.mjs', 'fleet', servables.path, '--state-directory', state, ...flags, ...patience];
     fleet = startProcess(process.execPath, command);
     ready = JSON.parse(await fleet.line((line) => line.startsWith('{"rest"'))) as Ready;
@@ -129,6 +129,23 @@ describe('mserve fleet', () => {
     }
   }, 180_000);
 
+  it('kills what is frozen, and starts it again; nobody sees it', async () => {
+    const load = new SteadyLoad([ready.rest], 16);
+    try {
+      for (const name of ['worker-2', 'scheduler-2', 'nats-server']) {
+        await load.until(1, 100);
+        const { pid, restarts } = await processOf(name);
+        process.kill(pid as number, 'SIGSTOP');
+        expect(await said(`processId=${pid} silentMs=`)).toMatch(new RegExp(`${name} does not answer \\(it is stopped\\) and is killed`));
+        expect(await said(`processId=${pid} signal=SIGKILL`)).toContain(`${name} has ended and is started again`);
+        await untilRestarted(name, restarts + 1);
+        await load.until(1, 100);
+      }
+    } finally {
+      expect((await load.stop()).wrong).toEqual([]);
+    }
+  }, 180_000);
+
   it('the other gateway takes what comes while one is away', async () => {
     const { pid } = await processOf('gateway-1');
     process.kill(pid as number, 'SIGKILL');
@@ -163,7 +180,7 @@ describe('mserve fleet', () => {
 
   it('drains a process by name, and starts it again', async () => {
     expect(await askFleet(socket, { do: 'drain', name: 'worker-2' }, () => undefined)).toEqual({ done: true });
-    expect(await processOf('worker-2')).toMatchObject({ state: 'drained', restarts: 1 });
+    expect(await processOf('worker-2')).toMatchObject({ state: 'drained' });
     expect(await infer(ready.rest, 1)).toMatchObject({ status: 200 });
     await askFleet(socket, { do: 'restart', name: 'worker-2' }, () => undefined);
     expect(await processOf('worker-2')).toMatchObject({ state: 'running', ready: true });
@@ -194,6 +211,55 @@ describe('mserve fleet', () => {
     const { code, stderr } = await mserve('fleet', 'status', '--state-directory', state);
     expect([code, stderr]).toEqual([1, expect.stringContaining('no fleet runs there')]);
   }, 60_000);
+});
+
+describe('Ctrl+C of mserve fleet', () => {
+  it('begins to drain, a second time ends everything at once, and a third time changes nothing', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'mserve-fleet-'));
+    const directory = servableDirectory();
+    writeTurnsServable(directory.path, [1]);
+    const flags = [
+      '--rest',
+      '127.0.0.1:0',
+      '--grpc',
+      '127.0.0.1:0',
+      '--ops=',
+      '--drain-delay-ms',
+      '600000',
+      '--grace-ms',
+      '900000',
+      '--json',
+    ];
+    const fleet = startProcess(process.execPath, [
+      ...['apps/server/bin/mserve.mjs', 'fleet', directory.path, '--state-directory', own],
+      ...['--gateways', '1', '--schedulers', '1', '--workers', '1', ...flags],
+    ]);
+    try {
+      const { rest } = JSON.parse(await fleet.line((line) => line.startsWith('{"rest"'))) as Ready;
+      // Of a gateway that was never asked nobody may be on his way
+      expect(await infer(rest, 1)).toMatchObject({ status: 200 });
+      const { processes: running = [] } = await askFleet(join(own, 'fleet.sock'), { do: 'status' }, () => undefined);
+      const pids = running.map(({ pid }) => pid as number);
+      fleet.child.kill('SIGINT');
+      await fleet.line((line) => line.includes('asked to end: gateways first'));
+      while ((await fetch(`http://${rest}/v2/health/ready`)).status === 200);
+      // It still takes what comes, and everything runs
+      expect(await infer(rest, 2)).toMatchObject({ status: 200 });
+      expect(pids.filter(isAlive)).toEqual(pids);
+      // Signals of less than half a second after the first one are the first one
+      while (fleet.child.exitCode === null && fleet.child.signalCode === null) {
+        fleet.child.kill('SIGINT');
+        await sleep(20);
+      }
+      expect([await fleet.stop(), fleet.child.signalCode]).toEqual([1, null]);
+      while (pids.some(isAlive)) await sleep(20);
+      expect(readdirSync(own)).toEqual([]);
+    } finally {
+      fleet.child.kill('SIGKILL');
+      rmSync(own, { recursive: true, force: true });
+      directory.remove();
+    }
+  }, 180_000);
 });
 
 describe('mserve fleet refuses', () => {

@@ -13,7 +13,7 @@ import { ServingError } from '@mserve/wire';
 import type { Logger } from 'pino';
 import { LiveSettings } from './live-settings.js';
 import { createLog } from './log.js';
-import { parentAsksToEnd, type ParentHost } from './parent.js';
+import { answerWhetherAlive, parentAsksToEnd, type ParentHost } from './parent.js';
 import { takeSignals, type SignalHost } from './signals.js';
 import { WriteFailures } from './write-failures.js';
 
@@ -52,6 +52,7 @@ export async function runApp<Name extends AppName>(
   argv: readonly string[] = host.argv.slice(2),
 ): Promise<number> {
   const { name, work } = options;
+  answerWhetherAlive(host);
   const { toEnd, onReload } = takeSignals(host);
   const asked = AbortSignal.any([toEnd, parentAsksToEnd(host)]);
   const failures = new WriteFailures();

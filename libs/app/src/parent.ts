@@ -32,14 +32,17 @@ export interface AppReport extends AppFacts {
   readonly ops?: string | undefined;
 }
 
-/** What a process that started an app over an IPC channel may ask of it, as `{ ask }`. `end`: as SIGTERM, but a second one says nothing more. `report`: with an `id`. */
-export const askOfApp = { report: 'mserve.report', end: 'mserve.end' } as const;
+/**
+ * What a process that started an app over an IPC channel may ask of it, as `{ ask }`. `end`: as SIGTERM, but a second one says nothing more. `report` and `alive`:
+ * with an `id`; `alive` is answered as soon as the event loop turns, by the `id` alone.
+ */
+export const askOfApp = { report: 'mserve.report', alive: 'mserve.alive', end: 'mserve.end' } as const;
 
-/** The answer to {@link askOfApp.report}. There is none while the app is starting: whoever asks asks again. */
+/** The answer to {@link askOfApp.report} and, without a report, to {@link askOfApp.alive}. There is no report while the app is starting: whoever asks asks again. */
 export interface ReportMessage {
   /** Of the question. */
   readonly id: number;
-  readonly report: AppReport;
+  readonly report?: AppReport | undefined;
 }
 
 interface Question {
@@ -58,6 +61,15 @@ export interface ParentHost {
   readonly connected?: boolean | undefined;
   on(event: 'message', listener: (message: unknown) => void): unknown;
   once(event: 'disconnect', listener: () => void): unknown;
+  send?(message: unknown, handle?: undefined, options?: undefined, callback?: (error: Error | null) => void): unknown;
+}
+
+/** Answers {@link askOfApp.alive} from now on. */
+export function answerWhetherAlive(host: ParentHost): void {
+  host.on('message', (message) => {
+    const { ask, id } = questionOf(message);
+    if (ask === askOfApp.alive && host.connected === true) host.send?.({ id }, undefined, undefined, () => undefined);
+  });
 }
 
 /** Aborted when the process that started this one over an IPC channel asks it to end, or is gone. */

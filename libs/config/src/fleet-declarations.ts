@@ -25,6 +25,12 @@ export const fleetCommandSettings = {
     default: '127.0.0.1:0',
     alone: true,
   }),
+  unresponsiveMs: setting(whole(0, 3_600_000), {
+    doc: 'a process that neither answers nor works for so long is killed and started again (docs/fleet.md); 0 = never',
+    apps: fleet,
+    default: 15_000,
+    alone: true,
+  }),
   stateDirectory: optional(path(), {
     doc: 'folder, for this user alone, of the logins, settings and socket of a fleet that runs',
     apps: fleet,

@@ -208,6 +208,7 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   workers: number('F', 2, 1, 256),
   natsServer: text('F', undefined, '/opt/nats-server', ['']),
   natsListen: text('F', '127.0.0.1:0', '0.0.0.0:4222', ['4222', 'unix:x']),
+  unresponsiveMs: number('F', 15_000, 0, 3_600_000),
   stateDirectory: text('F', undefined, '/run/mserve', ['']),
 };
 

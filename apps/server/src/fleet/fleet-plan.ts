@@ -68,14 +68,20 @@ export function settingsOfApp(
   const values = Object.entries(settings).filter(([key]) =>
     settingEntries.some(([one, it]) => one === key && hasSetting(apps[app.kind], it)),
   );
-  const bus = { bus: `nats://${reachable(ports.nats)}`, busName: app.name, natsNkey: nkey, ops: opsOf(all.indexOf(app), ports) };
+  const bus = {
+    bus: `nats://${formatAddress(natsAddress(ports.nats))}`,
+    busName: app.name,
+    natsNkey: nkey,
+    ops: opsOf(all.indexOf(app), ports),
+  };
   return { ...Object.fromEntries(values), ...ofKind(app, all, settings, ports), ...bus };
 }
 
-/** A nats-server that listens at every address of this machine is reached at this one. */
-function reachable(text: string): string {
+/** A nats-server that listens at every address of this machine is reached at 127.0.0.1. */
+export function natsAddress(text: string): Extract<Address, { kind: 'tcp' }> {
   const address = parseAddress(text);
-  return address.kind === 'tcp' && isUnspecified(address) ? `127.0.0.1:${address.port}` : text;
+  if (address.kind !== 'tcp') throw new TypeError(`HOST:PORT is expected, not ${text}`);
+  return isUnspecified(address) ? { ...address, host: '127.0.0.1' } : address;
 }
 
 function ofKind(

@@ -3,10 +3,10 @@ import type { AppLog, AppReport } from '@mserve/app';
 import { ConfigError } from '@mserve/config';
 import { CliError } from '../cli-error.js';
 import { writeBusCredentials, type FleetMember } from './bus-credentials.js';
-import { planFleet, settingsOfApp, type FleetCommandSettings, type FleetPorts, type PlannedApp } from './fleet-plan.js';
+import { natsAddress, planFleet, settingsOfApp, type FleetCommandSettings, type FleetPorts, type PlannedApp } from './fleet-plan.js';
 import { ClusterGateway, DetachedApp, NatsProgram, type AppCommand, type OutputLine, type ProcessEnvironment } from './programs.js';
 import type { StateDirectory } from './state-directory.js';
-import { processKinds, Supervised, type ProcessKind, type SupervisedState } from './supervised.js';
+import { processKinds, Supervised, usualPatience, type ProcessKind, type SupervisedState } from './supervised.js';
 import { loadedBy, wholenessOf, type Reported, type Wholeness } from './wholeness.js';
 
 /** What a fleet is started with. */
@@ -58,9 +58,10 @@ export class Fleet {
     const { processes } = writeBusCredentials(state.at('users'), [...this.apps, operator], settings.subjectPrefix);
     for (const { name, nkey } of processes) this.nkeys.set(name, nkey);
     const natsConfig = state.write('nats.conf', `listen: ${JSON.stringify(ports.nats)}\ninclude "users/authorization.conf"\n`);
-    const nats = new NatsProgram(options.natsServer, natsConfig, (pid) => state.noteNats(pid), options.output);
+    const patience = { ...usualPatience, unresponsiveMs: settings.unresponsiveMs };
+    const nats = new NatsProgram(options.natsServer, natsConfig, natsAddress(ports.nats), (pid) => state.noteNats(pid), options.output);
     this.processes = [nats, ...this.apps.map((app) => this.programOf(app))].map(
-      (program) => new Supervised(program, options.log, ({ code }) => this.onEnd(program.name, code)),
+      (program) => new Supervised(program, options.log, ({ code }) => this.onEnd(program.name, code), patience),
     );
     for (const one of this.processes) one.start();
   }

@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import cluster from 'node:cluster';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { askOfApp, type AppReport, type ReportMessage } from '@mserve/app';
+import type { Address } from '@mserve/config';
 import type { ProcessKind, Program } from './supervised.js';
 
 /** Where what a process writes goes, line by line. */
@@ -60,6 +62,17 @@ abstract class AppProgram implements Program {
     else child.kill('SIGTERM');
   }
 
+  answer(child: ChildProcess): Promise<void> {
+    const id = ++this.questions;
+    return new Promise((resolve) => {
+      this.waiting.set(id, () => {
+        this.waiting.delete(id);
+        resolve();
+      });
+      if (child.connected) child.send({ ask: askOfApp.alive, id }, () => undefined);
+    });
+  }
+
   report(child: ChildProcess): Promise<AppReport | undefined> {
     if (!child.connected) return Promise.resolve(undefined);
     const id = ++this.questions;
@@ -114,6 +127,7 @@ export class NatsProgram implements Program {
   constructor(
     private readonly program: string,
     private readonly configFile: string,
+    private readonly address: Extract<Address, { kind: 'tcp' }>,
     private readonly onStart: (pid: number | undefined) => void,
     private readonly output: OutputLine,
   ) {}
@@ -130,6 +144,20 @@ export class NatsProgram implements Program {
 
   askToEnd(child: ChildProcess): void {
     child.kill('SIGTERM');
+  }
+
+  /** It greets whoever connects. */
+  answer(): Promise<void> {
+    const { address } = this;
+    const socket = connect({ host: address.host, port: address.port });
+    return new Promise((resolve, reject) => {
+      socket.once('data', () => {
+        socket.destroy();
+        resolve();
+      });
+      socket.once('error', reject);
+      socket.once('close', () => reject(new Error('it said nothing')));
+    });
   }
 
   report(child: ChildProcess): Promise<AppReport> {

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { silentLog } from '@mserve/app';
 import { Supervised, type Patience, type ProcessEnd, type Program } from './supervised.js';
 
-const patience: Patience = { firstMs: 1, longestMs: 8, steadyMs: 60_000, loopEnds: 3 };
+const patience: Patience = { firstMs: 1, longestMs: 8, steadyMs: 60_000, loopEnds: 3, unresponsiveMs: 0 };
 
 /** Node processes that run `script`. */
 class Script implements Program {
@@ -15,7 +15,7 @@ class Script implements Program {
   constructor(private readonly script: string) {}
 
   start(): ChildProcess {
-    const child = spawn(process.execPath, ['-e', this.script], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const child = spawn(process.execPath, ['-e', this.script], { stdio: ['ignore', 'pipe', 'ignore', 'ipc'] });
     this.children.push(child);
     return child;
   }
@@ -26,6 +26,13 @@ class Script implements Program {
 
   report(): Promise<undefined> {
     return Promise.resolve(undefined);
+  }
+
+  answer(child: ChildProcess): Promise<void> {
+    return new Promise((resolve) => {
+      child.once('message', () => resolve());
+      child.send('?');
+    });
   }
 }
 
@@ -92,6 +99,62 @@ describe('a process that is kept running', () => {
     expect(lines).toEqual(['worker-1 is started', 'worker-1 has not ended after 1 ms and is killed', 'worker-1 has ended']);
     await one.restart(1);
     expect(one.state).toMatchObject({ state: 'running', restarts: 1 });
+  });
+
+  describe('that does not answer', () => {
+    const impatient = { unresponsiveMs: 100 };
+    const answering = "process.on('message', () => process.send('!'));";
+    /** Of a process that runs this script: how it ended. */
+    async function endOf(
+      script: string,
+      then: (child: ChildProcess) => void = () => undefined,
+      { unresponsiveMs }: Pick<Patience, 'unresponsiveMs'> = impatient,
+    ): Promise<ProcessEnd> {
+      return new Promise((resolve) => {
+        const program = new Script(script);
+        one = new Supervised(program, log, resolve, { ...patience, firstMs: 60_000, unresponsiveMs });
+        one.start();
+        program.children[0]?.stdout?.once('data', () => then(program.children[0] as ChildProcess));
+      });
+    }
+
+    it.each([
+      ['because it is stopped', `${answering} process.stdout.write('up')`, 'SIGSTOP', 'it is stopped'],
+      [
+        'because it waits for good',
+        `${answering} process.stdout.write('up'); setTimeout(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0), 50)`,
+        undefined,
+        'it waits for something for good',
+      ],
+      [
+        'because its event loop is held',
+        `${answering} process.stdout.write('up'); setTimeout(() => { for (;;); }, 50)`,
+        undefined,
+        'it is busy and comes to no end',
+      ],
+    ] as const)(
+      '%s, is killed and started again',
+      async (_, script, signal, why) => {
+        expect(await endOf(script, (child) => signal && child.kill(signal))).toEqual({ code: null, signal: 'SIGKILL' });
+        expect(lines).toEqual([
+          'worker-1 is started',
+          `worker-1 does not answer (${why}) and is killed`,
+          'worker-1 has ended and is started again',
+        ]);
+        expect(one?.state).toMatchObject({ state: 'waiting' });
+      },
+      60_000,
+    );
+
+    it('for long, because it works, is left alone', async () => {
+      const unresponsiveMs = 400;
+      // Longer than a process that does nothing may be silent, and half of what a busy one may take
+      const work = `const now = () => process.cpuUsage().user / 1000; const end = now() + ${unresponsiveMs * 2};
+        while (now() < end) for (let i = 0; i < 1e6; i++);`;
+      const script = `let n = 0; process.on('message', () => { process.send('!'); if (++n === 6) process.exit(7); if (n % 2) { ${work} } });`;
+      expect(await endOf(script, undefined, { unresponsiveMs })).toEqual({ code: 7, signal: null });
+      expect(lines).toEqual(['worker-1 is started', 'worker-1 has ended and is started again']);
+    }, 60_000);
   });
 
   it('that cannot be started at all is tried again', async () => {

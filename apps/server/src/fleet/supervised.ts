@@ -1,6 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import type { AppLog, AppReport } from '@mserve/app';
 import { ConfigError } from '@mserve/config';
+import { progressOf } from './progress.js';
+import { Watchdog, type Hang } from './watchdog.js';
 
 /** What a process of a fleet is, in the order in which a fleet ends the last ones first. */
 export const processKinds = ['nats-server', 'worker', 'scheduler', 'gateway'] as const;
@@ -17,6 +19,8 @@ export interface Program {
   askToEnd(child: ChildProcess): void;
   /** What it says of itself; undefined when it does not answer soon. */
   report(child: ChildProcess): Promise<AppReport | undefined>;
+  /** Resolves when it answers that it is alive. */
+  answer(child: ChildProcess): Promise<void>;
 }
 
 /** How patient a supervisor is, in ms. */
@@ -28,10 +32,12 @@ export interface Patience {
   readonly steadyMs: number;
   /** Ends before `steadyMs`, one after the other, that make a crash loop. */
   readonly loopEnds: number;
+  /** Silence without any work after which it is killed ({@link Watchdog}); 0 = never. */
+  readonly unresponsiveMs: number;
 }
 
 /** For production. */
-export const usualPatience: Patience = { firstMs: 200, longestMs: 30_000, steadyMs: 30_000, loopEnds: 5 };
+export const usualPatience: Patience = { firstMs: 200, longestMs: 30_000, steadyMs: 30_000, loopEnds: 5, unresponsiveMs: 15_000 };
 
 /** How a process ended. */
 export interface ProcessEnd {
@@ -54,7 +60,13 @@ export interface SupervisedState {
   readonly crashLoop: boolean;
 }
 
-/** Keeps a process running: one that ends is started again, later and later while it ends soon after its start. Each event is one line of the log. */
+const hangs: Readonly<Record<Hang, string>> = {
+  stopped: 'it is stopped',
+  blocked: 'it waits for something for good',
+  busy: 'it is busy and comes to no end',
+};
+
+/** Keeps a process running: one that does not answer and does nothing is killed, one that ends is started again, later and later while it ends soon after its start. Each event is one line of the log. */
 export class Supervised {
   private child: ChildProcess | undefined;
   private gone: Promise<void> = Promise.resolve();
@@ -65,6 +77,7 @@ export class Supervised {
   private quickEnds = 0;
   private retry: NodeJS.Timeout | undefined;
   private steady: NodeJS.Timeout | undefined;
+  private watchdog: Watchdog | undefined;
   /** How it ended last when it was asked to; undefined: it was not, or was killed for taking too long. */
   lastCode: number | null = null;
 
@@ -125,6 +138,7 @@ export class Supervised {
         if (this.child !== child) return;
         this.child = undefined;
         clearTimeout(this.steady);
+        this.watchdog?.stop();
         resolve();
         this.ended(child.pid, how, problem);
       };
@@ -134,6 +148,7 @@ export class Supervised {
     });
     this.steady = setTimeout(() => this.stay(), this.patience.steadyMs);
     this.steady.unref();
+    this.watchdog = this.watch(child);
     if (!this.isInCrashLoop && child.pid !== undefined)
       this.log.info({ process: this.name, processId: child.pid }, `${this.name} is started`);
   }
@@ -150,6 +165,8 @@ export class Supervised {
     const { child } = this;
     if (child === undefined) return;
     this.isEnding = true;
+    // What it may take from now on is bounded anyway
+    this.watchdog?.stop();
     this.program.askToEnd(child);
     const late = setTimeout(() => {
       this.log.error({ process: this.name, processId: child.pid }, `${this.name} has not ended after ${graceMs} ms and is killed`);
@@ -175,6 +192,20 @@ export class Supervised {
 
   signal(signal: NodeJS.Signals): void {
     this.child?.kill(signal);
+  }
+
+  private watch(child: ChildProcess): Watchdog | undefined {
+    const { pid } = child;
+    const { unresponsiveMs } = this.patience;
+    if (pid === undefined || unresponsiveMs === 0) return undefined;
+    const { name, program } = this;
+    // An event loop runs on the main thread; nats-server has none
+    const of = program.kind === 'nats-server' ? 'process' : 'main thread';
+    const watched = { answer: () => program.answer(child), progress: () => progressOf(pid, of) };
+    return new Watchdog(watched, unresponsiveMs, (hang, silentMs) => {
+      this.log.error({ process: name, processId: pid, silentMs }, `${name} does not answer (${hangs[hang]}) and is killed`);
+      child.kill('SIGKILL');
+    });
   }
 
   private stay(): void {
