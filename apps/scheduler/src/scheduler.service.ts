@@ -198,8 +198,8 @@ export class SchedulerService implements DispatchOutlet {
   private turn(act: (now: number) => void): void {
     const now = performance.now();
     act(now);
-    this.wakeTimer.arm(this.dispatcher.nextWakeAt(now));
-    if (this.onIdle !== undefined && this.isIdle()) this.onIdle();
+    this.wakeTimer.arm(this.dispatcher.nextWakeAt());
+    if (this.onIdle !== undefined && this.dispatcher.isIdle) this.onIdle();
   }
 
   private declareGauges(metrics: MetricRegistry): void {
@@ -211,6 +211,7 @@ export class SchedulerService implements DispatchOutlet {
     metrics.beforeRead(() => {
       workers.set(this.table.size);
       setAside.set(this.table.setAside.length);
+      this.dispatcher.showGauges(performance.now());
       const stats = this.dispatcher.stats();
       queuedRequests.set(stats.queuedRequests);
       queued.set(stats.queued);
@@ -248,13 +249,8 @@ export class SchedulerService implements DispatchOutlet {
     return false;
   }
 
-  private isIdle(): boolean {
-    const { queued, running } = this.dispatcher.stats();
-    return queued + running === 0;
-  }
-
   private whenIdle(graceMs: number): Promise<void> {
-    if (this.isIdle()) return Promise.resolve();
+    if (this.dispatcher.isIdle) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, graceMs);
       this.onIdle = () => {

@@ -134,13 +134,13 @@ describe('order', () => {
     const rig = new DispatchRig();
     rig.ready('worker-a', 2, signature('digits', { predict: 2 }));
     rig.submit(ticket(1, 2, { deadlineAt: 2000 }), ticket(2, 3, { deadlineAt: 1500 }), ticket(3, 1, { deadlineAt: 1700 }));
-    expect(rig.dispatcher.nextWakeAt(rig.now)).toBe(1500);
+    expect(rig.dispatcher.nextWakeAt()).toBe(1500);
     rig.receipt('worker-a', 2, 0, 2);
-    expect(rig.dispatcher.nextWakeAt(rig.now)).toBe(2000);
+    expect(rig.dispatcher.nextWakeAt()).toBe(2000);
     rig.dispatcher.cancel([{ gateway: 'gateway-a', id: 1 }]);
-    expect(rig.dispatcher.nextWakeAt(rig.now)).toBe(Infinity);
+    expect(rig.dispatcher.nextWakeAt()).toBe(Infinity);
     rig.lose('worker-a');
-    expect(rig.dispatcher.nextWakeAt(rig.now)).toBe(Infinity);
+    expect(rig.dispatcher.nextWakeAt()).toBe(Infinity);
   });
 
   it('is priority, then deadline, then arrival', () => {
@@ -181,14 +181,14 @@ describe('order', () => {
     rig.ready('w1', 8);
     rig.submit(ticket(1));
     expect(rig.given()).toEqual([]);
-    expect(rig.dispatcher.nextWakeAt(rig.now)).toBe(1005);
+    expect(rig.dispatcher.nextWakeAt()).toBe(1005);
     rig.submit(ticket(2, 3));
     expect(rig.given()).toEqual(['w1.0 <- 1[0+1]', 'w1.0 <- 2[0+3]']);
     rig.submit(ticket(3));
     rig.now = 1005;
     rig.dispatcher.wake(rig.now);
     expect(rig.given()).toEqual(['w1.0 <- 3[0+1]']);
-    expect(rig.dispatcher.nextWakeAt(rig.now)).toBe(Infinity);
+    expect(rig.dispatcher.nextWakeAt()).toBe(Infinity);
   });
 });
 
@@ -245,7 +245,7 @@ describe('refusals', () => {
     );
     expect(rig.refused()).toEqual(['4[0+1] DEADLINE_EXCEEDED']);
     expect(rig.given()).toEqual(['w1.0 <- 2[0+1]']);
-    expect(rig.dispatcher.nextWakeAt(rig.now)).toBe(1700);
+    expect(rig.dispatcher.nextWakeAt()).toBe(1700);
     rig.now = 1700;
     rig.dispatcher.wake(rig.now);
     expect(rig.refused()).toEqual(['3[0+1] DEADLINE_EXCEEDED']);

@@ -8,12 +8,12 @@ import { DispatchCounters, type DispatchStats, dispatchStats } from './dispatch-
 import { failures } from './failures.js';
 import { type FillContext, fillReplicas } from './fill-replicas.js';
 import { MetricRegistry, type Tracer } from '@mserve/metrics';
-import { showPools, waitsIn } from './method-metrics.js';
+import { poolGauges, waitsIn } from './method-metrics.js';
 import { MethodQueue } from './method-queue.js';
 import { missingRanges, Portion, type Holder } from './portion.js';
 import { type ReadyReplica, ReplicaSet } from './replica-set.js';
 import { RequestBook } from './request-book.js';
-import type { ServablePool } from './servable-pool.js';
+import { AllQueues, type ServablePool } from './servable-pool.js';
 import { settleReceipt } from './settle-receipt.js';
 
 /** What others see of a servable version. */
@@ -28,7 +28,9 @@ export type PoolStatus = Pick<ServablePool, 'signature' | 'usableReplicas' | 'qu
 export class Dispatcher {
   private readonly counters: DispatchCounters;
   private readonly book = new RequestBook();
+  private readonly queued: AllQueues;
   private readonly replicas: ReplicaSet;
+  private readonly showPools: (pools: Iterable<ServablePool>, now: number) => void;
   /** Of queued portions with a deadline, but for those that get a replica on arrival. */
   private readonly deadlines = new DeadlineHeap<Portion>();
   private readonly filling: FillContext = {
@@ -52,8 +54,9 @@ export class Dispatcher {
     { metrics = new MetricRegistry(), tracer }: DispatchObservers = {},
   ) {
     this.counters = new DispatchCounters(metrics);
-    this.replicas = new ReplicaSet(waitsIn(metrics));
-    showPools(metrics, () => this.replicas.pools());
+    this.queued = new AllQueues(waitsIn(metrics));
+    this.replicas = new ReplicaSet(this.queued);
+    this.showPools = poolGauges(metrics);
     this.tracer = tracer;
     this.options = { ...defaults.scheduler, ...options };
   }
@@ -141,8 +144,7 @@ export class Dispatcher {
     for (const id of ids) {
       const replica = this.replicas.get(id);
       if (replica === undefined || !replica.suspended) continue;
-      replica.suspended = false;
-      replica.begin(now);
+      replica.resume(now);
       this.touch(replica.pool);
     }
     this.fill(now);
@@ -151,15 +153,12 @@ export class Dispatcher {
   /** To be called at {@link nextWakeAt}: refuses what has expired and sends what has waited for a fuller batch long enough. */
   wake(now: number): void {
     for (let due = this.deadlines.popDue(now); due !== undefined; due = this.deadlines.popDue(now)) this.expire(due);
-    if (this.options.maxQueueDelayMs > 0) for (const pool of this.replicas.pools()) this.touch(pool);
     this.fill(now);
   }
 
   /** When {@link wake} has something to do; Infinity = nothing is waiting for a time. */
-  nextWakeAt(now: number): number {
-    let wakeAt = this.deadlines.nextAt;
-    if (this.options.maxQueueDelayMs > 0) for (const pool of this.replicas.pools()) wakeAt = Math.min(wakeAt, pool.nextDueAt(now));
-    return wakeAt;
+  nextWakeAt(): number {
+    return Math.min(this.deadlines.nextAt, this.queued.dues.nextAt);
   }
 
   /**
@@ -206,8 +205,20 @@ export class Dispatcher {
     return [...this.replicas.pools()].flatMap((pool) => pool.waits());
   }
 
+  /** Nothing is queued or in hand. */
+  get isIdle(): boolean {
+    if (this.queued.portions > 0) return false;
+    for (const pool of this.replicas.pools()) if (pool.inHand > 0) return false;
+    return true;
+  }
+
+  /** Sets the gauges of queues and replicas. To be called before they are read. */
+  showGauges(now: number): void {
+    this.showPools(this.replicas.pools(), now);
+  }
+
   stats(): DispatchStats {
-    return dispatchStats(this.counters, this.replicas.queued(), this.replicas.stats());
+    return dispatchStats(this.counters, this.queued, this.replicas.stats());
   }
 
   private accept(ticket: Ticket, now: number): void {
@@ -256,18 +267,14 @@ export class Dispatcher {
 
   /** After a fill: refuses the newest of what this turn brought where the queues are over their bound, and watches the deadlines of the rest. */
   private settleArrivals(): void {
-    const { arrivals, options } = this;
-    let bound: { portions: number; instances: number; pools: number } | undefined;
+    const { arrivals, options, queued } = this;
     for (let i = arrivals.length - 1; i >= 0; i--) {
       const portion = arrivals[i] as Portion;
       if (portion.state !== 'queued') continue;
-      bound ??= this.replicas.queued();
       // What has begun to run is not refused any more for want of room.
       const untouched = portion.count === instanceCount(portion.ticket.instances);
-      const overRequests = bound.portions > options.maxQueuedRequests;
-      if (untouched && (overRequests || bound.instances > options.maxQueuedInstances) && this.hasItsShare(portion, bound.pools)) {
-        bound.portions -= 1;
-        bound.instances -= portion.count;
+      const overRequests = queued.portions > options.maxQueuedRequests;
+      if (untouched && (overRequests || queued.instances > options.maxQueuedInstances) && this.hasItsShare(portion, queued.pools)) {
         this.refuseQueued(
           portion,
           overRequests ? failures.tooManyRequests(options.maxQueuedRequests) : failures.tooManyInstances(options.maxQueuedInstances),
@@ -298,6 +305,9 @@ export class Dispatcher {
 
   private fill(now: number): void {
     const { touched, filling, counters } = this;
+    // What is due waits for credits from now on, not for a time
+    const { dues } = this.queued;
+    for (let due = dues.popDue(now); due !== undefined; due = dues.popDue(now)) this.touch(due.pool);
     const { given } = filling;
     for (let i = 0; i < touched.length; i++) {
       const pool = touched[i] as ServablePool;
@@ -331,7 +341,7 @@ export class Dispatcher {
   private returnUndelivered(portion: Portion, replica: Holder, pool: ServablePool, attempt: number, now: number): void {
     if (portion.state !== 'in-hand' || portion.replica !== replica || portion.attempt !== attempt) return;
     this.counters.undelivered.add();
-    for (const other of this.replicas.ofWorker(replica.worker)) other.suspended = true;
+    for (const other of this.replicas.ofWorker(replica.worker)) other.suspend();
     replica.release(portion);
     portion.undelivered += 1;
     if (portion.cancelled) this.finishCancelled(portion);
@@ -405,7 +415,7 @@ export class Dispatcher {
 
   private checkOrphan(pool: ServablePool, now: number, keepQueuedUntil: number): void {
     // Replicas that drain still take what is queued
-    if (pool.replicas.length > 0) return;
+    if (pool.replicas.size > 0) return;
     if (keepQueuedUntil > now) {
       pool.orphanedUntil = keepQueuedUntil;
       return;

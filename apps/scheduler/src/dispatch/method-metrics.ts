@@ -52,18 +52,17 @@ export function waitsIn(registry: MetricRegistry): WaitsOf {
   return ({ servable, version }, method) => waited.of([servable, `${version}`, method]);
 }
 
-/** Shows the queues and replicas there are, whenever the registry is read. Those that are gone stay with 0. */
-export function showPools(registry: MetricRegistry, pools: () => Iterable<ServablePool>): void {
+/** Gauges of the queues and replicas there are, set by the returned function. Those that are gone stay with 0. */
+export function poolGauges(registry: MetricRegistry): (pools: Iterable<ServablePool>, now: number) => void {
   const queued = registry.gauge(queueMetrics.queued);
   const requests = registry.gauge(queueMetrics.queuedRequests);
   const oldest = registry.gauge(queueMetrics.oldest);
   const replicas = registry.gauge(queueMetrics.replicas);
   const credits = registry.gauge(queueMetrics.credits);
   const inHand = registry.gauge(queueMetrics.inHand);
-  registry.beforeRead(() => {
-    const now = performance.now();
+  return (pools, now) => {
     for (const gauge of [queued, requests, oldest, replicas, credits, inHand]) for (const { state } of gauge.all) state.set(0);
-    for (const pool of pools()) {
+    for (const pool of pools) {
       const version = [pool.signature.servable, `${pool.signature.version}`];
       replicas.of(version).add(pool.usableReplicas);
       for (const replica of pool.replicas) {
@@ -78,7 +77,7 @@ export function showPools(registry: MetricRegistry, pools: () => Iterable<Servab
         level.set(Math.max(level.value, oldestSeconds(queue, now)));
       }
     }
-  });
+  };
 }
 
 function oldestSeconds(queue: MethodQueue, now: number): number {

@@ -7,6 +7,14 @@ import { goesBefore, type Portion, type WaitingRoom } from './portion.js';
 /** Where the waits for a method are kept. */
 export type WaitsOf = (signature: ServableSignature, method: string) => Distribution;
 
+/** Who is told of what waits in a queue. */
+export interface QueueWatcher {
+  /** So many more wait, or fewer where they are negative. */
+  count(portions: number, instances: number): void;
+  /** From then on it goes in less than a full batch; Infinity: it is empty. */
+  dueAt(at: number): void;
+}
+
 /** What waits for one method of a servable version, in the order in which it goes. */
 export class MethodQueue implements WaitingRoom {
   /** Living portions and their instances. */
@@ -24,15 +32,18 @@ export class MethodQueue implements WaitingRoom {
     /** Instances worth giving to a replica at once; >= 1. */
     public batchSize: number,
     readonly waited: Distribution,
+    private readonly watcher: QueueWatcher,
   ) {}
 
   push(portion: Portion, dueAt: number): void {
     portion.state = 'queued';
     portion.slot = this.load.slotOf(portion.deadlineAt, portion.queuedAt);
     this.load.add(portion.slot, portion.count);
-    if (this.portions === 0) this.dueAt = dueAt;
-    this.portions += 1;
-    this.instances += portion.count;
+    if (this.portions === 0) {
+      this.dueAt = dueAt;
+      if (dueAt > portion.queuedAt) this.watcher.dueAt(dueAt);
+    }
+    this.count(1, portion.count);
     this.heap.push(portion);
   }
 
@@ -46,19 +57,18 @@ export class MethodQueue implements WaitingRoom {
 
   /** Takes the head, which {@link peek} returned, or its first `count` instances; the caller gives it its new state. */
   take(head: Portion, count: number): Portion {
-    this.instances -= count;
+    const isWhole = count === head.count;
     this.load.add(head.slot, -count);
-    if (count < head.count) return head.split(count);
+    this.count(isWhole ? -1 : 0, -count);
+    if (!isWhole) return head.split(count);
     this.heap.pop();
-    this.forget();
     return head;
   }
 
   /** A queued portion has left (its state says so already): its place is free at once. */
   drop(portion: Portion): void {
-    this.instances -= portion.count;
     this.load.add(portion.slot, -portion.count);
-    this.forget();
+    this.count(-1, -portion.count);
     if (this.heap.size > 2 * this.portions + 64) this.heap.retain((other) => other.state === 'queued');
   }
 
@@ -68,8 +78,12 @@ export class MethodQueue implements WaitingRoom {
     return this.heap.list();
   }
 
-  private forget(): void {
-    this.portions -= 1;
-    if (this.portions === 0) this.dueAt = Infinity;
+  private count(portions: number, instances: number): void {
+    this.portions += portions;
+    this.instances += instances;
+    this.watcher.count(portions, instances);
+    if (this.portions > 0) return;
+    this.dueAt = Infinity;
+    this.watcher.dueAt(Infinity);
   }
 }

@@ -1,6 +1,7 @@
 import type { Expiring } from '@mserve/event-loop';
 import type { Distribution, Span } from '@mserve/metrics';
 import type { DeadlineSlot } from './deadline-load.js';
+import type { LimitRule, Place } from './replica-order.js';
 import { instanceCount, sliceInstances, type Ticket } from '@mserve/wire';
 
 /** Where portions wait for a replica: the queue of a method. */
@@ -27,6 +28,11 @@ export interface Holder {
   draining: boolean;
   /** Milliseconds that it takes for one instance of many; undefined while that is not known. */
   readonly serviceMs: number | undefined;
+  /** Gets nothing for now. */
+  readonly suspended: boolean;
+  /** Where it stands in the order of its pool. */
+  readonly place: Place<Holder>;
+  readonly limitRule: LimitRule;
   /** The last portion given in the current fill: a directly following part of the same ticket is added to it. */
   lastGiven: Portion | undefined;
   put(portion: Portion): void;

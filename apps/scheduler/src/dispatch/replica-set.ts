@@ -1,8 +1,7 @@
 import type { QueueReport, ReplicaUse } from '@mserve/bus';
 import type { ServableSignature } from '@mserve/wire';
-import type { WaitsOf } from './method-queue.js';
 import { Replica } from './replica.js';
-import { ServablePool } from './servable-pool.js';
+import { type AllQueues, ServablePool } from './servable-pool.js';
 
 /** A replica that can be given work. */
 export interface ReadyReplica {
@@ -19,9 +18,10 @@ export interface ReadyReplica {
 /** All replicas and pools, by their names. */
 export class ReplicaSet {
   private readonly byId = new Map<string, Replica>();
+  private readonly byWorker = new Map<string, Set<Replica>>();
   private readonly servables = new Map<string, Map<number, ServablePool>>();
 
-  constructor(private readonly waitsOf: WaitsOf) {}
+  constructor(private readonly queued: AllQueues) {}
 
   get(id: string): Replica | undefined {
     return this.byId.get(id);
@@ -31,8 +31,8 @@ export class ReplicaSet {
     return this.byId.values();
   }
 
-  ofWorker(worker: string): Replica[] {
-    return [...this.byId.values()].filter((replica) => replica.worker === worker);
+  ofWorker(worker: string): Iterable<Replica> {
+    return this.byWorker.get(worker) ?? [];
   }
 
   poolOf(servable: string, version: number): ServablePool | undefined {
@@ -41,22 +41,6 @@ export class ReplicaSet {
 
   *pools(): IterableIterator<ServablePool> {
     for (const versions of this.servables.values()) yield* versions.values();
-  }
-
-  /** What is queued, over all pools, and in how many of them. */
-  queued(): { portions: number; instances: number; pools: number } {
-    let portions = 0;
-    let instances = 0;
-    let pools = 0;
-    for (const versions of this.servables.values()) {
-      for (const pool of versions.values()) {
-        const { queuedPortions } = pool;
-        portions += queuedPortions;
-        instances += pool.queuedInstances;
-        if (queuedPortions > 0) pools += 1;
-      }
-    }
-    return { portions, instances, pools };
   }
 
   /** Queues that are not empty, at most `most`. */
@@ -85,18 +69,20 @@ export class ReplicaSet {
     const { servable, version } = ready.signature;
     let pool = this.poolOf(servable, version);
     if (pool !== undefined && !sameSignature(pool.signature, ready.signature)) {
-      if (pool.replicas.length > 0) return 'conflict';
+      if (pool.replicas.size > 0) return 'conflict';
       beforeReplaced(pool);
       pool = undefined;
     }
     if (pool === undefined) {
-      pool = new ServablePool(ready.signature, this.waitsOf);
+      pool = new ServablePool(ready.signature, this.queued);
       const versions = this.servables.get(servable) ?? new Map<number, ServablePool>();
       versions.set(version, pool);
       this.servables.set(servable, versions);
     }
     const replica = new Replica(ready.replica, ready.worker, pool, ready.credits, ready.leastCredits);
     this.byId.set(ready.replica, replica);
+    const ofWorker = this.byWorker.get(ready.worker) ?? new Set();
+    this.byWorker.set(ready.worker, ofWorker.add(replica));
     pool.addReplica(replica);
     return 'added';
   }
@@ -105,6 +91,9 @@ export class ReplicaSet {
     const replica = this.byId.get(id);
     if (replica === undefined) return undefined;
     this.byId.delete(id);
+    const ofWorker = this.byWorker.get(replica.worker);
+    ofWorker?.delete(replica);
+    if (ofWorker?.size === 0) this.byWorker.delete(replica.worker);
     replica.pool.removeReplica(replica);
     return replica;
   }

@@ -1,9 +1,8 @@
+import { creditLimit } from './credit-limit.js';
 import type { Holder, Portion } from './portion.js';
+import { type LimitRule, Place } from './replica-order.js';
 import { ServiceTime } from './service-time.js';
 import type { ServablePool } from './servable-pool.js';
-
-/** What a replica does in this time is given to it ahead: longer than an assignment and its receipt travel. */
-const aheadMs = 30;
 
 /** A replica as the dispatcher sees it: credits, and what it has in hand. */
 export class Replica implements Holder {
@@ -13,9 +12,10 @@ export class Replica implements Holder {
   /** Takes only what waits for it already, when its pool has no other replica; what it has in hand it finishes. */
   draining = false;
   /** An assignment did not reach its worker: gets nothing until the worker is heard again. */
-  suspended = false;
+  private isSuspended = false;
   /** The last portion given in the current fill: a directly following part of the same ticket is added to it. */
   lastGiven: Portion | undefined = undefined;
+  readonly place: Place<Holder> = new Place<Holder>(this);
   private head: Portion | undefined = undefined;
   private allowed: number;
   private least: number;
@@ -35,6 +35,21 @@ export class Replica implements Holder {
     this.least = leastCredits;
   }
 
+  get suspended(): boolean {
+    return this.isSuspended;
+  }
+
+  suspend(): void {
+    this.isSuspended = true;
+    this.pool.stand(this);
+  }
+
+  resume(now: number): void {
+    this.isSuspended = false;
+    this.service.begin(now);
+    this.pool.stand(this);
+  }
+
   get credits(): number {
     return this.allowed;
   }
@@ -52,10 +67,14 @@ export class Replica implements Holder {
 
   /** Instances it would take now. */
   get free(): number {
+    if (this.isSuspended || (this.draining && this.pool.usableReplicas > 0)) return 0;
     // Taken for as fast as the others while its own time is not known, which it may be for good: they take everything that comes
-    const limit = this.ownLimit ?? this.limitFor(this.pool.replicaMs);
-    if (this.suspended || this.inHand >= limit || (this.draining && this.pool.usableReplicas > 0)) return 0;
-    return limit - this.inHand;
+    const limit = this.ownLimit ?? creditLimit(this.allowed, this.least, this.pool.replicaMs);
+    return Math.max(0, limit - this.inHand);
+  }
+
+  get limitRule(): LimitRule {
+    return this.ownLimit ?? { credits: this.allowed, leastCredits: this.least };
   }
 
   begin(now: number): void {
@@ -72,12 +91,8 @@ export class Replica implements Holder {
 
   private setLimit(): void {
     const { ms } = this.service;
-    this.ownLimit = ms === undefined ? undefined : this.limitFor(ms);
-  }
-
-  /** No more than it does by the time that one more could be here: what waits waits in its queue, where it can go by its deadline. */
-  private limitFor(ms: number | undefined): number {
-    return ms === undefined ? this.least : Math.min(this.allowed, Math.max(this.least, Math.ceil(aheadMs / ms)));
+    this.ownLimit = ms === undefined ? undefined : creditLimit(this.allowed, this.least, ms);
+    this.pool.orderOf(this).limited(this.place, this.limitRule);
   }
 
   put(portion: Portion): void {
@@ -87,15 +102,13 @@ export class Replica implements Holder {
     portion.next = this.head;
     if (this.head !== undefined) this.head.previous = portion;
     this.head = portion;
-    this.inHand += portion.count;
-    this.pool.inHand += portion.count;
+    this.count(portion.count);
     this.portions += 1;
   }
 
   extend(portion: Portion, count: number): void {
     portion.count += count;
-    this.inHand += count;
-    this.pool.inHand += count;
+    this.count(count);
   }
 
   /** `portion` is in hand here. The caller gives it its new state. */
@@ -107,8 +120,7 @@ export class Replica implements Holder {
     portion.previous = undefined;
     portion.next = undefined;
     portion.replica = undefined;
-    this.inHand -= portion.count;
-    this.pool.inHand -= portion.count;
+    this.count(-portion.count);
     this.portions -= 1;
   }
 
@@ -117,5 +129,12 @@ export class Replica implements Holder {
     const portions: Portion[] = [];
     for (let portion = this.head; portion !== undefined; portion = portion.next) portions.push(portion);
     return portions;
+  }
+
+  /** So many more, or fewer, are in hand. */
+  private count(instances: number): void {
+    this.inHand += instances;
+    this.pool.inHand += instances;
+    this.pool.orderOf(this).moved(this.place);
   }
 }

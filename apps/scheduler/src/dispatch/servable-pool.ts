@@ -1,12 +1,33 @@
 import type { MethodWaits } from '@mserve/bus';
+import { DeadlineHeap, type Expiring } from '@mserve/event-loop';
 import type { ServableSignature } from '@mserve/wire';
 import { MethodQueue, type WaitsOf } from './method-queue.js';
 import type { Holder } from './portion.js';
+import { ReplicaOrder } from './replica-order.js';
+
+/** What pools share: the queues of all of them, and when the next one is due. */
+export class AllQueues {
+  portions = 0;
+  instances = 0;
+  /** Of pools for which something is queued. */
+  pools = 0;
+  readonly dues = new DeadlineHeap<Due>();
+
+  constructor(readonly waitsOf: WaitsOf) {}
+}
+
+/** From when on a queue goes in less than a full batch; Infinity while it is due, or empty. */
+export class Due implements Expiring {
+  deadlineAt = Infinity;
+  deadlineIndex = -1;
+
+  constructor(readonly pool: ServablePool) {}
+}
 
 /** One servable version: its replicas and the queues of its methods. */
 export class ServablePool {
   /** Usable and draining ones. */
-  readonly replicas: Holder[] = [];
+  readonly replicas = new Set<Holder>();
   /** Replicas that will take work, now or when they have credits again: those that are not draining. */
   usableReplicas = 0;
   readonly queues: readonly MethodQueue[];
@@ -22,16 +43,20 @@ export class ServablePool {
   /** Without usable replica: until then what is queued waits for one. */
   orphanedUntil = Infinity;
   private readonly byMethod = new Map<string, MethodQueue>();
-  /** Of equals that are busy, each in turn; of idle ones the one used last, whose weights are still in the caches. */
-  private lastReplica = 0;
+  /** Of what is queued. */
+  queuedPortions = 0;
+  queuedInstances = 0;
+  private readonly usable = new ReplicaOrder<Holder>();
+  /** Those that drain: chosen only when there are no others. */
+  private readonly draining = new ReplicaOrder<Holder>();
   /** Where the search for a queue starts: methods take turns. */
   private queueTurn = 0;
 
   constructor(
     readonly signature: ServableSignature,
-    waitsOf: WaitsOf,
+    private readonly all: AllQueues,
   ) {
-    this.queues = signature.methods.map(({ name, batchSize }) => new MethodQueue(name, Math.max(1, batchSize), waitsOf(signature, name)));
+    this.queues = signature.methods.map(({ name, batchSize }) => this.makeQueue(name, Math.max(1, batchSize)));
     for (const queue of this.queues) this.byMethod.set(queue.method, queue);
   }
 
@@ -39,22 +64,10 @@ export class ServablePool {
     return this.byMethod.get(method);
   }
 
-  get queuedInstances(): number {
-    let instances = 0;
-    for (const queue of this.queues) instances += queue.instances;
-    return instances;
-  }
-
   /** How long its assignments waited, by method. */
   waits(): MethodWaits[] {
     const { servable, version } = this.signature;
     return this.queues.map(({ method, waited }) => ({ servable, version, method, assignments: waited.count, waitMs: waited.sum * 1000 }));
-  }
-
-  get queuedPortions(): number {
-    let portions = 0;
-    for (const queue of this.queues) portions += queue.portions;
-    return portions;
   }
 
   /** Milliseconds that a replica takes for one instance of many; undefined while it is not known of any. */
@@ -75,9 +88,7 @@ export class ServablePool {
 
   /** Replicas that have nothing to do. */
   get idleReplicas(): number {
-    let idle = 0;
-    for (const replica of this.replicas) if (replica.inHand === 0 && replica.free > 0) idle += 1;
-    return idle;
+    return this.order.idle;
   }
 
   /** The service time of a replica that will take work was `before`, and is `after`. */
@@ -100,22 +111,36 @@ export class ServablePool {
   }
 
   addReplica(replica: Holder): void {
-    this.replicas.push(replica);
+    this.replicas.add(replica);
     this.usableReplicas += 1;
     this.orphanedUntil = Infinity;
+    this.stand(replica);
   }
 
   drainReplica(replica: Holder): void {
-    if (!replica.draining) this.loseUsable(replica);
+    if (replica.draining) return;
+    this.loseUsable(replica);
+    this.usable.remove(replica.place);
     replica.draining = true;
+    this.stand(replica);
   }
 
   removeReplica(replica: Holder): void {
-    const at = this.replicas.indexOf(replica);
-    if (at < 0) return;
-    this.replicas.splice(at, 1);
-    if (at < this.lastReplica) this.lastReplica -= 1;
+    if (!this.replicas.delete(replica)) return;
+    this.orderOf(replica).remove(replica.place);
     if (!replica.draining) this.loseUsable(replica);
+  }
+
+  /** Where the replica stands, unless it gets nothing for now. */
+  orderOf(replica: Holder): ReplicaOrder<Holder> {
+    return replica.draining ? this.draining : this.usable;
+  }
+
+  /** `replica` was suspended or resumed, or has come: puts it where it belongs. */
+  stand(replica: Holder): void {
+    const order = this.orderOf(replica);
+    order.remove(replica.place);
+    if (!replica.suspended) order.add(replica.place, replica.limitRule);
   }
 
   private loseUsable(replica: Holder): void {
@@ -123,34 +148,14 @@ export class ServablePool {
     this.serviceChanged(replica.serviceMs, undefined);
   }
 
-  /**
-   * The replica with the largest free part of its credits, those that can take `want` instances whole before the others.
-   * Undefined when none has a free credit.
-   */
+  /** The replica that gets the next `want` instances (see {@link ReplicaOrder.choose}). Undefined when none has a free credit. */
   chooseReplica(want: number): Holder | undefined {
-    const { replicas } = this;
-    let best: Holder | undefined;
-    let bestAt = 0;
-    let bestScore = 0;
-    for (let i = 0; i < replicas.length; i++) {
-      const at = (this.lastReplica + 1 + i) % replicas.length;
-      const replica = replicas[at] as Holder;
-      const { free } = replica;
-      const score = free === 0 ? 0 : free / (replica.inHand + free) + (free >= want ? 1 : 0);
-      if (score > bestScore || (at === this.lastReplica && replica.inHand === 0 && score > 0 && score === bestScore)) {
-        best = replica;
-        bestAt = at;
-        bestScore = score;
-      }
-    }
-    if (best !== undefined) this.lastReplica = bestAt;
-    return best;
+    return this.order.choose(want, this.replicaMs);
   }
 
   /** What one replica should take of the queue, so that every idle one gets something: Infinity when at most one is idle. */
   idleShare(queue: MethodQueue): number {
-    let idle = 0;
-    for (const replica of this.replicas) if (replica.inHand === 0 && replica.free > 0) idle += 1;
+    const idle = this.idleReplicas;
     return idle < 2 ? Infinity : Math.ceil(queue.instances / idle);
   }
 
@@ -180,10 +185,31 @@ export class ServablePool {
     this.queueTurn = this.queues.indexOf(queue) + 1;
   }
 
-  /** When the next queue that waits for more instances becomes due; Infinity when none waits. What is due already waits for credits, not for time. */
-  nextDueAt(now: number): number {
-    let dueAt = Infinity;
-    for (const queue of this.queues) if (queue.dueAt > now && queue.dueAt < dueAt) dueAt = queue.dueAt;
-    return dueAt;
+  /** Those that get what comes. */
+  private get order(): ReplicaOrder<Holder> {
+    return this.usableReplicas > 0 ? this.usable : this.draining;
+  }
+
+  private makeQueue(method: string, batchSize: number): MethodQueue {
+    const { all, signature } = this;
+    const due = new Due(this);
+    return new MethodQueue(method, batchSize, all.waitsOf(signature, method), {
+      count: (portions, instances) => this.countQueued(portions, instances),
+      dueAt: (at) => {
+        all.dues.remove(due);
+        due.deadlineAt = at;
+        if (at !== Infinity) all.dues.add(due);
+      },
+    });
+  }
+
+  private countQueued(portions: number, instances: number): void {
+    const { all } = this;
+    if (this.queuedPortions === 0) all.pools += 1;
+    this.queuedPortions += portions;
+    this.queuedInstances += instances;
+    if (this.queuedPortions === 0) all.pools -= 1;
+    all.portions += portions;
+    all.instances += instances;
   }
 }

@@ -134,7 +134,7 @@ export class Simulation implements DispatchOutlet {
     }
     this.arrivals.forEach((arrival, id) => this.at(arrival.at, () => this.submit(arrival, id)));
     for (let event = this.events.pop(); event !== undefined; event = this.events.pop()) {
-      const wakeAt = this.dispatcher.nextWakeAt(this.now);
+      const wakeAt = this.dispatcher.nextWakeAt();
       if (wakeAt < event.at) {
         this.events.push(event);
         this.now = wakeAt;
