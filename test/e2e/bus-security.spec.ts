@@ -9,6 +9,7 @@ import { mserve } from '../support/command.js';
 import { startFleet, type Fleet } from '../support/fleet.js';
 import { startNatsServer, type NatsServer } from '../support/nats-server.js';
 import { servableDirectory } from '../support/servables.js';
+import { startProcess } from '../support/running-process.js';
 import { freePort } from '../support/free-port.js';
 
 /** A fleet with the users of `mserve bus-credentials`, and strangers on its bus. A spy that may hear everything tells the strangers what they could not know. */
@@ -32,6 +33,7 @@ describe('a fleet with a user per process', () => {
   let spy: NatsConnection;
   let stolen: Bus;
   let ops: string;
+  let schedulerOps: string;
   const members: Bus[] = [];
 
   const member = async (role: string, name: string): Promise<Bus> => {
@@ -48,10 +50,12 @@ describe('a fleet with a user per process', () => {
     const users = readFileSync(join(credentials, 'authorization.conf'), 'utf8');
     nats = await startNatsServer({ config: users.replace('users: [', 'users: [\n    { user: spy, password: spy }') });
     ops = `127.0.0.1:${await freePort()}`;
+    schedulerOps = `127.0.0.1:${await freePort()}`;
     const nameOf = (name: string): string => (name === 'scheduler' ? 'scheduler-1' : name.replace(/\d+$/, (n) => String(Number(n) + 1)));
     fleet = await startFleet(nats.url, directory.path, ['slow.echo'], ['gateway-0', 'scheduler', 'worker-0', 'worker-1'], {
       flagsOf: (name) => ['--config', join(credentials, `${nameOf(name)}.yaml`)],
       gateway: ['--ops', ops],
+      scheduler: ['--ops', schedulerOps],
     });
     spy = await connect({ servers: nats.url, user: 'spy', pass: 'spy' });
     stolen = await member('worker', 'worker-3');
@@ -153,6 +157,33 @@ describe('a fleet with a user per process', () => {
     expect(await wrongOf(50)).toEqual([]);
     expect([...fleet.processes.values()].map(({ child }) => child.exitCode)).toEqual([null, null, null, null]);
   }, 60_000);
+
+  it('sets a worker aside, by name, that brings other bytes under the name and version of a servable, and takes none of its answers', async () => {
+    const rogue = servableDirectory();
+    mkdirSync(join(rogue.path, 'slow', '1'), { recursive: true });
+    writeFileSync(join(rogue.path, 'slow', 'servable_config.ts'), slowEcho.replace('return x;', "return 'rogue ' + String(x);"));
+    const flags = ['--nats', nats.url, '--config', join(credentials, 'worker-3.yaml'), '--directory', rogue.path, '--device-ids', '0'];
+    const worker = startProcess(process.execPath, ['apps/device-worker/dist/main.js', ...flags]);
+    try {
+      const said = await fleet.processes.get('scheduler')?.line((line) => line.includes('it was loaded from other files'));
+      expect(JSON.parse(said ?? '')).toMatchObject({ servable: 'slow', version: 1, replica: expect.stringMatching(/^worker-3\./) });
+      expect(await wrongOf(300)).toEqual([]);
+      const metrics = await (await fetch(`http://${schedulerOps}/metrics`)).text();
+      expect(metrics).toContain('mserve_scheduler_replicas_set_aside{servable="slow",version="1",reason="content"} 1\n');
+      interface State {
+        readonly replicas: readonly { readonly worker: string; readonly state: string; readonly error?: string }[];
+      }
+      let seen: State['replicas'][number] | undefined;
+      while (seen?.state !== 'set aside') {
+        const { replicas } = (await (await fetch(`http://${ops}/state`)).json()) as State;
+        seen = replicas.find((replica) => replica.worker.startsWith('worker-3.'));
+      }
+      expect(seen.error).toBe('a replica is not used: it was loaded from other files than the replicas in use');
+    } finally {
+      await worker.stop();
+      rogue.remove();
+    }
+  }, 120_000);
 
   it('keeps out whoever has no login, and lets no role do the part of another', async () => {
     await expect(NatsBus.connect({ servers: nats.url, role: 'gateway' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });

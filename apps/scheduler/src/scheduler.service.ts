@@ -31,7 +31,7 @@ const missingBeacons = 2;
 
 /** Answer to the request `scheduler.stats`. */
 export interface SchedulerStats extends DispatchStats {
-  /** Replicas that are not used, because their signature differs from that of the replicas in use. */
+  /** Replicas that are not used, because their signature or their files differ from those of the replicas in use. */
   readonly setAside: readonly string[];
   /** Queues that are not empty, at most 1000. */
   readonly queues: readonly QueueReport[];
@@ -90,6 +90,7 @@ export class SchedulerService implements DispatchOutlet {
       workerLostMs: this.options.workerLostMs,
       busReturnMs: this.options.busReturnMs,
       suspectLostMs: this.options.suspectLostMs,
+      mixedModels: new Set(this.options.mixedModels?.split(',')),
     });
   }
 
@@ -206,11 +207,12 @@ export class SchedulerService implements DispatchOutlet {
     const queuedRequests = metrics.gauge(dispatchMetrics.queuedRequests).of([]);
     const queued = metrics.gauge(dispatchMetrics.queued).of([]);
     const running = metrics.gauge(dispatchMetrics.running).of([]);
-    const setAside = metrics.gauge(dispatchMetrics.setAside).of([]);
+    const setAside = metrics.gauge(dispatchMetrics.setAside);
     const workers = metrics.gauge(dispatchMetrics.workers).of([]);
     metrics.beforeRead(() => {
       workers.set(this.table.size);
-      setAside.set(this.table.setAside.length);
+      for (const { state } of setAside.all) state.set(0);
+      for (const { servable, version, reason } of this.table.setAsideVersions) setAside.of([servable, `${version}`, reason]).add(1);
       this.dispatcher.showGauges(performance.now());
       const stats = this.dispatcher.stats();
       queuedRequests.set(stats.queuedRequests);

@@ -233,6 +233,11 @@ export const settings = {
     default: 400,
     unit: 'ms',
   }),
+  mixedModels: optional(text('^[\\w-]{1,64}(,[\\w-]{1,64})*$', 'names of servables with commas between them'), {
+    doc: 'servables whose workers may load the same version from different files; of others, who brings other files is set aside (docs/fleet.md)',
+    apps: scheduler,
+    otherwise: 'none',
+  }),
   busReturnMs: setting(whole(0, 600_000), {
     doc: 'after the bus was down, how long waiting requests wait for workers to be heard again',
     apps: scheduler,

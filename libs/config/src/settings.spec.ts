@@ -143,6 +143,7 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   receiptGraceMs: number('s', 5_000, 0, 3_600_000),
   workerLostMs: number('gs', 1_000, 500, 60_000),
   suspectLostMs: number('s', 400, 1, 60_000, { beside: ['--worker-lost-ms', '60000'] }),
+  mixedModels: text('s', undefined, 'digits,net-2', ['a b', ',']),
   busReturnMs: number('s', 3_000, 0, 600_000),
   directory: text('w', '.', '/srv/servables', ['']),
   linkRoot: text('w', undefined, '/srv/store', ['']),

@@ -35,7 +35,17 @@ const rows: readonly Row[] = [
     [natsFaults, 'lets a stolen worker account neither listen to gateways nor answer for others'],
     [inferPath, 'drops answers of a worker that was not given the instances, and refusals of none of its schedulers'],
   ],
-  ['94', 'a rogue worker', [table, 'keeps a replica with another signature out until those it differs from are gone']],
+  [
+    '94',
+    'a rogue worker',
+    [table, 'keeps a replica with another signature out until those it differs from are gone'],
+    [table, 'is set aside by name, until those it differs from are gone for a minute'],
+    [table, 'does not take the place of those that are started again, or were cut off'],
+    [
+      security,
+      'sets a worker aside, by name, that brings other bytes under the name and version of a servable, and takes none of its answers',
+    ],
+  ],
   [
     '95',
     'garbage on every subject',

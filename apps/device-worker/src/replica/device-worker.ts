@@ -10,6 +10,7 @@ import { ProcessWatch } from '@mserve/ops';
 import { listServables } from '../servable/servable-directory.js';
 import { versionPolicyOf } from '../versions/chosen-versions.js';
 import { DirectoryWatch, type ServedVersion, type VersionHolder } from '../versions/directory-watch.js';
+import { VersionContents } from '../versions/version-content.js';
 import { versionFiles } from '../versions/version-files.js';
 import { DistributedServables } from '../distributed/distributed-servables.js';
 import { AssignmentHandler, type WorkerStats } from './assignment-handler.js';
@@ -60,6 +61,7 @@ export class DeviceWorker implements VersionHolder {
   private readonly beacon: Beacon;
   private readonly distributed: DistributedServables;
   private readonly loneClient = new LoneClient();
+  private readonly contents = new VersionContents();
   private readonly log: AppLog;
   /** Of replicas that are loading. */
   private readonly loads = new Map<Replica, Promise<void>>();
@@ -368,6 +370,12 @@ export class DeviceWorker implements VersionHolder {
     return this.chosenRuntime;
   }
 
+  /** Within one process nobody else brings the same version. */
+  private contentOf(directory: string, name: string, version: number, files: string | undefined): Promise<string | undefined> | undefined {
+    if (this.bus.maxMessageBytes === Infinity || files === undefined) return undefined;
+    return this.contents.of(directory, name, version, files);
+  }
+
   /** Replicas that load or serve now: they share the cores. */
   private get liveCount(): number {
     let live = 0;
@@ -386,6 +394,7 @@ export class DeviceWorker implements VersionHolder {
     const startedAt = performance.now();
     const caller = new LateModelCaller();
     const directory = servable.directory ?? options.directory;
+    let content: Promise<string | undefined> | undefined;
     try {
       const files = await versionFiles(directory, servable.name);
       const runtime = await this.runtime();
@@ -418,6 +427,7 @@ export class DeviceWorker implements VersionHolder {
           onVersion: (version) => {
             replica.version = version;
             replica.files = files.get(version);
+            content = this.contentOf(directory, servable.name, version, replica.files);
             onVersion(version);
           },
           onProgress: (progress) => options.onProgress?.({ ...about, version: replica.version, ...progress }),
@@ -434,6 +444,7 @@ export class DeviceWorker implements VersionHolder {
         const countsOf = (model: string): RunCounts => this.work.countsOf(about.servable, loaded.version, model);
         const timesOf = (method: string): MethodTimes => this.work.timesOf(about.servable, loaded.version, method);
         const { tracer, onDeviceLost } = options;
+        replica.content = await content;
         replica.ready(loaded, this.loneClient, failures, { tracer, onDeviceLost, countsOf, timesOf });
         caller.executor = replica.executor;
       } catch (thrown) {

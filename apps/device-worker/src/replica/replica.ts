@@ -38,6 +38,8 @@ const order: readonly ReplicaState[] = ['loading', 'ready', 'draining', 'gone', 
 export class Replica {
   /** What it was loaded from, see versionFiles. */
   files: string | undefined;
+  /** Digest of these files, see VersionContents; undefined where none is made. */
+  content: string | undefined;
   private current: ReplicaState = 'loading';
   private loaded: LoadedServable | undefined;
   private run: Executor | undefined;
@@ -65,12 +67,13 @@ export class Replica {
   }
 
   get status(): ReplicaStatus {
-    const { id, servable, version, deviceId, state, loaded, problem } = this;
+    const { id, servable, version, deviceId, state, loaded, problem, content } = this;
     const usable = state === 'ready' || state === 'draining';
     const base = { replica: id, servable, version, deviceId, state, credits: usable ? (loaded?.credits ?? 0) : 0 };
     const { leastCredits } = loaded ?? {};
     const least = usable && leastCredits !== undefined ? { leastCredits } : {};
-    return { ...base, ...least, ...(loaded && { signature: loaded.signature }), ...(problem === undefined ? {} : { error: problem }) };
+    const made = loaded && { signature: loaded.signature, ...(content !== undefined && { content }) };
+    return { ...base, ...least, ...made, ...(problem === undefined ? {} : { error: problem }) };
   }
 
   /** What its config declares; undefined until it is ready. */

@@ -1,5 +1,5 @@
 import type { ReplicaUse } from '@mserve/bus';
-import type { Count, MetricDeclaration, MetricRegistry, Series } from '@mserve/metrics';
+import { versionLabels, type Count, type MetricDeclaration, type MetricRegistry, type Series } from '@mserve/metrics';
 import { reasons, servingErrorCodes, type Failure } from '@mserve/wire';
 
 /** The metrics of the dispatcher. */
@@ -41,7 +41,8 @@ export const dispatchMetrics = {
   running: { name: 'mserve_scheduler_running_instances', help: 'Instances in hand of replicas.' },
   setAside: {
     name: 'mserve_scheduler_replicas_set_aside',
-    help: 'Replicas that are not used, because their signature differs from that of the replicas in use.',
+    help: 'Replicas that are not used, because their signature, or what they were loaded from, differs from that of the replicas in use.',
+    labels: [...versionLabels, { name: 'reason', values: ['signature', 'content'] }],
   },
   workers: { name: 'mserve_scheduler_workers', help: 'Workers that are heard.' },
   workersLost: {

@@ -12,6 +12,7 @@ class TableRig {
   readonly warnings: string[] = [];
   hearsItself = true;
   deaths = 0;
+  readonly mixedModels = new Set<string>();
   readonly asked: { address: string; answer: (list: unknown) => void; fail: (error: Error) => void }[] = [];
   readonly table = new ReplicaTable(this.dispatch.dispatcher, {
     fetchReplicas: (address) => new Promise((answer, fail) => this.asked.push({ address, answer, fail })),
@@ -23,6 +24,7 @@ class TableRig {
     workerLostMs: 1_000,
     suspectLostMs: 400,
     busReturnMs: 3_000,
+    mixedModels: this.mixedModels,
   });
 
   hear(address: string, revision = 1, fields: { epoch?: number; leaving?: boolean } = {}): void {
@@ -234,6 +236,79 @@ describe('ReplicaTable', () => {
     expect([rig.replicas, rig.table.setAside]).toEqual([['w1.0'], ['w2.0']]);
     rig.pass(1_250, 'w2');
     expect([rig.replicas, rig.table.setAside]).toEqual([['w2.0'], []]);
+  });
+
+  describe('a replica that was loaded from other files', () => {
+    const content = (digest: string): Partial<ReplicaStatus> => ({ content: digest });
+    async function rigWithOther(): Promise<TableRig> {
+      const rig = await rigWith();
+      for (const [address, digest] of [
+        ['w1', 'good'],
+        ['w2', 'good'],
+        ['rogue', 'other'],
+      ] as const) {
+        rig.hear(address);
+        await rig.list(1, content(digest));
+      }
+      return rig;
+    }
+
+    it('is set aside by name, until those it differs from are gone for a minute', async () => {
+      const rig = await rigWithOther();
+      expect([rig.replicas, rig.table.setAside]).toEqual([['w1.0', 'w2.0'], ['rogue.0']]);
+      expect(rig.table.setAsideVersions).toEqual([{ servable: 'digits', version: 1, reason: 'content' }]);
+      expect(rig.warnings).toEqual(['a replica is not used: it was loaded from other files than the replicas in use']);
+      rig.pass(60_000, 'rogue');
+      expect([rig.replicas, rig.table.setAside]).toEqual([[], ['rogue.0']]);
+      rig.pass(2_000, 'rogue');
+      expect([rig.replicas, rig.table.setAside, rig.table.setAsideVersions]).toEqual([['rogue.0'], [], []]);
+    });
+
+    it('does not take the place of those that are started again, or were cut off', async () => {
+      const rig = await rigWithOther();
+      rig.pass(1_250, 'rogue');
+      rig.hear('w3');
+      await rig.list(1, content('good'));
+      expect([rig.replicas, rig.table.setAside]).toEqual([['w3.0'], ['rogue.0']]);
+      rig.table.loseAll(rig.dispatch.now + 3_000);
+      rig.hear('rogue');
+      await rig.list(1, content('other'));
+      rig.hear('w3');
+      await rig.list(1, content('good'));
+      expect([rig.replicas, rig.table.setAside]).toEqual([['w3.0'], ['rogue.0']]);
+    });
+
+    it('is used at once when those it differs from leave or unload the version: so new files are rolled out', async () => {
+      const rig = await rigWithOther();
+      rig.hear('w1', 2, { leaving: true });
+      await rig.list(2, { ...content('good'), state: 'draining' });
+      expect(rig.table.setAside).toEqual(['rogue.0']);
+      rig.hear('w2', 2);
+      await rig.list(2, { ...content('good'), state: 'draining' });
+      expect([rig.table.setAside, rig.table.setAsideVersions]).toEqual([[], []]);
+      rig.dispatch.submit(ticket(1));
+      expect(rig.dispatch.given()).toEqual(['rogue.0 <- 1[0+1]']);
+    });
+
+    it('is used when its worker exchanges what it had in use, and is then known', async () => {
+      const rig = await rigWithOther();
+      rig.hear('w1', 2);
+      await rig.list(2, content('good'), content('new'));
+      expect([rig.replicas, rig.table.setAside]).toEqual([['w1.0', 'w1.1', 'w2.0'], ['rogue.0']]);
+      rig.hear('w3');
+      await rig.list(1, content('new'));
+      expect(rig.replicas).toEqual(['w1.0', 'w1.1', 'w2.0', 'w3.0']);
+    });
+
+    it('is used where the servable may have different ones', async () => {
+      const rig = await rigWith();
+      rig.mixedModels.add('digits');
+      for (const digest of ['good', 'other']) {
+        rig.hear(digest);
+        await rig.list(1, content(digest));
+      }
+      expect(rig.replicas).toEqual(['good.0', 'other.0']);
+    });
   });
 
   it('forgets everybody when the bus is down, and finds them again', async () => {

@@ -4,7 +4,8 @@ import { readReplicaList } from '@mserve/bus/nest';
 import type { ServableSignature } from '@mserve/wire';
 import type { Dispatcher } from '../dispatch/dispatcher.js';
 import { LostVersions } from './lost-versions.js';
-import { WorkerRecord } from './worker-record.js';
+import { RememberedContents } from './remembered-contents.js';
+import { WorkerRecord, type Difference } from './worker-record.js';
 
 /** What the replica table asks and tells. */
 export interface ReplicaTableContext {
@@ -18,11 +19,25 @@ export interface ReplicaTableContext {
   /** A worker that did not say that it leaves is taken for dead. */
   onDeath(): void;
   readonly log: AppLog;
+  /** Servables whose replicas may be loaded from different files. */
+  readonly mixedModels?: ReadonlySet<string> | undefined;
   readonly workerLostMs: number;
   readonly suspectLostMs: number;
   /** How long the queues of workers that all fell silent together are kept. */
   readonly busReturnMs: number;
 }
+
+/** A replica that is not used. */
+export interface SetAside {
+  readonly servable: string;
+  readonly version: number;
+  readonly reason: Difference;
+}
+
+const differenceTexts: Readonly<Record<Difference, string>> = {
+  signature: 'a replica is not used: its signature differs from that of the replicas in use',
+  content: 'a replica is not used: it was loaded from other files than the replicas in use',
+};
 
 /** Of the reason why a replica failed, in reports. */
 const maxErrorLength = 300;
@@ -37,6 +52,7 @@ const ownDelayMs = 200;
 export class ReplicaTable {
   private readonly workers = new Map<string, WorkerRecord>();
   private readonly lost = new LostVersions();
+  private readonly remembered = new RememberedContents();
   private checkedAt: number | undefined;
 
   constructor(
@@ -48,9 +64,19 @@ export class ReplicaTable {
     return this.workers.size;
   }
 
-  /** Replicas that are not used, because their signature differs from that of the replicas in use. */
+  /** Ids of the replicas that are not used, because their signature or their files differ from those of the replicas in use. */
   get setAside(): string[] {
-    return [...this.workers.values()].flatMap(({ quarantined }) => [...quarantined]);
+    return [...this.workers.values()].flatMap(({ quarantined }) => [...quarantined.keys()]);
+  }
+
+  /** What these replicas are of, and why. */
+  get setAsideVersions(): SetAside[] {
+    return [...this.workers.values()].flatMap(({ quarantined, replicas }) =>
+      [...quarantined].flatMap(([id, reason]) => {
+        const status = replicas.get(id);
+        return status === undefined ? [] : [{ servable: status.servable, version: status.version, reason }];
+      }),
+    );
   }
 
   /** What workers that stay are loading, each once. */
@@ -82,15 +108,17 @@ export class ReplicaTable {
   /** The workers that are heard, with at most `most` replicas in all. */
   reports(most: number): WorkerReport[] {
     let left = most;
-    return [...this.workers.values()].map(({ address, leaving, replicas }) => {
+    return [...this.workers.values()].map(({ address, leaving, replicas, quarantined }) => {
       const shown = [...replicas.values()].slice(0, left);
       left -= shown.length;
       return {
         address,
         leaving,
-        replicas: shown.map(({ signature: _signature, credits: _credits, leastCredits: _leastCredits, error, ...status }) =>
-          error === undefined ? status : { ...status, error: error.slice(0, maxErrorLength) },
-        ),
+        replicas: shown.map(({ signature: _signature, content: _content, credits: _credits, leastCredits: _leastCredits, ...status }) => {
+          const difference = quarantined.get(status.replica);
+          const error = difference === undefined ? status.error?.slice(0, maxErrorLength) : differenceTexts[difference];
+          return error === undefined ? status : { ...status, error };
+        }),
       };
     });
   }
@@ -137,6 +165,7 @@ export class ReplicaTable {
     this.checkedAt = now;
     const { workerLostMs, busReturnMs, log } = this.context;
     if (this.lost.expire(now)) this.context.onChange();
+    if (this.remembered.expire(now)) this.admitQuarantined();
     const isSilent = (record: WorkerRecord): boolean => now - record.heardAt > workerLostMs;
     if (lateMs <= ownDelayMs && [...this.workers.values()].some(isSilent) && this.isCutOff(now)) {
       log.warn({ workers: this.workers.size }, 'no worker is heard any more: this scheduler is cut off from the bus');
@@ -156,6 +185,7 @@ export class ReplicaTable {
   loseAll(keepQueuedUntil: number): void {
     const all = [...this.workers.values()];
     const ids = all.flatMap((record) => [...record.replicas.keys()]);
+    for (const record of all) this.remember(record);
     this.workers.clear();
     this.dispatcher.removeReplicas(ids, 'unreachable', this.context.now(), keepQueuedUntil);
     this.expectBack(all);
@@ -172,6 +202,8 @@ export class ReplicaTable {
   private leave(record: WorkerRecord, now: number): void {
     record.leaving = true;
     this.dispatcher.drainReplicas([...record.replicas.keys()], now);
+    record.used.clear();
+    this.admitQuarantined();
     this.expectBack([record]);
     this.context.log.info({ worker: record.address }, 'a worker is leaving');
     this.context.onChange();
@@ -179,6 +211,7 @@ export class ReplicaTable {
 
   private lose(record: WorkerRecord, why: string, cause: 'died' | 'unreachable' = 'died', keepQueuedUntil?: number): void {
     this.workers.delete(record.address);
+    this.remember(record);
     this.dispatcher.removeReplicas([...record.replicas.keys()], cause, this.context.now(), keepQueuedUntil);
     // A worker that said that it leaves needs no warning.
     if (!record.leaving) this.context.log.warn({ worker: record.address, replicas: record.replicas.size }, `a worker ${why}`);
@@ -241,11 +274,10 @@ export class ReplicaTable {
     }
     for (const id of before.keys()) if (!record.replicas.has(id)) gone.push(id);
     for (const id of gone) record.quarantined.delete(id);
+    const ended = [...gone, ...draining].filter((id) => record.used.delete(id));
     this.dispatcher.drainReplicas(record.leaving ? [...record.replicas.keys()] : draining, now);
-    if (gone.length > 0) {
-      this.dispatcher.removeReplicas(gone, 'died', now);
-      this.admitQuarantined();
-    }
+    if (gone.length > 0) this.dispatcher.removeReplicas(gone, 'died', now);
+    if (gone.length + ended.length > 0) this.admitQuarantined();
     this.context.onChange();
   }
 
@@ -261,28 +293,54 @@ export class ReplicaTable {
       );
       return;
     }
+    if (!this.hasKnownContent(record, status)) return this.quarantine(record, status, 'content');
     const outcome = this.dispatcher.putReplica({ replica, worker: record.address, credits, leastCredits, signature }, now);
-    if (outcome === 'conflict') {
-      record.quarantined.add(replica);
-      const { servable, version } = status;
-      this.warnOnce(
-        record,
-        `conflict ${replica}`,
-        { replica, servable, version },
-        'a replica is not used: its signature differs from that of the replicas in use',
-      );
-    } else {
+    if (outcome === 'conflict') this.quarantine(record, status, 'signature');
+    else {
       record.quarantined.delete(replica);
+      record.used.add(replica);
       this.lost.remove(signature);
       if (outcome === 'added')
         this.context.log.info({ replica, servable: status.servable, version: status.version, credits }, 'a replica is ready');
     }
   }
 
-  /** Replicas went: the signature that kept others out may have gone with them. */
+  private quarantine(record: WorkerRecord, { replica, servable, version, content }: ReplicaStatus, reason: Difference): void {
+    record.quarantined.set(replica, reason);
+    this.warnOnce(record, `${reason} ${replica}`, { replica, servable, version, content }, differenceTexts[reason]);
+  }
+
+  /**
+   * Whether a replica was loaded from the files that the version is known by: those of the replicas in use, or of workers that were lost a moment ago. What is in use may be
+   * exchanged by its own worker (servables.load with reload, watched directories).
+   */
+  private hasKnownContent(record: WorkerRecord, { replica, servable, version, content }: ReplicaStatus): boolean {
+    if (record.used.has(replica) || this.context.mixedModels?.has(servable) === true) return true;
+    const known = new Set(this.remembered.of(servable, version));
+    for (const other of this.workers.values()) {
+      for (const id of other.used) {
+        const status = other.replicas.get(id);
+        if (status?.servable !== servable || status.version !== version) continue;
+        if (other === record) return true;
+        known.add(status.content);
+      }
+    }
+    return known.size === 0 || known.has(content);
+  }
+
+  /** Its workers may come back, and until then others do not get their place with other files. Who says that it leaves makes room. */
+  private remember({ used, replicas }: WorkerRecord): void {
+    const now = this.context.now();
+    for (const id of used) {
+      const status = replicas.get(id);
+      if (status !== undefined) this.remembered.add(status.servable, status.version, status.content, now);
+    }
+  }
+
+  /** Replicas went: the signature, or the files, that kept others out may have gone with them. */
   private admitQuarantined(): void {
     for (const record of this.workers.values()) {
-      for (const id of [...record.quarantined]) {
+      for (const id of [...record.quarantined.keys()]) {
         const status = record.replicas.get(id);
         if (status?.state === 'ready') this.admit(record, status, this.context.now());
       }

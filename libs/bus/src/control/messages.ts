@@ -73,6 +73,8 @@ export interface ReplicaStatus {
   readonly leastCredits?: number | undefined;
   /** Undefined until ready. */
   readonly signature?: ServableSignature | undefined;
+  /** Digest of the files that it was loaded from; left out where they were not read for one. Replicas of a version have the same, or a scheduler sets them aside. */
+  readonly content?: string | undefined;
   /** Why it failed; for operators, never for clients. */
   readonly error?: string | undefined;
 }

@@ -89,7 +89,7 @@ export interface QueueReport {
 export interface WorkerReport {
   readonly address: string;
   readonly leaving: boolean;
-  readonly replicas: readonly Omit<ReplicaStatus, 'signature' | 'credits' | 'leastCredits'>[];
+  readonly replicas: readonly Omit<ReplicaStatus, 'signature' | 'content' | 'credits' | 'leastCredits'>[];
 }
 
 /** A replica as its scheduler uses it. */

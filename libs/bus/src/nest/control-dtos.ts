@@ -209,6 +209,7 @@ export class ReplicaStatusDto extends checked<ReplicaStatus>({
   credits: count(),
   leastCredits: optional(count(1)),
   signature: optional(nested(() => ServableSignatureDto)),
+  content: optional(name),
   error: optional(doc),
 }) {}
 

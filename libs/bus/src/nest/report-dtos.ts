@@ -107,7 +107,7 @@ export class QueueReportDto extends checked<QueueReport>({
 }) {}
 
 /** The class that a replica in a received {@link WorkerReport} is checked against. */
-export class ReportedReplicaDto extends checked<Omit<ReplicaStatus, 'signature' | 'credits' | 'leastCredits'>>({
+export class ReportedReplicaDto extends checked<Omit<ReplicaStatus, 'signature' | 'content' | 'credits' | 'leastCredits'>>({
   replica: name,
   servable: name,
   version: count(0, maxVersion),
