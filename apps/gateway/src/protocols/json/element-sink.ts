@@ -41,7 +41,7 @@ export type FloatLiterals = 'fractional' | 'any';
 
 /**
  * One sink of each dtype, whose store is used again by the requests of its owner: a reader takes its tensor out of it before it asks for another. Stores
- * grow by doubling, up to the reader's maxTensorBytes.
+ * grow up to the reader's maxTensorBytes.
  */
 export class ElementSinks {
   readonly #any = sinks(true);
@@ -55,24 +55,50 @@ export class ElementSinks {
   }
 }
 
-type Store = Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer> | BigInt64Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
+type NumberStore = {
+  [Dtype in SmallInteger]: InstanceType<(typeof integerArrays)[Dtype]>;
+}[SmallInteger];
+type Store = Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer> | BigInt64Array<ArrayBuffer> | NumberStore;
 
 const firstCapacity = 256;
 const firstTextBytes = 1024;
 /** Elements beyond which a store is let go after its tensor was taken, not kept for the next one. */
 const keptCapacity = 65_536;
 
-/** The elements gathered so far, in a store that doubles when it is full. */
+/** A store never grows by more than this at a time: not all of a text need belong to its tensor. */
+const mostGrowth = 8;
+
+/**
+ * How large a store is to be that is full. A large one gets what the rest of the text needs if it is written as densely as since it grew last: memory that is
+ * not written to costs nothing, and whenever a store grows, its copy is in memory beside it.
+ */
+class Growth {
+  private at = 0;
+  private used = 0;
+
+  /** `used`: of the store, in its own units; `kept`: from there on it is a large one. */
+  next(used: number, kept: number, { at, bytes }: JsonReader): number {
+    const isKnown = used >= kept && this.used > 0;
+    const perByte = (used - this.used) / Math.max(1, at - this.at);
+    const needed = used + Math.ceil((bytes.length - at) * perByte * 1.02) + firstCapacity;
+    this.at = at;
+    this.used = used;
+    return isKnown ? Math.min(Math.max(needed, Math.ceil(used * 1.25)), used * mostGrowth) : used * 2;
+  }
+
+  clear(): void {
+    this.used = 0;
+  }
+}
+
+/** The elements gathered so far, in a store that grows when it is full. */
 class Elements<S extends Store> {
   values: S;
   count = 0;
   private bytes: Uint8Array;
+  private readonly growth = new Growth();
 
-  constructor(
-    readonly make: (capacity: number) => S,
-    /** Bytes per element of the tensor, which the store's elements may be wider than. */
-    readonly elementBytes: number,
-  ) {
+  constructor(readonly make: (capacity: number) => S) {
     this.values = make(firstCapacity);
     this.bytes = new Uint8Array(this.values.buffer);
   }
@@ -82,16 +108,20 @@ class Elements<S extends Store> {
     this.bytes = new Uint8Array(values.buffer);
   }
 
-  /** Room for more. A body of `1,1,1` grows fourfold as int64: what passes the limit by the store so far is refused. */
-  grow(maxTensorBytes: number): void {
-    if (this.count * this.elementBytes >= maxTensorBytes) throw tooLarge(`a tensor of the request is bigger than ${maxTensorBytes} bytes`);
-    const grown = this.make(this.values.length * 2);
-    (grown as Uint8Array).set(this.values as Uint8Array);
+  /** Room for one more. What passes the limit is refused: a body of `1,1,1` grows fourfold as int64. */
+  grow(reader: JsonReader): void {
+    const { count, values } = this;
+    const { maxTensorBytes } = reader;
+    const most = Math.floor(maxTensorBytes / values.BYTES_PER_ELEMENT);
+    if (count >= most) throw tooLarge(`a tensor of the request is bigger than ${maxTensorBytes} bytes`);
+    const grown = this.make(Math.min(this.growth.next(count, keptCapacity, reader), most));
+    (grown as Uint8Array).set(values as Uint8Array);
     this.use(grown);
   }
 
   clear(): void {
     this.count = 0;
+    this.growth.clear();
     if (this.values.length > keptCapacity) this.use(this.make(firstCapacity));
   }
 
@@ -115,7 +145,7 @@ class Elements<S extends Store> {
 }
 
 class Float32Sink extends ElementSink {
-  readonly #elements = new Elements((capacity) => new Float32Array(capacity), 4);
+  readonly #elements = new Elements((capacity) => new Float32Array(capacity));
 
   constructor(readonly takesIntegers: boolean) {
     super();
@@ -124,7 +154,7 @@ class Float32Sink extends ElementSink {
   override one(reader: JsonReader): void {
     const value = floatOf(reader, this.takesIntegers, 'float32');
     const elements = this.#elements;
-    if (elements.count === elements.values.length) elements.grow(reader.maxTensorBytes);
+    if (elements.count === elements.values.length) elements.grow(reader);
     elements.values[elements.count++] = value;
   }
 
@@ -143,7 +173,7 @@ class Float32Sink extends ElementSink {
 }
 
 class Float64Sink extends ElementSink {
-  readonly #elements = new Elements((capacity) => new Float64Array(capacity), 8);
+  readonly #elements = new Elements((capacity) => new Float64Array(capacity));
 
   constructor(readonly takesIntegers: boolean) {
     super();
@@ -152,7 +182,7 @@ class Float64Sink extends ElementSink {
   override one(reader: JsonReader): void {
     const value = floatOf(reader, this.takesIntegers, 'float64');
     const elements = this.#elements;
-    if (elements.count === elements.values.length) elements.grow(reader.maxTensorBytes);
+    if (elements.count === elements.values.length) elements.grow(reader);
     elements.values[elements.count++] = value;
   }
 
@@ -183,7 +213,7 @@ function readFloats(
     elements.count = plain.read(bytes, reader.at, elements.values, elements.count, form);
     reader.at = plain.at;
     const value = floatOf(reader, takesIntegers, dtype);
-    if (elements.count === elements.values.length) elements.grow(reader.maxTensorBytes);
+    if (elements.count === elements.values.length) elements.grow(reader);
     elements.values[elements.count++] = value;
   } while (reader.more(bracketClose));
   return elements.count - first;
@@ -204,9 +234,12 @@ function floatOf(reader: JsonReader, takesAny: boolean, dtype: 'float32' | 'floa
   return value;
 }
 
-/** float16 and bfloat16: gathered as doubles, rounded once at the end. */
+/** float16 and bfloat16: each rounded once, from the double, many of them at a time. */
 class NarrowFloatSink extends ElementSink {
-  readonly #elements = new Elements((capacity) => new Float64Array(capacity), 2);
+  readonly #elements = new Elements((capacity) => new Uint16Array(capacity));
+  /** Those that are not rounded yet. */
+  readonly #wide = new Float64Array(256);
+  #waiting = 0;
 
   constructor(readonly dtype: 'float16' | 'bfloat16') {
     super();
@@ -217,19 +250,28 @@ class NarrowFloatSink extends ElementSink {
     const isFinite = value - value === 0;
     if (isFinite && Math.abs(value) >= leastInfinite[this.dtype]) throw new ElementError(reader.numbers.text(), this.dtype);
     const elements = this.#elements;
-    if (elements.count === elements.values.length) elements.grow(reader.maxTensorBytes);
-    elements.values[elements.count++] = value;
+    if (elements.count + this.#waiting === elements.values.length) {
+      this.#round();
+      elements.grow(reader);
+    } else if (this.#waiting === this.#wide.length) this.#round();
+    this.#wide[this.#waiting++] = value;
+  }
+
+  #round(): void {
+    const elements = this.#elements;
+    const { values, count } = elements;
+    for (let i = 0; i < this.#waiting; i++) values[count + i] = narrowed(this.dtype, this.#wide[i] as number);
+    elements.count += this.#waiting;
+    this.#waiting = 0;
   }
 
   override finish(): Uint8Array {
-    const { count, values } = this.#elements;
-    const bits = new Uint16Array(count);
-    for (let i = 0; i < count; i++) bits[i] = narrowed(this.dtype, values[i] ?? 0);
-    this.#elements.clear();
-    return new Uint8Array(bits.buffer);
+    this.#round();
+    return this.#elements.take();
   }
 
   override clear(): void {
+    this.#waiting = 0;
     this.#elements.clear();
   }
 }
@@ -248,17 +290,20 @@ const integerArrays = {
   uint32: Uint32Array,
 };
 
-/** Integers of up to 32 bits: gathered as doubles, which hold them all, narrowed at the end. */
+/** Integers as they are read, before they are checked: doubles, which hold all that have up to 32 bits. One for all sinks: nothing waits in it. */
+const unchecked = new Float64Array(1024);
+
+/** Integers of up to 32 bits. */
 class IntegerSink extends ElementSink {
-  readonly #elements: Elements<Float64Array<ArrayBuffer>>;
+  readonly #elements: Elements<NumberStore>;
   readonly #least: number;
   readonly #most: number;
 
   constructor(readonly dtype: SmallInteger) {
     super();
-    const { BYTES_PER_ELEMENT: elementBytes } = integerArrays[dtype];
-    const bits = elementBytes * 8;
-    this.#elements = new Elements((capacity) => new Float64Array(capacity), elementBytes);
+    const IntegerArray = integerArrays[dtype];
+    const bits = IntegerArray.BYTES_PER_ELEMENT * 8;
+    this.#elements = new Elements((capacity): NumberStore => new IntegerArray(capacity));
     const signed = dtype.startsWith('int');
     this.#least = signed ? -(2 ** (bits - 1)) : 0;
     this.#most = signed ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
@@ -269,7 +314,7 @@ class IntegerSink extends ElementSink {
     const { value } = numbers;
     if (!numbers.integral || value < this.#least || value > this.#most) throw new ElementError(numbers.text(), this.dtype);
     const elements = this.#elements;
-    if (elements.count === elements.values.length) elements.grow(reader.maxTensorBytes);
+    if (elements.count === elements.values.length) elements.grow(reader);
     elements.values[elements.count++] = value;
   }
 
@@ -278,24 +323,37 @@ class IntegerSink extends ElementSink {
     const elements = this.#elements;
     const first = elements.count;
     do {
-      const { count, values } = elements;
-      elements.count = plain.read(bytes, reader.at, values, count, 'integral');
-      for (let i = count; i < elements.count; i++) {
-        const value = values[i] as number;
-        if (value < this.#least || value > this.#most) throw new ElementError(String(value), this.dtype);
-      }
-      reader.at = plain.at;
+      let read: number;
+      do {
+        read = plain.read(bytes, reader.at, unchecked, 0, 'integral');
+        reader.at = plain.at;
+        this.#take(read, reader);
+      } while (read === unchecked.length);
       this.one(reader);
     } while (reader.more(bracketClose));
     return elements.count - first;
   }
 
+  /** The first so many of those that are unchecked. */
+  #take(read: number, reader: JsonReader): void {
+    for (let i = 0; i < read; i++) {
+      const value = unchecked[i] as number;
+      if (value < this.#least || value > this.#most) throw new ElementError(String(value), this.dtype);
+    }
+    const elements = this.#elements;
+    if (read === unchecked.length && elements.count + read <= elements.values.length) {
+      elements.values.set(unchecked, elements.count);
+      elements.count += read;
+      return;
+    }
+    for (let i = 0; i < read; i++) {
+      if (elements.count === elements.values.length) elements.grow(reader);
+      elements.values[elements.count++] = unchecked[i] as number;
+    }
+  }
+
   override finish(): Uint8Array {
-    const { count, values } = this.#elements;
-    const narrowed = new integerArrays[this.dtype](count);
-    for (let i = 0; i < count; i++) narrowed[i] = values[i] as number;
-    this.#elements.clear();
-    return new Uint8Array(narrowed.buffer);
+    return this.#elements.take();
   }
 
   override clear(): void {
@@ -305,7 +363,7 @@ class IntegerSink extends ElementSink {
 
 /** 64 bit integers, exact. */
 class LongSink extends ElementSink {
-  readonly #elements = new Elements((capacity) => new BigInt64Array(capacity), 8);
+  readonly #elements = new Elements((capacity) => new BigInt64Array(capacity));
   readonly #least: bigint;
   readonly #most: bigint;
 
@@ -322,7 +380,7 @@ class LongSink extends ElementSink {
     const value = BigInt(numbers.exact ? numbers.value : numbers.text());
     if (value < this.#least || value > this.#most) throw new ElementError(numbers.text(), this.dtype);
     const elements = this.#elements;
-    if (elements.count === elements.values.length) elements.grow(reader.maxTensorBytes);
+    if (elements.count === elements.values.length) elements.grow(reader);
     elements.values[elements.count++] = value; // modulo 2^64: the same bits for uint64
   }
 
@@ -336,12 +394,12 @@ class LongSink extends ElementSink {
 }
 
 class BoolSink extends ElementSink {
-  readonly #elements = new Elements((capacity) => new Uint8Array(capacity), 1);
+  readonly #elements = new Elements((capacity) => new Uint8Array(capacity));
 
   override one(reader: JsonReader): void {
     const value = reader.boolean();
     const elements = this.#elements;
-    if (elements.count === elements.values.length) elements.grow(reader.maxTensorBytes);
+    if (elements.count === elements.values.length) elements.grow(reader);
     elements.values[elements.count++] = value ? 1 : 0;
   }
 
@@ -359,20 +417,23 @@ class StringSink extends ElementSink {
   #packed = Buffer.allocUnsafeSlow(firstTextBytes);
   #size = 0;
   #count = 0;
+  readonly #growth = new Growth();
 
   override one(reader: JsonReader): void {
     const text = reader.string();
     checkTextCount(++this.#count, reader.maxTensorStrings);
     const begin = this.#size;
     this.#size = begin + 4 + text.byteLength;
-    if (this.#size > this.#packed.byteLength) this.#grow(begin, reader.maxTensorBytes);
+    if (this.#size > this.#packed.byteLength) this.#grow(begin, reader);
     this.#packed.writeUInt32LE(text.byteLength, begin);
     this.#packed.set(text, begin + 4);
   }
 
-  #grow(used: number, maxTensorBytes: number): void {
+  /** The last string may pass the limit: it is in the text, too, and that is no larger. */
+  #grow(used: number, reader: JsonReader): void {
+    const { maxTensorBytes } = reader;
     if (used >= maxTensorBytes) throw tooLarge(`a tensor of the request is bigger than ${maxTensorBytes} bytes`);
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.#size, this.#packed.byteLength * 2));
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.#size, this.#growth.next(used, keptCapacity, reader)));
     this.#packed.copy(grown, 0, 0, used);
     this.#packed = grown;
   }
@@ -389,6 +450,7 @@ class StringSink extends ElementSink {
   override clear(): void {
     this.#size = 0;
     this.#count = 0;
+    this.#growth.clear();
     if (this.#packed.byteLength > keptCapacity) this.#packed = Buffer.allocUnsafeSlow(firstTextBytes);
   }
 }

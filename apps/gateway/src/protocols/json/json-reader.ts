@@ -12,7 +12,7 @@ export class JsonReader {
   readonly numbers: NumberScan;
   readonly plain = new PlainNumbers();
 
-  /** Largest tensor that is made of the text; checked whenever a store grows, so up to twice that may be held. */
+  /** Largest tensor that is made of the text. */
   readonly maxTensorBytes: number;
   readonly maxTensorStrings: number;
   private readonly maxDepth: number;

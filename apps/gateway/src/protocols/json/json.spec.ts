@@ -202,8 +202,45 @@ describe('arrays', () => {
     expect(read('int32', text).shape).toEqual(shape);
   });
 
+  it.each([
+    ['int8', 1],
+    ['uint16', 2],
+    ['int32', 4],
+    ['float32', 4],
+    ['float16', 2],
+    ['int64', 8],
+  ] as const)('%s may have as many bytes as is said, and none more', (dtype, elementBytes) => {
+    const most = 10_000;
+    const own = new ElementSinks();
+    const readMany = (count: number): number => {
+      const sink = own.of(dtype, 'any') as ElementSink;
+      readArray(new JsonReader(Buffer.from(`[${'1,'.repeat(count - 1)}1]`), { ...limits, maxMessageBytes: most * elementBytes }), sink);
+      return sink.finish().byteLength;
+    };
+    expect(readMany(most)).toBe(most * elementBytes);
+    expect(() => readMany(most + 1)).toThrow(`a tensor of the request is bigger than ${most * elementBytes} bytes`);
+    expect(readMany(2)).toBe(2 * elementBytes);
+  });
+
+  it.each<[what: string, text: (i: number) => number]>([
+    ['evenly', (i) => i % 100],
+    ['ever longer', (i) => i],
+    ['ever shorter', (i) => 300_000 - i],
+    ['in two halves', (i) => (i < 150_000 ? 1 : 2_000_000_000 - i)],
+    ['in two halves, the short one last', (i) => (i < 150_000 ? 2_000_000_000 - i : 1)],
+  ])('of a large text that is written %s are what it says', (_what, element) => {
+    const values = Float64Array.from({ length: 300_000 }, (_, i) => element(i));
+    const isSame = (found: unknown[], expected: Float64Array): boolean =>
+      found.length === expected.length && expected.every((value, i) => value === found[i]);
+    const text = `[${values.join(',')}]`;
+    for (const dtype of ['int32', 'uint32', 'float64'] as const) expect(isSame(read(dtype, text).values, values)).toBe(true);
+    const nested = read('int32', `[${text},${text}]`);
+    expect(nested.shape).toEqual([2, 300_000]);
+    expect(isSame(nested.values.slice(300_000), values)).toBe(true);
+  });
+
   it('are bounded in bytes, not in text', () => {
-    const sink = sinks.of('int64', 'any') as ElementSink;
+    const sink = new ElementSinks().of('int64', 'any') as ElementSink;
     expect(() => readArray(new JsonReader(Buffer.from(`[${'1,'.repeat(5000)}1]`), { ...limits, maxMessageBytes: 10_000 }), sink)).toThrow(
       'a tensor of the request is bigger than 10000 bytes',
     );

@@ -7,9 +7,18 @@ const bracketClose = 0x5d;
 
 /**
  * Reads a nested array (cursor on its `[`) into the sink; the shape of it. Every row of one depth must have the same length,
- * else `unreadable` is thrown. `[]` and `[[],[]]` are arrays without elements. At most maxRank deep.
+ * else `unreadable` is thrown. `[]` and `[[],[]]` are arrays without elements. At most maxRank deep. What is thrown leaves the sink empty.
  */
 export function readArray(reader: JsonReader, sink: ElementSink): number[] {
+  try {
+    return readRows(reader, sink);
+  } catch (thrown) {
+    sink.clear();
+    throw thrown;
+  }
+}
+
+function readRows(reader: JsonReader, sink: ElementSink): number[] {
   const shape: number[] = [];
   const counts: number[] = [];
   let rank = -1;

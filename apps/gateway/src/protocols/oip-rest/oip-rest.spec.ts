@@ -25,7 +25,7 @@ describe('JSON tensors', () => {
 
   it('may be nested, with data before the datatype', () => {
     const tensor = tensorOf('{"inputs":[{"data":[[[1,2],[3,4]]],"shape":[1,2,2],"name":"x","datatype":"INT32"}]}');
-    expect([tensor.shape, [...new Int32Array(tensor.bytes.slice().buffer)]]).toEqual([
+    expect([tensor.shape, [...new Int32Array(Uint8Array.from(tensor.bytes).buffer)]]).toEqual([
       [2, 2],
       [1, 2, 3, 4],
     ]);
