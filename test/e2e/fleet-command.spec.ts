@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -253,6 +253,41 @@ describe('Ctrl+C of mserve fleet', () => {
       }
       expect([await fleet.stop(), fleet.child.signalCode]).toEqual([1, null]);
       while (pids.some(isAlive)) await sleep(20);
+      expect(readdirSync(own)).toEqual([]);
+    } finally {
+      fleet.child.kill('SIGKILL');
+      rmSync(own, { recursive: true, force: true });
+      directory.remove();
+    }
+  }, 180_000);
+});
+
+describe('mserve fleet with a servable that no worker survives', () => {
+  it('sets it aside by name when two have ended of it, and serves the others', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'mserve-fleet-'));
+    const directory = servableDirectory();
+    writeTurnsServable(directory.path, [1]);
+    mkdirSync(join(directory.path, 'killer', '3'), { recursive: true });
+    writeFileSync(join(directory.path, 'killer', 'servable_config.ts'), "process.kill(process.pid, 'SIGABRT');\n");
+    const flags = ['--rest', '127.0.0.1:0', '--grpc', '127.0.0.1:0', '--ops', '127.0.0.1:0', '--drain-delay-ms', '0', '--json'];
+    const fleet = startProcess(process.execPath, [
+      ...['apps/server/bin/mserve.mjs', 'fleet', directory.path, '--state-directory', own],
+      ...['--gateways', '1', '--schedulers', '1', '--workers', '1', ...flags],
+    ]);
+    try {
+      const { rest, servables: served, failed } = JSON.parse(await fleet.line((line) => line.startsWith('{"rest"'))) as Ready;
+      expect(served).toMatchObject([{ servable: 'turns', version: 1 }]);
+      const reason = /version 3 of servable 'killer' is set aside: 2 times a worker ended while it was being loaded/;
+      expect(failed).toEqual([{ servable: 'killer', reason: expect.stringMatching(reason) }]);
+      expect(await infer(rest, 4)).toMatchObject({ status: 200, body: { outputs: [{ data: [7, 1] }] } });
+      const { processes: running = [] } = await askFleet(join(own, 'fleet.sock'), { do: 'status' }, () => undefined);
+      const worker = running.find(({ kind }) => kind === 'worker');
+      expect(worker).toMatchObject({ restarts: 2, ready: true, crashLoop: false });
+      expect(await (await fetch(`http://${worker?.ops}/metrics`)).text()).toContain(
+        'mserve_worker_replicas_set_aside{servable="killer",version="3"} 1\n',
+      );
+      expect(fleet.output()).toMatch(reason);
+      expect(await fleet.stop()).toBe(0);
       expect(readdirSync(own)).toEqual([]);
     } finally {
       fleet.child.kill('SIGKILL');

@@ -326,6 +326,12 @@ export const settings = {
     otherwise: 'none',
   }),
   warmUp: setting(yesNo(), { doc: 'run each model once with made-up values before it is ready', apps: worker, default: true }),
+  loadJournal: optional(path(), {
+    doc: 'file in which a worker notes what it is loading, one of several in a folder of its own: a version that two workers did not survive is set aside (docs/fleet.md)',
+    apps: worker,
+    otherwise: 'none; mserve fleet has them in its state directory',
+    notInFleet: true,
+  }),
   configPatienceMs: setting(whole(1, dayMs), {
     doc: 'how long one servable_config may take before the next servables are loaded beside it',
     apps: worker,
@@ -413,6 +419,7 @@ type NotInFleetKey =
   | 'bus'
   | 'busName'
   | 'insecureBus'
+  | 'loadJournal'
   | 'rankTable'
   | 'tensorAddress'
   | 'waitAgentsMs';

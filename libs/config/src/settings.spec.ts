@@ -188,6 +188,7 @@ const rows: Readonly<Record<SettingKey, Row>> = {
     refused: [[], 'a.so', [''], ['a', 'a'], [5], Array.from({ length: 17 }, (_, i) => `${i}.so`)],
   },
   warmUp: yesNo('w', true),
+  loadJournal: text('w', undefined, '/run/mserve/loads/worker-1.json', ['']),
   configPatienceMs: number('w', 2_000, 1, dayMs),
   configTimeoutMs: number('w', 30_000, 1, dayMs),
   decKeyFile: text('wa', undefined, 'key', [''], { beside: ['--servables', 'a'] }),
@@ -307,7 +308,7 @@ describe.each(table)('%s', (key, row) => {
 
 describe('mserve fleet', () => {
   const notOfFleet = Object.keys(rows).filter((key) =>
-    /^(bus|busName|insecureBus|nats(User|Password|Token|Creds|Nkey|Tls).*|rankTable|waitAgentsMs|tensorAddress)$/.test(key),
+    /^(bus|busName|insecureBus|nats(User|Password|Token|Creds|Nkey|Tls).*|rankTable|waitAgentsMs|tensorAddress|loadJournal)$/.test(key),
   );
   const has = ([key, { apps }]: [SettingKey, Row]): boolean => /[gGswF]/.test(apps) && !notOfFleet.includes(key);
 

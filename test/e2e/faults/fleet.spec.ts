@@ -95,6 +95,8 @@ const rows: readonly Row[] = [
     '105',
     'a worker that ends again and again',
     ['apps/server/src/fleet/supervised.spec.ts', 'is started again when it ends, later and later; a crash loop is said once'],
+    [fleetCommand, 'sets it aside by name when two have ended of it, and serves the others'],
+    ['apps/device-worker/src/replica/load-journal.spec.ts', 'blames nobody that was only loaded beside it'],
   ],
   [
     '106',

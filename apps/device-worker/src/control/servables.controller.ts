@@ -17,6 +17,7 @@ export class ServablesController {
 
   @MessagePattern(subjects.servablesLoad, workerBus)
   load(@Payload() { servable: name, version, deviceIds, numParallelWorkers, reload }: LoadServableDto): ReplicaList {
+    this.worker.forgive(name, version);
     void this.worker.load({ name, version, deviceIds, numParallelWorkers }, { reload });
     return this.worker.list;
   }

@@ -10,6 +10,8 @@ import { ProcessWatch } from '@mserve/ops';
 import { listServables } from '../servable/servable-directory.js';
 import { versionPolicyOf } from '../versions/chosen-versions.js';
 import { DirectoryWatch, type ServedVersion, type VersionHolder } from '../versions/directory-watch.js';
+import { idleWithin, lateArrivalMs, quietWithin } from './idle.js';
+import { journalKey, LoadJournal, type JournalKey } from './load-journal.js';
 import { VersionContents } from '../versions/version-content.js';
 import { versionFiles } from '../versions/version-files.js';
 import { DistributedServables } from '../distributed/distributed-servables.js';
@@ -18,14 +20,12 @@ import { Beacon } from './beacon.js';
 import { chooseRuntime, type Runtime } from './choose-provider.js';
 import { FailureLog } from './failure-log.js';
 import { LateModelCaller, loadServable } from './load-servable.js';
-import { Replica } from './replica.js';
+import { Replica, type LoadedServable } from './replica.js';
 import type { WorkerDefaults } from './worker-defaults.js';
 import { WorkBook } from './work-book.js';
-import { showAgents, showArena, showFunctionThreads, showReplicas, workerMetrics } from './worker-metrics.js';
+import { showAgents, showArena, showFunctionThreads, showReplicas, showSetAside, workerMetrics } from './worker-metrics.js';
 import type { DeviceWorkerOptions, ServableOptions } from './worker-options.js';
 
-/** Longest time that an assignment is expected to be on its way. */
-const lateArrivalMs = 50;
 const settings = defaults['device-worker'];
 /** Longest time that work in hand may take when a servable is unloaded and nobody says otherwise. */
 const defaultGraceMs = settings.graceMs;
@@ -62,6 +62,7 @@ export class DeviceWorker implements VersionHolder {
   private readonly distributed: DistributedServables;
   private readonly loneClient = new LoneClient();
   private readonly contents = new VersionContents();
+  private readonly journal: LoadJournal | undefined;
   private readonly log: AppLog;
   /** Of replicas that are loading. */
   private readonly loads = new Map<Replica, Promise<void>>();
@@ -85,9 +86,11 @@ export class DeviceWorker implements VersionHolder {
     this.handler = new AssignmentHandler(bus, store, this.replicas, this.loneClient, { ...options, metrics: this.metrics });
     this.work = new WorkBook(this.metrics);
     showReplicas(this.metrics, () => this.statuses);
+    showSetAside(this.metrics, () => this.replicas.values());
     showArena(this.metrics);
     showFunctionThreads(this.metrics, () => this.replicas.values());
     this.beacon = new Beacon(bus);
+    this.journal = options.loadJournal === undefined ? undefined : new LoadJournal(options.loadJournal);
     this.distributed = new DistributedServables(bus, options);
     showAgents(this.metrics, () => this.distributed.models);
     this.plans = servables.flatMap((servable) => this.plan(servable));
@@ -124,6 +127,11 @@ export class DeviceWorker implements VersionHolder {
     const checkVersion = (found: number): void => (reload ? undefined : this.checkNew(name, found, replicas));
     const loading = this.loadAll(plans, checkVersion);
     return (reload ? loading.then(() => this.exchange(old, replicas)) : loading).then(() => replicas.map(({ status }) => status));
+  }
+
+  /** What ended workers while it was loaded may be loaded again: an operator wants it. Version 0: all versions. */
+  forgive(name: string, version: number): void {
+    this.journal?.forgive(name, version);
   }
 
   /** The servables of the directory and their versions; of one servable when it is named. */
@@ -221,6 +229,7 @@ export class DeviceWorker implements VersionHolder {
 
   private async leave(graceMs: number): Promise<number> {
     this.distributed.end();
+    this.journal?.close();
     const watchClosed = this.watch?.close();
     for (const replica of this.replicas.values()) replica.drain();
     this.beacon.leave();
@@ -310,7 +319,9 @@ export class DeviceWorker implements VersionHolder {
     const cores = availableParallelism();
     // The same for all of them: replicas that share a model have to agree on it.
     const intraOpThreads = this.options.intraOpThreads ?? Math.max(1, Math.floor((cores - 1) / this.liveCount));
-    const queues = byServable(plans);
+    const suspects = new Set<Plan>();
+    if (this.journal !== undefined) for (const plan of plans) if (await this.isSuspect(plan, this.journal)) suspects.add(plan);
+    const queues = byServable(plans.filter((plan) => !suspects.has(plan)));
     const loads: Promise<void>[] = [];
     const loadNext = async (): Promise<void> => {
       for (let queue = queues.shift(); queue !== undefined; queue = queues.shift())
@@ -318,6 +329,37 @@ export class DeviceWorker implements VersionHolder {
     };
     await Promise.all(Array.from({ length: Math.min(cores, mostLoads) }, loadNext));
     await Promise.all(loads);
+    for (const plan of suspects) {
+      await this.beginLoad(plan, intraOpThreads, onVersion, loads);
+      await Promise.all(loads);
+    }
+  }
+
+  /** Whether a worker has ended while it was loaded: it is loaded alone then, after the others. */
+  private async isSuspect({ servable, replica }: Plan, journal: LoadJournal): Promise<boolean> {
+    const files = await versionFiles(this.directoryOf(servable.name), servable.name);
+    const version = replica.version || Math.max(0, ...files.keys());
+    return journal.isSuspect(journalKey(servable.name, version, files.get(version) ?? ''));
+  }
+
+  /** Notes that a replica is being loaded. Throws ServingError when workers have ended of that. */
+  private noteLoad(replica: Replica, files: ReadonlyMap<number, string>): JournalKey | undefined {
+    const { journal } = this;
+    const version = replica.version || Math.max(0, ...files.keys());
+    const found = files.get(version);
+    if (journal === undefined || found === undefined) return undefined;
+    const key = journalKey(replica.servable, version, found);
+    const deaths = journal.fatalFor(key);
+    if (deaths !== undefined) {
+      replica.version = version;
+      replica.isSetAside = true;
+      throw new ServingError(
+        'UNAVAILABLE',
+        `version ${version} of servable '${replica.servable}' is set aside: ${deaths} times a worker ended while it was being loaded (mserve models load ${replica.servable}:${version} tries again)`,
+      );
+    }
+    journal.begin(key);
+    return key;
   }
 
   /** Adds the load to `loads`. Resolves when it has ended, or its config has taken longer than is waited for: the next one may begin. */
@@ -395,8 +437,10 @@ export class DeviceWorker implements VersionHolder {
     const caller = new LateModelCaller();
     const directory = servable.directory ?? options.directory;
     let content: Promise<string | undefined> | undefined;
+    let noted: JournalKey | undefined;
     try {
       const files = await versionFiles(directory, servable.name);
+      noted = this.noteLoad(replica, files);
       const runtime = await this.runtime();
       const loaded = await loadServable(
         {
@@ -440,12 +484,8 @@ export class DeviceWorker implements VersionHolder {
         caller,
       );
       try {
-        const failures = new FailureLog(log, { ...about, version: loaded.version, replica: replica.id });
-        const countsOf = (model: string): RunCounts => this.work.countsOf(about.servable, loaded.version, model);
-        const timesOf = (method: string): MethodTimes => this.work.timesOf(about.servable, loaded.version, method);
-        const { tracer, onDeviceLost } = options;
         replica.content = await content;
-        replica.ready(loaded, this.loneClient, failures, { tracer, onDeviceLost, countsOf, timesOf });
+        this.makeReady(replica, loaded, about);
         caller.executor = replica.executor;
       } catch (thrown) {
         await loaded.close();
@@ -461,7 +501,17 @@ export class DeviceWorker implements VersionHolder {
       if (this.closing !== undefined || replica.state === 'gone') return;
       log.error({ ...about, version: replica.version, err: thrown }, 'replica could not be loaded');
       replica.fail(thrown instanceof Error ? thrown.message : String(thrown));
+    } finally {
+      if (noted !== undefined) this.journal?.end(noted);
     }
+  }
+
+  private makeReady(replica: Replica, loaded: LoadedServable, about: { readonly servable: string; readonly deviceId: number }): void {
+    const failures = new FailureLog(this.log, { ...about, version: loaded.version, replica: replica.id });
+    const countsOf = (model: string): RunCounts => this.work.countsOf(about.servable, loaded.version, model);
+    const timesOf = (method: string): MethodTimes => this.work.timesOf(about.servable, loaded.version, method);
+    const { tracer, onDeviceLost } = this.options;
+    replica.ready(loaded, this.loneClient, failures, { tracer, onDeviceLost, countsOf, timesOf });
   }
 }
 
@@ -483,23 +533,4 @@ function isLive({ state }: Replica): boolean {
 /** Version 0 stands for all versions. */
 function matches(replica: Replica, servable: string, version: number): boolean {
   return replica.servable === servable && (version === 0 || replica.version === version);
-}
-
-/** Resolves when a draining replica has nothing in hand and nothing has come for a while, or after `graceMs`. */
-async function quietWithin(replica: Replica, graceMs: number): Promise<void> {
-  const until = performance.now() + graceMs;
-  for (let leftMs = graceMs; leftMs > 0; leftMs = until - performance.now()) {
-    await idleWithin(replica, leftMs);
-    const { taken } = replica;
-    // What a scheduler sent before it heard of the change is still on its way.
-    await new Promise((resolve) => setTimeout(resolve, Math.min(lateArrivalMs, Math.max(0, until - performance.now()))));
-    if (replica.inHand === 0 && replica.taken === taken) return;
-  }
-}
-
-async function idleWithin(handler: { whenIdle(): Promise<void> }, graceMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, graceMs)));
-  await Promise.race([handler.whenIdle(), late]);
-  clearTimeout(timer);
 }

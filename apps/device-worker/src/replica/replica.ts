@@ -40,6 +40,8 @@ export class Replica {
   files: string | undefined;
   /** Digest of these files, see VersionContents; undefined where none is made. */
   content: string | undefined;
+  /** It failed because workers ended while its version was being loaded. */
+  isSetAside = false;
   private current: ReplicaState = 'loading';
   private loaded: LoadedServable | undefined;
   private run: Executor | undefined;

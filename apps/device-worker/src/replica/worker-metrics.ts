@@ -17,6 +17,11 @@ export const workerMetrics = {
     help: 'Replicas of this worker, by servable version and state.',
     labels: [...versionLabels, { name: 'state', values: replicaStates }],
   },
+  setAside: {
+    name: 'mserve_worker_replicas_set_aside',
+    help: 'Replicas that are not loaded, because two workers ended while their servable version was being loaded.',
+    labels: versionLabels,
+  },
   credits: {
     name: 'mserve_worker_replica_credits',
     help: 'Instances that the ready replicas of a servable version take at a time.',
@@ -129,6 +134,15 @@ export function showArena(registry: MetricRegistry): void {
     inUse.of([]).set(use.inUseBytes);
     allocated.of([]).set(use.allocatedBytes);
     peak.of([]).set(use.peakBytes);
+  });
+}
+
+/** Shows the replicas that are set aside, whenever the registry is read. */
+export function showSetAside(registry: MetricRegistry, replicas: () => Iterable<Replica>): void {
+  const setAside = registry.gauge(workerMetrics.setAside);
+  registry.beforeRead(() => {
+    for (const { state } of setAside.all) state.set(0);
+    for (const { servable, version, isSetAside } of replicas()) if (isSetAside) setAside.of([servable, `${version}`]).add(1);
   });
 }
 

@@ -146,7 +146,8 @@ export class Fleet {
   private writeSettings(app: PlannedApp): string {
     const { ports, state } = this.options;
     const values = settingsOfApp(app, this.apps, this.settings, ports, this.nkeys.get(app.name) ?? '');
-    return state.write(`${app.name}.json`, `${JSON.stringify(values, null, 2)}\n`);
+    const journal = app.kind === 'worker' ? { loadJournal: state.at(`loads/${app.name}.json`) } : {};
+    return state.write(`${app.name}.json`, `${JSON.stringify({ ...values, ...journal }, null, 2)}\n`);
   }
 
   private ofKind(kind: ProcessKind): Supervised[] {

@@ -38,7 +38,7 @@ export class StateDirectory {
       throw new CliError(`a fleet runs already with the state directory ${folder}: --state-directory names another one`);
     const state = new StateDirectory(folder);
     state.endLeftNats();
-    for (const name of ['fleet.sock', 'users']) rmSync(join(folder, name), { recursive: true, force: true });
+    for (const name of ['fleet.sock', 'users', 'loads']) rmSync(join(folder, name), { recursive: true, force: true });
     return state;
   }
 
@@ -66,7 +66,7 @@ export class StateDirectory {
 
   /** Removes what was written. */
   clear(): void {
-    for (const name of [...this.written, 'users', 'fleet.sock']) rmSync(this.at(name), { recursive: true, force: true });
+    for (const name of [...this.written, 'users', 'loads', 'fleet.sock']) rmSync(this.at(name), { recursive: true, force: true });
   }
 
   /** Apps end with the fleet that started them, also with one that is killed; nats-server does not. */
