@@ -4,6 +4,7 @@ export * from './device-settings.js';
 export * from './library-path.js';
 export * from './machine.js';
 export * from './native-error.js';
+export { outputMemory } from './output-memory.js';
 export * from './session.js';
 export * from './session-options.js';
 export * from './tensor.js';

@@ -1,6 +1,7 @@
 import { loadBinding, type Binding, type BoundConnection, type BoundRank, type BoundRequest, type BoundSession } from './binding.js';
 import { elementTypeOf } from './element-types.js';
 import { NativeError, peerFaults, runtimeCodes, type FaultyPeer, type NativeErrorKind } from './native-error.js';
+import { outputMemory } from './output-memory.js';
 import type { NativeTensor } from './tensor.js';
 import { outputHead, outputTail, settled } from './word-layout.js';
 
@@ -223,15 +224,16 @@ class NativeLink {
         const byteLength = words[at + outputTail.byteLength]!;
         const place = words[at + outputTail.place]!;
         at += outputTail.end;
-        outputs.push({
-          dtype,
-          shape,
-          bytes: place < 0 ? new Uint8Array(extras![extra++] as ArrayBuffer) : bytes.slice(place, place + byteLength),
-        });
+        outputs.push({ dtype, shape, bytes: place < 0 ? large(extras![extra++] as ArrayBuffer) : bytes.slice(place, place + byteLength) });
       }
       pending?.resolve(outputs);
     }
   }
+}
+
+function large(buffer: ArrayBuffer): Uint8Array {
+  outputMemory.add(buffer);
+  return new Uint8Array(buffer);
 }
 
 /** One per JavaScript thread, as the addon has one connection per environment. */

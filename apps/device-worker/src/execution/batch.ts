@@ -1,5 +1,5 @@
 import { absent, alignedBytes, ServingError, type Instance, type Tensor } from '@mserve/wire';
-import type { ElementType, NativeTensor } from '@mserve/native';
+import { outputMemory, type ElementType, type NativeTensor } from '@mserve/native';
 import type { ModelPlan, ValuePlan } from './model-plan.js';
 
 /** Larger staging buffers are made for their run alone. */
@@ -91,6 +91,7 @@ export function split(plan: ModelPlan, outputs: readonly NativeTensor[], members
       );
     }
     const shape = runShape.slice(1);
+    if (members > 1) outputMemory.divide(bytes.buffer, members);
     if (dtype === 'string') {
       splitStrings(bytes, shape, instances);
     } else {

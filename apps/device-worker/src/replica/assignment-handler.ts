@@ -26,6 +26,7 @@ import { MetricRegistry, type SpanFacts, type Tracer } from '@mserve/metrics';
 import { deadlineExceeded } from '../execution/failures.js';
 import type { LoneClient } from '../execution/lone-client.js';
 import { AssignmentRun, failureCount, type ReadyAnswer } from './assignment-run.js';
+import { leaveOutputs } from './leave-outputs.js';
 import type { Replica } from './replica.js';
 import { HandlerCounters, workerMetrics } from './worker-metrics.js';
 
@@ -223,6 +224,7 @@ export class AssignmentHandler {
       this.bus.send(answers, gateway, answer);
       return;
     }
+    leaveOutputs(answer.results, results);
     this.bus.send(answers, gateway, { ...answer, results }, (error) => {
       this.store.releaseResults(results);
       const { code, message } = ServingError.from(error);
