@@ -42,7 +42,7 @@ const why = obstacleToNamespaces();
       nodes: [{ op: 'Relu', inputs: ['x'], outputs: ['y'] }],
     });
     makeHosts(hosts, '10.78', ['bus', 'tensors']);
-    start(0, await findNatsServer({ build: false }), '-a', '10.78.1.1', '-p', '4222');
+    start(0, await findNatsServer({ build: false }), '-a', '10.78.1.1', '-p', '4222', '-m', '8222');
     const gateway = startApp(0, 'gateway', 9001, '--rest', '127.0.0.1:9000', '--grpc', `unix:${socket}`, '--tensor-address', '10.78.2.1:0');
     startApp(0, 'scheduler', 9002);
     const workers = ([0, 1] as const).map((host) =>
@@ -102,6 +102,25 @@ const why = obstacleToNamespaces();
     return (name) => [...samples].filter(([sample]) => sample.includes(name)).reduce((sum, [, value]) => sum + value, 0);
   }
 
+  /** Bytes that went in and out of nats-server, in all and with the scheduler, since their connections were made. */
+  async function busBytes(): Promise<{ readonly all: number; readonly scheduler: number }> {
+    const script =
+      "Promise.all(['varz', 'connz'].map(async (page) => (await fetch('http://10.78.1.1:8222/' + page)).json())).then((pages) => console.log(JSON.stringify(pages)))";
+    const { stdout } = await command('ip', ['netns', 'exec', hosts[0], process.execPath, '-e', script]);
+    interface Traffic {
+      readonly in_bytes: number;
+      readonly out_bytes: number;
+    }
+    const [varz, { connections }] = JSON.parse(stdout) as [
+      Traffic,
+      { readonly connections: readonly (Traffic & { readonly name: string })[] },
+    ];
+    const bytes = ({ in_bytes, out_bytes }: Traffic): number => in_bytes + out_bytes;
+    const scheduler = connections.filter(({ name }) => name.startsWith('scheduler'));
+    expect(scheduler).toHaveLength(1);
+    return { all: bytes(varz), scheduler: scheduler.reduce((sum, one) => sum + bytes(one), 0) };
+  }
+
   it('gives right answers for tensors of 1 KiB, 600 KiB and 64 MiB, through memory on one host and from owner to reader between them, and not over the bus', async () => {
     const sizes = [1024, 1024, ...new Array<number>(8).fill(600 * 1024), 64 * 2 ** 20];
     expect(await Promise.all(sizes.map(isRight))).toEqual(sizes.map(() => true));
@@ -118,10 +137,27 @@ const why = obstacleToNamespaces();
     }
   }, 120_000);
 
+  it('gives the traffic of nats-server and of the scheduler no share in the size of tensors', async () => {
+    const sizes = [64 * 2 ** 20, ...new Array<number>(32).fill(600 * 1024)];
+    const before = await busBytes();
+    expect(await Promise.all(sizes.map(isRight))).toEqual(sizes.map(() => true));
+    const after = await busBytes();
+    // There and back
+    const tensors = 2 * sizes.reduce((sum, size) => sum + size, 0);
+    process.stdout.write(
+      `${tensors} bytes of tensors; nats-server ${after.all - before.all}, the scheduler ${after.scheduler - before.scheduler}\n`,
+    );
+    expect(after.all - before.all).toBeLessThan(tensors / 100);
+    expect(after.scheduler - before.scheduler).toBeLessThan(tensors / 500);
+  }, 120_000);
+
   it('goes over the bus when the hosts cannot connect to each other any more', async () => {
+    const before = await busBytes();
     ip('-n', hosts[1], 'link', 'set', 'tensors', 'down');
     const sizes = new Array<number>(8).fill(600 * 1024);
     expect(await Promise.all(sizes.map(isRight))).toEqual(sizes.map(() => true));
+    // Which shows in the traffic that is held above
+    expect((await busBytes()).all - before.all).toBeGreaterThan(600 * 1024);
     const there = await counts(1, 9003);
     expect(there('way="bus"')).toBeGreaterThan(600 * 1024);
     expect(there('reason="unreachable"')).toBeGreaterThan(0);

@@ -5,6 +5,7 @@ import type { Bus } from '@mserve/bus';
 import { defaults, type FleetSettings } from '@mserve/config';
 import { nkeys } from '@nats-io/transport-node';
 import { pino } from 'pino';
+import { command } from '../../../test/support/command.js';
 import { startNatsServer, type NatsServer } from '../../../test/support/nats-server.js';
 import { hasOpenssl, TestAuthority, type IssuedCertificate } from '../../../test/support/test-authority.js';
 import { connectFleetBus } from './index.js';
@@ -66,6 +67,22 @@ openssl('a bus with TLS (needs openssl 3)', () => {
     server = await startNatsServer();
     await waitsForAnother({ bus: tlsUrl() });
   });
+
+  it('is not joined with a certificate that has expired, or is of an authority that nobody named: the app ends with 78 and says why', async () => {
+    const stranger = new TestAuthority();
+    const expired = authority.issue('expired', -1);
+    server = await startNatsServer({ config: tlsBlock(expired) });
+    await expect(joined({ bus: tlsUrl(), natsTlsCa: authority.file })).rejects.toThrow(/set up wrongly.*expired/);
+    const scheduler = (ca: string): ReturnType<typeof command> =>
+      command(process.execPath, ['apps/scheduler/dist/main.js', '--bus', tlsUrl(), '--nats-tls-ca', ca]);
+    const line = new RegExp(`^scheduler: --bus: tls://127\\.0\\.0\\.1:${server.port}: .*certificate has expired.*\\n$`);
+    expect(await scheduler(authority.file)).toEqual({ code: 78, stdout: '', stderr: expect.stringMatching(line) });
+    await server.stop();
+    server = await startNatsServer({ config: tlsBlock(authority.issue('sound')) });
+    const wrong = await scheduler(stranger.file);
+    expect([wrong.code, wrong.stderr]).toEqual([78, expect.stringMatching(/^scheduler: --bus: .*set up wrongly.*\n$/)]);
+    stranger.remove();
+  }, 60_000);
 
   it('takes a client certificate, from files that are read again at every connection', async () => {
     const own = authority.issue('server');

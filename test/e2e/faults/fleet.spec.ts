@@ -74,10 +74,23 @@ const rows: readonly Row[] = [
     [natsFaults, 'notices a server that stopped answering, and goes on when it answers again'],
     [table, 'takes workers that fall silent together for cut off: what they had is kept, and blamed for no death'],
   ],
-  ['101', 'a subscriber freezes', chaos, [natsFaults, 'drains no longer than its grace for a receiver that does not pull']],
+  [
+    '101',
+    'a subscriber freezes',
+    chaos,
+    [
+      'libs/bus/src/nats/frozen-subscriber.spec.ts',
+      'is cut off by the server, alone: others hear what is theirs meanwhile, and it comes back when it goes on',
+    ],
+    [natsFaults, 'drains no longer than its grace for a receiver that does not pull'],
+  ],
   [
     '102',
-    'a certificate of another authority at the bus',
+    'a certificate of another authority at the bus, or one that has expired',
+    [
+      'libs/app/src/fleet-tls.spec.ts',
+      'is not joined with a certificate that has expired, or is of an authority that nobody named: the app ends with 78 and says why',
+    ],
     [
       'libs/app/src/fleet-tls.spec.ts',
       'is not joined under an IP address by a certificate for localhost, or one of another authority, or without TLS',
