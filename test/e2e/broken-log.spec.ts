@@ -1,12 +1,14 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { encryptedBlock } from '../../libs/mindir/src/testing/encrypted-block.js';
 import { post } from '../support/clients.js';
 import { freePort } from '../support/free-port.js';
+import { folderObstacles } from '../support/read-only.js';
 import { root, serveDirectory } from '../support/running-process.js';
 import { servableDirectory } from '../support/servables.js';
 
@@ -127,6 +129,54 @@ describe('a server whose console is gone', () => {
     expect(child.exitCode).toBeNull();
     child.kill('SIGTERM');
     expect(await end).toBe(0);
+  });
+});
+
+describe.each(folderObstacles)('log files of servables and $what', ({ missing, begin, end }) => {
+  const lost = 'mserve_worker_serving_log_lines_lost_total';
+  const skipped = missing === undefined ? '' : ` (skipped: ${missing})`;
+
+  (missing === undefined ? it : it.skip).each([
+    ['from the start', true],
+    ['while it serves', false],
+  ])(`%s: the server goes on, counts what is lost, says so once, and writes again${skipped}`, async (_when, isFromStart) => {
+    const outer = mkdtempSync(join(tmpdir(), 'mserve-logs-'));
+    const folder = join(outer, 'serving_logs');
+    mkdirSync(folder);
+    const written = (): string =>
+      readdirSync(folder)
+        .map((name) => readFileSync(join(folder, name), 'utf8'))
+        .join('');
+    let isSpoiled = false;
+    const spoil = (): void => {
+      begin(folder);
+      isSpoiled = true;
+    };
+    if (isFromStart) spoil();
+    const started = await start(['ignore', 'pipe', 'pipe'], '--serving-logs', folder);
+    const { child, rest, ops } = started;
+    let told = '';
+    child.stderr?.on('data', (text: Buffer) => (told += text.toString()));
+    try {
+      if (!isFromStart) {
+        while (!written().includes('a function prints')) await useLog(rest);
+        expect(await metric(ops, lost)).toBe(0);
+        spoil();
+      }
+      await untilCounted(started, lost);
+      end(folder);
+      isSpoiled = false;
+      const before = written().length;
+      while (!written().slice(before).includes('a function prints')) await useLog(rest);
+      const ending = ended(child);
+      child.kill('SIGTERM');
+      expect(await ending).toBe(0);
+      expect(told.match(/log files of servables cannot be written/g)).toHaveLength(1);
+    } finally {
+      child.kill('SIGKILL');
+      if (isSpoiled) end(folder);
+      rmSync(outer, { recursive: true, force: true });
+    }
   });
 });
 

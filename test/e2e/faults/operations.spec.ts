@@ -1,13 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
-import { afterAll } from '@jest/globals';
+import { afterAll, it } from '@jest/globals';
 import { RawConnection } from '../../../apps/gateway/src/testing/raw-connection.js';
 import { testCertificate, testPrivateKey } from '../../../apps/gateway/src/testing/tls-fixture.js';
 import { mserve } from '../../support/command.js';
+import { folderObstacles } from '../../support/read-only.js';
 import type { FaultServer } from './fault-server.js';
 import { faultTable, type FaultRow } from './fault-table.js';
 
@@ -104,10 +105,11 @@ const configurations: readonly FaultRow[] = [
 const failing = (server: FaultServer): Promise<string> => server.post('/model/fn:positive', '{"instances":[{"x":-1}]}');
 /** Has a function fail, which is logged, until the metric counts: lines are written a little later. */
 async function untilCounted(server: FaultServer, metric: string): Promise<string> {
+  const before = await server.metric(metric);
   for (;;) {
     const answer = await failing(server);
     if (!answer.startsWith('500 ')) return answer;
-    if ((await server.metric(metric)) > 0) return 'counted';
+    if ((await server.metric(metric)) > before) return 'counted';
   }
 }
 
@@ -135,6 +137,26 @@ const logs: readonly FaultRow[] = [
 ];
 const logFolder = mkdtempSync(join(folder, 'logs-'));
 if (hasFull) symlinkSync('/dev/full', join(logFolder, 'log_fn_device0_version1.log'));
+
+/** Of a server whose log files nothing else keeps from being written. */
+const freeLogFolder = join(folder, 'free-logs');
+mkdirSync(freeLogFolder);
+const logFolders = folderObstacles.map(({ what, missing, begin, end }, i) => ({
+  missing,
+  row: [
+    `111${'cd'[i]}`,
+    `log files of servables, and ${what}, while it serves`,
+    async (server: FaultServer) => {
+      begin(freeLogFolder);
+      try {
+        return await untilCounted(server, 'mserve_worker_serving_log_lines_lost_total');
+      } finally {
+        end(freeLogFolder);
+      }
+    },
+    /^counted$/,
+  ] satisfies FaultRow,
+}));
 
 /** The clock of a process that it is loaded into, shifted by the seconds that a file holds; the time since some moment goes on as it does. */
 const clockSource = `#define _GNU_SOURCE
@@ -215,6 +237,12 @@ const tls = {
 };
 faultTable('handshakes', tls, handshakes, undefined, { ca: testCertificate });
 faultTable('configuration and logs', { ops: '127.0.0.1:0', servingLogs: logFolder }, [...configurations, ...logs]);
+faultTable(
+  'log folders',
+  { ops: '127.0.0.1:0', servingLogs: freeLogFolder },
+  logFolders.filter(({ missing }) => missing === undefined).map(({ row }) => row),
+);
+for (const { missing, row } of logFolders) if (missing !== undefined) it.skip(`${row[0]} ${row[1]} (skipped: ${missing})`, () => undefined);
 if (canShift) {
   const library = join(folder, 'clock.so');
   execFileSync(compiler, ['-shared', '-fPIC', '-O1', '-o', library, file('clock.c', clockSource)]);

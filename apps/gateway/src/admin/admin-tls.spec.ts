@@ -1,7 +1,13 @@
-import { request } from 'node:https';
-import { describe, expect, it } from '@jest/globals';
+import { copyFileSync } from 'node:fs';
+import { Agent, request } from 'node:https';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { MetricRegistry } from '@mserve/metrics';
+import { hasOpenssl, TestAuthority, type IssuedCertificate } from '../../../../test/support/test-authority.js';
 import { GatewayRig } from '../testing/gateway-rig.js';
 import { testCertificate, testPrivateKey } from '../testing/tls-fixture.js';
+import { tlsMetrics } from '../tls/handshake-failures.js';
 
 const token = 'a-token-of-sixteen-letters';
 const tls = { certificate: testCertificate, privateKey: testPrivateKey };
@@ -69,6 +75,80 @@ describe('the admin port over TLS', () => {
       expect((await ask(address, '/admin/models', { token, shows: true }))[0]).toBe(200);
       expect((await ask(address, '/admin/models', { shows: true }))[0]).toBe(401);
       await expect(ask(address, '/admin/models', { token })).rejects.toThrow();
+    } finally {
+      await rig.stop();
+    }
+  });
+});
+
+const suite = hasOpenssl ? describe : describe.skip;
+
+suite(`certificates of the admin port${hasOpenssl ? '' : ' (skipped: there is no command openssl of version 3)'}`, () => {
+  const admin = { address: '127.0.0.1:0', token: () => token };
+  let authority: TestAuthority;
+  let foreign: TestAuthority;
+  let first: IssuedCertificate;
+  let second: IssuedCertificate;
+  beforeAll(() => {
+    [authority, foreign] = [new TestAuthority(), new TestAuthority()];
+    [first, second] = [authority.issue('first'), authority.issue('second')];
+  });
+  afterAll(() => {
+    authority?.remove();
+    foreign?.remove();
+  });
+
+  /** Status, and the name in the certificate that the connection began with; rejects when the handshake fails. */
+  const call = (url: string, options: { agent?: Agent; ca?: string; cert?: string; key?: string }): Promise<[unknown, unknown]> =>
+    new Promise((resolve, reject) => {
+      const sent = request(
+        `${url}/admin/models`,
+        { ca: authority.text, agent: false, headers: { authorization: `Bearer ${token}` }, ...options },
+        (response) => {
+          const { CN: name } = (response.socket as TLSSocket).getPeerCertificate().subject;
+          response.resume().on('end', () => resolve([response.statusCode, name]));
+        },
+      );
+      sent.on('error', reject).end();
+    });
+
+  it('are exchanged while it is used: new connections get the new one, open ones go on', async () => {
+    const files = { certificateFile: join(authority.folder, 'admin.pem'), privateKeyFile: join(authority.folder, 'admin.key') };
+    const put = (pair: IssuedCertificate): void => {
+      copyFileSync(pair.certificateFile, files.certificateFile);
+      copyFileSync(pair.privateKeyFile, files.privateKeyFile);
+    };
+    put(first);
+    const rig = await GatewayRig.start({ admin, tls: files });
+    const agent = new Agent({ ca: authority.text, keepAlive: true, maxSockets: 1 });
+    try {
+      const url = `https://${rig.gateway.adminAddress}`;
+      expect(await call(url, { agent })).toEqual([200, 'first']);
+      put(second);
+      await rig.gateway.reloadCertificates();
+      expect(await call(url, {})).toEqual([200, 'second']);
+      expect(await call(url, { agent })).toEqual([200, 'first']);
+    } finally {
+      agent.destroy();
+      await rig.stop();
+    }
+  });
+
+  it('of another authority are refused, by the client and by the port', async () => {
+    const metrics = new MetricRegistry();
+    const { certificateFile, privateKeyFile } = first;
+    const tls = { certificateFile, privateKeyFile, customCaFile: authority.file, verifyClient: true };
+    const rig = await GatewayRig.start({ admin, tls, metrics });
+    try {
+      const url = `https://${rig.gateway.adminAddress}`;
+      const known = { cert: second.certificate, key: second.privateKey };
+      const stranger = foreign.issue('stranger');
+      await expect(call(url, { ...known, ca: foreign.text })).rejects.toMatchObject({ code: 'SELF_SIGNED_CERT_IN_CHAIN' });
+      await expect(call(url, { cert: stranger.certificate, key: stranger.privateKey })).rejects.toThrow();
+      await expect(call(url, {})).rejects.toThrow();
+      expect(await call(url, known)).toEqual([200, 'first']);
+      const counted = metrics.counter(tlsMetrics.failed).all.map(({ values, state }) => [...values, state.value].join(' '));
+      expect(counted).toEqual(expect.arrayContaining(['admin client-certificate-missing 1', 'admin client-certificate-refused 1']));
     } finally {
       await rig.stop();
     }
