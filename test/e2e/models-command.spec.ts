@@ -5,6 +5,7 @@ import { command, type CommandOutcome } from '../support/command.js';
 import { freePort } from '../support/free-port.js';
 import { root, serveDirectory, type RunningProcess, type ServerAddresses } from '../support/running-process.js';
 import { servableDirectory, writeTurnsServable } from '../support/servables.js';
+import { hasOpenssl, TestAuthority } from '../support/test-authority.js';
 
 /** `mserve models` against a server that runs: what it prints, and how it ends. */
 
@@ -111,3 +112,51 @@ describe('mserve models', () => {
     expect(server.output()).not.toContain(token);
   });
 });
+
+(hasOpenssl ? describe : describe.skip)(
+  `mserve models over TLS${hasOpenssl ? '' : ' (skipped: there is no command openssl of version 3)'}`,
+  () => {
+    it('trusts an authority, shows a certificate, and says what is missing', async () => {
+      const [authority, foreign] = [new TestAuthority(), new TestAuthority()];
+      const [own, operator] = [authority.issue('server'), authority.issue('operator')];
+      const address = `127.0.0.1:${await freePort()}`;
+      const mutual = ['--tls-certificate', own.certificateFile, '--tls-private-key', own.privateKeyFile];
+      mutual.push('--tls-custom-ca', authority.file, '--tls-verify-client');
+      const secure = await serveDirectory(directory.path, [
+        '--servable',
+        'turns:1',
+        '--admin',
+        address,
+        '--admin-token-file',
+        tokenFile,
+        ...mutual,
+      ]);
+      const list = async (...flags: string[]): Promise<string> => {
+        const { code, stdout, stderr } = await models('list', ...flags);
+        return `${code} ${stdout.split(' ')[0]}${stderr.trim()}`;
+      };
+      try {
+        const url = `https://${address}`;
+        const known = ['--admin-ca', authority.file];
+        const shown = ['--admin-certificate', operator.certificateFile, '--admin-private-key', operator.privateKeyFile];
+        expect(await list('--admin', url, ...known, ...shown)).toBe('0 turns:1');
+        expect(await list('--admin', url, ...known)).toMatch(/^1 .*: it asks for a certificate; give --admin-certificate FILE and/);
+        expect(await list('--admin', url, '--admin-ca', foreign.file, ...shown)).toMatch(
+          /^1 .* \(SELF_SIGNED_CERT_IN_CHAIN\): its certificate is not trusted; --admin-ca FILE names/,
+        );
+        expect(await list('--admin', address)).toMatch(/^1 .* \(ECONNRESET\); if it speaks TLS, give --admin https:/);
+        expect(await list('--admin', address, ...known)).toMatch(/^2 .*--admin-ca is for a port that speaks TLS/);
+        expect(await list('--admin', url, ...known, '--admin-certificate', own.certificateFile)).toMatch(/^2 .* go together$/);
+        expect(await list('--admin', url, '--admin-ca', 'nope')).toBe('2 mserve: --admin-ca: cannot read nope: no such file or folder');
+        expect(
+          await list('--admin', url, ...known, '--admin-certificate', own.certificateFile, '--admin-private-key', operator.privateKeyFile),
+        ).toMatch(/^1 .* cannot be used together \(ERR_OSSL_X509_KEY_VALUES_MISMATCH\)$/);
+        expect(await list('--admin', `https://${admin}`, ...known)).toMatch(/^1 .*; if it does not speak TLS, give --admin 127/);
+      } finally {
+        await secure.stop();
+        authority.remove();
+        foreign.remove();
+      }
+    }, 60_000);
+  },
+);

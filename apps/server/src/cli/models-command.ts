@@ -45,6 +45,9 @@ function withFlags(command: Command): Command {
   return command
     .option('--admin <address>', `admin address of the server (variable MSERVE_ADMIN; default ${defaultAdmin})`, adminAddress)
     .option('--admin-token-file <file>', 'file with its bearer token (variables MSERVE_ADMIN_TOKEN_FILE, MSERVE_ADMIN_TOKEN)')
+    .option('--admin-ca <file>', 'authority of its certificate, for https; PEM')
+    .option('--admin-certificate <file>', 'certificate to show it, where it asks for one; PEM')
+    .option('--admin-private-key <file>', 'the key of that; PEM')
     .option('--timeout-ms <n>', 'give up after this long', milliseconds, 600_000)
     .option('--json', 'print one line of JSON instead of text', false);
 }
@@ -61,8 +64,7 @@ function withChangeFlags(command: Command): Command {
 
 /** Flags over the environment over the default. */
 function adminOf(flags: ModelsFlags): AdminFlags {
-  const { admin, adminTokenFile, timeoutMs } = flags;
-  return { admin: admin ?? adminAddress(process.env['MSERVE_ADMIN'] ?? defaultAdmin), adminTokenFile, timeoutMs };
+  return { ...flags, admin: flags.admin ?? adminAddress(process.env['MSERVE_ADMIN'] || defaultAdmin) };
 }
 
 async function list(choice: ServableChoice | undefined, flags: ModelsFlags): Promise<void> {
