@@ -4,6 +4,8 @@ import type { ServablePool } from './servable-pool.js';
 
 /** Of the time until a deadline, this part is planned with: service times vary, and answers have to travel. */
 const plannedPart = 0.8;
+/** The same for a gateway that got more than its share: what is left is room for the others. */
+const plannedPartOver = 0.6;
 
 /**
  * Whether `count` instances that come now would be done by their deadline, and none that wait already would be late for them, as far as service times are
@@ -12,10 +14,13 @@ const plannedPart = 0.8;
 export function isInTime(pool: ServablePool, queue: MethodQueue, ticket: Ticket, count: number, now: number): boolean {
   const { msPerInstance: ms } = pool;
   if (ms === undefined || ticket.deadlineAt === Infinity) return true;
-  const plannedMs = (ticket.deadlineAt - now) * plannedPart;
   const { queuedInstances } = pool;
+  const leftMs = ticket.deadlineAt - now;
+  const allMs = (pool.inHand + queuedInstances + count) * ms;
   // Also those that wait with later deadlines would be in time
-  if ((pool.inHand + queuedInstances + count) * ms <= plannedMs) return true;
+  if (allMs <= leftMs * plannedPartOver) return true;
+  const plannedMs = leftMs * (pool.shares.standing(ticket.gateway, now) === 'over' ? plannedPartOver : plannedPart);
+  if (allMs <= plannedMs) return true;
   // It would go first
   const head = queue.peek();
   if (head === undefined ? queuedInstances === 0 && pool.idleReplicas > 0 : ticket.priority > head.ticket.priority) return true;

@@ -70,7 +70,7 @@ export class Dispatcher {
   submit(tickets: readonly Ticket[], now: number): void {
     for (const ticket of tickets) this.accept(ticket, now);
     this.fill(now);
-    this.settleArrivals();
+    this.settleArrivals(now);
   }
 
   /** Instances have left their replicas: credits come back and are used at once. */
@@ -225,8 +225,10 @@ export class Dispatcher {
     this.counters.tickets.add();
     const count = instanceCount(ticket.instances);
     const pool = this.replicas.poolOf(ticket.servable, ticket.version);
+    pool?.shares.see(ticket.gateway, now);
     const target = this.targetOf(ticket, count, now, pool);
     const known = this.book.find(ticket.gateway, ticket.id);
+    if (target instanceof MethodQueue) pool?.shares.take(ticket.gateway, count, now);
     if (known === undefined) this.take(ticket, target, ticket.firstInstance, count, now);
     else {
       // Sent again while it is (partly) still here: only the instances that are not here are taken.
@@ -266,7 +268,7 @@ export class Dispatcher {
   }
 
   /** After a fill: refuses the newest of what this turn brought where the queues are over their bound, and watches the deadlines of the rest. */
-  private settleArrivals(): void {
+  private settleArrivals(now: number): void {
     const { arrivals, options, queued } = this;
     for (let i = arrivals.length - 1; i >= 0; i--) {
       const portion = arrivals[i] as Portion;
@@ -274,7 +276,7 @@ export class Dispatcher {
       // What has begun to run is not refused any more for want of room.
       const untouched = portion.count === instanceCount(portion.ticket.instances);
       const overRequests = queued.portions > options.maxQueuedRequests;
-      if (untouched && (overRequests || queued.instances > options.maxQueuedInstances) && this.hasItsShare(portion, queued.pools)) {
+      if (untouched && (overRequests || queued.instances > options.maxQueuedInstances) && this.hasItsShare(portion, queued.pools, now)) {
         this.refuseQueued(
           portion,
           overRequests ? failures.tooManyRequests(options.maxQueuedRequests) : failures.tooManyInstances(options.maxQueuedInstances),
@@ -286,11 +288,20 @@ export class Dispatcher {
     arrivals.length = 0;
   }
 
-  /** Whether the servable of the portion has as much of the queues as it is entitled to while so many `pools` want some: the others have to find room, too. */
-  private hasItsShare({ ticket }: Portion, pools: number): boolean {
+  /**
+   * Whether the servable of the portion has as much of the queues as it is entitled to while so many `pools` want some, and its gateway what it may have of the servable: the
+   * others have to find room, too. Nothing goes beyond twice the bound.
+   */
+  private hasItsShare({ ticket, count }: Portion, pools: number, now: number): boolean {
     const { maxQueuedRequests, maxQueuedInstances } = this.options;
     const pool = this.replicas.poolOf(ticket.servable, ticket.version);
-    return pool === undefined || pool.queuedPortions * pools > maxQueuedRequests || pool.queuedInstances * pools > maxQueuedInstances;
+    if (pool === undefined) return true;
+    const { queuedPortions, queuedInstances, shares } = pool;
+    if (queuedPortions * pools <= maxQueuedRequests && queuedInstances * pools <= maxQueuedInstances) return false;
+    const isFull = queuedPortions > 2 * maxQueuedRequests || queuedInstances > 2 * maxQueuedInstances;
+    if (!isFull && shares.standing(ticket.gateway, now) === 'within') return false;
+    shares.take(ticket.gateway, -count, now);
+    return true;
   }
 
   private watchDeadline(portion: Portion): void {

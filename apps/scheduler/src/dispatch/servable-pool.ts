@@ -1,6 +1,7 @@
 import type { MethodWaits } from '@mserve/bus';
 import { DeadlineHeap, type Expiring } from '@mserve/event-loop';
 import type { ServableSignature } from '@mserve/wire';
+import { GatewayShares } from './gateway-shares.js';
 import { MethodQueue, type WaitsOf } from './method-queue.js';
 import type { Holder } from './portion.js';
 import { ReplicaOrder } from './replica-order.js';
@@ -46,6 +47,7 @@ export class ServablePool {
   /** Of what is queued. */
   queuedPortions = 0;
   queuedInstances = 0;
+  readonly shares = new GatewayShares();
   private readonly usable = new ReplicaOrder<Holder>();
   /** Those that drain: chosen only when there are no others. */
   private readonly draining = new ReplicaOrder<Holder>();

@@ -8,6 +8,8 @@ import { Heap } from './heap.js';
 /** One kind of clients: requests of one instance, by a Poisson process. */
 export interface Stream {
   readonly servable: string;
+  /** Default: that of all the others. */
+  readonly gateway?: string;
   readonly perSecond: number;
   /** Of each request; Infinity = none. */
   readonly deadlineMs: number;
@@ -168,8 +170,8 @@ export class Simulation implements DispatchOutlet {
   }
 
   private submit(arrival: Arrival, id: number): void {
-    const { servable, deadlineMs } = this.plan.streams[arrival.stream] as Stream;
-    const request: Ticket = ticket(id, 1, { servable, deadlineAt: this.now + deadlineMs });
+    const { servable, deadlineMs, gateway = 'gateway-0' } = this.plan.streams[arrival.stream] as Stream;
+    const request: Ticket = ticket(id, 1, { servable, gateway, deadlineAt: this.now + deadlineMs });
     this.dispatcher.submit([request], this.now);
     if (id % 64 === 0) this.mostQueued = Math.max(this.mostQueued, this.dispatcher.stats().queued);
   }

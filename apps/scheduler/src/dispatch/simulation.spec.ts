@@ -61,6 +61,45 @@ describe('three times as much as can be done', () => {
   });
 });
 
+describe('a gateway whose clients ask for three times what can be done', () => {
+  it.each([
+    [200, 200, 10_000],
+    [2_000, 2_000, 10_000],
+    [200, 2_000, 10_000],
+    [2_000, 200, 10_000],
+    [100_000, 200, 200],
+    [100_000, 100_000, 200],
+    [Infinity, Infinity, 200],
+  ])(
+    'with deadlines of %d ms leaves another one, with %d ms, its share (at most %d wait)',
+    (deadlineMs, calmDeadlineMs, maxQueuedRequests) => {
+      const { streams } = run('two gateways', {
+        streams: [
+          { servable: 'a', gateway: 'flooded', perSecond: 600, deadlineMs },
+          { servable: 'a', gateway: 'calm', perSecond: 40, deadlineMs: calmDeadlineMs },
+        ],
+        replicas: [sleeps],
+        options: { maxQueuedRequests },
+      });
+      const [flooded, calm] = streams as [Outcome['streams'][number], Outcome['streams'][number]];
+      expect(flooded.good + calm.good).toBeGreaterThan(0.95 * capacityOf(sleeps));
+      expect(calm.good).toBeGreaterThan(0.9 * calm.sent);
+    },
+  );
+
+  it.each([200, 2_000, Infinity])('shares with another one like it, at deadlines of %d ms', (deadlineMs) => {
+    const { streams, mostQueued } = run('two floods', {
+      streams: ['one', 'other'].map((gateway) => ({ servable: 'a', gateway, perSecond: gateway === 'one' ? 600 : 300, deadlineMs })),
+      replicas: [sleeps],
+      options: { maxQueuedRequests: 500 },
+    });
+    const [one, other] = streams as [Outcome['streams'][number], Outcome['streams'][number]];
+    expect(one.good + other.good).toBeGreaterThan(0.95 * capacityOf(sleeps));
+    for (const { good } of [one, other]) expect(good).toBeGreaterThan(0.4 * (one.good + other.good));
+    expect(mostQueued).toBeLessThanOrEqual(1_000);
+  });
+});
+
 describe('less than can be done', () => {
   it.each([
     [sleeps, 0.8],
