@@ -150,6 +150,16 @@ describe('infer calls on the wire', () => {
     expect(rig.scheduler.seen).toHaveLength(seen);
   });
 
+  it('forgets a call that was reset after its message, before its end', async () => {
+    const seen = rig.scheduler.seen.length;
+    const stream = raw.begin();
+    await new Promise<void>((resolve) => stream.write(echo('a'), () => resolve()));
+    stream.close(8);
+    await once(stream, 'close');
+    await rig.idle();
+    expect(rig.scheduler.seen).toHaveLength(seen);
+  });
+
   it('outlives a flood of resets', async () => {
     const flood = await RawGrpc.open(rig.gateway.grpcAddress as string);
     let begun = 0;

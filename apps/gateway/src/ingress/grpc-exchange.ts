@@ -1,4 +1,5 @@
 import { constants, sensitiveHeaders, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { Readable } from 'node:stream';
 import type { TraceContext } from '@mserve/metrics';
 import type { Compression } from './body-inflater.js';
 import { Exchange } from './exchange.js';
@@ -24,6 +25,7 @@ export interface GrpcExchangeOwner {
   onClose(exchange: GrpcExchange): void;
 }
 
+const pushToStream = Readable.prototype.push;
 const okHeaders = { ':status': 200, 'content-type': grpcContentType };
 const okTrailers = { 'grpc-status': '0' };
 /** An id never comes twice: kept out of HPACK's table, which otherwise both sides rebuild at every answer. */
@@ -54,8 +56,9 @@ export class GrpcExchange extends Exchange implements IngressRequest {
     (stream as InferStream)[exchangeKey] = this;
     stream.on('error', ignore);
     stream.on('close', onClose);
-    stream.on('data', onData);
-    stream.on('end', onEnd);
+    stream.push = onPush;
+    // Begins to read
+    stream.read(0);
   }
 
   override get headers(): Readonly<Record<string, string | undefined>> {
@@ -171,12 +174,17 @@ export class GrpcExchange extends Exchange implements IngressRequest {
 const acceptedEncodings = { 'grpc-accept-encoding': 'identity,deflate,gzip' };
 
 // Listeners find their exchange by `this`: one function each for all calls, instead of closures for every one.
-function onData(this: InferStream, chunk: Buffer): void {
-  this[exchangeKey]?.chunk(chunk);
-}
-
-function onEnd(this: InferStream): void {
-  this[exchangeKey]?.end();
+/**
+ * What node reads of the stream is handed over at once; only its end takes the stream's own way, on which node sees that it is over. node pushes an end to
+ * streams that it destroys, too: that is none of the client's.
+ */
+function onPush(this: InferStream, chunk: Buffer | null): boolean {
+  if (chunk !== null) {
+    this[exchangeKey]?.chunk(chunk);
+    return true;
+  }
+  if (!this.destroyed) this[exchangeKey]?.end();
+  return pushToStream.call(this, null);
 }
 
 function onClose(this: InferStream): void {
