@@ -16,20 +16,32 @@ export const grpcContentType = 'application/grpc';
 /** Percent-encoded texts are cut here: clients take no more than 8 to 16 KiB of headers. */
 const maxStatusTextBytes = 2048;
 
-const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
+const unitMs: Readonly<Record<string, number | undefined>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
 /** Whether a content type is gRPC's. */
 export function isGrpcContentType(contentType: string | undefined): boolean {
+  if (contentType === grpcContentType) return true;
   return (
     contentType !== undefined && contentType.startsWith(grpcContentType) && /^(?:[+;]|$)/.test(contentType.slice(grpcContentType.length))
   );
 }
 
-/** When the client stops waiting, on performance.now()'s clock: Infinity when it did not say, undefined when what it said is no timeout. */
+/**
+ * When the client stops waiting, on performance.now()'s clock: Infinity when it did not say, undefined when what it said is no timeout. A timeout is one to
+ * eight digits and a unit.
+ */
 export function grpcDeadlineAt(timeout: string | undefined): number | undefined {
   if (timeout === undefined) return Infinity;
-  const match = /^(\d{1,8})([HMSmun])$/.exec(timeout);
-  return match === null ? undefined : performance.now() + Number(match[1]) * (unitMs[match[2] as string] as number);
+  const digits = timeout.length - 1;
+  const ms = unitMs[timeout[digits] ?? ''];
+  if (ms === undefined || digits < 1 || digits > 8) return undefined;
+  let amount = 0;
+  for (let i = 0; i < digits; i++) {
+    const digit = timeout.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return undefined;
+    amount = amount * 10 + digit;
+  }
+  return performance.now() + amount * ms;
 }
 
 /** The compression that `grpc-encoding` names, of a message that is flagged as compressed; or why there is none (the codes that gRPC's compression rules give). */
@@ -55,14 +67,14 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array {
 
 /** A message of `bytes` bytes with its prefix, in as many pieces as cost least: the prefix is copied together with a small first part. */
 export function framed(message: readonly Uint8Array[], bytes: number, isCompressed = false): readonly Uint8Array[] {
-  const [part, ...rest] = message;
+  const part = message[0];
   const withFirst = part !== undefined && part.byteLength <= 64 * 1024;
   const first = Buffer.allocUnsafe(withFirst ? messagePrefixBytes + part.byteLength : messagePrefixBytes);
   first[0] = isCompressed ? 1 : 0;
   first.writeUInt32BE(bytes, 1);
   if (!withFirst) return [first, ...message];
   first.set(part, messagePrefixBytes);
-  return [first, ...rest];
+  return message.length === 1 ? [first] : [first, ...message.slice(1)];
 }
 
 /** A framed ModelStreamInferResponse: a ModelInferResponse (field 2), or the text of an error (field 1). */

@@ -1,4 +1,14 @@
-import { type DType, fieldSize, isVariableSize, linkedBytes, messageBytes, packedSize, ProtobufWriter, varintSize } from '@mserve/wire';
+import {
+  type DType,
+  fieldSize,
+  isVariableSize,
+  linkedBytes,
+  messageBytes,
+  packedSize,
+  ProtobufWriter,
+  stringFieldSize,
+  varintSize,
+} from '@mserve/wire';
 import { numbersOf } from '../json/value-text.js';
 import { unpackedParts, type OipEcho } from '../oip/oip-outputs.js';
 import type { StackedOutput } from '../oip/stacked-output.js';
@@ -15,19 +25,17 @@ interface Contents {
  */
 export function inferResponse(echo: OipEcho, version: number, outputs: readonly StackedOutput[]): readonly Uint8Array[] {
   const raw = echo.raw || outputs.some(({ entry }) => contentsField(entry) === undefined);
-  const model = Buffer.from(echo.model);
-  const versionText = Buffer.from(`${version}`);
-  const id = Buffer.from(echo.id);
+  const versionText = `${version}`;
   const heads = outputs.map((output) => new OutputHead(output, raw ? undefined : contentsOf(output)));
-  let size = fieldSize(model.byteLength) + fieldSize(versionText.byteLength) + (id.byteLength > 0 ? fieldSize(id.byteLength) : 0);
+  let size = stringFieldSize(echo.model) + stringFieldSize(versionText) + stringFieldSize(echo.id);
   for (const head of heads) size += fieldSize(head.size);
   if (raw) for (const output of outputs) size += fieldSize(messageBytes(output.parts));
   let linked = 0;
   for (const output of outputs) if (raw || isPacked(output)) for (const part of output.parts) linked += linkedBytes(part);
   const writer = new ProtobufWriter(size, linked);
-  writer.field(1, model);
-  writer.field(2, versionText);
-  if (id.byteLength > 0) writer.field(3, id);
+  writer.string(1, echo.model);
+  writer.string(2, versionText);
+  writer.string(3, echo.id);
   for (const head of heads) head.write(writer);
   if (raw) {
     for (const output of outputs) {
@@ -40,28 +48,24 @@ export function inferResponse(echo: OipEcho, version: number, outputs: readonly 
 
 class OutputHead {
   readonly size: number;
-  readonly #name: Buffer;
-  readonly #datatype: Buffer;
   readonly #dims: number;
 
   constructor(
     readonly output: StackedOutput,
     readonly contents: Contents | undefined,
   ) {
-    this.#name = Buffer.from(output.name);
-    this.#datatype = Buffer.from(output.entry.oipName);
     this.#dims = packedSize(output.shape);
     this.size =
-      fieldSize(this.#name.byteLength) +
-      fieldSize(this.#datatype.byteLength) +
+      stringFieldSize(output.name) +
+      stringFieldSize(output.entry.oipName) +
       (this.#dims > 0 ? fieldSize(this.#dims) : 0) +
       (contents === undefined ? 0 : fieldSize(contents.size));
   }
 
   write(writer: ProtobufWriter): void {
     writer.head(5, this.size);
-    writer.field(1, this.#name);
-    writer.field(2, this.#datatype);
+    writer.string(1, this.output.name);
+    writer.string(2, this.output.entry.oipName);
     if (this.#dims > 0) writer.packed(3, this.output.shape, this.#dims);
     if (this.contents === undefined) return;
     writer.head(5, this.contents.size);
