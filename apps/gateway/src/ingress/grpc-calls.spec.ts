@@ -151,7 +151,7 @@ describe('infer calls on the wire', () => {
   });
 
   it('forgets a call that was reset after its message, before its end', async () => {
-    const seen = rig.scheduler.seen.length;
+    const { received } = rig.gateway.stats;
     const stream = raw.begin();
     await new Promise<void>((resolve) => stream.write(echo('a'), () => resolve()));
     stream.close(8);
