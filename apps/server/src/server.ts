@@ -7,6 +7,7 @@ import { gatewayOptionsOf, liveGatewayKeys, type Models } from '@mserve/gateway'
 import type { MetricRegistry, Tracer } from '@mserve/metrics';
 import { Operations, showReloads } from '@mserve/ops';
 import { liveSchedulerKeys, schedulerOptionsOf } from '@mserve/scheduler';
+import { consoleLog } from './console-log.js';
 import { LoadingProgress } from './loading-progress.js';
 import type { ModelKey } from './model-file.js';
 import { closeConnections, connect, startRooms, type Connections } from './rooms.js';
@@ -69,29 +70,6 @@ export interface RunningServer {
   reloadCertificates(): Promise<void>;
   /** Stops taking requests, finishes those in hand (at most graceMs, default 30 000), then ends everything. */
   close(graceMs?: number): Promise<void>;
-}
-
-/**
- * What the worker says on the console of a server that runs in the foreground: `✗ servable, device 0: reason` of what failed, `! servable, device 0: remark`
- * of what is worth knowing although the servable is served. What is no warning goes to the log.
- */
-function consoleLog(write: (line: string) => void, log: AppLog): AppLog {
-  const line = (sign: string, fields: Readonly<Record<string, unknown>>, text: string): void => {
-    const { servable, deviceId, version, err, ...others } = fields;
-    const about =
-      typeof servable === 'string'
-        ? `${servable}${typeof version === 'number' && version > 0 ? ` version ${version}` : ''}, device ${String(deviceId)}: `
-        : '';
-    const rest = Object.keys(others).length === 0 ? '' : ` ${JSON.stringify(others)}`;
-    write(`${sign} ${about}${text}${rest}${err === undefined ? '' : `: ${err instanceof Error ? err.message : String(err)}`}`);
-  };
-  return {
-    info: (fields, text) => log.info(fields, text),
-    debug: (fields, text) => log.debug(fields, text),
-    warn: (fields, text) => line('!', fields, text),
-    error: (fields, text) => line('✗', fields, text),
-    isLevelEnabled: (level) => log.isLevelEnabled?.(level) ?? true,
-  };
 }
 
 /** Why a start failed, in the original's words; `prefix` stands before each reason. */

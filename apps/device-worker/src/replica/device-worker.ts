@@ -9,7 +9,7 @@ import { MetricRegistry } from '@mserve/metrics';
 import { ProcessWatch } from '@mserve/ops';
 import { listServables } from '../servable/servable-directory.js';
 import { versionPolicyOf } from '../versions/chosen-versions.js';
-import { DirectoryWatch, type ServedVersion, type VersionHolder } from '../versions/directory-watch.js';
+import { DirectoryWatch } from '../versions/directory-watch.js';
 import { idleWithin, lateArrivalMs, quietWithin } from './idle.js';
 import { journalKey, LoadJournal, type JournalKey } from './load-journal.js';
 import { VersionContents } from '../versions/version-content.js';
@@ -21,6 +21,7 @@ import { chooseRuntime, type Runtime } from './choose-provider.js';
 import { FailureLog } from './failure-log.js';
 import { LateModelCaller, loadServable } from './load-servable.js';
 import { Replica, type LoadedServable } from './replica.js';
+import { isLive, matches, servedVersions, versionHolder } from './replica-versions.js';
 import type { WorkerDefaults } from './worker-defaults.js';
 import { WorkBook } from './work-book.js';
 import { showAgents, showArena, showFunctionThreads, showReplicas, showSetAside, workerMetrics } from './worker-metrics.js';
@@ -51,7 +52,7 @@ export interface LoadOptions {
  * The device-worker: makes replicas, says where it is and what it has, runs what schedulers assign. Servable versions come and go while it
  * runs ({@link load}, {@link unload}). A servable that fails to load is a failed replica and does not stop the others.
  */
-export class DeviceWorker implements VersionHolder {
+export class DeviceWorker {
   private readonly replicas = new Map<string, Replica>();
   private readonly plans: readonly Plan[];
   private readonly metrics: MetricRegistry;
@@ -142,7 +143,7 @@ export class DeviceWorker implements VersionHolder {
     for (const name of servable === undefined ? names.sort() : names.filter((one) => one === servable)) {
       const files = await versionFiles(this.directoryOf(name), name);
       const wanted = wantedVersions(this.policyOf(name), [...files.keys()]);
-      const served = new Map(this.served(name).map((one) => [one.version, one.files]));
+      const served = new Map(servedVersions(this.replicas.values(), name).map((one) => [one.version, one.files]));
       const versions = [...files].map(([version, text]) => ({
         version,
         wanted: wanted.includes(version),
@@ -151,25 +152,6 @@ export class DeviceWorker implements VersionHolder {
       all.push({ servable: name, versions });
     }
     return all;
-  }
-
-  /** For the watch. */
-  served(servable: string): ServedVersion[] {
-    const found = new Map<number, ServedVersion>();
-    for (const { servable: name, state, version, files } of this.replicas.values())
-      if (name === servable && state === 'ready') found.set(version, { version, files });
-    return [...found.values()];
-  }
-
-  /** For the watch. */
-  async bring(name: string, version: number): Promise<boolean> {
-    const reload = [...this.replicas.values()].some((replica) => isLive(replica) && matches(replica, name, version));
-    return (await this.load({ name, version }, { reload })).every(({ state }) => state === 'ready');
-  }
-
-  /** For the watch. */
-  take(name: string, version: number): Promise<number> {
-    return this.unload(name, version);
   }
 
   /**
@@ -253,7 +235,7 @@ export class DeviceWorker implements VersionHolder {
     const { directory, servables } = this.options;
     const chosen = servables?.filter((one) => one.directory === undefined || one.directory === directory).map(({ name }) => name);
     const watch = new DirectoryWatch(
-      this,
+      versionHolder(this.replicas, this),
       {
         directory,
         list: () => chosen ?? listServables(directory),
@@ -524,13 +506,4 @@ function byServable(plans: readonly Plan[]): Plan[][] {
     else queue.push(plan);
   }
   return [...queues.values()];
-}
-
-function isLive({ state }: Replica): boolean {
-  return state === 'loading' || state === 'ready';
-}
-
-/** Version 0 stands for all versions. */
-function matches(replica: Replica, servable: string, version: number): boolean {
-  return replica.servable === servable && (version === 0 || replica.version === version);
 }

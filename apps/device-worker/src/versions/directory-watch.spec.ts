@@ -26,6 +26,7 @@ afterEach(async () => {
 class FakeHolder implements VersionHolder {
   readonly done = new Arrivals<string>();
   readonly broken = new Set<number>();
+  private readonly listed = new Set<number>();
   private readonly serving = new Map<string, Map<number, string | undefined>>();
 
   async put(servable: string, version: number): Promise<void> {
@@ -37,15 +38,21 @@ class FakeHolder implements VersionHolder {
     return [...(this.serving.get(servable) ?? [])].map(([version, files]) => ({ version, files }));
   }
 
+  failed(): number[] {
+    return [...this.listed];
+  }
+
   async bring(servable: string, version: number): Promise<boolean> {
     const isBroken = this.broken.has(version);
-    if (!isBroken) await this.put(servable, version);
+    if (isBroken) this.listed.add(version);
+    else await this.put(servable, version);
     this.done.take([`${servable}:${version} ${isBroken ? 'broken' : 'brought'}`]);
     return !isBroken;
   }
 
   take(servable: string, version: number): Promise<void> {
     this.serving.get(servable)?.delete(version);
+    this.listed.delete(version);
     this.done.take([`${servable}:${version} taken`]);
     return Promise.resolve();
   }
@@ -84,6 +91,15 @@ describe('a directory that is watched', () => {
     holder.broken.delete(3);
     folder.write('sums/3/m.onnx', 'version 3, mended');
     expect((await steps(holder, 3)).slice(1)).toEqual(['sums:3 brought', 'sums:2 taken']);
+  });
+
+  it('a version that could not be loaded leaves the list when it is gone', async () => {
+    const holder = await watched();
+    holder.broken.add(3);
+    folder.write('sums/3/m.onnx', 'version 3');
+    expect(await steps(holder, 1)).toEqual(['sums:3 broken']);
+    rmSync(join(folder.path, 'sums/3'), { recursive: true });
+    expect((await steps(holder, 2)).slice(1)).toEqual(['sums:3 taken']);
   });
 
   it('a version whose files have changed is loaded anew, and all of them when the config has', async () => {

@@ -12,9 +12,11 @@ export interface ServedVersion {
 export interface VersionHolder {
   /** Versions of a servable that serve now. */
   served(servable: string): readonly ServedVersion[];
+  /** Versions of a servable that could not be loaded, and are listed as failed. */
+  failed(servable: string): readonly number[];
   /** Loads a version, or loads it anew when it serves already. Resolves with false when it could not be loaded; what served before goes on then. */
   bring(servable: string, version: number): Promise<boolean>;
-  /** Takes a version out when it has finished what it has in hand. */
+  /** Takes a version out when it has finished what it has in hand; one that failed leaves the list. */
   take(servable: string, version: number): Promise<unknown>;
 }
 
@@ -110,7 +112,7 @@ export class DirectoryWatch {
       this.log.error({ servable, broken, serving: [...served.keys()] }, 'versions could not be loaded: what served before goes on');
       return;
     }
-    for (const version of served.keys()) {
+    for (const version of new Set([...served.keys(), ...this.holder.failed(servable)])) {
       if (wanted.includes(version)) continue;
       this.log.info({ servable, version }, 'a version is not wanted any more: unloading it');
       await this.holder.take(servable, version);
