@@ -10,6 +10,7 @@ import { startFleet, type Fleet } from '../support/fleet.js';
 import { startNatsServer, type NatsServer } from '../support/nats-server.js';
 import { servableDirectory } from '../support/servables.js';
 import { startProcess } from '../support/running-process.js';
+import { samplesOf } from '../support/scrape.js';
 import { freePort } from '../support/free-port.js';
 
 /** A fleet with the users of `mserve bus-credentials`, and strangers on its bus. A spy that may hear everything tells the strangers what they could not know. */
@@ -73,10 +74,9 @@ describe('a fleet with a user per process', () => {
     const { body } = await post(rest, '/v2/models/slow/infer', JSON.stringify({ inputs }));
     return (body as { outputs?: { data: unknown[] }[] }).outputs?.[0]?.data[0];
   };
-  const counted = async (metric: string): Promise<number> => {
-    const text = await (await fetch(`http://${ops}/metrics`)).text();
-    return Number(new RegExp(`^${metric} (\\d+)`, 'm').exec(text)?.[1] ?? NaN);
-  };
+  /** Of the gateway, or of the process with another operations port. */
+  const counted = async (metric: string, port = ops): Promise<number> =>
+    samplesOf(await (await fetch(`http://${port}/metrics`)).text()).get(metric) ?? NaN;
   /** Calls `count` times, 16 at a time; resolves with the answers that were not their own. */
   const wrongOf = async (count: number): Promise<unknown[]> => {
     const wrong: unknown[] = [];
@@ -155,6 +155,14 @@ describe('a fleet with a user per process', () => {
     for (let id = 0; id < 1_000; id++) stolen.send(receipts, scheduler, { ...receipt, id });
     expect(await serving).toEqual([]);
     expect(await wrongOf(50)).toEqual([]);
+    // What could not be understood, or matched nothing, was counted
+    for (const [role, port] of [
+      ['gateway', ops],
+      ['scheduler', schedulerOps],
+    ] as const)
+      expect(await counted(`mserve_bus_dropped_messages_total{role="${role}"}`, port)).toBeGreaterThan(0);
+    expect(await counted('mserve_scheduler_late_receipts_total', schedulerOps)).toBeGreaterThanOrEqual(1_000);
+    expect(await counted('mserve_gateway_late_instances_total')).toBeGreaterThan(0);
     expect([...fleet.processes.values()].map(({ child }) => child.exitCode)).toEqual([null, null, null, null]);
   }, 60_000);
 

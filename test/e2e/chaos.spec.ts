@@ -139,6 +139,9 @@ describe('a fleet in chaos', () => {
         process.stdout.write(`${at} s: ${name}${isFine() ? '' : ': something went wrong'}\n`);
       }
       const { sent, answered, killed, slowestMs, ...faulty } = await ledger.stop();
+      if (!isFine())
+        for (const [name, { output }] of fleet.processes)
+          process.stdout.write(`--- ${name}, the last it said:\n${output().split('\n').slice(-40).join('\n')}\n`);
       const counts = Object.entries(placed).map(([name, times]) => `${times} x ${name}`);
       process.stdout.write(
         `${sent} requests, ${answered} answered, ${killed} ended with their gateway, slowest ${Math.round(slowestMs)} ms; ${counts.join(', ')}\n`,

@@ -7,7 +7,8 @@ import { servableFolder, versionPaths } from '../servable/servable-directory.js'
 
 /** As {@link versionFiles} looks. */
 const deepest = 8;
-const pieceBytes = 1 << 20;
+/** The event loop serves others between two of them. */
+const pieceBytes = 1 << 18;
 
 /**
  * SHA-256, in hexadecimal, of what decides the answers of a servable version: names and bytes of the files in its folder, and its servable_config. The same on every
