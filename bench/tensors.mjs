@@ -2,7 +2,7 @@
  * What tensors cost between the processes of a fleet: one tensor in and out of Relu over gRPC, by size, embedded beside a fleet of one gateway, one scheduler and one worker, with and without
  * shared memory.
  *
- *   node bench/tensors.mjs [--sizes 614400] [--concurrency 1,4] [--rounds 7] [--seconds 2] [--kinds embedded,bus,shared] [--from-bytes N] [--json]
+ *   node bench/tensors.mjs [--sizes 614400] [--concurrency 1,4] [--warm-up 3000] [--rounds 7] [--seconds 2] [--kinds embedded,bus,shared] [--from-bytes N] [--json]
  *
  * One server of each kind, started together; they are asked in turn, in an order that changes with each round. Compared is round by round; the median counts. CPU is of all processes of a kind,
  * nats-server included, the client left out. Needs the built apps (tsc -b) and Linux.
@@ -22,6 +22,7 @@ const { values: flags } = parseArgs({
   options: {
     sizes: { type: 'string', default: '614400' },
     concurrency: { type: 'string', default: '1,4' },
+    'warm-up': { type: 'string', default: '3000' },
     rounds: { type: 'string', default: '7' },
     seconds: { type: 'string', default: '2' },
     kinds: { type: 'string', default: 'embedded,bus,shared' },
@@ -154,6 +155,18 @@ function ask(session, call) {
   });
 }
 
+/** So many requests until V8 has compiled what they use often: a server that answers more of them in a second would have an advantage in the first rounds. */
+async function warmUp(server, call, requests) {
+  const session = connect(`http://${server.grpc}`, { settings: { initialWindowSize: 4 << 20 } });
+  session.once('connect', () => session.setLocalWindowSize(4 << 20));
+  let left = requests;
+  const askOn = async () => {
+    while (left-- > 0) await ask(session, call);
+  };
+  await Promise.all([1, 2, 3, 4].map(askOn));
+  session.close();
+}
+
 async function measure(server, call, concurrency, seconds) {
   const times = [];
   const before = cpuOf(server.pids);
@@ -184,6 +197,7 @@ try {
   for (const name of names) await untilReady(servers[name]);
   for (const size of numbers(flags.sizes)) {
     const call = inferCall(size);
+    for (const name of names) await warmUp(servers[name], call, Number(flags['warm-up']));
     for (const concurrency of numbers(flags.concurrency)) {
       const rows = [];
       for (const name of names) await measure(servers[name], call, concurrency, 1);
