@@ -10,6 +10,7 @@ import { ServingError } from '@mserve/wire';
 import { workerBus, type DeviceWorkerOptions } from '@mserve/device-worker';
 import { ApiDocs, createHttpAdapter, gatewayBus, type GatewayOptions } from '@mserve/gateway';
 import { MetricRegistry, type Tracer } from '@mserve/metrics';
+import { outputMemory } from '@mserve/native';
 import { openSharedMemory } from '@mserve/native/shared-memory';
 import { fleetStore, showBus, type BusRole } from '@mserve/ops';
 import { schedulerBus, type SchedulerOptions } from '@mserve/scheduler';
@@ -33,7 +34,7 @@ export async function connect(
 ): Promise<Connections> {
   if (settings.bus === 'memory') {
     const exchange = new MemoryExchange();
-    const store = new LocalTensorStore();
+    const store = new LocalTensorStore(outputMemory);
     return {
       gateway: exchange.connect('gateway'),
       scheduler: exchange.connect('scheduler'),

@@ -1,5 +1,5 @@
 import { ServingError, decodeInstances, encodeInstances, encodeInstancesInto, isFailure } from '@mserve/wire';
-import type { DirectPlace, HeldBytes, Instance, InstanceResult, Instances, PlacedResult, SharedPlace, Tensor } from '@mserve/wire';
+import type { DirectPlace, HeldBytes, Instance, InstanceResult, Instances, PlacedResult, SharedPlace } from '@mserve/wire';
 import type { Bus } from './bus.js';
 import { OwnerUnreachable, type DirectReader } from './direct/direct-reader.js';
 import { HeldOutputs, bytesOf, takeResults } from './held-outputs.js';
@@ -100,7 +100,7 @@ export class BusTensorStore implements TensorStore {
   }
 
   borrowedBy(read: readonly (Instance | InstanceResult)[]): BorrowedMemory | undefined {
-    return this.memory && BorrowedMemory.of(this.memory, tensorsOf(read));
+    return this.memory && BorrowedMemory.of(this.memory, read);
   }
 
   /** Those outputs of an answer that are worth it; undefined when there is no room for all of them. */
@@ -265,11 +265,4 @@ function bytesOfResults(results: readonly InstanceResult[]): number {
     if (!isFailure(result)) bytes += bytesOf(result.outputs);
   }
   return bytes;
-}
-
-function* tensorsOf(read: readonly (Instance | InstanceResult)[]): Iterable<Tensor> {
-  for (const entry of read) {
-    if ('outputs' in entry) yield* entry.outputs;
-    else if (!('failure' in entry)) yield* entry;
-  }
 }

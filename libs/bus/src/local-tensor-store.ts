@@ -1,9 +1,13 @@
 import { ServingError, type Instance, type InstanceResult, type Instances, type PlacedResult } from '@mserve/wire';
 import { isHere } from './placed-result.js';
+import { BorrowedMemory, type LentMemory } from './shared-memory.js';
 import type { TensorReader, TensorStore } from './tensor-store.js';
 
 /** The store of embedded mode: instances travel by reference, nothing is encoded, nothing needs releasing. */
 export class LocalTensorStore implements TensorStore {
+  /** `memory`: what results may lie in, which wants it back. Default: none. */
+  constructor(private readonly memory?: LentMemory) {}
+
   place(instances: readonly Instance[]): Instances {
     return { kind: 'local', instances };
   }
@@ -29,7 +33,7 @@ export class LocalTensorStore implements TensorStore {
 
   release(_instances: Instances): void {}
 
-  borrowedBy(): undefined {
-    return undefined;
+  borrowedBy(read: readonly (Instance | InstanceResult)[]): BorrowedMemory | undefined {
+    return this.memory && BorrowedMemory.of(this.memory, read);
   }
 }

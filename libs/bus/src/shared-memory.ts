@@ -1,4 +1,4 @@
-import type { SharedPlace } from '@mserve/wire';
+import type { Instance, InstanceResult, SharedPlace } from '@mserve/wire';
 
 /** Memory of one's own that others on this machine can read. */
 export interface SharedBytes {
@@ -9,8 +9,16 @@ export interface SharedBytes {
   free(): void;
 }
 
+/** Memory that belongs to somebody who is told when it is read no more. */
+export interface LentMemory {
+  /** Whether a buffer is lent, and not yet given back. */
+  isLent(buffer: ArrayBufferLike): boolean;
+  /** Nobody reads a buffer any more, or one of those that have parts of it does not; it may be empty from now on. For other buffers nothing happens. */
+  giveBack(buffer: ArrayBufferLike): void;
+}
+
 /** Memory that the processes of one machine share. Implemented by `@mserve/native/shared-memory`, which this room does not know. */
-export interface SharedMemory {
+export interface SharedMemory extends LentMemory {
   /** What there is of the own memory. */
   readonly sizeBytes: number;
   /** Bytes of it that are in use, or still read by others. */
@@ -22,26 +30,26 @@ export interface SharedMemory {
    * had in this way, or are not there any more. The place may come from anybody.
    */
   read(place: SharedPlace, offset: number, length: number): Uint8Array | undefined | Promise<Uint8Array | undefined>;
-  /** Whether a buffer is one that `read` gave, and not yet given back. */
-  isLent(buffer: ArrayBufferLike): boolean;
-  /** Nobody reads a buffer of `read` any more; it is empty from now on. For other buffers nothing happens. */
-  giveBack(buffer: ArrayBufferLike): void;
 }
 
 /** Memory of others that tensors are views of. Not giving it back is no fault: it is given back when it is collected. */
 export class BorrowedMemory {
   private constructor(
-    private readonly memory: SharedMemory,
+    private readonly memory: LentMemory,
     private readonly buffers: readonly ArrayBufferLike[],
   ) {}
 
-  /** That of these tensors; undefined when they have none. */
-  static of(memory: SharedMemory, tensors: Iterable<{ readonly bytes: Uint8Array }>): BorrowedMemory | undefined {
+  /** That of what was read; undefined when it has none. Each instance gives back what it has parts of. */
+  static of(memory: LentMemory, read: readonly (Instance | InstanceResult)[]): BorrowedMemory | undefined {
     let buffers: ArrayBufferLike[] | undefined;
-    for (const { bytes } of tensors) {
-      if (!memory.isLent(bytes.buffer) || buffers?.includes(bytes.buffer) === true) continue;
-      buffers ??= [];
-      buffers.push(bytes.buffer);
+    for (const entry of read) {
+      if ('failure' in entry) continue;
+      const before = buffers?.length ?? 0;
+      for (const { bytes } of 'outputs' in entry ? entry.outputs : entry) {
+        if (!memory.isLent(bytes.buffer) || (buffers?.indexOf(bytes.buffer, before) ?? -1) >= 0) continue;
+        buffers ??= [];
+        buffers.push(bytes.buffer);
+      }
     }
     return buffers && new BorrowedMemory(memory, buffers);
   }

@@ -30,6 +30,6 @@ export interface TensorStore {
   releaseResults(results: readonly PlacedResult[]): void;
   /** The owner no longer needs them. Nothing to do for what is local or inline. */
   release(instances: Instances): void;
-  /** The memory of other processes that what was read here is a view of; undefined for most. */
+  /** The memory of others that what was read here is a view of; undefined for most. */
   borrowedBy(read: readonly (Instance | InstanceResult)[]): BorrowedMemory | undefined;
 }

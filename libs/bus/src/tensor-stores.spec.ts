@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ServingError, decodeInstances, stringTensor } from '@mserve/wire';
-import type { HeldBytes, Instance, InstanceResult, PlacedResult } from '@mserve/wire';
+import type { HeldBytes, Instance, InstanceResult, PlacedResult, Tensor } from '@mserve/wire';
 import { startNatsServer, type NatsServer } from '../../../test/support/nats-server.js';
 import { HeldTable } from './held-table.js';
 import { BusTensorStore, LocalTensorStore, NatsBus } from './index.js';
@@ -29,6 +29,23 @@ describe('LocalTensorStore', () => {
     expect(store.readResults(results)).toBe(results);
     const held = { owner: 'worker-1', id: 1, offset: 0, length: 4 };
     expect(() => store.readResults([{ held }])).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+  });
+
+  it('lends results in memory that wants to be given back: once for each instance that has parts of it', () => {
+    const lent = new Uint8Array(24);
+    const given: ArrayBufferLike[] = [];
+    const lending = new LocalTensorStore({ isLent: (buffer) => buffer === lent.buffer, giveBack: (buffer) => given.push(buffer) });
+    const part = (at: number): Tensor => ({ dtype: 'uint8', shape: [8], bytes: lent.subarray(at, at + 8) });
+    const [own] = floats(1);
+    const failed = { failure: { code: 'INTERNAL' as const, message: '' } };
+    const borrowed = lending.borrowedBy([{ outputs: [part(0), own as Tensor, part(8)] }, failed, { outputs: [part(16)] }]);
+    expect([borrowed?.isUnder(lent), borrowed?.isUnder((own as Tensor).bytes)]).toEqual([true, false]);
+    borrowed?.giveBack();
+    expect(given).toEqual([lent.buffer, lent.buffer]);
+    expect([lending.borrowedBy([{ outputs: [own as Tensor] }, failed]), store.borrowedBy([{ outputs: [part(0)] }])]).toEqual([
+      undefined,
+      undefined,
+    ]);
   });
 
   it('refuses instances that travelled', () => {

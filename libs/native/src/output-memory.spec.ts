@@ -19,12 +19,12 @@ describe('memory of outputs', () => {
     const [output] = await session.run([floatTensor([5000], new Array<number>(5000).fill(1))]);
     const buffer = output?.bytes.buffer ?? new ArrayBuffer(0);
     outputMemory.divide(buffer, 3);
-    outputMemory.leave(buffer);
-    outputMemory.leave(buffer);
+    outputMemory.giveBack(buffer);
+    outputMemory.giveBack(buffer);
     expect(output?.bytes.byteLength).toBe(20_000);
-    outputMemory.leave(buffer);
+    outputMemory.giveBack(buffer);
     expect([output?.bytes.byteLength, buffer.byteLength]).toEqual([0, 0]);
-    outputMemory.leave(buffer);
+    outputMemory.giveBack(buffer);
     await session.close();
   });
 
@@ -33,7 +33,7 @@ describe('memory of outputs', () => {
     const [small] = await session.run([floatTensor([2], [1, 2])]);
     for (const { buffer } of [small?.bytes ?? new Uint8Array(1), new Uint8Array(9), new Uint8Array(new SharedArrayBuffer(9))]) {
       outputMemory.divide(buffer, 2);
-      for (let i = 0; i < 3; i++) outputMemory.leave(buffer);
+      for (let i = 0; i < 3; i++) outputMemory.giveBack(buffer);
       expect(buffer.byteLength).toBeGreaterThan(0);
     }
     await session.close();
@@ -46,7 +46,7 @@ describe('memory of outputs', () => {
       let most = 0;
       for (let i = 0; i < 40; i++) {
         const [output] = await session.run(input);
-        outputMemory.leave(output.bytes.buffer);
+        outputMemory.giveBack(output.bytes.buffer);
         await new Promise(setImmediate);
         most = Math.max(most, process.memoryUsage().arrayBuffers);
       }

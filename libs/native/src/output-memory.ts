@@ -18,8 +18,13 @@ export const outputMemory = {
     if (readers.has(buffer)) readers.set(buffer, count);
   },
 
+  /** Whether it is one that somebody still reads. */
+  isLent(buffer: ArrayBufferLike): boolean {
+    return readers.has(buffer);
+  },
+
   /** One of the readers is done. After the last one the buffer is empty, and all its views with it. For other buffers nothing happens. */
-  leave(buffer: ArrayBufferLike): void {
+  giveBack(buffer: ArrayBufferLike): void {
     const left = (readers.get(buffer) ?? 0) - 1;
     if (left > 0) readers.set(buffer, left);
     if (left !== 0 || buffer instanceof SharedArrayBuffer) return;

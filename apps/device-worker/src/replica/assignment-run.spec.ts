@@ -24,7 +24,7 @@ describe('AssignmentRun with tensors in the memory of its gateway', () => {
       giveBack: (buffer) => void (given += buffer === inputs.buffer ? 1 : 0),
     };
     const run = new AssignmentRun(assignment, undefined, lists.flat().length, 0, () => undefined);
-    run.borrow(BorrowedMemory.of(memory, tensor(inputs.subarray(8, 16))));
+    run.borrow(BorrowedMemory.of(memory, [tensor(inputs.subarray(8, 16))]));
     if (isCancelled) run.cancel();
     for (const list of lists) run.left(list);
     expect(given).toBe(0);

@@ -11,7 +11,7 @@ export function leaveOutputs(results: readonly InstanceResult[], placed: readonl
       // Outputs of one run may be one buffer, which the instance leaves once
       if (left.includes(bytes.buffer)) continue;
       left.push(bytes.buffer);
-      outputMemory.leave(bytes.buffer);
+      outputMemory.giveBack(bytes.buffer);
     }
   }
 }
