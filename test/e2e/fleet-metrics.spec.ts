@@ -38,6 +38,11 @@ describe('the metrics of a fleet', () => {
       flagsOf: (name) => ['--ops', ops.get(name) ?? ''],
     });
     rest = fleet.gateways[0]?.rest ?? '';
+    // A gateway is ready with one replica of each
+    const replicas = async (servable: string): Promise<number | undefined> =>
+      (await scrape(ops.get('scheduler') ?? '')).samples.get(`mserve_scheduler_servable_replicas{servable="${servable}",version="1"}`);
+    for (const servable of ['add', 'wide'])
+      while ((await replicas(servable)) !== 2) await new Promise((resolve) => setTimeout(resolve, 50));
   }, 120_000);
   afterAll(async () => {
     await fleet?.stop();
@@ -92,6 +97,18 @@ describe('the metrics of a fleet', () => {
     const runs = workers.reduce((sum, each) => sum + each.sum('mserve_worker_run_seconds_count'), 0);
     expect(runs).toBeGreaterThan(0);
     expect(ofWorkers(`mserve_worker_method_compute_seconds_count${method}`)).toBeGreaterThanOrEqual(runs);
+    // Each of the two replicas by itself, with its device, and together all that there was
+    const ofReplicas = workers.map((each, i) =>
+      each.sum('mserve_worker_replica_assignments_total', `{servable="add",version="1",device="${i + 1}",replica="`),
+    );
+    expect(ofReplicas.reduce((sum, count) => sum + count, 0)).toBe(assignments);
+    const series = (name: Name, metric: string): number[] =>
+      [...after[name].samples].flatMap(([sample, value]) => (sample.startsWith(`${metric}{servable="add"`) ? [value] : []));
+    expect(names.map((name) => series(name, 'mserve_worker_replica_ready'))).toEqual(
+      names.map((name) => (name.startsWith('worker') ? [1] : [])),
+    );
+    expect(series('scheduler', 'mserve_scheduler_replica_running_instances')).toEqual([0, 0]);
+    expect(series('scheduler', 'mserve_scheduler_replica_service_seconds')).toHaveLength(2);
     // The times of a request's parts lie within its time
     const parts = ['wait', 'compute'].reduce((sum, part) => sum + ofWorkers(`mserve_worker_method_${part}_seconds_sum${method}`), 0);
     expect(parts).toBeLessThan(gateway.of(`mserve_gateway_method_request_seconds_sum${method}`) * 3);

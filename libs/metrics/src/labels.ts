@@ -13,3 +13,9 @@ export const versionLabels: readonly Label[] = [nameLabel('servable'), nameLabel
 
 /** The labels of what is counted of a method of a servable version. */
 export const methodLabels: readonly Label[] = [...versionLabels, nameLabel('method')];
+
+/** A label of replicas. To be used where those that are gone are forgotten (Series.clear). */
+export const replicaLabel: Label = nameLabel('replica');
+
+/** A label of the devices of one worker, by number. */
+export const deviceLabel: Label = { name: 'device', most: 64 };

@@ -41,6 +41,17 @@ describe('MetricRegistry', () => {
     ]);
   });
 
+  it('forgets the series of what is gone, and has room for others then', () => {
+    const gauge = new MetricRegistry().gauge({ name: 'mserve_up', help: 'Up.', labels: [{ name: 'replica', most: 2 }] });
+    const show = (...replicas: string[]): unknown => {
+      gauge.clear();
+      for (const replica of replicas) gauge.of([replica]).set(1);
+      return gauge.all.map(({ values }) => values[0]);
+    };
+    expect(show('a', 'b', 'c')).toEqual(['a', 'b', 'other']);
+    expect(show('c', 'd')).toEqual(['c', 'd']);
+  });
+
   it('keeps values of histograms only while somebody reads', () => {
     const registry = new MetricRegistry();
     const histogram = registry.histogram({ name: 'mserve_run_seconds', help: 'Runs.', buckets: [0.1, 1] }).of([]);

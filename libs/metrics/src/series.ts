@@ -1,7 +1,7 @@
 import { otherValue, type Label } from './declaration.js';
 
 /**
- * What one metric keeps per combination of label values. Combinations are made when they are first asked for and stay for good, so that their
+ * What one metric keeps per combination of label values. Combinations are made when they are first asked for and stay until {@link clear}, so that their
  * owner may keep them and count without a look-up; their number is bounded by the bounds of the labels.
  */
 export class Series<S> {
@@ -47,6 +47,13 @@ export class Series<S> {
   /** All that were asked for, in that order. */
   get all(): readonly { readonly values: readonly string[]; readonly state: S }[] {
     return this.#all;
+  }
+
+  /** Forgets all of them: for metrics of things that come and go, which are worked out anew whenever they are read. */
+  clear(): void {
+    this.#root.clear();
+    this.#all.length = 0;
+    for (const values of this.#seen) values.clear();
   }
 
   #bounded(index: number, value: string): string {

@@ -24,7 +24,15 @@ import { Replica, type LoadedServable } from './replica.js';
 import { isLive, matches, servedVersions, versionHolder } from './replica-versions.js';
 import type { WorkerDefaults } from './worker-defaults.js';
 import { WorkBook } from './work-book.js';
-import { showAgents, showArena, showFunctionThreads, showReplicas, showSetAside, workerMetrics } from './worker-metrics.js';
+import {
+  showAgents,
+  showArena,
+  showEachReplica,
+  showFunctionThreads,
+  showReplicas,
+  showSetAside,
+  workerMetrics,
+} from './worker-metrics.js';
 import type { DeviceWorkerOptions, ServableOptions } from './worker-options.js';
 
 const settings = defaults['device-worker'];
@@ -87,6 +95,7 @@ export class DeviceWorker {
     this.handler = new AssignmentHandler(bus, store, this.replicas, this.loneClient, { ...options, metrics: this.metrics });
     this.work = new WorkBook(this.metrics);
     showReplicas(this.metrics, () => this.statuses);
+    showEachReplica(this.metrics, () => this.replicas.values());
     showSetAside(this.metrics, () => this.replicas.values());
     showArena(this.metrics);
     showFunctionThreads(this.metrics, () => this.replicas.values());

@@ -2,9 +2,19 @@ import { functionThreadStates, type FunctionRunner } from '../functions/function
 import type { Replica } from './replica.js';
 import type { ReplicaState, ReplicaStatus } from '@mserve/bus';
 import { arenaUse } from '@mserve/native';
-import { versionLabels, type Count, type MetricDeclaration, type MetricRegistry } from '@mserve/metrics';
+import {
+  deviceLabel,
+  replicaLabel,
+  versionLabels,
+  type Count,
+  type Label,
+  type MetricDeclaration,
+  type MetricRegistry,
+} from '@mserve/metrics';
 
 const replicaStates = ['loading', 'ready', 'draining', 'gone', 'failed'] as const satisfies readonly ReplicaState[];
+
+const replicaLabels: readonly Label[] = [...versionLabels, deviceLabel, replicaLabel];
 
 /** The metrics of a worker. */
 export const workerMetrics = {
@@ -31,6 +41,21 @@ export const workerMetrics = {
     name: 'mserve_worker_replica_load_seconds',
     help: 'Time in which the replica that became ready last was loaded, by servable version.',
     labels: versionLabels,
+  },
+  replicaReady: {
+    name: 'mserve_worker_replica_ready',
+    help: '1 for a replica that is ready, 0 for one that is being loaded, drains or has failed. Those that are gone are not there.',
+    labels: replicaLabels,
+  },
+  replicaInHand: {
+    name: 'mserve_worker_replica_assignments_in_hand',
+    help: 'Assignments of a replica that have not left yet.',
+    labels: replicaLabels,
+  },
+  replicaTaken: {
+    name: 'mserve_worker_replica_assignments_total',
+    help: 'Assignments that a replica received.',
+    labels: replicaLabels,
   },
   arenaInUse: {
     name: 'mserve_worker_arena_in_use_bytes',
@@ -157,6 +182,23 @@ export function showReplicas(registry: MetricRegistry, statuses: () => readonly 
       const version = [status.servable, `${status.version}`];
       replicas.of([...version, status.state]).add(1);
       credits.of(version).add(status.credits);
+    }
+  });
+}
+
+/** Shows each replica with its device, whenever the registry is read. */
+export function showEachReplica(registry: MetricRegistry, replicas: () => Iterable<Replica>): void {
+  const ready = registry.gauge(workerMetrics.replicaReady);
+  const inHand = registry.gauge(workerMetrics.replicaInHand);
+  const taken = registry.counter(workerMetrics.replicaTaken);
+  registry.beforeRead(() => {
+    for (const series of [ready, inHand, taken]) series.clear();
+    for (const replica of replicas()) {
+      if (replica.state === 'gone') continue;
+      const values = [replica.servable, `${replica.version}`, `${replica.deviceId}`, replica.id];
+      ready.of(values).set(replica.state === 'ready' ? 1 : 0);
+      inHand.of(values).set(replica.inHand);
+      taken.of(values).add(replica.taken);
     }
   });
 }

@@ -1,13 +1,17 @@
 import {
   methodLabels,
+  replicaLabel,
   secondsBuckets,
   versionLabels,
   type HistogramDeclaration,
+  type Label,
   type MetricDeclaration,
   type MetricRegistry,
 } from '@mserve/metrics';
 import type { MethodQueue, WaitsOf } from './method-queue.js';
 import type { ServablePool } from './servable-pool.js';
+
+const replicaLabels: readonly Label[] = [...versionLabels, replicaLabel];
 
 /** What a scheduler tells of each method, and of the replicas of each servable version. */
 export const queueMetrics = {
@@ -44,6 +48,16 @@ export const queueMetrics = {
     help: 'Instances in hand of the replicas of a servable version.',
     labels: versionLabels,
   },
+  replicaInHand: {
+    name: 'mserve_scheduler_replica_running_instances',
+    help: 'Instances in hand of a replica. Those that are gone are not there.',
+    labels: replicaLabels,
+  },
+  replicaService: {
+    name: 'mserve_scheduler_replica_service_seconds',
+    help: 'Time that a replica takes for one instance of many, as measured; 0 while that is not known.',
+    labels: replicaLabels,
+  },
 } as const satisfies Readonly<Record<string, MetricDeclaration | HistogramDeclaration>>;
 
 /** Waits by method, in a registry. */
@@ -52,7 +66,7 @@ export function waitsIn(registry: MetricRegistry): WaitsOf {
   return ({ servable, version }, method) => waited.of([servable, `${version}`, method]);
 }
 
-/** Gauges of the queues and replicas there are, set by the returned function. Those that are gone stay with 0. */
+/** Gauges of the queues and replicas there are, set by the returned function. Versions and methods that are gone stay with 0. */
 export function poolGauges(registry: MetricRegistry): (pools: Iterable<ServablePool>, now: number) => void {
   const queued = registry.gauge(queueMetrics.queued);
   const requests = registry.gauge(queueMetrics.queuedRequests);
@@ -60,14 +74,20 @@ export function poolGauges(registry: MetricRegistry): (pools: Iterable<ServableP
   const replicas = registry.gauge(queueMetrics.replicas);
   const credits = registry.gauge(queueMetrics.credits);
   const inHand = registry.gauge(queueMetrics.inHand);
+  const replicaInHand = registry.gauge(queueMetrics.replicaInHand);
+  const replicaService = registry.gauge(queueMetrics.replicaService);
   return (pools, now) => {
     for (const gauge of [queued, requests, oldest, replicas, credits, inHand]) for (const { state } of gauge.all) state.set(0);
+    replicaInHand.clear();
+    replicaService.clear();
     for (const pool of pools) {
       const version = [pool.signature.servable, `${pool.signature.version}`];
       replicas.of(version).add(pool.usableReplicas);
       for (const replica of pool.replicas) {
         credits.of(version).add(replica.credits);
         inHand.of(version).add(replica.inHand);
+        replicaInHand.of([...version, replica.id]).set(replica.inHand);
+        replicaService.of([...version, replica.id]).set((replica.serviceMs ?? 0) / 1000);
       }
       for (const queue of pool.queues) {
         const method = [...version, queue.method];
