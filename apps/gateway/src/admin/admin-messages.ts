@@ -104,6 +104,13 @@ export class ModelChangeAnswer implements ModelChange {
 
   @ApiProperty({ type: [WorkerResultAnswer] })
   readonly workers!: readonly WorkerResultAnswer[];
+
+  @ApiPropertyOptional({
+    type: [String],
+    description:
+      'workers that had the servable, went in the last minute without leaving, and were passed over; one that comes back has what it had',
+  })
+  readonly passedOver?: readonly string[];
 }
 
 export class ListedReplicaAnswer implements ListedReplica {

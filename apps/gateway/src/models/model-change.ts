@@ -39,6 +39,8 @@ export interface ModelChange {
   /** Every worker did what was asked. */
   readonly ok: boolean;
   readonly workers: readonly WorkerResult[];
+  /** Workers that had the servable, and were passed over: they went in the last minute without leaving. One that comes back has what it had. */
+  readonly passedOver?: readonly string[] | undefined;
 }
 
 /** A version of a servable on one worker. */

@@ -251,6 +251,16 @@ describe('a worker that falls silent', () => {
     expect(await models.load('others', 2)).toMatchObject({ ok: true });
   });
 
+  it('for long is passed over, and named', async () => {
+    await models.list();
+    const [first, second] = addresses();
+    worker(1).isStopped = true;
+    await worker(1).bus.close();
+    await until(isMissing);
+    expect(await models.switch('sums', 2)).toMatchObject({ ok: true, workers: [{ worker: first }], passedOver: [second] });
+    expect(await models.switch('sums', 1, { workers: [first as string] })).not.toHaveProperty('passedOver');
+  });
+
   it.each(['load', 'switch', 'unload'] as const)('before a %s, but is there, has to take part', async (change) => {
     await models.list();
     worker(1).isStopped = true;

@@ -114,13 +114,13 @@ export class Models implements OnApplicationShutdown {
   /** Loads a version beside what is there; 0 = the highest on disk. */
   load(servable: string, version = 0, { reload = false, ...options }: LoadChangeOptions = {}): Promise<ModelChange> {
     const plan: Plan = { servable, wanted: chosen(servable, version), reload: reload ? 'always' : 'never', unloadOthers: false };
-    return this.inTurn(servable, () => this.carryOut(plan, options));
+    return this.inTurn(servable, options.workers !== undefined, () => this.carryOut(plan, options));
   }
 
   /** Loads a version (0 = the highest on disk) where it is not ready yet, then unloads all others. */
   switch(servable: string, version = 0, { reload = false, ...options }: LoadChangeOptions = {}): Promise<ModelChange> {
     const plan: Plan = { servable, wanted: chosen(servable, version), reload: reload ? 'always' : 'never', unloadOthers: true };
-    return this.inTurn(servable, () => this.carryOut(plan, options));
+    return this.inTurn(servable, options.workers !== undefined, () => this.carryOut(plan, options));
   }
 
   /**
@@ -140,12 +140,14 @@ export class Models implements OnApplicationShutdown {
       if (versions.length === 0) throw new ServingError('NOT_FOUND', `servable '${servable}' has none of the versions that are wanted`);
       return versions;
     };
-    return this.inTurn(servable, () => this.carryOut({ servable, wanted: choose, reload: 'changed', unloadOthers: true }, options));
+    return this.inTurn(servable, options.workers !== undefined, () =>
+      this.carryOut({ servable, wanted: choose, reload: 'changed', unloadOthers: true }, options),
+    );
   }
 
   /** Unloads a version, or all of them (0), when they have finished what they have in hand. */
   unload(servable: string, version = 0, options: ChangeOptions = {}): Promise<ModelChange> {
-    return this.inTurn(servable, async () => {
+    return this.inTurn(servable, options.workers !== undefined, async () => {
       const targets = await this.targets(servable, options.workers, (worker) => has(worker, servable, version));
       const results = await Promise.all(
         targets.map(async ({ address }): Promise<WorkerResult> => {
@@ -163,12 +165,13 @@ export class Models implements OnApplicationShutdown {
   }
 
   /** After the change of this servable that is under way. Its clients see it by then: what is loaded can be called through this gateway. */
-  private inTurn(servable: string, act: () => Promise<ModelChange>): Promise<ModelChange> {
+  private inTurn(servable: string, areNamed: boolean, act: () => Promise<ModelChange>): Promise<ModelChange> {
     const before = this.changes.get(servable) ?? Promise.resolve();
     const visible = async (): Promise<ModelChange> => {
       const change = await act();
       await this.catalogShows(servable);
-      return change;
+      const passedOver = areNamed ? [] : this.missing(servable).filter((one) => !change.workers.some(({ worker }) => worker === one));
+      return passedOver.length === 0 ? change : { ...change, passedOver };
     };
     const change = before.then(visible, visible);
     this.changes.set(servable, change);

@@ -107,7 +107,7 @@ function namesOf(replicas: readonly { readonly worker: string }[]): string {
 }
 
 /** One line for each worker. */
-export function changeText(action: string, { servable, versions, ok, workers }: ModelChange): string {
+export function changeText(action: string, { servable, versions, ok, workers, passedOver = [] }: ModelChange): string {
   const what = `${servable}${versions.length === 0 ? '' : `:${versions.join(',')}`}`;
   const lines = workers.map(({ worker, loaded, unloaded, error }) => {
     const steps = [
@@ -118,8 +118,9 @@ export function changeText(action: string, { servable, versions, ok, workers }: 
     return error === undefined ? `  ✓ ${worker}: ${did}` : `  ✗ ${worker}: ${steps.length === 0 ? '' : `${did}; `}${error}`;
   });
   const first = `${action} ${what}: ${ok ? 'done' : `not done${action === 'unload' ? '' : ', what served before goes on'}`}`;
+  lines.push(...passedOver.map((worker) => `  ! ${worker}: not heard any more, passed over; if it comes back, ask again`));
   const away = workers.some(({ code }) => code === 'UNAVAILABLE');
-  return [first, ...lines, ...(away ? ['try again; --worker ADDRESS leaves workers out that do not come back'] : [])].join('\n');
+  return [first, ...lines, ...(away ? ['try again, or name the workers that are there: --worker ADDRESS'] : [])].join('\n');
 }
 
 /** `mserve models list|load|unload|switch`. */
