@@ -19,20 +19,13 @@ import { AssignmentHandler, type WorkerStats } from './assignment-handler.js';
 import { Beacon } from './beacon.js';
 import { chooseRuntime, type Runtime } from './choose-provider.js';
 import { FailureLog } from './failure-log.js';
+import { byServable, type LoadPlan } from './load-plan.js';
 import { LateModelCaller, loadServable } from './load-servable.js';
 import { Replica, type LoadedServable } from './replica.js';
 import { isLive, matches, servedVersions, versionHolder } from './replica-versions.js';
 import type { WorkerDefaults } from './worker-defaults.js';
 import { WorkBook } from './work-book.js';
-import {
-  showAgents,
-  showArena,
-  showEachReplica,
-  showFunctionThreads,
-  showReplicas,
-  showSetAside,
-  workerMetrics,
-} from './worker-metrics.js';
+import { showWorker } from './worker-metrics.js';
 import type { DeviceWorkerOptions, ServableOptions } from './worker-options.js';
 
 const settings = defaults['device-worker'];
@@ -41,14 +34,6 @@ const defaultGraceMs = settings.graceMs;
 
 /** Servables that are loaded at the same time at most: each load may hold a model file in memory. */
 const mostLoads = 8;
-
-interface Plan {
-  readonly replica: Replica;
-  readonly servable: ServableOptions;
-  readonly threads: number;
-  /** Replicas planned with this one, itself included. */
-  readonly siblings: number;
-}
 
 /** How a version is loaded. */
 export interface LoadOptions {
@@ -62,7 +47,7 @@ export interface LoadOptions {
  */
 export class DeviceWorker {
   private readonly replicas = new Map<string, Replica>();
-  private readonly plans: readonly Plan[];
+  private readonly plans: readonly LoadPlan[];
   private readonly metrics: MetricRegistry;
   private readonly work: WorkBook;
   private readonly processWatch = new ProcessWatch();
@@ -94,15 +79,14 @@ export class DeviceWorker {
     this.metrics = options.metrics ?? new MetricRegistry();
     this.handler = new AssignmentHandler(bus, store, this.replicas, this.loneClient, { ...options, metrics: this.metrics });
     this.work = new WorkBook(this.metrics);
-    showReplicas(this.metrics, () => this.statuses);
-    showEachReplica(this.metrics, () => this.replicas.values());
-    showSetAside(this.metrics, () => this.replicas.values());
-    showArena(this.metrics);
-    showFunctionThreads(this.metrics, () => this.replicas.values());
     this.beacon = new Beacon(bus);
     this.journal = options.loadJournal === undefined ? undefined : new LoadJournal(options.loadJournal);
     this.distributed = new DistributedServables(bus, options);
-    showAgents(this.metrics, () => this.distributed.models);
+    showWorker(
+      this.metrics,
+      () => this.replicas.values(),
+      () => this.distributed.models,
+    );
     this.plans = servables.flatMap((servable) => this.plan(servable));
   }
 
@@ -281,7 +265,7 @@ export class DeviceWorker {
   }
 
   /** New replicas of a servable, one for each of its devices. */
-  private plan(servable: ServableOptions): Plan[] {
+  private plan(servable: ServableOptions): LoadPlan[] {
     const deviceIds = servable.deviceIds ?? this.options.deviceIds ?? settings.deviceIds;
     const wanted = servable.numParallelWorkers ?? this.options.numParallelWorkers ?? settings.numParallelWorkers;
     const threads = Math.max(1, Math.ceil(wanted / Math.max(1, deviceIds.length)));
@@ -306,11 +290,11 @@ export class DeviceWorker {
    * Begun in the order of the list; as many servables at a time as there are cores, replicas of one servable one after the other: they share models.
    * `onVersion` may throw: the replica fails then.
    */
-  private async loadAll(plans: readonly Plan[], onVersion: (version: number) => void = () => undefined): Promise<void> {
+  private async loadAll(plans: readonly LoadPlan[], onVersion: (version: number) => void = () => undefined): Promise<void> {
     const cores = availableParallelism();
     // The same for all of them: replicas that share a model have to agree on it.
     const intraOpThreads = this.options.intraOpThreads ?? Math.max(1, Math.floor((cores - 1) / this.liveCount));
-    const suspects = new Set<Plan>();
+    const suspects = new Set<LoadPlan>();
     if (this.journal !== undefined) for (const plan of plans) if (await this.isSuspect(plan, this.journal)) suspects.add(plan);
     const queues = byServable(plans.filter((plan) => !suspects.has(plan)));
     const loads: Promise<void>[] = [];
@@ -327,7 +311,7 @@ export class DeviceWorker {
   }
 
   /** Whether a worker has ended while it was loaded: it is loaded alone then, after the others. */
-  private async isSuspect({ servable, replica }: Plan, journal: LoadJournal): Promise<boolean> {
+  private async isSuspect({ servable, replica }: LoadPlan, journal: LoadJournal): Promise<boolean> {
     const files = await versionFiles(this.directoryOf(servable.name), servable.name);
     const version = replica.version || Math.max(0, ...files.keys());
     return journal.isSuspect(journalKey(servable.name, version, files.get(version) ?? ''));
@@ -354,7 +338,12 @@ export class DeviceWorker {
   }
 
   /** Adds the load to `loads`. Resolves when it has ended, or its config has taken longer than is waited for: the next one may begin. */
-  private async beginLoad(plan: Plan, intraOpThreads: number, onVersion: (version: number) => void, loads: Promise<void>[]): Promise<void> {
+  private async beginLoad(
+    plan: LoadPlan,
+    intraOpThreads: number,
+    onVersion: (version: number) => void,
+    loads: Promise<void>[],
+  ): Promise<void> {
     const { replica } = plan;
     if (this.closing !== undefined || replica.state === 'gone') return;
     await new Promise<void>((next) => {
@@ -418,7 +407,7 @@ export class DeviceWorker {
 
   /** `onVersion`: the config is loaded, what follows are models. Never rejects. */
   private async loadOne(
-    { replica, servable, threads, siblings }: Plan,
+    { replica, servable, threads, siblings }: LoadPlan,
     intraOpThreads: number,
     onVersion: (version: number) => void,
   ): Promise<void> {
@@ -483,10 +472,7 @@ export class DeviceWorker {
         throw thrown;
       }
       const ms = performance.now() - startedAt;
-      this.metrics
-        .gauge(workerMetrics.loaded)
-        .of([about.servable, `${loaded.version}`])
-        .set(ms / 1000);
+      replica.loadMs = ms;
       log.info({ ...about, version: replica.version, replica: replica.id, ms: Math.round(ms) }, 'replica is ready');
     } catch (thrown) {
       if (this.closing !== undefined || replica.state === 'gone') return;
@@ -504,15 +490,4 @@ export class DeviceWorker {
     const { tracer, onDeviceLost } = this.options;
     replica.ready(loaded, this.loneClient, failures, { tracer, onDeviceLost, countsOf, timesOf });
   }
-}
-
-/** In the order of the first plan of each. */
-function byServable(plans: readonly Plan[]): Plan[][] {
-  const queues = new Map<string, Plan[]>();
-  for (const plan of plans) {
-    const queue = queues.get(plan.servable.name);
-    if (queue === undefined) queues.set(plan.servable.name, [plan]);
-    else queue.push(plan);
-  }
-  return [...queues.values()];
 }

@@ -42,6 +42,8 @@ export class Replica {
   content: string | undefined;
   /** It failed because workers ended while its version was being loaded. */
   isSetAside = false;
+  /** In which it was loaded; 0 until it is ready. */
+  loadMs = 0;
   private current: ReplicaState = 'loading';
   private loaded: LoadedServable | undefined;
   private run: Executor | undefined;

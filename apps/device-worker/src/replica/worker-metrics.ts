@@ -1,6 +1,6 @@
 import { functionThreadStates, type FunctionRunner } from '../functions/function-runner.js';
 import type { Replica } from './replica.js';
-import type { ReplicaState, ReplicaStatus } from '@mserve/bus';
+import type { ReplicaState } from '@mserve/bus';
 import { arenaUse } from '@mserve/native';
 import {
   deviceLabel,
@@ -39,8 +39,8 @@ export const workerMetrics = {
   },
   loaded: {
     name: 'mserve_worker_replica_load_seconds',
-    help: 'Time in which the replica that became ready last was loaded, by servable version.',
-    labels: versionLabels,
+    help: 'Time in which a replica was loaded; 0 for one that is not ready yet.',
+    labels: replicaLabels,
   },
   replicaReady: {
     name: 'mserve_worker_replica_ready',
@@ -104,8 +104,18 @@ export class HandlerCounters {
   }
 }
 
+/** Shows what a worker has, whenever the registry is read. */
+export function showWorker(registry: MetricRegistry, replicas: () => Iterable<Replica>, distributed: () => Iterable<AgentCounts>): void {
+  showReplicas(registry, replicas);
+  showEachReplica(registry, replicas);
+  showSetAside(registry, replicas);
+  showFunctionThreads(registry, replicas);
+  showAgents(registry, distributed);
+  showArena(registry);
+}
+
 /** Shows the threads of functions, whenever the registry is read. */
-export function showFunctionThreads(registry: MetricRegistry, replicas: () => Iterable<Replica>): void {
+function showFunctionThreads(registry: MetricRegistry, replicas: () => Iterable<Replica>): void {
   const threads = registry.gauge(workerMetrics.threads);
   const replaced = registry.counter(workerMetrics.replaced);
   /** Replacements that were counted before. */
@@ -132,7 +142,7 @@ export interface AgentCounts {
 }
 
 /** Shows the agents of distributed servables, whenever the registry is read. */
-export function showAgents(registry: MetricRegistry, distributed: () => Iterable<AgentCounts>): void {
+function showAgents(registry: MetricRegistry, distributed: () => Iterable<AgentCounts>): void {
   const agents = registry.gauge(workerMetrics.agents);
   const lost = registry.counter(workerMetrics.agentsLost);
   /** Losses that were counted before. */
@@ -149,7 +159,7 @@ export function showAgents(registry: MetricRegistry, distributed: () => Iterable
 }
 
 /** Shows the memory of native runs, whenever the registry is read and there is something to tell. */
-export function showArena(registry: MetricRegistry): void {
+function showArena(registry: MetricRegistry): void {
   const inUse = registry.gauge(workerMetrics.arenaInUse);
   const allocated = registry.gauge(workerMetrics.arenaAllocated);
   const peak = registry.gauge(workerMetrics.arenaPeak);
@@ -163,7 +173,7 @@ export function showArena(registry: MetricRegistry): void {
 }
 
 /** Shows the replicas that are set aside, whenever the registry is read. */
-export function showSetAside(registry: MetricRegistry, replicas: () => Iterable<Replica>): void {
+function showSetAside(registry: MetricRegistry, replicas: () => Iterable<Replica>): void {
   const setAside = registry.gauge(workerMetrics.setAside);
   registry.beforeRead(() => {
     for (const { state } of setAside.all) state.set(0);
@@ -172,33 +182,35 @@ export function showSetAside(registry: MetricRegistry, replicas: () => Iterable<
 }
 
 /** Shows the replicas there are, whenever the registry is read. */
-export function showReplicas(registry: MetricRegistry, statuses: () => readonly ReplicaStatus[]): void {
-  const replicas = registry.gauge(workerMetrics.replicas);
+function showReplicas(registry: MetricRegistry, replicas: () => Iterable<Replica>): void {
+  const counts = registry.gauge(workerMetrics.replicas);
   const credits = registry.gauge(workerMetrics.credits);
   registry.beforeRead(() => {
     // Those that are gone stay with 0
-    for (const { state } of [...replicas.all, ...credits.all]) state.set(0);
-    for (const status of statuses()) {
+    for (const { state } of [...counts.all, ...credits.all]) state.set(0);
+    for (const { status } of replicas()) {
       const version = [status.servable, `${status.version}`];
-      replicas.of([...version, status.state]).add(1);
+      counts.of([...version, status.state]).add(1);
       credits.of(version).add(status.credits);
     }
   });
 }
 
 /** Shows each replica with its device, whenever the registry is read. */
-export function showEachReplica(registry: MetricRegistry, replicas: () => Iterable<Replica>): void {
+function showEachReplica(registry: MetricRegistry, replicas: () => Iterable<Replica>): void {
   const ready = registry.gauge(workerMetrics.replicaReady);
   const inHand = registry.gauge(workerMetrics.replicaInHand);
   const taken = registry.counter(workerMetrics.replicaTaken);
+  const loaded = registry.gauge(workerMetrics.loaded);
   registry.beforeRead(() => {
-    for (const series of [ready, inHand, taken]) series.clear();
+    for (const series of [ready, inHand, taken, loaded]) series.clear();
     for (const replica of replicas()) {
       if (replica.state === 'gone') continue;
       const values = [replica.servable, `${replica.version}`, `${replica.deviceId}`, replica.id];
       ready.of(values).set(replica.state === 'ready' ? 1 : 0);
       inHand.of(values).set(replica.inHand);
       taken.of(values).add(replica.taken);
+      loaded.of(values).set(replica.loadMs / 1000);
     }
   });
 }
