@@ -101,7 +101,7 @@ describe('mserve serve, set up by a YAML file', () => {
       /^mserve: --tls-private-key: the key in .*other\.pem does not belong to the certificate in .*c\.pem\n$/,
     ],
   ])('ends, for %s, with a sentence and exit code', async (_name, args, code, text) => {
-    expect(await mserve('serve', scratch.path, ...args)).toEqual({ code, stdout: '', stderr: expect.stringMatching(text) });
+    expect(await mserve('serve', scratch.path, '--ops', '', ...args)).toEqual({ code, stdout: '', stderr: expect.stringMatching(text) });
   });
 });
 
