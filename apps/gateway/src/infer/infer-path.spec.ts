@@ -176,6 +176,23 @@ describe('the infer path', () => {
     await rig.idle();
   });
 
+  it('sends a request again when its version is listed again: its last replica left a moment before the next one was known', async () => {
+    rig = await GatewayRig.start();
+    const { scheduler } = rig;
+    let tickets = 0;
+    scheduler.onTickets = (list) => {
+      for (const ticket of list) {
+        if (++tickets > 2) scheduler.answer(ticket, 0, [result('here')]);
+        else scheduler.refuse(ticket, failureOf('servable-unavailable', { servable: 'kit', method: 'echo' }));
+      }
+      if (tickets === 2) scheduler.list([servable('kit', [method('echo')])]);
+    };
+    const texts = await Promise.all([rig.post('kit echo a'), rig.post('kit echo b')].map(async (one) => (await one).text()));
+    expect([texts, tickets]).toEqual([['here', 'here'], 4]);
+    expect(rig.gateway.stats).toMatchObject({ answered: 2, moved: 0, refused: {} });
+    await rig.idle();
+  });
+
   it('refuses it when there is no other version', async () => {
     rig = await GatewayRig.start();
     const { scheduler } = rig;

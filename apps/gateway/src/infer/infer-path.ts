@@ -347,9 +347,10 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
 
   /**
    * The servable version of a request has gone. A request that named none begins again with the version that is the latest now, from its bytes: the
-   * methods of that version may differ. false: it does not, and is to be answered.
+   * methods of that version may differ. Any request begins again when the catalog lists its version anew: its last replica left a moment before the next one was known.
+   * false: it does not, and is to be answered. `isNews`: the catalog has changed since it was refused.
    */
-  private move(moving: Moving): boolean {
+  private move(moving: Moving, isNews = false): boolean {
     const { pending } = moving;
     const { request, deadlineAt, moves } = pending;
     if (moves >= maxMoves || this.schedulers.current === undefined) return false;
@@ -359,13 +360,19 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
       infer = this.protocols[request.route].decode(request, probe);
     } catch (thrown) {
       const error = ServingError.from(thrown);
+      // It may be listed again in a moment
+      if (error.reason === 'servable-unavailable') {
+        this.moving.add(moving);
+        return true;
+      }
       // No other version either: what the scheduler said stands
-      if (!probe.leftOpen || error.reason === 'servable-not-found' || error.reason === 'servable-unavailable') return false;
+      if (!probe.leftOpen || error.reason === 'servable-not-found') return false;
       this.finish(pending, error);
       return true;
     }
-    if (!probe.leftOpen) return false;
-    if (infer.target.version === pending.infer.target.version) {
+    const { servable, version } = infer.target;
+    const isOther = version !== pending.infer.target.version;
+    if (!isOther && !(isNews && this.methods.isConfirmed(servable, version))) {
       this.moving.add(moving);
       return true;
     }
@@ -374,7 +381,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     this.forget(pending);
     this.remember(next);
     this.deadlines.add(next);
-    this.counters.moved.add();
+    if (isOther) this.counters.moved.add();
     this.sendOrWait(next);
     return true;
   }
@@ -383,7 +390,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   private moveOn(): void {
     for (const moving of this.moving.take()) {
       const { pending, failure } = moving;
-      if (this.pending.get(pending.ticketId) === pending && !this.move(moving)) this.finish(pending, ServingError.of(failure));
+      if (this.pending.get(pending.ticketId) === pending && !this.move(moving, true)) this.finish(pending, ServingError.of(failure));
     }
     this.flush();
   }
