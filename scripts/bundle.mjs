@@ -135,6 +135,8 @@ async function bundlePrograms() {
     logLevel: 'error',
     banner: { js: banner },
     define: { 'import.meta.url': '__url' },
+    // Programs that V8 compiled before cannot import(): packages outside are required
+    supported: { 'dynamic-import': false },
     external: [...outside, ...never, ...forTraces].flatMap((name) => [name, `${name}/*`]),
     // Its module for ES modules loads Babel from a file beside its own
     alias: { jiti: join(root, 'node_modules/jiti/lib/jiti.cjs') },

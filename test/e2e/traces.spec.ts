@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { startFleet, type Fleet } from '../support/fleet.js';
 import { startNatsServer, type NatsServer } from '../support/nats-server.js';
 import { OtlpReceiver, type ReceivedSpan } from '../support/otlp-receiver.js';
-import { servableDirectory, writeDoubledSumServable } from '../support/servables.js';
+import { post } from '../support/clients.js';
+import { serveDirectory } from '../support/running-process.js';
+import { servableDirectory, writeAddServable, writeDoubledSumServable } from '../support/servables.js';
 
 /** A function, then a model. The function notes what it knows of its trace; with a file `hold`, the first call hangs in it. */
 const config = `import { existsSync, writeFileSync } from 'node:fs';
@@ -142,3 +144,26 @@ describe('the trace of a request through a fleet', () => {
     expect(access).toMatchObject({ msg: 'request', traceId, status: 200 });
   }, 60_000);
 });
+
+it('the trace of a request through mserve serve, as users start it', async () => {
+  const directory = servableDirectory();
+  writeAddServable(directory.path);
+  const receiver = await OtlpReceiver.start();
+  // Without source maps: the programs of the bundle are then those that V8 compiled before
+  const server = await serveDirectory(directory.path, [], receiver.environment, { sourceMaps: false });
+  try {
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4737';
+    const inputs = ['x1', 'x2'].map((name) => ({ name, datatype: 'FP32', shape: [1, 2], data: [1, 2] }));
+    const { status } = await post(server.rest, '/v2/models/add.predict/infer', JSON.stringify({ inputs }), {
+      traceparent: `00-${traceId}-00f067aa0ba902b7-01`,
+    });
+    expect(status).toBe(200);
+    const names = ['mserve.request', 'mserve.queue', 'mserve.batch', 'mserve.stage', 'mserve.run'];
+    const spans = await receiver.trace(traceId, (all) => names.every((name) => all.some((span) => span.name === name)));
+    expect(spans.map(({ name }) => name).sort()).toEqual([...names].sort());
+  } finally {
+    await server.stop();
+    await receiver.stop();
+    directory.remove();
+  }
+}, 60_000);

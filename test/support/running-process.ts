@@ -69,10 +69,10 @@ export async function serveDirectory(
   directory: string,
   args: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
-  options: { readonly detached?: boolean } = {},
+  options: { readonly detached?: boolean; readonly sourceMaps?: boolean } = {},
 ): Promise<RunningProcess & ServerAddresses> {
   const command = [
-    '--enable-source-maps',
+    ...(options.sourceMaps === false ? [] : ['--enable-source-maps']),
     'apps/server/dist/main.js',
     'serve',
     directory,
