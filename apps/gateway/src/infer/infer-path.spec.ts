@@ -185,7 +185,10 @@ describe('the infer path', () => {
         if (++tickets > 2) scheduler.answer(ticket, 0, [result('here')]);
         else scheduler.refuse(ticket, failureOf('servable-unavailable', { servable: 'kit', method: 'echo' }));
       }
-      if (tickets === 2) scheduler.list([servable('kit', [method('echo')])]);
+      if (tickets !== 2) return;
+      // Another worker is loading it, and then has it
+      scheduler.list([], [{ servable: 'kit', version: 1 }]);
+      setTimeout(() => scheduler.list([servable('kit', [method('echo')])]), 50);
     };
     const texts = await Promise.all([rig.post('kit echo a'), rig.post('kit echo b')].map(async (one) => (await one).text()));
     expect([texts, tickets]).toEqual([['here', 'here'], 4]);

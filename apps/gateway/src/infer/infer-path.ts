@@ -361,7 +361,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     } catch (thrown) {
       const error = ServingError.from(thrown);
       // It may be listed again in a moment
-      if (error.reason === 'servable-unavailable') {
+      if (error.reason === 'servable-unavailable' || error.reason === 'servable-loading') {
         this.moving.add(moving);
         return true;
       }

@@ -39,6 +39,7 @@ export class FakeScheduler {
   readonly cancelled: Cancellation[] = [];
   onTickets: (list: readonly Ticket[]) => void = (list) => this.echo(list);
   private revision = 1;
+  private loading: Catalog['loading'];
   private timer: NodeJS.Timeout | undefined;
   private waiters: (() => void)[] = [];
 
@@ -49,7 +50,7 @@ export class FakeScheduler {
   ) {
     this.bus = exchange.connect('scheduler');
     this.bus.respond(subjects.catalogList, async () =>
-      Buffer.from(JSON.stringify({ revision: this.revision, servables: this.servables } satisfies Catalog)),
+      Buffer.from(JSON.stringify({ revision: this.revision, servables: this.servables, loading: this.loading } satisfies Catalog)),
     );
     this.bus.receive(tickets, (list) => {
       this.seen.push(...list);
@@ -76,8 +77,9 @@ export class FakeScheduler {
     );
   }
 
-  list(servables: readonly ServableStatus[]): void {
+  list(servables: readonly ServableStatus[], loading?: Catalog['loading']): void {
     this.servables = servables;
+    this.loading = loading;
     this.revision++;
     this.hello();
   }
