@@ -2,7 +2,6 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -11,6 +10,9 @@ import { createJiti } from 'jiti';
 import { ensureNatsServer } from '../scripts/nats-server.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const jiti = createJiti(import.meta.url);
+const { onnxModel } = await jiti.import('../test/support/onnx-model.ts');
+const { freePort } = await jiti.import('../test/support/free-port.ts');
 const runMs = 20;
 /** Enough that no replica ever waits for a client. */
 const clientsPerReplica = 6;
@@ -31,7 +33,6 @@ function buildSleepingRuntime(folder) {
 }
 
 async function writeServable(folder) {
-  const { onnxModel } = await createJiti(import.meta.url).import('../test/support/onnx-model.ts');
   const tensor = (name) => ({ name, dtype: 'float32', shape: [2] });
   mkdirSync(join(folder, 'sleeps', '1'), { recursive: true });
   const nodes = [{ op: 'Add', inputs: ['x', 'x'], outputs: ['y'] }];
@@ -43,15 +44,6 @@ const model = declareModel({ modelFile: 'add.onnx', modelFormat: 'ONNX', withBat
 registerMethod(['y'], function predict(x) { return addStage(model, x, { outputsCount: 1 }); });
 `,
   );
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 class Fleet {

@@ -10,12 +10,14 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:http2';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { createJiti } from 'jiti';
 import { ensureNatsServer } from '../scripts/nats-server.mjs';
+
+const { freePort } = await createJiti(import.meta.url).import('../test/support/free-port.ts');
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { values: flags } = parseArgs({
@@ -74,15 +76,6 @@ const model = declareModel({ modelFile: 'relu.onnx', modelFormat: 'ONNX', withBa
 registerMethod(['y'], function predict(x) { return addStage(model, x, { outputsCount: 1 }); });
 `,
 );
-
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 const children = [];
 function start(command, args) {
