@@ -1,12 +1,21 @@
 import { describe, expect, it } from '@jest/globals';
 import { loadSettings } from '@mserve/config';
-import { devicesOf, planFleet, settingsOfApp, type FleetCommandSettings, type FleetPorts } from './fleet-plan.js';
+import { freePort } from '../../../../test/support/free-port.js';
+import { choosePorts, devicesOf, planFleet, settingsOfApp, type FleetCommandSettings, type FleetPorts } from './fleet-plan.js';
 
 async function settingsWith(...argv: string[]): Promise<FleetCommandSettings> {
   return (await loadSettings({ program: 'fleet', usage: '', argv, env: {} })).settings;
 }
 
-const ports: FleetPorts = { rest: 'h:1', grpc: 'h:2', admin: undefined, nats: '0.0.0.0:3', ops: '127.0.0.1:1600', everybodysOps: true };
+const ports: FleetPorts = {
+  ...{ rest: 'h:1', grpc: 'h:2', admin: undefined, nats: '0.0.0.0:3' },
+  ops: ['127.0.0.1:1600', '127.0.0.1:1601', '127.0.0.1:1602'],
+};
+/** The operations ports that are chosen. */
+async function opsWith(...argv: string[]): Promise<readonly string[]> {
+  const free = ['--rest', '--grpc', '--nats-listen'].flatMap((flag) => [flag, '127.0.0.1:0']);
+  return (await choosePorts(await settingsWith('--gateways', '2', '--schedulers', '2', '--workers', '3', ...free, ...argv))).ops;
+}
 
 describe('the plan of a fleet', () => {
   it.each([
@@ -60,5 +69,13 @@ describe('the plan of a fleet', () => {
       role: 'admin',
       name: 'gateway-1',
     });
+  });
+
+  it('finds a free operations port for each process, or takes those after the first', async () => {
+    const any = await opsWith('--ops', '127.0.0.1:0');
+    expect(new Set(any).size).toBe(7);
+    const first = await freePort();
+    expect(await opsWith('--ops', `127.0.0.1:${first}`)).toEqual(Array.from({ length: 7 }, (_, index) => `127.0.0.1:${first + index}`));
+    expect(await opsWith('--ops', '')).toEqual([]);
   });
 });

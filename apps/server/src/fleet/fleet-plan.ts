@@ -30,10 +30,8 @@ export interface FleetPorts {
   readonly grpc: string;
   readonly admin: string | undefined;
   readonly nats: string;
-  /** Of the first gateway; '': none. */
-  readonly ops: string;
-  /** The further processes have operations ports, too. */
-  readonly everybodysOps: boolean;
+  /** Operations ports, in the order of the plan. Those that are missing or '' have none. */
+  readonly ops: readonly string[];
 }
 
 const apps: Readonly<Record<PlannedApp['kind'], AppName>> = { gateway: 'gateway', scheduler: 'scheduler', worker: 'device-worker' };
@@ -72,7 +70,7 @@ export function settingsOfApp(
     bus: `nats://${formatAddress(natsAddress(ports.nats))}`,
     busName: app.name,
     natsNkey: nkey,
-    ops: opsOf(all.indexOf(app), ports),
+    ops: ports.ops[all.indexOf(app)] ?? '',
   };
   return { ...Object.fromEntries(values), ...ofKind(app, all, settings, ports), ...bus };
 }
@@ -97,12 +95,6 @@ function ofKind(
   return { deviceIds, intraOpThreads: settings.intraOpThreads ?? Math.max(1, Math.floor((availableParallelism() - 1) / replicas)) };
 }
 
-function opsOf(index: number, { ops, everybodysOps }: FleetPorts): string {
-  if (ops === '' || (index > 0 && !everybodysOps)) return '';
-  const address = parseAddress(ops);
-  return address.kind === 'tcp' ? formatAddress(address, address.port + index) : ops;
-}
-
 /** Resolves with the port that a listener at the address gets, or undefined when it cannot be had. */
 async function portAt(address: Address): Promise<number | undefined> {
   if (address.kind !== 'tcp') return undefined;
@@ -125,17 +117,41 @@ async function freeAddress(flag: string, text: string): Promise<string> {
   return formatAddress(address, port);
 }
 
+/** As freeAddress, for port 0: none of those that were `found`. Nobody has these yet, so that the same one may be found again. */
+async function otherFreeAddress(flag: string, text: string, found: readonly string[]): Promise<string> {
+  for (;;) {
+    const address = await freeAddress(flag, text);
+    if (!found.includes(address)) return address;
+  }
+}
+
+/**
+ * The operations ports of a fleet: those after the first one, or any free ones with port 0; without the setting, the usual one for the first process if it is
+ * free.
+ */
+async function opsAddresses(settings: FleetCommandSettings): Promise<string[]> {
+  const { ops } = settings;
+  if (ops === undefined) return (await portAt(parseAddress(defaultOpsAddress))) === undefined ? [] : [defaultOpsAddress];
+  if (ops === '') return [];
+  const address = parseAddress(ops);
+  const addresses = [await freeAddress('--ops', ops)];
+  if (address.kind !== 'tcp') return addresses;
+  const further = planFleet(settings).length - 1;
+  for (let n = 1; n <= further; n++)
+    addresses.push(address.port === 0 ? await otherFreeAddress('--ops', ops, addresses) : formatAddress(address, address.port + n));
+  return addresses;
+}
+
 /** Finds the ports of a fleet, which stay the same until it ends. Rejects with CliError or ConfigError for those that cannot be had. */
-export async function choosePorts({ rest, grpc, admin, natsListen, ops }: FleetCommandSettings): Promise<FleetPorts> {
+export async function choosePorts(settings: FleetCommandSettings): Promise<FleetPorts> {
+  const { rest, grpc, admin, natsListen } = settings;
   if (grpc.startsWith('unix:')) throw new ConfigError('--grpc must be HOST:PORT for mserve fleet: its gateways share the port');
   if (natsListen === '') throw new ConfigError('--nats-listen must be HOST:PORT: a fleet needs its nats-server');
-  const isOpsFree = ops !== undefined || (await portAt(parseAddress(defaultOpsAddress))) !== undefined;
   return {
     rest: await freeAddress('--rest', rest),
     grpc: await freeAddress('--grpc', grpc),
     admin: admin === undefined ? undefined : await freeAddress('--admin', admin),
     nats: await freeAddress('--nats-listen', natsListen),
-    ops: isOpsFree ? await freeAddress('--ops', ops ?? defaultOpsAddress) : '',
-    everybodysOps: ops !== undefined,
+    ops: await opsAddresses(settings),
   };
 }
