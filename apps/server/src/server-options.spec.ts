@@ -54,6 +54,7 @@ const values: Partial<Record<keyof typeof settings, unknown>> = {
   cpuFallback: 'allow',
   operatorLibraries: ['a.so'],
   servables: ['a'],
+  mixedModels: 'kit',
   provider: 'cuda',
   deviceIds: [1],
   decMode: 'AES-CBC',
