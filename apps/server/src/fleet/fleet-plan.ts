@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import {
@@ -108,11 +109,27 @@ async function portAt(address: Address): Promise<number | undefined> {
   });
 }
 
+/** Ports that no system gives out by itself: outgoing connections have those from 32768 (Linux) or 49152 on, and may get one before its process listens. */
+const lowestPort = 20_000;
+const highestPort = 32_767;
+/** Of such ports, so many are tried. */
+const mostTries = 50;
+
+/** As portAt; for port 0 one that no outgoing connection gets meanwhile. */
+async function lastingPortAt(address: Address): Promise<number | undefined> {
+  if (address.kind !== 'tcp' || address.port !== 0) return portAt(address);
+  for (let n = 0; n < mostTries; n++) {
+    const port = await portAt({ ...address, port: randomInt(lowestPort, highestPort + 1) });
+    if (port !== undefined) return port;
+  }
+  return portAt(address);
+}
+
 /** The address with a port that was free just now in place of port 0. Rejects with CliError when another process has it. */
 async function freeAddress(flag: string, text: string): Promise<string> {
   if (text === '') return text;
   const address = parseAddress(text);
-  const port = await portAt(address);
+  const port = await lastingPortAt(address);
   if (port === undefined) throw new CliError(`${flag} ${text} cannot be had: another process has it, or this machine does not`, 78);
   return formatAddress(address, port);
 }
