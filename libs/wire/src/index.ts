@@ -1,5 +1,6 @@
 export * from './dtype.js';
 export * from './half.js';
+export * from './b64-type.js';
 export * from './tensor.js';
 export * from './error-code.js';
 export * from './reason.js';
@@ -11,5 +12,6 @@ export * from './ticket.js';
 export * from './grant.js';
 export * from './bus-name.js';
 export * from './nearest.js';
+export * from './is-record.js';
 export * from './servable-name.js';
 export * from './dispatch/index.js';

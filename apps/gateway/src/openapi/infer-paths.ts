@@ -1,5 +1,5 @@
 import type { ServableStatus } from '@mserve/bus';
-import type { MethodSignature, TensorSignature } from '@mserve/wire';
+import { b64Types, type MethodSignature, type TensorSignature } from '@mserve/wire';
 import type { InferPaths, MediaType, Operation, SchemaObject } from './schema.js';
 import {
   dataSchemas,
@@ -21,25 +21,7 @@ export const sharedSchemas: Readonly<Record<string, SchemaObject>> = {
     properties: {
       b64: { type: 'string', contentEncoding: 'base64' },
       type: {
-        enum: [
-          'int8',
-          'int16',
-          'int32',
-          'int64',
-          'uint8',
-          'uint16',
-          'uint32',
-          'uint64',
-          'fp16',
-          'fp32',
-          'fp64',
-          'float16',
-          'float32',
-          'float64',
-          'bool',
-          'str',
-          'bytes',
-        ],
+        enum: b64Types,
         description: 'default: bytes',
       },
       shape: { type: 'array', items: { type: 'integer', minimum: 0 }, description: 'default: one element' },

@@ -1,14 +1,6 @@
 import { readFileSync } from 'node:fs';
-import {
-  Tensor,
-  type ClientInput,
-  type ClientOutput,
-  type NestedTexts,
-  type Nested,
-  type NumericDType,
-  type ValueDescription,
-} from '@mserve/client';
-import { isVariableSize, type DType } from '@mserve/wire';
+import { Tensor, type ClientInput, type ClientOutput, type NestedTexts, type Nested, type ValueDescription } from '@mserve/client';
+import { b64Types, dtypeOfB64Type, isRecord, isVariableSize, type DType } from '@mserve/wire';
 import { CliError } from '../cli-error.js';
 import { fileProblem } from '../file-problem.js';
 import { readNpyFile } from '../npy-file.js';
@@ -33,14 +25,14 @@ function parsed(text: string): unknown {
   JSON.parse(text);
   const marked = text.replace(numberOrText, (token) => (token.startsWith('"') ? token : JSON.stringify({ [literalKey]: token })));
   return JSON.parse(marked, (_key, value: unknown) => {
-    if (!isRecord(value)) return value;
+    if (!isObject(value)) return value;
     const literal = value[literalKey];
     return typeof literal === 'string' ? new Literal(literal) : value;
   });
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Literal);
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return isRecord(value) && !(value instanceof Literal);
 }
 
 function readFile(path: string): GivenValue {
@@ -74,16 +66,6 @@ export function givenInput(text: string): [name: string, value: GivenValue] {
 
 const notFinite: ReadonlySet<unknown> = new Set(['NaN', 'Infinity', '-Infinity']);
 
-/** Names of dtypes in `{"b64": ..., "type": ...}` (docs/protocols.md, "ms-rest"). */
-const numericTypes: ReadonlyMap<string, NumericDType> = new Map<string, NumericDType>([
-  ...(['bool', 'int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32', 'uint64', 'float16', 'float32', 'float64'] as const).map(
-    (dtype) => [dtype, dtype] as const,
-  ),
-  ['fp16', 'float16'],
-  ['fp32', 'float32'],
-  ['fp64', 'float64'],
-]);
-
 /**
  * What is sent for an input. Numbers take the dtype that the method declares; where it declares none, integers are int32 and others float32, by the first one.
  * `{"b64": text, "type": dtype, "shape": [...]}` is what the original's REST protocol has for it. CliError for a value that is none of these.
@@ -100,10 +82,10 @@ export function clientInput(name: string, given: GivenValue, declared: ValueDesc
 }
 
 function inputOf(json: unknown, declared: DType | undefined): ClientInput {
-  if (isRecord(json)) return encoded(json);
+  if (isObject(json)) return encoded(json);
   let first = json;
   while (Array.isArray(first)) first = first[0];
-  if (isRecord(first)) return nested<NestedTexts>(json, (leaf) => textIn(encoded(expectRecord(leaf))));
+  if (isObject(first)) return nested<NestedTexts>(json, (leaf) => textIn(encoded(expectRecord(leaf))));
   const isFloat = declared !== undefined && declared.includes('float');
   if (typeof first === 'string' && !(isFloat && notFinite.has(first))) return nested<NestedTexts>(json, textIn);
   const numeric = declared === undefined || isVariableSize(declared) ? undefined : declared;
@@ -131,7 +113,7 @@ function textIn(leaf: unknown): string | Uint8Array {
 }
 
 function expectRecord(leaf: unknown): Readonly<Record<string, unknown>> {
-  if (isRecord(leaf)) return leaf;
+  if (isObject(leaf)) return leaf;
   throw new TypeError('objects with b64 are expected, not several kinds');
 }
 
@@ -139,10 +121,10 @@ function encoded({ b64, type = 'bytes', shape = [] }: Readonly<Record<string, un
   if (typeof b64 !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(b64) || b64.length % 4 !== 0)
     throw new TypeError('an object is {"b64": base64, "type": dtype, "shape": [...]}');
   const bytes = Buffer.from(b64, 'base64');
-  if (type === 'bytes') return bytes;
-  if (type === 'str') return bytes.toString();
-  const dtype = typeof type === 'string' ? numericTypes.get(type) : undefined;
-  if (dtype === undefined) throw new TypeError(`type is one of ${[...numericTypes.keys()].join(', ')}, str and bytes`);
+  const dtype = typeof type === 'string' ? dtypeOfB64Type(type) : undefined;
+  if (dtype === undefined) throw new TypeError(`type is one of ${b64Types.join(', ')}`);
+  if (dtype === 'bytes') return bytes;
+  if (dtype === 'string') return bytes.toString();
   if (!Array.isArray(shape) || !shape.every((dim) => dim instanceof Literal && dim.isWhole))
     throw new TypeError('shape is a list of whole numbers');
   return Tensor.fromBytes(

@@ -1,5 +1,6 @@
 import {
   dtypeEntry,
+  dtypeOfB64Type,
   elementCount,
   isVariableSize,
   maxRank,
@@ -16,7 +17,7 @@ import { maxMembers, type Slots } from '../ms-tensors.js';
 import type { MethodPlan } from '../plan.js';
 import { tooLarge } from '../../edge/status.js';
 import { firstNonBase64, strictBase64 } from './base64.js';
-import { declaredFloat, dtypeOfB64Type, literalDType, readValue, type ValueContext } from './ms-value.js';
+import { declaredFloat, literalDType, readValue, type ValueContext } from './ms-value.js';
 
 const instancesMember = [Buffer.from('instances')];
 

@@ -1,10 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { ServingError, elementCount } from '@mserve/wire';
+import { dtypeOfB64Type, ServingError, elementCount } from '@mserve/wire';
 import { createProtocols } from '../index.js';
 import { msText } from '../../edge/words.js';
 import { FakeCatalog, method, named, rawRequest } from '../testing/fake-catalog.js';
-import { dtypeOfB64Type } from './ms-value.js';
 
 /**
  * The original's rules for REST bodies a second time, written plainly and slowly over a tree: what each body becomes, or the text that refuses it,

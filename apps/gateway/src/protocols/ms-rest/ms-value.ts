@@ -1,33 +1,8 @@
-import { dtypeEntry, elementCount, packElements, type DType, type Tensor, type TensorSignature } from '@mserve/wire';
+import { dtypeEntry, dtypeOfB64Type, elementCount, packElements, type DType, type Tensor, type TensorSignature } from '@mserve/wire';
 import { unreadable, type JsonReader } from '../json/json-reader.js';
 import type { ElementSink, ElementSinks } from '../json/element-sink.js';
 import { readArray } from '../json/nested-array.js';
 import { strictBase64 } from './base64.js';
-
-const dtypeOfName: ReadonlyMap<string, DType> = new Map<string, DType>([
-  ['bool', 'bool'],
-  ['int8', 'int8'],
-  ['int16', 'int16'],
-  ['int32', 'int32'],
-  ['int64', 'int64'],
-  ['uint8', 'uint8'],
-  ['uint16', 'uint16'],
-  ['uint32', 'uint32'],
-  ['uint64', 'uint64'],
-  ['fp16', 'float16'],
-  ['fp32', 'float32'],
-  ['fp64', 'float64'],
-  ['float16', 'float16'],
-  ['float32', 'float32'],
-  ['float64', 'float64'],
-  ['str', 'string'],
-  ['bytes', 'bytes'],
-]);
-
-/** The dtype of a `type` in a b64 object, or undefined. */
-export function dtypeOfB64Type(name: string): DType | undefined {
-  return dtypeOfName.get(name);
-}
 
 /**
  * How number literals become elements. `original`: an integer literal is an integer, whatever the input's dtype, and a list is of one kind. `declared`: any
@@ -151,7 +126,7 @@ function readObjectValue(reader: JsonReader, elementShape: readonly number[], ar
         break;
       case 'type':
         reader.expect(0x3a);
-        dtype = dtypeOfName.get(reader.text());
+        dtype = dtypeOfB64Type(reader.text());
         break;
       case 'shape':
         reader.expect(0x3a);
