@@ -1,5 +1,5 @@
-import { dtypeOfOipName, ServingError, type DType, type MethodSignature } from '@mserve/wire';
-import { isRecord, recordOf, textOf, wholeOf } from './json-value.js';
+import { dtypeOfOipName, isRecord, ServingError, type DType, type MethodSignature } from '@mserve/wire';
+import { recordOf, textOf, wholeOf } from './json-value.js';
 
 /** One input or output of a method, as far as the server knows it. */
 export interface ValueDescription {

@@ -1,9 +1,4 @@
-import { ServingError } from '@mserve/wire';
-
-/** Whether a value is an object with names. */
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
+import { isRecord, ServingError } from '@mserve/wire';
 
 /** ServingError INTERNAL for an answer that mserve would not give. */
 export function notUnderstood(what: string, cause?: unknown): ServingError {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { isRecord } from '@mserve/wire';
 
 /** How often the worker ended while a version was being loaded, by itself or side by side with others. */
 interface Deaths {
@@ -151,8 +152,4 @@ function readNotes(file: string): Notes {
 function readDeaths([key, value]: [string, unknown]): [string, Deaths][] {
   const { alone, together } = isRecord(value) ? value : {};
   return typeof alone === 'number' && typeof together === 'number' ? [[key, { alone, together }]] : [];
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

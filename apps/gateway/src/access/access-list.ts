@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { isRecord } from '@mserve/wire';
 import type { Client } from '../edge/access.js';
 
 /** What is wrong with a file of clients. The text names the entry, never what is in it. */
@@ -48,7 +49,7 @@ export class AccessList {
       const line = at === undefined ? '' : ` (line ${text.slice(0, Number(at)).split('\n').length})`;
       throw new AccessFileError(`is not JSON${line}`);
     }
-    if (!isObject(value) || !Array.isArray(value['clients'])) throw new AccessFileError('has no list "clients"');
+    if (!isRecord(value) || !Array.isArray(value['clients'])) throw new AccessFileError('has no list "clients"');
     refuseUnknown(value, ['clients', '$schema'], 'the file');
     const entries: readonly unknown[] = value['clients'];
     if (entries.length > mostClients) throw new AccessFileError(`has more than ${mostClients} clients`);
@@ -88,7 +89,7 @@ function digestOf(key: string): Buffer {
 
 function readClient(entry: unknown, index: number): KnownClient {
   const place = `client ${index + 1}`;
-  if (!isObject(entry)) throw new AccessFileError(`${place} is no object`);
+  if (!isRecord(entry)) throw new AccessFileError(`${place} is no object`);
   const { name, keys = [], subject, servables } = entry;
   if (typeof name !== 'string' || name === '' || name.length > 200)
     throw new AccessFileError(`${place} has no "name" of 1 to 200 characters`);
@@ -138,12 +139,8 @@ function firstTwice(texts: readonly string[]): string | undefined {
   return texts.find((text) => seen.size === seen.add(text).size);
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function isSubject(value: unknown): value is Subject {
-  return isObject(value) && Object.keys(value).length > 0 && Object.values(value).every((text) => typeof text === 'string' && text !== '');
+  return isRecord(value) && Object.keys(value).length > 0 && Object.values(value).every((text) => typeof text === 'string' && text !== '');
 }
 
 function isNames(value: unknown): value is readonly string[] {

@@ -1,5 +1,5 @@
 import { wantedVersions } from '@mserve/config';
-import { maxVersion, ServingError } from '@mserve/wire';
+import { isRecord, maxVersion, ServingError } from '@mserve/wire';
 
 /** Which versions a load of the Open Inference Protocol asks for, of those that are there. */
 export type WantedVersions = (found: readonly number[]) => readonly number[];
@@ -37,25 +37,21 @@ function parsedConfig(text: string): Readonly<Record<string, unknown>> {
   } catch {
     throw wrong("parameter 'config' is not JSON");
   }
-  if (!isObject(parsed)) throw wrong("parameter 'config' must be a JSON object");
+  if (!isRecord(parsed)) throw wrong("parameter 'config' must be a JSON object");
   return parsed;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 const policyRule = 'config: version_policy must be {"latest":{"num_versions":N}}, {"all":{}} or {"specific":{"versions":[V]}}';
 
 function wantedOfPolicy(policy: unknown): WantedVersions {
-  if (!isObject(policy) || Object.keys(policy).length !== 1) throw wrong(policyRule);
+  if (!isRecord(policy) || Object.keys(policy).length !== 1) throw wrong(policyRule);
   const { latest, all, specific } = policy;
-  if (isObject(all)) return (found) => wantedVersions({ kind: 'all' }, found);
-  if (isObject(latest)) {
+  if (isRecord(all)) return (found) => wantedVersions({ kind: 'all' }, found);
+  if (isRecord(latest)) {
     const count = versionOf(latest['num_versions'] ?? 1);
     return (found) => wantedVersions({ kind: 'latest', count }, found);
   }
-  if (!isObject(specific) || !Array.isArray(specific['versions']) || specific['versions'].length === 0) throw wrong(policyRule);
+  if (!isRecord(specific) || !Array.isArray(specific['versions']) || specific['versions'].length === 0) throw wrong(policyRule);
   const versions = specific['versions'].map(versionOf);
   // Those that are not there fail to load, and the answer says so
   return () => [...new Set(versions)].sort((a, b) => a - b);

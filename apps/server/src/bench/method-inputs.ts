@@ -1,6 +1,7 @@
 import {
   dtypeOfOipName,
   elementCount,
+  isRecord,
   isVariableSize,
   dtypeEntry,
   packElements,
@@ -24,10 +25,6 @@ export interface DescribedMethod {
   /** Over the Open Inference Protocol the first dim of every tensor is the instance count. */
   readonly isBatched: boolean;
   readonly inputs: readonly DescribedInput[];
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function describedInput(value: unknown): DescribedInput | undefined {

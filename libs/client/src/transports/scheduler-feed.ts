@@ -1,6 +1,6 @@
 import { subjects, topics, type Bus, type Catalog, type ServableStatus, type Subscription } from '@mserve/bus';
-import { ServingError } from '@mserve/wire';
-import { isRecord, recordOf, textOf, wholeOf } from '../json-value.js';
+import { isRecord, ServingError } from '@mserve/wire';
+import { recordOf, textOf, wholeOf } from '../json-value.js';
 import { abortedError } from '../status.js';
 
 /** A scheduler that said nothing for so long is taken for dead; they say hello four times a second. */
