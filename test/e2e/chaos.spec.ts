@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { Random } from '../../libs/mindir/src/testing/random.js';
+import { Random } from '../support/random.js';
 import { CutLink } from '../support/cut-link.js';
 import { startFleet, type Fleet } from '../support/fleet.js';
 import { startNatsServer, type NatsServer } from '../support/nats-server.js';

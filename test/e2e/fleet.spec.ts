@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { NatsBus, type Bus } from '@mserve/bus';
-import { Random } from '../../libs/mindir/src/testing/random.js';
+import { Random } from '../support/random.js';
 import { post } from '../support/clients.js';
 import { imageTensor } from '../support/digits.js';
 import { startFleet, type Fleet } from '../support/fleet.js';

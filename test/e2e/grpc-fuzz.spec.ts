@@ -3,7 +3,7 @@ import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { prefixed, RawGrpc, type RawReply } from '../../apps/gateway/src/testing/raw-grpc.js';
-import { Random } from '../../libs/mindir/src/testing/random.js';
+import { Random } from '../support/random.js';
 import { mutatedCall, type RecordedCall } from '../support/grpc-mutations.js';
 import { root, serveDirectory, type RunningProcess, type ServerAddresses } from '../support/running-process.js';
 import { residentMiB } from '../support/steady-load.js';

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http2';
 import { prefixed } from '../../apps/gateway/src/testing/raw-grpc.js';
-import type { Random } from '../../libs/mindir/src/testing/random.js';
+import type { Random } from './random.js';
 
 /** A request as a gRPC client sent it. */
 export interface RecordedCall {

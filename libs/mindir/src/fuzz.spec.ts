@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { loadMindir } from './load.js';
 import { MindirError } from './mindir-error.js';
 import { mutated } from './testing/mutations.js';
-import { Random } from './testing/random.js';
+import { Random } from '../../../test/support/random.js';
 import { bytesField, integerField, messageField, writeWire, type WireField } from './testing/wire-tree.js';
 
 /** Files that MindSpore wrote, damaged at random. MINDIR_FUZZ_SEED repeats a run that failed. The long form: MINDIR_FUZZ_FILES=20000 (docs/development.md). */

@@ -1,5 +1,5 @@
 import { instanceCount, type Assignment, type Receipt, type Refusal, type ServableSignature, type Ticket } from '@mserve/wire';
-import { Random } from '../../../../libs/mindir/src/testing/random.js';
+import { Random } from '../../../../test/support/random.js';
 import { signature, ticket } from './dispatch.fixture.js';
 import type { DispatchOptions, DispatchOutlet } from './dispatch-options.js';
 import { Dispatcher } from './dispatcher.js';

@@ -1,4 +1,4 @@
-import type { Random } from './random.js';
+import type { Random } from '../../../../test/support/random.js';
 import { parseWire, writeWire, type WireField } from './wire-tree.js';
 
 /** Numbers that break size arithmetic. */
