@@ -313,17 +313,16 @@ export class DeviceWorker {
   /** Whether a worker has ended while it was loaded: it is loaded alone then, after the others. */
   private async isSuspect({ servable, replica }: LoadPlan, journal: LoadJournal): Promise<boolean> {
     const files = await versionFiles(this.directoryOf(servable.name), servable.name);
-    const version = replica.version || Math.max(0, ...files.keys());
-    return journal.isSuspect(journalKey(servable.name, version, files.get(version) ?? ''));
+    const key = keyOf(replica, files);
+    return key !== undefined && journal.isSuspect(key);
   }
 
   /** Notes that a replica is being loaded. Throws ServingError when workers have ended of that. */
   private noteLoad(replica: Replica, files: ReadonlyMap<number, string>): JournalKey | undefined {
     const { journal } = this;
-    const version = replica.version || Math.max(0, ...files.keys());
-    const found = files.get(version);
-    if (journal === undefined || found === undefined) return undefined;
-    const key = journalKey(replica.servable, version, found);
+    const key = journal && keyOf(replica, files);
+    if (journal === undefined || key === undefined) return undefined;
+    const { version } = key;
     const deaths = journal.fatalFor(key);
     if (deaths !== undefined) {
       replica.version = version;
@@ -490,4 +489,11 @@ export class DeviceWorker {
     const { tracer, onDeviceLost } = this.options;
     replica.ready(loaded, this.loneClient, failures, { tracer, onDeviceLost, countsOf, timesOf });
   }
+}
+
+/** What a journal calls the version that a replica is to have; undefined when it is not on disk. */
+function keyOf({ servable, version }: Replica, files: ReadonlyMap<number, string>): JournalKey | undefined {
+  const wanted = version || Math.max(0, ...files.keys());
+  const found = files.get(wanted);
+  return found === undefined ? undefined : journalKey(servable, wanted, found);
 }
