@@ -63,29 +63,37 @@ abstract class AppProgram implements Program {
   }
 
   answer(child: ChildProcess): Promise<void> {
-    const id = ++this.questions;
-    return new Promise((resolve) => {
-      this.waiting.set(id, () => {
-        this.waiting.delete(id);
-        resolve();
-      });
-      if (child.connected) child.send({ ask: askOfApp.alive, id }, () => undefined);
-    });
+    return new Promise((resolve) => this.ask(child, askOfApp.alive, () => resolve()));
   }
 
   report(child: ChildProcess): Promise<AppReport | undefined> {
     if (!child.connected) return Promise.resolve(undefined);
-    const id = ++this.questions;
     return new Promise((resolve) => {
-      const answer = (report: AppReport | undefined): void => {
+      const forget = this.ask(child, askOfApp.report, (report) => {
         clearTimeout(late);
-        this.waiting.delete(id);
         resolve(report);
-      };
-      const late = setTimeout(() => answer(undefined), answerMs);
-      this.waiting.set(id, answer);
-      child.send({ ask: askOfApp.report, id }, () => undefined);
+      });
+      const late = setTimeout(() => {
+        forget();
+        resolve(undefined);
+      }, answerMs);
     });
+  }
+
+  /** `onAnswer` is called with the answer, or with nothing when the process ends before. Call what is given back to wait no longer. */
+  private ask(
+    child: ChildProcess,
+    ask: typeof askOfApp.alive | typeof askOfApp.report,
+    onAnswer: (report?: AppReport) => void,
+  ): () => void {
+    const id = ++this.questions;
+    const forget = (): void => void this.waiting.delete(id);
+    this.waiting.set(id, (report) => {
+      forget();
+      onAnswer(report);
+    });
+    if (child.connected) child.send({ ask, id }, () => undefined);
+    return forget;
   }
 
   protected get args(): string[] {
