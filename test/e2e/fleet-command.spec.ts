@@ -65,7 +65,7 @@ describe('mserve fleet', () => {
     writeTurnsServable(servables.path, [1]);
     const flags = ['--rest', '127.0.0.1:0', '--grpc', '127.0.0.1:0', '--ops', '127.0.0.1:0', '--drain-delay-ms', '500', '--json'];
     // On a busy machine who lives may be silent for long, and who starts may take long
-    const patience = ['--worker-lost-ms', '10000', '--unavailable-grace-ms', '60000', '--unresponsive-ms', '2000'];
+    const patience = ['--worker-lost-ms', '10000', '--unavailable-grace-ms', '60000', '--unresponsive-ms', '3000'];
     const command = ['apps/server/bin/mserve.mjs', 'fleet', servables.path, '--state-directory', state, ...flags, ...patience];
     fleet = startProcess(process.execPath, command);
     ready = JSON.parse(await fleet.line((line) => line.startsWith('{"rest"'))) as Ready;

@@ -200,8 +200,8 @@ export class Supervised {
     if (pid === undefined || unresponsiveMs === 0) return undefined;
     const { name, program } = this;
     // An event loop runs on the main thread; nats-server has none
-    const of = program.kind === 'nats-server' ? 'process' : 'main thread';
-    const watched = { answer: () => program.answer(child), progress: () => progressOf(pid, of) };
+    const answers = program.kind === 'nats-server' ? 'any thread' : 'main thread';
+    const watched = { answer: () => program.answer(child), progress: () => progressOf(pid, answers) };
     return new Watchdog(watched, unresponsiveMs, (hang, silentMs) => {
       this.log.error({ process: name, processId: pid, silentMs }, `${name} does not answer (${hangs[hang]}) and is killed`);
       child.kill('SIGKILL');

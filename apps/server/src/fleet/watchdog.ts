@@ -1,4 +1,4 @@
-import { isStill, type Progress } from './progress.js';
+import type { Progress } from './progress.js';
 
 /** Why a process is given up. `stopped`: by a signal. `blocked`: it waits for something for good. `busy`: it works and never comes to an answer. */
 export type Hang = 'stopped' | 'blocked' | 'busy';
@@ -11,25 +11,29 @@ export interface Watched {
   progress(): Progress | undefined;
 }
 
-/** How many times `unresponsiveMs` of processor time, without an answer, a busy process may take. */
-export const busyFactor = 4;
+/** How many times `unresponsiveMs` a process is given that may still come to its answer by itself. */
+export const patienceFactor = 4;
 const looksPerLimit = 10;
 const longestLookMs = 1_000;
 
 /**
- * Asks a process again and again whether it answers, one question at a time. One that does not answer is given up when it also does nothing for `unresponsiveMs`. One that
- * works meanwhile (a long garbage collection, a large file) or waits for a processor or a disk is not; but when it took `busyFactor` times that of processor time and has still
- * not answered, it never will. A supervisor that was held up itself looks less often, and so counts less. Where the system tells nothing, silence for `busyFactor` times
- * `unresponsiveMs` is enough.
+ * Asks a process again and again whether it answers, one question at a time. One that does not answer is given up when it also does nothing for `unresponsiveMs`: the part of
+ * it that would answer gets no turn on a processor and waits for none, nor for a disk, nor does any other thread. `patienceFactor` times that is given to one that has never
+ * answered yet and is not stopped, and to one of which only other threads work. One that works itself (a long garbage collection, a large file) is not given up; but when it took
+ * `patienceFactor` times `unresponsiveMs` of processor time and has still not answered, it never will. Where the system tells nothing, silence for that long is enough.
+ *
+ * Times are counted in looks, so a supervisor that gets no processor itself, as on a machine with too much to do, counts slower.
  */
 export class Watchdog {
   private readonly timer: NodeJS.Timeout;
   private readonly lookMs: number;
+  private hasAnswered = false;
   private isAsking = false;
+  private silentMs = 0;
   private first: Progress | undefined;
   private last: Progress | undefined;
-  private stillMs = 0;
-  private silentMs = 0;
+  /** Nothing of it works, and nothing of the part that answers. */
+  private readonly still = { allMs: 0, answeringMs: 0 };
 
   /** `onHang`: called once; it has not answered for `silentMs`. */
   constructor(
@@ -47,34 +51,46 @@ export class Watchdog {
   }
 
   private look(): void {
-    const now = this.watched.progress();
-    if (!this.isAsking) this.ask(now);
-    else this.silentMs += this.lookMs;
-    if (this.silentMs === 0) return;
-    const { unresponsiveMs, lookMs, first, last } = this;
-    if (now === undefined || first === undefined || last === undefined) {
-      if (this.silentMs >= unresponsiveMs * busyFactor) this.giveUp('blocked');
-      return;
+    if (this.isAsking || this.silentMs > 0) {
+      this.silentMs += this.lookMs;
+      this.judge(this.watched.progress());
     }
-    this.stillMs = isStill(last, now) ? this.stillMs + lookMs : 0;
-    this.last = now;
-    if (this.stillMs >= unresponsiveMs) this.giveUp(now.state === 'T' ? 'stopped' : 'blocked');
-    else if (now.cpuMs - first.cpuMs >= unresponsiveMs * busyFactor) this.giveUp('busy');
+    if (!this.isAsking) this.ask();
   }
 
-  private ask(now: Progress | undefined): void {
+  /** A process that has been silent since `silentMs`. */
+  private judge(now: Progress | undefined): void {
+    const { unresponsiveMs, last, still, lookMs } = this;
+    const patienceMs = unresponsiveMs * patienceFactor;
+    this.last = now;
+    if (now === undefined) {
+      if (this.silentMs >= patienceMs) this.giveUp('blocked');
+      return;
+    }
+    this.first ??= now;
+    const isStill = last !== undefined && !now.isAtWork && now.steps === last.steps;
+    still.answeringMs = isStill ? still.answeringMs + lookMs : 0;
+    still.allMs = isStill && !now.othersAreAtWork ? still.allMs + lookMs : 0;
+    const isCertain = this.hasAnswered || now.isStopped;
+    if (still.allMs >= (isCertain ? unresponsiveMs : patienceMs) || still.answeringMs >= patienceMs)
+      this.giveUp(now.isStopped ? 'stopped' : 'blocked');
+    else if (now.cpuMs - this.first.cpuMs >= patienceMs) this.giveUp('busy');
+  }
+
+  private ask(): void {
     this.isAsking = true;
-    if (this.silentMs === 0) this.first = this.last = now;
     this.watched.answer().then(
       () => {
         this.isAsking = false;
+        this.hasAnswered = true;
         this.silentMs = 0;
-        this.stillMs = 0;
+        this.first = this.last = undefined;
+        this.still.allMs = this.still.answeringMs = 0;
       },
       () => {
-        // Asked again, and silent until then
+        // Asked again at the next look, and silent until it answers
         this.isAsking = false;
-        this.silentMs += this.lookMs;
+        this.silentMs ||= this.lookMs;
       },
     );
   }
