@@ -77,6 +77,21 @@ describe('mserve serve, set up by a YAML file', () => {
     },
   );
 
+  it('goes on without a variable that is there for another command, and says so', async () => {
+    const args = ['apps/server/dist/main.js', 'serve', '--config', config, '--json', '--ops', '', '--log-level', 'warn'];
+    const server = startProcess(process.execPath, args, { MSERVE_ADMIN_TOKEN_FILE: join(scratch.path, 'no-such-token') });
+    try {
+      const ready = JSON.parse(await server.line((line) => line.startsWith('{"rest"'))) as { rest: string; admin?: string };
+      expect(ready.admin).toBeUndefined();
+      expect(await statusOf(`https://${ready.rest}/v2/health/ready`)).toBe(200);
+      expect(await server.line((line) => line.includes('MSERVE_ADMIN_TOKEN_FILE'))).toMatch(
+        /"level":40,.*"msg":"MSERVE_ADMIN_TOKEN_FILE is not used here: it needs --admin"/,
+      );
+    } finally {
+      expect(await server.stop()).toBe(0);
+    }
+  });
+
   it('prints what it would do', async () => {
     const { code, stdout, stderr } = await mserve('serve', '--config', config, '--grace-ms', '7', '--print-config');
     expect([code, stderr]).toEqual([0, '']);
@@ -86,6 +101,7 @@ describe('mserve serve, set up by a YAML file', () => {
   });
 
   it.each([
+    ['a token of an admin port that it does not have', ['--admin-token-file', 'token'], 2, /^mserve: --admin-token-file needs --admin\n$/],
     ['a wrong flag', ['--grace-ms', 'soon'], 2, /^mserve: --grace-ms must be a whole number from 0 to 3600000, but is "soon"\n$/],
     ['a wrong file', ['--config', file('wrong.yaml', 'grace: 1\n')], 78, /wrong\.yaml:1: unknown key 'grace', did you mean 'graceMs'\?\n$/],
     [

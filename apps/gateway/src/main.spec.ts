@@ -90,8 +90,12 @@ describe('the gateway process', () => {
     if (!existsSync(program)) throw new Error(`${program} is missing: npm run build`);
   });
 
-  async function run(args: readonly string[], during?: (child: ChildProcess) => void): Promise<{ code: number | null; output: string }> {
-    const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  async function run(
+    args: readonly string[],
+    during?: (child: ChildProcess) => void,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<{ code: number | null; output: string }> {
+    const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
     during?.(child);
@@ -115,5 +119,19 @@ describe('the gateway process', () => {
       child.stderr?.once('data', () => child.kill('SIGTERM'));
     });
     expect([code, output]).toEqual([0, expect.stringContaining('waiting for NATS at 127.0.0.1:1')]);
+  });
+
+  it('goes on without a variable that only matters with the admin port, and says so once', async () => {
+    const toEnd = (child: ChildProcess): void => {
+      child.stderr?.on('data', (chunk: Buffer) => {
+        if (chunk.includes('waiting for NATS')) child.kill('SIGTERM');
+      });
+    };
+    const env = { MSERVE_ADMIN_TOKEN_FILE: '/nowhere/token' };
+    const { code, output } = await run(['--nats', '127.0.0.1:1', '--log-level', 'warn'], toEnd, env);
+    expect([code, output.match(/MSERVE_ADMIN_TOKEN_FILE.*?(?=")/g)]).toEqual([
+      0,
+      ['MSERVE_ADMIN_TOKEN_FILE is not used here: it needs --admin'],
+    ]);
   });
 });

@@ -64,11 +64,12 @@ export async function runApp<Name extends AppName>(
       loadSettings({ program: name, usage: `npx nx serve ${name} --`, argv, env: host.env });
     // Every app has the settings of the fleet, which the compiler does not see of an app that it does not know
     const read = async (): Promise<SettingsOf<Name> & FleetSettings> => (await load()).settings as SettingsOf<Name> & FleetSettings;
-    const { origins: given, settings: chosen } = await load();
+    const { origins: given, settings: chosen, unused } = await load();
     origins = given;
     const settings = chosen as SettingsOf<Name> & FleetSettings;
     const appLog = createLog(settings.logLevel, name, settings.logFormat, failures);
     log = appLog;
+    for (const sentence of unused) appLog.warn({}, sentence);
     const live = new LiveSettings(settings, read);
     live.takeLogLevel(appLog);
     onReload(() => void live.reload(appLog));

@@ -245,6 +245,90 @@ describe('settings that go together', () => {
   });
 });
 
+describe('variables that are there for another command', () => {
+  type Environment = Record<string, string>;
+  const unusedOf = async (argv: readonly string[], env: Environment, program: ProgramName): Promise<readonly unknown[]> => {
+    const { settings, unused } = await loadSettings({ program, usage: '', argv, env });
+    const values = settings as Readonly<Record<string, unknown>>;
+    return [Object.keys(env).map((name) => values[camel(name)]), unused];
+  };
+  const camel = (name: string): string =>
+    name
+      .slice(7)
+      .toLowerCase()
+      .replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+
+  it.each<[program: ProgramName, env: Environment, needs: string]>(
+    (['server', 'gateway', 'fleet'] as const).flatMap((program): [ProgramName, Environment, string][] => [
+      [program, { MSERVE_ADMIN_TOKEN_FILE: '/run/secrets/admin' }, '--admin'],
+      [program, { MSERVE_ADMIN_TOKEN_FILE: '' }, '--admin'],
+      [program, { MSERVE_ADMIN_TOKEN: 'sixteen-letters-and-more', MSERVE_ADMIN_TOKEN_FILE: 'token' }, '--admin'],
+      [program, { MSERVE_ADMIN_TOKEN: 'short', MSERVE_ADMIN_HOSTS: 'a b' }, '--admin'],
+    ]),
+  )('%s passes over %j, and says so', async (program, env, needs) => {
+    const names = Object.keys(env);
+    expect(await unusedOf([], env, program)).toEqual([
+      names.map(() => undefined),
+      names.map((name) => `${name} is not used here: it needs ${needs}`),
+    ]);
+  });
+
+  it.each<[ProgramName, readonly string[], Environment, unused: readonly string[]]>([
+    ['server', [], { MSERVE_DEC_KEY_FILE: 'key', MSERVE_DEC_MODE: 'SM4-CBC' }, ['DEC_KEY_FILE: --servables', 'DEC_MODE: --dec-key-file']],
+    ['device-worker', [], { MSERVE_DEC_MODE: 'no mode' }, ['DEC_MODE: --dec-key-file']],
+    ['scheduler', [], { MSERVE_NATS_PASSWORD: 'secret' }, ['NATS_PASSWORD: --nats-user']],
+    ['gateway', ['--nats-creds', 'me.creds'], { MSERVE_NATS_USER: 'me', MSERVE_NATS_PASSWORD: 'x' }, ['NATS_PASSWORD: --nats-user']],
+    // The bus of this server is its memory
+    [
+      'server',
+      [],
+      { MSERVE_NATS_USER: 'me', MSERVE_NATS_TOKEN: 'x', MSERVE_NATS_PASSWORD_FILE: 'p', MSERVE_NATS_TLS_CERTIFICATE: 'c' },
+      [],
+    ],
+    // A flag wins over a variable that says the same in another way
+    ['server', ['--admin', '127.0.0.1:0', '--admin-token-file', 'token'], { MSERVE_ADMIN_TOKEN: 'sixteen-letters-and-more' }, []],
+    ['gateway', ['--nats-nkey', 'me.nk'], { MSERVE_NATS_TOKEN: 'x', MSERVE_NATS_CREDS: 'me.creds' }, []],
+  ])('%s %j passes over %j', async (program, argv, env, unused) => {
+    const sentences = unused.map((text) => `MSERVE_${text.replace(': ', ' is not used here: it needs ')}`);
+    expect(await unusedOf(argv, env, program)).toEqual([Object.keys(env).map(() => undefined), sentences]);
+  });
+
+  it.each<[ProgramName, readonly string[], Environment]>([
+    ['server', ['--admin', '127.0.0.1:0'], { MSERVE_ADMIN_TOKEN_FILE: 'token', MSERVE_ADMIN_HOSTS: 'mserve' }],
+    ['server', ['--servables', 'digits'], { MSERVE_DEC_KEY_FILE: 'key', MSERVE_DEC_MODE: 'SM4-CBC' }],
+    ['agent', [], { MSERVE_DEC_KEY_FILE: 'key', MSERVE_DEC_MODE: 'SM4-CBC' }],
+    ['server', ['--bus', '127.0.0.1:4222'], { MSERVE_NATS_USER: 'me', MSERVE_NATS_PASSWORD: 'x' }],
+  ])('%s %j uses %j', async (program, argv, env) => {
+    expect(await unusedOf(argv, env, program)).toEqual([Object.values(env), []]);
+  });
+
+  it.each<[readonly string[], Environment, string]>([
+    // What is given to this very program
+    [['--admin-token-file', 'token'], {}, '--admin-token-file needs --admin'],
+    [['--config', file('adminTokenFile: token\n')], {}, '\\S+:1: adminTokenFile needs --admin'],
+    // Both of one kind: which of them is meant?
+    [
+      ['--admin', '127.0.0.1:0'],
+      { MSERVE_ADMIN_TOKEN: 'sixteen-letters-and-more', MSERVE_ADMIN_TOKEN_FILE: 'token' },
+      'MSERVE_ADMIN_TOKEN does not go together with MSERVE_ADMIN_TOKEN_FILE',
+    ],
+    // Without it the admin port would be open to anybody
+    [[], { MSERVE_ADMIN: '127.0.0.1:0' }, 'MSERVE_ADMIN needs a bearer token: --admin-token-file or --admin-token'],
+    // The ports would be open without what was to protect them
+    [[], { MSERVE_TLS_CERTIFICATE: 'c.pem' }, 'MSERVE_TLS_CERTIFICATE needs --tls-private-key'],
+    [[], { MSERVE_TLS_PRIVATE_KEY: 'k.pem' }, 'MSERVE_TLS_PRIVATE_KEY needs --tls-certificate'],
+    [[], { MSERVE_TLS_CUSTOM_CA: 'a.pem' }, 'MSERVE_TLS_CUSTOM_CA needs --tls-certificate'],
+    [
+      [],
+      { MSERVE_TLS_VERIFY_CLIENT: 'yes' },
+      'MSERVE_TLS_VERIFY_CLIENT needs --tls-certificate\nMSERVE_TLS_VERIFY_CLIENT needs --tls-custom-ca',
+    ],
+    [['--bus', '127.0.0.1:1'], { MSERVE_NATS_TLS_CERTIFICATE: 'c.pem' }, 'MSERVE_NATS_TLS_CERTIFICATE needs --nats-tls-private-key'],
+  ])('but %j %j is refused', async (argv, env, text) => {
+    await expect(load(argv, env)).rejects.toThrow(new RegExp(`^${text}$`));
+  });
+});
+
 describe('what a program prints about its settings', () => {
   it('is --help, whatever else is wrong', async () => {
     const help = load(['--rset', '3', '--help']);

@@ -1,9 +1,7 @@
+import { additions, alternatives, given, type Addition, type AnyValues } from './additions.js';
 import { natsServersOf } from './address.js';
 import type { SettingKey } from './declarations.js';
 import type { ProgramName } from './setting.js';
-
-/** Settings of a program, as far as the program has them. */
-export type AnyValues = Readonly<Partial<Record<SettingKey, unknown>>>;
 
 /** A rule over several settings. `key` is the one whose value is said to be wrong. */
 interface Rule {
@@ -12,13 +10,11 @@ interface Rule {
   check(values: AnyValues, name: (key: SettingKey) => string, program: ProgramName): string | undefined;
 }
 
-const given = (values: AnyValues, key: SettingKey): boolean => values[key] !== undefined && values[key] !== false;
-
 /** Ways to log in at NATS. */
 const logins = ['natsUser', 'natsToken', 'natsTokenFile', 'natsCreds', 'natsNkey', 'natsTlsCertificate'] as const;
 
 /** Of these, at most one is given. */
-function oneOf(key: SettingKey, ...others: readonly SettingKey[]): Rule {
+function oneOf([key, ...others]: readonly [SettingKey, ...SettingKey[]]): Rule {
   return {
     key,
     check: (values, name) => {
@@ -29,8 +25,12 @@ function oneOf(key: SettingKey, ...others: readonly SettingKey[]): Rule {
 }
 
 /** `key` is of use only together with `other`. */
-function needs(key: SettingKey, other: SettingKey): Rule {
-  return { key, check: (values, name) => (given(values, key) && !given(values, other) ? `needs ${name(other)}` : undefined) };
+function needs(key: SettingKey, other: SettingKey, notIn?: Addition['notIn']): Rule {
+  return {
+    key,
+    check: (values, name, program) =>
+      program !== notIn && given(values, key) && !given(values, other) ? `needs ${name(other)}` : undefined,
+  };
 }
 
 /** A value is at most that of another setting. */
@@ -71,13 +71,8 @@ export const rules: readonly Rule[] = [
   // Node's HTTP server throws when it is otherwise
   atMost('headersTimeoutMs', 'requestTimeoutMs'),
   atMost('suspectLostMs', 'workerLostMs'),
-  needs('natsPassword', 'natsUser'),
-  needs('natsPasswordFile', 'natsUser'),
-  oneOf('natsPasswordFile', 'natsPassword'),
-  oneOf('natsToken', 'natsTokenFile', 'natsUser', 'natsCreds', 'natsNkey'),
-  oneOf('natsTokenFile', 'natsUser', 'natsCreds', 'natsNkey'),
-  oneOf('natsCreds', 'natsUser', 'natsNkey'),
-  oneOf('natsNkey', 'natsUser'),
+  ...additions.map(({ key, to, notIn }) => needs(key, to, notIn)),
+  ...alternatives.map(oneOf),
   needs('natsTlsCertificate', 'natsTlsPrivateKey'),
   needs('natsTlsPrivateKey', 'natsTlsCertificate'),
   needs('tlsCertificate', 'tlsPrivateKey'),
@@ -91,20 +86,6 @@ export const rules: readonly Rule[] = [
       given(values, 'admin') && values.admin !== '' && !given(values, 'adminToken') && !given(values, 'adminTokenFile')
         ? `needs a bearer token: ${name('adminTokenFile')} or ${name('adminToken')}`
         : undefined,
-  },
-  {
-    key: 'adminToken',
-    check: (values, name) =>
-      given(values, 'adminToken') && given(values, 'adminTokenFile') ? `does not go together with ${name('adminTokenFile')}` : undefined,
-  },
-  needs('adminToken', 'admin'),
-  needs('adminTokenFile', 'admin'),
-  needs('adminHosts', 'admin'),
-  needs('decMode', 'decKeyFile'),
-  {
-    key: 'decKeyFile',
-    check: (values, name, program) =>
-      program !== 'agent' && given(values, 'decKeyFile') && !given(values, 'servables') ? `needs ${name('servables')}` : undefined,
   },
   {
     key: 'grpc',

@@ -54,22 +54,24 @@ const text = (apps: string, byDefault: string | undefined, one: string, refused:
   ...more,
 });
 const tls = ['--tls-certificate', 'c', '--tls-private-key', 'k'];
+/** A server whose bus is its memory passes over variables of a login at NATS. */
+const nats = ['--bus', '127.0.0.1:4222'];
 
 const rows: Readonly<Record<SettingKey, Row>> = {
   bus: text('gswa', 'nats://127.0.0.1:4222', 'nats://localhost:4222,tls://[::1]:1', ['', 'http://a', 'a:0', 'nats://u:p@a'], {
     ofServer: 'memory',
     aliases: ['--nats'],
   }),
-  natsUser: text('gswa', undefined, 'me', ['']),
-  natsPassword: text('gswa', undefined, 'open sesame', [''], { beside: ['--nats-user', 'me'] }),
-  natsToken: text('gswa', undefined, 's3cret', ['']),
-  natsCreds: text('gswa', undefined, '/etc/me.creds', ['']),
-  natsPasswordFile: text('gswa', undefined, '/run/secrets/nats', [''], { beside: ['--nats-user', 'me'] }),
-  natsTokenFile: text('gswa', undefined, '/run/secrets/nats', ['']),
-  natsNkey: text('gswa', undefined, '/run/secrets/me.nk', ['']),
-  natsTlsCa: text('gswa', undefined, 'ca.pem', ['']),
-  natsTlsCertificate: text('gswa', undefined, 'me.pem', [''], { beside: ['--nats-tls-private-key', 'me.key'] }),
-  natsTlsPrivateKey: text('gswa', undefined, 'me.key', [''], { beside: ['--nats-tls-certificate', 'me.pem'] }),
+  natsUser: text('gswa', undefined, 'me', [''], { beside: nats }),
+  natsPassword: text('gswa', undefined, 'open sesame', [''], { beside: [...nats, '--nats-user', 'me'] }),
+  natsToken: text('gswa', undefined, 's3cret', [''], { beside: nats }),
+  natsCreds: text('gswa', undefined, '/etc/me.creds', [''], { beside: nats }),
+  natsPasswordFile: text('gswa', undefined, '/run/secrets/nats', [''], { beside: [...nats, '--nats-user', 'me'] }),
+  natsTokenFile: text('gswa', undefined, '/run/secrets/nats', [''], { beside: nats }),
+  natsNkey: text('gswa', undefined, '/run/secrets/me.nk', [''], { beside: nats }),
+  natsTlsCa: text('gswa', undefined, 'ca.pem', [''], { beside: nats }),
+  natsTlsCertificate: text('gswa', undefined, 'me.pem', [''], { beside: [...nats, '--nats-tls-private-key', 'me.key'] }),
+  natsTlsPrivateKey: text('gswa', undefined, 'me.key', [''], { beside: [...nats, '--nats-tls-certificate', 'me.pem'] }),
   busName: text('gswa', undefined, 'worker-1', ['', 'a.b', 'a b']),
   insecureBus: yesNo('gswa', false),
   subjectPrefix: text('gswa', 'mserve', 'a.b-c_1', ['', 'a b', '.a', 'a..b', 'x'.repeat(201)]),

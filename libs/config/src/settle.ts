@@ -1,6 +1,7 @@
 import { ConfigError, type SettingProblem } from './config-error.js';
 import { settingEntries, settings, type SettingKey, type SettingsOf } from './declarations.js';
 import type { GivenValue, Layer, Origin } from './layers.js';
+import { unusedVariables } from './additions.js';
 import { adaptedDefaults, rules } from './rules.js';
 import { defaultOf, hasSetting, type ProgramName } from './setting.js';
 import { allowedOf } from './shape.js';
@@ -11,6 +12,8 @@ export type Origins = Readonly<Record<string, Origin>>;
 export interface Settled<Program extends ProgramName> {
   readonly settings: SettingsOf<Program>;
   readonly origins: Origins;
+  /** Variables that are of no use to the program without another setting, a sentence for each: a warning in its log, once. */
+  readonly unused: readonly string[];
 }
 
 /** A value in a message. Credentials inside of an address are not shown. */
@@ -21,7 +24,8 @@ function shown(value: unknown): string {
 
 /**
  * The settings of a program from what its sources say, the strongest source first, over the defaults. `spell` is how a setting is called that no source
- * gives. Throws {@link ConfigError} with everything that is wrong: values that are not allowed, and settings that do not go together.
+ * gives. Variables that are of no use to the program are passed over, see {@link unusedVariables}. Throws {@link ConfigError} with everything that is wrong:
+ * values that are not allowed, and settings that do not go together.
  */
 export async function settle<Program extends ProgramName>(
   program: Program,
@@ -38,6 +42,12 @@ export async function settle<Program extends ProgramName>(
     values[key] = one === undefined ? defaultOf(program, setting) : one.value;
   }
   const originOf = (key: SettingKey): Origin => given.get(key)?.origin ?? { source: 'default', name: spell(key) };
+  const unused: string[] = [];
+  for (const { key, needs } of unusedVariables(values, (one) => originOf(one).source, program)) {
+    if (needs !== undefined) unused.push(`${originOf(key).name} is not used here: it needs ${spell(needs)}`);
+    values[key] = defaultOf(program, settings[key]);
+    given.delete(key);
+  }
   const wrong = wrongKeys(values);
   const problems: SettingProblem[] = [...wrong].map((key) => {
     const { source, name } = originOf(key);
@@ -54,5 +64,5 @@ export async function settle<Program extends ProgramName>(
   if (problems.length > 0) throw new ConfigError(problems);
   const origins = Object.fromEntries((Object.keys(values) as SettingKey[]).map((key) => [key, originOf(key)]));
   // The check above is what makes it so
-  return { settings: settled as SettingsOf<Program>, origins };
+  return { settings: settled as SettingsOf<Program>, origins, unused };
 }

@@ -45,14 +45,12 @@ function agentsHelp(): string {
 
 /** Keeps the agents of this machine running until it is asked to end. Rejects with ConfigError when one of them cannot use its settings. */
 async function runAgents(args: readonly string[], foreground: Foreground): Promise<void> {
-  const { settings } = await loadSettings({ program: 'agent', usage: agentsUsage, argv: args, env: process.env });
+  const { settings, unused } = await loadSettings({ program: 'agent', usage: agentsUsage, argv: args, env: process.env });
   const { toEnd } = foreground.takeSignals();
   const [{ startLocalAgents }, { createLog }] = await Promise.all([import('../distributed/startup-agents.js'), import('@mserve/app')]);
-  const agents = await startLocalAgents(
-    settings,
-    createLog(settings.logLevel, 'agents', settings.logFormat, foreground.writeFailures),
-    toEnd,
-  );
+  const log = createLog(settings.logLevel, 'agents', settings.logFormat, foreground.writeFailures);
+  for (const sentence of unused) log.warn({}, sentence);
+  const agents = await startLocalAgents(settings, log, toEnd);
   const unfit = await Promise.race([whenAborted(toEnd), agents.unfit]);
   await agents.close();
   if (unfit !== undefined) throw unfit;

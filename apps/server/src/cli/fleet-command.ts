@@ -39,7 +39,7 @@ function outputTo(format: 'json' | 'pretty'): OutputLine {
 }
 
 async function runFleet(args: readonly string[], foreground: Foreground): Promise<void> {
-  const { settings, switches: given } = await fleetSettings(args);
+  const { settings, switches: given, unused } = await fleetSettings(args);
   const { toEnd, onReload } = foreground.takeSignals();
   const [{ createLog }, { Fleet }, { StateDirectory }, { openControlPort }, { choosePorts }, { findNatsServer }] = await Promise.all([
     import('@mserve/app'),
@@ -57,6 +57,7 @@ async function runFleet(args: readonly string[], foreground: Foreground): Promis
   // Whatever ends this process at once
   process.once('exit', () => (started.fleet === undefined ? state.clear() : started.fleet.kill()));
   const log = createLog(settings.logLevel === 'silent' ? 'silent' : 'info', 'fleet', settings.logFormat, foreground.writeFailures);
+  for (const sentence of unused) log.warn({}, sentence);
   const running = new Fleet({
     settings,
     ports: await choosePorts(settings),

@@ -39,11 +39,12 @@ export async function serveInForeground(
   start: (settings: SettingsOf<'server'>, options: ConsoleOptions) => Promise<RunningServer>,
 ): Promise<void> {
   const load = (): ReturnType<typeof serveSettings> => serveSettings(args, process.env, usage);
-  const { settings: chosen, switches, origins } = await load();
+  const { settings: chosen, switches, origins, unused } = await load();
   const { toEnd, onReload } = foreground.takeSignals();
   const asked = whenAborted(toEnd);
   const [{ createLog, LiveSettings }, { startTracing }] = await Promise.all([import('@mserve/app'), import('@mserve/tracing')]);
   const log = createLog(chosen.logLevel, 'server', chosen.logFormat, foreground.writeFailures);
+  for (const sentence of unused) log.warn({}, sentence);
   const live = new LiveSettings(chosen, async () => (await load()).settings);
   live.takeLogLevel(log);
   onReload(() => void live.reload(log));
