@@ -28,6 +28,8 @@ export class ExchangeRequest extends IncomingMessage {
 /** The response of an exchange, which is told of its end directly: a listener for every response costs more than the rest of the telling. */
 export class ExchangeResponse extends ServerResponse<ExchangeRequest> {
   exchange: HttpExchange | undefined;
+  /** node's own: what the header Keep-Alive says, in ms. ADR 16. */
+  declare _keepAliveTimeout: number;
 
   override emit(...event: Parameters<ServerResponse['emit']>): boolean {
     if (event[0] === 'close') this.exchange?.close();

@@ -15,6 +15,7 @@ import type { Cors } from './cors.js';
 import { BodyInflater } from './body-inflater.js';
 import { ConnectionAges } from './connection-ages.js';
 import { ExchangeBook } from './exchange-book.js';
+import { HttpConnections } from './http-connections.js';
 import { ExchangeRequest, ExchangeResponse, HttpExchange, type ExchangeOwner } from './http-exchange.js';
 import { answerMalformed, connectionRefusalOf, originForm } from './http-malformed.js';
 import {
@@ -54,11 +55,10 @@ export class HttpFront implements ExchangeOwner {
   private readonly gather: TurnGather;
   private readonly exchanges: ExchangeBook<HttpExchange>;
   private readonly inflater: BodyInflater<HttpExchange>;
-  /** Answers that are not over (written out, or given up), by connection. */
-  private readonly connections = new Map<Socket, Unfinished[]>();
+  private readonly connections: HttpConnections;
   private readonly ordinary: OrdinaryRequests;
   private readonly spare: SpareConnections;
-  private receiving: { readonly stop: () => void } | undefined;
+  private watches: readonly { stop(): void }[] = [];
   /** Every connection ends with its next answer. */
   private leaving = false;
   private readonly ages: ConnectionAges<Socket> | undefined;
@@ -85,7 +85,8 @@ export class HttpFront implements ExchangeOwner {
       // Of bodies: watchReceiving and limitBody
       requestTimeout: 0,
       maxHeaderSize: maxHeadBytes,
-      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      // HttpConnections closes those that are idle
+      keepAliveTimeout: 0,
       connectionsCheckingInterval: Math.min(timeoutCheckMs, limits.headersTimeoutMs),
       noDelay: true,
     };
@@ -95,7 +96,9 @@ export class HttpFront implements ExchangeOwner {
         : createTlsServer({ ...options, ...serverTlsOf(tls), handshakeTimeout: limits.headersTimeoutMs }, this.onRequest);
     tellEvents(this.server, events);
     const isTls = tls !== undefined;
-    this.ordinary = new OrdinaryRequests(this.server, isTls, (socket) => (this.connections.get(socket)?.length ?? 0) > 0);
+    this.ordinary = new OrdinaryRequests(this.server, isTls, (socket) => this.connections.isBusy(socket));
+    this.connections = new HttpConnections(limits.keepAliveTimeoutMs, (socket) => this.ordinary.idle(socket));
+    this.server.on(isTls ? 'secureConnection' : 'connection', this.connections.add);
     this.spare = new SpareConnections(this.server, limits.maxConnections, () => events.onConnectionRefused?.('too-many-connections'));
     if (limits.maxConnectionAgeMs > 0) {
       const ages = new ConnectionAges<Socket>(limits.maxConnectionAgeMs);
@@ -129,7 +132,10 @@ export class HttpFront implements ExchangeOwner {
         resolve();
       });
     });
-    this.receiving = this.exchanges.watchReceiving(this.limits, (exchange, error) => this.refuseEarly(exchange, error));
+    this.watches = [
+      this.exchanges.watchReceiving(this.limits, (exchange, error) => this.refuseEarly(exchange, error)),
+      this.connections.closeIdle(),
+    ];
     return formatAddress(address, (this.server.address() as AddressInfo).port);
   }
 
@@ -171,7 +177,7 @@ export class HttpFront implements ExchangeOwner {
       this.server.closeIdleConnections();
     });
     await this.exchanges.endReceiving(this.limits.drainReceiveMs, closed, (exchange, error) => this.refuseEarly(exchange, error));
-    this.receiving?.stop();
+    for (const watch of this.watches) watch.stop();
   }
 
   /** Ends every connection now. */
@@ -179,11 +185,12 @@ export class HttpFront implements ExchangeOwner {
     this.leaving = true;
     this.server.close();
     this.server.closeAllConnections();
-    this.receiving?.stop();
+    for (const watch of this.watches) watch.stop();
   }
 
   private readonly onRequest = (request: ExchangeRequest, response: ExchangeResponse): void => {
     request.url = originForm(request.url ?? '');
+    response._keepAliveTimeout = this.limits.keepAliveTimeoutMs;
     const route = httpInferRoute(request.url) ?? unroutedPostRoute(request.method, request.url);
     if (hasTwoHosts(request.rawHeaders)) {
       response.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
@@ -218,8 +225,8 @@ export class HttpFront implements ExchangeOwner {
       if (socket.writableLength > 0) socket.destroy();
     });
     const unfinished = { close: () => giveUp(response) };
-    this.follow(socket, unfinished);
-    response.once('close', () => this.unfollow(socket, unfinished));
+    this.connections.follow(socket, unfinished);
+    response.once('close', () => this.connections.unfollow(socket, unfinished));
     response.setHeader('x-request-id', requestIdOf(oneHeader(request, 'x-request-id'), this.inFlight.nextToken()));
     this.fallback(request, response);
   }
@@ -240,7 +247,7 @@ export class HttpFront implements ExchangeOwner {
     const deadlineAt = httpDeadlineAt(headers);
     const exchange = new HttpExchange(this, this.inFlight.nextToken(), request, response, route, deadlineAt ?? Infinity, announcedBytes);
     this.exchanges.begin(exchange);
-    this.follow(exchange.socket, exchange);
+    this.connections.follow(exchange.socket, exchange);
     if (this.access !== undefined && !this.admits(this.access, exchange, request)) return;
     if (exchange.verb !== 'POST') {
       // Not worth reading a body: the protocol refuses the verb
@@ -300,31 +307,7 @@ export class HttpFront implements ExchangeOwner {
   }
 
   onClose(exchange: HttpExchange): void {
-    if (this.unfollow(exchange.socket, exchange)) this.exchanges.close(exchange);
-  }
-
-  /** The connection itself has to be watched: of its end node informs only the response that is being written, not those queued behind it. */
-  private follow(socket: Socket, one: Unfinished): void {
-    const known = this.connections.get(socket);
-    if (known !== undefined) {
-      known.push(one);
-      return;
-    }
-    this.connections.set(socket, [one]);
-    socket.once('close', () => {
-      for (const unfinished of [...(this.connections.get(socket) ?? [])]) unfinished.close();
-      this.connections.delete(socket);
-    });
-  }
-
-  /** false when it was over before. */
-  private unfollow(socket: Socket, one: Unfinished): boolean {
-    const unfinished = this.connections.get(socket);
-    const at = unfinished?.indexOf(one) ?? -1;
-    if (unfinished === undefined || at < 0) return false;
-    unfinished.splice(at, 1);
-    if (unfinished.length === 0) this.ordinary.idle(socket);
-    return true;
+    if (this.connections.unfollow(exchange.socket, exchange)) this.exchanges.close(exchange);
   }
 
   private refuseSize(exchange: HttpExchange): void {
@@ -405,14 +388,9 @@ export class HttpFront implements ExchangeOwner {
       response.end();
     }
     const { socket } = response;
-    // node clears this at the end of the answer (it sets the keep-alive time then)
+    // Until the answer is over: HttpConnections
     if (socket !== null && socket.writableLength > 0) cutStalledWrite(response, this.limits.writeTimeoutMs, () => socket.destroy());
   }
-}
-
-/** What is told of the end of its connection. */
-interface Unfinished {
-  close(): void;
 }
 
 /** Tells who writes an answer that its client is gone, as node does for the answer that is being written: else its files would stay open. */

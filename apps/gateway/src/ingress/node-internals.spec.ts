@@ -46,6 +46,18 @@ describe(`node ${process.version}`, () => {
     client.destroy();
   });
 
+  it('writes into the header Keep-Alive what a response has as _keepAliveTimeout', async () => {
+    server.on('request', (_request, response: ServerResponse & { _keepAliveTimeout?: number }) => {
+      response._keepAliveTimeout = 7_000;
+      response.end();
+    });
+    const client = await open();
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    const [answer] = (await once(client, 'data')) as [Buffer];
+    expect(answer.toString()).toContain('\r\nKeep-Alive: timeout=7\r\n');
+    client.destroy();
+  });
+
   it("has the response that is being written as the socket's _httpMessage", async () => {
     let response: ServerResponse | undefined;
     server.on('request', (_request, given: ServerResponse) => {
