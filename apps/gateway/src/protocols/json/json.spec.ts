@@ -100,6 +100,55 @@ describe('strings', () => {
     );
   });
 
+  it('with any escapes are the texts that JSON.parse gives, and unreadable where it finds none', () => {
+    const piece = fc.oneof(
+      fc.constantFrom(
+        'a',
+        'ü',
+        '漢',
+        '😀',
+        '\\u',
+        '\\',
+        '\\x',
+        '\\"',
+        '\\\\',
+        '\\/',
+        '\\b',
+        '\\f',
+        '\\n',
+        '\\r',
+        '\\t',
+        '\\u00e',
+        '\\u00eg',
+      ),
+      fc
+        .constantFrom('0000', '007f', '0080', '07FF', '0800', 'ffff', 'd7ff', 'd800', 'DBFF', 'dc00', 'dfff', 'e000')
+        .map((unit) => `\\u${unit}`),
+      fc.constantFrom('\\ud800\\udc00', '\\uDBFF\\uDFFF', '\\ud83d\\ude00'),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+        const quoted = `"${pieces.join('')}"`;
+        const reader = new JsonReader(Buffer.from(quoted), limits);
+        const read = (): string => {
+          const text = Buffer.from(reader.string()).toString();
+          reader.finish();
+          return text;
+        };
+        let expected: unknown;
+        try {
+          expected = JSON.parse(quoted);
+        } catch {
+          expected = undefined;
+        }
+        // UTF-8 has no lone surrogate
+        if (typeof expected === 'string' && !/\p{Surrogate}/u.test(expected)) expect(read()).toBe(expected);
+        else expect(read).toThrow('unreadable JSON');
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   it('are found among known names whatever the hint, and left alone when they are none of them', () => {
     fc.assert(
       fc.property(fc.uniqueArray(text, { minLength: 1, maxLength: 5 }), text, fc.nat(6), (names, other, hint) => {

@@ -32,6 +32,11 @@ export function stringText(text: string): string {
   return `"${text}"`;
 }
 
+/** Whether an error says that a text would be longer than V8's strings are, 2^29 - 24 characters. */
+export function isTooLong(thrown: unknown): boolean {
+  return thrown instanceof RangeError || (thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_STRING_TOO_LONG');
+}
+
 /** Length from which on a text made of pieces is made one: V8 keeps the pieces otherwise, at some 60 bytes each. */
 const flatLength = 65_536;
 /** Elements that are written at a time. */

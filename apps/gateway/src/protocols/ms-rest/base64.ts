@@ -1,3 +1,6 @@
+/** Characters that are decoded at a time, whole groups of four: a text as a string of V8 takes its memory again. */
+const sliceLength = 1024 * 1024;
+
 /**
  * Bytes of standard base64 with padding (RFC 4648, no blanks, no url-safe alphabet), or undefined for anything else.
  * Buffer.from() alone drops what it does not know.
@@ -9,9 +12,13 @@ export function strictBase64(text: Uint8Array): Uint8Array | undefined {
   if (text.includes(0x2d) || text.includes(0x5f)) return undefined;
   const padding = text[length - 1] !== 0x3d ? 0 : text[length - 2] !== 0x3d ? 1 : 2;
   const size = (length / 4) * 3 - padding;
-  const decoded = Buffer.from(Buffer.from(text.buffer, text.byteOffset, length).toString('latin1'), 'base64');
+  const characters = Buffer.from(text.buffer, text.byteOffset, length);
+  const decoded = Buffer.allocUnsafe(size);
+  let to = 0;
+  for (let at = 0; at < length; at += sliceLength)
+    to += decoded.write(characters.toString('latin1', at, Math.min(length, at + sliceLength)), to, 'base64');
   // Unknown characters are skipped and `=` ends the text: both make it shorter.
-  if (decoded.byteLength !== size) return undefined;
+  if (to !== size) return undefined;
   // The decoder takes any number of `=` at the end; there may be two.
   const equals = text.indexOf(0x3d);
   return equals === -1 || equals === length - padding ? decoded : undefined;

@@ -11,7 +11,7 @@ import {
 import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
 import { checkJsonSyntax } from '../json/json-syntax.js';
 import { clip } from '../../edge/clip.js';
-import { floatRowText, nestedText, numbersOf, slicedText } from '../json/value-text.js';
+import { floatRowText, isTooLong, nestedText, numbersOf, slicedText } from '../json/value-text.js';
 import type { DecodeLimits } from '../decode-limits.js';
 import { checkedInstances, commonFailure } from '../ms-tensors.js';
 import { planOf } from '../plan.js';
@@ -156,9 +156,7 @@ function elementText(dtype: DType, element: Uint8Array): string {
 const unprintable = new Error('not UTF-8');
 
 function constructionError(thrown: unknown): ServingError {
-  // V8's limit for a string, 2^29 - 24 characters
-  if (thrown instanceof RangeError)
-    return refusal('answer-failed', { detail: 'Failed to construct the response: it is too long for JSON' }, thrown);
+  if (isTooLong(thrown)) return refusal('answer-failed', { detail: 'Failed to construct the response: it is too long for JSON' }, thrown);
   if (!(thrown instanceof ServingError)) return refusal('answer-failed', { detail: 'Failed to construct the response' }, thrown);
   return refusal('answer-failed', { detail: `Failed to construct the response: ${thrown.message}` }, thrown);
 }

@@ -73,6 +73,16 @@ describe('answers', () => {
     expect(encode({ ...(one as object), outputs: [{ name: 'y' }] }, outputs)).toEqual({ status, error });
   });
 
+  it('refuse what is longer than a text can be, and name the way out', () => {
+    // 28 instances of 20 MiB
+    const long: Tensor = { dtype: 'string', shape: [1], bytes: packElements([Buffer.alloc(20 * 1024 * 1024, 'a')]) };
+    const inputs = input('INT32', [28, 1], Array<number>(28).fill(1)) as object;
+    expect(encode({ ...inputs, outputs: [{ name: 'y' }] }, Array<Tensor[]>(28).fill([long]))).toEqual({
+      status: 400,
+      error: 'the outputs are too long for JSON: ask for them with binary_data',
+    });
+  });
+
   it('a failed instance fails the request', () => {
     const raw = request(input('INT32', [2, 1], [1, 2]));
     const answer = protocol.encode(raw, protocol.decode(raw, catalog), [

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { isVariableSize, refusal } from '@mserve/wire';
 import { float32Text } from '../json/float32-text.js';
 import { utf8Text } from '../json/json-reader.js';
-import { numbersOf, slicedText, stringText } from '../json/value-text.js';
+import { isTooLong, numbersOf, slicedText, stringText } from '../json/value-text.js';
 import { shapeText } from '../oip/oip-inputs.js';
 import { unpackedParts, type OipEcho } from '../oip/oip-outputs.js';
 import type { StackedOutput } from '../oip/stacked-output.js';
@@ -16,6 +16,15 @@ export interface InferAnswer {
 
 /** Writes the answer of an infer request; binary outputs are passed on as they are. Throws ServingError for what JSON cannot hold. */
 export function inferAnswer(target: ResolvedMethod, echo: OipEcho, outputs: readonly StackedOutput[]): InferAnswer {
+  try {
+    return writtenAnswer(target, echo, outputs);
+  } catch (thrown) {
+    if (!isTooLong(thrown)) throw thrown;
+    throw refusal('output-unwritable', { detail: 'the outputs are too long for JSON: ask for them with binary_data' }, thrown);
+  }
+}
+
+function writtenAnswer(target: ResolvedMethod, echo: OipEcho, outputs: readonly StackedOutput[]): InferAnswer {
   const id = echo.id === '' ? '' : `"id":${stringText(echo.id)},`;
   let text = `{"model_name":${stringText(echo.model)},"model_version":"${target.version}",${id}"outputs":[`;
   const binary: Uint8Array[] = [];
