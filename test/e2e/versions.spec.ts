@@ -155,4 +155,5 @@ it('200 times: the version that stays never fails, ids are unique, memory and th
   expect(answersOfMoving).toContain('right');
   expect(after.threads).toBeLessThanOrEqual(before.threads + mostNewThreads);
   expect(after.memoryMiB - warm.memoryMiB).toBeLessThan(mostGrowthMiB);
-}, 120_000);
+  // 45 s on two idle cores, over 120 s beside six busy loops: how long it takes is not what is tested
+}, 400_000);
