@@ -178,8 +178,9 @@ describe('the state of a fleet at a gateway’s operations port', () => {
     expect(await statusOf(`${model}/ready`)).toBe(503);
     for (const path of [model, `${model}/versions/1`, `${model}/config`, `${model}/stats`])
       expect([path, await statusOf(path)]).toEqual([path, 503]);
-    expect(await statusOf(`${model}/infer`, '{"inputs":[]}')).toBe(503);
+    // Waits for the next worker for a while; nothing does any more after that
     expect(await statusOf('/model/add:predict', '{"instances":[{"x1":[1,2],"x2":[3,4]}]}')).toBe(503);
+    expect(await statusOf(`${model}/infer`, '{"inputs":[]}')).toBe(503);
     expect(await statusOf(`${model}/versions/2`)).toBe(404);
     const client = grpcClient('oip', grpc);
     const codeOf = (method: string, name: object): Promise<number> =>

@@ -105,6 +105,7 @@ export class GatewayModule {
             catalogFetcher(bus),
             (text, error) => log.warn({ err: error }, text),
             Math.max(leastTakeoverMs, inferOptionsOf(options).unavailableGraceMs),
+            inferOptionsOf(options).unavailableGraceMs,
           ),
       },
       Readiness,

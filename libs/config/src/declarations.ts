@@ -115,7 +115,7 @@ export const settings = {
   }),
   defaultDeadlineMs: setting(whole(1, dayMs), { doc: 'deadline of requests that bring none', apps: gateway, default: 100_000, unit: 'ms' }),
   unavailableGraceMs: setting(whole(0, dayMs), {
-    doc: 'how long requests wait for the bus or the last scheduler to come back before they are refused, never past their deadline, and changes of versions for a lost worker; 0 = refused at once',
+    doc: 'how long requests wait for the bus, the last scheduler or the last worker that has their version to come back before they are refused, never past their deadline, and changes of versions for a lost worker; 0 = refused at once',
     apps: gateway,
     default: 5_000,
     unit: 'ms',

@@ -21,6 +21,9 @@ export class CatalogFeed implements OnApplicationShutdown {
   private applied: readonly ServableStatus[] = [];
   private kept: readonly ServableStatus[] = [];
   private keepTimer: NodeJS.Timeout | undefined;
+  /** Since when versions are listed without a replica, on the clock of performance.now(). */
+  private lostSince: ReadonlyMap<string, number> = new Map();
+  private lostTimer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly schedulers: SchedulerWatch,
@@ -29,6 +32,8 @@ export class CatalogFeed implements OnApplicationShutdown {
     private readonly onProblem: (text: string, error: unknown) => void,
     /** For so long after a change of scheduler, servables that the new one does not list yet are kept: it is still hearing from its workers. */
     private readonly takeoverMs: number,
+    /** For so long after a version lost its last replica with a worker, its requests are taken and wait for the next one. */
+    private readonly awaitMs: number,
   ) {
     this.subscription = schedulers.onChange((scheduler) => this.changeSource(scheduler));
   }
@@ -44,6 +49,7 @@ export class CatalogFeed implements OnApplicationShutdown {
     this.closed = true;
     this.subscription.unsubscribe();
     clearTimeout(this.keepTimer);
+    clearTimeout(this.lostTimer);
   }
 
   private changeSource(scheduler: string | undefined): void {
@@ -85,11 +91,29 @@ export class CatalogFeed implements OnApplicationShutdown {
   }
 
   private apply(): void {
-    const key = ({ signature }: ServableStatus): string => `${signature.servable}/${signature.version}`;
-    const ready = new Set(this.listed.filter(({ readyReplicas }) => readyReplicas > 0).map(key));
-    const kept = this.kept.filter((status) => !ready.has(key(status)));
-    const isKept = new Set(kept.map(key));
-    this.applied = [...this.listed.filter((status) => !isKept.has(key(status))), ...kept];
-    this.catalog.update(this.applied, this.loading, kept);
+    const ready = new Set(this.listed.filter(({ readyReplicas }) => readyReplicas > 0).map(keyOf));
+    const kept = this.kept.filter((status) => !ready.has(keyOf(status)));
+    const isKept = new Set(kept.map(keyOf));
+    this.applied = [...this.listed.filter((status) => !isKept.has(keyOf(status))), ...kept];
+    this.catalog.update(this.applied, this.loading, kept, this.awaited());
   }
+
+  /** What is listed without a replica has lost it with its worker: nobody unloaded it. */
+  private awaited(): ServableStatus[] {
+    const now = performance.now();
+    const lost = this.listed.filter(({ readyReplicas }) => readyReplicas === 0);
+    this.lostSince = new Map(lost.map((status) => [keyOf(status), this.lostSince.get(keyOf(status)) ?? now]));
+    const leftMs = (status: ServableStatus): number => (this.lostSince.get(keyOf(status)) ?? now) + this.awaitMs - now;
+    const awaited = lost.filter((status) => leftMs(status) > 0);
+    clearTimeout(this.lostTimer);
+    if (awaited.length > 0) {
+      this.lostTimer = setTimeout(() => this.apply(), Math.min(...awaited.map(leftMs)) + 1);
+      this.lostTimer.unref();
+    }
+    return awaited;
+  }
+}
+
+function keyOf({ signature }: ServableStatus): string {
+  return `${signature.servable}/${signature.version}`;
 }

@@ -17,6 +17,8 @@ interface ServableEntry {
   readonly versions: ReadonlyMap<number, VersionEntry>;
   /** Highest ready version; undefined when none is ready. */
   readonly latest: VersionEntry | undefined;
+  /** Versions without a replica, one of which is expected in a moment. */
+  readonly awaited: ReadonlyMap<number, VersionEntry>;
 }
 
 /** What a model of the Open Inference Protocol is here. */
@@ -56,15 +58,23 @@ export class MethodCatalog implements MethodLookup {
     return [...this.loading].flatMap(([servable, versions]) => [...versions].map((version) => ({ servable, version })));
   }
 
-  /** Replaces everything. `kept`: of `list`, what an earlier scheduler said and the one in charge has not said yet. */
-  update(list: readonly ServableStatus[], loading: readonly LoadingServable[] = [], kept: readonly ServableStatus[] = []): void {
+  /**
+   * Replaces everything. `kept`: of `list`, what an earlier scheduler said and the one in charge has not said yet. `awaited`: of `list`, versions whose last replica
+   * has just gone with its worker: requests for them are taken, and wait for the next one.
+   */
+  update(
+    list: readonly ServableStatus[],
+    loading: readonly LoadingServable[] = [],
+    kept: readonly ServableStatus[] = [],
+    awaited: readonly ServableStatus[] = [],
+  ): void {
     const grouped = new Map<string, ServableStatus[]>();
     for (const status of list) {
       const group = grouped.get(status.signature.servable);
       if (group === undefined) grouped.set(status.signature.servable, [status]);
       else group.push(status);
     }
-    this.servables = new Map([...grouped].map(([name, statuses]) => [name, servableEntry(name, statuses)]));
+    this.servables = new Map([...grouped].map(([name, statuses]) => [name, servableEntry(name, statuses, awaited)]));
     const versions = new Map<string, Set<number>>();
     for (const { servable, version } of loading) versions.set(servable, (versions.get(servable) ?? new Set()).add(version));
     this.loading = versions;
@@ -111,7 +121,7 @@ export class MethodCatalog implements MethodLookup {
 
   resolve(servable: string, version: number, method: string): ResolvedMethod {
     const entry = this.servables.get(servable) ?? this.servables.get(comparableName(servable));
-    const running = version === 0 ? entry?.latest : entry?.versions.get(version);
+    const running = entry && versionOf(entry, version, true);
     if (running === undefined) throw this.absent(servable, version, { servable, method, version: version > 0 ? `${version}` : undefined });
     const resolved = running.methods.get(method) ?? running.methods.get(comparableName(method));
     if (resolved === undefined) throw refusal('method-not-found', { servable, method });
@@ -119,18 +129,22 @@ export class MethodCatalog implements MethodLookup {
   }
 
   resolveModel(model: string, version: string): ResolvedMethod {
-    if (version !== '') return this.findModel(model, version);
+    if (version !== '') return this.lookUp(model, version, true);
     let found = this.latestModels.get(model);
-    if (found === undefined) this.latestModels.set(model, (found = this.findModel(model, '')));
+    if (found === undefined) this.latestModels.set(model, (found = this.lookUp(model, '', true)));
     return found;
   }
 
-  /** As {@link resolveModel}, with what metadata needs besides. */
+  /** As {@link resolveModel}, with what metadata needs besides; only what has a replica now. */
   findModel(model: string, version: string): ResolvedModel {
+    return this.lookUp(model, version, false);
+  }
+
+  private lookUp(model: string, version: string, isPatient: boolean): ResolvedModel {
     const [servable, methodName] = this.splitModel(comparableName(model));
     const entry = this.servables.get(servable);
     const wanted = version === '' ? 0 : modelVersion(model, version);
-    const running = wanted === 0 ? entry?.latest : entry?.versions.get(wanted);
+    const running = entry && versionOf(entry, wanted, isPatient);
     if (entry === undefined || running === undefined) {
       throw this.absent(servable, wanted, { servable: clip(servable), model: clip(model), version: version === '' ? undefined : version });
     }
@@ -177,10 +191,27 @@ function versionKey(servable: string, version: number): string {
   return `${servable}/${version}`;
 }
 
-function servableEntry(servable: string, statuses: readonly ServableStatus[]): ServableEntry {
-  const ready = statuses.filter((status) => status.readyReplicas > 0).sort((a, b) => a.signature.version - b.signature.version);
-  const versions = new Map(ready.map((status) => [status.signature.version, versionEntry(servable, status)]));
-  return { listed: new Set(statuses.map((status) => status.signature.version)), versions, latest: [...versions.values()].at(-1) };
+function servableEntry(servable: string, statuses: readonly ServableStatus[], awaited: readonly ServableStatus[]): ServableEntry {
+  const byVersion = (some: readonly ServableStatus[]): ReadonlyMap<number, VersionEntry> =>
+    new Map(
+      [...some]
+        .sort((a, b) => a.signature.version - b.signature.version)
+        .map((status) => [status.signature.version, versionEntry(servable, status)]),
+    );
+  const versions = byVersion(statuses.filter((status) => status.readyReplicas > 0));
+  return {
+    listed: new Set(statuses.map((status) => status.signature.version)),
+    versions,
+    latest: [...versions.values()].at(-1),
+    awaited: byVersion(statuses.filter((status) => awaited.includes(status))),
+  };
+}
+
+/** `version`: 0 = the latest. `isPatient`: one that is awaited will do where none is ready. */
+function versionOf({ versions, latest, awaited }: ServableEntry, version: number, isPatient: boolean): VersionEntry | undefined {
+  const ready = version === 0 ? latest : versions.get(version);
+  if (ready !== undefined || !isPatient) return ready;
+  return version === 0 ? [...awaited.values()].at(-1) : awaited.get(version);
 }
 
 function versionEntry(servable: string, status: ServableStatus): VersionEntry {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { MemoryExchange, type Bus, type Catalog, type SchedulerHello } from '@mserve/bus';
+import { MemoryExchange, type Bus, type Catalog, type SchedulerHello, type ServableStatus } from '@mserve/bus';
 import { method, servable } from '../testing/fake-scheduler.js';
 import { CatalogFeed } from './catalog-feed.js';
 import { MethodCatalog } from './method-catalog.js';
@@ -65,6 +65,7 @@ describe('SchedulerWatch', () => {
 describe('CatalogFeed', () => {
   const full = [servable('kit', [method('echo')]), servable('old', [method('echo')])];
   const catalogs = new Map<string, Catalog>();
+  const awaitMs = 300;
   let fetched: string[];
   let watch: SchedulerWatch;
   let catalog: MethodCatalog;
@@ -82,7 +83,7 @@ describe('CatalogFeed', () => {
       if (found === undefined) throw new Error('silent');
       return found;
     };
-    feed = new CatalogFeed(watch, catalog, fetch, (text) => problems.push(text), 2_000);
+    feed = new CatalogFeed(watch, catalog, fetch, (text) => problems.push(text), 2_000, awaitMs);
   });
   afterEach(() => {
     feed.onApplicationShutdown();
@@ -113,6 +114,37 @@ describe('CatalogFeed', () => {
     catalogs.set('s-1', { revision: 2, servables: full });
     await say(hello('s-1', 1, { revision: 2 }));
     expect(() => catalog.resolve('late', 0, 'm')).toThrow(expect.objectContaining({ reason: 'servable-not-found' }));
+  });
+
+  it('takes requests of a version whose last replica went with its worker, for a while', async () => {
+    const [kit, old] = full as [ServableStatus, ServableStatus];
+    catalogs.set('s-1', { revision: 1, servables: [kit, old] });
+    await say(hello('s-1', 1));
+    const lost = { ...old, readyReplicas: 0 };
+    catalogs.set('s-1', { revision: 2, servables: [kit, lost] });
+    await say(hello('s-1', 1, { revision: 2 }));
+    const ask = [
+      () => catalog.resolve('old', 0, 'echo'),
+      () => catalog.resolve('old', 1, 'echo'),
+      () => catalog.resolveModel('old', ''),
+      () => catalog.resolveModel('old', '1'),
+    ];
+    expect(ask.map((one) => one().version)).toEqual([1, 1, 1, 1]);
+    expect([catalog.isConfirmed('old', 1), catalog.ready.length]).toEqual([false, 1]);
+    expect(() => catalog.findModel('old', '')).toThrow(expect.objectContaining({ reason: 'servable-unavailable' }));
+    // What is said anew does not begin it anew
+    catalogs.set('s-1', { revision: 3, servables: [lost] });
+    await say(hello('s-1', 1, { revision: 3 }));
+    await new Promise<void>((resolve) => {
+      const updates = catalog.onUpdate(() => {
+        updates.unsubscribe();
+        resolve();
+      });
+    });
+    for (const one of ask) expect(one).toThrow(expect.objectContaining({ reason: 'servable-unavailable' }));
+    catalogs.set('s-1', { revision: 4, servables: [] });
+    await say(hello('s-1', 1, { revision: 4 }));
+    for (const one of ask) expect(one).toThrow(expect.objectContaining({ reason: 'servable-not-found' }));
   });
 
   it('tries again at the next hello', async () => {

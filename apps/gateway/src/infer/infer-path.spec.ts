@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { silentLog, type AppLog } from '@mserve/app';
-import { answers, LocalTensorStore, refusals, type TensorReader } from '@mserve/bus';
+import { answers, LocalTensorStore, refusals, type ServableStatus, type TensorReader } from '@mserve/bus';
 import { failureOf, grantOf, stringTensor, type InstanceResult, type Ticket } from '@mserve/wire';
 import { MetricRegistry } from '@mserve/metrics';
 import { RecordingTracer } from '../../../../test/support/recording-tracer.js';
@@ -362,6 +362,52 @@ describe('the infer path', () => {
       rig = await GatewayRig.start({ unavailableGraceMs: 600_000 });
       await rig.scheduler.bus.close();
       expect((await rig.post('nope echo a')).status).toBe(404);
+    });
+  });
+
+  describe('while the last replica of a version is gone with its worker', () => {
+    const lost = [{ ...(defaultServables[0] as ServableStatus), readyReplicas: 0 }];
+    /** Resolves when the gateway knows it. */
+    async function lose(): Promise<void> {
+      rig.scheduler.list(lost);
+      while ((await fetch(`${rig.url}/v2/models/kit.echo/ready`)).status === 200);
+    }
+
+    it('keeps what comes, and what the scheduler could give to nobody, for the next one', async () => {
+      rig = await GatewayRig.start({ unavailableGraceMs: 600_000 });
+      const { scheduler } = rig;
+      scheduler.onTickets = ([ticket]) => {
+        if (ticket !== undefined) scheduler.refuse(ticket, failureOf('servable-unavailable', { servable: 'kit', method: 'echo' }));
+      };
+      const taken = rig.post('kit echo a');
+      await scheduler.until(() => scheduler.seen.length === 1);
+      await lose();
+      const come = ['kit echo b', 'kit echo c'].map((body) => rig.post(body));
+      while (rig.gateway.stats.waited < 3) await new Promise((resolve) => setImmediate(resolve));
+      expect(scheduler.seen).toHaveLength(1);
+      scheduler.onTickets = (list) => scheduler.echo(list);
+      scheduler.list(defaultServables);
+      expect(await Promise.all([taken, ...come].map(async (response) => (await response).text()))).toEqual(['a', 'b', 'c']);
+      expect(rig.gateway.stats).toMatchObject({ answered: 3, refused: {} });
+    });
+
+    it('refuses what has waited for unavailableGraceMs, and what comes after that', async () => {
+      rig = await GatewayRig.start({ unavailableGraceMs: 300 });
+      await lose();
+      const refused = await rig.post('kit echo a');
+      expect([refused.status, await refused.text()]).toEqual([503, "UNAVAILABLE: servable 'kit' is not available now"]);
+      const { waited } = rig.gateway.stats;
+      expect((await rig.post('kit echo b')).status).toBe(503);
+      expect([waited, rig.gateway.stats.waited]).toEqual([1, 1]);
+    });
+
+    it('refuses at once when nothing is to be waited for, or when the version was unloaded', async () => {
+      rig = await GatewayRig.start({ unavailableGraceMs: 0 });
+      await lose();
+      expect((await rig.post('kit echo a')).status).toBe(503);
+      rig.scheduler.list([]);
+      while ((await rig.post('kit echo b')).status !== 404);
+      expect(rig.gateway.stats.waited).toBe(0);
     });
   });
 

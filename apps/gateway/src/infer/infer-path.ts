@@ -372,7 +372,8 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     }
     const { servable, version } = infer.target;
     const isOther = version !== pending.infer.target.version;
-    if (!isOther && !(isNews && this.methods.isConfirmed(servable, version))) {
+    // One that is not confirmed waits for its next replica, or for what the scheduler in charge says of it
+    if (!isOther && !isNews && this.methods.isConfirmed(servable, version)) {
       this.moving.add(moving);
       return true;
     }
