@@ -99,6 +99,12 @@ export class MethodCatalog implements MethodLookup {
     return this.servables.get(servable)?.versions.has(version) === true;
   }
 
+  /** Whether requests for the latest version go to another one than this, which the scheduler in charge has. */
+  hasOtherLatest(servable: string, version: number): boolean {
+    const latest = this.servables.get(servable)?.latest?.version;
+    return latest !== undefined && latest !== version && this.isConfirmed(servable, latest);
+  }
+
   /** Until the function given back is called (once), more servables are to come: what nobody has is unavailable, not unknown. */
   hold(): () => void {
     this.holds += 1;

@@ -391,6 +391,21 @@ describe('the infer path', () => {
       expect(rig.gateway.stats).toMatchObject({ answered: 3, refused: {} });
     });
 
+    it('gives what named no version to the one that comes instead', async () => {
+      rig = await GatewayRig.start({ unavailableGraceMs: 600_000, publicProtocols: true });
+      const { scheduler } = rig;
+      await lose();
+      const open = rig.post('{"instances":[{"x":1}]}');
+      const named = rig.post('{"instances":[{"x":2}]}', {}, '/model/kit/version/1:echo');
+      while (rig.gateway.stats.waited < 2) await new Promise((resolve) => setImmediate(resolve));
+      scheduler.list([...lost, servable('kit', [method('echo')], 2)]);
+      expect((await open).status).toBe(200);
+      scheduler.list([...defaultServables, servable('kit', [method('echo')], 2)]);
+      expect((await named).status).toBe(200);
+      expect(scheduler.seen.map(({ version }) => version)).toEqual([2, 1]);
+      expect(rig.gateway.stats).toMatchObject({ answered: 2, moved: 1, refused: {} });
+    });
+
     it('refuses what has waited for unavailableGraceMs, and what comes after that', async () => {
       rig = await GatewayRig.start({ unavailableGraceMs: 300 });
       await lose();

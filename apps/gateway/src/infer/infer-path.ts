@@ -30,13 +30,13 @@ import { PendingRequest } from './pending-request.js';
 import { lastResort, withHttpHeaders, withTrace } from './refusal-answer.js';
 import { RequestLog } from './request-log.js';
 import { spanOf, spanOfRefusal } from './request-span.js';
-import { catalogWaitMs, maxMoves, MoveQueue, VersionProbe, type Moving } from './version-move.js';
-
-/** The protocol of each infer route. */
-export type Protocols = Readonly<Record<InferRoute, Protocol>>;
+import { catalogWaitMs, decodeAgain, maxMoves, MoveQueue, unavailable, VersionProbe, type Moving } from './version-move.js';
 
 /** Limits of infer requests: settings of the gateway, see their declarations. */
 export type InferOptions = Pick<OwnSettingsOf<'gateway'>, 'maxInFlight' | 'defaultDeadlineMs' | 'unavailableGraceMs'>;
+
+/** The protocol of each infer route. */
+export type Protocols = Readonly<Record<InferRoute, Protocol>>;
 
 /** Injection tokens. */
 export const protocolsToken = Symbol('protocols');
@@ -268,6 +268,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
         const { servable, version } = pending.infer.target;
         const waits = pending.scheduler === '';
         if (!waits && !mustResend) continue;
+        if (waits && methods.hasOtherLatest(servable, version) && this.changeVersion(pending)) continue;
         if (methods.isConfirmed(servable, version)) {
           this.counters.resent.add();
           pending.span?.event('sent to another scheduler');
@@ -352,7 +353,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
    */
   private move(moving: Moving, isNews = false): boolean {
     const { pending } = moving;
-    const { request, deadlineAt, moves } = pending;
+    const { request, moves } = pending;
     if (moves >= maxMoves || this.schedulers.current === undefined) return false;
     const probe = new VersionProbe(this.methods);
     let infer: InferRequest;
@@ -377,14 +378,27 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
       this.moving.add(moving);
       return true;
     }
-    const next = new PendingRequest(request, infer, this.store.place(infer.instances), deadlineAt, pending.cameAt, this.secrets, moves + 1);
+    this.beginAgain(pending, infer);
+    return true;
+  }
+
+  /** A request that waits for the version that was the latest begins again with the one that is now. false: it named its version. */
+  private changeVersion(pending: PendingRequest): boolean {
+    const infer = pending.moves < maxMoves ? decodeAgain(this.protocols[pending.request.route], pending, this.methods) : undefined;
+    if (infer === undefined || infer.target.version === pending.infer.target.version) return false;
+    this.beginAgain(pending, infer);
+    return true;
+  }
+
+  private beginAgain(pending: PendingRequest, infer: InferRequest): void {
+    const { request, deadlineAt, cameAt, moves } = pending;
+    const next = new PendingRequest(request, infer, this.store.place(infer.instances), deadlineAt, cameAt, this.secrets, moves + 1);
     next.follows(pending);
     this.forget(pending);
     this.remember(next);
     this.deadlines.add(next);
-    if (isOther) this.counters.moved.add();
+    if (infer.target.version !== pending.infer.target.version) this.counters.moved.add();
     this.sendOrWait(next);
-    return true;
   }
 
   /** The catalog has changed. */
@@ -480,9 +494,4 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     this.finish(pending, refusal('deadline-exceeded', { servable: target.servable, method: target.method.name }));
     this.cancel(pending);
   }
-}
-
-/** Nobody runs its servable now. */
-function unavailable({ infer: { target } }: PendingRequest): ServingError {
-  return refusal('servable-unavailable', { servable: target.servable, method: target.method.name });
 }

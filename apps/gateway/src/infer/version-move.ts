@@ -1,11 +1,25 @@
-import type { Failure } from '@mserve/wire';
-import type { MethodLookup, ResolvedMethod } from '../protocols/protocol.js';
+import { refusal, type Failure, type ServingError } from '@mserve/wire';
+import type { InferRequest, MethodLookup, Protocol, ResolvedMethod } from '../protocols/protocol.js';
 import type { PendingRequest } from './pending-request.js';
 
 /** How often one request may begin again. Each time takes a change of the catalog, so more than one is rare. */
 export const maxMoves = 4;
 /** For so long a request waits for the catalog to say what the latest version is now. */
 export const catalogWaitMs = 500;
+
+/** Reads a request from its bytes once more, with the methods that there are now. undefined: it would be refused. */
+export function decodeAgain(protocol: Protocol, { request }: PendingRequest, methods: MethodLookup): InferRequest | undefined {
+  try {
+    return protocol.decode(request, methods);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Nobody runs its servable now. */
+export function unavailable({ infer: { target } }: PendingRequest): ServingError {
+  return refusal('servable-unavailable', { servable: target.servable, method: target.method.name });
+}
 
 /** Looks methods up, and remembers whether a lookup left the version to the catalog. */
 export class VersionProbe implements MethodLookup {
