@@ -33,7 +33,7 @@ export const inferMetrics = {
   },
   waited: {
     name: 'mserve_gateway_requests_waited_total',
-    help: 'Requests that waited because the bus or every scheduler was away (unavailableGraceMs).',
+    help: 'Requests that waited because the bus, every scheduler, or every worker that has their version was away (unavailableGraceMs).',
   },
   undelivered: { name: 'mserve_gateway_tickets_undelivered_total', help: 'Tickets that no scheduler took.' },
   inHand: { name: 'mserve_gateway_requests_in_hand', help: 'Requests that are being worked at: taken, and not answered.' },
