@@ -67,10 +67,10 @@ afterAll(async () => {
 /** 1 MiB of the int32 1. */
 const ones = Buffer.from(new Int32Array(262_144).fill(1).buffer);
 
-/** Writes so many bytes, all of them ones, as fast as they are taken. */
-async function writeOnes(to: Writable, bytes: number): Promise<void> {
-  for (let left = bytes; left > 0 && !to.destroyed; left -= ones.length)
-    if (!to.write(ones.subarray(0, Math.min(left, ones.length)))) await once(to, 'drain');
+/** Writes so many bytes, `piece` again and again, as fast as they are taken. */
+async function writeAgain(to: Writable, piece: Buffer, bytes: number): Promise<void> {
+  for (let left = bytes; left > 0 && !to.destroyed; left -= piece.length)
+    if (!to.write(piece.subarray(0, Math.min(left, piece.length)))) await once(to, 'drain');
 }
 
 /** Text in front of the tensor of a REST request with the binary extension. */
@@ -100,7 +100,7 @@ async function sumOverRest(elements: number): Promise<unknown> {
   });
   const answered = once(call, 'response') as Promise<[IncomingMessage]>;
   call.write(header);
-  await writeOnes(call, elements * 4);
+  await writeAgain(call, ones, elements * 4);
   call.end();
   const [answer] = await answered;
   const { outputs } = JSON.parse(await textOf(answer)) as { outputs: readonly { data: readonly number[] }[] };
@@ -113,7 +113,7 @@ const jsonNumber = '123456789,';
 async function sumOverJson(bytes: number, number = jsonNumber): Promise<unknown> {
   const elements = Math.floor((bytes - headerBytes) / number.length);
   const head = `{"inputs":[{"name":"x","datatype":"INT32","shape":[${elements}],"data":[`;
-  const piece = number.repeat(100_000);
+  const piece = Buffer.from(number.repeat(100_000));
   const tail = `${number.slice(0, -1)}]}]}`;
   const call = restRequest({
     'content-type': 'application/json',
@@ -121,8 +121,7 @@ async function sumOverJson(bytes: number, number = jsonNumber): Promise<unknown>
   });
   const answered = once(call, 'response') as Promise<[IncomingMessage]>;
   call.write(head);
-  for (let left = (elements - 1) * number.length; left > 0; left -= piece.length)
-    if (!call.write(piece.slice(0, Math.min(left, piece.length)))) await once(call, 'drain');
+  await writeAgain(call, piece, (elements - 1) * number.length);
   call.end(tail);
   const [answer] = await answered;
   const text = await textOf(answer);
@@ -137,9 +136,7 @@ async function answerToText(bytes: number): Promise<unknown> {
   const call = restRequest({ 'content-type': 'application/json', 'content-length': bytes }, '/model/text:predict');
   const answered = once(call, 'response') as Promise<[IncomingMessage]>;
   call.write(head);
-  const piece = Buffer.alloc(bytesOf(1), 'a');
-  for (let left = bytes - head.length - tail.length; left > 0; left -= piece.length)
-    if (!call.write(piece.subarray(0, Math.min(left, piece.length)))) await once(call, 'drain');
+  await writeAgain(call, Buffer.alloc(bytesOf(1), 'a'), bytes - head.length - tail.length);
   call.end(tail);
   const [answer] = await answered;
   return [answer.statusCode, await textOf(answer)];
@@ -159,9 +156,7 @@ async function answerInJson(elements: number): Promise<unknown> {
   );
   const answered = once(call, 'response') as Promise<[IncomingMessage]>;
   call.write(header);
-  const none = Buffer.alloc(bytesOf(1));
-  for (let left = elements; left > 0; left -= none.length)
-    if (!call.write(none.subarray(0, Math.min(left, none.length)))) await once(call, 'drain');
+  await writeAgain(call, Buffer.alloc(bytesOf(1)), elements);
   call.end();
   const [answer] = await answered;
   return [answer.statusCode, await textOf(answer)];
@@ -206,7 +201,7 @@ async function sumOverGrpc(elements: number): Promise<unknown> {
   const { stream, answer } = beginRpc();
   stream.write(prefixOf(head.length + elements * 4));
   stream.write(head);
-  await writeOnes(stream, elements * 4);
+  await writeAgain(stream, ones, elements * 4);
   stream.end();
   const { status, body } = await answer;
   // The answer ends with the bytes of its only tensor
@@ -309,7 +304,7 @@ describe(`messages of ${megabytes} MB where as much is allowed`, () => {
       const file = join(directory.path, 'body');
       const body = createWriteStream(file);
       body.write(restHeader(few));
-      await writeOnes(body, few * 4);
+      await writeAgain(body, ones, few * 4);
       body.end();
       await finished(body);
       const beganAt = performance.now();

@@ -98,15 +98,12 @@ export class GatewayModule {
       {
         provide: CatalogFeed,
         inject: [SchedulerWatch, MethodCatalog],
-        useFactory: (schedulers: SchedulerWatch, catalog: MethodCatalog) =>
-          new CatalogFeed(
-            schedulers,
-            catalog,
-            catalogFetcher(bus),
-            (text, error) => log.warn({ err: error }, text),
-            Math.max(leastTakeoverMs, inferOptionsOf(options).unavailableGraceMs),
-            inferOptionsOf(options).unavailableGraceMs,
-          ),
+        useFactory: (schedulers: SchedulerWatch, catalog: MethodCatalog) => {
+          const { unavailableGraceMs } = inferOptionsOf(options);
+          const onProblem = (text: string, error: unknown): void => log.warn({ err: error }, text);
+          const takeoverMs = Math.max(leastTakeoverMs, unavailableGraceMs);
+          return new CatalogFeed(schedulers, catalog, catalogFetcher(bus), onProblem, takeoverMs, unavailableGraceMs);
+        },
       },
       Readiness,
       Models,

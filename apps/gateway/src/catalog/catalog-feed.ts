@@ -1,6 +1,6 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { Catalog, LoadingServable, SchedulerHello, ServableStatus, Subscription } from '@mserve/bus';
-import type { MethodCatalog } from './method-catalog.js';
+import { versionKey, type MethodCatalog } from './method-catalog.js';
 import type { SchedulerWatch } from './scheduler-watch.js';
 
 /** Asks a scheduler for its catalog. Rejects when it does not answer. */
@@ -115,5 +115,5 @@ export class CatalogFeed implements OnApplicationShutdown {
 }
 
 function keyOf({ signature }: ServableStatus): string {
-  return `${signature.servable}/${signature.version}`;
+  return versionKey(signature.servable, signature.version);
 }

@@ -74,7 +74,8 @@ export class MethodCatalog implements MethodLookup {
       if (group === undefined) grouped.set(status.signature.servable, [status]);
       else group.push(status);
     }
-    this.servables = new Map([...grouped].map(([name, statuses]) => [name, servableEntry(name, statuses, awaited)]));
+    const isAwaited = new Set(awaited);
+    this.servables = new Map([...grouped].map(([name, statuses]) => [name, servableEntry(name, statuses, isAwaited)]));
     const versions = new Map<string, Set<number>>();
     for (const { servable, version } of loading) versions.set(servable, (versions.get(servable) ?? new Set()).add(version));
     this.loading = versions;
@@ -193,11 +194,12 @@ export class MethodCatalog implements MethodLookup {
   }
 }
 
-function versionKey(servable: string, version: number): string {
+/** Names a version in maps and sets. */
+export function versionKey(servable: string, version: number): string {
   return `${servable}/${version}`;
 }
 
-function servableEntry(servable: string, statuses: readonly ServableStatus[], awaited: readonly ServableStatus[]): ServableEntry {
+function servableEntry(servable: string, statuses: readonly ServableStatus[], isAwaited: ReadonlySet<ServableStatus>): ServableEntry {
   const byVersion = (some: readonly ServableStatus[]): ReadonlyMap<number, VersionEntry> =>
     new Map(
       [...some]
@@ -209,7 +211,7 @@ function servableEntry(servable: string, statuses: readonly ServableStatus[], aw
     listed: new Set(statuses.map((status) => status.signature.version)),
     versions,
     latest: [...versions.values()].at(-1),
-    awaited: byVersion(statuses.filter((status) => awaited.includes(status))),
+    awaited: byVersion(statuses.filter((status) => isAwaited.has(status))),
   };
 }
 

@@ -58,7 +58,7 @@ export class Watchdog {
     if (!this.isAsking) this.ask();
   }
 
-  /** A process that has been silent since `silentMs`. */
+  /** Gives the process up, which has been silent for `silentMs`, when what it did meanwhile says so. */
   private judge(now: Progress | undefined): void {
     const { unresponsiveMs, last, still, lookMs } = this;
     const patienceMs = unresponsiveMs * patienceFactor;
