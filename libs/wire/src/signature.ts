@@ -91,3 +91,8 @@ export interface ServableSignature {
   readonly version: number;
   readonly methods: readonly MethodSignature[];
 }
+
+/** Names a servable version in maps and sets. */
+export function versionKey({ servable, version }: Pick<ServableSignature, 'servable' | 'version'>): string {
+  return `${servable}/${version}`;
+}

@@ -1,6 +1,7 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { Catalog, LoadingServable, SchedulerHello, ServableStatus, Subscription } from '@mserve/bus';
-import { versionKey, type MethodCatalog } from './method-catalog.js';
+import { versionKey } from '@mserve/wire';
+import type { MethodCatalog } from './method-catalog.js';
 import type { SchedulerWatch } from './scheduler-watch.js';
 
 /** Asks a scheduler for its catalog. Rejects when it does not answer. */
@@ -115,5 +116,5 @@ export class CatalogFeed implements OnApplicationShutdown {
 }
 
 function keyOf({ signature }: ServableStatus): string {
-  return versionKey(signature.servable, signature.version);
+  return versionKey(signature);
 }

@@ -1,6 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { LoadingServable, ServableStatus, Subscription } from '@mserve/bus';
-import { comparableName, longestServableName, refusal, type Facts, type MethodSignature, type ServingError } from '@mserve/wire';
+import {
+  comparableName,
+  longestServableName,
+  refusal,
+  versionKey,
+  type Facts,
+  type MethodSignature,
+  type ServingError,
+} from '@mserve/wire';
 import { clip } from '../edge/clip.js';
 import type { MethodLookup, ResolvedMethod } from '../protocols/protocol.js';
 
@@ -81,7 +89,7 @@ export class MethodCatalog implements MethodLookup {
     this.loading = versions;
     this.latestModels.clear();
     this.known = true;
-    this.unconfirmed = new Set(kept.map(({ signature }) => versionKey(signature.servable, signature.version)));
+    this.unconfirmed = new Set(kept.map(({ signature }) => versionKey(signature)));
     this.all = list;
     this.ready = [...this.servables.values()].flatMap((entry) => [...entry.versions.values()].map((version) => version.status));
     this.notifyListeners();
@@ -96,7 +104,7 @@ export class MethodCatalog implements MethodLookup {
   isConfirmed(servable: string, version: number): boolean {
     const { unconfirmed } = this;
     if (unconfirmed === 'all') return false;
-    if (unconfirmed.size > 0 && unconfirmed.has(versionKey(servable, version))) return false;
+    if (unconfirmed.size > 0 && unconfirmed.has(versionKey({ servable, version }))) return false;
     return this.servables.get(servable)?.versions.has(version) === true;
   }
 
@@ -192,11 +200,6 @@ export class MethodCatalog implements MethodLookup {
     const mayCome = !this.known || this.isHeld || (listed !== undefined && (version === 0 || listed.has(version)));
     return refusal(mayCome ? 'servable-unavailable' : 'servable-not-found', facts);
   }
-}
-
-/** Names a version in maps and sets. */
-export function versionKey(servable: string, version: number): string {
-  return `${servable}/${version}`;
 }
 
 function servableEntry(servable: string, statuses: readonly ServableStatus[], isAwaited: ReadonlySet<ServableStatus>): ServableEntry {

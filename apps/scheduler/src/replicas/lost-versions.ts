@@ -1,4 +1,4 @@
-import type { ServableSignature } from '@mserve/wire';
+import { versionKey, type ServableSignature } from '@mserve/wire';
 
 /** For so long a version whose workers went without unloading it is one that may come back: its worker is started again, or heard again. */
 const awaitedMs = 60_000;
@@ -13,12 +13,12 @@ export class LostVersions {
   private readonly awaited = new Map<string, Awaited>();
 
   add(signature: ServableSignature, now: number): void {
-    this.awaited.set(keyOf(signature), { signature, until: now + awaitedMs });
+    this.awaited.set(versionKey(signature), { signature, until: now + awaitedMs });
   }
 
   /** It is served again: if that ends, this is no reason to wait for it. */
   remove(signature: ServableSignature): void {
-    this.awaited.delete(keyOf(signature));
+    this.awaited.delete(versionKey(signature));
   }
 
   /** Whether there were any that nobody waits for any longer. */
@@ -31,8 +31,4 @@ export class LostVersions {
   get signatures(): ServableSignature[] {
     return [...this.awaited.values()].map(({ signature }) => signature);
   }
-}
-
-function keyOf({ servable, version }: ServableSignature): string {
-  return `${servable}/${version}`;
 }

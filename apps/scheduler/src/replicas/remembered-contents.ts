@@ -1,3 +1,5 @@
+import { versionKey } from '@mserve/wire';
+
 /** For so long the bytes of a version are remembered when the workers that had them were lost: they, or those that come in their place, bring the same. */
 const rememberedMs = 60_000;
 
@@ -6,13 +8,13 @@ export class RememberedContents {
   private readonly untilByKey = new Map<string, Map<string | undefined, number>>();
 
   add(servable: string, version: number, content: string | undefined, now: number): void {
-    const key = `${servable}/${version}`;
+    const key = versionKey({ servable, version });
     const contents = this.untilByKey.get(key) ?? new Map<string | undefined, number>();
     this.untilByKey.set(key, contents.set(content, now + rememberedMs));
   }
 
   of(servable: string, version: number): Iterable<string | undefined> {
-    return this.untilByKey.get(`${servable}/${version}`)?.keys() ?? [];
+    return this.untilByKey.get(versionKey({ servable, version }))?.keys() ?? [];
   }
 
   /** Whether there were any that are remembered no longer. */

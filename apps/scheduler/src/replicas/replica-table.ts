@@ -1,7 +1,7 @@
 import type { AppLog } from '@mserve/app';
 import type { LoadingServable, ReplicaList, ReplicaStatus, WorkerHello, WorkerReport } from '@mserve/bus';
 import { readReplicaList } from '@mserve/bus/nest';
-import type { ServableSignature } from '@mserve/wire';
+import { versionKey, type ServableSignature } from '@mserve/wire';
 import type { Dispatcher } from '../dispatch/dispatcher.js';
 import { LostVersions } from './lost-versions.js';
 import { RememberedContents } from './remembered-contents.js';
@@ -85,7 +85,7 @@ export class ReplicaTable {
     for (const { leaving, replicas } of this.workers.values()) {
       if (leaving) continue;
       for (const { state, servable, version } of replicas.values())
-        if (state === 'loading') found.set(`${servable}/${version}`, { servable, version });
+        if (state === 'loading') found.set(versionKey({ servable, version }), { servable, version });
     }
     return [...found.values()];
   }
