@@ -60,6 +60,16 @@ describe('SchedulerWatch', () => {
     watch.tick(start + 61_250);
     expect(changes).toEqual(['s', undefined]);
   });
+
+  it('counts a late tick once: hellos may wait behind it', () => {
+    const start = performance.now() + 250;
+    watch.tick(start);
+    watch.heard(hello('s', 1));
+    for (let at = 500; at <= 2_000; at += 500) watch.tick(start + at);
+    expect(watch.current).toBe('s');
+    watch.tick(start + 2_500);
+    expect(watch.current).toBeUndefined();
+  });
 });
 
 describe('CatalogFeed', () => {

@@ -67,9 +67,9 @@ export class SchedulerWatch implements OnModuleInit, OnApplicationShutdown {
     if (this.known.delete(address)) this.choose();
   }
 
-  /** Ages everybody; called by the own timer. */
+  /** Ages everybody; called by the own timer. A late tick counts as one: hellos may wait behind it. */
   tick(now: number): void {
-    const heardMs = Math.min(now - this.lastTickAt, 2 * tickMs);
+    const heardMs = Math.min(now - this.lastTickAt, tickMs);
     this.lastTickAt = now;
     let lost = false;
     for (const [address, known] of this.known) {
