@@ -1,21 +1,8 @@
-import { createServer } from 'node:net';
+import { lastingPortAt } from '../../apps/server/src/fleet/lasting-port.js';
 
-/** Below the ports that systems give to outgoing connections (Linux: 32768 and up): no client can take one that a server is to have. */
-const lowest = 20_000;
-const highest = 32_000;
-
-function canListen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
-}
-
-/** A port of the loopback interface on which nobody listens: drawn, so that specs that run at the same time do not ask for the same one. */
+/** A port of the loopback interface on which nobody listens, and that no client takes before a server listens there. */
 export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = lowest + Math.floor(Math.random() * (highest - lowest));
-    if (await canListen(port)) return port;
-  }
+  const port = await lastingPortAt('127.0.0.1');
+  if (port === undefined) throw new Error('no port of 127.0.0.1 is free');
+  return port;
 }

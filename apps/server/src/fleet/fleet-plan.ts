@@ -1,5 +1,3 @@
-import { randomInt } from 'node:crypto';
-import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import {
   ConfigError,
@@ -15,6 +13,7 @@ import {
 import { defaultOpsAddress } from '@mserve/ops';
 import { CliError } from '../cli-error.js';
 import type { FleetMember } from './bus-credentials.js';
+import { lastingPortAt, portAt } from './lasting-port.js';
 import type { ProcessKind } from './supervised.js';
 
 /** Settings of `mserve fleet`. */
@@ -96,40 +95,17 @@ function ofKind(
   return { deviceIds, intraOpThreads: settings.intraOpThreads ?? Math.max(1, Math.floor((availableParallelism() - 1) / replicas)) };
 }
 
-/** Resolves with the port that a listener at the address gets, or undefined when it cannot be had. */
-async function portAt(address: Address): Promise<number | undefined> {
+/** undefined: none can be had there. */
+async function portOf(address: Address): Promise<number | undefined> {
   if (address.kind !== 'tcp') return undefined;
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(undefined));
-    server.listen({ host: address.host, port: address.port }, () => {
-      const bound = server.address();
-      server.close(() => resolve(typeof bound === 'object' && bound !== null ? bound.port : undefined));
-    });
-  });
-}
-
-/** Ports that no system gives out by itself: outgoing connections have those from 32768 (Linux) or 49152 on, and may get one before its process listens. */
-const lowestPort = 20_000;
-const highestPort = 32_767;
-/** Of such ports, so many are tried. */
-const mostTries = 50;
-
-/** As portAt; for port 0 one that no outgoing connection gets meanwhile. */
-async function lastingPortAt(address: Address): Promise<number | undefined> {
-  if (address.kind !== 'tcp' || address.port !== 0) return portAt(address);
-  for (let n = 0; n < mostTries; n++) {
-    const port = await portAt({ ...address, port: randomInt(lowestPort, highestPort + 1) });
-    if (port !== undefined) return port;
-  }
-  return portAt(address);
+  return address.port === 0 ? lastingPortAt(address.host) : portAt(address.host, address.port);
 }
 
 /** The address with a port that was free just now in place of port 0. Rejects with CliError when another process has it. */
 async function freeAddress(flag: string, text: string): Promise<string> {
   if (text === '') return text;
   const address = parseAddress(text);
-  const port = await lastingPortAt(address);
+  const port = await portOf(address);
   if (port === undefined) throw new CliError(`${flag} ${text} cannot be had: another process has it, or this machine does not`, 78);
   return formatAddress(address, port);
 }
@@ -148,7 +124,7 @@ async function otherFreeAddress(flag: string, text: string, found: readonly stri
  */
 async function opsAddresses(settings: FleetCommandSettings): Promise<string[]> {
   const { ops } = settings;
-  if (ops === undefined) return (await portAt(parseAddress(defaultOpsAddress))) === undefined ? [] : [defaultOpsAddress];
+  if (ops === undefined) return (await portOf(parseAddress(defaultOpsAddress))) === undefined ? [] : [defaultOpsAddress];
   if (ops === '') return [];
   const address = parseAddress(ops);
   const addresses = [await freeAddress('--ops', ops)];
