@@ -1,4 +1,4 @@
-import { silentLog } from '@mserve/app';
+import { silentLog, warnEach } from '@mserve/app';
 import { defaults as defaultSettings } from '@mserve/config';
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Bus, TensorStore } from '@mserve/bus';
@@ -37,7 +37,7 @@ export class DeviceWorkerModule {
           ? undefined
           : new ServingLogs({ folder: servingLogs, maxBytes: servingLogMaxMb * mebibyte, backups, lost });
       const log = logs?.over(ownLog) ?? ownLog;
-      if (options.servables === undefined) for (const text of passedOverServables(options.directory)) log.warn({}, text);
+      if (options.servables === undefined) warnEach(log, passedOverServables(options.directory));
       const chosen = options.servables ?? listServables(options.directory).map((name) => ({ name }));
       const servables = chosenVersions(options.directory, chosen, versionPolicyOf(options.versionPolicy ?? settings.versionPolicy));
       return new DeviceWorker(bus, store, servables, { ...options, log, metrics }, defaults ?? workerDefaults(log, options, logs));

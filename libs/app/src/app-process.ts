@@ -12,7 +12,7 @@ import {
 import { ServingError } from '@mserve/wire';
 import type { Logger } from 'pino';
 import { LiveSettings } from './live-settings.js';
-import { createLog } from './log.js';
+import { createLog, warnEach } from './log.js';
 import { answerWhetherAlive, parentAsksToEnd, type ParentHost } from './parent.js';
 import { takeSignals, type SignalHost } from './signals.js';
 import { WriteFailures } from './write-failures.js';
@@ -69,7 +69,7 @@ export async function runApp<Name extends AppName>(
     const settings = chosen as SettingsOf<Name> & FleetSettings;
     const appLog = createLog(settings.logLevel, name, settings.logFormat, failures);
     log = appLog;
-    for (const sentence of unused) appLog.warn({}, sentence);
+    warnEach(appLog, unused);
     const live = new LiveSettings(settings, read);
     live.takeLogLevel(appLog);
     onReload(() => void live.reload(appLog));

@@ -61,6 +61,11 @@ export interface AppLog {
   isLevelEnabled?(level: 'debug'): boolean;
 }
 
+/** A warning for each. */
+export function warnEach(log: AppLog, texts: readonly string[]): void {
+  for (const text of texts) log.warn({}, text);
+}
+
 /** A log that adds fields to each line. */
 export function logWith(log: AppLog, fields: Readonly<Record<string, unknown>>): AppLog {
   return {

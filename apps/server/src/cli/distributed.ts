@@ -47,9 +47,12 @@ function agentsHelp(): string {
 async function runAgents(args: readonly string[], foreground: Foreground): Promise<void> {
   const { settings, unused } = await loadSettings({ program: 'agent', usage: agentsUsage, argv: args, env: process.env });
   const { toEnd } = foreground.takeSignals();
-  const [{ startLocalAgents }, { createLog }] = await Promise.all([import('../distributed/startup-agents.js'), import('@mserve/app')]);
+  const [{ startLocalAgents }, { createLog, warnEach }] = await Promise.all([
+    import('../distributed/startup-agents.js'),
+    import('@mserve/app'),
+  ]);
   const log = createLog(settings.logLevel, 'agents', settings.logFormat, foreground.writeFailures);
-  for (const sentence of unused) log.warn({}, sentence);
+  warnEach(log, unused);
   const agents = await startLocalAgents(settings, log, toEnd);
   const unfit = await Promise.race([whenAborted(toEnd), agents.unfit]);
   await agents.close();

@@ -41,14 +41,15 @@ function outputTo(format: 'json' | 'pretty'): OutputLine {
 async function runFleet(args: readonly string[], foreground: Foreground): Promise<void> {
   const { settings, switches: given, unused } = await fleetSettings(args);
   const { toEnd, onReload } = foreground.takeSignals();
-  const [{ createLog }, { Fleet }, { StateDirectory }, { openControlPort }, { choosePorts }, { findNatsServer }] = await Promise.all([
-    import('@mserve/app'),
-    import('../fleet/fleet.js'),
-    import('../fleet/state-directory.js'),
-    import('../fleet/control-port.js'),
-    import('../fleet/fleet-plan.js'),
-    import('../fleet/nats-program.js'),
-  ]);
+  const [{ createLog, warnEach }, { Fleet }, { StateDirectory }, { openControlPort }, { choosePorts }, { findNatsServer }] =
+    await Promise.all([
+      import('@mserve/app'),
+      import('../fleet/fleet.js'),
+      import('../fleet/state-directory.js'),
+      import('../fleet/control-port.js'),
+      import('../fleet/fleet-plan.js'),
+      import('../fleet/nats-program.js'),
+    ]);
   const { NATS_SERVER, PATH, XDG_CACHE_HOME } = process.env;
   const natsServer = await findNatsServer(settings.natsServer, { NATS_SERVER, PATH, XDG_CACHE_HOME });
   const state = await StateDirectory.open(stateDirectoryOf(settings.stateDirectory));
@@ -57,7 +58,7 @@ async function runFleet(args: readonly string[], foreground: Foreground): Promis
   // Whatever ends this process at once
   process.once('exit', () => (started.fleet === undefined ? state.clear() : started.fleet.kill()));
   const log = createLog(settings.logLevel === 'silent' ? 'silent' : 'info', 'fleet', settings.logFormat, foreground.writeFailures);
-  for (const sentence of unused) log.warn({}, sentence);
+  warnEach(log, unused);
   const running = new Fleet({
     settings,
     ports: await choosePorts(settings),

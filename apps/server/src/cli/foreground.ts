@@ -42,9 +42,9 @@ export async function serveInForeground(
   const { settings: chosen, switches, origins, unused } = await load();
   const { toEnd, onReload } = foreground.takeSignals();
   const asked = whenAborted(toEnd);
-  const [{ createLog, LiveSettings }, { startTracing }] = await Promise.all([import('@mserve/app'), import('@mserve/tracing')]);
+  const [{ createLog, LiveSettings, warnEach }, { startTracing }] = await Promise.all([import('@mserve/app'), import('@mserve/tracing')]);
   const log = createLog(chosen.logLevel, 'server', chosen.logFormat, foreground.writeFailures);
-  for (const sentence of unused) log.warn({}, sentence);
+  warnEach(log, unused);
   const live = new LiveSettings(chosen, async () => (await load()).settings);
   live.takeLogLevel(log);
   onReload(() => void live.reload(log));
