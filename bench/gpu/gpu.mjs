@@ -6,12 +6,12 @@
  * Exit code 1 when a case differs, or a ratio of throughput is below 0.95.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { cache, pythonVenv } from '../python-venv.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '..', '..');
@@ -25,27 +25,14 @@ const { values } = parseArgs({
   },
 });
 const { provider } = values;
-const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'mserve', 'gpu');
-const venv = join(cache, provider === 'cpu' ? 'venv-cpu' : 'venv');
-const python = join(venv, 'bin', 'python');
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
 
-function install() {
-  if (!existsSync(join(venv, 'installed'))) {
-    const packages =
-      provider === 'cpu' ? ['onnxruntime'] : ['onnxruntime-gpu[cuda,cudnn]', ...(provider === 'tensorrt' ? ['tensorrt-cu12'] : [])];
-    console.log(`installing ${packages.join(', ')} into ${venv} ...`);
-    mkdirSync(cache, { recursive: true });
-    execFileSync('python3', ['-m', 'venv', venv], { stdio: 'inherit' });
-    execFileSync(python, ['-m', 'pip', 'install', '--quiet', ...packages, 'onnx', 'numpy'], { stdio: 'inherit' });
-    mkdirSync(join(venv, 'installed'));
-  }
-  const model = join(cache, 'resnet50.onnx');
-  if (!existsSync(model)) execFileSync(python, [join(here, 'make_resnet50.py'), cache], { stdio: 'inherit' });
-  return model;
-}
-
-const resnet = install();
+const runtime =
+  provider === 'cpu' ? ['onnxruntime'] : ['onnxruntime-gpu[cuda,cudnn]', ...(provider === 'tensorrt' ? ['tensorrt-cu12'] : [])];
+const venv = pythonVenv(provider === 'cpu' ? 'gpu/venv-cpu' : 'gpu/venv', [...runtime, 'onnx', 'numpy']);
+const python = join(venv, 'bin', 'python');
+const resnet = join(cache, 'gpu', 'resnet50.onnx');
+if (!existsSync(resnet)) execFileSync(python, [join(here, 'make_resnet50.py'), dirname(resnet)], { stdio: 'inherit' });
 // Where the libraries of the GPU are looked for
 process.env.VIRTUAL_ENV = venv;
 const { Session, examineProvider } = await import('../../libs/native/dist/index.js');
