@@ -1,8 +1,11 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { serveDirectory, startProcess } from '../support/running-process.js';
+import { serveDirectory, startProcess, type RunningProcess } from '../support/running-process.js';
+import { servableDirectory } from '../support/servables.js';
 
 /** What signals do to `mserve serve`, as processes of their own. */
 
@@ -48,6 +51,49 @@ describe('signals', () => {
     expect(figures).toMatch(/^mserve_process_config_reload_failed_total\{what="settings"\} 1$/m);
     expect(figures).toMatch(/^mserve_process_config_reload_failed_total\{what="clients"\} [1-9]/m);
     expect(await server.stop()).toBe(0);
+  });
+
+  describe('with a request in hand', () => {
+    const directory = servableDirectory();
+    beforeAll(() => {
+      mkdirSync(join(directory.path, 'waits', '1'), { recursive: true });
+      writeFileSync(
+        join(directory.path, 'waits', 'servable_config.ts'),
+        `import { addStage, registerMethod } from '@mserve/register';
+function wait(x) { console.log('it waits'); return new Promise(() => undefined).then(() => x); }
+registerMethod(['y'], function predict(x) { return addStage(wait, x); });
+`,
+      );
+    });
+    afterAll(() => directory.remove());
+
+    async function serveWaiting(graceMs: number): Promise<{ server: RunningProcess; answer: Promise<number | undefined> }> {
+      const server = await serveDirectory(directory.path, ['--grace-ms', String(graceMs)]);
+      const answer = fetch(`http://${server.rest}/model/waits:predict`, { method: 'POST', body: '{"instances":[{"x":1}]}' }).then(
+        ({ status }) => status,
+        () => undefined,
+      );
+      await server.line((line) => line.includes('it waits'));
+      return { server, answer };
+    }
+
+    it('a server that cannot finish it within graceMs refuses it, counts it, and ends with 1', async () => {
+      const { server, answer } = await serveWaiting(300);
+      expect(await server.stop()).toBe(1);
+      expect(await answer).toBe(503);
+      expect(server.output()).toMatch(/^mserve: 1 requests were cut off after 300 ms$/m);
+    });
+
+    it('a server ends at once, with 1, at a second signal', async () => {
+      const { server, answer } = await serveWaiting(3_600_000);
+      // Signals of less than half a second after the first one are the first one
+      while (server.child.exitCode === null && server.child.signalCode === null) {
+        server.child.kill('SIGTERM');
+        await sleep(20);
+      }
+      expect([await server.stop(), server.child.signalCode]).toEqual([1, null]);
+      expect(await answer).toBeUndefined();
+    });
   });
 
   const args = ['serve', 'examples', '--servable', 'digits', '--rest', '127.0.0.1:0', '--grpc', '127.0.0.1:0', '--json'];

@@ -77,8 +77,8 @@ export interface RoomOptions {
 /** The rooms of a process, until they are closed. */
 export interface RunningRooms {
   readonly rooms: EmbeddedRooms;
-  /** Ends the rooms, then their connections. A second call returns the first one's promise. */
-  close(graceMs: number): Promise<void>;
+  /** Ends the rooms, then their connections. Resolves with the number of requests that were cut off. A second call returns the first one's promise. */
+  close(graceMs: number): Promise<number>;
 }
 
 /** Ends the connections of the rooms. */
@@ -109,13 +109,14 @@ export async function startRooms(connections: Connections, options: RoomOptions)
     throw error;
   });
   const rooms = app.get(EmbeddedRooms);
-  let closing: Promise<void> | undefined;
-  const end = async (graceMs: number): Promise<void> => {
+  let closing: Promise<number> | undefined;
+  const end = async (graceMs: number): Promise<number> => {
     rooms.leave(graceMs);
     await app.close();
     await closeConnections(connections);
+    return rooms.gateway.cutOff;
   };
-  const close = (graceMs: number): Promise<void> => (closing ??= end(graceMs));
+  const close = (graceMs: number): Promise<number> => (closing ??= end(graceMs));
   try {
     app.get(ApiDocs, { strict: false }).describe(app);
     app.connectMicroservice<MicroserviceOptions>({ strategy: new BusServer(gateway, gatewayBus) });

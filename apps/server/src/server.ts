@@ -68,8 +68,11 @@ export interface RunningServer {
   readonly models: Pick<Models, 'list' | 'load' | 'switch' | 'unload' | 'bringInLine'>;
   /** Reads the TLS files of all ports again, now, also when they have not changed (docs/tls.md). What came of it is in the log. Never rejects. */
   reloadCertificates(): Promise<void>;
-  /** Stops taking requests, finishes those in hand (at most graceMs, default 30 000), then ends everything. */
-  close(graceMs?: number): Promise<void>;
+  /**
+   * Stops taking requests, finishes those in hand (at most graceMs, default 30 000), then ends everything. Resolves with the number of requests that were not
+   * finished: they are refused as UNAVAILABLE.
+   */
+  close(graceMs?: number): Promise<number>;
 }
 
 /** Why a start failed, in the original's words; `prefix` stands before each reason. */
@@ -179,9 +182,10 @@ async function startWithOperations(
       tracer: options.tracer,
     });
     const { rooms } = running;
-    const close = async (graceMs: number): Promise<void> => {
-      await running.close(graceMs);
+    const close = async (graceMs: number): Promise<number> => {
+      const cut = await running.close(graceMs);
       await operations.close();
+      return cut;
     };
     const { gateway } = rooms;
     operations.isReady = () => gateway.isReady;

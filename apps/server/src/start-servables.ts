@@ -141,9 +141,9 @@ export class ServablesServer {
   }
 
   /** Takes no new requests, finishes those in hand (at most `graceMs`, default: the setting), then ends everything. Can be called again. */
-  stop(graceMs = this.graceMs): Promise<void> {
+  async stop(graceMs = this.graceMs): Promise<void> {
     this.ending.abort();
-    return this.running.close(graceMs);
+    await this.running.close(graceMs);
   }
 
   private async opened(tag: 'gRPC' | 'RESTful', opening: Promise<string>): Promise<string> {

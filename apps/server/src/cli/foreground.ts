@@ -3,6 +3,7 @@ import type { Asked, WriteFailures } from '@mserve/app/signals';
 import type { Tracer } from '@mserve/metrics';
 import type { Logger } from 'pino';
 import { namedAsGiven, type SettingsOf } from '@mserve/config';
+import { CliError } from '../cli-error.js';
 import type { RunningServer } from '../server.js';
 import { readyText, serveSettings } from './serve.js';
 import { print } from './text.js';
@@ -82,6 +83,7 @@ export async function serveInForeground(
   );
   await asked;
   if (!asJson) process.stderr.write('ending: finishing what is in hand (press Ctrl+C again to end at once)\n');
-  await running.close(chosen.graceMs);
+  const cut = await running.close(chosen.graceMs);
   await tracing?.close();
+  if (cut > 0) throw new CliError(`${cut} requests were cut off after ${chosen.graceMs} ms`);
 }
