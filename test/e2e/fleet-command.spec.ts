@@ -1,20 +1,33 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { askFleet } from '../../apps/server/src/fleet/control-port.js';
 import type { ProcessStatus } from '../../apps/server/src/fleet/fleet.js';
 import { grpcClient, post } from '../support/clients.js';
 import { mserve } from '../support/command.js';
-import { startProcess, type RunningProcess } from '../support/running-process.js';
+import { findNatsCommand } from '../support/nats-command.js';
+import { root, startProcess, type RunningProcess } from '../support/running-process.js';
 import { servableDirectory, writeTurnsServable } from '../support/servables.js';
 import { SteadyLoad } from '../support/steady-load.js';
 
 const servables = servableDirectory();
 const state = mkdtempSync(join(tmpdir(), 'mserve-fleet-'));
 const socket = join(state, 'fleet.sock');
+const natsCommand = findNatsCommand();
 const names = ['nats-server', 'gateway-1', 'gateway-2', 'scheduler-1', 'scheduler-2', 'worker-1', 'worker-2'];
+
+/** As nats micro tells it. */
+interface MicroService {
+  readonly name: string;
+  readonly id: string;
+  readonly version: string;
+  readonly description: string;
+  readonly endpoints: readonly { readonly name: string; readonly num_requests?: number }[];
+}
 
 interface Ready {
   readonly rest: string;
@@ -101,6 +114,35 @@ describe('mserve fleet', () => {
     expect(new Set(ports).size).toBe(names.length - 1);
     expect(ports[0]).toBe(ready.ops);
     for (const port of ports) expect((await fetch(`http://${port}/readyz`)).status).toBe(200);
+  });
+
+  const noNats = natsCommand === undefined ? ' (skipped: no nats command in PATH or in the folder of our nats-server)' : '';
+  (noNats === '' ? it : it.skip)(`is what nats micro ls, info and stats show${noNats}`, async () => {
+    const micro = async <T>(...args: readonly string[]): Promise<T> => {
+      const [, listen = ''] = /^listen: "(.*)"$/m.exec(readFileSync(join(state, 'nats.conf'), 'utf8')) ?? [];
+      const login = ['--nkey', join(state, 'users/operator.nk'), '--inbox-prefix', 'mserve.inbox.operator'];
+      const command = ['--server', `nats://${listen}`, ...login, 'micro', ...args, '--json'];
+      // The servers and logins that this user has set up are not asked
+      const { stdout } = await promisify(execFile)(natsCommand as string, command, { env: { ...process.env, XDG_CONFIG_HOME: state } });
+      return JSON.parse(stdout) as T;
+    };
+    await infer(ready.rest, 4);
+    let all: readonly MicroService[] = [];
+    // It gives up on who does not answer soon
+    while (all.length < names.length - 1) all = await micro('ls');
+    expect(all.map(({ name, id }) => `${name} ${id.replace(/-[0-9a-f]{8}$/, '')}`).sort()).toEqual(
+      ['gateway', 'scheduler', 'worker'].flatMap((role) => [`mserve-${role} ${role}-1`, `mserve-${role} ${role}-2`]),
+    );
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+    expect(new Set(all.map((one) => one.version))).toEqual(new Set([version]));
+    const { info } = await micro<{ info: MicroService }>('info', 'mserve-scheduler');
+    expect([info.description, info.endpoints.map(({ name }) => name)]).toEqual([
+      'scheduler of an mserve fleet',
+      expect.arrayContaining(['tickets', 'receipts', 'catalog-list']),
+    ]);
+    const workers = await micro<readonly MicroService[]>('stats', 'mserve-worker');
+    const asked = workers.flatMap(({ endpoints }) => endpoints.filter(({ name }) => name === 'assignments'));
+    expect(asked.reduce((sum, { num_requests: requests = 0 }) => sum + requests, 0)).toBeGreaterThan(0);
   });
 
   it('is there once: a second start in its state directory is refused', async () => {
