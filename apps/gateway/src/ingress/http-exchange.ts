@@ -30,6 +30,9 @@ export class ExchangeResponse extends ServerResponse<ExchangeRequest> {
   exchange: HttpExchange | undefined;
   /** node's own: what the header Keep-Alive says, in ms. ADR 16. */
   declare _keepAliveTimeout: number;
+  /** node's own: the head as text, and that it is written. ADR 16. */
+  declare _header: string | null;
+  declare _headerSent: boolean;
 
   override emit(...event: Parameters<ServerResponse['emit']>): boolean {
     if (event[0] === 'close') this.exchange?.close();

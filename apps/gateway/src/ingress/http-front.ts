@@ -32,6 +32,7 @@ import { contextOf, serverTlsOf } from '../tls/tls-context.js';
 import type { IngressLimits, TlsOptions } from '../edge/ingress-options.js';
 import type { InFlight } from './in-flight.js';
 import { OrdinaryRequests } from './ordinary-requests.js';
+import { PlainAnswers } from './plain-answers.js';
 import { tellEvents } from './port-events.js';
 import { SpareConnections } from './spare-connections.js';
 import { cutStalledWrite } from './stalled-write.js';
@@ -56,6 +57,7 @@ export class HttpFront implements ExchangeOwner {
   private readonly exchanges: ExchangeBook<HttpExchange>;
   private readonly inflater: BodyInflater<HttpExchange>;
   private readonly connections: HttpConnections;
+  private readonly plain: PlainAnswers | undefined;
   private readonly ordinary: OrdinaryRequests;
   private readonly spare: SpareConnections;
   private watches: readonly { stop(): void }[] = [];
@@ -74,6 +76,8 @@ export class HttpFront implements ExchangeOwner {
     private readonly access?: Access,
   ) {
     this.gather = new TurnGather(listener);
+    // CORS adds headers to answers
+    this.plain = cors === undefined ? new PlainAnswers(limits.keepAliveTimeoutMs) : undefined;
     this.exchanges = new ExchangeBook(this.gather, Math.max(limits.maxBufferedBytes, limits.maxMessageBytes), inFlight);
     this.inflater = new BodyInflater(this.exchanges, limits, this.gather, httpInflateErrors, (exchange, error) =>
       this.refuseWhole(exchange, error),
@@ -374,22 +378,33 @@ export class HttpFront implements ExchangeOwner {
     const { body, onWritten } = answer;
     const bytes = bytesOf(body);
     if (onWritten !== undefined) response.once('finish', onWritten);
-    const head: string[] = [];
-    const { headers } = answer;
-    for (const name in headers) if (name !== 'content-length') head.push(name, headers[name] as string);
-    head.push('content-length', String(bytes), 'x-request-id', requestId);
-    if (this.leaving || this.ages?.isOver(response.socket) === true) head.push('connection', 'close');
-    response.writeHead(answer.status, head);
-    if (bytes < joinBelowBytes) {
-      writeAtOnce(response, joinBody(body), bytes);
-    } else {
-      this.inFlight.answered(bytes);
-      for (const part of body) response.write(part);
-      response.end();
-    }
+    if (!this.writePlain(response, answer, bytes, requestId)) this.writeParts(response, answer, bytes, requestId);
     const { socket } = response;
     // Until the answer is over: HttpConnections
     if (socket !== null && socket.writableLength > 0) cutStalledWrite(response, this.limits.writeTimeoutMs, () => socket.destroy());
+  }
+
+  /** false: it has to be written part by part, by node. */
+  private writePlain(response: ExchangeResponse, { status, headers, body }: HttpAnswer, bytes: number, requestId: string): boolean {
+    if (this.plain === undefined || status !== 200 || body.length !== 1 || bytes >= joinBelowBytes) return false;
+    const text = body[0];
+    if (typeof text !== 'string' || this.leaving || this.ages?.isOver(response.socket) === true) return false;
+    return this.plain.write(response, headers, text, bytes, requestId);
+  }
+
+  private writeParts(response: ExchangeResponse, { status, headers, body }: HttpAnswer, bytes: number, requestId: string): void {
+    const head: string[] = [];
+    for (const name in headers) if (name !== 'content-length') head.push(name, headers[name] as string);
+    head.push('content-length', String(bytes), 'x-request-id', requestId);
+    if (this.leaving || this.ages?.isOver(response.socket) === true) head.push('connection', 'close');
+    response.writeHead(status, head);
+    if (bytes < joinBelowBytes) {
+      writeAtOnce(response, joinBody(body), bytes);
+      return;
+    }
+    this.inFlight.answered(bytes);
+    for (const part of body) response.write(part);
+    response.end();
   }
 }
 
