@@ -40,6 +40,10 @@ export const failureKinds: readonly (NativeErrorKind | undefined)[] = [
 const firstKindOfRanks = 9;
 
 const smallBytesCapacity = 64 * 1024;
+/** Of a buffer that small outputs share. */
+const chunkBytes = 16 * 1024;
+/** Outputs begin at multiples of this, so that they can be read as numbers of any type, and be the inputs of another run as they are. */
+const outputAlignment = 16;
 /** Shape entries per output that the inbox has room for; the addon refuses outputs that do not fit. */
 export const maxRank = 64;
 
@@ -97,6 +101,29 @@ function errorOf(failureKind: number, runtimeCode: number, message: string): Nat
   return new NativeError(failureKinds[failureKind] ?? 'run', tidy(message), { runtimeCode: runtimeCodes[runtimeCode] });
 }
 
+/**
+ * Memory of small outputs, which share buffers: an array of its own costs memory of the C library as soon as anybody looks at its buffer, and V8 the
+ * garbage collection of one buffer for each output.
+ */
+class SmallOutputs {
+  private chunk = new ArrayBuffer(chunkBytes);
+  private used = 0;
+
+  copyOf(bytes: Uint8Array, place: number, byteLength: number): Uint8Array {
+    if (byteLength > chunkBytes / 4) return bytes.slice(place, place + byteLength);
+    if (this.used + byteLength > chunkBytes) {
+      this.chunk = new ArrayBuffer(chunkBytes);
+      this.used = 0;
+    }
+    const copy = new Uint8Array(this.chunk, this.used, byteLength);
+    this.used = Math.ceil((this.used + byteLength) / outputAlignment) * outputAlignment;
+    // Byte by byte while that is cheaper than making a view
+    if (byteLength <= 64) for (let i = 0; i < byteLength; i++) copy[i] = bytes[place + i]!;
+    else copy.set(bytes.subarray(place, place + byteLength));
+    return copy;
+  }
+}
+
 /** What this JavaScript thread has under way in the addon. */
 class NativeLink {
   private readonly table: (Pending | undefined)[] = [];
@@ -108,6 +135,7 @@ class NativeLink {
   private words = new Float64Array(4096);
   private connected: Connected | undefined;
   private lastSession = 0;
+  private readonly outputs = new SmallOutputs();
 
   /** Begins to load a model, or to use that of `source`, an open session; the opening settles later. Loads the addon at first use. */
   openSession(request: BoundRequest, source: BoundSession | undefined, opening: Opening): void {
@@ -224,7 +252,11 @@ class NativeLink {
         const byteLength = words[at + outputTail.byteLength]!;
         const place = words[at + outputTail.place]!;
         at += outputTail.end;
-        outputs.push({ dtype, shape, bytes: place < 0 ? large(extras![extra++] as ArrayBuffer) : bytes.slice(place, place + byteLength) });
+        outputs.push({
+          dtype,
+          shape,
+          bytes: place < 0 ? large(extras![extra++] as ArrayBuffer) : this.outputs.copyOf(bytes, place, byteLength),
+        });
       }
       pending?.resolve(outputs);
     }
