@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { addModel, loopModel, onnxModel, type OnnxModel } from '../../../test/support/onnx-model.js';
+import { NativeError } from './native-error.js';
 import { Session } from './session.js';
 import type { RunOptions } from './session-options.js';
 import type { NativeTensor } from './tensor.js';
@@ -16,7 +17,7 @@ async function warmUp(session: Session, inputs: readonly NativeTensor[]): Promis
 }
 
 /** Whether a run is settled without the event loop having turned. */
-async function settlesInPlace(session: Session, inputs: readonly NativeTensor[], options?: RunOptions): Promise<boolean> {
+async function settlesInPlace(session: Session, inputs: readonly NativeTensor[], options?: Omit<RunOptions, 'atOnce'>): Promise<boolean> {
   let settled = false;
   const run = session.run(inputs, options).then(
     () => (settled = true),
@@ -32,7 +33,11 @@ async function settlesInPlace(session: Session, inputs: readonly NativeTensor[],
  * Whether one of the next runs is settled in place. One run says little: how long runs take is measured by the clock on the wall, and a machine
  * that stalled for a second in the last one makes the next be expected to take too long. What is expected then halves with every run.
  */
-async function comesToSettleInPlace(session: Session, inputs: readonly NativeTensor[], options?: RunOptions): Promise<boolean> {
+async function comesToSettleInPlace(
+  session: Session,
+  inputs: readonly NativeTensor[],
+  options?: Omit<RunOptions, 'atOnce'>,
+): Promise<boolean> {
   for (let i = 0; i < 50; i++) if (await settlesInPlace(session, inputs, options)) return true;
   return false;
 }
@@ -145,5 +150,23 @@ describe('runs in place', () => {
     await warmUp(session, [sizes]);
     expect(await settlesInPlace(session, [sizes])).toBe(inPlace);
     await session.close();
+  });
+
+  it('gives outputs at once where that is asked for, with memory of their own', async () => {
+    const session = await Session.open(addModel(), options);
+    const first = pair(1, 1);
+    await warmUp(session, first);
+    const outputs = [1, 2, 3].map((value) => session.run(pair(1, value), { ...options, atOnce: true }));
+    expect(outputs.every(Array.isArray)).toBe(true);
+    const later = await Promise.all([1, 2, 3].map((value) => session.run(pair(1, value))));
+    expect(outputs).toEqual(later);
+    const all = (await Promise.all(outputs)).flat();
+    for (const { bytes } of all) expect(bytes.byteOffset % 8).toBe(0);
+    all[0]?.bytes.fill(0);
+    expect(all.slice(1)).toEqual(later.flat().slice(1));
+    expect(() => session.run([], { atOnce: true })).toThrow(NativeError);
+    await expect(session.run([])).rejects.toThrow(NativeError);
+    await session.close();
+    expect(() => session.run(first, { atOnce: true })).toThrow('the session is closed');
   });
 });

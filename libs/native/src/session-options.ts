@@ -73,4 +73,6 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Raises SessionOptions.inlineBelowUs for this run: nobody else needs this JavaScript thread for so long. Has no effect on a session whose own limits are 0. */
   readonly inlineBelowUs?: number;
+  /** The outputs of a run that was executed in place are given themselves, without a promise, and what fails at once is thrown. Default false. */
+  readonly atOnce?: boolean;
 }

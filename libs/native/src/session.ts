@@ -77,25 +77,11 @@ export class Session {
    * model's own value. Runs start in the order of their calls.
    * Rejects with a NativeError: 'input' (before anything runs, if the declaration tells), 'run', 'cancelled', 'closed'.
    */
-  run(inputs: readonly (NativeTensor | undefined)[], options?: RunOptions): Promise<NativeTensor[]> {
-    const signal = options?.signal;
-    return new Promise((resolve, reject) => {
-      if (this.#closing !== undefined) throw new NativeError('closed', 'the session is closed');
-      if (signal?.aborted) throw new NativeError('cancelled', 'the run was cancelled before it began');
-      this.#write(inputs);
-      const pending: Pending = { keep: [this, inputs], resolve, reject, settled: undefined };
-      const slot = nativeLink.addPending(pending);
-      this.#outbox[submitted.slot] = slot;
-      this.#outbox[submitted.inlineBelowUs] = options?.inlineBelowUs ?? 0;
-      let isSettled: boolean;
-      try {
-        isSettled = this.#submit(inputs);
-      } catch (error) {
-        nativeLink.takePending(slot);
-        throw new NativeError('input', (error as Error).message, { cause: error });
-      }
-      if (signal !== undefined && !isSettled) this.#cancelBy(signal, slot, pending);
-    });
+  run(inputs: readonly (NativeTensor | undefined)[], options?: RunOptions & { readonly atOnce?: false }): Promise<NativeTensor[]>;
+  run(inputs: readonly (NativeTensor | undefined)[], options?: RunOptions): NativeTensor[] | Promise<NativeTensor[]>;
+  run(inputs: readonly (NativeTensor | undefined)[], options?: RunOptions): NativeTensor[] | Promise<NativeTensor[]> {
+    if (options?.atOnce === true) return this.#run(inputs, options);
+    return new Promise((resolve) => resolve(this.#run(inputs, options)));
   }
 
   /** close() was called. */
@@ -112,6 +98,27 @@ export class Session {
       });
     });
     return this.#closing;
+  }
+
+  /** Throws what would otherwise reject. */
+  #run(inputs: readonly (NativeTensor | undefined)[], options: RunOptions | undefined): NativeTensor[] | Promise<NativeTensor[]> {
+    const signal = options?.signal;
+    if (this.#closing !== undefined) throw new NativeError('closed', 'the session is closed');
+    if (signal?.aborted) throw new NativeError('cancelled', 'the run was cancelled before it began');
+    this.#write(inputs);
+    const run = new PendingRun([this, inputs]);
+    const slot = nativeLink.addPending(run);
+    this.#outbox[submitted.slot] = slot;
+    this.#outbox[submitted.inlineBelowUs] = options?.inlineBelowUs ?? 0;
+    let isSettled: boolean;
+    try {
+      isSettled = this.#submit(inputs);
+    } catch (error) {
+      nativeLink.takePending(slot);
+      throw new NativeError('input', (error as Error).message, { cause: error });
+    }
+    if (signal !== undefined && !isSettled) this.#cancelBy(signal, slot, run);
+    return run.outcome();
   }
 
   #cancelBy(signal: AbortSignal, slot: number, pending: Pending): void {
@@ -143,6 +150,33 @@ export class Session {
     if (inputs.length === 1) return this.#bound.submit(inputs[0]?.bytes ?? noBytes);
     if (inputs.length === 2) return this.#bound.submit(inputs[0]?.bytes ?? noBytes, inputs[1]?.bytes ?? noBytes);
     return this.#bound.submit(...inputs.map((input) => input?.bytes ?? noBytes));
+  }
+}
+
+/** A run that was submitted. It is settled once, perhaps before anybody asks for its outcome. */
+class PendingRun implements Pending {
+  settled: (() => void) | undefined = undefined;
+  #outputs: NativeTensor[] | undefined = undefined;
+  #error: NativeError | undefined = undefined;
+  #later: { resolve(outputs: NativeTensor[]): void; reject(error: NativeError): void } | undefined = undefined;
+
+  constructor(readonly keep: unknown) {}
+
+  resolve(outputs: NativeTensor[]): void {
+    if (this.#later === undefined) this.#outputs = outputs;
+    else this.#later.resolve(outputs);
+  }
+
+  reject(error: NativeError): void {
+    if (this.#later === undefined) this.#error = error;
+    else this.#later.reject(error);
+  }
+
+  /** The outputs if they are there; throws if the run failed already. */
+  outcome(): NativeTensor[] | Promise<NativeTensor[]> {
+    if (this.#outputs !== undefined) return this.#outputs;
+    if (this.#error !== undefined) throw this.#error;
+    return new Promise((resolve, reject) => (this.#later = { resolve, reject }));
   }
 }
 

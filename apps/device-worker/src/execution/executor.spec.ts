@@ -59,6 +59,21 @@ describe('model stages', () => {
     expect(session.batchSizes).toEqual([1, 5]);
   });
 
+  it('runs that are over at once follow each other without end, each with its own results', async () => {
+    const count = 20_000;
+    const { executor, session } = addition([1], { withBatchDim: false });
+    session.isAtOnce = true;
+    const results = await run(
+      executor,
+      'add',
+      Array.from({ length: count }, (_, i) => [floats([1], [i]), floats([1], [1])]),
+    );
+    expect(session.runs).toHaveLength(count);
+    expect(results.map((result) => !isFailure(result) && valuesOf(result.outputs[0]))).toEqual(
+      Array.from({ length: count }, (_, i) => [i + 1]),
+    );
+  });
+
   it('concurrentRuns 2: a second run starts while the first goes on', async () => {
     const { executor, session } = addition([4, 2], {}, 2);
     session.hold();
@@ -325,6 +340,31 @@ describe('failed runs', () => {
     session.finishNext();
     await good;
     expect(await failed(3)).toEqual(['INVALID_ARGUMENT Predict Failed, no such shape']);
+  });
+
+  it('one bad instance does not fail its neighbours when runs fail at once', async () => {
+    const session = elementwise([-1, 1], 1, (x) => {
+      if (x === 2) throw new Error('two');
+      return -x;
+    });
+    session.isAtOnce = true;
+    const declaration = servable({
+      models: [model('negate.onnx')],
+      methods: [method('negate', ['x'], [stage(1, 'model', 0, [input(0)])], [output(1)])],
+    });
+    const { executor, causes } = setUp(declaration, [[session]]);
+    const results = await run(
+      executor,
+      'negate',
+      [1, 2, 3].map((x) => [floats([1], [x])]),
+    );
+    expect(results.map((result) => (isFailure(result) ? result.failure.code : valuesOf(result.outputs[0])))).toEqual([
+      [-1],
+      'INTERNAL',
+      [-3],
+    ]);
+    expect(session.batchSizes).toEqual([3, 1, 1, 1]);
+    expect(causes).toHaveLength(2);
   });
 
   it('one bad instance does not fail its neighbours: a failed batch is run again one by one', async () => {

@@ -62,6 +62,7 @@ export class ModelQueue {
   private typicalBatch = 1;
   /** A run, warm-up included, has ended well. */
   private hasRunWell: boolean;
+  private pumping = false;
 
   constructor(options: ModelQueueOptions) {
     this.plan = options.plan;
@@ -82,14 +83,18 @@ export class ModelQueue {
    * begin before another one ends, and until then more may come.
    */
   pump(): void {
+    // A run that is over at once asks for the next one: that comes when its own results are given out
+    if (this.pumping) return;
+    this.pumping = true;
     while (this.slots.length > 0 && this.waiting.length > 0) {
-      if (this.slots.length <= runsAhead && this.waiting.length < this.typicalBatch) return;
+      if (this.slots.length <= runsAhead && this.waiting.length < this.typicalBatch) break;
       const now = performance.now();
       const members = this.take(now);
       if (members.length === 0) continue;
       this.typicalBatch += (members.length - this.typicalBatch) * newestShare;
       this.start(this.slots.pop() as Slot, members, now);
     }
+    this.pumping = false;
   }
 
   private take(now: number): Waiting[] {
@@ -128,18 +133,16 @@ export class ModelQueue {
     if (tracer !== undefined) run.span = beginRun(tracer, this.plan, members);
     counts?.running.add(1);
     let begunAt = takenAt;
-    let outputs: Promise<readonly NativeTensor[]>;
+    let outputs: readonly NativeTensor[] | Promise<readonly NativeTensor[]>;
     try {
       const instances = members.length === 1 ? [(members[0] as Waiting).inputs] : members.map((member) => member.inputs);
       const inputs = assemble(this.plan, instances, slot.staging);
-      begunAt = performance.now();
-      outputs = session.run(inputs, {
-        signal: slot.controller.signal,
-        inlineBelowUs: loneClient.inlineBelowUs,
-      });
+      if (members.length > 1) begunAt = performance.now();
+      outputs = session.run(inputs, { signal: slot.controller.signal, inlineBelowUs: loneClient.inlineBelowUs, atOnce: true });
     } catch (thrown) {
-      outputs = Promise.reject(thrown);
+      return this.fail(slot, run, thrown);
     }
+    if (!(outputs instanceof Promise)) return this.finish(slot, run, outputs, takenAt, begunAt);
     outputs.then(
       (tensors) => this.finish(slot, run, tensors, takenAt, begunAt),
       (cause: unknown) => this.fail(slot, run, cause),
@@ -160,7 +163,7 @@ export class ModelQueue {
       return;
     }
     this.hasRunWell = true;
-    const now = performance.now();
+    const now = run.members.length > 1 ? performance.now() : endedAt;
     const times = { inputMs: begunAt - takenAt, computeMs: endedAt - begunAt, outputMs: now - endedAt };
     counts?.ran(run.members.length, times);
     countRequests(run.members, takenAt, times);
