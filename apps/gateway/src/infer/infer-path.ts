@@ -446,7 +446,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
       if (firstFailure !== undefined) {
         this.models.fail(pending, seconds, encodeSeconds);
         this.failures.add(request, firstFailure, infer, pending.span);
-      } else this.models.succeed(pending, infer.instances.length, seconds, encodeSeconds);
+      } else this.models.succeed(pending, infer.instances.length, now, seconds, encodeSeconds);
     } catch (error) {
       this.models.fail(pending, seconds);
       this.refuse(request, ServingError.from(error, 'Failed to construct the response'), infer, pending.span);

@@ -77,8 +77,27 @@ interface Known {
   readonly counts: ModelCounts;
 }
 
+/** How long the difference between the two clocks is used. */
+const clockMs = 1_000;
+
+/** Unix time from performance.now(), which costs a fraction of Date.now(). The system's clock may be changed: that shows within a second. */
+class UnixClock {
+  private offsetMs = 0;
+  private takenAt = -Infinity;
+
+  /** `now`: of performance.now(). */
+  secondsAt(now: number): number {
+    if (now - this.takenAt > clockMs) {
+      this.takenAt = now;
+      this.offsetMs = Date.now() - now;
+    }
+    return (now + this.offsetMs) / 1000;
+  }
+}
+
 /** The counts of all methods. */
 export class ModelCounters {
+  private readonly clock = new UnixClock();
   /** By signature, of which every version has its own as a rule: saves the look-up by labels. */
   private readonly known = new WeakMap<MethodSignature, Known>();
   private readonly series: { readonly [name in keyof ModelCounts]: Series<ModelCounts[name]> };
@@ -118,13 +137,13 @@ export class ModelCounters {
     return known.counts;
   }
 
-  /** A request was answered with results for all its instances. `seconds`: since it came. */
-  succeed(request: CountedRequest, instances: number, seconds: number, encodeSeconds: number): void {
+  /** A request was answered with results for all its instances, `now` (performance.now()). `seconds`: since it came. */
+  succeed(request: CountedRequest, instances: number, now: number, seconds: number, encodeSeconds: number): void {
     const counts = this.of(request.infer.target);
     counts.succeeded.add();
     counts.succeededSeconds.add(seconds);
     counts.instances.add(instances);
-    counts.lastSuccess.set(Date.now() / 1000);
+    counts.lastSuccess.set(this.clock.secondsAt(now));
     observe(counts, request, seconds, encodeSeconds);
   }
 
