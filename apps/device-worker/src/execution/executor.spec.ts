@@ -353,11 +353,8 @@ describe('failed runs', () => {
       methods: [method('negate', ['x'], [stage(1, 'model', 0, [input(0)])], [output(1)])],
     });
     const { executor, causes } = setUp(declaration, [[session]]);
-    const results = await run(
-      executor,
-      'negate',
-      [1, 2, 3].map((x) => [floats([1], [x])]),
-    );
+    const instances = [1, 2, 3].map((x) => [floats([1], [x])]);
+    const results = await run(executor, 'negate', instances);
     expect(results.map((result) => (isFailure(result) ? result.failure.code : valuesOf(result.outputs[0])))).toEqual([
       [-1],
       'INTERNAL',
