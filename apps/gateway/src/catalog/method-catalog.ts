@@ -114,6 +114,14 @@ export class MethodCatalog implements MethodLookup {
     return latest !== undefined && latest !== version && this.isConfirmed(servable, latest);
   }
 
+  /** Whether somebody is loading a version (0: any one) that the scheduler in charge has nobody for. */
+  isLoading(servable: string, version: number): boolean {
+    if (this.unconfirmed === 'all') return false;
+    const entry = this.servables.get(servable);
+    const isReady = version === 0 ? entry?.latest !== undefined : entry?.versions.has(version) === true;
+    return !isReady && this.loads(servable, version);
+  }
+
   /** Until the function given back is called (once), more servables are to come: what nobody has is unavailable, not unknown. */
   hold(): () => void {
     this.holds += 1;
@@ -188,14 +196,18 @@ export class MethodCatalog implements MethodLookup {
     return this.servables.has(servable) || this.loading.has(servable);
   }
 
+  private loads(servable: string, version: number): boolean {
+    const loading = this.loading.get(servable);
+    return loading !== undefined && (version === 0 || loading.has(version) || loading.has(0));
+  }
+
   private notifyListeners(): void {
     for (const listener of [...this.listeners]) listener();
   }
 
   /** NOT_FOUND only when it is certain that nobody has it: a client that may try again gets 503. */
   private absent(servable: string, version: number, facts: Facts): ServingError {
-    const loading = this.loading.get(servable);
-    if (loading !== undefined && (version === 0 || loading.has(version) || loading.has(0))) return refusal('servable-loading', facts);
+    if (this.loads(servable, version)) return refusal('servable-loading', facts);
     const listed = this.servables.get(servable)?.listed;
     const mayCome = !this.known || this.isHeld || (listed !== undefined && (version === 0 || listed.has(version)));
     return refusal(mayCome ? 'servable-unavailable' : 'servable-not-found', facts);

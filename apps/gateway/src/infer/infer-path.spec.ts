@@ -1,9 +1,10 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { silentLog, type AppLog } from '@mserve/app';
 import { answers, LocalTensorStore, refusals, type ServableStatus, type TensorReader } from '@mserve/bus';
 import { failureOf, grantOf, stringTensor, type InstanceResult, type Ticket } from '@mserve/wire';
 import { MetricRegistry } from '@mserve/metrics';
 import { RecordingTracer } from '../../../../test/support/recording-tracer.js';
+import { MethodCatalog } from '../catalog/method-catalog.js';
 import { FakeScheduler, method, servable } from '../testing/fake-scheduler.js';
 import { prefixed, RawGrpc } from '../testing/raw-grpc.js';
 import { defaultServables, GatewayRig, predict, rawClient } from '../testing/gateway-rig.js';
@@ -208,6 +209,18 @@ describe('the infer path', () => {
     await rig.idle();
   });
 
+  it('says that its version is being loaded when the next replica does not come in time', async () => {
+    rig = await GatewayRig.start();
+    const { scheduler } = rig;
+    scheduler.onTickets = ([ticket]) => {
+      if (ticket !== undefined) scheduler.refuse(ticket, failureOf('servable-unavailable', { servable: 'kit', method: 'echo' }));
+      scheduler.list([], [{ servable: 'kit', version: 1 }]);
+    };
+    const refused = await rig.post('kit echo a');
+    expect([refused.status, await refused.text()]).toEqual([503, "UNAVAILABLE: servable 'kit' is loading"]);
+    await rig.idle();
+  });
+
   it('refuses a deadline that has passed without a ticket', async () => {
     rig = await GatewayRig.start();
     expect((await rig.post('kit echo b', { 'x-request-timeout-ms': '-1' })).status).toBe(504);
@@ -368,8 +381,8 @@ describe('the infer path', () => {
   describe('while the last replica of a version is gone with its worker', () => {
     const lost = [{ ...(defaultServables[0] as ServableStatus), readyReplicas: 0 }];
     /** Resolves when the gateway knows it. */
-    async function lose(): Promise<void> {
-      rig.scheduler.list(lost);
+    async function lose(loading?: Parameters<FakeScheduler['list']>[1]): Promise<void> {
+      rig.scheduler.list(lost, loading);
       while ((await fetch(`${rig.url}/v2/models/kit.echo/ready`)).status === 200);
     }
 
@@ -398,10 +411,14 @@ describe('the infer path', () => {
       const open = rig.post('{"instances":[{"x":1}]}');
       const named = rig.post('{"instances":[{"x":2}]}', {}, '/model/kit/version/1:echo');
       while (rig.gateway.stats.waited < 2) await new Promise((resolve) => setImmediate(resolve));
+      const lookups = jest.spyOn(MethodCatalog.prototype, 'resolve');
       scheduler.list([...lost, servable('kit', [method('echo')], 2)]);
       expect((await open).status).toBe(200);
       scheduler.list([...defaultServables, servable('kit', [method('echo')], 2)]);
       expect((await named).status).toBe(200);
+      // What named its version was not read again
+      expect(lookups.mock.calls).toEqual([['kit', 0, 'echo']]);
+      lookups.mockRestore();
       expect(scheduler.seen.map(({ version }) => version)).toEqual([2, 1]);
       expect(rig.gateway.stats).toMatchObject({ answered: 2, moved: 1, refused: {} });
     });
@@ -414,6 +431,24 @@ describe('the infer path', () => {
       const { waited } = rig.gateway.stats;
       expect((await rig.post('kit echo b')).status).toBe(503);
       expect([waited, rig.gateway.stats.waited]).toEqual([1, 1]);
+    });
+
+    it.each([
+      ['being loaded', { servable: 'kit', version: 1 }, 'loading'],
+      ['being loaded by a worker that has not said which one', { servable: 'kit', version: 0 }, 'loading'],
+      ['not, though another one is', { servable: 'kit', version: 2 }, 'not available'],
+    ])('says of what named its version and has waited in vain that it is %s', async (_, loading, state) => {
+      rig = await GatewayRig.start({ unavailableGraceMs: 200, publicProtocols: true });
+      await lose([loading]);
+      const [open, named] = await Promise.all([
+        rig.post('{"instances":[{"x":1}]}'),
+        rig.post('{"instances":[{"x":2}]}', {}, '/model/kit/version/1:echo'),
+      ]);
+      expect([open.status, named.status, rig.gateway.stats.waited]).toEqual([503, 503, 2]);
+      expect([await open.text(), await named.text()]).toEqual([
+        expect.stringContaining('Request servable(kit) method(echo) , servable is loading'),
+        expect.stringContaining(`Request servable(kit) method(echo)  version(1) , servable is ${state}`),
+      ]);
     });
 
     it('refuses at once when nothing is to be waited for, or when the version was unloaded', async () => {

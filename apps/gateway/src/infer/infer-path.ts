@@ -17,26 +17,23 @@ import {
 } from '@mserve/wire';
 import { MethodCatalog } from '../catalog/method-catalog.js';
 import { SchedulerWatch } from '../catalog/scheduler-watch.js';
-import { Ingress, type IngressAnswer, type IngressListener, type IngressRequest, type InferRoute } from '../edge/ingress.js';
-import { requestIdOf } from '../edge/request-id.js';
+import { Ingress, type IngressAnswer, type IngressListener, type IngressRequest } from '../edge/ingress.js';
 import { logToken, tracerToken } from '../edge/tokens.js';
-import type { InferRequest, Protocol } from '../protocols/protocol.js';
+import type { InferRequest, Protocols } from '../protocols/protocol.js';
 import { FailureLog } from './failure-log.js';
 import { InferCounters, showInHand, type InferStats } from './counters.js';
 import { ModelCounters } from './model-counters.js';
 import { OutageQueue } from './outage-queue.js';
 import { givingBack, isViewOf } from './answer-parts.js';
 import { PendingRequest } from './pending-request.js';
-import { lastResort, withHttpHeaders, withTrace } from './refusal-answer.js';
+import { withTrace } from './refusal-answer.js';
+import { Refusals } from './refusals.js';
 import { RequestLog } from './request-log.js';
-import { spanOf, spanOfRefusal } from './request-span.js';
+import { spanOf } from './request-span.js';
 import { catalogWaitMs, decodeAgain, maxMoves, MoveQueue, unavailable, VersionProbe, type Moving } from './version-move.js';
 
 /** Limits of infer requests: settings of the gateway, see their declarations. */
 export type InferOptions = Pick<OwnSettingsOf<'gateway'>, 'maxInFlight' | 'defaultDeadlineMs' | 'unavailableGraceMs'>;
-
-/** The protocol of each infer route. */
-export type Protocols = Readonly<Record<InferRoute, Protocol>>;
 
 /** Injection tokens. */
 export const protocolsToken = Symbol('protocols');
@@ -52,15 +49,15 @@ export const inferOptionsToken = Symbol('infer options');
 export class InferPath implements IngressListener, OnModuleInit, BeforeApplicationShutdown {
   private readonly counters: InferCounters;
   private readonly models: ModelCounters;
-  /** The level debug is on. */
-  private readonly logsRefusals: boolean;
+  private readonly refusals: Refusals;
+  private readonly probe: VersionProbe;
   /** By ticket id. */
   private readonly pending = new IdTable<PendingRequest>();
   private readonly byToken = new IdTable<PendingRequest>();
   private readonly secrets = new SecretNumbers();
   private readonly moving = new MoveQueue((moving) => this.giveUpMove(moving));
   private readonly outage = new OutageQueue(
-    (pending) => this.finish(pending, unavailable(pending)),
+    (pending) => this.finish(pending, unavailable(pending, this.methods)),
     () => this.flush(),
   );
   private readonly deadlines = new DeadlineTimer<PendingRequest>(
@@ -81,7 +78,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     @Inject(SchedulerWatch) private readonly schedulers: SchedulerWatch,
     @Inject(protocolsToken) private readonly protocols: Protocols,
     @Inject(inferOptionsToken) private options: InferOptions,
-    @Inject(logToken) private readonly log: AppLog,
+    @Inject(logToken) log: AppLog,
     @Inject(MetricRegistry) private readonly metrics: MetricRegistry,
     @Inject(tracerToken) private readonly tracer: Tracer | undefined,
     @Inject(FailureLog) private readonly failures: FailureLog,
@@ -90,7 +87,8 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     this.counters = new InferCounters(metrics);
     this.models = new ModelCounters(metrics);
     showInHand(metrics, () => this.pending.list());
-    this.logsRefusals = log.isLevelEnabled?.('debug') ?? true;
+    this.refusals = new Refusals(protocols, this.counters, failures, requests, log, tracer);
+    this.probe = new VersionProbe(methods);
   }
 
   /** What was counted since the start. */
@@ -163,40 +161,18 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   /** The refusal, in its own protocol, of a request that the ingress does not hand over; counted and logged. */
   refusalOf(request: IngressRequest, error: ServingError): IngressAnswer {
     this.counters.received.add();
-    return this.refused(request, error);
-  }
-
-  /** `infer` and `span` (undefined where it is not traced) are there when it was accepted before. */
-  private refused(request: IngressRequest, error: ServingError, infer?: InferRequest, span?: Span): IngressAnswer {
-    const traced = infer === undefined ? this.tracer && spanOfRefusal(this.tracer, request, error) : span;
-    const answer = this.refusalAnswer(request, error, infer, traced);
-    return traced === undefined ? answer : withTrace(answer, traced);
-  }
-
-  private refusalAnswer(request: IngressRequest, error: ServingError, infer?: InferRequest, span?: Span): IngressAnswer {
-    this.counters.countRefused(error.code, error.reason);
-    this.failures.add(request, error, infer, span);
-    this.report(request, error);
-    let answer: IngressAnswer;
-    try {
-      answer = this.protocols[request.route].refuse(request, error);
-      if (answer.kind === 'http') answer = withHttpHeaders(request, answer);
-    } catch (bug) {
-      this.report(request, ServingError.from(bug));
-      answer = lastResort(request);
-    }
-    this.requests.refused(request, error, answer, infer, span);
-    return answer;
+    return this.refusals.answerOf(request, error);
   }
 
   private accept(request: IngressRequest, now: number): void {
-    const { options, protocols, methods, store } = this;
+    const { options, protocols, probe, store } = this;
     if (this.pending.size >= options.maxInFlight) {
       throw refusal('too-many-requests', { limit: options.maxInFlight });
     }
     const isTimed = this.metrics.isRead || this.requests.isOn;
     const begunAt = isTimed ? performance.now() : 0;
-    const infer = protocols[request.route].decode(request, methods);
+    probe.leftOpen = false;
+    const infer = protocols[request.route].decode(request, probe);
     const decodedAt = isTimed ? performance.now() : 0;
     const { client } = request;
     const { servable } = infer.target;
@@ -205,6 +181,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     const deadlineAt = infer.deadlineAt === Infinity ? now + options.defaultDeadlineMs : infer.deadlineAt;
     if (deadlineAt <= now) throw refusal('late-on-arrival');
     const pending = new PendingRequest(request, infer, store.place(infer.instances), deadlineAt, now, this.secrets);
+    pending.isForLatest = probe.leftOpen;
     if (isTimed) {
       pending.decodedAt = decodedAt;
       pending.decodeSeconds = (decodedAt - begunAt) / 1000;
@@ -229,7 +206,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     const { unavailableGraceMs } = this.options;
     pending.scheduler = '';
     const isHandover = this.schedulers.current !== undefined;
-    if (unavailableGraceMs === 0 && !isHandover) return this.finish(pending, unavailable(pending));
+    if (unavailableGraceMs === 0 && !isHandover) return this.finish(pending, unavailable(pending, this.methods));
     this.counters.waited.add();
     pending.span?.event('waits for a scheduler');
     this.outage.add(pending, performance.now() + (isHandover ? Math.max(unavailableGraceMs, catalogWaitMs) : unavailableGraceMs));
@@ -268,7 +245,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
         const { servable, version } = pending.infer.target;
         const waits = pending.scheduler === '';
         if (!waits && !mustResend) continue;
-        if (waits && methods.hasOtherLatest(servable, version) && this.changeVersion(pending)) continue;
+        if (waits && pending.isForLatest && methods.hasOtherLatest(servable, version) && this.changeVersion(pending)) continue;
         if (methods.isConfirmed(servable, version)) {
           this.counters.resent.add();
           pending.span?.event('sent to another scheduler');
@@ -355,10 +332,9 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     const { pending } = moving;
     const { request, moves } = pending;
     if (moves >= maxMoves || this.schedulers.current === undefined) return false;
-    const probe = new VersionProbe(this.methods);
     let infer: InferRequest;
     try {
-      infer = this.protocols[request.route].decode(request, probe);
+      infer = this.protocols[request.route].decode(request, this.methods);
     } catch (thrown) {
       const error = ServingError.from(thrown);
       // It may be listed again in a moment
@@ -367,7 +343,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
         return true;
       }
       // No other version either: what the scheduler said stands
-      if (!probe.leftOpen || error.reason === 'servable-not-found') return false;
+      if (!pending.isForLatest || error.reason === 'servable-not-found') return false;
       this.finish(pending, error);
       return true;
     }
@@ -382,10 +358,10 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     return true;
   }
 
-  /** A request that waits for the version that was the latest begins again with the one that is now. false: it named its version. */
+  /** A request that waits for the version that was the latest begins again with the one that is now. false: that one does not take it. */
   private changeVersion(pending: PendingRequest): boolean {
     const infer = pending.moves < maxMoves ? decodeAgain(this.protocols[pending.request.route], pending, this.methods) : undefined;
-    if (infer === undefined || infer.target.version === pending.infer.target.version) return false;
+    if (infer === undefined) return false;
     this.beginAgain(pending, infer);
     return true;
   }
@@ -410,9 +386,9 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     this.flush();
   }
 
-  private giveUpMove({ pending, failure }: Moving): void {
+  private giveUpMove({ pending }: Moving): void {
     if (this.pending.get(pending.ticketId) !== pending) return;
-    this.finish(pending, ServingError.of(failure));
+    this.finish(pending, unavailable(pending, this.methods));
     this.flush();
   }
 
@@ -454,7 +430,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
   }
 
   private refuse(request: IngressRequest, error: ServingError, infer?: InferRequest, span?: Span): void {
-    this.outgoing.push(this.refused(request, error, infer, span));
+    this.outgoing.push(this.refusals.answerOf(request, error, infer, span));
   }
 
   private flush(): void {
@@ -462,15 +438,6 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
     if (outgoing.length === 0) return;
     this.outgoing = [];
     this.ingress.answer(outgoing);
-  }
-
-  private report(request: IngressRequest, error: ServingError): void {
-    const { log } = this;
-    const isBug = error.code === 'INTERNAL';
-    if (!isBug && !this.logsRefusals) return;
-    const requestId = requestIdOf(request.headers['x-request-id'], request.token);
-    if (isBug) log.error({ request: request.token, requestId, route: request.route, err: error.cause ?? error }, error.message);
-    else log.debug({ request: request.token, requestId, route: request.route, code: error.code }, error.message);
   }
 
   /** `error`: code or reason, when it was not answered with results. */

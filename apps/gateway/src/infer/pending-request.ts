@@ -21,6 +21,8 @@ import { watchOf } from './request-span.js';
 /** A request that the gateway owes an answer: keeps its instances until every one of them has a result. */
 export class PendingRequest implements Expiring, TensorReader {
   deadlineIndex = -1;
+  /** It named no version: the latest one is meant, whichever that is now. */
+  isForLatest = false;
   /** Whom the ticket went to last. */
   scheduler = '';
   private timesSent = 0;
@@ -63,6 +65,7 @@ export class PendingRequest implements Expiring, TensorReader {
 
   /** It takes the place of one whose version has gone: what is known of that one's way so far is known of this one. */
   follows(before: PendingRequest): void {
+    this.isForLatest = before.isForLatest;
     this.decodedAt = before.decodedAt;
     this.decodeSeconds = before.decodeSeconds;
     this.isTimed = before.isTimed;

@@ -1,4 +1,5 @@
 import { refusal, type Failure, type ServingError } from '@mserve/wire';
+import type { MethodCatalog } from '../catalog/method-catalog.js';
 import type { InferRequest, MethodLookup, Protocol, ResolvedMethod } from '../protocols/protocol.js';
 import type { PendingRequest } from './pending-request.js';
 
@@ -16,13 +17,16 @@ export function decodeAgain(protocol: Protocol, { request }: PendingRequest, met
   }
 }
 
-/** Nobody runs its servable now. */
-export function unavailable({ infer: { target } }: PendingRequest): ServingError {
-  return refusal('servable-unavailable', { servable: target.servable, method: target.method.name });
+/** Nobody runs its servable now, though there was somebody when it came: one may be loading it. */
+export function unavailable({ infer: { target }, isForLatest }: PendingRequest, methods: MethodCatalog): ServingError {
+  const { servable, version, method } = target;
+  const facts = { servable, method: method.name, version: isForLatest ? undefined : `${version}` };
+  return refusal(methods.isLoading(servable, isForLatest ? 0 : version) ? 'servable-loading' : 'servable-unavailable', facts);
 }
 
-/** Looks methods up, and remembers whether a lookup left the version to the catalog. */
+/** Looks methods up, and tells whether a lookup left the version to the catalog. */
 export class VersionProbe implements MethodLookup {
+  /** Of the lookups since it was set to false. */
   leftOpen = false;
 
   constructor(private readonly methods: MethodLookup) {}
@@ -41,7 +45,7 @@ export class VersionProbe implements MethodLookup {
 /** A request whose version has gone. */
 export interface Moving {
   readonly pending: PendingRequest;
-  /** What is answered when there is no other version. */
+  /** What the scheduler said of it: the answer when there is no other version. */
   readonly failure: Failure;
   /** performance.now() clock: until then it waits for the catalog. */
   readonly until: number;

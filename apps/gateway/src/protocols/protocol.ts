@@ -1,5 +1,5 @@
 import type { Instance, InstanceResult, MethodSignature, RequestContext, ServingError } from '@mserve/wire';
-import type { IngressAnswer, IngressRequest } from '../edge/ingress.js';
+import type { InferRoute, IngressAnswer, IngressRequest } from '../edge/ingress.js';
 
 /** A method that can be called now, as the catalog resolved it. */
 export interface ResolvedMethod {
@@ -44,3 +44,6 @@ export interface Protocol {
   encode(request: IngressRequest, infer: InferRequest, results: readonly InstanceResult[]): IngressAnswer;
   refuse(request: IngressRequest, error: ServingError): IngressAnswer;
 }
+
+/** The protocol of each infer route. */
+export type Protocols = Readonly<Record<InferRoute, Protocol>>;

@@ -1,8 +1,7 @@
 import { isFailure, stringTensor, unpackElements, type ServingError, type InstanceResult } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../edge/ingress.js';
-import type { Protocols } from '../infer/infer-path.js';
 import { grpcStatusOf, httpStatusOf } from '../edge/status.js';
-import type { InferRequest, MethodLookup, Protocol } from '../protocols/protocol.js';
+import type { InferRequest, MethodLookup, Protocol, Protocols } from '../protocols/protocol.js';
 
 /** The simplest protocol: body `servable method text|text|...`, each text an instance; the answer is `text|text|...`. Refusals are `code: message`. */
 class PlainProtocol implements Protocol {
