@@ -1,3 +1,5 @@
+import { emptyList } from './empty-list.js';
+
 /** Something with a deadline that can be in one {@link DeadlineHeap} at a time. */
 export interface Expiring {
   /** performance.now() clock, in ms; never Infinity in a heap. Must not change while it is in one. */
@@ -87,7 +89,7 @@ export class DeadlineHeap<E extends Expiring> {
   }
 
   private emptyRow(): void {
-    this.row.length = 0;
+    emptyList(this.row);
     this.first = 0;
     this.inRow = 0;
     this.rowEndsAt = -Infinity;

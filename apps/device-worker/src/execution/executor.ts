@@ -1,4 +1,4 @@
-import { DeadlineTimer, EndOfTurn } from '@mserve/event-loop';
+import { DeadlineTimer, emptyList, EndOfTurn } from '@mserve/event-loop';
 import type { Tracer } from '@mserve/metrics';
 import { failureOf, ServingError, type Failure, type Instance } from '@mserve/wire';
 import type { ServableDeclaration } from '@mserve/register';
@@ -187,7 +187,7 @@ export class Executor implements ModelCaller {
       awake[i] = undefined;
       queue?.pump();
     }
-    awake.length = 0;
+    emptyList(awake);
   }
 
   private wake(queue: ModelQueue | FunctionDispatch): void {

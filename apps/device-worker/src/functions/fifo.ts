@@ -1,3 +1,5 @@
+import { emptyList } from '@mserve/event-loop';
+
 /** First in, first out, without moving the rest at every shift. */
 export class Fifo<T> {
   private entries: (T | undefined)[] = [];
@@ -21,7 +23,7 @@ export class Fifo<T> {
     const entry = this.entries[this.head];
     this.entries[this.head++] = undefined;
     if (this.head === this.entries.length) {
-      this.entries.length = 0;
+      emptyList(this.entries);
       this.head = 0;
     } else if (this.head >= 1024 && this.head * 2 >= this.entries.length) {
       this.entries = this.entries.slice(this.head);

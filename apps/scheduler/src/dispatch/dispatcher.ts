@@ -1,6 +1,6 @@
 import { defaults } from '@mserve/config';
 import type { MethodWaits, QueueReport } from '@mserve/bus';
-import { DeadlineHeap } from '@mserve/event-loop';
+import { DeadlineHeap, emptyList } from '@mserve/event-loop';
 import { grantOf, instanceCount, type Cancellation, type Failure, type Receipt, type ServableSignature, type Ticket } from '@mserve/wire';
 import type { DispatchObservers, DispatchOptions, DispatchOutlet } from './dispatch-options.js';
 import { isInTime } from './admission.js';
@@ -285,7 +285,7 @@ export class Dispatcher {
         this.watchDeadline(portion);
       }
     }
-    arrivals.length = 0;
+    emptyList(arrivals);
   }
 
   /**
@@ -325,9 +325,9 @@ export class Dispatcher {
       pool.touched = false;
       counters.batches.add(fillReplicas(pool, now, filling));
       for (const portion of given) this.assign(portion, pool, now);
-      given.length = 0;
+      emptyList(given);
     }
-    touched.length = 0;
+    emptyList(touched);
   }
 
   private assign(portion: Portion, pool: ServablePool, now: number): void {
