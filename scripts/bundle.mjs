@@ -105,8 +105,9 @@ const imports = {
   },
 };
 
-/** In front of each program. */
-const banner = `const __path = require('node:path'), __fileUrl = require('node:url').pathToFileURL;
+/** In front of each program. `performance` is a getter of globalThis otherwise, which every look at the clock calls. */
+const banner = `const { performance } = require('node:perf_hooks');
+const __path = require('node:path'), __fileUrl = require('node:url').pathToFileURL;
 const __place = (name, file) => __fileUrl(__path.join(name === undefined ? __path.dirname(__dirname) : __path.dirname(require.resolve(name)), file)).href;
 const __resolve = (name) => __fileUrl(name.startsWith('./') ? __path.join(__dirname, 'start-' + name.slice(2, -3) + '.cjs') : require.resolve(name)).href;
 const __url = __fileUrl(__filename).href, __import = module.importer ?? ((name) => import(name));`;
