@@ -62,6 +62,19 @@ export interface BoundSlabReader {
   isGone(): boolean;
 }
 
+/** The rings of this process; see native_rings.h. */
+export interface BoundRings {
+  offer(ring: number): boolean;
+  begin(ring: number): boolean;
+  shut(ring: number): void;
+  read(bytes: Uint8Array, words: Float64Array): number;
+  open(outlet: number, hub: number, ring: number, timeoutMs: number, done: (isOpen: boolean) => void): void;
+  write(outlet: number, kind: number, bytes: Uint8Array, words: Float64Array): number;
+  taken(outlet: number): number;
+  leave(outlet: number): void;
+  close(): void;
+}
+
 /** All fields are required: the addon knows no defaults. */
 export interface BoundRequest {
   readonly device: {
@@ -128,6 +141,8 @@ export interface Binding {
   /** Throws an Error that says why there is none. */
   readonly NativeSlab: new (slab: number, token: number, bytes: number) => BoundSlab;
   readonly NativeSlabReader: new () => BoundSlabReader;
+  /** Throws an Error that says why there are none. An addon that was built before this came has none. */
+  readonly NativeRings?: new (hub: number, onNews: () => void) => BoundRings;
   /** See native_slab.h. */
   giveBack(buffer: ArrayBuffer): void;
   readonly NativeRank: new (

@@ -1,6 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { loadBinding, type Binding, type BoundSlab, type BoundSlabReader } from './binding.js';
 import { NativeError } from './native-error.js';
+import { randomNumber } from './random-number.js';
+
+export { openSharedRings, SharedRings, type RingListener, type RingPlace, type SharedOutlet } from './shared-rings.js';
 
 /** Where bytes lie in the memory of a process, for others on the same machine. All whole numbers up to 2^53. */
 export interface SharedPlace {
@@ -172,9 +174,4 @@ export function openSharedMemory(sizeMb: number, warn: (text: string) => void): 
     warn(`tensors go over the bus, not through shared memory: ${error.message}`);
     return undefined;
   }
-}
-
-/** 53 random bits, not 0. */
-function randomNumber(): number {
-  return Math.max(1, Number(randomBytes(8).readBigUInt64BE() >> 11n));
 }

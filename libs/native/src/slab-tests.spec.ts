@@ -5,10 +5,11 @@ import { expect, it } from '@jest/globals';
 const script = join(import.meta.dirname, '..', 'test', 'slab-tests.mjs');
 
 /** The short form of libs/native/test/slab-tests.mjs, which has the thread sanitizer and more steps too. */
-it('memory that processes share keeps its bytes for readers, withstands strangers, and forgets who is killed, under the address sanitizer', () => {
+it('slabs and rings keep their bytes for readers, withstand strangers, and forget who is killed, under the address sanitizer', () => {
   let result = spawnSync(process.execPath, [script, 'address'], { encoding: 'utf8' });
   // 3: this compiler has no address sanitizer; the tests themselves run all the same
   if (result.status === 3) result = spawnSync(process.execPath, [script, 'plain'], { encoding: 'utf8' });
   expect({ status: result.status, stderr: result.stderr }).toEqual({ status: 0, stderr: '' });
   expect(result.stdout).toMatch(/^an owner that is killed at each step$/m);
+  expect(result.stdout).toMatch(/^a writer that is killed at each step$/m);
 }, 600_000);

@@ -20,18 +20,18 @@ const sanitizers = {
   address: ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
   thread: ['-fsanitize=thread'],
 };
-const folder = join(native, 'slab');
-const sources = readdirSync(folder)
-  .filter((name) => name.endsWith('.cc'))
-  .map((name) => join(folder, name))
-  .concat(join(here, 'slab_test.cc'));
-const headers = [...readdirSync(folder).map((name) => join(folder, name)), join(native, 'rank', 'descriptor.h')];
+/** Each program tests one of these; all of them share the sources. */
+const programs = ['slab', 'ring'];
+const files = programs.flatMap((name) => readdirSync(join(native, name)).map((file) => join(native, name, file)));
+const sourcesOf = (name) => files.filter((file) => file.endsWith('.cc')).concat(join(here, `${name}_test.cc`));
+const headers = [...files, join(native, 'rank', 'descriptor.h'), join(here, 'traced_process.h')];
 const modified = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 /** Under another name first: two runs may build at once. */
-function build(kind) {
+function build(kind, name) {
   const out = join(here, '..', 'build', 'test', `slab-${kind}`);
-  const program = join(out, 'slab-test');
+  const program = join(out, `${name}-test`);
+  const sources = sourcesOf(name);
   if (modified(program) > Math.max(...[...sources, ...headers].map(modified))) return program;
   mkdirSync(out, { recursive: true });
   const made = `${program}.${process.pid}`;
@@ -48,9 +48,12 @@ function test(kind, rounds) {
     return 3;
   }
   const env = { ...process.env, TSAN_OPTIONS: 'halt_on_error=1' };
-  const { status, signal } = spawnSync(build(kind), [String(rounds)], { env, stdio: 'inherit' });
-  console.log(`${kind}: ${status === 0 ? 'passed' : `failed (${signal ?? `exit code ${status}`})`}`);
-  return status === 0 ? 0 : 1;
+  for (const name of programs) {
+    const { status, signal } = spawnSync(build(kind, name), [String(rounds)], { env, stdio: 'inherit' });
+    console.log(`${kind} ${name}: ${status === 0 ? 'passed' : `failed (${signal ?? `exit code ${status}`})`}`);
+    if (status !== 0) return 1;
+  }
+  return 0;
 }
 
 const [wanted, rounds] = process.argv.slice(2);

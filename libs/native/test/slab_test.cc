@@ -6,17 +6,12 @@
  * Exit code 0, or 1 and a line that says what was wrong.
  */
 #include <signal.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <functional>
 #include <map>
 #include <random>
 #include <string>
@@ -25,33 +20,20 @@
 
 #include "slab/slab_owner.h"
 #include "slab/slab_reader.h"
+#include "traced_process.h"
 
 using namespace mserve::slab;
+using namespace traced;
 
 namespace {
 
 constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kToken = 12345;
 constexpr uint64_t kLength = 100'000;
-constexpr int kPatienceMs = 20'000;
-
-void require(bool condition, const char* what) {
-  if (condition) return;
-  std::fprintf(stderr, "wrong: %s\n", what);
-  std::_Exit(1);
-}
 
 uint64_t newSlab() {
   std::random_device random;
   return static_cast<uint64_t>(random()) << 20 | random() >> 12;
-}
-
-void untilTrue(const std::function<bool()>& condition, const char* what) {
-  for (int i = 0; i < kPatienceMs; i++) {
-    if (condition()) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  require(false, what);
 }
 
 struct Area {
@@ -214,7 +196,7 @@ void testManyReaders() {
   std::memset(placed->bytes, 42, kLength);
   require(SlabReader::open(slab, kToken + 1, 1000) == nullptr, "a wrong token opens the memory");
   require(SlabReader::open(slab + 1, kToken, 1000) == nullptr, "there is a slab that is not there");
-  const Descriptor silent = connectTo(slab, 1000);
+  const Descriptor silent = connectTo(Handed::Slab, slab, 1000);
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; i++) {
     threads.emplace_back([&] {
@@ -243,8 +225,7 @@ void testManyReaders() {
 // Processes that stop themselves (SIGSTOP) at moments that their tracer knows.
 
 int runOwner(uint64_t slab) {
-  ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-  ::raise(SIGSTOP);
+  stopTraced();
   std::string why;
   const auto owner = SlabOwner::make(slab, kToken, kMiB, why);
   if (owner == nullptr) return 1;
@@ -257,8 +238,7 @@ int runOwner(uint64_t slab) {
 }
 
 int runReader(uint64_t slab, uint32_t slot, uint64_t generation) {
-  ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-  ::raise(SIGSTOP);
+  stopTraced();
   const auto reader = SlabReader::open(slab, kToken, kPatienceMs);
   if (reader == nullptr) return 1;
   ::raise(SIGSTOP);
@@ -267,69 +247,6 @@ int runReader(uint64_t slab, uint32_t slot, uint64_t generation) {
   reader->release(slot);
   ::raise(SIGSTOP);
   return 0;
-}
-
-std::string self;
-
-pid_t start(std::vector<std::string> arguments) {
-  std::vector<char*> argv = {self.data()};
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  const pid_t pid = ::fork();
-  if (pid == 0) {
-    ::execv(self.c_str(), argv.data());
-    std::_Exit(127);
-  }
-  return pid;
-}
-
-/** Waits for the next stop; false: the process has ended, and not by a fault. */
-bool isStopped(pid_t pid, int& signal) {
-  int status = 0;
-  require(::waitpid(pid, &status, 0) == pid, "a process cannot be waited for");
-  if (WIFSTOPPED(status)) {
-    signal = WSTOPSIG(status);
-    return true;
-  }
-  require(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a process failed");
-  return false;
-}
-
-/** Lets a process go on up to its next own stop. */
-bool toNextStop(pid_t pid) {
-  int signal = 0;
-  ::ptrace(PTRACE_CONT, pid, nullptr, nullptr);
-  while (isStopped(pid, signal)) {
-    if (signal == SIGSTOP) return true;
-    ::ptrace(PTRACE_CONT, pid, nullptr, reinterpret_cast<void*>(static_cast<intptr_t>(signal)));
-  }
-  return false;
-}
-
-/** Up to `count` steps (system calls, or instructions) from here; false: it came to its own next stop before. */
-bool steps(pid_t pid, bool isInstruction, int count) {
-  for (int i = 0; i < count; i++) {
-    int signal = 0;
-    ::ptrace(isInstruction ? PTRACE_SINGLESTEP : PTRACE_SYSCALL, pid, nullptr, nullptr);
-    require(isStopped(pid, signal), "a process ended early");
-    if (signal == SIGSTOP) return false;
-  }
-  return true;
-}
-
-void kill(pid_t pid) {
-  ::kill(pid, SIGKILL);
-  int status = 0;
-  ::waitpid(pid, &status, 0);
-}
-
-pid_t begun(std::vector<std::string> arguments, int stop) {
-  const pid_t pid = start(std::move(arguments));
-  int signal = 0;
-  require(isStopped(pid, signal) && (signal == SIGSTOP || signal == SIGTRAP), "a process does not begin");
-  // The exec of a traced process stops it once more where it was traced before
-  for (int i = 0; i < stop; i++) require(toNextStop(pid), "a process does not come so far");
-  return pid;
 }
 
 void testKilledReader(int stride) {
@@ -380,9 +297,6 @@ void testKilledOwner(int stride) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  self = "/proc/self/exe";
-  char path[4096] = {};
-  if (::readlink("/proc/self/exe", path, sizeof path - 1) > 0) self = path;
   const std::string first = argc > 1 ? argv[1] : "1";
   if (first == "--owner") return runOwner(std::strtoull(argv[2], nullptr, 10));
   if (first == "--reader")

@@ -6,6 +6,7 @@
 #include "backend_registry.h"
 #include "connection.h"
 #include "native_rank.h"
+#include "native_rings.h"
 #include "native_session.h"
 #include "native_slab.h"
 #include "traps/crash_note.h"
@@ -98,6 +99,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["noteCrash"] = Napi::Function::New(env, mserve::noteCrashOf);
   exports["end"] = Napi::Function::New(env, mserve::end);
   exports["NativeRank"] = mserve::NativeRank::define(env);
+  exports["NativeRings"] = mserve::NativeRings::define(env);
   exports["NativeSession"] = mserve::NativeSession::define(env);
   exports["giveBack"] = Napi::Function::New(env, mserve::giveBack);
   exports["NativeSlab"] = mserve::NativeSlab::define(env);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/memfd.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -59,11 +60,13 @@ class NoFileSizeSignal {
   sigset_t before_;
 };
 
-socklen_t addressOf(uint64_t slab, sockaddr_un& address) {
+socklen_t addressOf(Handed what, uint64_t handed, sockaddr_un& address) {
   address = {};
   address.sun_family = AF_UNIX;
+  const char* const kind = what == Handed::Slab ? "slab" : "ring";
+  const auto number = static_cast<unsigned long long>(handed);
   // The first byte is 0: the name is in no file system
-  const int length = std::snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "mserve-slab-%016llx", static_cast<unsigned long long>(slab));
+  const int length = std::snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "mserve-%s-%016llx", kind, number);
   return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + length);
 }
 
@@ -111,9 +114,9 @@ bool reserve(const Descriptor& file, size_t begin, size_t end) {
   return error == 0;
 }
 
-Descriptor listenAt(uint64_t slab) {
+Descriptor listenAt(Handed what, uint64_t number) {
   sockaddr_un address;
-  const socklen_t length = addressOf(slab, address);
+  const socklen_t length = addressOf(what, number, address);
   Descriptor socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.isOpen() || ::bind(socket.number(), reinterpret_cast<sockaddr*>(&address), length) != 0 || ::listen(socket.number(), 64) != 0) return {};
   return socket;
@@ -129,9 +132,22 @@ bool makePipe(Descriptor& reads, Descriptor& writes) {
   return true;
 }
 
-Descriptor connectTo(uint64_t slab, int timeoutMs) {
+Descriptor makeEvent() { return Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+
+void raise(const Descriptor& event) {
+  const uint64_t one = 1;
+  // Full: it is raised
+  [[maybe_unused]] const ssize_t written = ::write(event.number(), &one, sizeof one);
+}
+
+void clear(const Descriptor& event) {
+  uint64_t count;
+  [[maybe_unused]] const ssize_t got = ::read(event.number(), &count, sizeof count);
+}
+
+Descriptor connectTo(Handed what, uint64_t number, int timeoutMs) {
   sockaddr_un address;
-  const socklen_t length = addressOf(slab, address);
+  const socklen_t length = addressOf(what, number, address);
   Descriptor socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   const timeval limit = {timeoutMs / 1000, timeoutMs % 1000 * 1000};
   if (!socket.isOpen()) return {};
@@ -199,10 +215,13 @@ bool makeMemory(const char*, size_t, Descriptor&, Mapping&) {
 bool mapMemory(const Descriptor&, size_t, bool, Mapping&) { return false; }
 Descriptor readOnly(const Descriptor&) { return {}; }
 bool reserve(const Descriptor&, size_t, size_t) { return false; }
-Descriptor listenAt(uint64_t) { return {}; }
+Descriptor listenAt(Handed, uint64_t) { return {}; }
 Descriptor acceptFrom(const Descriptor&) { return {}; }
 bool makePipe(Descriptor&, Descriptor&) { return false; }
-Descriptor connectTo(uint64_t, int) { return {}; }
+Descriptor makeEvent() { return {}; }
+void raise(const Descriptor&) {}
+void clear(const Descriptor&) {}
+Descriptor connectTo(Handed, uint64_t, int) { return {}; }
 bool isOfThisUser(const Descriptor&) { return false; }
 bool sendFiles(const Descriptor&, const Welcome&, const Descriptor&, const Descriptor&) { return false; }
 bool receiveFiles(const Descriptor&, Welcome&, Descriptor&, Descriptor&) { return false; }

@@ -44,14 +44,21 @@ Descriptor readOnly(const Descriptor& file);
 /** Makes sure that the file has memory in [begin, end). False: there is none. */
 bool reserve(const Descriptor& file, size_t begin, size_t end);
 
+/** What is handed over: slabs of tensors, or rings of messages. It is part of the socket's name. */
+enum class Handed { Slab, Ring };
+
 /** Sockets without a file, which this network namespace sees. */
-Descriptor listenAt(uint64_t slab);
+Descriptor listenAt(Handed what, uint64_t number);
 /** Who has connected; not open when nobody has, or no descriptor is left. */
 Descriptor acceptFrom(const Descriptor& listener);
 /** A pipe: the end that is read, and the end that is written. */
 bool makePipe(Descriptor& reads, Descriptor& writes);
+/** An event (eventfd): readable from raise() to clear(). None of them waits. */
+Descriptor makeEvent();
+void raise(const Descriptor& event);
+void clear(const Descriptor& event);
 /** Connects; calls that follow wait no longer than `timeoutMs`. */
-Descriptor connectTo(uint64_t slab, int timeoutMs);
+Descriptor connectTo(Handed what, uint64_t number, int timeoutMs);
 /** Whether the process at the other end is of the same user: it may read this memory anyway. */
 bool isOfThisUser(const Descriptor& socket);
 /** Sends the welcome and two files in one message that does not wait. */

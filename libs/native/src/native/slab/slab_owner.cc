@@ -39,7 +39,7 @@ std::unique_ptr<SlabOwner> SlabOwner::make(uint64_t slab, uint64_t token, uint64
   if (!makeMemory("mserve-slab", bytes, owner->file_, owner->mapping_)) return fail("no memory that can be shared");
   owner->readOnlyFile_ = readOnly(owner->file_);
   if (!owner->readOnlyFile_.isOpen()) return fail("memory cannot be shared for reading only");
-  owner->listener_ = listenAt(slab);
+  owner->listener_ = listenAt(Handed::Slab, slab);
   if (!owner->listener_.isOpen() || !makePipe(owner->wakeReads_, owner->wake_)) return fail("no socket to hand memory over");
   if (!owner->reserveUpTo(kDataOffset)) return fail("no memory that can be shared");
   owner->slots_.emplace(owner->mapping_.memory(), bytes, token, [self = owner.get()](uint64_t end) { return self->reserveUpTo(end); });

@@ -7,7 +7,7 @@
 namespace mserve::slab {
 
 std::unique_ptr<SlabReader> SlabReader::open(uint64_t slab, uint64_t token, int timeoutMs) {
-  Descriptor socket = connectTo(slab, timeoutMs);
+  Descriptor socket = connectTo(Handed::Slab, slab, timeoutMs);
   if (!socket.isOpen() || !isOfThisUser(socket)) return nullptr;
   if (::send(socket.number(), &token, sizeof token, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof token)) return nullptr;
   Welcome welcome = {};
