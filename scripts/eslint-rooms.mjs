@@ -22,7 +22,7 @@ export const allowedRooms = {
   mindir: ['wire'],
   onnx: ['wire'],
   gateway: ['wire', 'event-loop', 'metrics', 'bus', 'bus/nest', 'config', 'app', 'ops', 'dashboard', 'tracing', 'native/shared-memory'],
-  scheduler: ['wire', 'event-loop', 'metrics', 'bus', 'bus/nest', 'config', 'app', 'ops', 'tracing'],
+  scheduler: ['wire', 'event-loop', 'metrics', 'bus', 'bus/nest', 'config', 'app', 'ops', 'tracing', 'native/shared-memory'],
   'device-worker': [
     'wire',
     'event-loop',

@@ -54,6 +54,8 @@ describe('a fleet with a user per process', () => {
     schedulerOps = `127.0.0.1:${await freePort()}`;
     const nameOf = (name: string): string => (name === 'scheduler' ? 'scheduler-1' : name.replace(/\d+$/, (n) => String(Number(n) + 1)));
     fleet = await startFleet(nats.url, directory.path, ['slow.echo'], ['gateway-0', 'scheduler', 'worker-0', 'worker-1'], {
+      // The spy sees what passes the server
+      env: { MSERVE_SHARED_RINGS: 'false' },
       flagsOf: (name) => ['--config', join(credentials, `${nameOf(name)}.yaml`)],
       gateway: ['--ops', ops],
       scheduler: ['--ops', schedulerOps],

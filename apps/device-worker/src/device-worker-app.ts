@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { connectFleetBus, listenForTensors, untilEnd, type AppFacts, type AppOptions, type LiveSettings } from '@mserve/app';
 import type { SettingsOf } from '@mserve/config';
 import type { Tracer } from '@mserve/metrics';
-import { openSharedMemory } from '@mserve/native/shared-memory';
+import { openSharedMemory, openSharedRings } from '@mserve/native/shared-memory';
 import { fleetStore, showBus, withOperations, type Operations } from '@mserve/ops';
 import { withTracing, type Environment } from '@mserve/tracing';
 import type { Logger } from 'pino';
@@ -52,7 +52,8 @@ async function work(
   if ((options.servables ?? listServables(options.directory)).length === 0)
     log.warn(`there is no servable in ${options.directory}: a folder NAME with a servable_config.ts is expected`);
   const server = await listenForTensors(settings.tensorAddress);
-  const bus = await connectFleetBus(settings, 'worker', log, asked, live);
+  const rings = openSharedRings(settings.sharedRings && settings.sharedMemoryMb > 0, (text) => log.warn(text));
+  const bus = await connectFleetBus(settings, 'worker', log, asked, { live, rings });
   showBus(operations.metrics, 'worker', bus);
   try {
     let onDeviceLost = (): void => undefined;

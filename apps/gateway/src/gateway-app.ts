@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { connectFleetBus, listenForTensors, untilEnd, type AppOptions, type LiveSettings } from '@mserve/app';
 import type { SettingsOf } from '@mserve/config';
 import type { Tracer } from '@mserve/metrics';
-import { openSharedMemory } from '@mserve/native/shared-memory';
+import { openSharedMemory, openSharedRings } from '@mserve/native/shared-memory';
 import { fleetStore, showBus, withOperations, type Operations } from '@mserve/ops';
 import { withTracing, type Environment } from '@mserve/tracing';
 import type { Logger } from 'pino';
@@ -28,7 +28,8 @@ async function serve(
   // Before the bus: files that cannot be read are reported at once, also when there is no bus yet.
   const options = gatewayOptionsOf(settings);
   const server = await listenForTensors(settings.tensorAddress);
-  const bus = await connectFleetBus(settings, 'gateway', log, asked, live);
+  const rings = openSharedRings(settings.sharedRings && settings.sharedMemoryMb > 0, (text) => log.warn(text));
+  const bus = await connectFleetBus(settings, 'gateway', log, asked, { live, rings });
   showBus(operations.metrics, 'gateway', bus);
   try {
     const { restAddress, grpcAddress, ...others } = { ...options, log, metrics: operations.metrics, tracer, ops: operations.port };

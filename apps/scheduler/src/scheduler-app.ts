@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { connectFleetBus, untilEnd, type AppOptions, type LiveSettings } from '@mserve/app';
 import type { SettingsOf } from '@mserve/config';
 import type { Tracer } from '@mserve/metrics';
+import { openSharedRings } from '@mserve/native/shared-memory';
 import { showBus, withOperations, type Operations } from '@mserve/ops';
 import { withTracing, type Environment } from '@mserve/tracing';
 import type { Logger } from 'pino';
@@ -23,7 +24,8 @@ async function schedule(
   live: LiveSettings<SettingsOf<'scheduler'>>,
   { operations, tracer }: Observers,
 ): Promise<number> {
-  const bus = await connectFleetBus(settings, 'scheduler', log, asked, live);
+  const rings = openSharedRings(settings.sharedRings, (text) => log.warn(text));
+  const bus = await connectFleetBus(settings, 'scheduler', log, asked, { live, rings });
   showBus(operations.metrics, 'scheduler', bus);
   try {
     const scheduler = await startScheduler(bus, { ...schedulerOptionsOf(settings), log, metrics: operations.metrics, tracer });

@@ -11,7 +11,7 @@ import { workerBus, type DeviceWorkerOptions } from '@mserve/device-worker';
 import { ApiDocs, createHttpAdapter, gatewayBus, type GatewayOptions } from '@mserve/gateway';
 import { MetricRegistry, type Tracer } from '@mserve/metrics';
 import { outputMemory } from '@mserve/native';
-import { openSharedMemory } from '@mserve/native/shared-memory';
+import { openSharedMemory, openSharedRings } from '@mserve/native/shared-memory';
 import { fleetStore, showBus, type BusRole } from '@mserve/ops';
 import { schedulerBus, type SchedulerOptions } from '@mserve/scheduler';
 import { EmbeddedModule, EmbeddedRooms } from './embedded.module.js';
@@ -45,7 +45,8 @@ export async function connect(
   }
   const join = async (role: string): Promise<Bus> => {
     const report = (text: string, cause?: unknown): void => log.warn({ role, err: cause }, text);
-    const bus = await NatsBus.connect({ ...busOptionsOf(settings, role, live), connectTimeoutMs: natsConnectMs, report });
+    const rings = openSharedRings(settings.sharedRings && settings.sharedMemoryMb > 0, (text) => log.warn({ role }, text));
+    const bus = await NatsBus.connect({ ...busOptionsOf(settings, role, live), rings, connectTimeoutMs: natsConnectMs, report });
     logBusStates(bus, settings.bus, log, { role });
     return bus;
   };

@@ -75,7 +75,7 @@ describe('user and password at NATS', () => {
     let password = 'first';
     const read = (): FleetSettings => settingsFor({ bus: server.url, natsUser: 'mserve', natsPassword: password });
     const live = new LiveSettings(read(), () => Promise.resolve(read()));
-    const bus = await connectFleetBus(read(), 'gateway', log, asked.signal, live);
+    const bus = await connectFleetBus(read(), 'gateway', log, asked.signal, { live });
     await server.kill();
     await line(/is lost and being restored/);
     password = 'second';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { CredentialsRefused, NatsBus, type Bus, type NatsBusOptions } from '@mserve/bus';
+import { CredentialsRefused, NatsBus, type Bus, type NatsBusOptions, type Rings } from '@mserve/bus';
 import { natsServersOf, readSettingFile, settingError, type FleetSettings, type SettingKey } from '@mserve/config';
 import { ServingError } from '@mserve/wire';
 import type { Logger } from 'pino';
@@ -86,17 +86,24 @@ export function logBusStates(bus: Bus, where: string, log: AppLog, fields: Reado
   });
 }
 
+/** What else a process of a fleet may have for its bus: settings that change, and rings in shared memory. */
+export interface FleetBusParts {
+  readonly live?: LiveLogin | undefined;
+  readonly rings?: Rings | undefined;
+}
+
 /** Joins the fleet; waits for the NATS server without end, which is logged once, until `signal` is aborted (then CANCELLED). */
 export async function connectFleetBus(
   settings: FleetSettings,
   role: string,
   log: AppLog,
   signal: AbortSignal,
-  live?: LiveLogin,
+  { live, rings }: FleetBusParts = {},
 ): Promise<Bus> {
   let waiting = false;
   const bus = await NatsBus.connect({
     ...busOptionsOf(settings, role, live),
+    rings,
     service: { name: `mserve-${role}`, version, description: `${role} of an mserve fleet` },
     signal,
     onWaiting: (error) => {

@@ -7,6 +7,8 @@ import type { TextCache } from '@mserve/wire';
 export interface Channel<M> {
   /** [a-z]+, for example `tickets`. */
   readonly name: string;
+  /** Its lists go through a ring in shared memory where there is one. Of all channels from one role to another at most one is: lists of several rings come in no order. */
+  readonly takesRing?: boolean;
   encode(messages: readonly M[]): Uint8Array;
   /** Throws ServingError INVALID_ARGUMENT for bytes that are not such a list. Tensors in the messages are views on `bytes`. `texts`: where names that come in every message are looked up. */
   decode(bytes: Uint8Array, texts?: TextCache): M[];

@@ -21,19 +21,24 @@ import {
 import type { Channel } from './channel.js';
 
 /** Gateway to scheduler: requests to run. */
-export const tickets: Channel<Ticket> = { name: 'tickets', encode: encodeTickets, decode: decodeTickets };
+export const tickets: Channel<Ticket> = { name: 'tickets', takesRing: true, encode: encodeTickets, decode: decodeTickets };
 
 /** Scheduler to worker: tickets for one of its replicas. */
-export const assignments: Channel<Assignment> = { name: 'assignments', encode: encodeAssignments, decode: decodeAssignments };
+export const assignments: Channel<Assignment> = {
+  name: 'assignments',
+  takesRing: true,
+  encode: encodeAssignments,
+  decode: decodeAssignments,
+};
 
 /** Worker to gateway: results. */
-export const answers: Channel<Answer> = { name: 'answers', encode: encodeAnswers, decode: decodeAnswers };
+export const answers: Channel<Answer> = { name: 'answers', takesRing: true, encode: encodeAnswers, decode: decodeAnswers };
 
 /** Worker to scheduler: instances that left a replica. */
-export const receipts: Channel<Receipt> = { name: 'receipts', encode: encodeReceipts, decode: decodeReceipts };
+export const receipts: Channel<Receipt> = { name: 'receipts', takesRing: true, encode: encodeReceipts, decode: decodeReceipts };
 
-/** Gateway to scheduler, scheduler to worker: nobody waits for this ticket any more. */
+/** Gateway to scheduler, scheduler to worker: nobody waits for this ticket any more. Always over the bus, and so behind the ticket. */
 export const cancellations: Channel<Cancellation> = { name: 'cancellations', encode: encodeCancellations, decode: decodeCancellations };
 
 /** Scheduler to gateway: instances that will not be run. */
-export const refusals: Channel<Refusal> = { name: 'refusals', encode: encodeRefusals, decode: decodeRefusals };
+export const refusals: Channel<Refusal> = { name: 'refusals', takesRing: true, encode: encodeRefusals, decode: decodeRefusals };

@@ -2,6 +2,7 @@ export * from './channel.js';
 export * from './channels.js';
 export * from './bus.js';
 export * from './shared-memory.js';
+export type { RingListener, RingOutlet, RingPlace, Rings } from './ring/rings.js';
 export { DirectReader } from './direct/direct-reader.js';
 export { DirectServer } from './direct/direct-server.js';
 export * from './tensor-ways.js';

@@ -8,6 +8,7 @@ import { versionPolicyPattern, versionPolicyRule } from './version-policy.js';
 
 const fleet = ['gateway', 'scheduler', 'device-worker', 'agent'] as const;
 const tensorApps = ['gateway', 'device-worker'] as const;
+const ringApps = ['gateway', 'scheduler', 'device-worker'] as const;
 const gateway = ['gateway'] as const;
 const scheduler = ['scheduler'] as const;
 const worker = ['device-worker'] as const;
@@ -33,6 +34,11 @@ export const settings = {
     doc: 'from how many bytes on the tensors of a request or an answer go through shared memory; smaller ones go along with their message',
     apps: tensorApps,
     default: 8192,
+  }),
+  sharedRings: setting(yesNo(), {
+    doc: 'small messages to processes of the same machine and user go through shared memory, too; gateways and workers need sharedMemoryMb for it',
+    apps: ringApps,
+    default: true,
   }),
   tensorAddress: optional(address({ unix: false }), {
     doc: 'address of this machine at which processes on other machines take large tensors from this one, not encrypted; port 0 = any free one',
@@ -443,7 +449,7 @@ export type SettingOptionsOf<Program extends ProgramName> = Partial<SettingsOf<P
 /** The settings that every app has. */
 export type FleetSettings = Pick<
   SettingsOf<'gateway'>,
-  keyof SettingsOf<'gateway'> & keyof SettingsOf<'scheduler'> & keyof SettingsOf<'device-worker'>
+  keyof SettingsOf<'gateway'> & keyof SettingsOf<'scheduler'> & keyof SettingsOf<'device-worker'> & keyof SettingsOf<'agent'>
 >;
 
 /** The settings of an app beyond those that every app has. */

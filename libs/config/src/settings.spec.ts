@@ -77,6 +77,7 @@ const rows: Readonly<Record<SettingKey, Row>> = {
   subjectPrefix: text('gswa', 'mserve', 'a.b-c_1', ['', 'a b', '.a', 'a..b', 'x'.repeat(201)]),
   sharedMemoryMb: number('gw', 256, 0, 1_048_576),
   sharedMemoryFromBytes: number('gw', 8192, 1, 1_073_741_824),
+  sharedRings: yesNo('gsw', true),
   tensorAddress: text('gw', undefined, '10.0.0.5:7000', ['x', 'unix:/x'], { allowed: ['', 'h:0'] }),
   logLevel: text('gswa', 'info', 'debug', ['', 'trace', 'INFO'], {
     ofServer: 'warn',

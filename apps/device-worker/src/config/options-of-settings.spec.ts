@@ -40,6 +40,7 @@ describe('settings of a device-worker', () => {
       servingLogBackups: 30,
       sharedMemoryMb: 256,
       sharedMemoryFromBytes: 8_192,
+      sharedRings: true,
     });
     const argv = ['--directory', '/srv', '--servables', 'digits,kit:2', '--device-ids', '0,3', '--warm-up=false', '--credits', '40'];
     expect(await load(argv, { MSERVE_INTRA_OP_THREADS: '2' })).toMatchObject({

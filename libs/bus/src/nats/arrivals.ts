@@ -34,17 +34,20 @@ export class Arrivals<M> {
       const held = heldOf(message);
       if (held === undefined && this.waiting.size === 0) return this.deliver(bodyOf(message));
       const sender = senderOf(message.reply ?? '');
-      const queue = this.waiting.get(sender);
-      if (queue !== undefined) {
-        if (queue.length >= maxWaiting) throw new Error(`${maxWaiting} lists wait already`);
-        queue.push(held === undefined ? { bytes: bodyOf(message) } : { held });
-      } else if (held === undefined) {
-        this.deliver(bodyOf(message));
-      } else {
-        const opened: Waiting[] = [{ held }];
-        this.waiting.set(sender, opened);
-        void this.deliverInOrder(sender, opened);
-      }
+      if (held === undefined) return this.acceptFrom(sender, bodyOf(message));
+      if (this.waitBehind(sender, { held })) return;
+      const opened: Waiting[] = [{ held }];
+      this.waiting.set(sender, opened);
+      void this.deliverInOrder(sender, opened);
+    } catch (thrown) {
+      this.options.onDropped(`a message of channel ${this.options.channel.name}`, thrown);
+    }
+  }
+
+  /** A list of a sender that came in any way; see {@link senderOf}. Never throws. */
+  acceptFrom(sender: string, bytes: Uint8Array): void {
+    try {
+      if (this.waiting.size === 0 || !this.waitBehind(sender, { bytes })) this.deliver(bytes);
     } catch (thrown) {
       this.options.onDropped(`a message of channel ${this.options.channel.name}`, thrown);
     }
@@ -63,6 +66,15 @@ export class Arrivals<M> {
     return new Promise((resolve) => {
       this.idle = resolve;
     });
+  }
+
+  /** False: nothing of this sender waits. */
+  private waitBehind(sender: string, next: Waiting): boolean {
+    const queue = this.waiting.get(sender);
+    if (queue === undefined) return false;
+    if (queue.length >= maxWaiting) throw new Error(`${maxWaiting} lists wait already`);
+    queue.push(next);
+    return true;
   }
 
   private async deliverInOrder(sender: string, queue: Waiting[]): Promise<void> {
@@ -98,6 +110,6 @@ export class Arrivals<M> {
 }
 
 /** The sender's inbox, without the message's own number: the same for all messages of one sender. */
-function senderOf(reply: string): string {
+export function senderOf(reply: string): string {
   return reply.slice(0, reply.lastIndexOf('.') + 1);
 }

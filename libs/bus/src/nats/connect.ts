@@ -15,6 +15,7 @@ import {
 } from '@nats-io/transport-node';
 import { ServingError } from '@mserve/wire';
 import type { Report } from '../report.js';
+import type { Rings } from '../ring/rings.js';
 import type { ServiceFacts } from './discovery.js';
 import { isRefusal, type Reconnecting } from './reconnecting.js';
 
@@ -47,6 +48,8 @@ export interface NatsBusOptions {
   /** Larger messages and held bytes are refused. Default 1 GiB. */
   readonly maxFetchBytes?: number | undefined;
   readonly report?: Report | undefined;
+  /** For small messages between processes of this machine. Belong to the bus, which closes them. Default: none, all goes over the server. */
+  readonly rings?: Rings | undefined;
   /** What it is to who asks the nats-server for services (`nats micro ls`). Default: it does not answer. */
   readonly service?: ServiceFacts | undefined;
 }

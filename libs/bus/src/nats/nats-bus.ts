@@ -8,6 +8,7 @@ import { withTimeout } from '../deadline.js';
 import { HeldTable, checkRange } from '../held-table.js';
 import { checkToken } from '../names.js';
 import { reportToConsole, type Report } from '../report.js';
+import type { Rings } from '../ring/rings.js';
 import { tellUndelivered } from '../undelivered.js';
 import { Arrivals } from './arrivals.js';
 import { connectToServer, type NatsBusOptions } from './connect.js';
@@ -20,6 +21,7 @@ import { ReplyInbox } from './reply-inbox.js';
 import { Outboxes } from './outboxes.js';
 import { Puller } from './puller.js';
 import { Responders } from './responders.js';
+import { RingInlets } from './ring-inlets.js';
 import { Subjects } from './subjects.js';
 
 /** Room in a NATS message for our headers; the server counts them in. */
@@ -49,12 +51,14 @@ export class NatsBus implements Bus {
   private readonly stateListeners = new Set<(state: BusState) => void>();
   private readonly receivers = new Map<string, Receiver>();
   private readonly topicSubscriptions = new Set<NatsSubscription>();
+  private readonly rings: Rings | undefined;
   private readonly table: HeldTable;
   private readonly deliveries: Deliveries;
   private readonly inbox: ReplyInbox;
   private readonly puller: Puller;
   private readonly outboxes: Outboxes;
   private readonly responders: Responders;
+  private readonly inlets: RingInlets;
   private readonly discovery: Discovery | undefined;
 
   private constructor(
@@ -69,9 +73,13 @@ export class NatsBus implements Bus {
     const maxBytes = (): number => this.maxMessageBytes;
     const onDropped = (what: string, cause: unknown): void => this.drop(what, cause);
     const pull = (held: HeldBytes): Promise<Uint8Array> => this.pull(held);
+    this.rings = options.rings;
     this.table = new HeldTable(address);
     this.deliveries = new Deliveries(() => connection.flush(), report);
-    this.inbox = new ReplyInbox(connection, subjects.inbox(role, address), this.deliveries, report);
+    this.inlets = new RingInlets({ rings: options.rings, onDropped });
+    // Whatever comes over the server comes after what its sender wrote into a ring before it
+    const before = (): void => this.inlets.read();
+    this.inbox = new ReplyInbox(connection, subjects.inbox(role, address), this.deliveries, report, before);
     answerFetches({ connection, subjects, address, table: this.table, report, maxBytes, onDropped });
     const maxFetchBytes = options.maxFetchBytes ?? defaultMaxFetchBytes;
     this.puller = new Puller({ connection, inbox: this.inbox, subjects, maxPayload: () => this.maxPayload, maxFetchBytes });
@@ -86,10 +94,22 @@ export class NatsBus implements Bus {
       isUp,
       maxBytes,
       maxFetchBytes,
+      rings: options.rings,
     });
     const discovery = options.service && new Discovery(connection, options.service, address);
     this.discovery = discovery;
-    this.responders = new Responders({ connection, subjects, address, table: this.table, pull, maxBytes, report, onDropped, discovery });
+    this.responders = new Responders({
+      connection,
+      subjects,
+      address,
+      table: this.table,
+      pull,
+      maxBytes,
+      report,
+      onDropped,
+      discovery,
+      before,
+    });
     void this.watch();
     void connection.closed().then(() => this.changeState('closed'));
   }
@@ -104,7 +124,10 @@ export class NatsBus implements Bus {
     const random = randomBytes(4).toString('hex');
     const address = name === undefined ? `${checkToken('role', role)}-${random}` : `${checkToken('name', name)}.${random}`;
     const reconnecting = new Reconnecting();
-    const connection = await connectToServer(options, address, subjects.inbox(role, address), reconnecting);
+    const connection = await connectToServer(options, address, subjects.inbox(role, address), reconnecting).catch((thrown: unknown) => {
+      options.rings?.close();
+      throw thrown;
+    });
     const bus = new NatsBus(connection, subjects, address, role, options, options.report ?? reportToConsole, reconnecting);
     // The subscriptions are known to the server before anybody learns this address.
     await connection.flush().catch(() => undefined);
@@ -146,10 +169,21 @@ export class NatsBus implements Bus {
       report: this.report,
     });
     const served = this.discovery?.serve(name, subject);
+    const count = (): void => {
+      if (served !== undefined) served.requests += 1;
+    };
+    const taker = {
+      acceptFrom: (sender: string, bytes: Uint8Array): void => {
+        count();
+        arrivals.acceptFrom(sender, bytes);
+      },
+    };
     const subscription = this.connection.subscribe(subject, {
       callback: (error, message) => {
         if (error !== null) return this.report(`the bus server does not let this participant receive ${name}`, error);
-        if (served !== undefined) served.requests += 1;
+        this.inlets.read();
+        if (this.inlets.take(message, taker)) return;
+        count();
         arrivals.accept(message);
       },
     });
@@ -159,9 +193,15 @@ export class NatsBus implements Bus {
       unsubscribe: () => {
         if (this.receivers.get(name) === receiver) this.receivers.delete(name);
         arrivals.stop();
+        this.inlets.shut(taker);
         if (!subscription.isClosed()) subscription.unsubscribe();
       },
     };
+  }
+
+  /** Asks for a ring to a receiver before there is anything to send to it; resolves with whether there is one. Rings are asked for without this, too. */
+  openRing<M>(channel: Channel<M>, to: string): Promise<boolean> {
+    return this.outboxes.openRing(channel as Channel<unknown>, to);
   }
 
   async request(to: string | undefined, subject: string, body: Uint8Array, options: RequestOptions = {}): Promise<Uint8Array> {
@@ -207,6 +247,7 @@ export class NatsBus implements Bus {
     const subscription = this.connection.subscribe(this.subjects.topic(topic), {
       callback: (error, message) => {
         if (error !== null) return this.report(`the bus server does not let this participant listen to ${topic}`, error);
+        this.inlets.read();
         if (stopped) return;
         try {
           listener(bodyOf(message));
@@ -269,6 +310,7 @@ export class NatsBus implements Bus {
     this.receivers.clear();
     const topics = [...this.topicSubscriptions];
     this.topicSubscriptions.clear();
+    this.inlets.drain();
     const drainOf = (subscription: NatsSubscription): Promise<void> => subscription.drain().catch(() => undefined);
     const work = Promise.all([
       this.responders.drain(),
@@ -292,6 +334,7 @@ export class NatsBus implements Bus {
     if (this.currentState === 'closed') return;
     for (const { arrivals } of this.receivers.values()) arrivals.stop();
     this.receivers.clear();
+    this.inlets.refuse();
     this.outboxes.flush();
     if (this.currentState === 'up') await withTimeout(this.connection.flush(), 500, () => 'flush').catch(() => undefined);
     await this.connection.close();
@@ -374,9 +417,14 @@ export class NatsBus implements Bus {
       this.reconnectedAt = performance.now();
     } else {
       this.deliveries.forget();
+      this.outboxes.giveUpRings();
+      this.inlets.shutAll();
       this.inbox.failAll(new ServingError('UNAVAILABLE', 'the connection to the bus is lost'));
     }
-    if (state === 'closed') this.table.clear();
+    if (state === 'closed') {
+      this.table.clear();
+      this.rings?.close();
+    }
     for (const listener of [...this.stateListeners]) {
       try {
         listener(state);

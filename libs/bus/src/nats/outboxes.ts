@@ -4,10 +4,12 @@ import { ServingError } from '@mserve/wire';
 import type { Channel } from '../channel.js';
 import type { HeldTable } from '../held-table.js';
 import type { Report } from '../report.js';
+import type { Rings } from '../ring/rings.js';
 import { tellUndelivered, type OnUndelivered } from '../undelivered.js';
 import type { Deliveries } from './deliveries.js';
 import { heldFrame } from './frame.js';
 import type { ReplyInbox } from './reply-inbox.js';
+import { RingWay } from './ring-way.js';
 import type { Subjects } from './subjects.js';
 
 /** More messages than this go in several lists (the decoder bounds what one list may hold). */
@@ -16,6 +18,8 @@ const maxListMessages = 4096;
 interface Outbox {
   readonly channel: Channel<unknown>;
   readonly subject: string;
+  /** Undefined: all of it goes over the bus. */
+  readonly way: RingWay | undefined;
   messages: unknown[];
   callbacks: OnUndelivered[];
 }
@@ -32,6 +36,8 @@ interface OutboxesOptions {
   readonly maxBytes: () => number;
   /** Largest message that a receiver pulls. */
   readonly maxFetchBytes: number;
+  /** Undefined: there are none. */
+  readonly rings: Rings | undefined;
 }
 
 /** Gathers what one event-loop turn has for each receiver, and publishes it at the end of the turn. */
@@ -59,6 +65,18 @@ export class Outboxes {
     this.end.flush();
   }
 
+  /** Asks for a ring to a receiver before there is anything to send; resolves with whether there is one. */
+  async openRing(channel: Channel<unknown>, to: string): Promise<boolean> {
+    const { way } = this.byChannel.get(channel.name)?.get(to) ?? this.open(channel, to);
+    await way?.ask();
+    return way?.isOpen === true;
+  }
+
+  /** Whoever is sent to from now on gets it over the bus, until there is a ring again. */
+  giveUpRings(): void {
+    for (const outboxes of this.byChannel.values()) for (const { way } of outboxes.values()) way?.giveUp();
+  }
+
   private publishWaiting(): void {
     const { waiting } = this;
     this.waiting = [];
@@ -71,10 +89,19 @@ export class Outboxes {
   }
 
   private open(channel: Channel<unknown>, to: string): Outbox {
-    const outbox: Outbox = { channel, subject: this.options.subjects.to(to, channel.name), messages: [], callbacks: [] };
+    const subject = this.options.subjects.to(to, channel.name);
+    const { rings } = this.options;
+    const way = rings === undefined || channel.takesRing !== true ? undefined : new RingWay(subject, { ...this.options, rings });
+    const outbox: Outbox = { channel, subject, way, messages: [], callbacks: [] };
     const ofChannel = this.byChannel.get(channel.name) ?? new Map<string, Outbox>();
     // Participants come and go; the outboxes of those that went must not pile up.
-    if (ofChannel.size >= 1024) for (const [address, idle] of ofChannel) if (idle.messages.length === 0) ofChannel.delete(address);
+    if (ofChannel.size >= 1024) {
+      for (const [address, idle] of ofChannel) {
+        if (idle.messages.length > 0) continue;
+        idle.way?.giveUp();
+        ofChannel.delete(address);
+      }
+    }
     ofChannel.set(to, outbox);
     this.byChannel.set(channel.name, ofChannel);
     return outbox;
@@ -92,6 +119,9 @@ export class Outboxes {
       if (messages.length > 1) return this.publishHalves(outbox, messages, callbacks);
       return this.giveUp(outbox, callbacks, 'cannot be encoded', ServingError.from(thrown));
     }
+    const { way } = outbox;
+    if (messages.length > 1 && way?.isTooLong(bytes) === true) return this.publishHalves(outbox, messages, callbacks);
+    if (way?.send(bytes, callbacks) === true) return;
     if (bytes.byteLength <= options.maxBytes()) return this.publishBytes(outbox.subject, bytes, callbacks);
     if (messages.length > 1) return this.publishHalves(outbox, messages, callbacks);
     if (bytes.byteLength > options.maxFetchBytes) {

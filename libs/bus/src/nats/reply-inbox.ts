@@ -23,11 +23,14 @@ export class ReplyInbox {
     private readonly subject: string,
     private readonly deliveries: Deliveries,
     report: Report,
+    /** Called before each answer is looked at. */
+    before: () => void,
   ) {
     connection.subscribe(`${subject}.*`, {
       callback: (error, message) => {
         if (error !== null) return report('the bus server does not let this participant have an inbox', error);
         try {
+          before();
           this.accept(message);
         } catch (thrown) {
           report('an answer on the bus could not be taken', thrown);

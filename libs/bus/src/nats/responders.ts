@@ -17,6 +17,8 @@ interface RespondersOptions {
   readonly report: Report;
   readonly onDropped: (what: string, cause: unknown) => void;
   readonly discovery: Discovery | undefined;
+  /** Called before each request is looked at. */
+  readonly before: () => void;
 }
 
 /** Answers requests, and knows which of them are in hand (the client's own drain does not wait for them). */
@@ -36,6 +38,7 @@ export class Responders {
     const served = discovery?.serve(subject, subjects.ask(address, subject));
     const callback = (error: Error | null, message: Msg): void => {
       if (error !== null) return this.options.report(`the bus server does not let this participant answer ${subject}`, error);
+      this.options.before();
       const done: Promise<void> = this.answer(message, subject, responder, served).finally(() => void this.inHand.delete(done));
       this.inHand.add(done);
     };

@@ -5,11 +5,14 @@ import type { Channel } from '../channel.js';
 /** Connects participants to one medium; the suite closes them. */
 export interface BusFactory {
   connect(role: string): Promise<Bus>;
+  /** What else is to be waited for before one sends to the other. */
+  settled?(sender: Bus, receiver: Bus): Promise<void>;
 }
 
 /** A channel of texts. */
 export const notes: Channel<string> = {
   name: 'notes',
+  takesRing: true,
   encode: (messages) => new TextEncoder().encode(JSON.stringify(messages)),
   decode: (bytes) => {
     try {
@@ -25,6 +28,7 @@ export const notes: Channel<string> = {
 /** A channel of plain bytes, one message per list. */
 export const blobs: Channel<Uint8Array> = {
   name: 'blobs',
+  takesRing: true,
   encode: (messages) => {
     if (messages.length !== 1) throw new ServingError('INVALID_ARGUMENT', 'one at a time');
     return messages[0] as Uint8Array;
@@ -87,7 +91,7 @@ export class BusRig {
       this.members.push(bus);
       return bus;
     };
-    this.started = { factory: { connect: join }, sender: await join('gateway'), receiver: await join('scheduler') };
+    this.started = { factory: { ...factory, connect: join }, sender: await join('gateway'), receiver: await join('scheduler') };
   }
 
   async stop(): Promise<void> {
@@ -108,9 +112,10 @@ export class BusRig {
 
   /** Resolves when what the receiver subscribed to so far is known to the medium (it takes what one participant says in order). */
   async settled(): Promise<void> {
-    const { receiver } = this;
+    const { receiver, sender } = this;
     receiver.respond('settled', async (body) => body);
     await receiver.request(receiver.address, 'settled', new Uint8Array(0));
+    await this.running.factory.settled?.(sender, receiver);
   }
 
   private get running(): NonNullable<typeof this.started> {
