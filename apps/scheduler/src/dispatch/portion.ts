@@ -42,8 +42,8 @@ export interface Holder {
   release(portion: Portion): void;
   /** It has nothing in hand, and gets something at `now`. */
   begin(now: number): void;
-  /** `instances` that it was given at `givenAt` are done. */
-  ended(instances: number, givenAt: number, now: number): void;
+  /** `instances` that it was given at `givenAt` are done. `wasRun`: they were not dropped. */
+  ended(instances: number, givenAt: number, now: number, wasRun: boolean): void;
 }
 
 /** queued: in a method queue · in-hand: with a replica, no receipt yet · done: refused, receipted or cancelled. done is final. */

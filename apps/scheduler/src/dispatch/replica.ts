@@ -81,9 +81,9 @@ export class Replica implements Holder {
     this.service.begin(now);
   }
 
-  ended(instances: number, givenAt: number, now: number): void {
+  ended(instances: number, givenAt: number, now: number, wasRun: boolean): void {
     const before = this.service.ms;
-    this.service.ended(instances, givenAt, now, this.pool.waitedSince);
+    this.service.ended(instances, givenAt, now, this.pool.waitedSince, wasRun);
     if (before === this.service.ms) return;
     this.setLimit();
     if (!this.draining) this.pool.serviceChanged(before, this.service.ms);

@@ -30,9 +30,10 @@ export class ServiceTime {
 
   /**
    * `instances`, given to the replica at `givenAt`, have left it at `now`. `waitedSince`: since when something has been waiting for it all the time; NaN
-   * when nothing is.
+   * when nothing is. `wasRun`: that they were run is certain. What may have been dropped, in no time, makes the replica no faster: its time counts with the next one.
    */
-  ended(instances: number, givenAt: number, now: number, waitedSince: number): void {
+  ended(instances: number, givenAt: number, now: number, waitedSince: number, wasRun = true): void {
+    if (!wasRun && this.estimate !== undefined && now - Math.max(this.markAt, givenAt) < this.estimate * instances) return;
     // From one to the next that leaves: what was running when others began to wait had begun before
     if (waitedSince <= this.markAt) {
       this.busyMs += now - this.markAt;

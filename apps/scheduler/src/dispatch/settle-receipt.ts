@@ -17,9 +17,11 @@ export function settleReceipt(book: RequestBook, receipt: Receipt, replica: Hold
       const from = Math.max(portion.first, receipt.firstInstance);
       const to = Math.min(portion.first + portion.count, end);
       if (from < to) {
+        // A worker drops what is cancelled or too late
+        const wasRun = !portion.cancelled && now <= portion.deadlineAt;
         const { givenAt } = portion;
         releaseRange(book, portion, replica, from, to);
-        replica.ended(to - from, givenAt, now);
+        replica.ended(to - from, givenAt, now, wasRun);
         found += to - from;
       }
     }
