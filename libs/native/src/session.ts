@@ -81,7 +81,13 @@ export class Session {
   run(inputs: readonly (NativeTensor | undefined)[], options?: RunOptions): NativeTensor[] | Promise<NativeTensor[]>;
   run(inputs: readonly (NativeTensor | undefined)[], options?: RunOptions): NativeTensor[] | Promise<NativeTensor[]> {
     if (options?.atOnce === true) return this.#run(inputs, options);
-    return new Promise((resolve) => resolve(this.#run(inputs, options)));
+    try {
+      const outcome = this.#run(inputs, options);
+      // Its own promise: another one around it would settle two microtasks later, after that of a close() that waits for the run
+      return outcome instanceof Promise ? outcome : Promise.resolve(outcome);
+    } catch (thrown) {
+      return Promise.reject(thrown as NativeError);
+    }
   }
 
   /** close() was called. */
