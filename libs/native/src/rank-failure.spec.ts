@@ -252,7 +252,8 @@ describe('time and abort', () => {
     const waiting = Promise.allSettled([ranks.ranks[0]!.run({ batch: 1, inputs: x(1), wantResults: true, deadlineMs: 20_000 })]);
     const lonely = Promise.allSettled([ranks.ranks[0]!.form(ranks.next())]);
     await ranks.form();
-    expect((await waiting).map(outcome)).toEqual(['aborted']);
+    // The other one's new formation may be seen before its own
+    expect([['aborted'], [['peer', 'gave up', 1]]]).toContainEqual((await waiting).map(outcome));
     expect((await lonely).map(outcome)).toEqual(['aborted']);
     await expectSums(ranks);
   });
