@@ -222,7 +222,7 @@ export class HttpFront implements ExchangeOwner {
   private passOn(request: ExchangeRequest, response: ExchangeResponse): void {
     const { requestTimeoutMs, writeTimeoutMs } = this.limits;
     const { socket } = request;
-    if (this.leaving || this.ages?.isOver(socket) === true) response.setHeader('connection', 'close');
+    if (this.isEnding(socket)) response.setHeader('connection', 'close');
     limitBody(request, response, requestTimeoutMs);
     cutStalledWrite(response, writeTimeoutMs, () => {
       // Else there is no answer yet: a model may take long to load
@@ -384,11 +384,16 @@ export class HttpFront implements ExchangeOwner {
     if (socket !== null && socket.writableLength > 0) cutStalledWrite(response, this.limits.writeTimeoutMs, () => socket.destroy());
   }
 
+  /** The connection ends with its next answer. */
+  private isEnding(socket: Socket | null): boolean {
+    return this.leaving || this.ages?.isOver(socket) === true;
+  }
+
   /** false: it has to be written part by part, by node. */
   private writePlain(response: ExchangeResponse, { status, headers, body }: HttpAnswer, bytes: number, requestId: string): boolean {
     if (this.plain === undefined || status !== 200 || body.length !== 1 || bytes >= joinBelowBytes) return false;
     const text = body[0];
-    if (typeof text !== 'string' || this.leaving || this.ages?.isOver(response.socket) === true) return false;
+    if (typeof text !== 'string' || this.isEnding(response.socket)) return false;
     return this.plain.write(response, headers, text, bytes, requestId);
   }
 
@@ -396,7 +401,7 @@ export class HttpFront implements ExchangeOwner {
     const head: string[] = [];
     for (const name in headers) if (name !== 'content-length') head.push(name, headers[name] as string);
     head.push('content-length', String(bytes), 'x-request-id', requestId);
-    if (this.leaving || this.ages?.isOver(response.socket) === true) head.push('connection', 'close');
+    if (this.isEnding(response.socket)) head.push('connection', 'close');
     response.writeHead(status, head);
     if (bytes < joinBelowBytes) {
       writeAtOnce(response, joinBody(body), bytes);
