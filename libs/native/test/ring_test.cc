@@ -12,7 +12,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <random>
 #include <string>
 #include <thread>
@@ -209,15 +208,7 @@ Result write(RingHub& hub, uint64_t outlet, uint64_t number, uint64_t length) {
   return hub.outlet(outlet)->write(Kind::Bytes, bytes.data(), bytes.size());
 }
 
-bool isThere(uint64_t hub) {
-  char name[64];
-  std::snprintf(name, sizeof name, "@mserve-ring-%016llx", static_cast<unsigned long long>(hub));
-  std::ifstream sockets("/proc/net/unix");
-  for (std::string line; std::getline(sockets, line);) {
-    if (line.find(name) != std::string::npos) return true;
-  }
-  return false;
-}
+bool isThere(uint64_t hub) { return hasSocket("@mserve-ring-%016llx", hub); }
 
 void testHub() {
   std::puts("rings are given once, begun, paused, and ended from both sides");

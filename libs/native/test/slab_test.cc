@@ -11,7 +11,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <random>
 #include <string>
@@ -176,15 +175,7 @@ void testRaces(int rounds) {
   require(slots.usedBytes() == 0, "a lease was left behind");
 }
 
-bool isThere(uint64_t slab) {
-  char name[64];
-  std::snprintf(name, sizeof name, "@mserve-slab-%016llx", static_cast<unsigned long long>(slab));
-  std::ifstream sockets("/proc/net/unix");
-  for (std::string line; std::getline(sockets, line);) {
-    if (line.find(name) != std::string::npos) return true;
-  }
-  return false;
-}
+bool isThere(uint64_t slab) { return hasSocket("@mserve-slab-%016llx", slab); }
 
 void testManyReaders() {
   std::puts("readers that come and go, and strangers at the socket");

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <thread>
@@ -31,6 +32,17 @@ inline void untilTrue(const std::function<bool()>& condition, const char* what) 
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   require(false, what);
+}
+
+/** Whether any process has an abstract Unix socket of this name; `form` is that of printf, with the number. */
+inline bool hasSocket(const char* form, unsigned long long number) {
+  char name[64];
+  std::snprintf(name, sizeof name, form, number);
+  std::ifstream sockets("/proc/net/unix");
+  for (std::string line; std::getline(sockets, line);) {
+    if (line.find(name) != std::string::npos) return true;
+  }
+  return false;
 }
 
 /** In the process that is to be traced: its first stop. */
