@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { methodMetrics, runMetrics, servingLogMetrics, workerMetrics } from '@mserve/device-worker';
 import { edgeMetrics, inferMetrics, modelMetrics, tlsMetrics } from '@mserve/gateway';
-import { busMetrics, processMetrics, reloadMetrics, tensorMetrics } from '@mserve/ops';
+import { busMetrics, channelMetrics, processMetrics, reloadMetrics, tensorMetrics } from '@mserve/ops';
 import { dispatchMetrics, queueMetrics } from '@mserve/scheduler';
 
 const page = join(dirname(fileURLToPath(import.meta.url)), '../docs/metrics.md');
@@ -15,7 +15,7 @@ const page = join(dirname(fileURLToPath(import.meta.url)), '../docs/metrics.md')
 /** What each process counts, by the name that stands in the markers of the page. */
 const metricsOf = {
   process: [processMetrics, busMetrics, reloadMetrics],
-  fleet: [tensorMetrics],
+  fleet: [tensorMetrics, channelMetrics],
   gateway: [edgeMetrics, inferMetrics, modelMetrics, tlsMetrics],
   scheduler: [dispatchMetrics, queueMetrics],
   'device-worker': [workerMetrics, runMetrics, methodMetrics, servingLogMetrics],

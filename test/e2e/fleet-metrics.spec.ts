@@ -147,6 +147,29 @@ describe('the metrics of a fleet', () => {
     expect(after.inference_stats['queue']?.ns).toBeGreaterThan(0);
   }, 60_000);
 
+  it('show the rings between the processes, and that messages take them', async () => {
+    const rings = ({ samples }: Scraped): number[] =>
+      ['read', 'written'].map((end) => new Moves(new Map(), samples).sum('mserve_bus_rings', `end="${end}"`));
+    // Tickets and assignments one way, receipts and answers the other way
+    const least: Readonly<Record<Name, readonly [number, number]>> = {
+      ...{ 'gateway-0': [2, 1], scheduler: [3, 2] },
+      ...{ 'worker-1': [1, 2], 'worker-2': [1, 2] },
+    };
+    const areAllThere = (all: Record<Name, Scraped>): boolean =>
+      names.every((name) => rings(all[name]).every((number, end) => number >= (least[name][end] ?? 0)));
+    let before = await scrapeAll();
+    for (; !areAllThere(before); before = await scrapeAll())
+      expect(await Promise.all(Array.from({ length: 8 }, () => infer(1)))).toContain(200);
+    expect(await Promise.all(Array.from({ length: 40 }, () => infer(1)))).toEqual(Array(40).fill(200));
+    const moved = moves(before, await scrapeAll());
+    const sent = (name: Name, way: string): number => moved[name].sum('mserve_bus_sent_messages_total', `way="${way}"`);
+    expect(names.map((name) => sent(name, 'server'))).toEqual([0, 0, 0, 0]);
+    expect(sent('gateway-0', 'ring')).toBe(40);
+    expect(sent('scheduler', 'ring')).toBe(moved.scheduler.of('mserve_scheduler_assignments_total'));
+    for (const name of ['worker-1', 'worker-2'] as const)
+      expect(sent(name, 'ring')).toBeGreaterThanOrEqual(moved[name].of('mserve_worker_assignments_total') * 2);
+  }, 60_000);
+
   it('do not grow with names that are wrong', async () => {
     const before = await scrapeAll();
     for (let i = 0; i < 1000; i += 50) {

@@ -1,5 +1,6 @@
 import type { HeldBytes } from '@mserve/wire';
 import type { Channel } from './channel.js';
+import type { BusTraffic } from './message-ways.js';
 
 /** What a broadcast may carry: a beacon, not a state. Larger ones throw RangeError. */
 export const maxBroadcastBytes = 256 * 1024;
@@ -36,6 +37,8 @@ export interface Bus {
   readonly state: BusState;
   /** Messages that this version does not understand, since the start; undefined where none can come in. */
   readonly dropped?: number | undefined;
+  /** What it sent in which way; undefined where there are no ways to choose from. */
+  readonly traffic?: BusTraffic | undefined;
   /** Bytes that are held here for others until they fetched them. */
   readonly heldBytes: number;
   /** Called at every change of `state`. */

@@ -5,6 +5,7 @@ export * from './shared-memory.js';
 export type { RingListener, RingOutlet, RingPlace, Rings } from './ring/rings.js';
 export { DirectReader } from './direct/direct-reader.js';
 export { DirectServer } from './direct/direct-server.js';
+export * from './message-ways.js';
 export * from './tensor-ways.js';
 export * from './tensor-store.js';
 export * from './local-tensor-store.js';

@@ -1,4 +1,4 @@
-export { busMetrics, showBus, type BusRole } from './bus-metrics.js';
+export { busMetrics, channelMetrics, showBus, type BusRole } from './bus-metrics.js';
 export { defaultOpsAddress, Operations, withOperations } from './operations.js';
 export { OpsPort, sendJson, type OpsHandler, type OpsOptions } from './ops-port.js';
 export { ProcessWatch } from './process-watch.js';

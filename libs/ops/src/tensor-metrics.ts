@@ -11,6 +11,7 @@ import {
 } from '@mserve/bus';
 import type { MetricDeclaration, MetricRegistry } from '@mserve/metrics';
 import { roleLabel, type BusRole } from './bus-metrics.js';
+import { follow } from './follow.js';
 
 /** What processes of a fleet tell of the ways that tensors take between them. */
 export const tensorMetrics = {
@@ -70,14 +71,4 @@ export function fleetStore(bus: Bus, role: BusRole, { memory, server, fromBytes,
     used.set(memory?.usedBytes ?? 0);
   });
   return store;
-}
-
-/** Brings a counter up to a count that only grows. */
-function follow(counter: { add(by: number): void }, count: () => number): () => void {
-  let counted = 0;
-  return () => {
-    const now = count();
-    counter.add(now - counted);
-    counted = now;
-  };
 }

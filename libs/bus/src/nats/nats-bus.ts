@@ -6,6 +6,7 @@ import { maxBroadcastBytes, type Bus, type BusState, type RequestOptions, type S
 import type { Channel } from '../channel.js';
 import { withTimeout } from '../deadline.js';
 import { HeldTable, checkRange } from '../held-table.js';
+import type { BusTraffic } from '../message-ways.js';
 import { checkToken } from '../names.js';
 import { reportToConsole, type Report } from '../report.js';
 import type { Rings } from '../ring/rings.js';
@@ -140,6 +141,10 @@ export class NatsBus implements Bus {
 
   get heldBytes(): number {
     return this.table.bytes;
+  }
+
+  get traffic(): BusTraffic {
+    return { sent: this.outboxes.sent, ringsWritten: this.outboxes.openRings, ringsRead: this.inlets.count };
   }
 
   onState(listener: (state: BusState) => void): Subscription {

@@ -3,6 +3,7 @@ import { EndOfTurn } from '@mserve/event-loop';
 import { ServingError } from '@mserve/wire';
 import type { Channel } from '../channel.js';
 import type { HeldTable } from '../held-table.js';
+import type { MessageWay } from '../message-ways.js';
 import type { Report } from '../report.js';
 import type { Rings } from '../ring/rings.js';
 import { tellUndelivered, type OnUndelivered } from '../undelivered.js';
@@ -42,6 +43,8 @@ interface OutboxesOptions {
 
 /** Gathers what one event-loop turn has for each receiver, and publishes it at the end of the turn. */
 export class Outboxes {
+  /** Messages since the start; each list adds its own once. */
+  readonly sent: { [Way in MessageWay]: number } = { ring: 0, server: 0 };
   private readonly byChannel = new Map<string, Map<string, Outbox>>();
   private waiting: Outbox[] = [];
   /** What arrives on other sockets in this turn goes along. */
@@ -70,6 +73,13 @@ export class Outboxes {
     const { way } = this.byChannel.get(channel.name)?.get(to) ?? this.open(channel, to);
     await way?.ask();
     return way?.isOpen === true;
+  }
+
+  /** Rings of others that are open now. */
+  get openRings(): number {
+    let count = 0;
+    for (const outboxes of this.byChannel.values()) for (const { way } of outboxes.values()) if (way?.isOpen === true) count++;
+    return count;
   }
 
   /** Whoever is sent to from now on gets it over the bus, until there is a ring again. */
@@ -121,7 +131,10 @@ export class Outboxes {
     }
     const { way } = outbox;
     if (messages.length > 1 && way?.isTooLong(bytes) === true) return this.publishHalves(outbox, messages, callbacks);
-    if (way?.send(bytes, callbacks) === true) return;
+    if (way?.send(bytes, callbacks) === true) {
+      this.sent.ring += messages.length;
+      return;
+    }
     if (bytes.byteLength <= options.maxBytes()) return this.publishBytes(outbox.subject, bytes, callbacks);
     if (messages.length > 1) return this.publishHalves(outbox, messages, callbacks);
     if (bytes.byteLength > options.maxFetchBytes) {
@@ -149,6 +162,7 @@ export class Outboxes {
   private publishBytes(subject: string, bytes: Uint8Array, callbacks: readonly OnUndelivered[]): void {
     const { connection, deliveries, inbox } = this.options;
     const number = deliveries.add(subject, callbacks);
+    this.sent.server += callbacks.length;
     try {
       connection.publish(subject, bytes, { reply: inbox.deliveryReply(number) });
     } catch {
@@ -159,6 +173,7 @@ export class Outboxes {
 
   private publishHeld(subject: string, bytes: Uint8Array, callbacks: readonly OnUndelivered[]): void {
     const { connection, deliveries, inbox, table, report } = this.options;
+    this.sent.server += callbacks.length;
     const held = table.holdForOne(bytes, () => tellUndelivered(callbacks, report));
     // The table tells them, once: the server says that nobody got it, or nobody pulls.
     const number = deliveries.add(subject, [], () => table.lose(held.id));

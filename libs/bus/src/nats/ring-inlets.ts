@@ -36,9 +36,11 @@ export class RingInlets implements RingListener {
     options.rings?.listen(this);
   }
 
-  /** Rings that others have here. */
+  /** Rings that are read now; not those that are offered, or wait to be begun again after their writer has ended. */
   get count(): number {
-    return this.inlets.size;
+    let count = 0;
+    for (const { timer } of this.inlets.values()) if (timer === undefined) count++;
+    return count;
   }
 
   /** Reads what was written before now: a message that comes over the bus comes after it. */

@@ -94,6 +94,8 @@ describe('rings of NatsBus', () => {
     expect(got.lists.flat()).toEqual(Array.from({ length: 20 }, (_, i) => `${i + 1}`));
     await server1.settled();
     expect(server1.seen.sort()).toEqual(['ask', 'begin', 'list']);
+    expect(sender.traffic).toEqual({ sent: { ring: 19, server: 1 }, ringsWritten: 1, ringsRead: 0 });
+    expect(taker.traffic).toEqual({ sent: { ring: 0, server: 0 }, ringsWritten: 0, ringsRead: 1 });
   });
 
   it('keep the order among small lists and large ones, and with what goes over the server', async () => {
@@ -131,6 +133,7 @@ describe('rings of NatsBus', () => {
     taker.send(notes, sender.address, 'and back');
     expect([...(await got.until(2))].sort()).toEqual(['and back', 'there']);
     expect(taker.dropped).toBe(0);
+    for (const { traffic } of [sender, taker]) expect(traffic).toEqual({ sent: { ring: 0, server: 1 }, ringsWritten: 0, ringsRead: 0 });
   });
 
   it('count as messages of their channel in the service discovery', async () => {
@@ -184,6 +187,7 @@ describe('rings of NatsBus', () => {
     await turn();
     await reader.stop('SIGKILL');
     for (const error of await Promise.all(told)) expect(error).toMatchObject({ code: 'UNAVAILABLE' });
+    expect(sender.traffic).toEqual({ sent: { ring: 3, server: 0 }, ringsWritten: 0, ringsRead: 0 });
   });
 
   it('end with an outage of the server, and are there again after it', async () => {
@@ -198,6 +202,7 @@ describe('rings of NatsBus', () => {
     await Promise.all([until(sender, 'down'), until(taker, 'down')]);
     const lost = await new Promise((resolve) => sender.send(notes, taker.address, 'lost', resolve));
     expect(lost).toMatchObject({ code: 'UNAVAILABLE' });
+    expect([sender.traffic.ringsWritten, taker.traffic.ringsRead]).toEqual([0, 0]);
     await server.restart();
     await Promise.all([until(sender, 'up'), until(taker, 'up')]);
     expect(await sender.openRing(notes, taker.address)).toBe(true);
