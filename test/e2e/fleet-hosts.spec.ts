@@ -137,6 +137,20 @@ const why = obstacleToNamespaces();
     }
   }, 120_000);
 
+  it('sends small messages through rings on one host, and over nats-server between them', async () => {
+    const [gateway, scheduler] = [9001, 9002] as const;
+    const ring = 'sent_messages_total{role="worker",way="ring"}';
+    for (;;) {
+      expect(await Promise.all(new Array<number>(16).fill(64).map(isRight))).toEqual(new Array(16).fill(true));
+      const [here, there] = [await counts(0, 9003), await counts(1, 9003)];
+      expect(['mserve_bus_rings', ring].map(there)).toEqual([0, 0]);
+      const rings = [await counts(0, gateway), await counts(0, scheduler), here].map((counted) => counted('mserve_bus_rings'));
+      // For tickets, assignments, receipts and answers, each with an end in two processes
+      const areAllThere = [2, 3, 3].every((least, i) => (rings[i] ?? 0) >= least);
+      if (areAllThere && here(ring) > 0 && there('way="server"') > 0) break;
+    }
+  }, 120_000);
+
   it('gives the traffic of nats-server and of the scheduler no share in the size of tensors', async () => {
     const sizes = [64 * 2 ** 20, ...new Array<number>(32).fill(600 * 1024)];
     const before = await busBytes();

@@ -97,6 +97,26 @@ describe('SharedMemory between processes', () => {
     await untilUsed(0);
   });
 
+  const missing = process.getuid?.() === 0 ? undefined : 'needs root';
+  (missing === undefined ? it : it.skip)(
+    `is not read by a process of another user${missing === undefined ? '' : ` (skipped: ${missing})`}`,
+    async () => {
+      const shared = memory.place(10_000);
+      const program = (before: string): string => `
+        // The addon is loaded before this is somebody else
+        openSharedMemory(1, console.error).close();
+        ${before}
+        const bytes = await openSharedMemory(1, console.error).read(${JSON.stringify(shared?.place)}, 0, 10_000);
+        console.log(JSON.stringify(bytes?.byteLength ?? 'none'));
+        setInterval(() => bytes, 1000);
+      `;
+      const other = await started(program('process.setgroups([]); process.setgid(65534); process.setuid(65534);'));
+      expect(await other.line()).toBe('none');
+      expect(await (await started(program(''))).line()).toBe(10_000);
+      shared?.free();
+    },
+  );
+
   it('is not there where memory is limited, and says so once', () => {
     // 512-byte blocks
     const { stdout, status } = spawnSync(...command('console.log(openSharedMemory(64, console.log) === undefined);', 'ulimit -f 1024;'), {

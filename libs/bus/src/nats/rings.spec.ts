@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
 import { SharedRings } from '@mserve/native/shared-memory';
+import type { Answer } from '@mserve/wire';
 import { startNatsServer, type NatsServer } from '../../../../test/support/nats-server.js';
 import { startProcess, type RunningProcess } from '../../../../test/support/running-process.js';
 import type { Bus, BusState } from '../bus.js';
@@ -54,6 +56,55 @@ bus.receive(answers, (list) => list.forEach(({ id }) => console.log('got ' + id)
 bus.respond('known', async (body) => body);
 await bus.request(bus.address, 'known', new Uint8Array(0));
 console.log('at ' + bus.address);`;
+
+/** One that sends back what it gets, and says whether it has a ring for that; it begins with `before`. */
+const echo = (before: string): string => `import { answers, NatsBus } from '@mserve/bus';
+import { SharedRings } from '@mserve/native/shared-memory';
+const [url, to] = process.argv.slice(1);
+// All that is loaded is loaded before it becomes somebody else
+new SharedRings().close();
+${before}
+const bus = await NatsBus.connect({ servers: url, role: 'worker', rings: new SharedRings(), report: () => undefined });
+bus.receive(answers, (list) => list.forEach((answer) => bus.send(answers, to, answer)));
+bus.respond('known', async (body) => body);
+await bus.request(bus.address, 'known', new Uint8Array(0));
+console.log('ring ' + (await bus.openRing(answers, to)));
+console.log('at ' + bus.address);`;
+
+const needsRoot = process.getuid?.() === 0 ? undefined : 'needs root';
+
+/** Processes that have less in common with this one than others: what starts them, and whether there is a ring to them and one from them. */
+const others = [
+  {
+    what: 'are not there for another user',
+    missing: needsRoot,
+    wrapped: [],
+    before: 'process.setgroups([]); process.setgid(65534); process.setuid(65534);',
+    toIt: false,
+    fromIt: false,
+  },
+  {
+    // Of files, in blocks of 512 bytes; memory that it is given is not its own
+    what: 'are not read, but written, by who may not have such memory',
+    missing: undefined,
+    wrapped: ['sh', '-c', 'ulimit -f 64; exec "$0" "$@"'],
+    before: '',
+    toIt: false,
+    fromIt: true,
+  },
+  {
+    what: 'need no /dev/shm',
+    missing: needsRoot ?? whyNoMounts(),
+    wrapped: ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs -o ro,size=4k none /dev/shm && exec "$0" "$@"'],
+    before: '',
+    toIt: true,
+    fromIt: true,
+  },
+] as const;
+
+function whyNoMounts(): string | undefined {
+  return spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'none', '/dev/shm']).status === 0 ? undefined : 'needs unshare --mount';
+}
 
 async function otherProcess(): Promise<{ readonly process: RunningProcess; readonly address: string }> {
   other = startProcess(process.execPath, ['--input-type=module', '-e', receiver, server.url]);
@@ -229,6 +280,30 @@ describe('rings of NatsBus', () => {
     expect((await got.until(1)).map((bytes) => bytes.byteLength)).toEqual([77]);
     expect(taker.dropped).toBe(8);
   });
+});
+
+describe('rings of NatsBus between processes', () => {
+  for (const { what, missing, wrapped, before, toIt, fromIt } of others) {
+    const title = `${what}, and messages come all the same${missing === undefined ? '' : ` (skipped: ${missing})`}`;
+    (missing === undefined ? it : it.skip)(title, async () => {
+      const bus = await join('gateway');
+      const got = new Collected<Answer>();
+      bus.receive(answers, got.take);
+      await known(bus);
+      const [program, ...args] = [...wrapped, process.execPath, '--input-type=module', '-e', echo(before), server.url, bus.address];
+      other = startProcess(program as string, args);
+      const address = (await other.line((line) => line.startsWith('at '))).slice(3);
+      expect(other.output()).toContain(`ring ${fromIt}`);
+      expect(await bus.openRing(answers, address)).toBe(toIt);
+      for (let id = 1; id <= 50; id++) {
+        sendAnswer(bus, address, id, 100 * id, () => expect('undelivered').toBe('taken'));
+        if (id % 3 === 0) await turn();
+      }
+      expect((await got.until(50)).map(({ id }) => id)).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
+      const sent = toIt ? { ring: 50, server: 0 } : { ring: 0, server: 50 };
+      expect(bus.traffic).toEqual({ sent, ringsWritten: Number(toIt), ringsRead: Number(fromIt) });
+    });
+  }
 });
 
 describe('rings on a nats-server with the users of docs/bus.md', () => {
