@@ -1,0 +1,4 @@
+/** A block that breaks HPACK: the connection has to end with COMPRESSION_ERROR. */
+export class HpackError extends Error {
+  override name = 'HpackError';
+}
