@@ -2,16 +2,16 @@ import { HpackError } from './hpack-error.js';
 import { decodeHuffman, longestHuffmanText } from './hpack-huffman.js';
 import { latin1Text } from './hpack-text.js';
 import { DynamicTable } from './hpack-dynamic-table.js';
-import { STATIC_LENGTH, STATIC_NAMES, STATIC_VALUES } from './hpack-tables.js';
+import { staticLength, staticNames, staticValues } from './hpack-tables.js';
 
 export { HpackError } from './hpack-error.js';
 
 /** The size of a dynamic table before any SETTINGS have been seen. */
-const DEFAULT_TABLE_BYTES = 4096;
+const defaultTableBytes = 4096;
 /** Integers of more bytes than these after their prefix are refused; with them they stay below 2^29. */
-const MOST_INTEGER_BYTES = 4;
+const mostIntegerBytes = 4;
 /** Huffman texts up to this length are decoded in memory that the decoder keeps. */
-const KEPT_TEXT_BYTES = 512;
+const keptTextBytes = 512;
 
 /** Told of each field of a header block, in order. Names and values are latin1 texts ('binary'), as node's. */
 export interface FieldSink {
@@ -27,8 +27,8 @@ export interface FieldSink {
  * a long entry, again and again): the sink has to bound what it keeps.
  */
 export class HpackDecoder {
-  private readonly table = new DynamicTable(DEFAULT_TABLE_BYTES);
-  private readonly kept = Buffer.allocUnsafe(KEPT_TEXT_BYTES);
+  private readonly table = new DynamicTable(defaultTableBytes);
+  private readonly kept = Buffer.allocUnsafe(keptTextBytes);
   /** Where the next byte of the block is read. */
   private at = 0;
 
@@ -36,7 +36,7 @@ export class HpackDecoder {
    * `maxTableBytes`: what our SETTINGS_HEADER_TABLE_SIZE says. The table starts with 4096 bytes in any case, as the peer's first blocks may come before
    * it has seen our SETTINGS; the peer then changes the size in a block.
    */
-  constructor(private readonly maxTableBytes = DEFAULT_TABLE_BYTES) {}
+  constructor(private readonly maxTableBytes = defaultTableBytes) {}
 
   /** Changes whenever the dynamic table changes: the same block decodes to the same fields while it stays the same, if decoding it did not change it. */
   get tableVersion(): number {
@@ -74,11 +74,11 @@ export class HpackDecoder {
 
   private indexedField(block: Buffer, end: number, first: number, sink: FieldSink): void {
     const index = this.integer(block, end, first & 0x7f, 0x7f);
-    if (index > STATIC_LENGTH) {
+    if (index > staticLength) {
       const place = this.dynamicPlace(index);
       sink.field(this.table.name(place), this.table.value(place));
     } else if (index > 0) {
-      sink.field(STATIC_NAMES[index] as string, STATIC_VALUES[index] as string);
+      sink.field(staticNames[index] as string, staticValues[index] as string);
     } else {
       throw new HpackError('a field with the index 0');
     }
@@ -88,7 +88,7 @@ export class HpackDecoder {
     const index = this.integer(block, end, prefix, mask);
     let name: string;
     if (index === 0) name = this.text(block, end);
-    else if (index <= STATIC_LENGTH) name = STATIC_NAMES[index] as string;
+    else if (index <= staticLength) name = staticNames[index] as string;
     else name = this.table.name(this.dynamicPlace(index));
     const value = this.text(block, end);
     if (isKept) this.table.add(name, value);
@@ -96,7 +96,7 @@ export class HpackDecoder {
   }
 
   private dynamicPlace(index: number): number {
-    const place = index - STATIC_LENGTH - 1;
+    const place = index - staticLength - 1;
     if (place >= this.table.length) throw new HpackError(`the index ${index} is beyond the table`);
     return place;
   }
@@ -105,7 +105,7 @@ export class HpackDecoder {
   private integer(block: Buffer, end: number, prefix: number, mask: number): number {
     if (prefix !== mask) return prefix;
     let number = mask;
-    for (let i = 0; i < MOST_INTEGER_BYTES; i++) {
+    for (let i = 0; i < mostIntegerBytes; i++) {
       if (this.at >= end) throw new HpackError('a block ends inside an integer');
       const byte = block[this.at++] as number;
       number += (byte & 0x7f) << (7 * i);
@@ -123,7 +123,7 @@ export class HpackDecoder {
     this.at = start + length;
     if (first < 0x80) return latin1Text(block, start, this.at);
     const room = longestHuffmanText(length);
-    const text = room <= KEPT_TEXT_BYTES ? this.kept : Buffer.allocUnsafe(room);
+    const text = room <= keptTextBytes ? this.kept : Buffer.allocUnsafe(room);
     return latin1Text(text, 0, decodeHuffman(block, start, this.at, text));
   }
 }

@@ -1,6 +1,6 @@
 /** What an entry counts beside its name and its value. */
-const ENTRY_BYTES = 32;
-const FIRST_PLACES = 16;
+const entryBytes = 32;
+const firstPlaces = 16;
 
 /** The dynamic table of HPACK: the fields that were added last, as many as its size allows. */
 export class DynamicTable {
@@ -9,8 +9,8 @@ export class DynamicTable {
   /** Changes whenever an entry comes or goes, or the size that is allowed changes. */
   version = 0;
   /** A ring, of a power of two places. A place without an entry holds empty texts, so that no text outlives its entry. */
-  private names = new Array<string>(FIRST_PLACES).fill('');
-  private values = new Array<string>(FIRST_PLACES).fill('');
+  private names = new Array<string>(firstPlaces).fill('');
+  private values = new Array<string>(firstPlaces).fill('');
   /** The place of the next entry. */
   private next = 0;
   private bytes = 0;
@@ -29,7 +29,7 @@ export class DynamicTable {
 
   /** Adds an entry and removes the oldest ones until it fits. One that never fits leaves the table empty. */
   add(name: string, value: string): void {
-    const bytes = name.length + value.length + ENTRY_BYTES;
+    const bytes = name.length + value.length + entryBytes;
     this.shrinkTo(this.maxBytes - bytes);
     if (bytes > this.maxBytes) return;
     if (this.length === this.names.length) this.grow();
@@ -51,7 +51,7 @@ export class DynamicTable {
   private shrinkTo(bytes: number): void {
     while (this.bytes > bytes && this.length > 0) {
       const oldest = this.placeOf(this.length - 1);
-      this.bytes -= this.name(this.length - 1).length + this.value(this.length - 1).length + ENTRY_BYTES;
+      this.bytes -= this.name(this.length - 1).length + this.value(this.length - 1).length + entryBytes;
       this.names[oldest] = '';
       this.values[oldest] = '';
       this.length--;

@@ -1,11 +1,11 @@
-import { STATIC_LENGTH, STATIC_NAMES, STATIC_VALUES } from './hpack-tables.js';
+import { staticLength, staticNames, staticValues } from './hpack-tables.js';
 
 /** The most bytes of an integer: lengths of texts in memory are below 2^32. */
-const MOST_INTEGER_BYTES = 6;
+const mostIntegerBytes = 6;
 
 /** By name: the first index of the static table that has it. The entries of one name stand one after the other. */
 const indexOfName: ReadonlyMap<string, number> = new Map(
-  Array.from({ length: STATIC_LENGTH }, (_, i) => STATIC_LENGTH - i).map((index) => [STATIC_NAMES[index] as string, index]),
+  Array.from({ length: staticLength }, (_, i) => staticLength - i).map((index) => [staticNames[index] as string, index]),
 );
 
 /**
@@ -15,7 +15,7 @@ const indexOfName: ReadonlyMap<string, number> = new Map(
  */
 export function encodeFields(fields: readonly (readonly [name: string, value: string])[], neverIndexed?: ReadonlySet<string>): Buffer {
   let room = 0;
-  for (const [name, value] of fields) room += name.length + value.length + 2 * MOST_INTEGER_BYTES;
+  for (const [name, value] of fields) room += name.length + value.length + 2 * mostIntegerBytes;
   const block = Buffer.allocUnsafe(room);
   let at = 0;
   for (const [name, value] of fields) {
@@ -35,15 +35,40 @@ export function encodeFields(fields: readonly (readonly [name: string, value: st
 
 /** The index of a field in the static table, from the first one of its name on; 0 where it is not there. */
 function indexOfField(first: number, name: string, value: string): number {
-  for (let index = first; index > 0 && STATIC_NAMES[index] === name; index++) {
-    if (STATIC_VALUES[index] === value) return index;
+  for (let index = first; index > 0 && staticNames[index] === name; index++) {
+    if (staticValues[index] === value) return index;
   }
   return 0;
 }
 
+/** Header blocks that differ in the value of their last field only: what they have in common is encoded once. */
+export class BlockTemplate {
+  private readonly head: Buffer;
+
+  /** `name`: of the last field; `neverIndexed` as for {@link encodeFields}. */
+  constructor(fields: readonly (readonly [name: string, value: string])[], name: string, neverIndexed?: ReadonlySet<string>) {
+    // A value that no field of the static table has; it and its length are left out again
+    const whole = encodeFields([...fields, [name, '?']], neverIndexed);
+    this.head = Buffer.from(whole.subarray(0, whole.length - 2));
+  }
+
+  /** The block with this value, a latin1 text. */
+  with(value: string): Buffer {
+    const { head } = this;
+    const block = Buffer.allocUnsafe(head.length + value.length + mostIntegerBytes);
+    block.set(head);
+    return block.subarray(0, writeText(block, head.length, value));
+  }
+}
+
+/** Shorter texts are written faster byte by byte. */
+const shortText = 48;
+
 function writeText(block: Buffer, start: number, text: string): number {
   const at = writeInteger(block, start, 0, 0x7f, text.length);
-  return at + block.write(text, at, 'latin1');
+  if (text.length > shortText) return at + block.write(text, at, 'latin1');
+  for (let i = 0; i < text.length; i++) block[at + i] = text.charCodeAt(i);
+  return at + text.length;
 }
 
 /** Writes an integer whose prefix are the bits of `mask`; `flags` are the bits above them. */

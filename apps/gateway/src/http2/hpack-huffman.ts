@@ -1,13 +1,13 @@
 import { HpackError } from './hpack-error.js';
-import { END_OF_TEXT, huffmanCode, LONGEST_CODE } from './hpack-tables.js';
+import { endOfText, huffmanCode, longestCode } from './hpack-tables.js';
 
 /** Codes of up to 8 bits, by the 8 bits that start with them: the length times 256 plus the symbol. 0 where a longer code starts. */
 const shortCodes = new Uint16Array(256);
 
 /** By length in bits: the first code, how many there are, and where the first one's symbol is in `symbols`. */
-const firstCodes = new Int32Array(LONGEST_CODE + 1);
-const codeCounts = new Int32Array(LONGEST_CODE + 1);
-const firstPlaces = new Int32Array(LONGEST_CODE + 1);
+const firstCodes = new Int32Array(longestCode + 1);
+const codeCounts = new Int32Array(longestCode + 1);
+const firstPlaces = new Int32Array(longestCode + 1);
 
 const symbols = Uint16Array.from(huffmanCode(), ({ symbol }) => symbol);
 
@@ -15,7 +15,7 @@ for (const { symbol, bits, code } of huffmanCode()) {
   codeCounts[bits] = at(codeCounts, bits) + 1;
   if (bits <= 8) shortCodes.fill((bits << 8) | symbol, code << (8 - bits), (code + 1) << (8 - bits));
 }
-for (let bits = 1; bits <= LONGEST_CODE; bits++) {
+for (let bits = 1; bits <= longestCode; bits++) {
   firstCodes[bits] = (at(firstCodes, bits - 1) + at(codeCounts, bits - 1)) << 1;
   firstPlaces[bits] = at(firstPlaces, bits - 1) + at(codeCounts, bits - 1);
 }
@@ -72,7 +72,7 @@ export function decodeHuffman(bytes: Uint8Array, start: number, end: number, tex
       throw new HpackError('the padding of a Huffman text is too long or not of ones');
     }
     const symbol = long & 0x1ff;
-    if (symbol === END_OF_TEXT) throw new HpackError('a Huffman text has the end-of-text symbol');
+    if (symbol === endOfText) throw new HpackError('a Huffman text has the end-of-text symbol');
     text[length++] = symbol;
     const after = place + (long >>> 9);
     next = (after + 7) >>> 3;

@@ -22,13 +22,13 @@ export function decodeBlock(decoder: HpackDecoder, block: Uint8Array): Field[] {
   return list.fields;
 }
 
-const PREFACE_BYTES = 24;
+const prefaceBytes = 24;
 const HEADERS = 1;
 const SETTINGS = 4;
 const CONTINUATION = 9;
-const END_STREAM = 1;
+const endStream = 1;
 const ACK = 1;
-const END_HEADERS = 4;
+const endHeaders = 4;
 const PADDED = 8;
 const PRIORITY = 0x20;
 
@@ -96,9 +96,9 @@ export class NodeClient {
   private read(socket: Socket, bytes: Buffer): void {
     this.received = Buffer.concat([this.received, bytes]);
     if (!this.isGreeted) {
-      if (this.received.length < PREFACE_BYTES) return;
+      if (this.received.length < prefaceBytes) return;
       this.isGreeted = true;
-      this.received = this.received.subarray(PREFACE_BYTES);
+      this.received = this.received.subarray(prefaceBytes);
     }
     while (this.received.length >= 9) {
       const end = 9 + this.received.readUIntBE(0, 3);
@@ -116,9 +116,9 @@ export class NodeClient {
     if (type === HEADERS && (flags & PADDED) !== 0) end -= bytes[start++] as number;
     if (type === HEADERS && (flags & PRIORITY) !== 0) start += 5;
     this.fragments.push(bytes.subarray(start, end));
-    if ((flags & END_HEADERS) === 0) return;
+    if ((flags & endHeaders) === 0) return;
     this.blocks.push(Buffer.concat(this.fragments));
     this.fragments = [];
-    socket.write(frame(HEADERS, END_HEADERS | END_STREAM, bytes.readUInt32BE(5), this.answer));
+    socket.write(frame(HEADERS, endHeaders | endStream, bytes.readUInt32BE(5), this.answer));
   }
 }

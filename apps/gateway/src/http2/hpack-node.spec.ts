@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { sensitiveHeaders } from 'node:http2';
 import { HpackDecoder } from './hpack-decoder.js';
-import { encodeFields } from './hpack-encoder.js';
+import { BlockTemplate, encodeFields } from './hpack-encoder.js';
 import { decodeBlock, type Field, NodeClient } from './hpack-node.fixture.js';
 
 const nameCharacter = fc.constantFrom(...'abcdefghijklmnopqrstuvwxyz0123456789-_.!#$%&*+^|~');
@@ -105,4 +105,21 @@ describe('encodeFields', () => {
     const field: Field = ['x', 'y'.repeat(length)];
     expect(decodeBlock(new HpackDecoder(), encodeFields([field]))).toEqual([field]);
   });
+});
+
+describe('BlockTemplate', () => {
+  it.each(['x-request-id', 'www-authenticate', ':status', 'content-type'])(
+    'gives the blocks that encodeFields gives, with any value of %s',
+    (name) => {
+      const before: Field[] = [
+        ['a', 'b'],
+        ['content-type', 'application/grpc'],
+      ];
+      for (const secret of [new Set<string>(), new Set([name])]) {
+        const template = new BlockTemplate(before, name, secret);
+        for (const value of ['?', 'v', 'v'.repeat(48), 'v'.repeat(49), '\u00ff'.repeat(300), 'v'.repeat(20_000)])
+          expect(template.with(value)).toEqual(encodeFields([...before, [name, value]], secret));
+      }
+    },
+  );
 });

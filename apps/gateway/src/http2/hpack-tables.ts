@@ -55,22 +55,22 @@ const staticFields: readonly (readonly [name: string, ...values: string[]])[] = 
 ];
 
 /** Names of the static table by index; index 0 is no entry. */
-export const STATIC_NAMES: readonly string[] = [
+export const staticNames: readonly string[] = [
   '',
   ...staticFields.flatMap(([name, ...values]) => (values.length > 0 ? values : ['']).map(() => name)),
 ];
 
 /** Values of the static table by index; index 0 is no entry. */
-export const STATIC_VALUES: readonly string[] = ['', ...staticFields.flatMap(([, ...values]) => (values.length > 0 ? values : ['']))];
+export const staticValues: readonly string[] = ['', ...staticFields.flatMap(([, ...values]) => (values.length > 0 ? values : ['']))];
 
 /** How many entries the static table has: the dynamic table starts at the index after it. */
-export const STATIC_LENGTH = STATIC_NAMES.length - 1;
+export const staticLength = staticNames.length - 1;
 
 /** The end of a text in the Huffman code. It may not stand in a text. */
-export const END_OF_TEXT = 256;
+export const endOfText = 256;
 
 /** The longest code of the Huffman code, in bits. */
-export const LONGEST_CODE = 30;
+export const longestCode = 30;
 
 type Symbols = string | number | readonly [first: number, last: number];
 
@@ -109,7 +109,7 @@ function numbersOf(symbols: Symbols): number[] {
   return Array.from({ length: last - first + 1 }, (_, i) => first + i);
 }
 
-/** A symbol of the Huffman code: a byte or END_OF_TEXT. */
+/** A symbol of the Huffman code: a byte or endOfText. */
 export interface HuffmanSymbol {
   readonly symbol: number;
   readonly bits: number;

@@ -1,9 +1,9 @@
 /** Up to this length V8 copies joined texts, and joining them is cheaper than a call into node. */
-const SHORT_TEXT = 12;
+const shortText = 12;
 
 /** The latin1 text of `bytes[start..end)`. */
 export function latin1Text(bytes: Buffer, start: number, end: number): string {
-  if (end - start > SHORT_TEXT) return bytes.toString('latin1', start, end);
+  if (end - start > shortText) return bytes.toString('latin1', start, end);
   let text = '';
   let at = start;
   for (; end - at >= 4; at += 4)
