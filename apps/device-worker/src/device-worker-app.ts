@@ -52,7 +52,7 @@ async function work(
   if ((options.servables ?? listServables(options.directory)).length === 0)
     log.warn(`there is no servable in ${options.directory}: a folder NAME with a servable_config.ts is expected`);
   const server = await listenForTensors(settings.tensorAddress);
-  const rings = openSharedRings(settings, (text) => log.warn(text));
+  const rings = openSharedRings(settings.sharedRings && settings.sharedMemoryMb > 0, (text) => log.warn(text));
   const bus = await connectFleetBus(settings, 'worker', log, asked, { live, rings });
   showBus(operations.metrics, 'worker', bus);
   try {

@@ -28,7 +28,7 @@ async function serve(
   // Before the bus: files that cannot be read are reported at once, also when there is no bus yet.
   const options = gatewayOptionsOf(settings);
   const server = await listenForTensors(settings.tensorAddress);
-  const rings = openSharedRings(settings, (text) => log.warn(text));
+  const rings = openSharedRings(settings.sharedRings && settings.sharedMemoryMb > 0, (text) => log.warn(text));
   const bus = await connectFleetBus(settings, 'gateway', log, asked, { live, rings });
   showBus(operations.metrics, 'gateway', bus);
   try {

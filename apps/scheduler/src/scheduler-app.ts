@@ -24,7 +24,7 @@ async function schedule(
   live: LiveSettings<SettingsOf<'scheduler'>>,
   { operations, tracer }: Observers,
 ): Promise<number> {
-  const rings = openSharedRings(settings, (text) => log.warn(text));
+  const rings = openSharedRings(settings.sharedRings, (text) => log.warn(text));
   const bus = await connectFleetBus(settings, 'scheduler', log, asked, { live, rings });
   showBus(operations.metrics, 'scheduler', bus);
   try {

@@ -45,7 +45,7 @@ export async function connect(
   }
   const join = async (role: string): Promise<Bus> => {
     const report = (text: string, cause?: unknown): void => log.warn({ role, err: cause }, text);
-    const rings = openSharedRings(settings, (text) => log.warn({ role }, text));
+    const rings = openSharedRings(settings.sharedRings && settings.sharedMemoryMb > 0, (text) => log.warn({ role }, text));
     const bus = await NatsBus.connect({ ...busOptionsOf(settings, role, live), rings, connectTimeoutMs: natsConnectMs, report });
     logBusStates(bus, settings.bus, log, { role });
     return bus;

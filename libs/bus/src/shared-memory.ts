@@ -27,9 +27,9 @@ export interface SharedMemory extends LentMemory {
   place(length: number): SharedBytes | undefined;
   /**
    * Bytes [offset, offset + length) of what lies at a place, where they are: not to be written to. They stay as they are until their buffer is given back or collected. Undefined: they cannot be
-   * had in this way, or are not there any more. The place may come from anybody. (A property: the compiler compares what it takes with what is taken there.)
+   * had in this way, or are not there any more. The place may come from anybody.
    */
-  readonly read: (place: SharedPlace, offset: number, length: number) => Uint8Array | undefined | Promise<Uint8Array | undefined>;
+  read(place: SharedPlace, offset: number, length: number): Uint8Array | undefined | Promise<Uint8Array | undefined>;
 }
 
 /** Memory of others that tensors are views of. Not giving it back is no fault: it is given back when it is collected. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
-import { openSharedMemory, openSharedRings, SharedMemory, type RingSettings, type SharedPlace } from './shared-memory.js';
+import { openSharedMemory, SharedMemory, type SharedPlace } from './shared-memory.js';
 
 const mebibyte = 2 ** 20;
 const module = new URL('../dist/shared-memory.js', import.meta.url).href;
@@ -141,19 +141,5 @@ describe('SharedMemory between processes', () => {
     const whole = memory.place(7.9 * mebibyte);
     expect(whole).toBeDefined();
     whole?.free();
-  });
-});
-
-describe('openSharedRings', () => {
-  it('gives rings to a process that wants them and does not refuse to share memory', () => {
-    const areOpen = (settings: RingSettings): boolean => {
-      const rings = openSharedRings(settings, (text) => expect(text).toBe('no word'));
-      rings?.close();
-      return rings !== undefined;
-    };
-    expect(areOpen({ sharedRings: true })).toBe(true);
-    expect(areOpen({ sharedRings: true, sharedMemoryMb: 1 })).toBe(true);
-    expect(areOpen({ sharedRings: true, sharedMemoryMb: 0 })).toBe(false);
-    expect(areOpen({ sharedRings: false, sharedMemoryMb: 1 })).toBe(false);
   });
 });

@@ -2,7 +2,7 @@ import { loadBinding, type Binding, type BoundSlab, type BoundSlabReader } from 
 import { NativeError } from './native-error.js';
 import { randomNumber } from './random-number.js';
 
-export { openSharedRings, SharedRings, type RingListener, type RingPlace, type RingSettings, type SharedOutlet } from './shared-rings.js';
+export { openSharedRings, SharedRings, type RingListener, type RingPlace, type SharedOutlet } from './shared-rings.js';
 
 /** Where bytes lie in the memory of a process, for others on the same machine. All whole numbers up to 2^53. */
 export interface SharedPlace {

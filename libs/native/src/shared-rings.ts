@@ -210,16 +210,9 @@ export class SharedRings {
   }
 }
 
-/** The settings of a process that say whether it has rings. */
-export interface RingSettings {
-  readonly sharedRings: boolean;
-  /** 0: it shares no memory at all. Processes without tensors have no such setting. */
-  readonly sharedMemoryMb?: number;
-}
-
 /** Undefined where there can be none, and a word to `warn`; undefined when they are not wanted. */
-export function openSharedRings({ sharedRings, sharedMemoryMb }: RingSettings, warn: (text: string) => void): SharedRings | undefined {
-  if (!sharedRings || sharedMemoryMb === 0 || process.platform !== 'linux') return undefined;
+export function openSharedRings(areWanted: boolean, warn: (text: string) => void): SharedRings | undefined {
+  if (!areWanted || process.platform !== 'linux') return undefined;
   try {
     return new SharedRings();
   } catch (error) {

@@ -1,22 +1,17 @@
-import { constants, sensitiveHeaders, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import { Readable } from 'node:stream';
 import type { TraceContext } from '@mserve/metrics';
+import { errorCode } from '../http2/frames.js';
+import type { RequestHeaders } from '../http2/request-headers.js';
+import type { Http2Stream, StreamListener } from '../http2/stream.js';
 import type { Compression } from './body-inflater.js';
 import { Exchange } from './exchange.js';
-import { framed, grpcContentType, messagePrefixBytes, statusText } from './grpc-wire.js';
-import { cutStalledWrite } from './stalled-write.js';
+import { answerHead, answerTrailers, failureHead } from './grpc-fields.js';
+import { framed, messagePrefixBytes } from './grpc-wire.js';
+import { cutStalledStream } from './stalled-write.js';
 import { tensorOffset } from './tensor-offset.js';
 import type { InferRoute, IngressRequest } from '../edge/ingress.js';
 import { traceHeaders } from '../edge/trace-headers.js';
 
-const exchangeKey = Symbol('exchange');
-
-/** node:http2's stream with a place for ours, so that no closure per call is needed. */
-interface InferStream extends ServerHttp2Stream {
-  [exchangeKey]?: GrpcExchange;
-}
-
-/** Whose exchanges they are; told by the listeners of the stream. */
+/** Whose exchanges they are. */
 export interface GrpcExchangeOwner {
   onChunk(exchange: GrpcExchange, chunk: Buffer): void;
   /** The client has sent all it has to send. */
@@ -25,16 +20,10 @@ export interface GrpcExchangeOwner {
   onClose(exchange: GrpcExchange): void;
 }
 
-const pushToStream = Readable.prototype.push;
-const okHeaders = { ':status': 200, 'content-type': grpcContentType };
-const okTrailers = { 'grpc-status': '0' };
-/** An id never comes twice: kept out of HPACK's table, which otherwise both sides rebuild at every answer. */
-const neverIndexed = ['x-request-id'];
-/** gRPC has no use for the date that node writes into every answer; where node does not know `sendDate`, it goes on doing so. */
-const trailersFollow = { waitForTrailers: true, sendDate: false };
+const acceptedEncodings = { 'grpc-accept-encoding': 'identity,deflate,gzip' };
 
 /** One unary infer call in hand: collects its message and is itself the IngressRequest. */
-export class GrpcExchange extends Exchange implements IngressRequest {
+export class GrpcExchange extends Exchange implements IngressRequest, StreamListener {
   readonly path = '';
   readonly verb = 'POST';
   isCompressed = false;
@@ -43,27 +32,21 @@ export class GrpcExchange extends Exchange implements IngressRequest {
   /** Of its answer. */
   onWritten: (() => void) | undefined = undefined;
   private prefix: Buffer | undefined;
+  private linger: NodeJS.Timeout | undefined = undefined;
 
   constructor(
     private readonly owner: GrpcExchangeOwner,
     token: number,
-    private readonly stream: ServerHttp2Stream,
-    private readonly received: IncomingHttpHeaders,
+    private readonly stream: Http2Stream,
     route: InferRoute,
     deadlineAt: number,
   ) {
     super(token, route, deadlineAt, -1);
-    (stream as InferStream)[exchangeKey] = this;
-    stream.on('error', ignore);
-    stream.on('close', onClose);
-    stream.push = onPush;
-    // Begins to read
-    stream.read(0);
+    stream.listener = this;
   }
 
-  override get headers(): Readonly<Record<string, string | undefined>> {
-    // Of all headers node gives only set-cookie as a list, and that one is no request header.
-    return this.received as Readonly<Record<string, string | undefined>>;
+  override get headers(): RequestHeaders {
+    return this.stream.headers;
   }
 
   protected override tensorOffset(head: Uint8Array): number {
@@ -72,8 +55,7 @@ export class GrpcExchange extends Exchange implements IngressRequest {
 
   /** The encoding of compressed messages. */
   get encoding(): string {
-    const encoding = this.received['grpc-encoding'];
-    return typeof encoding === 'string' ? encoding : 'identity';
+    return this.headers['grpc-encoding'] ?? 'identity';
   }
 
   /** Takes the message's prefix off what came; undefined while the prefix is not whole. Sets announcedBytes and isCompressed. */
@@ -95,15 +77,16 @@ export class GrpcExchange extends Exchange implements IngressRequest {
     return this.prefix !== undefined || this.announcedBytes >= 0;
   }
 
-  chunk(chunk: Buffer): void {
+  onData(chunk: Buffer): void {
     if (this.state === 'receiving') this.owner.onChunk(this, chunk);
   }
 
-  end(): void {
+  onEnd(): void {
     if (this.state === 'receiving') this.owner.onEnd(this);
   }
 
-  close(): void {
+  onClose(): void {
+    clearTimeout(this.linger);
     this.owner.onClose(this);
   }
 
@@ -111,89 +94,41 @@ export class GrpcExchange extends Exchange implements IngressRequest {
   get answerCompression(): Compression | undefined {
     if (!this.isCompressed) return undefined;
     const { encoding } = this;
-    const accepted = this.received['grpc-accept-encoding'];
-    if ((encoding !== 'gzip' && encoding !== 'deflate') || typeof accepted !== 'string') return undefined;
+    const accepted = this.headers['grpc-accept-encoding'];
+    if ((encoding !== 'gzip' && encoding !== 'deflate') || accepted === undefined) return undefined;
     return accepted.split(',').some((name) => name.trim() === encoding) ? encoding : undefined;
   }
 
   /** Status OK. `compression`: of the message, if it is compressed. A client that takes nothing of it for `writeTimeoutMs` is cut off. */
   reply(message: readonly Uint8Array[], bytes: number, writeTimeoutMs: number, compression?: Compression): void {
-    const { stream } = this;
-    if (stream.destroyed || stream.headersSent) return;
-    const headers: OutgoingHttpHeaders = {
-      ':status': 200,
-      'content-type': grpcContentType,
-      'x-request-id': this.requestId,
-      [sensitiveHeaders]: neverIndexed,
-    };
-    if (compression !== undefined) headers['grpc-encoding'] = compression;
-    if (this.trace !== undefined) Object.assign(headers, traceHeaders(this.trace));
-    stream.respond(headers, trailersFollow);
-    stream.on('wantTrailers', sendOk);
+    const { stream, trace } = this;
+    if (stream.isUnwritable) return;
+    const more = trace === undefined ? undefined : traceHeaders(trace);
+    stream.respond(answerHead(this.requestId, compression === undefined ? more : { 'grpc-encoding': compression, ...more }));
     const pieces = framed(message, bytes, compression !== undefined);
-    if (pieces.length === 1) {
+    const last = pieces.length - 1;
+    for (let i = 0; i < last; i++) stream.write(pieces[i] as Uint8Array);
+    if (last === 0) {
       // A copy
       this.onWritten?.();
-      stream.end(pieces[0]);
+      stream.write(pieces[0] as Uint8Array);
+      stream.end(answerTrailers(0));
       return;
     }
-    stream.cork();
-    const last = pieces.length - 1;
-    for (let i = 0; i < last; i++) stream.write(pieces[i]);
-    stream.write(pieces[last], (error) => {
-      if (error === undefined || error === null) this.onWritten?.();
-    });
-    stream.end();
-    cutStalledWrite(stream, writeTimeoutMs, () => stream.close(constants.NGHTTP2_CANCEL));
+    stream.write(pieces[last] as Uint8Array, this.onWritten);
+    stream.end(answerTrailers(0));
+    cutStalledStream(stream, writeTimeoutMs, () => stream.reset(errorCode.cancel));
   }
 
   /** Any other status; what is still coming of the call is dropped, for `lingerMs` at most. */
   fail(status: number, message: string, lingerMs: number): void {
-    const { stream } = this;
-    if (stream.destroyed || stream.headersSent) return;
+    const { stream, trace } = this;
+    if (stream.isUnwritable || stream.hasResponded) return;
     stream.respond(
-      {
-        ...okHeaders,
-        'grpc-status': String(status),
-        'grpc-message': statusText(message),
-        'x-request-id': this.requestId,
-        ...(this.trace !== undefined && traceHeaders(this.trace)),
-        ...acceptedEncodings,
-        [sensitiveHeaders]: neverIndexed,
-      },
-      { endStream: true },
+      failureHead(status, message, this.requestId, { ...(trace !== undefined && traceHeaders(trace)), ...acceptedEncodings }),
+      true,
     );
-    if (stream.readableEnded) return;
-    stream.resume();
-    // Not at once: node 22 then resets the stream before the status is out
-    const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), lingerMs);
-    stream.once('close', () => clearTimeout(timer));
+    if (stream.isRemoteEnded) return;
+    this.linger = setTimeout(() => stream.reset(errorCode.noError), lingerMs);
   }
 }
-
-const acceptedEncodings = { 'grpc-accept-encoding': 'identity,deflate,gzip' };
-
-// Listeners find their exchange by `this`: one function each for all calls, instead of closures for every one.
-/**
- * What node reads of the stream is handed over at once; only its end takes the stream's own way, on which node sees that it is over. node pushes an end to
- * streams that it destroys, too: that is none of the client's.
- */
-function onPush(this: InferStream, chunk: Buffer | null): boolean {
-  if (chunk !== null) {
-    this[exchangeKey]?.chunk(chunk);
-    return true;
-  }
-  if (!this.destroyed) this[exchangeKey]?.end();
-  return pushToStream.call(this, null);
-}
-
-function onClose(this: InferStream): void {
-  this[exchangeKey]?.close();
-}
-
-function sendOk(this: InferStream): void {
-  this.sendTrailers(okTrailers);
-}
-
-/** A stream that fails is closed as well, and that is listened to. */
-function ignore(): void {}

@@ -1,19 +1,13 @@
 import { lstat, rm } from 'node:fs/promises';
-import {
-  createSecureServer,
-  createServer,
-  type Http2Server,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-  type ServerOptions,
-} from 'node:http2';
-import { connect, type AddressInfo } from 'node:net';
-import { Server as TlsServer } from 'node:tls';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, Server as TlsServer, type TLSSocket } from 'node:tls';
 import { messageBytes, refusal, ServingError } from '@mserve/wire';
 import { askedOfRpc } from '../access/asked-of.js';
 import type { Access, Client } from '../edge/access.js';
 import { requestIdOf } from '../edge/request-id.js';
+import { Connection, type ConnectionLimits, type ConnectionOwner } from '../http2/connection.js';
+import { encodeFields } from '../http2/hpack-encoder.js';
+import type { Http2Stream, StreamListener } from '../http2/stream.js';
 import { grpcStatusOf, tooLarge } from '../edge/status.js';
 import { formatAddress, type Address } from '@mserve/config';
 import { listenAddressOf } from './address.js';
@@ -23,7 +17,8 @@ import { ConnectionAges } from './connection-ages.js';
 import { ExchangeBook } from './exchange-book.js';
 import { GracefulGoaway } from './graceful-goaway.js';
 import { GrpcExchange, type GrpcExchangeOwner } from './grpc-exchange.js';
-import { grpcCompression, grpcContentType, grpcDeadlineAt, grpcInflateErrors, isGrpcContentType, joined, statusText } from './grpc-wire.js';
+import { failureHead } from './grpc-fields.js';
+import { grpcCompression, grpcDeadlineAt, grpcInflateErrors, isGrpcContentType, joined } from './grpc-wire.js';
 import type { GrpcPort, IngressAnswer, IngressListener, InferRoute, PortEvents } from '../edge/ingress.js';
 import { contextOf, serverTlsOf } from '../tls/tls-context.js';
 import type { IngressLimits, TlsOptions } from '../edge/ingress-options.js';
@@ -53,13 +48,14 @@ const streamWindowBytes = 4 * 1024 * 1024;
 const connectionWindowBytes = 16 * 1024 * 1024;
 
 /**
- * The gRPC port: one node:http2 server. The two infer rpcs are served here, as bytes; every other rpc is passed on to grpc-js (ADR 8).
+ * The gRPC port: an HTTP/2 server of our own (ADR 28). The two infer rpcs are served here, as bytes; every other rpc is passed on to grpc-js (ADR 8).
  * Owns each connection and each exchange until it is answered or its client is gone.
  */
-export class GrpcFront implements GrpcExchangeOwner {
-  private readonly server: Http2Server;
+export class GrpcFront implements GrpcExchangeOwner, ConnectionOwner {
+  private readonly server: Server;
   private readonly relay: RpcRelay;
-  private readonly sessions = new Set<ServerHttp2Session>();
+  private readonly connections = new Set<Connection>();
+  private readonly connectionLimits: ConnectionLimits;
   private readonly gather: TurnGather;
   private readonly exchanges: ExchangeBook<GrpcExchange | StreamCall>;
   private readonly inflater: BodyInflater<GrpcExchange | StreamCall>;
@@ -71,7 +67,7 @@ export class GrpcFront implements GrpcExchangeOwner {
   private isLeaving = false;
   private isDraining = false;
   private readonly goaway = new GracefulGoaway();
-  private readonly ages: ConnectionAges<ServerHttp2Session> | undefined;
+  private readonly ages: ConnectionAges<Connection> | undefined;
 
   constructor(
     private readonly limits: IngressLimits,
@@ -98,17 +94,22 @@ export class GrpcFront implements GrpcExchangeOwner {
     this.streamOwner = this.ownerOfStreams();
     const { maxConnectionAgeMs, maxConnectionAgeGraceMs } = limits;
     if (maxConnectionAgeMs > 0) {
-      const onAged = (session: ServerHttp2Session): void => {
-        this.goaway.send(session);
-        const grace = setTimeout(() => this.drainStreams(session), maxConnectionAgeGraceMs).unref();
-        session.once('close', () => clearTimeout(grace));
+      const onAged = (connection: Connection): void => {
+        this.goaway.send(connection);
+        const grace = setTimeout(() => this.drainStreams(connection), maxConnectionAgeGraceMs).unref();
+        connection.once('close', () => clearTimeout(grace));
       };
       this.ages = new ConnectionAges(maxConnectionAgeMs, onAged);
     }
-    this.server = createPort(limits, tls);
+    this.connectionLimits = {
+      maxConcurrentStreams: limits.maxConcurrentStreams,
+      maxFieldBytes: maxMetadataBytes,
+      maxFields: maxMetadataFields,
+      streamWindowBytes,
+      connectionWindowBytes,
+    };
+    this.server = createPort(limits, tls, (socket) => this.onSocket(socket));
     this.server.maxConnections = limits.maxConnections;
-    this.server.on('session', this.onSession);
-    this.server.on('stream', this.onStream);
     tellEvents(this.server, events);
   }
 
@@ -136,7 +137,7 @@ export class GrpcFront implements GrpcExchangeOwner {
       );
     });
     this.receiving = this.exchanges.watchReceiving(this.limits, (exchange, error) => this.refuseEarly(exchange, error));
-    this.silence = watchSilentConnections(this.sessions, this.limits.writeTimeoutMs);
+    this.silence = watchSilentConnections(this.connections, this.limits.writeTimeoutMs);
     if (address.kind === 'unix') {
       this.unixPath = address.path;
       return formatAddress(address);
@@ -166,14 +167,14 @@ export class GrpcFront implements GrpcExchangeOwner {
   /** Every client opens its next call over another connection (GOAWAY); new ones are still taken. */
   leave(): void {
     this.isLeaving = true;
-    for (const session of this.sessions) this.goaway.send(session);
+    for (const connection of this.connections) this.goaway.send(connection);
   }
 
   /** Takes no new connections and calls. Resolves when the calls in hand are done and all connections are closed. */
   async drain(): Promise<void> {
     this.isDraining = true;
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
-    for (const session of this.sessions) this.goaway.send(session);
+    for (const connection of this.connections) this.goaway.send(connection);
     for (const stream of this.streams) stream.drain();
     await this.exchanges.endReceiving(this.limits.drainReceiveMs, closed, (exchange, error) => this.refuseEarly(exchange, error));
     await this.end();
@@ -183,7 +184,7 @@ export class GrpcFront implements GrpcExchangeOwner {
   async close(): Promise<void> {
     this.isDraining = true;
     this.server.close();
-    for (const session of this.sessions) session.destroy();
+    for (const connection of this.connections) connection.destroy();
     await this.end();
   }
 
@@ -230,49 +231,44 @@ export class GrpcFront implements GrpcExchangeOwner {
     this.exchanges.close(exchange);
   }
 
-  private readonly onSession = (session: ServerHttp2Session): void => {
-    this.sessions.add(session);
-    this.ages?.follow(session);
-    session.setLocalWindowSize(connectionWindowBytes);
+  private onSocket(socket: Socket): void {
+    const connection = new Connection(socket, this, this.connectionLimits);
+    this.connections.add(connection);
+    this.ages?.follow(connection);
     // A connection that does not begin to speak HTTP/2 is nobody's
-    const silence = setTimeout(() => session.destroy(), this.limits.headersTimeoutMs).unref();
-    session.once('remoteSettings', () => clearTimeout(silence));
-    session.once('close', () => {
+    const silence = setTimeout(() => connection.destroy(), this.limits.headersTimeoutMs).unref();
+    connection.once('settings', () => clearTimeout(silence));
+    connection.once('close', () => {
       clearTimeout(silence);
-      this.sessions.delete(session);
+      this.connections.delete(connection);
     });
-    if (this.isDraining) this.goaway.send(session);
-  };
-
-  /** Streams of the connection end when what they have in hand is answered. */
-  private drainStreams(session: ServerHttp2Session): void {
-    for (const stream of this.streams) if (stream.session === session) stream.drain();
+    if (this.isDraining) this.goaway.send(connection);
   }
 
-  private readonly onStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
+  /** Streams of the connection end when what they have in hand is answered. */
+  private drainStreams(connection: Connection): void {
+    for (const call of this.streams) if (call.stream.carrier === connection) call.drain();
+  }
+
+  onStream(stream: Http2Stream, connection: Connection): void {
     // Not before its first call, which a client that has just connected would else open over yet another connection
-    if (this.isLeaving && stream.session !== undefined) this.goaway.send(stream.session as ServerHttp2Session);
+    if (this.isLeaving) this.goaway.send(connection);
+    const { headers } = stream;
     const path = headers[':path'] ?? '';
     const route = inferRoutes[path];
     const isStream = path === streamPath;
     const isInfer = route !== undefined || isStream;
-    const client = this.access?.admit(isInfer ? 'infer' : askedOfRpc(path), { headers, socket: stream.session?.socket });
-    if (client instanceof ServingError) return this.refuseStream(stream, headers, client);
-    if (!isInfer) {
-      this.relay.pass(stream, headers, requestIdOf(headers['x-request-id'] as string | undefined, this.inFlight.nextToken()));
-      return;
-    }
-    const contentType = headers['content-type'];
-    if (headers[':method'] !== 'POST' || !isGrpcContentType(contentType)) {
-      stream.on('error', () => undefined);
-      stream.respond({ ':status': headers[':method'] === 'POST' ? 415 : 405 }, { endStream: true });
-      stream.resume();
-      return;
+    const client = this.access?.admit(isInfer ? 'infer' : askedOfRpc(path), { headers, socket: connection.socket });
+    if (client instanceof ServingError) return this.refuseStream(stream, client);
+    if (!isInfer) return this.relay.pass(stream, this.requestIdFor(stream));
+    if (headers[':method'] !== 'POST' || !isGrpcContentType(headers['content-type'])) {
+      stream.listener = unheard;
+      return stream.respond(encodeFields([[':status', headers[':method'] === 'POST' ? '415' : '405']]), true);
     }
     const timeout = headers['grpc-timeout'];
-    const deadlineAt = grpcDeadlineAt(typeof timeout === 'string' ? timeout : undefined);
-    if (route === undefined) return this.beginStream(stream, headers, deadlineAt ?? performance.now(), client);
-    const exchange = new GrpcExchange(this, this.inFlight.nextToken(), stream, headers, route, deadlineAt ?? Infinity);
+    const deadlineAt = grpcDeadlineAt(timeout);
+    if (route === undefined) return this.beginStream(stream, deadlineAt ?? performance.now(), client);
+    const exchange = new GrpcExchange(this, this.inFlight.nextToken(), stream, route, deadlineAt ?? Infinity);
     exchange.client = client;
     this.exchanges.begin(exchange);
     if (deadlineAt === undefined)
@@ -280,26 +276,20 @@ export class GrpcFront implements GrpcExchangeOwner {
         exchange,
         refusal('call-malformed', { detail: `grpc-timeout is '${String(timeout).slice(0, 100)}', which is no timeout` }),
       );
-  };
-
-  /** With its status and nothing else, before anything of it is read. */
-  private refuseStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, error: ServingError): void {
-    stream.on('error', () => undefined);
-    stream.respond(
-      {
-        ':status': 200,
-        'content-type': grpcContentType,
-        'grpc-status': String(grpcStatusOf(error)),
-        'grpc-message': statusText(error.message),
-        'x-request-id': requestIdOf(headers['x-request-id'] as string | undefined, this.inFlight.nextToken()),
-      },
-      { endStream: true },
-    );
-    stream.resume();
   }
 
-  private beginStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, deadlineAt: number, client: Client | undefined): void {
-    const begun = new InferStream(this.streamOwner, stream, headers, deadlineAt, this.limits);
+  private requestIdFor(stream: Http2Stream): string {
+    return requestIdOf(stream.headers['x-request-id'], this.inFlight.nextToken());
+  }
+
+  /** With its status and nothing else, before anything of it is read. */
+  private refuseStream(stream: Http2Stream, error: ServingError): void {
+    stream.listener = unheard;
+    stream.respond(failureHead(grpcStatusOf(error), error.message, this.requestIdFor(stream)), true);
+  }
+
+  private beginStream(stream: Http2Stream, deadlineAt: number, client: Client | undefined): void {
+    const begun = new InferStream(this.streamOwner, stream, deadlineAt, this.limits);
     begun.client = client;
     this.streams.add(begun);
     if (this.isDraining) begun.drain();
@@ -370,19 +360,19 @@ export class GrpcFront implements GrpcExchangeOwner {
   }
 }
 
-function createPort(limits: IngressLimits, tls: TlsOptions | undefined): Http2Server {
-  const options: ServerOptions = {
-    settings: {
-      initialWindowSize: streamWindowBytes,
-      maxConcurrentStreams: limits.maxConcurrentStreams,
-      maxHeaderListSize: maxMetadataBytes,
-    },
-    maxHeaderListPairs: maxMetadataFields,
-    // Megabytes of one connection; what is held is bounded over all connections instead (maxBufferedBytes)
-    maxSessionMemory: Number.MAX_SAFE_INTEGER,
-  };
-  if (tls === undefined) return createServer(options);
-  return createSecureServer({ ...options, ...serverTlsOf(tls), handshakeTimeout: limits.headersTimeoutMs });
+/** What comes of a stream that was refused. */
+const unheard: StreamListener = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
+
+function createPort(limits: IngressLimits, tls: TlsOptions | undefined, onSocket: (socket: Socket) => void): Server {
+  if (tls === undefined) return createServer(onSocket);
+  const options = { ...serverTlsOf(tls), ALPNProtocols: ['h2'], handshakeTimeout: limits.headersTimeoutMs };
+  const server = createTlsServer(options, (socket: TLSSocket) => {
+    // gRPC clients ask for it
+    if (socket.alpnProtocol === 'h2') onSocket(socket);
+    else socket.destroy();
+  });
+  // node leaves a connection open whose handshake takes too long
+  return server.on('tlsClientError', (_error, socket) => socket.destroy());
 }
 
 /** A socket file that a killed server left behind would keep the address busy for ever; one that answers, and a file that is no socket, is left alone. */

@@ -1,6 +1,8 @@
-import { constants, type Http2Session, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { messageBytes, ServingError, refusal } from '@mserve/wire';
 import type { Client } from '../edge/access.js';
+import { errorCode } from '../http2/frames.js';
+import type { RequestHeaders } from '../http2/request-headers.js';
+import type { Http2Stream, StreamListener } from '../http2/stream.js';
 import type { IngressRequest } from '../edge/ingress.js';
 import type { IngressLimits } from '../edge/ingress-options.js';
 import { requestIdOf } from '../edge/request-id.js';
@@ -8,7 +10,8 @@ import { grpcStatusOf, tooLarge } from '../edge/status.js';
 import type { Compression } from './body-inflater.js';
 import { Exchange } from './exchange.js';
 import { tensorOffset } from './tensor-offset.js';
-import { grpcCompression, grpcContentType, messagePrefixBytes, statusText, streamAnswer } from './grpc-wire.js';
+import { answerHead, answerTrailers } from './grpc-fields.js';
+import { grpcCompression, messagePrefixBytes, streamAnswer } from './grpc-wire.js';
 
 /** Requests of one stream that are in hand; more are read when answers have gone out. */
 const mostInHand = 64;
@@ -58,7 +61,7 @@ export interface InferStreamOwner {
  * A ModelStreamInfer call: requests in, one answer for each out, in the order of the requests. What is wrong with a request is told in its own answer, and the
  * stream goes on; what is wrong with the stream itself (a message over the limit, one that is cut off, its deadline) ends it, after the answers that are due.
  */
-export class InferStream {
+export class InferStream implements StreamListener {
   /** Who asks, for all of its calls. */
   client: Client | undefined = undefined;
   private readonly calls: StreamCall[] = [];
@@ -73,34 +76,20 @@ export class InferStream {
 
   constructor(
     private readonly owner: InferStreamOwner,
-    private readonly stream: ServerHttp2Stream,
-    private readonly received: IncomingHttpHeaders,
+    readonly stream: Http2Stream,
     readonly deadlineAt: number,
     private readonly limits: IngressLimits,
   ) {
-    stream.on('error', () => undefined);
-    stream.on('close', () => this.onClose());
-    stream.on('data', (chunk: Buffer) => this.onData(chunk));
-    stream.on('end', () => this.onEnd());
-    stream.on('drain', () => this.onDrain());
-    stream.on('wantTrailers', () => {
-      const { status, message } = this.ending ?? { status: 0 };
-      stream.sendTrailers({ 'grpc-status': String(status), ...(message !== undefined && { 'grpc-message': statusText(message) }) });
-    });
+    stream.listener = this;
     const requestId = requestIdOf(this.headers['x-request-id'], owner.nextToken());
-    stream.respond({ ':status': 200, 'content-type': grpcContentType, 'x-request-id': requestId }, { waitForTrailers: true });
+    stream.respond(answerHead(requestId));
     const leftMs = deadlineAt - performance.now();
     // Longer than timers can be: the client's own
     if (leftMs < 0x7fffffff) this.deadline = setTimeout(() => this.end(refusal('late-on-arrival'), true), Math.max(0, leftMs)).unref();
   }
 
-  /** The connection that it came over. */
-  get session(): Http2Session | undefined {
-    return this.stream.session;
-  }
-
-  get headers(): Readonly<Record<string, string | undefined>> {
-    return this.received as Readonly<Record<string, string | undefined>>;
+  get headers(): RequestHeaders {
+    return this.stream.headers;
   }
 
   /** The answer of one of its calls, or why there is none. */
@@ -121,7 +110,7 @@ export class InferStream {
     this.end(refusal('shutting-down'));
   }
 
-  private onData(chunk: Buffer): void {
+  onData(chunk: Buffer): void {
     let rest = chunk;
     while (rest.length > 0 && this.ending === undefined) {
       if (this.current === undefined) {
@@ -167,7 +156,7 @@ export class InferStream {
     else this.owner.onCompressed(call, compression);
   }
 
-  private onEnd(): void {
+  onEnd(): void {
     if (this.current !== undefined || this.prefix.length > 0) {
       const { current } = this;
       const error = refusal('call-malformed', { detail: 'the last message of the stream is cut off' });
@@ -187,12 +176,11 @@ export class InferStream {
 
   private flush(): void {
     const { calls, stream } = this;
-    while (calls.length > 0 && !stream.destroyed && !stream.writableEnded) {
+    while (calls.length > 0 && !stream.isUnwritable) {
       const [first] = calls as [StreamCall];
-      if (first.answer === undefined || stream.writableNeedDrain) break;
+      if (first.answer === undefined || stream.needsDrain) break;
       calls.shift();
-      if (!stream.write(first.answer))
-        this.unread ??= setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), this.limits.writeTimeoutMs).unref();
+      if (!stream.write(first.answer)) this.unread ??= setTimeout(() => stream.reset(errorCode.cancel), this.limits.writeTimeoutMs).unref();
       this.owner.onCallOver(first);
     }
     if (this.ending !== undefined && calls.length === 0) this.close();
@@ -201,16 +189,19 @@ export class InferStream {
 
   private close(): void {
     const { stream } = this;
-    if (stream.destroyed || stream.writableEnded) return;
-    stream.once('finish', () => {
-      // What the client still sends is nobody's. Not at once: node 22 then resets the stream before the status is out
-      this.linger = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), this.limits.lingerMs).unref();
-    });
-    stream.end();
+    if (stream.isUnwritable) return;
+    const { status, message } = this.ending ?? { status: 0 };
+    stream.end(answerTrailers(status, message));
+    // What the client still sends is nobody's
     stream.resume();
+    if (stream.isClosed) return;
+    const endWhenSent = (): void => {
+      if (stream.isSent) stream.reset(errorCode.noError);
+    };
+    this.linger = setInterval(endWhenSent, this.limits.lingerMs).unref();
   }
 
-  private onDrain(): void {
+  onDrain(): void {
     clearTimeout(this.unread);
     this.unread = undefined;
     this.flush();
@@ -218,15 +209,15 @@ export class InferStream {
 
   private throttle(): void {
     const { stream } = this;
-    const isFull = this.calls.length >= mostInHand || stream.writableNeedDrain;
+    const isFull = this.calls.length >= mostInHand || stream.needsDrain;
     if (isFull && this.current === undefined && this.ending === undefined) stream.pause();
-    else if (stream.isPaused()) stream.resume();
+    else if (stream.isPaused) stream.resume();
   }
 
-  private onClose(): void {
+  onClose(): void {
     clearTimeout(this.deadline);
     clearTimeout(this.unread);
-    clearTimeout(this.linger);
+    clearInterval(this.linger);
     for (const call of this.calls.splice(0)) this.owner.onCallOver(call);
     this.owner.onStreamOver(this);
   }

@@ -14,7 +14,7 @@ const idleConnectionMs = 1_000;
 /** setTimeout takes no more than this. */
 const maxTimerMs = 2 ** 31 - 1;
 
-/** The Ingress in pure TypeScript: node:http and node:http2. */
+/** The Ingress in pure TypeScript: node:http, and HTTP/2 of our own. */
 @Injectable()
 export class NodeIngress extends Ingress {
   private readonly flight = new InFlight();

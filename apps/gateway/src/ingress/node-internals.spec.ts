@@ -1,8 +1,6 @@
 import { once } from 'node:events';
 import { createServer, IncomingMessage, type ServerResponse } from 'node:http';
-import * as http2 from 'node:http2';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import { Readable } from 'node:stream';
 import { afterEach, describe, expect, it } from '@jest/globals';
 
 /** What a request was told by node's parser and by node's response. */
@@ -77,41 +75,5 @@ describe(`node ${process.version}`, () => {
     client.write('no size\r\n');
     expect(await failed).toBe(response);
     expect(response?.headersSent).toBe(true);
-  });
-});
-
-/** ADR 16: what the gRPC port is built on, of node:http2. */
-describe(`node:http2 of ${process.version}`, () => {
-  it('pushes what it reads of a stream that reads nothing by itself, then null; pushed on, the null alone ends and closes the stream', async () => {
-    const server = http2.createServer();
-    const heard: string[] = [];
-    const closed = new Promise<void>((resolve) => {
-      server.on('stream', (stream) => {
-        stream.push = (chunk: Buffer | null) => {
-          heard.push(chunk !== null ? chunk.toString() : stream.destroyed ? 'destroyed' : 'end');
-          if (chunk !== null || stream.destroyed) return true;
-          stream.respond({ ':status': 200 });
-          stream.end('answer');
-          return Readable.prototype.push.call(stream, null);
-        };
-        stream.read(0);
-        stream.on('close', resolve);
-      });
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const session = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    const call = session.request({ ':method': 'POST', ':path': '/' });
-    call.write('a');
-    call.end('bc');
-    let answer = '';
-    call.setEncoding('utf8').on('data', (text: string) => (answer += text));
-    await Promise.all([once(call, 'close'), closed]);
-    expect(answer).toBe('answer');
-    // The first two pieces may come as one
-    expect(heard.join(' ').replace('a bc', 'abc')).toBe('abc end destroyed');
-    session.close();
-    server.close();
-    await once(server, 'close');
   });
 });

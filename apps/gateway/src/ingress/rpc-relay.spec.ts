@@ -1,8 +1,10 @@
 import { once } from 'node:events';
-import { constants, createServer } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import { constants } from 'node:http2';
+import { createServer, type AddressInfo } from 'node:net';
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Connection } from '../http2/connection.js';
+import type { Http2Stream } from '../http2/stream.js';
 import { GatewayRig } from '../testing/gateway-rig.js';
 import { prefixed, RawGrpc, replyOf } from '../testing/raw-grpc.js';
 import { NodeIngress } from './node-ingress.js';
@@ -86,7 +88,15 @@ describe('rpcs that are no infer calls, when their connection ends', () => {
       server.addService({ drip }, { drip: (call: ServerWritableStream<Buffer, Buffer>) => void call.write(Buffer.from('drop')) });
       return Promise.resolve();
     });
-    const front = createServer().on('stream', (stream, headers) => relay.pass(stream, headers, 'r'));
+    const limits = {
+      maxConcurrentStreams: 10,
+      maxFieldBytes: 4096,
+      maxFields: 32,
+      streamWindowBytes: 65_535,
+      connectionWindowBytes: 65_535,
+    };
+    const owner = { onStream: (stream: Http2Stream): void => relay.pass(stream, 'r') };
+    const front = createServer((socket) => void new Connection(socket, owner, limits));
     await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
     const client = await RawGrpc.open(`127.0.0.1:${(front.address() as AddressInfo).port}`);
     try {

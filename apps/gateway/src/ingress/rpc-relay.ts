@@ -5,11 +5,15 @@ import {
   type ClientHttp2Stream,
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
-  type ServerHttp2Stream,
 } from 'node:http2';
 import { Duplex } from 'node:stream';
 import type { Server, ServerOptions } from '@grpc/grpc-js';
 import { grpcStatusOf } from '../edge/status.js';
+import { errorCode } from '../http2/frames.js';
+import { encodeFields } from '../http2/hpack-encoder.js';
+import type { RequestHeaders } from '../http2/request-headers.js';
+import type { Http2Stream, StreamListener } from '../http2/stream.js';
+import { failureHead, type Fields } from './grpc-fields.js';
 import type { RpcServer } from './rpc-server.js';
 
 /** Calls that a connection in memory takes in its life. All of them may be cut off: nghttp2 ends a connection with 1000 of those in a short time. */
@@ -42,13 +46,16 @@ export class RpcRelay {
   ) {}
 
   /** Owns the stream from here on. `requestId` is in the metadata of the answer. */
-  pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, requestId: string): void {
-    stream.on('error', ignore);
-    if (this.server !== undefined) return this.passTo(this.server, stream, headers, requestId);
+  pass(stream: Http2Stream, requestId: string): void {
+    const call = new RelayedCall(stream, requestId);
+    stream.listener = call;
+    if (this.server !== undefined) return this.passTo(this.server, call);
+    // What comes meanwhile waits
+    stream.pause();
     this.starting ??= this.start();
     this.starting.then(
-      (server) => this.passTo(server, stream, headers, requestId),
-      () => refuse(stream, requestId),
+      (server) => this.passTo(server, call),
+      () => stream.respond(failureHead(grpcStatusOf({ code: 'INTERNAL' }), 'this rpc could not be started', requestId), true),
     );
   }
 
@@ -73,23 +80,17 @@ export class RpcRelay {
     }
   }
 
-  private passTo(server: RpcServer, stream: ServerHttp2Stream, headers: IncomingHttpHeaders, requestId: string): void {
-    if (stream.destroyed || stream.closed) return;
-    if (this.isClosed) return reset(stream, constants.NGHTTP2_CANCEL);
-    const upstream = this.request(this.connect(server), headers as OutgoingHttpHeaders);
-    const answer = passAnswer(upstream, stream, requestId);
-    passRequests(stream, upstream);
-    stream.on('close', () => reset(upstream, stream.rstCode || constants.NGHTTP2_CANCEL));
-    upstream.on('close', () => {
-      // It is still being written, and ends the stream by itself
-      if (answer.isWhole) return;
-      reset(stream, upstream.rstCode || constants.NGHTTP2_INTERNAL_ERROR);
-    });
+  private passTo(server: RpcServer, call: RelayedCall): void {
+    const { stream } = call;
+    if (stream.isClosed) return;
+    if (this.isClosed) return stream.reset(errorCode.cancel);
+    call.begin(this.request(this.connect(server), stream.headers));
+    stream.resume();
   }
 
-  private request(connection: Connection, headers: OutgoingHttpHeaders): ClientHttp2Stream {
+  private request(connection: Connection, headers: RequestHeaders): ClientHttp2Stream {
     const { session } = connection;
-    const upstream = session.request(headers, { endStream: false });
+    const upstream = session.request(headers as OutgoingHttpHeaders, { endStream: false });
     connection.callsLeft -= 1;
     connection.open += 1;
     upstream.on('error', ignore);
@@ -117,19 +118,79 @@ export class RpcRelay {
   }
 }
 
-/** Takes no more requests of a call while its client leaves answers unread: grpc-js would keep the answers to all of them. */
-function passRequests(stream: ServerHttp2Stream, upstream: ClientHttp2Stream): void {
-  stream.on('data', (chunk: Buffer) => {
-    const goOn = (): void => void stream.resume();
-    if (!upstream.write(chunk)) {
-      stream.pause();
-      upstream.once('drain', goOn);
-    } else if (stream.writableNeedDrain) {
-      stream.pause();
-      stream.once('drain', goOn);
-    }
-  });
-  stream.on('end', () => upstream.end());
+/** One call on its way to grpc-js and back. */
+class RelayedCall implements StreamListener {
+  private upstream: ClientHttp2Stream | undefined;
+  /** All of the answer is here, with the status at its end. A connection that ends takes answers along without an error. */
+  private isWhole = false;
+
+  constructor(
+    readonly stream: Http2Stream,
+    private readonly requestId: string,
+  ) {}
+
+  begin(upstream: ClientHttp2Stream): void {
+    this.upstream = upstream;
+    upstream.on('response', (headers, flags) => this.onResponse(headers, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0));
+    upstream.on('drain', () => this.throttle());
+    upstream.on('close', () => {
+      // It is still being written, and ends the stream by itself
+      if (!this.isWhole) this.stream.reset(upstream.rstCode || errorCode.internalError);
+    });
+  }
+
+  onData(piece: Buffer): void {
+    this.upstream?.write(piece);
+    this.throttle();
+  }
+
+  onEnd(): void {
+    this.upstream?.end();
+  }
+
+  onDrain(): void {
+    this.upstream?.resume();
+    this.throttle();
+  }
+
+  onClose(code: number): void {
+    const { upstream } = this;
+    if (upstream !== undefined && !upstream.closed && !upstream.destroyed) upstream.close(code || constants.NGHTTP2_CANCEL);
+  }
+
+  private onResponse(received: IncomingHttpHeaders, isAll: boolean): void {
+    const { stream, upstream } = this;
+    this.isWhole ||= isAll;
+    stream.respond(encodeFields([...fieldsOf(received), ['x-request-id', this.requestId]]), isAll);
+    if (isAll || upstream === undefined) return;
+    let trailers: IncomingHttpHeaders = {};
+    upstream.on('data', (chunk: Buffer) => {
+      if (!stream.write(chunk)) upstream.pause();
+    });
+    upstream.on('trailers', (fields) => {
+      trailers = fields;
+      this.isWhole = true;
+    });
+    upstream.on('end', () => {
+      if (this.isWhole) stream.end(encodeFields(fieldsOf(trailers)));
+    });
+  }
+
+  /** Takes no more requests of a call while its client leaves answers unread: grpc-js would keep the answers to all of them. */
+  private throttle(): void {
+    const isFull = this.stream.needsDrain || this.upstream?.writableNeedDrain === true;
+    if (isFull) this.stream.pause();
+    else this.stream.resume();
+  }
+}
+
+/** The fields of an answer by node, as they came. */
+function fieldsOf(received: IncomingHttpHeaders): Fields {
+  const fields: Fields = [];
+  for (const [name, value] of Object.entries(received)) {
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) fields.push([name, String(one)]);
+  }
+  return fields;
 }
 
 /**
@@ -156,43 +217,6 @@ function endOf(other: () => Duplex): Duplex {
       done();
     },
   });
-}
-
-/** `isWhole`: all of the answer is here, with the status at its end. A connection that ends takes answers along without an error. */
-function passAnswer(upstream: ClientHttp2Stream, stream: ServerHttp2Stream, requestId: string): { readonly isWhole: boolean } {
-  const answer = { isWhole: false };
-  let trailers: IncomingHttpHeaders = {};
-  upstream.on('response', (received, flags) => {
-    const headers = { ...received, 'x-request-id': requestId };
-    if (stream.destroyed || stream.headersSent) return;
-    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) {
-      answer.isWhole = true;
-      stream.respond(headers as OutgoingHttpHeaders, { endStream: true });
-      return;
-    }
-    stream.on('wantTrailers', () => stream.sendTrailers(trailers as OutgoingHttpHeaders));
-    stream.respond(headers as OutgoingHttpHeaders, { waitForTrailers: true });
-    upstream.pipe(stream, { end: false });
-    upstream.on('end', () => {
-      if (answer.isWhole) stream.end();
-    });
-  });
-  upstream.on('trailers', (received) => {
-    trailers = received;
-    answer.isWhole = true;
-  });
-  return answer;
-}
-
-/** The services could not be started. */
-function refuse(stream: ServerHttp2Stream, requestId: string): void {
-  if (stream.destroyed || stream.closed) return;
-  const status = { 'grpc-status': String(grpcStatusOf({ code: 'INTERNAL' })), 'grpc-message': 'this rpc could not be started' };
-  stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'x-request-id': requestId, ...status }, { endStream: true });
-}
-
-function reset(stream: ServerHttp2Stream | ClientHttp2Stream, code: number): void {
-  if (!stream.closed && !stream.destroyed) stream.close(code);
 }
 
 function ignore(): void {}

@@ -1,4 +1,4 @@
-import type { ServerHttp2Session } from 'node:http2';
+import type { Connection } from '../http2/connection.js';
 
 /** So many looks in a row a connection may be silent after it was asked. */
 const mostLooks = 2;
@@ -10,25 +10,25 @@ interface Asked {
 }
 
 /**
- * Ends connections that say nothing for `timeoutMs` when they are asked (PING), until `stop` is called: their clients are gone without a word, or node has
- * given them up. After a flood of resets it says GOAWAY, reads nothing more, not even the end of the connection, and leaves it open.
+ * Ends connections that say nothing for `timeoutMs` when they are asked (PING), until `stop` is called: their clients are gone without a word, or take nothing
+ * of what they are sent.
  */
-export function watchSilentConnections(sessions: ReadonlySet<ServerHttp2Session>, timeoutMs: number): { readonly stop: () => void } {
-  const known = new WeakMap<ServerHttp2Session, Asked>();
-  const look = (session: ServerHttp2Session): void => {
-    const bytesRead = session.socket.bytesRead;
-    const before = known.get(session);
+export function watchSilentConnections(connections: ReadonlySet<Connection>, timeoutMs: number): { readonly stop: () => void } {
+  const known = new WeakMap<Connection, Asked>();
+  const look = (connection: Connection): void => {
+    const bytesRead = connection.socket.bytesRead;
+    const before = known.get(connection);
     if (before?.answered === false && before.bytesRead === bytesRead) {
-      if (++before.looks >= mostLooks) session.destroy();
+      if (++before.looks >= mostLooks) connection.destroy();
       return;
     }
     const asked: Asked = { bytesRead, looks: 0, answered: false };
-    known.set(session, asked);
-    session.ping((error) => (asked.answered = error === null));
+    known.set(connection, asked);
+    connection.ping((isAnswered) => (asked.answered = isAnswered));
   };
   const timer = setInterval(
     () => {
-      for (const session of sessions) if (!session.destroyed) look(session);
+      for (const connection of connections) if (!connection.isDestroyed) look(connection);
     },
     Math.max(1, timeoutMs / mostLooks),
   ).unref();

@@ -1,3 +1,5 @@
+import type { Http2Stream } from '../http2/stream.js';
+
 /** How often, in its time, a client that takes nothing is looked at. */
 const looks = 4;
 
@@ -24,4 +26,19 @@ export function cutStalledWrite(written: Written, timeoutMs: number, cut: () => 
     written.setTimeout(spanMs);
   });
   written.setTimeout(spanMs);
+}
+
+/** As {@link cutStalledWrite}, for an answer over HTTP/2. Ends by itself when the stream is closed. */
+export function cutStalledStream(stream: Http2Stream, timeoutMs: number, cut: () => void): void {
+  let quiet = 0;
+  let before = stream.sentBytes;
+  const timer = setInterval(
+    () => {
+      if (stream.isClosed) return clearInterval(timer);
+      quiet = stream.sentBytes === before ? quiet + 1 : 0;
+      before = stream.sentBytes;
+      if (quiet >= looks) cut();
+    },
+    Math.max(1, timeoutMs / looks),
+  ).unref();
 }

@@ -11,7 +11,7 @@ export function verificationOf({ verifyClient = false }: { readonly verifyClient
   return { requestCert: verifyClient, rejectUnauthorized: verifyClient };
 }
 
-/** What a port that speaks TLS is created with. Which protocols it offers by ALPN is the server's: `h2` of node:http2, `http/1.1` of node:https. */
+/** What a port that speaks TLS is created with. Which protocols it offers by ALPN is the port's: `h2` or `http/1.1`. */
 export function serverTlsOf(tls: TlsOptions): ServerTlsOptions {
   return { ...contextOf(tls), ...verificationOf(tls) };
 }

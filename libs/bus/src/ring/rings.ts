@@ -37,15 +37,12 @@ export interface RingOutlet {
   leave(): void;
 }
 
-/**
- * Rings of bytes between the processes of one machine. Implemented by `@mserve/native/shared-memory`, which this room does not know. What it takes is in properties, so that the
- * compiler compares it with what is taken there.
- */
+/** Rings of bytes between the processes of one machine. Implemented by `@mserve/native/shared-memory`, which this room does not know. */
 export interface Rings {
   /** The largest record, and the size of a ring. */
   readonly maxBytes: number;
   readonly sizeBytes: number;
-  readonly listen: (listener: RingListener) => void;
+  listen(listener: RingListener): void;
   /** A ring for one writer, who has to be told of it. Undefined: there are too many, or there is no memory. */
   offer(): RingPlace | undefined;
   /** What was written, up to the next pause, is to be read. False: there is no such ring, or it is being read. */
@@ -55,7 +52,7 @@ export interface Rings {
   /** Tells the listener all that was written before this call. Nothing when it is called by the listener. */
   read(): void;
   /** The ring that is offered at a place; undefined: it is on another machine or of another user, or not offered any more. */
-  readonly open: (place: RingPlace) => Promise<RingOutlet | undefined>;
+  open(place: RingPlace): Promise<RingOutlet | undefined>;
   /** Nothing more is read or written; others learn it. */
   close(): void;
 }
