@@ -27,7 +27,7 @@ const single = new Set([
 ]);
 
 /** Belong to a connection of HTTP/1 (RFC 9113, 8.2.2). */
-const ofConnection = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
+const ofConnection = new Set(['connection', 'http2-settings', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 
 const pseudo = new Set([':method', ':scheme', ':authority', ':path']);
 
@@ -75,7 +75,12 @@ export class FieldCollector implements FieldSink {
     if (bytes > limits.maxFieldBytes || fields > limits.maxFields) return 'too-large';
     if (isTrailers)
       return ':method' in headers || ':path' in headers || ':scheme' in headers || ':authority' in headers ? 'malformed' : headers;
-    const isWhole = (headers[':method'] ?? '') !== '' && (headers[':path'] ?? '') !== '' && (headers[':scheme'] ?? '') !== '';
-    return isWhole ? headers : 'malformed';
+    return isRequest(headers) ? headers : 'malformed';
   }
+}
+
+/** Names what it asks for; a tunnel (CONNECT) asks for nothing of ours, and has neither scheme nor path (8.3.1, 8.5). */
+function isRequest(headers: RequestHeaders): boolean {
+  const { ':method': method = '', ':scheme': scheme = '', ':path': path = '' } = headers;
+  return method !== '' && method !== 'CONNECT' && scheme !== '' && (path.startsWith('/') || path === '*');
 }

@@ -33,10 +33,10 @@ type GrpcAnswer = Exclude<IngressAnswer, { kind: 'http' }>;
 
 const streamPath = '/inference.GRPCInferenceService/ModelStreamInfer';
 
-const inferRoutes: Readonly<Record<string, InferRoute | undefined>> = {
-  '/mindspore.serving.proto.MSService/Predict': 'ms-grpc',
-  '/inference.GRPCInferenceService/ModelInfer': 'oip-grpc',
-};
+const inferRoutes: ReadonlyMap<string, InferRoute> = new Map([
+  ['/mindspore.serving.proto.MSService/Predict', 'ms-grpc'],
+  ['/inference.GRPCInferenceService/ModelInfer', 'oip-grpc'],
+]);
 
 /** The most metadata of a call: names and values, and 32 bytes for each field. More ends the call's stream, not its connection. */
 export const maxMetadataBytes = 64 * 1024;
@@ -255,7 +255,7 @@ export class GrpcFront implements GrpcExchangeOwner, ConnectionOwner {
     if (this.isLeaving) this.goaway.send(connection);
     const { headers } = stream;
     const path = headers[':path'] ?? '';
-    const route = inferRoutes[path];
+    const route = inferRoutes.get(path);
     const isStream = path === streamPath;
     const isInfer = route !== undefined || isStream;
     const client = this.access?.admit(isInfer ? 'infer' : askedOfRpc(path), { headers, socket: connection.socket });
