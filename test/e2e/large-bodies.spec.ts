@@ -44,9 +44,11 @@ describe('large bodies from many clients', () => {
     directory.remove();
   });
 
-  async function call(method: string, value: number, count = 1): Promise<Record<string, Set<number>>> {
-    const bytes = new Uint8Array(new Float32Array(count * elements).fill(value).buffer);
-    const outputs = await inferBinary(server.rest, `large.${method}`, { name: 'x', datatype: 'FP32', shape: [count, elements], bytes });
+  async function call(method: string, value: number, count = 1, asJson = false): Promise<Record<string, Set<number>>> {
+    const about = { name: 'x', datatype: 'FP32', shape: [count, elements] };
+    const values = new Float32Array(count * elements).fill(value);
+    const input = asJson ? { ...about, data: Array.from(values) } : { ...about, bytes: new Uint8Array(values.buffer) };
+    const outputs = await inferBinary(server.rest, `large.${method}`, input);
     return Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, new Set(new Float32Array(output.buffer))]));
   }
 
@@ -60,6 +62,17 @@ describe('large bodies from many clients', () => {
       }
     };
     await Promise.all(Array.from({ length: 12 }, (_, number) => client(number)));
+  });
+
+  it('of JSON get their own answers, although their tensors lie in memory that is used again', async () => {
+    const client = async (number: number): Promise<void> => {
+      for (let round = 0; round < 4; round++) {
+        const value = number * 100 + round + 0.5;
+        expect(await call('same', value, 1, true)).toEqual({ y: new Set([value]) });
+        expect(await call('both', value, 1, true)).toEqual({ y: new Set([2 * value]), x: new Set([value]) });
+      }
+    };
+    await Promise.all(Array.from({ length: 6 }, (_, number) => client(number)));
   });
 
   it('that are their own answer are not written to while a client is slow to read it', async () => {

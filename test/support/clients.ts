@@ -31,17 +31,18 @@ export async function post(
   return { status: response.status, headers: response.headers, body: parsed };
 }
 
-/** The Open Inference Protocol over REST with the binary tensor extension, both ways. One output. */
+/** The Open Inference Protocol over REST with the binary tensor extension; the input may also be JSON. */
 export async function inferBinary(
   rest: string,
   model: string,
-  input: { name: string; datatype: string; shape: number[]; bytes: Uint8Array },
+  input:
+    | { name: string; datatype: string; shape: number[]; bytes: Uint8Array }
+    | { name: string; datatype: string; shape: number[]; data: readonly number[] },
 ): Promise<Record<string, Uint8Array>> {
-  const { name, datatype, shape, bytes } = input;
-  const head = JSON.stringify({
-    inputs: [{ name, datatype, shape, parameters: { binary_data_size: bytes.length } }],
-    parameters: { binary_data_output: true },
-  });
+  const { name, datatype, shape } = input;
+  const bytes = 'bytes' in input ? input.bytes : new Uint8Array(0);
+  const content = 'data' in input ? { data: input.data } : { parameters: { binary_data_size: bytes.length } };
+  const head = JSON.stringify({ inputs: [{ name, datatype, shape, ...content }], parameters: { binary_data_output: true } });
   const response = await fetch(`http://${rest}/v2/models/${model}/infer`, {
     method: 'POST',
     body: Buffer.concat([Buffer.from(head), bytes]),

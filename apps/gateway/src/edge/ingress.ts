@@ -36,11 +36,21 @@ export interface IngressRequest {
   readonly deadlineAt: number;
   /** Who asks, where the port asks for that. */
   readonly client?: Client | undefined;
+  /** For what is decoded of the request. */
+  readonly memory: RequestMemory;
   /**
-   * Nobody reads the body, or a view of it, any more: its buffer may be written to. Called once at most, and only where that is sure; a body that is not
-   * released is left to the garbage collector.
+   * Nobody reads the body and what lies in {@link memory}, or a view of them, any more, but for buffers that are `inUse`: they may be written to. Called once
+   * at most, and only where that is sure; what is not released is left to the garbage collector.
    */
-  releaseBody(): void;
+  release(inUse: (buffer: ArrayBufferLike) => boolean): void;
+}
+
+/** Memory that is a request's until it is released, and is used again by others then: V8 marks its whole heap for every 64 MB that are made anew. */
+export interface RequestMemory {
+  /** A whole buffer of at least so many bytes, with whatever was in it. */
+  take(bytes: number): Buffer;
+  /** One that {@link take} gave and nobody reads any more, before the request is released. */
+  give(buffer: Buffer): void;
 }
 
 /** The answer to one infer request. */

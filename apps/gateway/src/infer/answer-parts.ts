@@ -5,8 +5,8 @@ function partsOf(answer: IngressAnswer): readonly (Uint8Array | string)[] {
   return answer.kind === 'http' ? answer.body : answer.kind === 'grpc' ? answer.message : [];
 }
 
-/** Whether an answer has parts of the request's own bytes: a method may give back what it got. */
-export function isViewOf(answer: IngressAnswer, { buffer }: Uint8Array): boolean {
+/** Whether an answer has parts of this memory, such as the request's own: a method may give back what it got. */
+export function isPartOf(buffer: ArrayBufferLike, answer: IngressAnswer): boolean {
   return partsOf(answer).some((part) => typeof part !== 'string' && part.buffer === buffer);
 }
 

@@ -24,7 +24,7 @@ import { FailureLog } from './failure-log.js';
 import { InferCounters, showInHand, type InferStats } from './counters.js';
 import { ModelCounters } from './model-counters.js';
 import { OutageQueue } from './outage-queue.js';
-import { givingBack, isViewOf } from './answer-parts.js';
+import { givingBack, isPartOf } from './answer-parts.js';
 import { PendingRequest } from './pending-request.js';
 import { withTrace } from './refusal-answer.js';
 import { Refusals } from './refusals.js';
@@ -417,7 +417,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
       const encodeSeconds = this.metrics.isRead ? (performance.now() - now) / 1000 : 0;
       const { firstFailure } = pending;
       if (this.requests.isOn) this.requests.answered(pending, answer, now, firstFailure?.reason ?? firstFailure?.code);
-      if (pending.wasSentOnce && firstFailure === undefined && !isViewOf(answer, request.body)) request.releaseBody();
+      if (pending.wasSentOnce && firstFailure === undefined) request.release((buffer) => isPartOf(buffer, answer));
       this.counters.answered.add();
       if (firstFailure !== undefined) {
         this.models.fail(pending, seconds, encodeSeconds);

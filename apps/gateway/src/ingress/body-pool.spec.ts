@@ -7,8 +7,11 @@ describe('BodyPool', () => {
   it('gives a buffer again to a body that fits it, and to one at a time', () => {
     const pool = new BodyPool(1024 * kib);
     const buffer = pool.take(600 * kib);
+    expect(pool.has(500 * kib)).toBe(false);
     pool.give(buffer);
+    expect(pool.has(500 * kib)).toBe(true);
     expect(pool.take(500 * kib)).toBe(buffer);
+    expect(pool.has(500 * kib)).toBe(false);
     expect(pool.take(500 * kib)).not.toBe(buffer);
   });
 

@@ -17,14 +17,16 @@ export class BodyPool {
 
   /** A buffer of at least this size, with whatever was in it; to be given back by {@link give}, or left to the garbage collector. */
   take(bytes: number): Buffer {
-    for (let i = this.free.length - 1; i >= 0; i--) {
-      const buffer = this.free[i] as Buffer;
-      if (buffer.byteLength < bytes || buffer.byteLength > bytes * mostSurplus) continue;
-      this.free.splice(i, 1);
-      this.freeBytes -= buffer.byteLength;
-      return buffer;
-    }
-    return Buffer.allocUnsafeSlow(bytes);
+    const index = this.find(bytes);
+    if (index === -1) return Buffer.allocUnsafeSlow(bytes);
+    const [buffer] = this.free.splice(index, 1) as [Buffer];
+    this.freeBytes -= buffer.byteLength;
+    return buffer;
+  }
+
+  /** Whether {@link take} would give one that was used before. */
+  has(bytes: number): boolean {
+    return this.find(bytes) !== -1;
   }
 
   /** Nobody reads or writes this buffer any more. */
@@ -33,5 +35,10 @@ export class BodyPool {
     this.free.push(buffer);
     this.freeBytes += buffer.byteLength;
     while (this.freeBytes > this.maxBytes) this.freeBytes -= (this.free.shift() as Buffer).byteLength;
+  }
+
+  /** The one given back last that fits; -1 where none does. */
+  private find(bytes: number): number {
+    return this.free.findLastIndex(({ byteLength }) => byteLength >= bytes && byteLength <= bytes * mostSurplus);
   }
 }

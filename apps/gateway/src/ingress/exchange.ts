@@ -1,9 +1,10 @@
 import { requestIdOf } from '../edge/request-id.js';
 import type { BodyPool } from './body-pool.js';
 import type { Client } from '../edge/access.js';
-import type { InferRoute } from '../edge/ingress.js';
+import type { InferRoute, RequestMemory } from '../edge/ingress.js';
+import { RequestBuffers } from './request-buffers.js';
 
-/** A body whose length is announced gets its one buffer when this much of it is here: announcing alone costs us nothing. */
+/** A body whose length is announced gets a new buffer when this much of it is here: announcing alone costs us nothing. One that was used before it gets at once. */
 const allocateAfterBytes = 1024 * 1024;
 /** Native code takes tensors as they are when they begin at a multiple of this; others it copies. */
 const tensorAlignment = 16;
@@ -31,8 +32,8 @@ export abstract class Exchange {
   /** Where the buffers of bodies come from, and go to. */
   pool: BodyPool | undefined = undefined;
   private whole: Buffer | undefined;
-  /** What {@link whole}, or the body, is a part of. */
-  private buffer: Buffer | undefined = undefined;
+  /** What {@link whole}, or the body, is a part of, and what was decoded of it lies in. */
+  private buffers: RequestBuffers | undefined = undefined;
   private chunks: Buffer[] | undefined;
 
   /** `announcedBytes` is the length of the body, -1 while it is not known. */
@@ -68,7 +69,7 @@ export abstract class Exchange {
     }
     if (this.chunks === undefined) this.chunks = [chunk];
     else this.chunks.push(chunk);
-    if (this.announcedBytes >= 0 && this.receivedBytes >= Math.min(this.announcedBytes, allocateAfterBytes)) this.allocateWhole();
+    if (this.announcedBytes >= 0 && this.mayAllocate()) this.allocateWhole();
   }
 
   /** Whether the body brought `minBytes` in the last full span of `spanMs`. Begins the spans, and each next one, so it is to be called often. */
@@ -92,19 +93,30 @@ export abstract class Exchange {
   }
 
   /** See IngressRequest. */
-  releaseBody(): void {
-    const { buffer } = this;
-    if (buffer === undefined) return;
+  get memory(): RequestMemory {
+    return this.ownBuffers();
+  }
+
+  /** See IngressRequest. */
+  release(inUse: (buffer: ArrayBufferLike) => boolean): void {
+    const { buffers } = this;
+    if (buffers === undefined) return;
+    buffers.release(inUse);
     this.forgetBody();
-    this.pool?.give(buffer);
   }
 
   /** Lets go of what was received so far. */
   forgetBody(): void {
     this.chunks = undefined;
     this.whole = undefined;
-    this.buffer = undefined;
+    this.buffers?.forget();
     this.body = noBytes;
+  }
+
+  private mayAllocate(): boolean {
+    const { announcedBytes, receivedBytes, receivedChunks } = this;
+    if (receivedBytes >= Math.min(announcedBytes, allocateAfterBytes)) return true;
+    return receivedChunks === 1 && this.pool?.has(announcedBytes + tensorAlignment) === true;
   }
 
   private allocateWhole(): void {
@@ -116,10 +128,16 @@ export abstract class Exchange {
   private gather(chunks: readonly Buffer[], bytes: number): Buffer {
     const offset = chunks[0] === undefined ? 0 : this.tensorOffset(chunks[0]);
     const before = (tensorAlignment - (offset % tensorAlignment)) % tensorAlignment;
-    this.buffer = this.pool?.take(before + bytes) ?? Buffer.allocUnsafeSlow(before + bytes);
-    const whole = this.buffer.subarray(before, before + bytes);
+    const whole = this.ownBuffers()
+      .take(before + bytes)
+      .subarray(before, before + bytes);
     let at = 0;
     for (const chunk of chunks) at += chunk.copy(whole, at);
     return whole;
+  }
+
+  private ownBuffers(): RequestBuffers {
+    this.buffers ??= new RequestBuffers(this.pool);
+    return this.buffers;
   }
 }

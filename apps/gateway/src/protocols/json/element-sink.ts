@@ -64,6 +64,10 @@ const firstCapacity = 256;
 const firstTextBytes = 1024;
 /** Elements beyond which a store is let go after its tensor was taken, not kept for the next one. */
 const keptCapacity = 65_536;
+/** From here on a store grows as the rest of the text says. */
+const foreseenFrom = 4_096;
+/** Stores from this size on lie in the request's memory. */
+const leasedFromBytes = 128 * 1024;
 
 /** A store never grows by more than this at a time: not all of a text need belong to its tensor. */
 const mostGrowth = 8;
@@ -91,47 +95,55 @@ class Growth {
   }
 }
 
+/** Makes a store of so many elements, in this memory from its begin. */
+type MakeStore<S extends Store> = (buffer: ArrayBuffer, elements: number) => S;
+
 /** The elements gathered so far, in a store that grows when it is full. */
 class Elements<S extends Store> {
   values: S;
   count = 0;
   private bytes: Uint8Array;
+  /** What the store is, where it is the request's memory. */
+  private leased: Buffer | undefined = undefined;
   private readonly growth = new Growth();
 
-  constructor(readonly make: (capacity: number) => S) {
-    this.values = make(firstCapacity);
+  constructor(private readonly make: MakeStore<S>) {
+    this.values = make(new ArrayBuffer(firstCapacity * 8), firstCapacity);
     this.bytes = new Uint8Array(this.values.buffer);
-  }
-
-  private use(values: S): void {
-    this.values = values;
-    this.bytes = new Uint8Array(values.buffer);
   }
 
   /** Room for one more. What passes the limit is refused: a body of `1,1,1` grows fourfold as int64. */
   grow(reader: JsonReader): void {
-    const { count, values } = this;
-    const { maxTensorBytes } = reader;
-    const most = Math.floor(maxTensorBytes / values.BYTES_PER_ELEMENT);
+    const { count, values, leased } = this;
+    const { maxTensorBytes, memory } = reader;
+    const width = values.BYTES_PER_ELEMENT;
+    const most = Math.floor(maxTensorBytes / width);
     if (count >= most) throw tooLarge(`a tensor of the request is bigger than ${maxTensorBytes} bytes`);
-    const grown = this.make(Math.min(this.growth.next(count, keptCapacity, reader), most));
+    const wanted = Math.min(this.growth.next(count, foreseenFrom, reader), most);
+    this.leased = wanted * width < leasedFromBytes ? undefined : memory?.take(wanted * width);
+    const room = this.leased === undefined ? wanted : Math.min(Math.floor(this.leased.byteLength / width), most);
+    const grown = this.make((this.leased?.buffer as ArrayBuffer | undefined) ?? new ArrayBuffer(wanted * width), room);
     (grown as Uint8Array).set(values as Uint8Array);
     this.use(grown);
+    if (leased !== undefined) memory?.give(leased);
   }
 
   clear(): void {
     this.count = 0;
     this.growth.clear();
-    if (this.values.length > keptCapacity) this.use(this.make(firstCapacity));
+    if (this.leased === undefined && this.values.length <= keptCapacity) return;
+    this.leased = undefined;
+    this.use(this.make(new ArrayBuffer(firstCapacity * 8), firstCapacity));
   }
 
-  /** The elements as bytes of their own. */
+  /** The elements as bytes of their own, or of the request's memory. */
   take(): Uint8Array {
-    const { values } = this;
+    const { values, leased } = this;
     const size = this.count * values.BYTES_PER_ELEMENT;
     let bytes: Uint8Array;
     // A large store is not kept: where it is nearly full it becomes the tensor itself.
-    if (values.length > keptCapacity && size * 4 >= values.byteLength * 3) bytes = new Uint8Array(values.buffer, 0, size);
+    if (leased !== undefined || (values.length > keptCapacity && size * 4 >= values.byteLength * 3))
+      bytes = new Uint8Array(values.buffer, 0, size);
     else if (size > 1024) bytes = new Uint8Array(values.buffer.slice(0, size));
     else {
       bytes = Buffer.allocUnsafe(size);
@@ -142,10 +154,15 @@ class Elements<S extends Store> {
     this.clear();
     return bytes;
   }
+
+  private use(values: S): void {
+    this.values = values;
+    this.bytes = new Uint8Array(values.buffer);
+  }
 }
 
 class Float32Sink extends ElementSink {
-  readonly #elements = new Elements((capacity) => new Float32Array(capacity));
+  readonly #elements = new Elements((buffer, elements) => new Float32Array(buffer, 0, elements));
 
   constructor(readonly takesIntegers: boolean) {
     super();
@@ -173,7 +190,7 @@ class Float32Sink extends ElementSink {
 }
 
 class Float64Sink extends ElementSink {
-  readonly #elements = new Elements((capacity) => new Float64Array(capacity));
+  readonly #elements = new Elements((buffer, elements) => new Float64Array(buffer, 0, elements));
 
   constructor(readonly takesIntegers: boolean) {
     super();
@@ -236,7 +253,7 @@ function floatOf(reader: JsonReader, takesAny: boolean, dtype: 'float32' | 'floa
 
 /** float16 and bfloat16: each rounded once, from the double, many of them at a time. */
 class NarrowFloatSink extends ElementSink {
-  readonly #elements = new Elements((capacity) => new Uint16Array(capacity));
+  readonly #elements = new Elements((buffer, elements) => new Uint16Array(buffer, 0, elements));
   /** Those that are not rounded yet. */
   readonly #wide = new Float64Array(256);
   #waiting = 0;
@@ -303,7 +320,7 @@ class IntegerSink extends ElementSink {
     super();
     const IntegerArray = integerArrays[dtype];
     const bits = IntegerArray.BYTES_PER_ELEMENT * 8;
-    this.#elements = new Elements((capacity): NumberStore => new IntegerArray(capacity));
+    this.#elements = new Elements((buffer, elements): NumberStore => new IntegerArray(buffer, 0, elements));
     const signed = dtype.startsWith('int');
     this.#least = signed ? -(2 ** (bits - 1)) : 0;
     this.#most = signed ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
@@ -363,7 +380,7 @@ class IntegerSink extends ElementSink {
 
 /** 64 bit integers, exact. */
 class LongSink extends ElementSink {
-  readonly #elements = new Elements((capacity) => new BigInt64Array(capacity));
+  readonly #elements = new Elements((buffer, elements) => new BigInt64Array(buffer, 0, elements));
   readonly #least: bigint;
   readonly #most: bigint;
 
@@ -394,7 +411,7 @@ class LongSink extends ElementSink {
 }
 
 class BoolSink extends ElementSink {
-  readonly #elements = new Elements((capacity) => new Uint8Array(capacity));
+  readonly #elements = new Elements((buffer, elements) => new Uint8Array(buffer, 0, elements));
 
   override one(reader: JsonReader): void {
     const value = reader.boolean();

@@ -1,5 +1,6 @@
 import { NumberScan } from './number-scan.js';
 import { PlainNumbers } from './plain-numbers.js';
+import type { RequestMemory } from '../../edge/ingress.js';
 import type { DecodeLimits } from '../decode-limits.js';
 
 /**
@@ -22,6 +23,8 @@ export class JsonReader {
     limits: Omit<DecodeLimits, 'maxRequestInstances'>,
     /** Whether NaN, Infinity and -Infinity may stand in values that are skipped, as Triton and Python's json write them. */
     readonly allowsNotFinite = false,
+    /** Where large tensors go; left out: memory of their own. */
+    readonly memory?: RequestMemory,
   ) {
     this.maxTensorBytes = limits.maxMessageBytes;
     this.maxTensorStrings = limits.maxTensorStrings;

@@ -288,6 +288,34 @@ describe('arrays', () => {
     expect(isSame(nested.values.slice(300_000), values)).toBe(true);
   });
 
+  it('of large tensors lie in the memory of their request, which has each store back that became too small', () => {
+    const held = new Set<Buffer>();
+    const memory = {
+      take(bytes: number): Buffer {
+        // Larger than asked for, as buffers that were used before are
+        const buffer = Buffer.alloc(bytes + 1001, 0xff);
+        held.add(buffer);
+        return buffer;
+      },
+      give: (buffer: Buffer): void => void (held.delete(buffer) || expect(buffer).toBe('one that was taken')),
+    };
+    const values = Float64Array.from({ length: 300_000 }, (_, i) => i % 1000);
+    const own = new ElementSinks();
+    for (const dtype of ['float32', 'float64', 'int64', 'int32', 'int8'] as const) {
+      const expected = dtype === 'int8' ? values.map((value) => value % 100) : values;
+      const sink = own.of(dtype, 'any') as ElementSink;
+      readArray(new JsonReader(Buffer.from(`[${expected.join(',')}]`), limits, false, memory), sink);
+      const bytes = sink.finish();
+      expect([...held].map(({ buffer }) => buffer)).toEqual([bytes.buffer]);
+      expect(Array.from(numbersOf(dtype, bytes) as ArrayLike<number>, Number)).toEqual(Array.from(expected));
+      held.clear();
+    }
+    // Small ones do not
+    const small = own.of('float32', 'any') as ElementSink;
+    readArray(new JsonReader(Buffer.from('[1,2,3]'), limits, false, memory), small);
+    expect([small.finish().byteLength, held.size]).toEqual([12, 0]);
+  });
+
   it('are bounded in bytes, not in text', () => {
     const sink = new ElementSinks().of('int64', 'any') as ElementSink;
     expect(() => readArray(new JsonReader(Buffer.from(`[${'1,'.repeat(5000)}1]`), { ...limits, maxMessageBytes: 10_000 }), sink)).toThrow(

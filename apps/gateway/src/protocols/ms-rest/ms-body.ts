@@ -5,6 +5,7 @@ import { JsonReader, sameBytes, unreadable } from '../json/json-reader.js';
 import type { DecodeLimits } from '../decode-limits.js';
 import { maxMembers, type Slots } from '../ms-tensors.js';
 import { nameIndex, planOf, type MethodPlan } from '../plan.js';
+import type { RequestMemory } from '../../edge/ingress.js';
 import { tooLarge } from '../../edge/status.js';
 import { readValue, type ValueContext } from './ms-value.js';
 import { explainBody } from './ms-explain.js';
@@ -17,14 +18,20 @@ const noPlan: MethodPlan = { inputNames: [], outputNames: [], sortedOutputs: [],
 export const syntaxPrefix = 'Illegal JSON format.';
 
 /**
- * Reads a request body. A correct body takes one pass; whatever stops that pass makes a second, slower one find the original's text for it. `context` says how number literals become elements. `method` undefined = not known: the body is read all the same, for its errors go before that one.
+ * Reads a request body. A correct body takes one pass; whatever stops that pass makes a second, slower one find the original's text for it. `context` says how number literals become elements. `memory`: for large tensors. `method` undefined = not known: the body is read all the same, for its errors go before that one.
  * Throws ServingError INVALID_ARGUMENT, or RESOURCE_EXHAUSTED for what is over `limits`.
  */
-export function readBody(body: Uint8Array, method: MethodSignature | undefined, limits: DecodeLimits, context: ValueContext): Slots[] {
+export function readBody(
+  body: Uint8Array,
+  method: MethodSignature | undefined,
+  limits: DecodeLimits,
+  context: ValueContext,
+  memory?: RequestMemory,
+): Slots[] {
   if (!isUtf8(body)) throw refusal('body-malformed', { detail: syntaxPrefix });
   const plan = method === undefined ? noPlan : planOf(method);
   try {
-    return readInstances(new JsonReader(body, limits), limits.maxRequestInstances, plan, method, context);
+    return readInstances(new JsonReader(body, limits, false, memory), limits.maxRequestInstances, plan, method, context);
   } catch (thrown) {
     if (thrown !== unreadable && !(thrown instanceof ElementError)) throw thrown;
     checkJsonSyntax(body, syntaxPrefix, limits.maxJsonDepth);

@@ -40,7 +40,8 @@ export class MsRest implements Protocol {
     const { maxMessageBytes, maxJsonDepth } = this.limits;
     if (body.byteLength > maxMessageBytes) throw tooLarge(`http message is bigger than ${maxMessageBytes}`);
     const target = findTarget(request, methods, maxJsonDepth);
-    const slots = readBody(body, target instanceof ServingError ? undefined : target.method, this.limits, this.values);
+    const method = target instanceof ServingError ? undefined : target.method;
+    const slots = readBody(body, method, this.limits, this.values, request.memory);
     // What is wrong with the body is reported before what is wrong with the name: the original looks names up last.
     if (target instanceof ServingError) throw target;
     return {

@@ -4,6 +4,7 @@ import { ElementError, type ElementSinks } from '../json/element-sink.js';
 import { checkJsonSyntax } from '../json/json-syntax.js';
 import { clip } from '../../edge/clip.js';
 import { JsonReader, unreadable, utf8Text } from '../json/json-reader.js';
+import type { RequestMemory } from '../../edge/ingress.js';
 import type { DecodeLimits } from '../decode-limits.js';
 import { readArray } from '../json/nested-array.js';
 import { invalidInput, malformed, shapeText, unexpectedInput, type OipInput } from '../oip/oip-inputs.js';
@@ -28,7 +29,7 @@ export interface OipBody {
 
 /**
  * Reads the JSON of an infer request and the tensors behind it. `binary` = the bytes after the JSON, undefined when the client sent no
- * Inference-Header-Content-Length. Throws ServingError INVALID_ARGUMENT; RESOURCE_EXHAUSTED for what is over `limits`.
+ * Inference-Header-Content-Length. `memory`: for large tensors. Throws ServingError INVALID_ARGUMENT; RESOURCE_EXHAUSTED for what is over `limits`.
  */
 export function readInferBody(
   json: Uint8Array,
@@ -36,10 +37,11 @@ export function readInferBody(
   target: ResolvedMethod,
   limits: DecodeLimits,
   sinks: ElementSinks,
+  memory: RequestMemory,
 ): OipBody {
   if (!isUtf8(json)) throw malformed('the body is not UTF-8');
   try {
-    return new BodyReader(new JsonReader(json, limits, true), binary, target, sinks).read();
+    return new BodyReader(new JsonReader(json, limits, true, memory), binary, target, sinks).read();
   } catch (thrown) {
     // A body that is no JSON at all is reported first. It is looked for only now: one pass is enough for a good request.
     if (thrown === unreadable || thrown instanceof ServingError) checkJsonSyntax(json, 'the body is not JSON: ', limits.maxJsonDepth);

@@ -57,7 +57,8 @@ export function rawRequest(
     headers: {},
     body: typeof body === 'string' ? Buffer.from(body) : body,
     deadlineAt: Infinity,
-    releaseBody: () => undefined,
+    memory: { take: (bytes) => Buffer.allocUnsafeSlow(bytes), give: () => undefined },
+    release: () => undefined,
     ...extra,
   };
 }
