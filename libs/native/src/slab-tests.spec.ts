@@ -12,4 +12,5 @@ it('slabs and rings keep their bytes for readers, withstand strangers, and forge
   expect({ status: result.status, stderr: result.stderr }).toEqual({ status: 0, stderr: '' });
   expect(result.stdout).toMatch(/^an owner that is killed at each step$/m);
   expect(result.stdout).toMatch(/^a writer that is killed at each step$/m);
+  expect(result.stdout).toMatch(/^writers and readers that are killed at work$/m);
 }, 600_000);

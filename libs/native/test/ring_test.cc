@@ -3,12 +3,15 @@
  *   ring-test ROUNDS                 all tests, more of what depends on luck
  *   ring-test --writer HUB RING      writes to that ring and stops itself before and after; for the tests above
  *   ring-test --reader HUB RING      offers and reads that ring, likewise
+ *   ring-test --busy-writer HUB RING writes to that ring without end
+ *   ring-test --busy-reader HUB RING offers and reads that ring without end
  * Exit code 0, or 1 and a line that says what was wrong.
  */
 #include <poll.h>
 
 #include <algorithm>
 #include <atomic>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -176,7 +179,7 @@ void testRaces(int rounds) {
 
 /** A hub, and what came through it. */
 struct Process {
-  Process() : number(newNumber()) {
+  explicit Process(uint64_t named = newNumber()) : number(named) {
     std::string why;
     hub = RingHub::make(number, why);
     require(hub != nullptr, why.c_str());
@@ -259,6 +262,7 @@ void testHub() {
 }
 
 constexpr uint64_t kRecords = 5;
+constexpr uint64_t kBeforePause = 3;
 constexpr uint64_t kStep = 9;  // each record is so much longer than the one before
 
 int runWriter(uint64_t hub, uint64_t ring) {
@@ -268,8 +272,9 @@ int runWriter(uint64_t hub, uint64_t ring) {
   std::vector<Bytes> records;
   for (uint64_t i = 0; i < kRecords; i++) records.push_back(recordOf(i, i * kStep));
   ::raise(SIGSTOP);
-  for (const Bytes& bytes : records) {
-    if (outlet->write(Kind::Bytes, bytes.data(), bytes.size()) != Result::Written) return 1;
+  for (uint64_t i = 0; i < kRecords; i++) {
+    if (i == kBeforePause && outlet->write(Kind::Pause, nullptr, 0) != Result::Written) return 1;
+    if (outlet->write(Kind::Bytes, records[i].data(), records[i].size()) != Result::Written) return 1;
   }
   ::raise(SIGSTOP);
   return 0;
@@ -292,20 +297,26 @@ int runReader(uint64_t number, uint64_t ring) {
   return 0;
 }
 
-void testKilledWriter(int stride) {
+/** `times`: at so many of its instructions, evenly spread; how many there are depends on the compiler. */
+void testKilledWriter(int times) {
   std::puts("a writer that is killed at each step");
   Process reader;
   uint64_t ring = 0;
+  int made = 0;
   const auto try1 = [&](int stop, bool isInstruction, int count) {
     reader.records.clear();
     reader.ends.clear();
     require(reader.hub->offer(++ring) && reader.hub->begin(ring), "room was lost");
     const pid_t pid = begun({"--writer", std::to_string(reader.number), std::to_string(ring)}, stop);
-    const bool goesOn = steps(pid, isInstruction, count);
+    const bool goesOn = steps(pid, isInstruction, count, &made);
     reader.hub->sleep();
     kill(pid);
     // One that was killed before it had the ring is not missed; who offered it gives it up
-    if (stop == 1) untilTrue([&] { return reader.has(Event::Ended); }, "the end of a writer is not seen");
+    if (stop == 1) untilTrue([&] { return reader.has(Event::Ended) || reader.has(Event::Orphaned); }, "the end of a writer is not seen");
+    if (reader.has(Event::Orphaned)) {
+      require(reader.records.size() == kBeforePause, "a ring is read on after a pause, or not up to it");
+      require(reader.hub->begin(ring) && reader.has(Event::Ended), "a ring is not read to its end");
+    }
     reader.read();
     require(stop == 0 || !reader.ends.empty(), "the end of a writer is not told");
     for (uint64_t i = 0; i < reader.records.size(); i++) require(reader.records[i] == recordOf(i, i * kStep), "half a record is read");
@@ -315,14 +326,16 @@ void testKilledWriter(int stride) {
   };
   int killed = 0;
   for (int count = 0; try1(0, false, count); count++) killed++;
-  for (int count = 0; try1(1, true, count); count += stride) killed++;
+  try1(1, true, INT_MAX);
+  for (int count = 0, stride = std::max(1, made / times); try1(1, true, count); count += stride) killed++;
   std::printf("  %d times\n", killed);
 }
 
-void testKilledReader(int stride) {
+void testKilledReader(int times) {
   std::puts("a reader that is killed at each step");
   Process writer;
   uint64_t outlet = 0;
+  int made = 0;
   const auto try1 = [&](int stop, bool isInstruction, int count) {
     const uint64_t number = newNumber();
     const pid_t pid = begun({"--reader", std::to_string(number), "5"}, stop);
@@ -340,7 +353,7 @@ void testKilledReader(int stride) {
       return true;
     };
     const bool isOpenEarly = stop == 1 && write1();
-    const bool goesOn = steps(pid, isInstruction, count);
+    const bool goesOn = steps(pid, isInstruction, count, &made);
     const bool isOpen = isOpenEarly || (stop == 0 && write1());
     writer.ends.clear();
     kill(pid);
@@ -356,8 +369,83 @@ void testKilledReader(int stride) {
   };
   int killed = 0;
   for (int count = 0; try1(0, false, count); count += 2) killed++;
-  for (int count = 0; try1(1, true, count); count += stride) killed++;
+  try1(1, true, INT_MAX);
+  for (int count = 0, stride = std::max(1, made / times); try1(1, true, count); count += stride) killed++;
   std::printf("  %d times\n", killed);
+}
+
+uint64_t busyLengthOf(uint64_t number) { return number % 31 == 0 ? kBytes / 7 : number * 7919 % 3000; }
+
+int runBusyWriter(uint64_t hub, uint64_t ring) {
+  const auto outlet = Outlet::open(hub, ring, kPatienceMs);
+  if (outlet == nullptr) return 1;
+  for (uint64_t number = 0;;) {
+    const Bytes bytes = recordOf(number, busyLengthOf(number));
+    const Result result = outlet->write(Kind::Bytes, bytes.data(), bytes.size());
+    if (result == Result::Closed) return 1;
+    if (result == Result::Written) number++;
+    else std::this_thread::yield();
+  }
+}
+
+/** Sleeps where there is nothing, and checks each record. */
+void readBusily(Process& reader, uint64_t& next) {
+  if (!reader.hub->sleep()) require(isWoken(reader.hub->wakeUps()), "nobody wakes the reader");
+  reader.hub->wake();
+  reader.read();
+  for (const Bytes& bytes : reader.records) {
+    require(bytes == recordOf(next, busyLengthOf(next)), "a record is not the next one, or half of it");
+    next++;
+  }
+  reader.records.clear();
+}
+
+int runBusyReader(uint64_t hub, uint64_t ring) {
+  Process reader(hub);
+  if (!reader.hub->offer(ring) || !reader.hub->begin(ring)) return 1;
+  for (uint64_t next = 0;;) readBusily(reader, next);
+}
+
+/** Round and round the ring, up to some record or other. */
+void testKilledAtWork(int times) {
+  std::puts("writers and readers that are killed at work");
+  std::mt19937 random(3);
+  uint64_t read = 0;
+  for (int i = 0; i < times; i++) {
+    Process reader;
+    require(reader.hub->offer(1) && reader.hub->begin(1), "a ring cannot be offered");
+    const pid_t pid = start({"--busy-writer", std::to_string(reader.number), "1"});
+    uint64_t next = 0;
+    for (const uint64_t last = random() % 2000; next <= last;) readBusily(reader, next);
+    kill(pid);
+    while (reader.ends.empty()) readBusily(reader, next);
+    require(reader.ends.size() == 1 && reader.ends[0].kind == Event::Ended, "a writer that was killed has not just ended");
+    read += next;
+  }
+  std::printf("  %d writers, %llu records\n", times, static_cast<unsigned long long>(read));
+  read = 0;
+  for (int i = 0; i < times; i++) {
+    Process writer;
+    const uint64_t hub = newNumber();
+    const pid_t pid = start({"--busy-reader", std::to_string(hub), "1"});
+    std::shared_ptr<Outlet> outlet;
+    untilTrue([&] { return (outlet = Outlet::open(hub, 1, kPatienceMs)) != nullptr; }, "a reader does not begin");
+    writer.hub->add(1, outlet);
+    std::vector<uint64_t> ends = {0};
+    for (const uint64_t last = random() % 2000; ends.size() <= last;) {
+      const Bytes bytes = recordOf(ends.size() - 1, busyLengthOf(ends.size() - 1));
+      const Result result = outlet->write(Kind::Bytes, bytes.data(), bytes.size());
+      require(result != Result::Closed, "a ring is closed that is read");
+      if (result == Result::Written) ends.push_back(outlet->writer.written());
+      else std::this_thread::yield();
+    }
+    kill(pid);
+    untilTrue([&] { return writer.has(Event::Left); }, "the end of a reader is not seen");
+    const auto taken = std::find(ends.begin(), ends.end(), outlet->writer.taken());
+    require(taken != ends.end(), "half a record counts as taken");
+    read += taken - ends.begin();
+  }
+  std::printf("  %d readers, %llu records\n", times, static_cast<unsigned long long>(read));
 }
 
 }  // namespace
@@ -366,13 +454,16 @@ int main(int argc, char** argv) {
   const std::string first = argc > 1 ? argv[1] : "1";
   if (first == "--writer") return runWriter(std::strtoull(argv[2], nullptr, 10), std::strtoull(argv[3], nullptr, 10));
   if (first == "--reader") return runReader(std::strtoull(argv[2], nullptr, 10), std::strtoull(argv[3], nullptr, 10));
+  if (first == "--busy-writer") return runBusyWriter(std::strtoull(argv[2], nullptr, 10), std::strtoull(argv[3], nullptr, 10));
+  if (first == "--busy-reader") return runBusyReader(std::strtoull(argv[2], nullptr, 10), std::strtoull(argv[3], nullptr, 10));
   const int rounds = std::max(1, std::atoi(first.c_str()));
   testRecords(rounds);
   testStrangers(rounds);
   testRaces(rounds);
   testHub();
-  testKilledWriter(rounds == 1 ? 499 : 37);
-  testKilledReader(rounds == 1 ? 499 : 37);
+  testKilledWriter(rounds == 1 ? 10 : 100);
+  testKilledReader(rounds == 1 ? 10 : 100);
+  testKilledAtWork(5 * rounds);
   std::puts("passed");
   return 0;
 }

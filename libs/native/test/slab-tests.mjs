@@ -1,8 +1,8 @@
 /**
- * Builds and runs the tests of the memory that processes share. Needs no Node addon. Linux.
+ * Builds and runs the tests of the memory that processes share: slabs and rings. Needs no Node addon. Linux.
  *
- *   node libs/native/test/slab-tests.mjs                  plain, then with each sanitizer, killed at every few instructions (minutes)
- *   node libs/native/test/slab-tests.mjs address [ROUNDS] one of: plain, address, thread
+ *   node libs/native/test/slab-tests.mjs                          plain, then with each sanitizer, killed at every few instructions (minutes)
+ *   node libs/native/test/slab-tests.mjs address [ROUNDS [NAME]]  one of: plain, address, thread; of slab and ring, the one of that name
  *
  * Exit code 0; 1 when a test fails; 3 when the compiler has no such sanitizer. Builds go to libs/native/build/test and are used again.
  */
@@ -42,13 +42,13 @@ function build(kind, name) {
   return program;
 }
 
-function test(kind, rounds) {
+function test(kind, rounds, names = programs) {
   if (!canSanitize(compiler, sanitizers[kind])) {
     console.log(`${kind}: left out, ${compiler} cannot build with this sanitizer`);
     return 3;
   }
   const env = { ...process.env, TSAN_OPTIONS: 'halt_on_error=1' };
-  for (const name of programs) {
+  for (const name of names) {
     const { status, signal } = spawnSync(build(kind, name), [String(rounds)], { env, stdio: 'inherit' });
     console.log(`${kind} ${name}: ${status === 0 ? 'passed' : `failed (${signal ?? `exit code ${status}`})`}`);
     if (status !== 0) return 1;
@@ -56,13 +56,13 @@ function test(kind, rounds) {
   return 0;
 }
 
-const [wanted, rounds] = process.argv.slice(2);
+const [wanted, rounds, name] = process.argv.slice(2);
 if (wanted === undefined) {
   const codes = Object.keys(sanitizers).map((kind) => test(kind, 10));
   process.exitCode = codes.includes(1) ? 1 : 0;
-} else if (wanted in sanitizers) {
-  process.exitCode = test(wanted, Number(rounds ?? 1));
+} else if (wanted in sanitizers && (name === undefined || programs.includes(name))) {
+  process.exitCode = test(wanted, Number(rounds ?? 1), name === undefined ? programs : [name]);
 } else {
-  console.error(`unknown argument ${wanted}: one of ${Object.keys(sanitizers).join(', ')}`);
+  console.error(`unknown arguments: one of ${Object.keys(sanitizers).join(', ')}, ROUNDS, and one of ${programs.join(', ')}`);
   process.exitCode = 2;
 }

@@ -2,6 +2,7 @@
 
 /** Processes of a test that stop themselves (SIGSTOP) at moments that their tracer knows, so that they can be killed at each step. */
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,6 +52,7 @@ inline void stopTraced() {
   ::raise(SIGSTOP);
 }
 
+/** This program with other arguments; it ends with this process at the latest. */
 inline pid_t start(std::vector<std::string> arguments) {
   char path[4096] = {};
   require(::readlink("/proc/self/exe", path, sizeof path - 1) > 0, "this program is nowhere");
@@ -59,6 +61,7 @@ inline pid_t start(std::vector<std::string> arguments) {
   argv.push_back(nullptr);
   const pid_t pid = ::fork();
   if (pid == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::execv(path, argv.data());
     std::_Exit(127);
   }
@@ -88,13 +91,14 @@ inline bool toNextStop(pid_t pid) {
   return false;
 }
 
-/** Up to `count` steps (system calls, or instructions) from here; false: it came to its own next stop before. */
-inline bool steps(pid_t pid, bool isInstruction, int count) {
+/** Up to `count` steps (system calls, or instructions) from here; false: it came to its own next stop before. `made`: how many. */
+inline bool steps(pid_t pid, bool isInstruction, int count, int* made = nullptr) {
   for (int i = 0; i < count; i++) {
     int signal = 0;
     ::ptrace(isInstruction ? PTRACE_SINGLESTEP : PTRACE_SYSCALL, pid, nullptr, nullptr);
     require(isStopped(pid, signal), "a process ended early");
     if (signal == SIGSTOP) return false;
+    if (made != nullptr) *made = i + 1;
   }
   return true;
 }
