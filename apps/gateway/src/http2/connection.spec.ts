@@ -23,9 +23,13 @@ const withPath = (path: string, more: Record<string, string> = {}): Buffer => li
 const large = 3_000_000;
 
 const answerHead = encodeFields([[':status', '200']]);
+const longHead = encodeFields([
+  [':status', '200'],
+  ['long', 'x'.repeat(1_000)],
+]);
 const answerTrailers = encodeFields([['grpc-status', '0']]);
 
-/** Answers with what came (`/echo`), with much (`/large`), or never (`/hold`). */
+/** Answers with what came (`/echo`), with much (`/large`), at once with nothing (`/head`), or never (`/hold`). `/paused`, `/stumbling`: paused, the latter at each piece. */
 class Asked implements StreamListener {
   readonly pieces: Buffer[] = [];
   isEnded = false;
@@ -33,11 +37,17 @@ class Asked implements StreamListener {
   written = 0;
 
   constructor(readonly stream: Http2Stream) {
-    if (stream.headers[':path'] === '/paused') stream.pause();
+    const path = stream.headers[':path'];
+    if (path === '/paused' || path === '/stumbling') stream.pause();
+    if (path === '/head') stream.respond(longHead, true);
   }
 
   onData(piece: Buffer): void {
+    expect(this.isEnded).toBe(false);
     this.pieces.push(Buffer.from(piece));
+    if (this.stream.headers[':path'] !== '/stumbling') return;
+    this.stream.pause();
+    this.stream.resume();
   }
 
   onEnd(): void {
@@ -67,6 +77,7 @@ describe('the server side of HTTP/2', () => {
     maxFields: 20,
     streamWindowBytes: 100_000,
     connectionWindowBytes: 200_000,
+    maxHeldBytes: 250_000,
   };
   const owner = {
     onStream(stream: Http2Stream): void {
@@ -196,6 +207,35 @@ describe('the server side of HTTP/2', () => {
     expect(bodyOf(client, 1).length).toBe(100_003);
   });
 
+  it('tells the end after all that was held, however its listener pauses', async () => {
+    const client = await open();
+    const pieces = Array.from({ length: 5 }, (_, n) => Buffer.alloc(5_000, n));
+    client.say(rawFrame(headers, endHeaders, 1, withPath('/stumbling')));
+    for (const piece of pieces) client.say(rawFrame(data, 0, 1, piece));
+    client.say(rawFrame(data, endStream, 1, 'end'), rawFrame(ping, 0, 0, Buffer.alloc(8)));
+    await client.frame(({ type }) => type === ping);
+    asked[0]?.stream.resume();
+    await client.frame(isEnd(1));
+    expect(bodyOf(client, 1)).toEqual(Buffer.concat([...pieces, Buffer.from('end')]));
+  });
+
+  it('resets a stream when all of the connection hold too much, and holds more when some of it was taken', async () => {
+    const client = await open();
+    const send = (id: number): void => {
+      client.say(rawFrame(headers, endHeaders, id, withPath('/paused')));
+      for (let n = 0; n < 6; n++) client.say(rawFrame(data, 0, id, Buffer.alloc(15_000)));
+    };
+    for (const id of [1, 3, 5]) send(id);
+    const reset = await client.frame(({ type }) => type === rst);
+    expect([reset?.stream, reset?.payload.readUInt32BE()]).toEqual([5, errorCode.enhanceYourCalm]);
+    asked[0]?.stream.resume();
+    send(7);
+    client.say(rawFrame(ping, 0, 0, Buffer.alloc(8)));
+    await client.frame(({ type }) => type === ping);
+    const taken = Buffer.concat(asked[0]?.pieces ?? []).length;
+    expect([taken, client.frames.filter(({ type }) => type === rst).length]).toEqual([90_000, 1]);
+  });
+
   it('tells what the client reset, and whose connection is gone, and says what was written that it is not needed any more', async () => {
     const client = await open();
     client.say(rawFrame(headers, whole, 1, withPath('/hold')), rawFrame(headers, whole, 3, withPath('/large')));
@@ -317,6 +357,7 @@ describe('the server side of HTTP/2', () => {
       Buffer.concat(Array.from({ length: 10_001 }, () => rawFrame(data, 0, 1))),
     ],
     ['streams that are begun and reset, without end', 'enhanceYourCalm', Buffer.concat(resets(2_000))],
+    ['settings without end', 'enhanceYourCalm', Buffer.concat(Array.from({ length: 2_000 }, () => rawFrame(settings, 0, 0)))],
     [
       'requests that are no requests, without end',
       'enhanceYourCalm',
@@ -415,14 +456,20 @@ describe('the server side of HTTP/2', () => {
     ]);
   });
 
-  it('answers that are not read are not made without end', async () => {
+  const pings = Buffer.concat(Array.from({ length: 10_000 }, () => rawFrame(ping, 0, 0, Buffer.alloc(8))));
+  let nextId = 1;
+  const requests = (): Buffer =>
+    Buffer.concat(Array.from({ length: 1_000 }, () => rawFrame(headers, whole, (nextId += 2), withPath('/head'))));
+  it.each([
+    ['to pings', () => pings],
+    ['to requests', requests],
+  ])('answers %s that are not read are not made without end', async (_what, next) => {
     const client = await open();
     await client.frame(({ type }) => type === settings);
     client.socket.pause();
-    const pings = Buffer.concat(Array.from({ length: 10_000 }, () => rawFrame(ping, 0, 0, Buffer.alloc(8))));
     const closed = once(connections[0] as Connection, 'close');
     const more = (): void => {
-      while (!client.socket.destroyed && client.socket.write(pings));
+      while (!client.socket.destroyed && client.socket.write(next()));
     };
     client.socket.on('drain', more);
     more();

@@ -27,6 +27,8 @@ export interface ConnectionLimits extends FieldLimits {
   readonly streamWindowBytes: number;
   /** What all streams of the connection together may have on their way to us; at least 65535. */
   readonly connectionWindowBytes: number;
+  /** What all streams together may have waiting for their listeners, which the windows of all of them may be far above; the stream that is over it is reset. */
+  readonly maxHeldBytes: number;
 }
 
 /** Who takes the streams of a connection. */
@@ -60,12 +62,14 @@ export class Connection extends EventEmitter<{ settings: []; close: [] }> implem
   private readonly sender: StreamSender;
   private readonly headerReader: HeaderReader;
   private readonly guard = new FloodGuard(performance.now());
+  private readonly settingsGuard = new FloodGuard(performance.now());
   private readonly pings: PingBook;
   private readonly streams = new Map<number, Http2Stream>();
   private readonly resetByUs = new Set<number>();
   private lastStreamId = 0;
   private initialSendWindow = defaultWindowBytes;
   private uncredited = 0;
+  private heldBytes = 0;
   private emptyFrames = 0;
   private hasSettings = false;
   /** The next header block begins with a table size: the client has said how large its table may be (RFC 7541, 4.2). */
@@ -138,6 +142,7 @@ export class Connection extends EventEmitter<{ settings: []; close: [] }> implem
     if (stream !== undefined) return this.onTrailers(stream, fields === 'malformed', endsStream);
     if (id <= this.lastStreamId) return this.onFrameOfClosed(id, 'headers');
     if (this.isClosing) return;
+    this.checkOwed();
     this.lastStreamId = id;
     if (this.streams.size >= this.limits.maxConcurrentStreams) return this.sendReset(id, errorCode.refusedStream);
     if (fields === 'malformed') return this.refuse(id, errorCode.protocolError);
@@ -171,7 +176,14 @@ export class Connection extends EventEmitter<{ settings: []; close: [] }> implem
   }
 
   onSettings(values: readonly number[]): void {
-    for (let at = 0; at < values.length; at += 2) this.takeSetting(values[at] as number, values[at + 1] as number);
+    if (!this.settingsGuard.allows(performance.now())) throw new ConnectionError(errorCode.enhanceYourCalm, 'settings without end');
+    // The last one of a frame counts: each change is one of all streams
+    let window = this.initialSendWindow;
+    for (let at = 0; at < values.length; at += 2) {
+      if (values[at] === settingId.initialWindowSize) window = values[at + 1] as number;
+      else this.takeSetting(values[at] as number, values[at + 1] as number);
+    }
+    if (window !== this.initialSendWindow) this.resizeWindows(window);
     this.checkOwed();
     this.output.frame(frameType.settings, frameFlag.ack, 0, noBytes);
     this.sender.pump();
@@ -239,6 +251,15 @@ export class Connection extends EventEmitter<{ settings: []; close: [] }> implem
     stream.receiveWindow += stream.uncredited;
     this.output.frameOfNumber(frameType.windowUpdate, stream.id, stream.uncredited);
     stream.uncredited = 0;
+  }
+
+  holds(stream: Http2Stream, bytes: number): void {
+    this.heldBytes += bytes;
+    if (bytes > 0 && this.heldBytes > this.limits.maxHeldBytes && !stream.isClosed) this.resetStream(stream, errorCode.enhanceYourCalm);
+  }
+
+  whenFlushed(listener: () => void): void {
+    this.output.whenFlushed(listener);
   }
 
   private greet(): void {
@@ -386,7 +407,6 @@ export class Connection extends EventEmitter<{ settings: []; close: [] }> implem
   private takeSetting(id: number, value: number): void {
     if (id === settingId.headerTableSize) this.owesTableSize = true;
     else if (id === settingId.maxFrameSize) this.sender.maxFrameBytes = Math.min(value, mostFrameBytes);
-    else if (id === settingId.initialWindowSize) this.resizeWindows(value);
   }
 
   private resizeWindows(bytes: number): void {

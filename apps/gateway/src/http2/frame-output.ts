@@ -90,8 +90,14 @@ export class FrameOutput {
     const told = onFlushed.length === 0 ? undefined : onFlushed;
     if (told !== undefined) this.onFlushed = [];
     const done = told && ((): void => told.forEach((listener) => listener()));
-    if (socket.destroyed || !socket.writable || pieces.length === 0) {
+    if (socket.destroyed || !socket.writable) {
       done?.();
+      return;
+    }
+    if (pieces.length === 0) {
+      // What was written before may still wait
+      if (done !== undefined && socket.writableLength > 0) socket.write(noBytes, done);
+      else done?.();
       return;
     }
     if (pieces.length === 1) {
@@ -132,6 +138,8 @@ export class FrameOutput {
     process.nextTick(flushOutput, this);
   }
 }
+
+const noBytes = new Uint8Array(0);
 
 function flushOutput(output: FrameOutput): void {
   output.flush();

@@ -1,4 +1,5 @@
 import { copiedBytes } from './frame-output.js';
+import { PieceList } from './piece-list.js';
 import type { RequestHeaders } from './request-headers.js';
 
 /** The connection that a stream is one of, as the stream sees it. */
@@ -9,6 +10,10 @@ export interface StreamCarrier {
   resetStream(stream: Http2Stream, code: number): void;
   /** The listener has taken so many bytes: the client may send as many more. */
   consumed(stream: Http2Stream, bytes: number): void;
+  /** So many bytes more (or, below 0, fewer) wait for listeners. May reset the stream. */
+  holds(stream: Http2Stream, bytes: number): void;
+  /** Calls `listener` when the system has taken all that was handed to the socket so far. */
+  whenFlushed(listener: () => void): void;
 }
 
 /** Who takes what comes of a stream. Nothing is told after onClose. */
@@ -61,8 +66,9 @@ export class Http2Stream {
   trailers: Uint8Array | null | undefined = undefined;
   private wantsDrain = false;
   private isHeld = false;
-  private held: Buffer[] | undefined;
+  private readonly held = new PieceList();
   private heldEnd = false;
+  private isReleasing = false;
 
   constructor(
     readonly carrier: StreamCarrier,
@@ -140,30 +146,21 @@ export class Http2Stream {
   }
 
   resume(): void {
-    if (!this.isHeld) return;
     this.isHeld = false;
-    const pieces = this.held ?? [];
-    this.held = undefined;
-    for (let i = 0; i < pieces.length; i++) {
-      // It may be paused again by what it is told
-      if (this.isHeld) return this.hold(pieces.slice(i));
-      this.tell(pieces[i] as Buffer);
-    }
-    if (!this.heldEnd || this.isHeld) return;
-    this.heldEnd = false;
-    if (!this.isClosed) this.listener?.onEnd();
+    // What is held is being told: that goes on when the listener returns
+    if (!this.isReleasing) this.release();
   }
 
   // What follows is the connection's.
 
   received(piece: Buffer): void {
-    if (this.isHeld || this.held !== undefined) this.hold([piece]);
+    if (this.isHeld || this.isReleasing) this.hold(piece);
     else this.tell(piece);
   }
 
   receivedEnd(): void {
     this.isRemoteEnded = true;
-    if (this.isHeld || this.held !== undefined) this.heldEnd = true;
+    if (this.isHeld || this.isReleasing) this.heldEnd = true;
     else if (!this.isClosed) this.listener?.onEnd();
   }
 
@@ -174,18 +171,45 @@ export class Http2Stream {
   }
 
   closed(code: number): void {
-    this.held = undefined;
+    this.dropHeld();
     this.wantsDrain = false;
-    for (const { onWritten } of this.unsent.splice(0)) onWritten?.();
-    this.unsentBytes = 0;
+    // Of the first of them a part may wait in the socket
+    if (this.unsentAt > 0) this.carrier.whenFlushed(() => this.dropUnsent());
+    else this.dropUnsent();
     const { listener } = this;
     this.listener = undefined;
     listener?.onClose(code);
   }
 
-  private hold(pieces: Buffer[]): void {
-    if (this.held === undefined) this.held = pieces;
-    else this.held.push(...pieces);
+  private dropUnsent(): void {
+    for (const { onWritten } of this.unsent.splice(0)) onWritten?.();
+    this.unsentBytes = 0;
+  }
+
+  private hold(piece: Buffer): void {
+    this.held.add(piece);
+    this.carrier.holds(this, piece.length);
+  }
+
+  private dropHeld(): void {
+    if (this.held.bytes > 0) this.carrier.holds(this, -this.held.bytes);
+    this.held.take();
+  }
+
+  /** Tells what is held, and the end behind it, until the listener pauses the stream again. */
+  private release(): void {
+    this.isReleasing = true;
+    while (!this.isHeld && this.held.bytes > 0) {
+      this.carrier.holds(this, -this.held.bytes);
+      const pieces = this.held.take();
+      let next = 0;
+      while (next < pieces.length && !this.isHeld) this.tell(pieces[next++] as Buffer);
+      if (!this.isClosed) for (; next < pieces.length; next++) this.hold(pieces[next] as Buffer);
+    }
+    this.isReleasing = false;
+    if (!this.heldEnd || this.isHeld) return;
+    this.heldEnd = false;
+    if (!this.isClosed) this.listener?.onEnd();
   }
 
   private tell(piece: Buffer): void {

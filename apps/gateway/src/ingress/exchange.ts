@@ -1,4 +1,5 @@
 import { requestIdOf } from '../edge/request-id.js';
+import { PieceList } from '../http2/piece-list.js';
 import type { BodyPool } from './body-pool.js';
 import type { Client } from '../edge/access.js';
 import type { InferRoute, RequestMemory } from '../edge/ingress.js';
@@ -34,7 +35,7 @@ export abstract class Exchange {
   private whole: Buffer | undefined;
   /** What {@link whole}, or the body, is a part of, and what was decoded of it lies in. */
   private buffers: RequestBuffers | undefined = undefined;
-  private chunks: Buffer[] | undefined;
+  private pieces: PieceList | undefined;
 
   /** `announcedBytes` is the length of the body, -1 while it is not known. */
   constructor(
@@ -67,8 +68,8 @@ export abstract class Exchange {
       this.body = chunk;
       return;
     }
-    if (this.chunks === undefined) this.chunks = [chunk];
-    else this.chunks.push(chunk);
+    this.pieces ??= new PieceList();
+    this.pieces.add(chunk);
     if (this.announcedBytes >= 0 && this.mayAllocate()) this.allocateWhole();
   }
 
@@ -85,9 +86,8 @@ export abstract class Exchange {
   /** The body is complete. */
   complete(): void {
     if (this.whole !== undefined) this.body = this.whole;
-    else if (this.chunks !== undefined)
-      this.body = this.chunks.length === 1 ? (this.chunks[0] as Buffer) : this.gather(this.chunks, this.receivedBytes);
-    this.chunks = undefined;
+    else if (this.pieces !== undefined) this.body = this.joined(this.pieces.take());
+    this.pieces = undefined;
     this.whole = undefined;
     this.state = 'waiting';
   }
@@ -107,7 +107,7 @@ export abstract class Exchange {
 
   /** Lets go of what was received so far. */
   forgetBody(): void {
-    this.chunks = undefined;
+    this.pieces = undefined;
     this.whole = undefined;
     this.buffers?.forget();
     this.body = noBytes;
@@ -120,8 +120,12 @@ export abstract class Exchange {
   }
 
   private allocateWhole(): void {
-    this.whole = this.gather(this.chunks ?? [], this.announcedBytes);
-    this.chunks = undefined;
+    this.whole = this.gather(this.pieces?.take() ?? [], this.announcedBytes);
+    this.pieces = undefined;
+  }
+
+  private joined(pieces: readonly Buffer[]): Buffer {
+    return this.receivedChunks === 1 ? (pieces[0] as Buffer) : this.gather(pieces, this.receivedBytes);
   }
 
   /** Buffer of `bytes` bytes that begins with these pieces. */

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { constants } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -244,5 +245,27 @@ describe('time limits of the gRPC port', () => {
       raw.close();
       await rig.stop();
     }
+  });
+});
+
+describe('answers that a client has no window for', () => {
+  let rig: GatewayRig;
+  let greedy: RawGrpc;
+  beforeAll(async () => {
+    rig = await GatewayRig.start({ limits: { writeTimeoutMs: 200 } });
+    greedy = await RawGrpc.open(rig.gateway.grpcAddress as string, { settings: { initialWindowSize: 0 } });
+  });
+  afterAll(async () => {
+    greedy?.close();
+    await rig.stop();
+  });
+
+  it.each([
+    ['of a call', {}],
+    ['of a stream', { ':path': '/inference.GRPCInferenceService/ModelStreamInfer' }],
+  ])('%s are cut off, however small they are', async (_what, headers) => {
+    const { rstCode } = await greedy.call([prefixed('kit echo small')], headers);
+    expect(rstCode).toBe(constants.NGHTTP2_CANCEL);
+    await rig.idle();
   });
 });

@@ -63,7 +63,8 @@ export class GrpcExchange extends Exchange implements IngressRequest, StreamList
     if (this.announcedBytes >= 0) return chunk;
     const bytes = this.prefix === undefined ? chunk : Buffer.concat([this.prefix, chunk]);
     if (bytes.length < messagePrefixBytes) {
-      this.prefix = bytes;
+      // A copy: it would keep all that was read together with it
+      this.prefix = Buffer.from(bytes);
       return undefined;
     }
     this.prefix = undefined;
@@ -112,12 +113,11 @@ export class GrpcExchange extends Exchange implements IngressRequest, StreamList
       // A copy
       this.onWritten?.();
       stream.write(pieces[0] as Uint8Array);
-      stream.end(answerTrailers(0));
-      return;
+    } else {
+      stream.write(pieces[last] as Uint8Array, this.onWritten);
     }
-    stream.write(pieces[last] as Uint8Array, this.onWritten);
     stream.end(answerTrailers(0));
-    cutStalledStream(stream, writeTimeoutMs, () => stream.reset(errorCode.cancel));
+    if (!stream.isClosed && (last > 0 || !stream.isSent)) cutStalledStream(stream, writeTimeoutMs, () => stream.reset(errorCode.cancel));
   }
 
   /** Any other status; what is still coming of the call is dropped, for `lingerMs` at most. */

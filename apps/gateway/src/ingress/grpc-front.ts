@@ -47,6 +47,9 @@ export const maxMetadataFields = 128;
 const streamWindowBytes = 4 * 1024 * 1024;
 const connectionWindowBytes = 16 * 1024 * 1024;
 
+/** What one connection may have waiting in streams that are not read on: their answers are not taken. */
+const maxHeldBytes = 64 * 1024 * 1024;
+
 /**
  * The gRPC port: an HTTP/2 server of our own (ADR 28). The two infer rpcs are served here, as bytes; every other rpc is passed on to grpc-js (ADR 8).
  * Owns each connection and each exchange until it is answered or its client is gone.
@@ -107,6 +110,7 @@ export class GrpcFront implements GrpcExchangeOwner, ConnectionOwner {
       maxFields: maxMetadataFields,
       streamWindowBytes,
       connectionWindowBytes,
+      maxHeldBytes,
     };
     this.server = createPort(limits, tls, (socket) => this.onSocket(socket));
     this.server.maxConnections = limits.maxConnections;

@@ -9,6 +9,7 @@ import { requestIdOf } from '../edge/request-id.js';
 import { grpcStatusOf, tooLarge } from '../edge/status.js';
 import type { Compression } from './body-inflater.js';
 import { Exchange } from './exchange.js';
+import { cutStalledStream } from './stalled-write.js';
 import { tensorOffset } from './tensor-offset.js';
 import { answerHead, answerTrailers } from './grpc-fields.js';
 import { grpcCompression, messagePrefixBytes, streamAnswer } from './grpc-wire.js';
@@ -199,6 +200,7 @@ export class InferStream implements StreamListener {
       if (stream.isSent) stream.reset(errorCode.noError);
     };
     this.linger = setInterval(endWhenSent, this.limits.lingerMs).unref();
+    if (!stream.isSent) cutStalledStream(stream, this.limits.writeTimeoutMs, () => stream.reset(errorCode.cancel));
   }
 
   onDrain(): void {

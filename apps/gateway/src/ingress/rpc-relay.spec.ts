@@ -94,6 +94,7 @@ describe('rpcs that are no infer calls, when their connection ends', () => {
       maxFields: 32,
       streamWindowBytes: 65_535,
       connectionWindowBytes: 65_535,
+      maxHeldBytes: 1_000_000,
     };
     const owner = { onStream: (stream: Http2Stream): void => relay.pass(stream, 'r') };
     const front = createServer((socket) => void new Connection(socket, owner, limits));
