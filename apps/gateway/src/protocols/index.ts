@@ -1,6 +1,6 @@
 import type { InferRoute } from '../edge/ingress.js';
 import { decodeLimitsOf, type GivenLimits } from './decode-limits.js';
-import { ElementSinks } from './json/element-sink.js';
+import { ElementSinks } from './json/element-sinks.js';
 import { MsGrpc } from './ms-grpc/ms-grpc.js';
 import { MsRest } from './ms-rest/ms-rest.js';
 import { OipGrpc } from './oip-grpc/oip-grpc.js';

@@ -1,6 +1,7 @@
 import { dtypeEntry, dtypeOfB64Type, elementCount, packElements, type DType, type Tensor, type TensorSignature } from '@mserve/wire';
 import { unreadable, type JsonReader } from '../json/json-reader.js';
-import type { ElementSink, ElementSinks } from '../json/element-sink.js';
+import type { ElementSink } from '../json/element-sink.js';
+import type { ElementSinks } from '../json/element-sinks.js';
 import { readArray } from '../json/nested-array.js';
 import { strictBase64 } from './base64.js';
 

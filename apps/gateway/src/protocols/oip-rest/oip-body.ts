@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { dtypeTable, elementCount, maxRank, refusal, ServingError, type DTypeEntry } from '@mserve/wire';
-import { ElementError, type ElementSinks } from '../json/element-sink.js';
+import { ElementError } from '../json/element-sink.js';
+import { type ElementSinks } from '../json/element-sinks.js';
 import { checkJsonSyntax } from '../json/json-syntax.js';
 import { clip } from '../../edge/clip.js';
 import { JsonReader, unreadable, utf8Text } from '../json/json-reader.js';

@@ -1,7 +1,7 @@
 import { refusal, ServingError, type InstanceResult } from '@mserve/wire';
 import type { IngressAnswer, IngressRequest } from '../../edge/ingress.js';
 import { clip } from '../../edge/clip.js';
-import type { ElementSinks } from '../json/element-sink.js';
+import type { ElementSinks } from '../json/element-sinks.js';
 import type { DecodeLimits } from '../decode-limits.js';
 import { splitInputs } from '../oip/oip-inputs.js';
 import { deadlineOf, firstFailure, priorityOf, stackOutputs, type OipEcho } from '../oip/oip-outputs.js';
