@@ -105,6 +105,7 @@ export const reasonTable = {
     code: 'UNAVAILABLE',
     text: "servable '{servable}', method '{method}': two workers died while they had this instance",
   },
+  'tensors-lost': { code: 'UNAVAILABLE', text: 'the owner of the tensors is gone' },
 
   // The run. Model.call gives these texts to functions, which may pass them on: they are the original's
   'model-input-count': { code: 'INVALID_ARGUMENT', text: 'Given model inputs size {given} less than model inputs size {expected}' },

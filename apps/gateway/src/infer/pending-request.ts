@@ -10,6 +10,7 @@ import {
   type Instances,
   type Ticket,
   type Answer,
+  type Reason,
   type Refusal,
   type SecretNumbers,
   type StepTimes,
@@ -54,7 +55,7 @@ export class PendingRequest implements Expiring, TensorReader {
     /** When it came, on performance.now()'s clock. */
     readonly cameAt: number,
     secrets: SecretNumbers,
-    /** How often it began again because its version had gone. */
+    /** How often it began again: its version had gone, or its tensors. */
     readonly moves = 0,
   ) {
     this.ticketId = secrets.next();
@@ -63,7 +64,7 @@ export class PendingRequest implements Expiring, TensorReader {
     this.missing = this.count;
   }
 
-  /** It takes the place of one whose version has gone: what is known of that one's way so far is known of this one. */
+  /** It takes the place of one that begins again: what is known of that one's way so far is known of this one. */
   follows(before: PendingRequest): void {
     this.isForLatest = before.isForLatest;
     this.decodedAt = before.decodedAt;
@@ -71,7 +72,7 @@ export class PendingRequest implements Expiring, TensorReader {
     this.isTimed = before.isTimed;
     this.span = before.span;
     before.span = undefined;
-    this.span?.event('sent to another version');
+    this.span?.event('begins again');
   }
 
   sentTo(scheduler: string): void {
@@ -146,12 +147,12 @@ export class PendingRequest implements Expiring, TensorReader {
 
   /** Why an instance was not run at all: its servable version has gone. Only when complete. */
   get versionGone(): Failure | undefined {
-    const { results } = this;
-    if (results === undefined) return undefined;
-    for (const result of results) {
-      if (result !== undefined && isFailure(result) && result.failure.reason === 'servable-unavailable') return result.failure;
-    }
-    return undefined;
+    return this.failureOf('servable-unavailable');
+  }
+
+  /** Whether inputs or outputs of an instance could not be fetched from the process that had them. Only when complete. */
+  get hasLostTensors(): boolean {
+    return this.failureOf('tensors-lost') !== undefined;
   }
 
   /** Of the first instance that failed. Only when complete. */
@@ -173,6 +174,14 @@ export class PendingRequest implements Expiring, TensorReader {
       from = to;
     }
     return tickets;
+  }
+
+  /** The first failure of an instance that has this reason. */
+  private failureOf(reason: Reason): Failure | undefined {
+    for (const result of this.results ?? []) {
+      if (result !== undefined && isFailure(result) && result.failure.reason === reason) return result.failure;
+    }
+    return undefined;
   }
 
   private ticket(gateway: string, from: number, to: number): Ticket {

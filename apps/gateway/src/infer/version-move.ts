@@ -3,7 +3,7 @@ import type { MethodCatalog } from '../catalog/method-catalog.js';
 import type { InferRequest, MethodLookup, Protocol, ResolvedMethod } from '../protocols/protocol.js';
 import type { PendingRequest } from './pending-request.js';
 
-/** How often one request may begin again. Each time takes a change of the catalog, so more than one is rare. */
+/** How often one request may begin again. Each time takes a change of the catalog, or a worker that goes with its outputs, so more than one is rare. */
 export const maxMoves = 4;
 /** For so long a request waits for the catalog to say what the latest version is now. */
 export const catalogWaitMs = 500;

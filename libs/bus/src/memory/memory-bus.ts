@@ -1,4 +1,4 @@
-import { ServingError, type HeldBytes } from '@mserve/wire';
+import { refusal, ServingError, type HeldBytes } from '@mserve/wire';
 import { maxBroadcastBytes, type Bus, type BusState, type RequestOptions, type Subscription } from '../bus.js';
 import type { Channel } from '../channel.js';
 import { withTimeout } from '../deadline.js';
@@ -158,7 +158,7 @@ export class MemoryBus implements Bus, MemoryEndpoint {
     checkRange(held);
     if (signal?.aborted === true) throw new ServingError('CANCELLED', 'the fetch was cancelled');
     const owner = this.closed ? undefined : this.medium.endpoints.get(held.owner);
-    if (owner === undefined) throw new ServingError('UNAVAILABLE', 'the owner of the tensors is gone');
+    if (owner === undefined) throw refusal('tensors-lost');
     return owner.held.read(held.id, held.offset, held.length);
   }
 

@@ -1,5 +1,5 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { ServingError, encodeHeldBytes, type HeldBytes } from '@mserve/wire';
+import { encodeHeldBytes, refusal, ServingError, type HeldBytes } from '@mserve/wire';
 import { checkRange } from '../held-table.js';
 import { bodyOf, errorOf } from './frame.js';
 import type { ReplyInbox } from './reply-inbox.js';
@@ -79,7 +79,7 @@ export class Puller {
     } catch (thrown) {
       const error = ServingError.from(thrown);
       const isGone = error.code === 'UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED';
-      throw isGone ? new ServingError('UNAVAILABLE', 'the owner of the tensors is gone', { cause: error }) : error;
+      throw isGone ? refusal('tensors-lost', {}, error) : error;
     } finally {
       this.give();
     }
