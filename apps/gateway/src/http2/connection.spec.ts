@@ -21,6 +21,7 @@ const uint32 = (value: number): Buffer => {
 const setting = (id: number, value: number): Buffer => Buffer.concat([Buffer.of(0, id), uint32(value)]);
 const withPath = (path: string, more: Record<string, string> = {}): Buffer => literals({ ...request, ':path': path, ...more });
 const large = 3_000_000;
+const overWindow = Array.from({ length: 7 }, () => rawFrame(data, 0, 1, Buffer.alloc(16_000)));
 
 const answerHead = encodeFields([[':status', '200']]);
 const longHead = encodeFields([
@@ -271,6 +272,20 @@ describe('the server side of HTTP/2', () => {
     expect([bodyOf(client, 1).toString(), asked.length]).toEqual(['the end', 1]);
   });
 
+  it('closes when its last answer has arrived, however slowly the client reads', async () => {
+    const client = await open(http2Preface, rawFrame(settings, 0, 0, setting(4, 2 ** 30)), rawFrame(windowUpdate, 0, 0, uint32(2 ** 30)));
+    client.socket.on('data', () => {
+      client.say(rawFrame(windowUpdate, 0, 0, uint32(1)));
+      client.socket.pause();
+      setTimeout(() => client.socket.resume(), 50);
+    });
+    client.say(rawFrame(headers, whole, 1, withPath('/large')));
+    await client.frame(({ type }) => type === data);
+    connections[0]?.close();
+    await client.closed();
+    expect([bodyOf(client, 1).length, client.frames.some(isEnd(1))]).toEqual([large, true]);
+  });
+
   it('asks whether the client is there', async () => {
     const client = await open();
     await client.frame(({ type }) => type === settings);
@@ -291,9 +306,7 @@ describe('the server side of HTTP/2', () => {
     expect(answers).toEqual([true, false]);
   });
 
-  const begun = rawFrame(headers, endHeaders, 1, withPath('/hold'));
-  const done = rawFrame(headers, whole, 1, fields);
-  const fine = { ...request };
+  const [begun, done] = [rawFrame(headers, endHeaders, 1, withPath('/hold')), rawFrame(headers, whole, 1, fields)] as const;
   /** What a client says after its settings, and the connection error that it gets. */
   const ofConnection: readonly (readonly [string, keyof typeof errorCode, ...Buffer[]])[] = [
     ['DATA on stream 0', 'protocolError', rawFrame(data, 0, 0, 'x')],
@@ -384,7 +397,7 @@ describe('the server side of HTTP/2', () => {
     await client.closed();
   });
 
-  const malformed = (more: Record<string, string>): Buffer => rawFrame(headers, whole, 1, literals({ ...fine, ...more }));
+  const malformed = (more: Record<string, string>): Buffer => rawFrame(headers, whole, 1, literals({ ...request, ...more }));
   /** What a client says of stream 1, and the reset that it gets; the connection goes on. */
   const ofStream: readonly (readonly [string, keyof typeof errorCode, ...Buffer[]])[] = [
     ['a name in upper case', 'protocolError', malformed({ 'X-Name': 'x' })],
@@ -396,8 +409,8 @@ describe('the server side of HTTP/2', () => {
     ['te that is not trailers', 'protocolError', malformed({ te: 'gzip' })],
     ['a field that HTTP/2 does not have', 'protocolError', malformed({ ':name': 'x' })],
     ['a field of answers', 'protocolError', malformed({ ':status': '200' })],
-    ['a field of HTTP/2 after others', 'protocolError', rawFrame(headers, whole, 1, literals([['x', 'y'], ...Object.entries(fine)]))],
-    ['a field of HTTP/2 twice', 'protocolError', rawFrame(headers, whole, 1, literals([...Object.entries(fine), [':path', '/']]))],
+    ['a field of HTTP/2 after others', 'protocolError', rawFrame(headers, whole, 1, literals([['x', 'y'], ...Object.entries(request)]))],
+    ['a field of HTTP/2 twice', 'protocolError', rawFrame(headers, whole, 1, literals([...Object.entries(request), [':path', '/']]))],
     ['no path', 'protocolError', rawFrame(headers, whole, 1, literals({ ':method': 'GET', ':scheme': 'http' }))],
     ['an empty path', 'protocolError', rawFrame(headers, whole, 1, withPath(''))],
     ['a path that is none', 'protocolError', rawFrame(headers, whole, 1, withPath('constructor'))],
@@ -426,7 +439,7 @@ describe('the server side of HTTP/2', () => {
     ['DATA after the end', 'streamClosed', rawFrame(headers, whole, 1, withPath('/hold')), rawFrame(data, 0, 1, 'x')],
     ['HEADERS after the end', 'streamClosed', rawFrame(headers, whole, 1, withPath('/hold')), rawFrame(headers, whole, 1, fields)],
     ['DATA of a stream that is over', 'streamClosed', done, rawFrame(data, 0, 1, 'x')],
-    ['more than the window of the stream', 'flowControlError', rawFrame(headers, endHeaders, 1, withPath('/paused')), ...flood()],
+    ['more than the window of the stream', 'flowControlError', rawFrame(headers, endHeaders, 1, withPath('/paused')), ...overWindow],
     ['WINDOW_UPDATE of 0', 'protocolError', begun, rawFrame(windowUpdate, 0, 1, uint32(0))],
     ['a window that is too wide', 'flowControlError', begun, rawFrame(windowUpdate, 0, 1, uint32(2 ** 31 - 1))],
     ['PRIORITY of the wrong size', 'frameSizeError', begun, rawFrame(priority, 0, 1, Buffer.alloc(4))],
@@ -478,21 +491,10 @@ describe('the server side of HTTP/2', () => {
   });
 });
 
-/** DATA of stream 1, more than a stream may have on its way. */
-function flood(): Buffer[] {
-  return Array.from({ length: 7 }, () => rawFrame(0, 0, 1, Buffer.alloc(16_000)));
-}
-
 /** Streams that are begun and reset at once. */
 function resets(count: number): Buffer[] {
   return Array.from({ length: count }, (_, n) => [
     rawFrame(1, 4, 2 * n + 1, literals({ ':method': 'POST', ':scheme': 'http', ':path': '/hold' })),
-    rawFrame(3, 0, 2 * n + 1, uint32Of(8)),
+    rawFrame(3, 0, 2 * n + 1, uint32(8)),
   ]).flat();
-}
-
-function uint32Of(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
 }

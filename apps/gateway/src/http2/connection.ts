@@ -49,6 +49,9 @@ const mostResetStreams = 1_000;
 /** A connection that has ended is still read for so long, so that what was said last reaches the client. */
 const lingerMs = 1_000;
 
+/** And for so long where the client goes on taking what was said: it sends windows meanwhile. */
+const longestLingerMs = 30_000;
+
 /**
  * The server's side of one HTTP/2 connection (RFC 9113). Says `settings` when the client's first SETTINGS is here, and `close` when the socket is closed.
  */
@@ -297,7 +300,7 @@ export class Connection extends EventEmitter<{ settings: []; close: [] }> implem
   private end(): void {
     this.output.flush();
     this.isClosing = true;
-    this.socket.end(() => this.cutAfterLinger());
+    this.socket.end(() => this.cutWhenSilent());
   }
 
   /** What the client still sends is dropped: a socket that is closed before all was read takes back what was said last. */
@@ -305,6 +308,19 @@ export class Connection extends EventEmitter<{ settings: []; close: [] }> implem
     const { socket } = this;
     const timer = setTimeout(() => socket.destroy(), lingerMs).unref();
     socket.once('close', () => clearTimeout(timer));
+  }
+
+  /** As {@link cutAfterLinger}, for a client that has done nothing wrong: what it was told may take long to arrive, and a socket that is closed before takes it back. */
+  private cutWhenSilent(): void {
+    const { socket } = this;
+    const cutAt = performance.now() + longestLingerMs;
+    let before = socket.bytesRead;
+    const look = (): void => {
+      if (socket.bytesRead === before || performance.now() > cutAt) socket.destroy();
+      before = socket.bytesRead;
+    };
+    const timer = setInterval(look, lingerMs).unref();
+    socket.once('close', () => clearInterval(timer));
   }
 
   private abandon(code: number): void {
