@@ -38,11 +38,13 @@ describe('numbers', () => {
 
   it('of large tensors lie in the memory of their request, which has each store back that became too small', () => {
     const held = new Set<Buffer>();
+    let taken = 0;
     const memory = {
       take(bytes: number): Buffer {
         // Larger than asked for, as buffers that were used before are
         const buffer = Buffer.alloc(bytes + 1001, 0xff);
         held.add(buffer);
+        taken++;
         return buffer;
       },
       give: (buffer: Buffer): void => void (held.delete(buffer) || expect(buffer).toBe('one that was taken')),
@@ -58,6 +60,14 @@ describe('numbers', () => {
       expect(Array.from(numbersOf(dtype, bytes) as ArrayLike<number>, Number)).toEqual(Array.from(expected));
       held.clear();
     }
+    // One that is refused is given back
+    taken = 0;
+    const refused = own.of('int32', 'any') as ElementSink;
+    expect(() => readArray(new JsonReader(Buffer.from(`[${values.join(',')},"x"]`), limits, false, memory), refused)).toThrow(
+      'unreadable JSON',
+    );
+    own.of('int32', 'any');
+    expect([taken > 0, held.size]).toEqual([true, 0]);
     // Small ones do not
     const small = own.of('float32', 'any') as ElementSink;
     readArray(new JsonReader(Buffer.from('[1,2,3]'), limits, false, memory), small);

@@ -1,4 +1,5 @@
 import { tooLarge } from '../../edge/status.js';
+import type { RequestMemory } from '../../edge/ingress.js';
 import type { JsonReader } from './json-reader.js';
 
 /** What elements are gathered in. */
@@ -16,8 +17,6 @@ export type Store =
 const firstCapacity = 256;
 /** Elements beyond which a store is let go after its tensor was taken, not kept for the next one. */
 export const keptCapacity = 65_536;
-/** From here on a store grows as the rest of the text says. */
-const foreseenFrom = 4_096;
 /** Stores from this size on lie in the request's memory. */
 const leasedFromBytes = 128 * 1024;
 
@@ -55,8 +54,8 @@ export class Elements<S extends Store> {
   values: S;
   count = 0;
   private bytes: Uint8Array;
-  /** What the store is, where it is the request's memory. */
-  private leased: Buffer | undefined = undefined;
+  /** What the store is, where it is a request's memory. */
+  private leased: { readonly buffer: Buffer; readonly memory: RequestMemory } | undefined = undefined;
   private readonly growth = new Growth();
 
   constructor(private readonly make: MakeStore<S>) {
@@ -71,20 +70,24 @@ export class Elements<S extends Store> {
     const width = values.BYTES_PER_ELEMENT;
     const most = Math.floor(maxTensorBytes / width);
     if (count >= most) throw tooLarge(`a tensor of the request is bigger than ${maxTensorBytes} bytes`);
-    const wanted = Math.min(this.growth.next(count, foreseenFrom, reader), most);
-    this.leased = wanted * width < leasedFromBytes ? undefined : memory?.take(wanted * width);
-    const room = this.leased === undefined ? wanted : Math.min(Math.floor(this.leased.byteLength / width), most);
-    const grown = this.make((this.leased?.buffer as ArrayBuffer | undefined) ?? new ArrayBuffer(wanted * width), room);
+    const wanted = Math.min(this.growth.next(count, keptCapacity, reader), most);
+    const buffer = wanted * width < leasedFromBytes ? undefined : memory?.take(wanted * width);
+    const room = buffer === undefined ? wanted : Math.min(Math.floor(buffer.byteLength / width), most);
+    const grown = this.make((buffer?.buffer as ArrayBuffer | undefined) ?? new ArrayBuffer(wanted * width), room);
     (grown as Uint8Array).set(values as Uint8Array);
     this.use(grown);
-    if (leased !== undefined) memory?.give(leased);
+    this.leased = buffer && memory && { buffer, memory };
+    leased?.memory.give(leased.buffer);
   }
 
   clear(): void {
     this.count = 0;
     this.growth.clear();
-    if (this.leased === undefined && this.values.length <= keptCapacity) return;
+    const { leased } = this;
+    if (leased === undefined && this.values.length <= keptCapacity) return;
     this.leased = undefined;
+    // Of a tensor that was not taken: its request may need the memory for finding out what is wrong
+    leased?.memory.give(leased.buffer);
     this.use(this.make(new ArrayBuffer(firstCapacity * 8), firstCapacity));
   }
 
@@ -94,9 +97,11 @@ export class Elements<S extends Store> {
     const size = this.count * values.BYTES_PER_ELEMENT;
     let bytes: Uint8Array;
     // A large store is not kept: where it is nearly full it becomes the tensor itself.
-    if (leased !== undefined || (values.length > keptCapacity && size * 4 >= values.byteLength * 3))
+    if (leased !== undefined || (values.length > keptCapacity && size * 4 >= values.byteLength * 3)) {
       bytes = new Uint8Array(values.buffer, 0, size);
-    else if (size > 1024) bytes = new Uint8Array(values.buffer.slice(0, size));
+      this.leased = undefined;
+      this.use(this.make(new ArrayBuffer(firstCapacity * 8), firstCapacity));
+    } else if (size > 1024) bytes = new Uint8Array(values.buffer.slice(0, size));
     else {
       bytes = Buffer.allocUnsafe(size);
       // Byte by byte while that is cheaper than making a view
