@@ -1,6 +1,7 @@
 import { constants, type ClientSessionOptions } from 'node:http2';
 import { gzipSync } from 'node:zlib';
 import { prefixed, RawGrpc, replyOf } from '../../../apps/gateway/src/testing/raw-grpc.js';
+import { http2Preface, literals, rawFrame } from '../../../apps/gateway/src/testing/raw-http2.js';
 import { RawConnection } from '../../../apps/gateway/src/testing/raw-connection.js';
 import { replyText, type FaultServer } from './fault-server.js';
 import { oipRequest } from './messages.js';
@@ -33,24 +34,11 @@ async function withRaw(server: FaultServer, use: (raw: RawGrpc) => Promise<strin
   }
 }
 
-/** A frame of HTTP/2. */
-function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
 const headers = 1;
 const settings = 4;
 const ping = 6;
 const continuation = 9;
-const preface = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(settings, 0, 0)]);
-/** A literal header without indexing. */
-const literal = (name: string, value: string): Buffer =>
-  Buffer.concat([Buffer.from([0, name.length]), Buffer.from(name), Buffer.from([value.length]), Buffer.from(value)]);
-
+const preface = Buffer.concat([Buffer.from(http2Preface), rawFrame(settings, 0, 0)]);
 /** Says `pieces` without reading what comes, reads then, and tells whether the server ended the connection, or answers on it still. */
 async function flood(server: FaultServer, pieces: readonly Buffer[]): Promise<string> {
   const connection = await RawConnection.open(server.ready.grpc);
@@ -59,7 +47,7 @@ async function flood(server: FaultServer, pieces: readonly Buffer[]): Promise<st
   for (const piece of [preface, ...pieces]) if (!socket.destroyed) socket.write(piece);
   socket.resume();
   const mark = Buffer.from('the last');
-  socket.write(frame(ping, 0, 0, mark));
+  socket.write(rawFrame(ping, 0, 0, mark));
   await connection.until(() => connection.closed || connection.received.includes(mark.toString()));
   const outcome = connection.closed ? 'closed' : 'answered to the last';
   socket.destroy();
@@ -219,28 +207,28 @@ const calls: readonly FaultRow[] = [
     '52a',
     'a flood of CONTINUATION',
     (server) => {
-      const block = Buffer.concat(Array.from({ length: 100 }, (_, i) => literal(`x-${i}`, 'v'.repeat(100))));
-      const begin = frame(headers, 0, 1, block);
-      return flood(server, [begin, ...Array.from({ length: 2_000 }, () => frame(continuation, 0, 1, block))]);
+      const block = literals(Array.from({ length: 100 }, (_, i) => [`x-${i}`, 'v'.repeat(100)] as const));
+      const begin = rawFrame(headers, 0, 1, block);
+      return flood(server, [begin, ...Array.from({ length: 2_000 }, () => rawFrame(continuation, 0, 1, block))]);
     },
     /^closed$/,
   ],
   [
     '52b',
     'a flood of empty CONTINUATION',
-    (server) => flood(server, [frame(headers, 0, 1), ...Array.from({ length: 20_000 }, () => frame(continuation, 0, 1))]),
+    (server) => flood(server, [rawFrame(headers, 0, 1), ...Array.from({ length: 20_000 }, () => rawFrame(continuation, 0, 1))]),
     /^closed$/,
   ],
   [
     '52c',
     'a flood of SETTINGS',
-    (server) => flood(server, [Buffer.concat(Array.from({ length: 100_000 }, () => frame(settings, 0, 0)))]),
+    (server) => flood(server, [Buffer.concat(Array.from({ length: 100_000 }, () => rawFrame(settings, 0, 0)))]),
     /^(closed|answered to the last)$/,
   ],
   [
     '52d',
     'a flood of PING',
-    (server) => flood(server, [Buffer.concat(Array.from({ length: 100_000 }, () => frame(ping, 0, 0, Buffer.alloc(8))))]),
+    (server) => flood(server, [Buffer.concat(Array.from({ length: 100_000 }, () => rawFrame(ping, 0, 0, Buffer.alloc(8))))]),
     /^(closed|answered to the last)$/,
   ],
   [

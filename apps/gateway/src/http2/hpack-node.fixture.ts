@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { FieldSink, HpackDecoder } from './hpack-decoder.js';
+import { rawFrame } from '../testing/raw-http2.js';
 
 /** A name and a value. */
 export type Field = readonly [name: string, value: string];
@@ -32,15 +33,6 @@ const endHeaders = 4;
 const PADDED = 8;
 const PRIORITY = 0x20;
 
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
-
 /**
  * The client of node:http2 with a server below it that knows frames only: it keeps the header blocks that the client sent, and answers each with the block
  * that it was given.
@@ -69,7 +61,7 @@ export class NodeClient {
       const size = Buffer.alloc(6);
       size.writeUInt16BE(1, 0);
       size.writeUInt32BE(tableBytes, 2);
-      socket.write(frame(SETTINGS, 0, 0, size));
+      socket.write(rawFrame(SETTINGS, 0, 0, size));
       socket.on('data', (bytes: Buffer) => client.read(socket, bytes));
     });
     await once(session, 'remoteSettings');
@@ -110,7 +102,7 @@ export class NodeClient {
 
   private readFrame(socket: Socket, bytes: Buffer): void {
     const [type, flags] = [bytes[3] as number, bytes[4] as number];
-    if (type === SETTINGS && (flags & ACK) === 0) socket.write(frame(SETTINGS, ACK, 0, Buffer.alloc(0)));
+    if (type === SETTINGS && (flags & ACK) === 0) socket.write(rawFrame(SETTINGS, ACK, 0, Buffer.alloc(0)));
     if (type !== HEADERS && type !== CONTINUATION) return;
     let [start, end] = [9, bytes.length];
     if (type === HEADERS && (flags & PADDED) !== 0) end -= bytes[start++] as number;
@@ -119,6 +111,6 @@ export class NodeClient {
     if ((flags & endHeaders) === 0) return;
     this.blocks.push(Buffer.concat(this.fragments));
     this.fragments = [];
-    socket.write(frame(HEADERS, endHeaders | endStream, bytes.readUInt32BE(5), this.answer));
+    socket.write(rawFrame(HEADERS, endHeaders | endStream, bytes.readUInt32BE(5), this.answer));
   }
 }
