@@ -1,4 +1,14 @@
-import { clientPreface, ConnectionError, defaultFrameBytes, errorCode, frameFlag, frameHeadBytes, frameType, settingId } from './frames.js';
+import {
+  clientPreface,
+  ConnectionError,
+  defaultFrameBytes,
+  errorCode,
+  frameFlag,
+  frameHeadBytes,
+  frameType,
+  maxWindowBytes,
+  settingId,
+} from './frames.js';
 
 /** The most bytes of one header block as it travels; our limit on its fields is far lower, and what is over that one ends only its stream. */
 const maxBlockBytes = 256 * 1024;
@@ -11,8 +21,8 @@ export interface FrameHandler {
   /** A whole header block; the bytes are the handler's until it returns. */
   onHeaders(stream: number, block: Buffer, endsStream: boolean): void;
   /**
-   * A piece of a DATA frame: `windowBytes` of its payload have come, `piece` is what of them is no padding. A frame comes in one or more pieces, `isFirst` and
-   * `isLast` say where it begins and ends; `endsStream` is told with the last one.
+   * A piece of a DATA frame: `windowBytes` of its payload have come, `piece` is what of them is no padding. A frame comes in one or more pieces;
+   * `endsStream` is told with the last one.
    */
   onData(stream: number, piece: Buffer, windowBytes: number, isLast: boolean, endsStream: boolean): void;
   onReset(stream: number, code: number): void;
@@ -259,7 +269,7 @@ function checkSettings(values: readonly number[]): void {
         if (value > 1) throw new ConnectionError(errorCode.protocolError, `SETTINGS_ENABLE_PUSH ${value}`);
         break;
       case settingId.initialWindowSize:
-        if (value > 2 ** 31 - 1) throw new ConnectionError(errorCode.flowControlError, `SETTINGS_INITIAL_WINDOW_SIZE ${value}`);
+        if (value > maxWindowBytes) throw new ConnectionError(errorCode.flowControlError, `SETTINGS_INITIAL_WINDOW_SIZE ${value}`);
         break;
       case settingId.maxFrameSize:
         if (value < 2 ** 14 || value > 2 ** 24 - 1) throw new ConnectionError(errorCode.protocolError, `SETTINGS_MAX_FRAME_SIZE ${value}`);

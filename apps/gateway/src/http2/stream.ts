@@ -53,8 +53,7 @@ export class Http2Stream {
   hasLarge = false;
 
   // For the connection:
-  /** What the client may still send, and what it sent since it was last allowed more. */
-  receiveWindow: number;
+  /** What the client sent since it was last allowed more. */
   uncredited = 0;
   /** Of the body, where the client announced its length; -1 where it did not. */
   bodyLeft = -1;
@@ -75,10 +74,9 @@ export class Http2Stream {
     readonly id: number,
     readonly headers: RequestHeaders,
     public sendWindow: number,
-    receiveWindow: number,
-  ) {
-    this.receiveWindow = receiveWindow;
-  }
+    /** What the client may still send. */
+    public receiveWindow: number,
+  ) {}
 
   get isClosed(): boolean {
     return this.closedWith !== undefined;

@@ -320,6 +320,7 @@ export class InferPath implements IngressListener, OnModuleInit, BeforeApplicati
    * `failure`: of the whole request. One whose worker went with the outputs, before they were fetched, begins again, as it would had the worker not answered.
    */
   private finishOrMove(pending: PendingRequest, failure: Failure | undefined): void {
+    if (failure === undefined && pending.firstFailure === undefined) return this.finish(pending);
     if (failure === undefined && pending.hasLostTensors && pending.moves < maxMoves) return this.beginAgain(pending, pending.infer);
     const gone = failure === undefined ? pending.versionGone : failure.reason === 'servable-unavailable' ? failure : undefined;
     if (gone === undefined || !this.move({ pending, failure: gone, until: performance.now() + catalogWaitMs }))
