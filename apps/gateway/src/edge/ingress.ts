@@ -20,7 +20,7 @@ export type InferRoute =
   | 'oip-grpc';
 
 /** One raw infer request: bytes and where they came in, nothing decoded. */
-export interface IngressRequest {
+export interface IngressRequest extends RequestMemory {
   /** Names the request until it is answered; unique in its ingress. */
   readonly token: number;
   readonly route: InferRoute;
@@ -36,10 +36,8 @@ export interface IngressRequest {
   readonly deadlineAt: number;
   /** Who asks, where the port asks for that. */
   readonly client?: Client | undefined;
-  /** For what is decoded of the request. */
-  readonly memory: RequestMemory;
   /**
-   * Nobody reads the body and what lies in {@link memory}, or a view of them, any more, but for buffers that are `inUse`: they may be written to. Called once
+   * Nobody reads the body and what was taken of {@link RequestMemory}, or a view of them, any more, but for buffers that are `inUse`: they may be written to. Called once
    * at most, and only where that is sure; what is not released is left to the garbage collector.
    */
   release(inUse: (buffer: ArrayBufferLike) => boolean): void;
@@ -48,9 +46,9 @@ export interface IngressRequest {
 /** Memory that is a request's until it is released, and is used again by others then: V8 marks its whole heap for every 64 MB that are made anew. */
 export interface RequestMemory {
   /** A whole buffer of at least so many bytes, with whatever was in it. */
-  take(bytes: number): Buffer;
-  /** One that {@link take} gave and nobody reads any more, before the request is released. */
-  give(buffer: Buffer): void;
+  takeBuffer(bytes: number): Buffer;
+  /** One that {@link takeBuffer} gave and nobody reads any more, before the request is released. */
+  giveBuffer(buffer: Buffer): void;
 }
 
 /** The answer to one infer request. */

@@ -2,7 +2,7 @@ import { requestIdOf } from '../edge/request-id.js';
 import { PieceList } from '../http2/piece-list.js';
 import type { BodyPool } from './body-pool.js';
 import type { Client } from '../edge/access.js';
-import type { InferRoute, RequestMemory } from '../edge/ingress.js';
+import type { InferRoute } from '../edge/ingress.js';
 import { RequestBuffers } from './request-buffers.js';
 
 /** A body whose length is announced gets a new buffer when this much of it is here: announcing alone costs us nothing. One that was used before it gets at once. */
@@ -92,9 +92,15 @@ export abstract class Exchange {
     this.state = 'waiting';
   }
 
-  /** See IngressRequest. */
-  get memory(): RequestMemory {
-    return this.ownBuffers();
+  /** See RequestMemory. */
+  takeBuffer(bytes: number): Buffer {
+    this.buffers ??= new RequestBuffers(this.pool);
+    return this.buffers.take(bytes);
+  }
+
+  /** See RequestMemory. */
+  giveBuffer(buffer: Buffer): void {
+    this.buffers?.give(buffer);
   }
 
   /** See IngressRequest. */
@@ -132,16 +138,9 @@ export abstract class Exchange {
   private gather(chunks: readonly Buffer[], bytes: number): Buffer {
     const offset = chunks[0] === undefined ? 0 : this.tensorOffset(chunks[0]);
     const before = (tensorAlignment - (offset % tensorAlignment)) % tensorAlignment;
-    const whole = this.ownBuffers()
-      .take(before + bytes)
-      .subarray(before, before + bytes);
+    const whole = this.takeBuffer(before + bytes).subarray(before, before + bytes);
     let at = 0;
     for (const chunk of chunks) at += chunk.copy(whole, at);
     return whole;
-  }
-
-  private ownBuffers(): RequestBuffers {
-    this.buffers ??= new RequestBuffers(this.pool);
-    return this.buffers;
   }
 }

@@ -1,18 +1,19 @@
-import type { RequestMemory } from '../edge/ingress.js';
 import type { BodyPool } from './body-pool.js';
 
 /** Buffers of one request, from the pool of its port. */
-export class RequestBuffers implements RequestMemory {
+export class RequestBuffers {
   private readonly taken: Buffer[] = [];
 
   constructor(private readonly pool: BodyPool | undefined) {}
 
+  /** See RequestMemory. */
   take(bytes: number): Buffer {
     const buffer = this.pool?.take(bytes) ?? Buffer.allocUnsafeSlow(bytes);
     this.taken.push(buffer);
     return buffer;
   }
 
+  /** See RequestMemory. */
   give(buffer: Buffer): void {
     const index = this.taken.indexOf(buffer);
     if (index === -1) return;

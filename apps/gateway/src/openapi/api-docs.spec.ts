@@ -263,7 +263,8 @@ describe('the API document', () => {
         headers: { 'content-type': 'application/json' },
         body: Buffer.from(JSON.stringify(example)),
         deadlineAt: Infinity,
-        memory: { take: (bytes) => Buffer.allocUnsafeSlow(bytes), give: () => undefined },
+        takeBuffer: (bytes) => Buffer.allocUnsafeSlow(bytes),
+        giveBuffer: () => undefined,
         release: () => undefined,
       };
       const answered = ((): unknown => {

@@ -11,7 +11,8 @@ export class ElementError extends Error {
   }
 }
 
-const bracketClose = 0x5d;
+/** What ends a row. */
+export const bracketClose = 0x5d;
 
 /** Takes the elements of one tensor in order. Throws `unreadable` for an element of another JSON type, ElementError for one out of range. */
 export abstract class ElementSink {

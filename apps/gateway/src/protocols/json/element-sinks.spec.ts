@@ -40,14 +40,14 @@ describe('numbers', () => {
     const held = new Set<Buffer>();
     let taken = 0;
     const memory = {
-      take(bytes: number): Buffer {
+      takeBuffer(bytes: number): Buffer {
         // Larger than asked for, as buffers that were used before are
         const buffer = Buffer.alloc(bytes + 1001, 0xff);
         held.add(buffer);
         taken++;
         return buffer;
       },
-      give: (buffer: Buffer): void => void (held.delete(buffer) || expect(buffer).toBe('one that was taken')),
+      giveBuffer: (buffer: Buffer): void => void (held.delete(buffer) || expect(buffer).toBe('one that was taken')),
     };
     const values = Float64Array.from({ length: 300_000 }, (_, i) => i % 1000);
     const own = new ElementSinks();

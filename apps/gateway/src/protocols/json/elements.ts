@@ -71,13 +71,13 @@ export class Elements<S extends Store> {
     const most = Math.floor(maxTensorBytes / width);
     if (count >= most) throw tooLarge(`a tensor of the request is bigger than ${maxTensorBytes} bytes`);
     const wanted = Math.min(this.growth.next(count, keptCapacity, reader), most);
-    const buffer = wanted * width < leasedFromBytes ? undefined : memory?.take(wanted * width);
+    const buffer = wanted * width < leasedFromBytes ? undefined : memory?.takeBuffer(wanted * width);
     const room = buffer === undefined ? wanted : Math.min(Math.floor(buffer.byteLength / width), most);
     const grown = this.make((buffer?.buffer as ArrayBuffer | undefined) ?? new ArrayBuffer(wanted * width), room);
     (grown as Uint8Array).set(values as Uint8Array);
     this.use(grown);
     this.leased = buffer && memory && { buffer, memory };
-    leased?.memory.give(leased.buffer);
+    leased?.memory.giveBuffer(leased.buffer);
   }
 
   clear(): void {
@@ -87,7 +87,7 @@ export class Elements<S extends Store> {
     if (leased === undefined && this.values.length <= keptCapacity) return;
     this.leased = undefined;
     // Of a tensor that was not taken: its request may need the memory for finding out what is wrong
-    leased?.memory.give(leased.buffer);
+    leased?.memory.giveBuffer(leased.buffer);
     this.use(this.make(new ArrayBuffer(firstCapacity * 8), firstCapacity));
   }
 

@@ -1,9 +1,7 @@
-import { ElementError, ElementSink } from './element-sink.js';
+import { bracketClose, ElementError, ElementSink } from './element-sink.js';
 import { Elements } from './elements.js';
 import { narrowed } from './float16.js';
 import { unreadable, type JsonReader } from './json-reader.js';
-
-const bracketClose = 0x5d;
 
 /** float32; with `takesIntegers` from all numbers, NaN and infinities, else from literals with a fraction or exponent. */
 export class Float32Sink extends ElementSink {

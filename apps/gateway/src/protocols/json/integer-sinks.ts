@@ -1,8 +1,6 @@
-import { ElementError, ElementSink } from './element-sink.js';
+import { bracketClose, ElementError, ElementSink } from './element-sink.js';
 import { Elements } from './elements.js';
 import type { JsonReader } from './json-reader.js';
-
-const bracketClose = 0x5d;
 
 /** Integer dtypes of up to 32 bits. */
 export type SmallInteger = 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32';

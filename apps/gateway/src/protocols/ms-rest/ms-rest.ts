@@ -41,7 +41,7 @@ export class MsRest implements Protocol {
     if (body.byteLength > maxMessageBytes) throw tooLarge(`http message is bigger than ${maxMessageBytes}`);
     const target = findTarget(request, methods, maxJsonDepth);
     const method = target instanceof ServingError ? undefined : target.method;
-    const slots = readBody(body, method, this.limits, this.values, request.memory);
+    const slots = readBody(body, method, this.limits, this.values, request);
     // What is wrong with the body is reported before what is wrong with the name: the original looks names up last.
     if (target instanceof ServingError) throw target;
     return {

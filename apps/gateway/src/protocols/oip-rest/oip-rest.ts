@@ -35,7 +35,7 @@ export class OipRest implements Protocol {
     const jsonLength = jsonLengthOf(headers[jsonLengthHeader], body.byteLength);
     const json = jsonLength === undefined ? body : body.subarray(0, jsonLength);
     const binary = jsonLength === undefined ? undefined : body.subarray(jsonLength);
-    const said = jsonLength === 0 ? rawBody(body, target) : readInferBody(json, binary, target, this.limits, this.sinks, request.memory);
+    const said = jsonLength === 0 ? rawBody(body, target) : readInferBody(json, binary, target, this.limits, this.sinks, request);
     const echo: OipEcho = { model, id: said.id, outputs: said.outputs, raw: false };
     return {
       target,

@@ -57,7 +57,8 @@ export function rawRequest(
     headers: {},
     body: typeof body === 'string' ? Buffer.from(body) : body,
     deadlineAt: Infinity,
-    memory: { take: (bytes) => Buffer.allocUnsafeSlow(bytes), give: () => undefined },
+    takeBuffer: (bytes) => Buffer.allocUnsafeSlow(bytes),
+    giveBuffer: () => undefined,
     release: () => undefined,
     ...extra,
   };
