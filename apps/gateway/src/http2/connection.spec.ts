@@ -6,6 +6,7 @@ import { Connection } from './connection.js';
 import { errorCode } from './frames.js';
 import { encodeFields } from './hpack-encoder.js';
 import type { Http2Stream, StreamListener } from './stream.js';
+import { lendReads } from './lent-reads.fixture.js';
 
 const [data, headers, priority, rst, settings, push, ping, goaway, windowUpdate, continuation] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 const [endStream, endHeaders, padded, withPriority] = [1, 4, 8, 0x20];
@@ -88,7 +89,7 @@ describe('the server side of HTTP/2', () => {
     },
   };
   beforeAll(async () => {
-    server = createServer((socket) => connections.push(new Connection(socket, owner, limits)));
+    server = createServer((socket) => connections.push(lendReads(socket, new Connection(socket, owner, limits))));
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     port = (server.address() as AddressInfo).port;

@@ -89,7 +89,6 @@ export class Connection extends EventEmitter<{ settings: []; close: [] }> implem
     this.headerReader = new HeaderReader(limits);
     this.pings = new PingBook(this.output);
     socket.setNoDelay(true);
-    socket.on('data', (bytes: Buffer) => this.onBytes(bytes));
     socket.on('drain', () => this.sender.pump());
     socket.on('end', () => this.destroy());
     // 'close' follows
@@ -99,6 +98,17 @@ export class Connection extends EventEmitter<{ settings: []; close: [] }> implem
       this.emit('close');
     });
     this.greet();
+  }
+
+  /** Takes what the client sent next; the bytes are the caller's again afterwards. */
+  receive(bytes: Buffer): void {
+    if (this.isDestroyed) return;
+    try {
+      this.reader.push(bytes);
+    } catch (thrown) {
+      if (!(thrown instanceof ConnectionError)) throw thrown;
+      this.fail(thrown.code);
+    }
   }
 
   /** Streams that are open. */
@@ -275,16 +285,6 @@ export class Connection extends EventEmitter<{ settings: []; close: [] }> implem
     this.output.raw(settings);
     if (connectionWindowBytes > defaultWindowBytes)
       this.output.frameOfNumber(frameType.windowUpdate, 0, connectionWindowBytes - defaultWindowBytes);
-  }
-
-  private onBytes(bytes: Buffer): void {
-    if (this.isDestroyed) return;
-    try {
-      this.reader.push(bytes);
-    } catch (thrown) {
-      if (!(thrown instanceof ConnectionError)) throw thrown;
-      this.fail(thrown.code);
-    }
   }
 
   /** The client broke the rules, or took too much: says so, and ends. */

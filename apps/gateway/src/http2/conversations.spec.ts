@@ -5,6 +5,7 @@ import { http2Preface, literals, rawFrame, RawHttp2, type RawFrame } from '../te
 import { Connection } from './connection.js';
 import { encodeFields } from './hpack-encoder.js';
 import type { Http2Stream, StreamListener } from './stream.js';
+import { lendReads } from './lent-reads.fixture.js';
 
 /** Random conversations, right ones and damaged ones. `HTTP2_FUZZ_RUNS` says how many of each, `HTTP2_FUZZ_SEED` draws others. */
 const runs = Number(process.env['HTTP2_FUZZ_RUNS'] ?? 40);
@@ -164,7 +165,7 @@ describe(`conversations at random (seed ${seed})`, () => {
     echoes.push(echo);
   };
   beforeAll(async () => {
-    server = createServer((socket) => (last = new Connection(socket, { onStream }, limits)));
+    server = createServer((socket) => (last = lendReads(socket, new Connection(socket, { onStream }, limits))));
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     port = (server.address() as AddressInfo).port;

@@ -21,7 +21,7 @@ export interface FrameHandler {
   /** A whole header block; the bytes are the handler's until it returns. */
   onHeaders(stream: number, block: Buffer, endsStream: boolean): void;
   /**
-   * A piece of a DATA frame: `windowBytes` of its payload have come, `piece` is what of them is no padding. A frame comes in one or more pieces;
+   * A piece of a DATA frame, the handler's until it returns: `windowBytes` of its payload have come, `piece` is what of them is no padding. A frame comes in one or more pieces;
    * `endsStream` is told with the last one.
    */
   onData(stream: number, piece: Buffer, windowBytes: number, isLast: boolean, endsStream: boolean): void;

@@ -3,7 +3,7 @@ import { PieceList } from './piece-list.js';
 
 describe('pieces that wait', () => {
   it('are few, however small they came, and keep their order', () => {
-    const list = new PieceList();
+    const list = new PieceList(false);
     const sizes = [...Array.from({ length: 100_000 }, (_, n) => n % 3), 5_000, 1, 20_000, 7];
     const came = sizes.map((size, n) => Buffer.alloc(size, n));
     for (const piece of came) list.add(piece);
@@ -15,7 +15,7 @@ describe('pieces that wait', () => {
   });
 
   it('do not change with what they were read from, unless they are large', () => {
-    const list = new PieceList();
+    const list = new PieceList(false);
     const read = Buffer.from('abc');
     list.add(read);
     read.fill(0);
@@ -23,5 +23,13 @@ describe('pieces that wait', () => {
     list.add(large);
     const [small, other] = list.take();
     expect([small?.toString(), other === large]).toEqual(['abc', true]);
+  });
+
+  it('do not change with what they were read from at all where that is lent', () => {
+    const list = new PieceList(true);
+    const large = Buffer.alloc(5_000, 1);
+    list.add(large);
+    large.fill(2);
+    expect(list.take()).toEqual([Buffer.alloc(5_000, 1)]);
   });
 });

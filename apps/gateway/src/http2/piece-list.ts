@@ -1,4 +1,4 @@
-/** Smaller pieces are copied: each by itself would cost many times its bytes, and keep all that was read together with it. */
+/** Smaller pieces are put together: each by itself would cost many times its bytes, and keep all that was read together with it. */
 const smallBytes = 4 * 1024;
 
 /** Blocks that small pieces are put together in: the first is small, each next one twice as large, up to the largest. */
@@ -14,11 +14,14 @@ export class PieceList {
   private blockAt = 0;
   private nextBlockBytes = firstBlockBytes;
 
+  /** `areLent`: pieces are the caller's again after {@link add}. */
+  constructor(private readonly areLent: boolean) {}
+
   add(piece: Buffer): void {
     this.bytes += piece.length;
     if (piece.length >= smallBytes) {
       this.seal();
-      this.whole.push(piece);
+      this.whole.push(this.areLent ? Buffer.from(piece) : piece);
       return;
     }
     if (this.block === undefined || this.block.length - this.blockAt < piece.length) {

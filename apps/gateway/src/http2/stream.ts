@@ -18,7 +18,7 @@ export interface StreamCarrier {
 
 /** Who takes what comes of a stream. Nothing is told after onClose. */
 export interface StreamListener {
-  /** The next bytes of the request. Never while the stream is paused. */
+  /** The next bytes of the request, the listener's until it returns. Never while the stream is paused. */
   onData(piece: Buffer): void;
   /** The client has said all. */
   onEnd(): void;
@@ -65,7 +65,7 @@ export class Http2Stream {
   trailers: Uint8Array | null | undefined = undefined;
   private wantsDrain = false;
   private isHeld = false;
-  private readonly held = new PieceList();
+  private readonly held = new PieceList(true);
   private heldEnd = false;
   private isReleasing = false;
 

@@ -4,7 +4,6 @@ import { BodyPool } from './body-pool.js';
 import type { Exchange } from './exchange.js';
 import type { IngressLimits } from '../edge/ingress-options.js';
 import type { InFlight } from './in-flight.js';
-import { ReadGarbage } from './read-garbage.js';
 import type { TurnGather } from './turn-gather.js';
 
 /** How often, at least, bodies that do not arrive are looked for. */
@@ -17,7 +16,6 @@ const maxPooledBytes = 32 * 1024 * 1024;
 export class ExchangeBook<E extends Exchange> {
   private readonly unanswered = new IdTable<E>();
   private readonly pool: BodyPool;
-  private readonly garbage = new ReadGarbage();
   private heldBytes = 0;
 
   constructor(
@@ -80,7 +78,6 @@ export class ExchangeBook<E extends Exchange> {
   /** Takes one more piece of a body; false, and nothing is taken, when the bytes of all exchanges would be too many. */
   take(exchange: E, piece: Buffer): boolean {
     if (!this.reserve(piece.length)) return false;
-    this.garbage.add(piece.length);
     exchange.take(piece);
     return true;
   }

@@ -9,6 +9,8 @@ import { RequestBuffers } from './request-buffers.js';
 const allocateAfterBytes = 1024 * 1024;
 /** Native code takes tensors as they are when they begin at a multiple of this; others it copies. */
 const tensorAlignment = 16;
+/** Tensors of smaller bodies are copied more cheaply than a buffer is made for them. */
+const alignedFromBytes = 4 * 1024;
 const noBytes = new Uint8Array(0);
 
 /**
@@ -37,12 +39,13 @@ export abstract class Exchange {
   private buffers: RequestBuffers | undefined = undefined;
   private pieces: PieceList | undefined;
 
-  /** `announcedBytes` is the length of the body, -1 while it is not known. */
+  /** `announcedBytes` is the length of the body, -1 while it is not known. `areLent`: pieces of the body are the caller's again after {@link take}. */
   constructor(
     readonly token: number,
     readonly route: InferRoute,
     readonly deadlineAt: number,
     public announcedBytes: number,
+    private readonly areLent: boolean,
   ) {}
 
   abstract get headers(): Readonly<Record<string, string | undefined>>;
@@ -65,12 +68,16 @@ export abstract class Exchange {
       return;
     }
     if (before === 0 && chunk.length === this.announcedBytes) {
-      this.body = chunk;
+      this.body = this.areLent ? this.copied(chunk) : chunk;
       return;
     }
-    this.pieces ??= new PieceList();
-    this.pieces.add(chunk);
-    if (this.announcedBytes >= 0 && this.mayAllocate()) this.allocateWhole();
+    if (this.announcedBytes < 0 || !this.mayAllocate()) {
+      this.pieces ??= new PieceList(this.areLent);
+      this.pieces.add(chunk);
+      return;
+    }
+    this.whole = this.gather([...(this.pieces?.take() ?? []), chunk], this.announcedBytes);
+    this.pieces = undefined;
   }
 
   /** Whether the body brought `minBytes` in the last full span of `spanMs`. Begins the spans, and each next one, so it is to be called often. */
@@ -125,9 +132,9 @@ export abstract class Exchange {
     return receivedChunks === 1 && this.pool?.has(announcedBytes + tensorAlignment) === true;
   }
 
-  private allocateWhole(): void {
-    this.whole = this.gather(this.pieces?.take() ?? [], this.announcedBytes);
-    this.pieces = undefined;
+  /** A whole body that came in one piece. */
+  private copied(chunk: Buffer): Buffer {
+    return chunk.length < alignedFromBytes ? Buffer.from(chunk) : this.gather([chunk], chunk.length);
   }
 
   private joined(pieces: readonly Buffer[]): Buffer {

@@ -41,7 +41,7 @@ export class GrpcExchange extends Exchange implements IngressRequest, StreamList
     route: InferRoute,
     deadlineAt: number,
   ) {
-    super(token, route, deadlineAt, -1);
+    super(token, route, deadlineAt, -1, true);
     stream.listener = this;
   }
 

@@ -24,7 +24,9 @@ import { contextOf, serverTlsOf } from '../tls/tls-context.js';
 import type { IngressLimits, TlsOptions } from '../edge/ingress-options.js';
 import type { InFlight } from './in-flight.js';
 import { InferStream, StreamCall, type InferStreamOwner } from './infer-stream.js';
+import { ReadGarbage } from './read-garbage.js';
 import { RpcRelay } from './rpc-relay.js';
+import { SharedReads } from './shared-reads.js';
 import { tellEvents } from './port-events.js';
 import { watchSilentConnections } from './silent-connections.js';
 import { TurnGather } from './turn-gather.js';
@@ -70,6 +72,8 @@ export class GrpcFront implements GrpcExchangeOwner, ConnectionOwner {
   private isLeaving = false;
   private isDraining = false;
   private readonly goaway = new GracefulGoaway();
+  private readonly reads = new SharedReads();
+  private readonly garbage = new ReadGarbage();
   private readonly ages: ConnectionAges<Connection> | undefined;
 
   constructor(
@@ -112,7 +116,10 @@ export class GrpcFront implements GrpcExchangeOwner, ConnectionOwner {
       connectionWindowBytes,
       maxHeldBytes,
     };
-    this.server = createPort(limits, tls, (socket) => this.onSocket(socket));
+    this.server =
+      tls === undefined
+        ? createServer({ pauseOnConnect: true }, (socket) => this.onSocket(socket))
+        : createTlsPort(limits, tls, (socket) => this.onTlsSocket(socket));
     this.server.maxConnections = limits.maxConnections;
     tellEvents(this.server, events);
   }
@@ -235,8 +242,23 @@ export class GrpcFront implements GrpcExchangeOwner, ConnectionOwner {
     this.exchanges.close(exchange);
   }
 
-  private onSocket(socket: Socket): void {
+  /** `accepted`: nothing of it was read. */
+  private onSocket(accepted: Socket): void {
+    const socket = this.reads.take(accepted, (bytes) => connection.receive(bytes));
     const connection = new Connection(socket, this, this.connectionLimits);
+    this.follow(connection);
+  }
+
+  private onTlsSocket(socket: TLSSocket): void {
+    const connection = new Connection(socket, this, this.connectionLimits);
+    socket.on('data', (bytes: Buffer) => {
+      this.garbage.add(bytes.length);
+      connection.receive(bytes);
+    });
+    this.follow(connection);
+  }
+
+  private follow(connection: Connection): void {
     this.connections.add(connection);
     this.ages?.follow(connection);
     // A connection that does not begin to speak HTTP/2 is nobody's
@@ -367,8 +389,7 @@ export class GrpcFront implements GrpcExchangeOwner, ConnectionOwner {
 /** What comes of a stream that was refused. */
 const unheard: StreamListener = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
 
-function createPort(limits: IngressLimits, tls: TlsOptions | undefined, onSocket: (socket: Socket) => void): Server {
-  if (tls === undefined) return createServer(onSocket);
+function createTlsPort(limits: IngressLimits, tls: TlsOptions, onSocket: (socket: TLSSocket) => void): Server {
   const options = { ...serverTlsOf(tls), ALPNProtocols: ['h2'], handshakeTimeout: limits.headersTimeoutMs };
   const server = createTlsServer(options, (socket: TLSSocket) => {
     // gRPC clients ask for it

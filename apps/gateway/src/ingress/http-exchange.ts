@@ -68,7 +68,7 @@ export class HttpExchange extends Exchange implements IngressRequest {
     deadlineAt: number,
     announcedBytes: number,
   ) {
-    super(token, route, deadlineAt, announcedBytes);
+    super(token, route, deadlineAt, announcedBytes, false);
     this.path = request.url ?? '';
     this.verb = request.method ?? '';
     this.socket = request.socket;

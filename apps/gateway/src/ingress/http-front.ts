@@ -33,6 +33,7 @@ import type { IngressLimits, TlsOptions } from '../edge/ingress-options.js';
 import type { InFlight } from './in-flight.js';
 import { OrdinaryRequests } from './ordinary-requests.js';
 import { PlainAnswers } from './plain-answers.js';
+import { ReadGarbage } from './read-garbage.js';
 import { tellEvents } from './port-events.js';
 import { SpareConnections } from './spare-connections.js';
 import { cutStalledWrite } from './stalled-write.js';
@@ -57,6 +58,7 @@ export class HttpFront implements ExchangeOwner {
   private readonly exchanges: ExchangeBook<HttpExchange>;
   private readonly inflater: BodyInflater<HttpExchange>;
   private readonly connections: HttpConnections;
+  private readonly garbage = new ReadGarbage();
   private readonly plain: PlainAnswers | undefined;
   private readonly ordinary: OrdinaryRequests;
   private readonly spare: SpareConnections;
@@ -301,6 +303,7 @@ export class HttpFront implements ExchangeOwner {
     if (exchange.announcedBytes < 0 && exchange.receivedChunks >= maxBodyChunks) {
       return this.refuseEarly(exchange, tooLarge(`http message has more than ${maxBodyChunks} chunks`));
     }
+    this.garbage.add(chunk.length);
     if (!this.exchanges.take(exchange, chunk)) this.refuseEarly(exchange, refusal('too-many-bytes'));
   }
 

@@ -30,7 +30,7 @@ export class StreamCall extends Exchange implements IngressRequest {
     announcedBytes: number,
     readonly isCompressed: boolean,
   ) {
-    super(token, 'oip-grpc', stream.deadlineAt, announcedBytes);
+    super(token, 'oip-grpc', stream.deadlineAt, announcedBytes, true);
     this.client = stream.client;
   }
 

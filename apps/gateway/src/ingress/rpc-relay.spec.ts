@@ -9,6 +9,7 @@ import { GatewayRig } from '../testing/gateway-rig.js';
 import { prefixed, RawGrpc, replyOf } from '../testing/raw-grpc.js';
 import { NodeIngress } from './node-ingress.js';
 import { RpcRelay } from './rpc-relay.js';
+import { lendReads } from '../http2/lent-reads.fixture.js';
 
 const check = { ':path': '/grpc.health.v1.Health/Check' };
 const reflection = { ':path': '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo' };
@@ -97,7 +98,7 @@ describe('rpcs that are no infer calls, when their connection ends', () => {
       maxHeldBytes: 1_000_000,
     };
     const owner = { onStream: (stream: Http2Stream): void => relay.pass(stream, 'r') };
-    const front = createServer((socket) => void new Connection(socket, owner, limits));
+    const front = createServer((socket) => void lendReads(socket, new Connection(socket, owner, limits)));
     await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
     const client = await RawGrpc.open(`127.0.0.1:${(front.address() as AddressInfo).port}`);
     try {

@@ -140,7 +140,8 @@ class RelayedCall implements StreamListener {
   }
 
   onData(piece: Buffer): void {
-    this.upstream?.write(piece);
+    // A copy: the piece is not ours afterwards
+    this.upstream?.write(Buffer.from(piece));
     this.throttle();
   }
 
