@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { BodyPool } from './body-pool.js';
 import { Exchange } from './exchange.js';
 
 const kib = 1024;
@@ -67,5 +68,22 @@ describe('a body', () => {
       send(exchange, bytesOf(bytes));
       expect((exchange.body.byteOffset + offset) % 16).toBe(0);
     }
+  });
+
+  it('of a size that came before gets the buffer of that one at its first piece, wherever their first tensors begin', () => {
+    const pool = new BodyPool(10_000 * kib);
+    const bytes = 600 * kib;
+    const first = new Tried(bytes, true);
+    first.pool = pool;
+    send(first, bytesOf(bytes));
+    const { buffer } = first.body;
+    first.release(() => false);
+    const next = new Tried(bytes, true, 1);
+    next.pool = pool;
+    next.take(bytesOf(pieceBytes));
+    expect(pool.has(bytes)).toBe(false);
+    for (let at = pieceBytes; at < bytes; at += pieceBytes) next.take(bytesOf(pieceBytes));
+    next.complete();
+    expect(next.body.buffer).toBe(buffer);
   });
 });

@@ -129,7 +129,7 @@ export abstract class Exchange {
   private mayAllocate(): boolean {
     const { announcedBytes, receivedBytes, receivedChunks } = this;
     if (receivedBytes >= Math.min(announcedBytes, allocateAfterBytes)) return true;
-    return receivedChunks === 1 && this.pool?.has(announcedBytes + tensorAlignment) === true;
+    return receivedChunks === 1 && this.pool?.has(bufferBytes(announcedBytes)) === true;
   }
 
   /** A whole body that came in one piece. */
@@ -145,9 +145,14 @@ export abstract class Exchange {
   private gather(chunks: readonly Buffer[], bytes: number): Buffer {
     const offset = chunks[0] === undefined ? 0 : this.tensorOffset(chunks[0]);
     const before = (tensorAlignment - (offset % tensorAlignment)) % tensorAlignment;
-    const whole = this.takeBuffer(before + bytes).subarray(before, before + bytes);
+    const whole = this.takeBuffer(bufferBytes(bytes)).subarray(before, before + bytes);
     let at = 0;
     for (const chunk of chunks) at += chunk.copy(whole, at);
     return whole;
   }
+}
+
+/** Of a buffer that a body of so many bytes fits in, wherever in it the first tensor begins. */
+function bufferBytes(bodyBytes: number): number {
+  return bodyBytes + tensorAlignment;
 }
