@@ -4,11 +4,15 @@ import { Dispatcher } from '../apps/scheduler/dist/dispatch/dispatcher.js';
 /** Tickets that one turn of the event loop brings, and receipts. */
 const perTurn = 8;
 const credits = 16;
-/** Instances in hand: the same however many replicas there are; a half of the credits of each; all, while more waits. */
+/**
+ * Instances in hand: the same few or many however many replicas there are, so that what differs is the replicas; a half of the credits of each; all, while more waits.
+ * What is in hand fills the caches and is moved by the garbage collector, whoever has it: the first two tell the one from the other.
+ */
 const loads = {
-  'the same in hand': () => 64,
-  'half of the credits in hand': (replicas) => (replicas * credits) / 2,
-  'others waiting': undefined,
+  '64 in hand': { inHand: () => 64 },
+  '8 000 in hand': { inHand: () => 8_000, creditsOf: (replicas) => 16_000 / replicas },
+  'half of the credits in hand': { inHand: (replicas) => (replicas * credits) / 2 },
+  'others waiting': {},
 };
 const waitingTickets = 400;
 
@@ -23,6 +27,7 @@ function signatureOf(servable) {
 /** A dispatcher whose workers answer what they have in any order, as many as come. */
 class Rig {
   constructor({ replicas, servables, load }) {
+    const { inHand, creditsOf = () => credits } = load;
     this.turnMs = (perTurn * 4) / replicas;
     this.seed = 1;
     this.now = 0;
@@ -38,17 +43,20 @@ class Rig {
     });
     for (let n = 0; n < Math.max(replicas, servables); n++) {
       const signature = signatureOf(`servable-${n % servables}`);
-      this.dispatcher.putReplica({ replica: `w${n}.0`, worker: `w${n}`, credits, leastCredits: 8, signature }, 0);
+      this.dispatcher.putReplica(
+        { replica: `w${n}.0`, worker: `w${n}`, credits: creditsOf(replicas), leastCredits: creditsOf(replicas) / 2, signature },
+        0,
+      );
     }
     // Replicas know what an instance takes once others have waited for them
-    const most = Math.max(replicas, servables) * credits;
+    const most = Math.max(replicas, servables) * creditsOf(replicas);
     this.submit(most + waitingTickets);
     for (let rest = 2 * most; rest > 0; rest -= perTurn) this.turn();
-    if (load === undefined) return;
+    if (inHand === undefined) return;
     for (;;) {
       const { running, queued } = this.dispatcher.stats();
-      if (queued === 0 && running <= load(replicas)) return;
-      this.settle(Math.max(1, Math.min(perTurn, queued + running - load(replicas))));
+      if (queued === 0 && running <= inHand(replicas)) return;
+      this.settle(Math.max(1, Math.min(perTurn, queued + running - inHand(replicas))));
     }
   }
 
