@@ -3,6 +3,7 @@ import { ServingError, decodeHeldBytes } from '@mserve/wire';
 import type { HeldTable } from '../held-table.js';
 import type { Report } from '../report.js';
 import { bodyOf, errorFrame } from './frame.js';
+import type { RingInlets, RingTaker } from './ring-inlets.js';
 import type { Subjects } from './subjects.js';
 
 interface HeldResponderOptions {
@@ -14,10 +15,11 @@ interface HeldResponderOptions {
   /** The largest piece that one message takes. */
   readonly maxBytes: () => number;
   readonly onDropped: (what: string, cause: unknown) => void;
+  readonly inlets: RingInlets;
 }
 
 /** The owner's side of held bytes, as long as the connection lasts: answers with pieces of them, and takes releases. */
-export function answerFetches({ connection, subjects, address, table, report, maxBytes, onDropped }: HeldResponderOptions): void {
+export function answerFetches({ connection, subjects, address, table, report, maxBytes, onDropped, inlets }: HeldResponderOptions): void {
   const serve = (subject: string, handler: (message: Msg) => void): void => {
     connection.subscribe(subject, {
       callback: (error, message) => {
@@ -31,7 +33,18 @@ export function answerFetches({ connection, subjects, address, table, report, ma
     });
   };
   serve(subjects.held(address), (message) => answerFetch(message, table, maxBytes()));
-  serve(subjects.release(address), (message) => table.release(decodeHeldBytes(bodyOf(message))));
+  const releases: RingTaker = {
+    acceptFrom: (_sender, bytes) => {
+      try {
+        table.release(decodeHeldBytes(bytes));
+      } catch (thrown) {
+        onDropped('a release of held bytes', thrown);
+      }
+    },
+  };
+  serve(subjects.release(address), (message) => {
+    if (!inlets.take(message, releases)) table.release(decodeHeldBytes(bodyOf(message)));
+  });
 }
 
 function answerFetch(message: Msg, table: HeldTable, maxBytes: number): void {

@@ -22,6 +22,7 @@ import { ReplyInbox } from './reply-inbox.js';
 import { Outboxes } from './outboxes.js';
 import { Puller } from './puller.js';
 import { Responders } from './responders.js';
+import { Releases } from './releases.js';
 import { RingInlets } from './ring-inlets.js';
 import { Subjects } from './subjects.js';
 
@@ -57,6 +58,7 @@ export class NatsBus implements Bus {
   private readonly deliveries: Deliveries;
   private readonly inbox: ReplyInbox;
   private readonly puller: Puller;
+  private readonly releases: Releases;
   private readonly outboxes: Outboxes;
   private readonly responders: Responders;
   private readonly inlets: RingInlets;
@@ -81,9 +83,10 @@ export class NatsBus implements Bus {
     // Whatever comes over the server comes after what its sender wrote into a ring before it
     const before = (): void => this.inlets.read();
     this.inbox = new ReplyInbox(connection, subjects.inbox(role, address), this.deliveries, report, before);
-    answerFetches({ connection, subjects, address, table: this.table, report, maxBytes, onDropped });
+    answerFetches({ connection, subjects, address, table: this.table, report, maxBytes, onDropped, inlets: this.inlets });
     const maxFetchBytes = options.maxFetchBytes ?? defaultMaxFetchBytes;
     this.puller = new Puller({ connection, inbox: this.inbox, subjects, maxPayload: () => this.maxPayload, maxFetchBytes });
+    this.releases = new Releases({ connection, inbox: this.inbox, subjects, report, rings: options.rings });
     const isUp = (): boolean => this.currentState === 'up';
     this.outboxes = new Outboxes({
       connection,
@@ -144,7 +147,7 @@ export class NatsBus implements Bus {
   }
 
   get traffic(): BusTraffic {
-    return { sent: this.outboxes.sent, ringsWritten: this.outboxes.openRings, ringsRead: this.inlets.count };
+    return { sent: this.outboxes.sent, ringsWritten: this.outboxes.openRings + this.releases.openRings, ringsRead: this.inlets.count };
   }
 
   onState(listener: (state: BusState) => void): Subscription {
@@ -297,7 +300,7 @@ export class NatsBus implements Bus {
 
   release(held: HeldBytes): void {
     if (held.owner === this.address) this.table.release(held);
-    else this.puller.release(held);
+    else this.releases.send(held);
   }
 
   async fetch(held: HeldBytes, signal?: AbortSignal): Promise<Uint8Array> {
@@ -361,7 +364,7 @@ export class NatsBus implements Bus {
     for (;;) {
       try {
         const bytes = await this.puller.fetch(held, signal);
-        this.puller.release(held);
+        this.releases.send(held);
         return bytes;
       } catch (thrown) {
         if (ServingError.from(thrown).code !== 'UNAVAILABLE') throw thrown;
@@ -423,6 +426,7 @@ export class NatsBus implements Bus {
     } else {
       this.deliveries.forget();
       this.outboxes.giveUpRings();
+      this.releases.giveUpRings();
       this.inlets.shutAll();
       this.inbox.failAll(new ServingError('UNAVAILABLE', 'the connection to the bus is lost'));
     }

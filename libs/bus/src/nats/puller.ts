@@ -62,15 +62,6 @@ export class Puller {
     return bytes;
   }
 
-  /** Tells the owner; nobody waits for it. */
-  release(held: HeldBytes): void {
-    try {
-      this.options.connection.publish(this.options.subjects.release(held.owner), encodeHeldBytes(held));
-    } catch {
-      // Closed: the owner's own rules end the holding.
-    }
-  }
-
   private async piece(subject: string, piece: HeldBytes, signal: AbortSignal | undefined): Promise<Uint8Array> {
     await this.take();
     try {

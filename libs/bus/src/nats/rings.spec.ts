@@ -117,6 +117,11 @@ function sendAnswer(bus: Bus, to: string, id: number, bytes: number, onUndeliver
   bus.send(answers, to, { id, attempt: 1, firstInstance: 0, grantedFirst: 0, grantedInstances: 0, grant: 0, results }, onUndelivered);
 }
 
+/** Bytes of one that another one needs no more; resolves when the owner has forgotten them. */
+function held(owner: Bus, reader: Bus): Promise<void> {
+  return new Promise((resolve) => reader.release(owner.hold(patterned(100), resolve)));
+}
+
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 beforeEach(async () => void (server = await startNatsServer()));
@@ -261,6 +266,27 @@ describe('rings of NatsBus', () => {
     expect(await got.until(2)).toEqual(['before', 'after']);
   });
 
+  it('take back to its owner what is needed no more, without the server', async () => {
+    const [owner, reader] = [await join('worker'), await join('gateway')];
+    await known(owner);
+    const server1 = await observed(`mserve.v1.release.${owner.address}`);
+    while (reader.traffic.ringsWritten === 0) await held(owner, reader);
+    await server1.settled();
+    const before = server1.seen.filter((what) => what === 'list').length;
+    for (let i = 0; i < 20; i++) await held(owner, reader);
+    await server1.settled();
+    expect(server1.seen.filter((what) => what === 'list')).toHaveLength(before);
+    expect([owner.heldBytes, owner.traffic.ringsRead, reader.traffic.ringsWritten]).toEqual([0, 1, 1]);
+    await server.kill();
+    await Promise.all([until(owner, 'down'), until(reader, 'down')]);
+    expect(reader.traffic.ringsWritten).toBe(0);
+    await server.restart();
+    await Promise.all([until(owner, 'up'), until(reader, 'up')]);
+    while (reader.traffic.ringsWritten === 0) await held(owner, reader);
+    await held(owner, reader);
+    expect([owner.heldBytes, owner.dropped]).toEqual([0, 0]);
+  });
+
   it('are not begun by garbage on their channel, and what is wrong is counted', async () => {
     const [sender, taker] = [await join('gateway'), await join('scheduler')];
     const got = new Collected<Uint8Array>();
@@ -322,6 +348,7 @@ describe('rings on a nats-server with the users of docs/bus.md', () => {
     while (!(await gateway.openRing(tickets, scheduler.address)));
     while (!(await worker.openRing(receipts, scheduler.address)));
     while (!(await worker.openRing(answers, gateway.address)));
+    while (gateway.traffic.ringsWritten < 2) await held(worker, gateway);
     expect(await worker.openRing(tickets, scheduler.address)).toBe(false);
     expect(await scheduler.openRing(answers, gateway.address)).toBe(false);
   });
