@@ -11,17 +11,22 @@ let accepted: Socket[];
 let taken: Socket[];
 let seen: string[];
 let opened: Socket[];
+/** Fields that sockets have not while they are taken. */
+let lacking: readonly string[];
 
 beforeEach(() => {
   const reads = new SharedReads();
-  [accepted, taken, seen, opened] = [[], [], [], []];
+  [accepted, taken, seen, opened, lacking] = [[], [], [], [], []];
   server = createServer({ pauseOnConnect: true }, (socket) => {
     const index = accepted.push(socket) - 1;
     seen[index] = '';
+    const before = lacking.map((field): [string, unknown] => [field, Reflect.get(socket, field)]);
+    for (const field of lacking) Reflect.deleteProperty(socket, field);
     const mine = reads.take(socket, (bytes) => {
       seen[index] += bytes.toString('latin1');
       mine.write(bytes);
     });
+    for (const [field, value] of before) Reflect.set(socket, field, value);
     mine.on('error', () => undefined);
     taken.push(mine);
   });
@@ -74,6 +79,14 @@ it.each([['TCP', undefined] as const, ['a socket file', join(tmpdir(), `shared-r
     expect(taken.some((socket) => accepted.includes(socket))).toBe(false);
   },
 );
+
+it('reads as node does where node has not what it is built on', async () => {
+  lacking = ['_server'];
+  const client = await (await listen())();
+  client.write('as ever');
+  expect(String((await once(client, 'data'))[0])).toBe('as ever');
+  expect(taken).toEqual(accepted);
+});
 
 it('says that the client has ended, and that the connection is closed', async () => {
   const client = await (await listen())();

@@ -24,7 +24,7 @@ export class SharedReads {
    * The socket to be used in place of one that a server with `pauseOnConnect` has accepted. `onBytes` is told what comes; the bytes are its own until it returns.
    */
   take(accepted: Socket, onBytes: (bytes: Buffer) => void): Socket {
-    if (process.platform === 'win32' || !isAccepted(accepted) || accepted._handle === null) return accepted.on('data', onBytes);
+    if (process.platform === 'win32' || !isAccepted(accepted) || accepted._handle === null) return accepted.on('data', onBytes).resume();
     const buffer = (this.buffer ??= Buffer.allocUnsafeSlow(bufferBytes));
     const callback = (count: number): boolean => {
       onBytes(buffer.subarray(0, count));
