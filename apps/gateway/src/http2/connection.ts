@@ -53,7 +53,7 @@ const lingerMs = 1_000;
 const longestLingerMs = 30_000;
 
 /**
- * The server's side of one HTTP/2 connection (RFC 9113). Says `settings` when the client's first SETTINGS is here, and `close` when the socket is closed.
+ * The server's side of one HTTP/2 connection (RFC 9113). Whoever makes it reads the socket, and gives it what comes ({@link receive}). Says `settings` when the client's first SETTINGS is here, and `close` when the socket is closed.
  */
 export class Connection extends EventEmitter<{ settings: []; close: [] }> implements FrameHandler, StreamCarrier {
   /** close() was called, or the connection has ended: no more streams begin. */

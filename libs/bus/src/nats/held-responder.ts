@@ -20,30 +20,26 @@ interface HeldResponderOptions {
 
 /** The owner's side of held bytes, as long as the connection lasts: answers with pieces of them, and takes releases. */
 export function answerFetches({ connection, subjects, address, table, report, maxBytes, onDropped, inlets }: HeldResponderOptions): void {
+  const guard = (handle: () => void): void => {
+    try {
+      handle();
+    } catch (thrown) {
+      onDropped('a request for held bytes', thrown);
+    }
+  };
   const serve = (subject: string, handler: (message: Msg) => void): void => {
     connection.subscribe(subject, {
       callback: (error, message) => {
         if (error !== null) return report('the bus server does not let this participant hold tensors', error);
-        try {
-          handler(message);
-        } catch (thrown) {
-          onDropped('a request for held bytes', thrown);
-        }
+        guard(() => handler(message));
       },
     });
   };
+  const release = (bytes: Uint8Array): void => table.release(decodeHeldBytes(bytes));
   serve(subjects.held(address), (message) => answerFetch(message, table, maxBytes()));
-  const releases: RingTaker = {
-    acceptFrom: (_sender, bytes) => {
-      try {
-        table.release(decodeHeldBytes(bytes));
-      } catch (thrown) {
-        onDropped('a release of held bytes', thrown);
-      }
-    },
-  };
+  const releases: RingTaker = { acceptFrom: (_sender, bytes) => guard(() => release(bytes)) };
   serve(subjects.release(address), (message) => {
-    if (!inlets.take(message, releases)) table.release(decodeHeldBytes(bodyOf(message)));
+    if (!inlets.take(message, releases)) release(bodyOf(message));
   });
 }
 
