@@ -6,6 +6,9 @@ import { bodyOf, errorFrame } from './frame.js';
 import type { RingInlets, RingTaker } from './ring-inlets.js';
 import type { Subjects } from './subjects.js';
 
+/** Every participant may release bytes of every other: with all rings of an owner they could take those of its channels. Others release over the bus. */
+const mostReleaseRings = 64;
+
 interface HeldResponderOptions {
   readonly connection: NatsConnection;
   readonly subjects: Subjects;
@@ -37,7 +40,7 @@ export function answerFetches({ connection, subjects, address, table, report, ma
   };
   const release = (bytes: Uint8Array): void => table.release(decodeHeldBytes(bytes));
   serve(subjects.held(address), (message) => answerFetch(message, table, maxBytes()));
-  const releases: RingTaker = { acceptFrom: (_sender, bytes) => guard(() => release(bytes)) };
+  const releases: RingTaker = { mostRings: mostReleaseRings, acceptFrom: (_sender, bytes) => guard(() => release(bytes)) };
   serve(subjects.release(address), (message) => {
     if (!inlets.take(message, releases)) release(bodyOf(message));
   });

@@ -10,6 +10,8 @@ const patienceMs = 10_000;
 
 /** Takes the lists of one channel. */
 export interface RingTaker {
+  /** Rings that it has at a time. Default: as many as there are. */
+  readonly mostRings?: number;
   /** `sender`: the same for all lists of one, however they come. Never throws. */
   acceptFrom(sender: string, bytes: Uint8Array): void;
 }
@@ -109,7 +111,7 @@ export class RingInlets implements RingListener {
 
   private offer(message: Msg, taker: RingTaker): void {
     if (message.reply === undefined || message.reply === '') throw new ServingError('INVALID_ARGUMENT', 'nobody can be told of a ring');
-    const place = this.isRefusing ? undefined : this.options.rings?.offer();
+    const place = this.isRefusing || this.isFull(taker) ? undefined : this.options.rings?.offer();
     if (place === undefined) {
       const frame = errorFrame(new ServingError('UNAVAILABLE', 'there are no rings here'));
       message.respond(frame.body, { headers: frame.headers });
@@ -117,6 +119,14 @@ export class RingInlets implements RingListener {
     }
     this.inlets.set(place.ring, { taker, sender: senderOf(message.reply), timer: this.giveUpLater(place.ring) });
     message.respond(placeFrame(place));
+  }
+
+  private isFull(taker: RingTaker): boolean {
+    const { mostRings } = taker;
+    if (mostRings === undefined) return false;
+    let count = 0;
+    for (const inlet of this.inlets.values()) if (inlet.taker === taker) count++;
+    return count >= mostRings;
   }
 
   private begin(ring: number, taker: RingTaker): void {

@@ -287,6 +287,23 @@ describe('rings of NatsBus', () => {
     expect([owner.heldBytes, owner.dropped]).toEqual([0, 0]);
   });
 
+  it('are not all had by who releases, which everybody may', async () => {
+    const [sender, owner] = [await join('gateway'), await join('worker')];
+    owner.receive(notes, () => undefined);
+    await known(owner);
+    const { connection } = await observed('nothing');
+    const head = headers();
+    head.set('Mserve-Ring', 'ask');
+    const asked = Array.from({ length: 300 }, () =>
+      connection.request(`mserve.v1.release.${owner.address}`, empty, { headers: head, timeout: 10_000 }),
+    );
+    const places = (await Promise.all(asked)).filter(({ data }) => data.byteLength === 16);
+    expect(places.length).toBe(64);
+    expect(await sender.openRing(notes, owner.address)).toBe(true);
+    await held(owner, sender);
+    expect([owner.heldBytes, owner.dropped]).toEqual([0, 0]);
+  });
+
   it('are not begun by garbage on their channel, and what is wrong is counted', async () => {
     const [sender, taker] = [await join('gateway'), await join('scheduler')];
     const got = new Collected<Uint8Array>();
@@ -349,7 +366,9 @@ describe('rings on a nats-server with the users of docs/bus.md', () => {
     while (!(await worker.openRing(receipts, scheduler.address)));
     while (!(await worker.openRing(answers, gateway.address)));
     while (gateway.traffic.ringsWritten < 2) await held(worker, gateway);
-    expect(await worker.openRing(tickets, scheduler.address)).toBe(false);
-    expect(await scheduler.openRing(answers, gateway.address)).toBe(false);
+    expect(await Promise.all([worker.openRing(tickets, scheduler.address), scheduler.openRing(answers, gateway.address)])).toEqual([
+      false,
+      false,
+    ]);
   });
 });
