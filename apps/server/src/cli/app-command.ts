@@ -18,6 +18,10 @@ const apps: Readonly<Record<string, () => Promise<Run>>> = {
     const [{ runApp }, { deviceWorkerApp }] = await Promise.all([import('@mserve/app'), import('@mserve/device-worker')]);
     return (argv) => runApp(process, deviceWorkerApp(process.env), argv);
   },
+  agent: async () => {
+    const [{ runApp }, { agentApp }] = await Promise.all([import('@mserve/app'), import('@mserve/agent')]);
+    return (argv) => runApp(process, agentApp(), argv);
+  },
 };
 
 /** `mserve app NAME`: one app of a fleet, as `node apps/NAME/dist/main.js` runs it. Its flags are the settings of the app. */
@@ -26,7 +30,7 @@ export function addApp(program: Command): void {
     .command('app')
     .argument('<name>', list(Object.keys(apps)))
     .argument('[args...]')
-    .description('run one app of a fleet: gateway, scheduler or device-worker')
+    .description('run one app of a fleet: gateway, scheduler, device-worker or agent')
     .usage('NAME [flags]')
     .helpOption(false)
     .allowUnknownOption()

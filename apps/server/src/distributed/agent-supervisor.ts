@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AppLog } from '@mserve/app';
 import { ConfigError } from '@mserve/config';
@@ -24,6 +23,8 @@ export interface SupervisorOptions {
   readonly endMs?: number | undefined;
 }
 
+/** The `mserve` command, also where this process is another program that uses the library. */
+const command = fileURLToPath(new URL('../main.js', import.meta.url));
 const longestRestartMs = 10_000;
 /** An agent that ran for this long is restarted at once. */
 const steadyMs = 30_000;
@@ -71,8 +72,7 @@ export class AgentSupervisor {
 
   private start(agent: Supervised): void {
     const { rank, flags, key } = agent.rank;
-    const main = join(dirname(fileURLToPath(import.meta.resolve('@mserve/agent'))), 'main.js');
-    const child = spawn(process.execPath, ['--enable-source-maps', main, ...flags, ...(key === undefined ? [] : ['--dec-key-file', '-'])], {
+    const child = spawn(process.execPath, [command, 'app', 'agent', ...flags, ...(key === undefined ? [] : ['--dec-key-file', '-'])], {
       stdio: [key === undefined ? 'ignore' : 'pipe', 'ignore', 'inherit', 'ipc'],
       // A terminal's Ctrl+C is for the server, which ends its agents when it has finished what is in hand
       detached: true,
