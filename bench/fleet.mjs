@@ -39,7 +39,7 @@ process.on('SIGINT', end);
 const config = join(mkdtempSync(join(tmpdir(), 'mserve-fleet-')), 'nats.conf');
 writeFileSync(config, `listen: "127.0.0.1:${values['nats-port']}"\nmax_payload: 1MB\nmax_pending: 64MB\n`);
 const nats = `nats://127.0.0.1:${values['nats-port']}`;
-const node = (app, ...args) => start(app, process.execPath, ['--enable-source-maps', `apps/${app}/dist/main.js`, '--nats', nats, ...args]);
+const node = (app, ...args) => start(app, process.execPath, ['apps/server/dist/main.js', 'app', app, '--nats', nats, ...args]);
 start('nats-server', await ensureNatsServer(), ['-c', config]);
 node('gateway', '--rest', values.rest, '--grpc', values.grpc);
 node('scheduler');

@@ -56,7 +56,7 @@ class Fleet {
     const app = (kind, ...args) =>
       this.spawn(
         process.execPath,
-        [`apps/${kind}/dist/main.js`, '--bus', `nats://127.0.0.1:${port}`, '--log-level', 'error', ...args],
+        ['apps/server/dist/main.js', 'app', kind, '--bus', `nats://127.0.0.1:${port}`, '--log-level', 'error', ...args],
         env,
       );
     this.spawn(await ensureNatsServer(), ['-l', '/dev/null', '-a', '127.0.0.1', '-p', String(port)], env);

@@ -83,12 +83,12 @@ function start(command, args) {
   children.push(child);
   return child.pid;
 }
-const node = (...args) => start(process.execPath, ['--enable-source-maps', ...args, '--log-level', 'error']);
+const mserve = (...args) => start(process.execPath, ['apps/server/dist/main.js', ...args, '--log-level', 'error']);
 
 async function startEmbedded() {
   const grpc = `127.0.0.1:${await freePort()}`;
   const rest = `127.0.0.1:${await freePort()}`;
-  return { grpc, rest, pids: [node('apps/server/dist/main.js', 'serve', folder, '--grpc', grpc, '--rest', rest, '--ops', '')] };
+  return { grpc, rest, pids: [mserve('serve', folder, '--grpc', grpc, '--rest', rest, '--ops', '')] };
 }
 
 async function startFleet(...ofTensors) {
@@ -98,9 +98,9 @@ async function startFleet(...ofTensors) {
   const nats = ['--nats', `nats://127.0.0.1:${port}`];
   const pids = [
     start(await ensureNatsServer(), ['-a', '127.0.0.1', '-p', String(port)]),
-    node('apps/gateway/dist/main.js', ...nats, '--grpc', grpc, '--rest', rest, ...ofTensors),
-    node('apps/scheduler/dist/main.js', ...nats),
-    node('apps/device-worker/dist/main.js', ...nats, '--directory', folder, ...ofTensors),
+    mserve('app', 'gateway', ...nats, '--grpc', grpc, '--rest', rest, ...ofTensors),
+    mserve('app', 'scheduler', ...nats),
+    mserve('app', 'device-worker', ...nats, '--directory', folder, ...ofTensors),
   ];
   return { grpc, rest, pids };
 }

@@ -78,7 +78,16 @@ async function startMserve(processes, models) {
   }
   const [nats, rest] = [await freePort(), await freePort()];
   const app = (kind, ...args) =>
-    processes.start(process.execPath, [`apps/${kind}/dist/main.js`, '--bus', `nats://127.0.0.1:${nats}`, '--log-level', 'error', ...args]);
+    processes.start(process.execPath, [
+      'apps/server/dist/main.js',
+      'app',
+      kind,
+      '--bus',
+      `nats://127.0.0.1:${nats}`,
+      '--log-level',
+      'error',
+      ...args,
+    ]);
   processes.start(await ensureNatsServer(), ['-l', '/dev/null', '-a', '127.0.0.1', '-p', String(nats)]);
   app('gateway', '--rest', `127.0.0.1:${rest}`, '--grpc=', '--drain-delay-ms', '0');
   app('scheduler', '--grace-ms', '1000');
