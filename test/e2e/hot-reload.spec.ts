@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { post } from '../support/clients.js';
 import { freePort } from '../support/free-port.js';
 import { startNatsServer, type NatsServer } from '../support/nats-server.js';
-import { serveDirectory, startProcess, type RunningProcess } from '../support/running-process.js';
+import { serveDirectory, startApp, type RunningProcess } from '../support/running-process.js';
 import {
   servableDirectory,
   writeModelServable,
@@ -119,7 +119,7 @@ describe('versions 1 and 2 take turns under load', () => {
       nats = await startNatsServer();
       const { url } = nats;
       const start = (app: string, ...flags: readonly string[]): RunningProcess => {
-        const running = startProcess(process.execPath, [`apps/${app}/dist/main.js`, '--nats', url, ...flags]);
+        const running = startApp(app, ['--nats', url, ...flags]);
         processes.push(running);
         return running;
       };

@@ -149,8 +149,7 @@ it('the trace of a request through mserve serve, as users start it', async () =>
   const directory = servableDirectory();
   writeAddServable(directory.path);
   const receiver = await OtlpReceiver.start();
-  // Without source maps: the programs of the bundle are then those that V8 compiled before
-  const server = await serveDirectory(directory.path, [], receiver.environment, { sourceMaps: false });
+  const server = await serveDirectory(directory.path, [], receiver.environment);
   try {
     const traceId = '4bf92f3577b34da6a3ce929d0e0e4737';
     const inputs = ['x1', 'x2'].map((name) => ({ name, datatype: 'FP32', shape: [1, 2], data: [1, 2] }));

@@ -5,7 +5,7 @@ import { Arrivals } from '../support/arrivals.js';
 import { post } from '../support/clients.js';
 import { freePort } from '../support/free-port.js';
 import { startNatsServer, type NatsServer } from '../support/nats-server.js';
-import { startProcess, type RunningProcess } from '../support/running-process.js';
+import { startApp, type RunningProcess } from '../support/running-process.js';
 import { servableDirectory, writeAddServable, writeDoubledSumServable } from '../support/servables.js';
 
 /** Versions of one servable come and go in a worker that serves another one all the while: its own process, a real bus, real models and threads. */
@@ -39,7 +39,7 @@ let workerPid: number;
 let hellos: Arrivals<WorkerHello>;
 
 function start(app: string, ...flags: readonly string[]): RunningProcess {
-  const running = startProcess(process.execPath, [`apps/${app}/dist/main.js`, '--nats', nats.url, ...flags]);
+  const running = startApp(app, ['--nats', nats.url, ...flags]);
   processes.push(running);
   return running;
 }

@@ -1,5 +1,5 @@
 import { freePort } from './free-port.js';
-import { startProcess, type RunningProcess } from './running-process.js';
+import { startApp, startProcess, type RunningProcess } from './running-process.js';
 
 export interface FleetGateway {
   readonly rest: string;
@@ -57,10 +57,6 @@ function startThroughNx(app: string, args: readonly string[], env: Readonly<Reco
     NX_ISOLATE_PLUGINS: 'false',
     ...env,
   });
-}
-
-function startApp(app: string, args: readonly string[], env: Readonly<Record<string, string>>): RunningProcess {
-  return startProcess(process.execPath, ['--enable-source-maps', `apps/${app}/dist/main.js`, ...args], env);
 }
 
 /**
