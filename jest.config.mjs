@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
 const root = import.meta.dirname;
@@ -25,8 +26,8 @@ const functionPrograms = isBuildCurrent ? 'apps/device-worker/dist/functions/$1-
 const config = {
   testEnvironment: '<rootDir>/test/support/closing-environment.mjs',
   testSequencer: '<rootDir>/test/support/longest-first.mjs',
-  // Jest's own choice leaves one core idle: on two cores it runs one spec at a time
-  maxWorkers: '100%',
+  // One more than cores: many specs wait for processes, or for time to pass. Jest's own choice leaves one core idle
+  maxWorkers: availableParallelism() + 1,
   extensionsToTreatAsEsm: ['.ts'],
   roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
